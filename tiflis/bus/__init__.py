@@ -1,0 +1,1 @@
+"""How workers reach each other: the link to NATS, reliable channels, the directory."""

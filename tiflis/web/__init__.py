@@ -1,0 +1,1 @@
+"""What the outside sees: the WebSocket endpoint, the watch API, health, the static client."""
