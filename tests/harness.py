@@ -1,0 +1,322 @@
+"""A real server in processes of its own, for tests; the other end is in `tests.peers`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from tests.peers import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, connect, crowd, register
+
+__all__ = [
+    "AUTH_KEY",
+    "REGISTRATION_KEY",
+    "Crowd",
+    "Peer",
+    "Server",
+    "connect",
+    "crowd",
+    "eventually",
+    "free_port",
+    "register",
+    "wait_until",
+]
+
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+# Every process a server starts inherits this variable, so that orphans are found by it.
+MARK = "TIFLIS_TEST_MARK"
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], deadline: float, what: str) -> None:
+    """Look at `condition` every few milliseconds until it holds; fail after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        time.sleep(0.01)
+
+
+async def eventually(condition: Callable[[], object], deadline: float, what: str) -> None:
+    """`wait_until` for a test that runs in an event loop."""
+    end = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        await asyncio.sleep(0.01)
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """The environment a process was started with; empty when it is gone (a zombie counts as gone)."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, _, value in pairs}
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+class Server:
+    """One running server: main process, bus and workers, on a port and in folders of its own.
+
+    `target` is what the `sanic` command gets; `env` is added to a minimal environment.
+    The working directory is a temporary folder, so that no developer's `.env` is read.
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        *,
+        single: bool = False,
+        dev: bool = False,
+        env: dict[str, str] | None = None,
+        target: str = "tiflis.server:app",
+        port: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.workers = workers
+        self.single = single
+        self.dev = dev
+        self.target = target
+        self.port = port or free_port()
+        self._own_folder = None if folder else tempfile.TemporaryDirectory(prefix="tiflis-test-")
+        self.folder = folder or Path(self._own_folder.name)  # type: ignore[union-attr]  # one of both is set
+        self.data_dir = self.folder / "data"
+        self.log_path = self.folder / f"server-{uuid4().hex[:6]}.log"
+        self.mark = uuid4().hex
+        self.extra_env = env or {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # --- life ---
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.stop()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+
+    def start(self, *, wait: bool = True, deadline: float = START_SECONDS) -> Self:
+        """Start and wait until `/readyz` says so; on failure nothing is left running."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command(),
+                env=self._environment(),
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Sanic kills whole process groups when a worker fails at start: not the tests' one.
+                start_new_session=True,
+            )
+        if wait:
+            try:
+                self.wait_ready(deadline)
+            except BaseException:
+                self.kill_everything()
+                raise
+        return self
+
+    def wait_ready(self, deadline: float = START_SECONDS) -> None:
+        def ready() -> bool:
+            if self.process is not None and self.process.poll() is not None:
+                raise AssertionError(f"exited with {self.process.returncode} at start\n{self.tail()}")
+            return self.status("/readyz") == 200
+
+        try:
+            wait_until(ready, deadline, "/readyz answers 200")
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self.tail()}") from None
+
+    def stop(self, deadline: float = STOP_SECONDS, *, expect: int = 0) -> float:
+        """SIGTERM, and check that it ends in time, with this code and without a process left behind.
+
+        Returns the seconds it took.
+        """
+        process = self._running()
+        began = time.monotonic()
+        process.terminate()
+        try:
+            code = process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            tail = self.tail()
+            self.kill_everything()
+            raise AssertionError(f"still running {deadline} s after SIGTERM\n{tail}") from None
+        took = time.monotonic() - began
+        self.process = None
+        left = {pid: command_of(pid) for pid in self.processes()}
+        self._kill_marked()
+        assert not left, f"left behind: {left}\n{self.tail()}"
+        assert code == expect, f"exit code {code}\n{self.tail()}"
+        return took
+
+    def kill_main(self) -> None:
+        """SIGKILL for the main process alone; who is left is for the test to look at."""
+        process = self._running()
+        process.kill()
+        process.wait()
+        self.process = None
+
+    def kill_everything(self) -> None:
+        if self.process is not None:
+            self.kill_main()
+        self._kill_marked()
+
+    def kill_worker(self, pid: int | None = None) -> int:
+        """SIGKILL for one worker (the first unless said), by its process id, which is returned."""
+        victim = pid or next(iter(self.worker_pids().values()))
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    # --- addresses ---
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def status(self, path: str, deadline: float = 1.0) -> int:
+        """The HTTP status of a GET; 0 when nobody answers within `deadline` seconds."""
+        try:
+            return self.get(path, deadline)[0]
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def get(self, path: str, deadline: float = 5.0) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=deadline)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    # --- processes ---
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def processes(self) -> list[int]:
+        """Every living process of this server, orphans too."""
+        pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+        return sorted(pid for pid in pids if environment_of(pid).get(MARK) == self.mark)
+
+    def worker_pids(self) -> dict[str, int]:
+        """Living workers: slot to process id; a slot in replacement shows its newest process."""
+        if self.single:
+            return {"0": self.pid}
+        names = {pid: environment_of(pid).get("SANIC_WORKER_NAME", "") for pid in self.processes()}
+        return {
+            name.removeprefix("Sanic-Server-").partition("-")[0]: pid
+            for pid, name in names.items()
+            if name.startswith("Sanic-Server-")
+        }
+
+    def nats_pid(self) -> int | None:
+        """The embedded bus server's process id, if it runs."""
+        return next((pid for pid in self.processes() if "nats-server" in command_of(pid).split(" ")[0]), None)
+
+    def worker_of(self, peer: Peer) -> int | None:
+        """The process that holds the server's end of this peer's connection."""
+        inode = self._inode_for(peer.local_port)
+        for pid in self.worker_pids().values():
+            with contextlib.suppress(OSError):
+                for descriptor in os.scandir(f"/proc/{pid}/fd"):
+                    with contextlib.suppress(OSError):
+                        if os.readlink(descriptor.path) == f"socket:[{inode}]":
+                            return pid
+        return None
+
+    @contextlib.contextmanager
+    def accepting_only(self, pid: int) -> Iterator[None]:
+        """Hold all other workers still (SIGSTOP), so that this one accepts what connects meanwhile."""
+        others = [other for other in self.worker_pids().values() if other != pid]
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for other in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGCONT)
+
+    # --- logs ---
+
+    def logs(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.logs().splitlines()[-lines:])
+
+    # --- inside ---
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None, "the server does not run"
+        return self.process
+
+    def _command(self) -> list[str]:
+        sanic = str(Path(sys.executable).with_name("sanic"))
+        mode = ["--single-process"] if self.single else ["--workers", str(self.workers)]
+        return [sanic, self.target, *mode, *(["--dev"] if self.dev else [])]
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        return {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "DATA_DIR": str(self.data_dir),
+            "WEB_CLIENT_PATH": "off",
+            MARK: self.mark,
+            **self.extra_env,
+        }
+
+    def _kill_marked(self) -> None:
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.processes(), 5, "killed processes are gone")
+
+    def _inode_for(self, remote_port: int) -> str:
+        here, there = f":{self.port:04X}", f":{remote_port:04X}"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1].endswith(here) and fields[2].endswith(there):
+                return fields[9]
+        return ""
