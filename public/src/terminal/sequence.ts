@@ -84,8 +84,6 @@ export class Sequencer {
   /** A replay's answer. One that was not asked for is used as far as it fits. */
   replay(answer: Replay): Step {
     const step = emptyStep();
-    this.asking = false;
-    this.unanswered = 0;
     if (this.startedAnew(answer)) {
       this.forget();
       step.reset = true;
@@ -96,6 +94,9 @@ export class Sequencer {
       if (piece.sequence === undefined || piece.sequence <= this.last) continue;
       this.take(step, piece.sequence, piece.content, true);
     }
+    if (this.last === before && this.stale(answer)) return step;
+    this.asking = false;
+    this.unanswered = 0;
     if (answer.has_more && this.last > before) return this.question(step);
     return this.settle(step);
   }
@@ -122,6 +123,12 @@ export class Sequencer {
   private startedAnew(answer: Replay): boolean {
     const current = answer.current_sequence;
     return current !== undefined && current < this.last;
+  }
+
+  /** The answer to an earlier question: it does not know yet what is held back, or repeats what is known. */
+  private stale(answer: Replay): boolean {
+    if (answer.has_more) return answer.messages.length > 0;
+    return answer.current_sequence !== undefined && answer.current_sequence < Math.max(0, ...this.held.keys());
   }
 
   /** Writes what was held back; what is still missing then is nowhere to be had. */

@@ -1,0 +1,45 @@
+/** The wire as the client sees it: one socket that keeps itself alive, and the clock it lives by. */
+
+import type { Incoming, Outgoing } from "../protocol/messages";
+import type { ConnectionState } from "../store/state";
+
+/** The part of a browser's WebSocket the link uses; tests bring their own. */
+export interface Socket {
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: (() => void) | null;
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+export interface Clock {
+  now(): number;
+  after(milliseconds: number, run: () => void): () => void;
+}
+
+export interface LinkTarget {
+  url: string;
+  tunnelId: string;
+  authKey: string;
+  deviceId: string;
+}
+
+export interface LinkEvents {
+  changed(state: ConnectionState): void;
+  received(message: Incoming): void;
+  /** Authenticated (again): synchronise and subscribe anew. */
+  ready(): void;
+  /** What was sent and not answered may be lost from here on. */
+  lost(): void;
+}
+
+export interface Link {
+  start(): void;
+  stop(): void;
+  /** False when it could not be put on the wire. */
+  send(message: Outgoing): boolean;
+  retry(): void;
+  readonly usable: boolean;
+}

@@ -1,0 +1,38 @@
+/** Every interval, timeout and size the client keeps to; milliseconds unless the name says otherwise. */
+
+/** A link that is silent is found out by a ping this often … */
+export const PING_EVERY = 5_000;
+/** … unless its pong comes within this time. */
+export const PONG_WITHIN = 10_000;
+export const HEARTBEAT_EVERY = 10_000;
+export const HEARTBEAT_WITHIN = 5_000;
+/** Missed heartbeats after which the link is given up. */
+export const HEARTBEATS_LOST = 2;
+
+export const RETRY_FIRST = 500;
+export const RETRY_MOST = 5_000;
+/** A refused key is looked at again this seldom: the server answers ten a minute. */
+export const RETRY_REFUSED = 60_000;
+/** How long a socket may take to open. */
+export const OPEN_WITHIN = 8_000;
+export const AUTH_WITHIN = 10_000;
+
+export const ANSWER_WITHIN = 30_000;
+export const ACK_WITHIN = 5_000;
+export const VOICE_ACK_WITHIN = 10_000;
+
+export const HISTORY_PAGE = 20;
+/** Pages fetched to close a gap after an absence; beyond it the older part is let go. */
+export const GAP_PAGES = 10;
+
+/** The workstation refuses smaller terminals. */
+export const TERMINAL_COLS_LEAST = 40;
+export const TERMINAL_ROWS_LEAST = 24;
+export const REPLAY_PAGE = 500;
+
+/** Base64 of a recording must pass the tunnel's 50 MiB a message. */
+export const AUDIO_BYTES_MOST = 24 * 1024 * 1024;
+export const RECORDING_MOST = 5 * 60_000;
+
+/** Streamed snapshots are shown at most this often. */
+export const STREAM_EVERY = 60;

@@ -1,0 +1,70 @@
+/** What the screens may ask of the client: the seam between the user interface and everything below it. */
+
+import type { StoreApi } from "zustand/vanilla";
+import type { AudioFormat } from "../protocol/messages";
+import type { PairingData } from "../protocol/pairing";
+import type { ChatKey, Settings, State } from "./state";
+
+/** Output of one terminal, in order and without doubles; `reset` comes before a screen that starts anew. */
+export type TerminalChunk = { kind: "reset" } | { kind: "data"; text: string } | { kind: "gap" };
+
+/** Things that happen once and are no state. */
+export type ClientEvent =
+  | { kind: "answer-done"; chat: ChatKey; text: string }
+  | { kind: "bell"; sessionId: string }
+  | { kind: "voice-output"; chat: ChatKey; messageId: string; audio: string; format: string; mine: boolean };
+
+export type Unsubscribe = () => void;
+
+export interface NewSession {
+  type: string;
+  workspace?: string;
+  project?: string;
+  worktree?: string;
+}
+
+export interface Client {
+  readonly store: StoreApi<State>;
+
+  start(): Promise<void>;
+  pair(data: PairingData, name?: string): Promise<string>;
+  rename(workstationId: string, name: string): Promise<void>;
+  forget(workstationId: string): Promise<void>;
+  select(workstationId: string | null): Promise<void>;
+  /** Try again now: from a button, or when the page wakes up. */
+  retry(): void;
+
+  /** The chat or terminal on screen, or null; opening a chat subscribes and loads its newest messages. */
+  watch(chat: ChatKey | null): void;
+  loadOlder(chat: ChatKey): Promise<void>;
+  reload(chat: ChatKey): Promise<void>;
+  send(chat: ChatKey, text: string): void;
+  sendVoice(chat: ChatKey, recording: Blob, format: AudioFormat, duration?: number): Promise<void>;
+  /** Send a failed or queued message at once. */
+  push(messageId: string): void;
+  discard(messageId: string): void;
+  /** Take a queued message back for editing; returns its text. */
+  recall(messageId: string): string;
+  cancel(chat: ChatKey): Promise<void>;
+  clearContext(): Promise<void>;
+  draft(chat: ChatKey, text: string): void;
+  /** Base64 audio of a message; throws with words for the user. */
+  requestAudio(messageId: string, kind: "input" | "output"): Promise<{ audio: string; format: string }>;
+
+  createSession(wanted: NewSession): Promise<string>;
+  terminateSession(sessionId: string): Promise<void>;
+
+  /** Subscribe a terminal and replay it from the start; chunks flow until the returned function is called. */
+  openTerminal(sessionId: string, on: (chunk: TerminalChunk) => void): Unsubscribe;
+  sendInput(sessionId: string, data: string): void;
+  /** Only the master's word counts; sizes below 40 × 24 are raised to it. */
+  resize(sessionId: string, cols: number, rows: number): void;
+  /** Replay from the start, for a garbled screen. */
+  replay(sessionId: string): void;
+  bell(sessionId: string): void;
+
+  set(settings: Partial<Settings>): void;
+  notice(kind: "info" | "error", text: string): void;
+  dismiss(noticeId: string): void;
+  onEvent(on: (event: ClientEvent) => void): Unsubscribe;
+}

@@ -1,0 +1,138 @@
+/** The whole state of the client: plain, immutable data, no functions. */
+
+import type { ContentBlock } from "../protocol/blocks";
+import type { AgentInfo, AudioFormat, SessionInfo, WorkspaceInfo } from "../protocol/messages";
+
+/** A paired workstation; its key is in the vault, never in the state. */
+export interface Workstation {
+  id: string;
+  name: string;
+  tunnelId: string;
+  url: string;
+  addedAt: number;
+}
+
+export type Phase =
+  | "idle"
+  | "connecting"
+  | "connected"
+  | "authenticated"
+  | "verified"
+  | "degraded"
+  | "workstation_offline"
+  | "disconnected"
+  | "refused";
+
+export interface ConnectionState {
+  phase: Phase;
+  /** When this phase began; wall clock, milliseconds. */
+  since: number;
+  /** Why, as a code of `text/connection.ts`; empty when all is well. */
+  why: string;
+  /** When the next attempt is due, if one is. */
+  retryAt: number | null;
+}
+
+/** The key of a chat in `chats`, `drafts`, `unread`: a session's id, or `SUPERVISOR`. */
+export type ChatKey = string;
+export const SUPERVISOR: ChatKey = "supervisor";
+
+export type Delivery = "waiting" | "sending" | "unsure" | "received" | "failed";
+
+export interface ChatMessage {
+  /** Stable for the life of the message on this screen: the React key. */
+  key: string;
+  messageId: string | null;
+  /** Place in the workstation's history; null until known. */
+  sequence: number | null;
+  role: "user" | "assistant" | "system";
+  blocks: ContentBlock[];
+  at: number;
+  streaming: boolean;
+  delivery: Delivery | null;
+  /** Sent from another device or tab. */
+  foreign: boolean;
+}
+
+export interface Chat {
+  messages: ChatMessage[];
+  hasOlder: boolean;
+  loading: "no" | "newest" | "older";
+  /** Nothing loaded yet, loaded, or loaded but perhaps behind (after an absence). */
+  freshness: "none" | "fresh" | "stale";
+  executing: boolean;
+  error: string | null;
+}
+
+/** A message of this tab on its way; survives a reload. */
+export interface OutboxItem {
+  id: string;
+  chat: ChatKey;
+  /** Empty for a voice message. */
+  text: string;
+  /** Base64; absent for text. */
+  audio?: string;
+  format?: AudioFormat;
+  duration?: number;
+  createdAt: number;
+  /** `queued`: held back while the agent works; else as shown under the message. */
+  state: "queued" | "waiting" | "sending" | "unsure" | "failed";
+  error: string | null;
+}
+
+export interface TerminalState {
+  /** Null until the workstation has answered the subscription. */
+  isMaster: boolean | null;
+  cols: number;
+  rows: number;
+  subscribed: boolean;
+  /** A replay is on its way: output is held back until it is in. */
+  repairing: boolean;
+}
+
+export interface Settings {
+  theme: "system" | "light" | "dark";
+  textSize: "small" | "normal" | "large";
+  terminalFontSize: number;
+  autoplay: boolean;
+  playbackRate: number;
+  notifications: boolean;
+  sounds: boolean;
+  sendWith: "enter" | "mod-enter";
+  showThinking: boolean;
+}
+
+export interface Notice {
+  id: string;
+  kind: "info" | "error";
+  text: string;
+}
+
+export interface State {
+  workstations: Workstation[];
+  /** The vault has been read: before it nobody knows whether there are workstations. */
+  loaded: boolean;
+  /** False where the browser keeps keys only as long as the tab lives (no https). */
+  durable: boolean;
+  current: string | null;
+  connection: ConnectionState;
+  /** From `auth.success`. */
+  workstationName: string;
+  workstationVersion: string;
+  workspacesRoot: string;
+  /** When the list below was last told by the workstation; null: from the shelf of an earlier visit or never. */
+  syncedAt: number | null;
+  sessions: Record<string, SessionInfo>;
+  agents: AgentInfo[];
+  workspaces: WorkspaceInfo[];
+  hiddenBaseTypes: string[];
+  chats: Record<ChatKey, Chat>;
+  outbox: OutboxItem[];
+  drafts: Record<ChatKey, string>;
+  unread: Record<ChatKey, number>;
+  terminals: Record<string, TerminalState>;
+  /** What is on screen and visible: it gathers no unread count and raises no notification. */
+  watching: ChatKey | null;
+  settings: Settings;
+  notices: Notice[];
+}

@@ -1,0 +1,2 @@
+/** The service worker: keeps the shell usable without a network. */
+export {};

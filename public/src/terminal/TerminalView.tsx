@@ -1,0 +1,3 @@
+export default function TerminalView({ sessionId }: { sessionId: string }) {
+  return <pre>{sessionId}</pre>;
+}

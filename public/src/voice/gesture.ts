@@ -1,0 +1,38 @@
+/**
+ * What a press of the record button means: a short one starts and a second one sends, a long one
+ * records for as long as it is held, and one that leaves the button cancels. Pure, so that the clock
+ * comes in from outside.
+ */
+
+/** Milliseconds: a press shorter than this is a tap. */
+export const TAP = 350;
+
+export type Phase = "idle" | "opening" | "recording";
+export type Verdict = "start" | "finish" | "cancel" | "nothing";
+
+export class Gesture {
+  private pressedAt: number | undefined;
+  private startedByThisPress = false;
+
+  press(phase: Phase, now: number): Verdict {
+    this.pressedAt = now;
+    this.startedByThisPress = phase === "idle";
+    return this.startedByThisPress ? "start" : "nothing";
+  }
+
+  /** `away`: the finger left the button before it was lifted. */
+  release(phase: Phase, now: number, away: boolean): Verdict {
+    if (this.pressedAt === undefined) return "nothing";
+    const long = now - this.pressedAt >= TAP;
+    this.pressedAt = undefined;
+    if (phase === "idle") return "nothing";
+    if (away) return "cancel";
+    if (this.startedByThisPress) return long ? "finish" : "nothing";
+    return "finish";
+  }
+
+  /** The press was taken away (a scroll, a call): it counts for nothing more. */
+  drop(): void {
+    this.pressedAt = undefined;
+  }
+}

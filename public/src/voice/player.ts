@@ -1,0 +1,132 @@
+/**
+ * The one player of the page: a new sound interrupts the one before, so that two answers never speak
+ * at once. No React in here; the views subscribe.
+ */
+
+export const SPEEDS = [1, 1.25, 1.5, 2, 0.75] as const;
+const SPEED_KEY = "tiflis.voice.speed";
+
+export interface Playing {
+  /** Which sound (the message's id); nothing when silent. */
+  id: string | undefined;
+  paused: boolean;
+  at: number;
+  length: number;
+  speed: number;
+  /** The browser wants a touch first, or the sound cannot be played. */
+  trouble: "blocked" | "broken" | undefined;
+}
+
+const SILENT: Playing = { id: undefined, paused: true, at: 0, length: 0, speed: 1, trouble: undefined };
+
+export class Player {
+  private state: Playing;
+  private readonly listeners = new Set<() => void>();
+  private sound: HTMLAudioElement | undefined;
+  private url: string | undefined;
+
+  constructor() {
+    this.state = { ...SILENT, speed: rememberedSpeed() };
+  }
+
+  readonly now = (): Playing => this.state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Plays a sound from its beginning and ends whatever was playing. */
+  async play(id: string, audio: Blob, length = 0): Promise<void> {
+    this.stop();
+    const url = URL.createObjectURL(audio);
+    const sound = new Audio(url);
+    this.url = url;
+    this.sound = sound;
+    sound.playbackRate = this.state.speed;
+    this.follow(sound);
+    this.change({ id, paused: false, at: 0, length, trouble: undefined });
+    await this.start(sound);
+  }
+
+  toggle(): void {
+    const sound = this.sound;
+    if (!sound) return;
+    if (sound.paused) void this.start(sound);
+    else sound.pause();
+  }
+
+  seek(seconds: number): void {
+    if (!this.sound) return;
+    this.sound.currentTime = Math.max(0, seconds);
+    this.change({ at: this.sound.currentTime });
+  }
+
+  faster(): void {
+    const place = SPEEDS.findIndex((speed) => speed === this.state.speed);
+    const speed = SPEEDS[(place + 1) % SPEEDS.length] ?? 1;
+    if (this.sound) this.sound.playbackRate = speed;
+    remember(speed);
+    this.change({ speed });
+  }
+
+  /** Silence at once; also called when a recording starts. */
+  stop(): void {
+    const sound = this.sound;
+    this.sound = undefined;
+    sound?.pause();
+    sound?.removeAttribute("src");
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = undefined;
+    if (this.state.id !== undefined) this.change({ ...SILENT, speed: this.state.speed });
+  }
+
+  private async start(sound: HTMLAudioElement): Promise<void> {
+    try {
+      await sound.play();
+    } catch (error) {
+      if (sound !== this.sound) return;
+      const blocked = error instanceof DOMException && error.name === "NotAllowedError";
+      this.change({ paused: true, trouble: blocked ? "blocked" : "broken" });
+    }
+  }
+
+  private follow(sound: HTMLAudioElement): void {
+    const on = (event: string, act: () => Partial<Playing>): void => {
+      sound.addEventListener(event, () => {
+        if (sound === this.sound) this.change(act());
+      });
+    };
+    on("play", () => ({ paused: false, trouble: undefined }));
+    on("pause", () => ({ paused: true }));
+    on("ended", () => ({ paused: true, at: 0 }));
+    on("timeupdate", () => ({ at: sound.currentTime }));
+    on("error", () => ({ paused: true, trouble: "broken" }));
+    // A recording streamed by MediaRecorder has no length of its own: Infinity.
+    on("durationchange", () => (Number.isFinite(sound.duration) ? { length: sound.duration } : {}));
+  }
+
+  private change(part: Partial<Playing>): void {
+    this.state = { ...this.state, ...part };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+export const player = new Player();
+
+function rememberedSpeed(): number {
+  try {
+    const speed = Number(localStorage.getItem(SPEED_KEY));
+    return SPEEDS.find((known) => known === speed) ?? 1;
+  } catch {
+    return 1;
+  }
+}
+
+function remember(speed: number): void {
+  try {
+    localStorage.setItem(SPEED_KEY, String(speed));
+  } catch {
+    // Storage is full or forbidden: the speed lasts as long as the page.
+  }
+}

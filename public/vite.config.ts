@@ -1,0 +1,34 @@
+import { fileURLToPath } from "node:url";
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: here("."),
+  base: "./",
+  publicDir: "static",
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { "~": here("src") } },
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    manifest: "build.json",
+    target: "es2022",
+    // Inlined assets would be data: URLs, which the content policy grants to images only.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 900,
+    rolldownOptions: {
+      input: { index: here("index.html"), sw: here("src/sw/sw.ts") },
+      output: {
+        // The service worker must keep its name and lie at the root, which is its scope.
+        entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+      },
+    },
+  },
+  server: { proxy: { "/ws": { target: process.env.TUNNEL ?? "ws://127.0.0.1:3001", ws: true } } },
+  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+} as Parameters<typeof defineConfig>[0]);
