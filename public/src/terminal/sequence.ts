@@ -52,6 +52,7 @@ export class Sequencer {
   private unanswered = 0;
   private held = new Map<number, string>();
   private heldSize = 0;
+  private highestHeld = 0;
   private dropped = false;
 
   /** A replay has been asked for and not been answered. */
@@ -94,11 +95,13 @@ export class Sequencer {
       if (piece.sequence === undefined || piece.sequence <= this.last) continue;
       this.take(step, piece.sequence, piece.content, true);
     }
-    if (this.last === before && this.stale(answer)) return step;
+    const progress = this.last > before;
+    const unfinished = answer.has_more ? answer.messages.length > 0 : this.predates(answer);
+    // Nothing new, and not all there is: the answer to an earlier question. The one that counts is on its way.
+    if (unfinished && !progress) return step;
     this.asking = false;
     this.unanswered = 0;
-    if (answer.has_more && this.last > before) return this.question(step);
-    return this.settle(step);
+    return unfinished ? this.question(step) : this.settle(step);
   }
 
   /** The question was not answered in time. */
@@ -125,10 +128,9 @@ export class Sequencer {
     return current !== undefined && current < this.last;
   }
 
-  /** The answer to an earlier question: it does not know yet what is held back, or repeats what is known. */
-  private stale(answer: Replay): boolean {
-    if (answer.has_more) return answer.messages.length > 0;
-    return answer.current_sequence !== undefined && answer.current_sequence < Math.max(0, ...this.held.keys());
+  /** The answer was given before the workstation wrote what is held back here. */
+  private predates(answer: Replay): boolean {
+    return answer.current_sequence !== undefined && answer.current_sequence < this.highestHeld;
   }
 
   /** Writes what was held back; what is still missing then is nowhere to be had. */
@@ -156,11 +158,13 @@ export class Sequencer {
       return;
     }
     this.held.set(sequence, content);
+    this.highestHeld = Math.max(this.highestHeld, sequence);
     this.heldSize += content.length;
   }
 
   private clearHeld(): void {
     this.held.clear();
+    this.highestHeld = 0;
     this.heldSize = 0;
   }
 
