@@ -5,8 +5,12 @@ import type { AudioFormat } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
 import type { ChatKey, Settings, State } from "./state";
 
-/** Output of one terminal, in order and without doubles; `reset` comes before a screen that starts anew. */
-export type TerminalChunk = { kind: "reset" } | { kind: "data"; text: string } | { kind: "gap" };
+/**
+ * Output of one terminal, in order and without doubles (the client runs `terminal/sequence.ts` itself).
+ * `reset` comes before a screen that starts anew; `replayed` text must not ring the bell or be answered;
+ * before `lost` text something is missing for good.
+ */
+export type TerminalChunk = { kind: "reset" } | { kind: "data"; text: string; replayed: boolean; lost: boolean };
 
 /** Things that happen once and are no state. */
 export type ClientEvent =

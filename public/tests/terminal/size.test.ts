@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asked, fittingFont, fontSize, told } from "./size";
+import { asked, fittingFont, fontSize, told } from "~/terminal/size";
 
 describe("the size of a terminal", () => {
   it("is never asked for below what the workstation takes", () => {

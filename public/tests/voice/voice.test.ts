@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { clock, fromBase64, playedType, recordingFormat, toBase64 } from "./format";
-import { Gesture, TAP } from "./gesture";
-import { loudness } from "./recorder";
-import { standing, troubleOf } from "./trouble";
+import { clock, fromBase64, playedType, recordingFormat, toBase64 } from "~/voice/format";
+import { Gesture, TAP } from "~/voice/gesture";
+import { loudness } from "~/voice/recorder";
+import { standing, troubleOf } from "~/voice/trouble";
 
 describe("the recording's format", () => {
   it("is WebM where there is WebM, else MP4, else none", () => {

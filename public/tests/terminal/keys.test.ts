@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isReport, pasted, rowKey, typed } from "./keys";
+import { isReport, pasted, rowKey, typed } from "~/terminal/keys";
 
 const none = { ctrl: false, alt: false };
 const ctrl = { ctrl: true, alt: false };
