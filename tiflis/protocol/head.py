@@ -1,0 +1,140 @@
+"""The one look at a message: its top-level fields, found without building the document.
+
+A message is JSON text in UTF-8 bytes. Where it is forwarded it stays the text that came: ``device_id``
+is set by splicing, numbers keep their digits.
+"""
+
+import json
+from typing import Any, NoReturn
+
+import msgspec
+
+from tiflis.protocol.errors import InvalidPayload
+
+_ABSENT = msgspec.Raw(b"")
+_SPACE = b" \t\r\n"
+# An id longer than this is echoed in errors but not remembered for routing its answer.
+MAX_REMEMBERED_ID = 256
+
+
+class Head(msgspec.Struct, gc=False):
+    """A message's top-level fields as raw JSON; an absent one is empty. The last of duplicate keys counts."""
+
+    type: str
+    id: msgspec.Raw = _ABSENT
+    device_id: msgspec.Raw = _ABSENT
+    payload: msgspec.Raw = _ABSENT
+    timestamp: msgspec.Raw = _ABSENT
+    streaming_message_id: msgspec.Raw = _ABSENT
+
+
+_head = msgspec.json.Decoder(Head)
+_text = msgspec.json.Decoder(str)
+_any = msgspec.json.Decoder()
+
+
+def peek(text: bytes) -> Head:
+    """The head of a message. Raises InvalidPayload for anything but a JSON object with a string ``type``."""
+    try:
+        return _head.decode(text)
+    except msgspec.ValidationError:
+        raise InvalidPayload(
+            "A message is a JSON object with a string type", {"type": "a string is required"}
+        ) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _peek_slowly(text)
+
+
+def _peek_slowly(text: bytes) -> Head:
+    """Lone surrogates are legal JSON, but msgspec refuses them; only for them build the document."""
+    if b"\\u" not in text:
+        raise InvalidPayload("The message is not JSON")
+    document = loads(text)
+    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
+        raise InvalidPayload(
+            "A message is a JSON object with a string type", {"type": "a string is required"}
+        )
+    rest = {
+        name: msgspec.Raw(_dumps(document[name])) for name in Head.__struct_fields__[1:] if name in document
+    }
+    return Head(type=document["type"], **rest)
+
+
+class Number(str):
+    """A number's own digits: converting them could lose some, or take for ever."""
+
+
+def loads(text: bytes | msgspec.Raw) -> Any:
+    """Build the document, numbers as the text they came in. Raises InvalidPayload."""
+    try:
+        return json.loads(bytes(text), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise InvalidPayload("The message is not JSON") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _dumps(value: Any) -> bytes:
+    if isinstance(value, Number):
+        return value.encode()
+    if isinstance(value, dict):
+        return b"{" + b",".join(_dumps(str(k)) + b":" + _dumps(v) for k, v in value.items()) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(map(_dumps, value)) + b"]"
+    return json.dumps(value).encode()
+
+
+def _first(raw: msgspec.Raw) -> bytes:
+    return bytes(memoryview(raw)[:1])
+
+
+def string(raw: msgspec.Raw) -> str | None:
+    """The string that a raw field holds, lone surrogates replaced by U+FFFD; None if it holds none."""
+    if _first(raw) != b'"':
+        return None
+    try:
+        return _text.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text: str = json.loads(bytes(raw))
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def document(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """The object that a raw field holds; None if it holds none."""
+    if _first(raw) != b"{":
+        return None
+    try:
+        value = _any.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        value = loads(raw)
+    return value if isinstance(value, dict) else None
+
+
+def request_id(text: bytes) -> bytes:
+    """A message's raw ``id`` in a form that can be compared; empty if it has none worth remembering."""
+    if not text or len(text) > MAX_REMEMBERED_ID or text == b"null":
+        return b""
+    return _dumps(loads(text)) if b"\\" in text else text
+
+
+def is_number(raw: msgspec.Raw) -> bool:
+    first = _first(raw)
+    return bool(first) and first in b"-0123456789"
+
+
+def device_suffix(device_id: str) -> bytes:
+    """What ends an object so that its last, and therefore valid, ``device_id`` is this one."""
+    return b',"device_id":' + _dumps(device_id) + b"}"
+
+
+def splice(text: bytes, suffix: bytes) -> bytes:
+    """End the object ``text`` (never an empty one) with ``suffix`` in place of its closing brace."""
+    if text.endswith(b"}"):
+        return text[:-1] + suffix
+    return text.rstrip(_SPACE)[:-1] + suffix
+
+
+def splice_device_id(text: bytes, device_id: str) -> bytes:
+    return splice(text, device_suffix(device_id))

@@ -1,0 +1,17 @@
+"""Which identifiers are acceptable, and what new ones look like."""
+
+import re
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+TUNNEL_ID_LENGTH = 12  # 72 bits of chance: guessing one is hopeless even with millions in use
+_TUNNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+def is_tunnel_id(text: object) -> bool:
+    """Whether ``text`` may be a tunnel's id (protocol, section 2); also safe inside a bus subject."""
+    return isinstance(text, str) and _TUNNEL_ID.match(text) is not None
+
+
+def tunnel_id_from(chance: bytes) -> str:
+    """A new tunnel id out of ``TUNNEL_ID_LENGTH`` bytes of a cryptographic source."""
+    return "".join(ALPHABET[byte & 63] for byte in chance[:TUNNEL_ID_LENGTH])

@@ -1,0 +1,175 @@
+"""The messages that the server itself reads and writes (protocol, section 1.1), as bytes of JSON."""
+
+import json
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tiflis.protocol import head
+from tiflis.protocol.errors import InvalidPayload, TunnelError
+from tiflis.protocol.ids import is_tunnel_id
+
+PROTOCOL_VERSION = "1.0.0"
+MIN_API_KEY = 32
+MIN_AUTH_KEY = 16
+
+
+class Registration(NamedTuple):
+    """A workstation's ``workstation.register``; ``previous_tunnel_id`` only where it asks to be restored."""
+
+    api_key: str
+    name: str
+    auth_key: str
+    previous_tunnel_id: str | None
+
+
+class Connection(NamedTuple):
+    """A client's ``connect``."""
+
+    tunnel_id: str
+    auth_key: str
+    device_id: str
+    reconnect: bool
+
+
+class _Fields:
+    """A payload's fields, read one by one; what is wrong with any of them is collected for one answer."""
+
+    def __init__(self, payload: msgspec.Raw) -> None:
+        self.values = head.document(payload)
+        self.wrong: dict[str, str] = {}
+        if self.values is None:
+            raise InvalidPayload("The message needs a payload", {"payload": "an object is required"})
+
+    def text(self, name: str, least: int = 1, trim: bool = False) -> str:
+        value = (self.values or {}).get(name)
+        if not isinstance(value, str) or isinstance(value, head.Number):
+            self.wrong[f"payload.{name}"] = "a string is required"
+            return ""
+        value = value.strip() if trim else value
+        if len(value) < least:
+            self.wrong[f"payload.{name}"] = f"at least {least} character{'s' if least > 1 else ''}"
+        elif not _encodable(value):
+            self.wrong[f"payload.{name}"] = "must be valid Unicode"
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = (self.values or {}).get(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong[f"payload.{name}"] = "must be true or false"
+        return value is True
+
+    def check(self, what: str) -> None:
+        if self.wrong:
+            raise InvalidPayload(f"The {what} message is not valid", self.wrong)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_registration(payload: msgspec.Raw) -> Registration:
+    """Raises InvalidPayload with one detail per wrong field."""
+    fields = _Fields(payload)
+    api_key = fields.text("api_key", MIN_API_KEY)
+    name = fields.text("name")
+    auth_key = fields.text("auth_key", MIN_AUTH_KEY, trim=True)
+    reconnect = fields.flag("reconnect")
+    fields.check("workstation.register")
+    previous = (fields.values or {}).get("previous_tunnel_id")
+    return Registration(api_key, name, auth_key, previous if reconnect and is_tunnel_id(previous) else None)
+
+
+def read_connection(payload: msgspec.Raw) -> Connection:
+    """Raises InvalidPayload with one detail per wrong field."""
+    fields = _Fields(payload)
+    read = Connection(
+        fields.text("tunnel_id"),
+        fields.text("auth_key", MIN_AUTH_KEY),
+        fields.text("device_id"),
+        fields.flag("reconnect"),
+    )
+    fields.check("connect")
+    return read
+
+
+def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
+    """The key and the device id of a client's ``auth``; empty where absent or of another type."""
+    values = head.document(payload) or {}
+    key, device = values.get("auth_key"), values.get("device_id")
+    return key if isinstance(key, str) else "", device if isinstance(device, str) else ""
+
+
+class _AddressedPayload(msgspec.Struct, gc=False):
+    device_id: msgspec.Raw = msgspec.Raw(b"")
+
+
+_addressed = msgspec.json.Decoder(_AddressedPayload)
+
+
+def addressee(payload: msgspec.Raw) -> str | None:
+    """The ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
+    try:
+        return head.string(_addressed.decode(payload).device_id) or None
+    except (msgspec.MsgspecError, RecursionError):
+        values = head.document(payload) if payload else None
+        device = (values or {}).get("device_id")
+        return device if isinstance(device, str) else None
+
+
+def _dumps(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def error(problem: TunnelError, request: bytes = b"") -> bytes:
+    """``request``: the raw JSON of the offending message's ``id``, echoed as it came."""
+    payload: dict[str, Any] = {"code": problem.code, "message": str(problem)}
+    if problem.details:
+        payload["details"] = problem.details
+    body = _dumps(payload)
+    marked = b',"id":' + request if request and request != b"null" else b""
+    return b'{"type":"error"' + marked + b',"payload":' + body + b"}"
+
+
+def registered(tunnel_id: str, public_url: str, restored: bool) -> bytes:
+    return _reply("workstation.registered", {"tunnel_id": tunnel_id, "public_url": public_url}, restored)
+
+
+def connected(tunnel_id: str, version: str, restored: bool) -> bytes:
+    fields = {"tunnel_id": tunnel_id, "tunnel_version": version, "protocol_version": PROTOCOL_VERSION}
+    return _reply("connected", fields, restored)
+
+
+def _reply(kind: str, payload: dict[str, Any], restored: bool) -> bytes:
+    return _dumps({"type": kind, "payload": payload | ({"restored": True} if restored else {})})
+
+
+def pong(timestamp: msgspec.Raw) -> bytes:
+    return b'{"type":"pong","timestamp":' + bytes(timestamp) + b"}"
+
+
+def auth_error(problem: TunnelError) -> bytes:
+    return _dumps({"type": "auth.error", "payload": {"code": problem.code, "message": str(problem)}})
+
+
+def auth(auth_key: str, device_id: str) -> bytes:
+    return _dumps({"type": "auth", "payload": {"auth_key": auth_key, "device_id": device_id}})
+
+
+def client_disconnected(device_id: str, tunnel_id: str) -> bytes:
+    return _dumps(
+        {"type": "client.disconnected", "payload": {"device_id": device_id, "tunnel_id": tunnel_id}}
+    )
+
+
+def workstation_state(tunnel_id: str, online: bool) -> tuple[bytes, bytes]:
+    """Both spellings of a workstation's coming or going: the general one, and Android's."""
+    kind = "connection.workstation_online" if online else "connection.workstation_offline"
+    return (
+        _dumps({"type": kind, "payload": {"tunnel_id": tunnel_id}}),
+        _dumps({"type": "workstation.status", "payload": {"online": online}}),
+    )

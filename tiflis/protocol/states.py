@@ -1,0 +1,62 @@
+"""Who may say what: the legal conversation as a table."""
+
+from enum import Enum, auto
+
+
+class Role(Enum):
+    """What a socket has become."""
+
+    NEWCOMER = auto()
+    CLIENT = auto()
+    WORKSTATION = auto()
+
+
+class Act(Enum):
+    """What is to be done with a message."""
+
+    REGISTER = auto()
+    CONNECT = auto()
+    PONG = auto()
+    CHECK_AUTH = auto()
+    TO_DEVICE = auto()
+    RELAY = auto()
+    REFUSE = auto()
+
+
+_ACTS: dict[Role, dict[str, Act]] = {
+    Role.NEWCOMER: {"workstation.register": Act.REGISTER, "connect": Act.CONNECT, "ping": Act.PONG},
+    Role.CLIENT: {
+        "ping": Act.PONG,
+        "auth": Act.CHECK_AUTH,
+        "connect": Act.REFUSE,
+        "connected": Act.REFUSE,
+        "error": Act.REFUSE,
+        "pong": Act.REFUSE,
+    },
+    Role.WORKSTATION: {
+        "ping": Act.PONG,
+        "forward.to_device": Act.TO_DEVICE,
+        "connect": Act.REFUSE,
+        "connected": Act.REFUSE,
+    },
+}
+
+# Control messages that a peer could forge to hijack the other end (protocol, section 1.2).
+_REFUSED: dict[Role, tuple[str, ...]] = {
+    Role.NEWCOMER: ("",),
+    Role.CLIENT: ("workstation.", "client.", "connection.", "forward."),
+    Role.WORKSTATION: ("workstation.", "client.", "connection."),
+}
+
+
+def act(role: Role, kind: str) -> Act:
+    """What a message of type ``kind`` from ``role`` leads to."""
+    found = _ACTS[role].get(kind)
+    if found is not None:
+        return found
+    return Act.REFUSE if kind.startswith(_REFUSED[role]) else Act.RELAY
+
+
+def client_may_send(kind: str) -> bool:
+    """Whether a device may send ``kind`` on to its workstation (a watch's ``auth`` is ours to send)."""
+    return act(Role.CLIENT, kind) in (Act.RELAY, Act.CHECK_AUTH)
