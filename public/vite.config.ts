@@ -30,5 +30,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/ws": { target: process.env.TUNNEL ?? "ws://127.0.0.1:3001", ws: true } } },
-  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  test: { include: ["src/**/*.test.ts"], environment: "node" },
 } as Parameters<typeof defineConfig>[0]);
