@@ -1,2 +1,85 @@
-/** The service worker: keeps the shell usable without a network. */
-export {};
+/**
+ * The service worker: keeps the shell usable without a network. It holds the built files of its own
+ * version and the one before, and never touches the API or the socket.
+ */
+
+import { cacheName, outdated, treatment } from "./rules";
+
+interface Precache {
+  version: string;
+  files: string[];
+}
+
+/** The build puts the list in place of this name (`scripts/precache`). */
+declare const __PRECACHE__: Precache;
+/** The types of a worker's global scope clash with those of a page; these are the parts used here. */
+interface Worker {
+  registration: { scope: string };
+  clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+  addEventListener(type: "install" | "activate", on: (event: Lasting) => void): void;
+  addEventListener(type: "fetch", on: (event: Fetching) => void): void;
+}
+interface Lasting {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Fetching {
+  request: Request;
+  respondWith(answer: Promise<Response>): void;
+}
+
+const worker = self as unknown as Worker;
+const PRECACHE = __PRECACHE__;
+const CACHE = cacheName(PRECACHE.version);
+const FILES = new Set(PRECACHE.files);
+/** Milliseconds after which a network that says nothing counts as none. */
+const PAGE_WITHIN = 4000;
+
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const asked = { method: request.method, mode: request.mode, url: request.url, partial: request.headers.has("range") };
+  const how = treatment(asked, worker.registration.scope, FILES);
+  if (how === "page") event.respondWith(page(request));
+  if (how === "file") event.respondWith(file(request));
+});
+
+/** All or nothing: a half-filled cache would be a half-working page. */
+async function install(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  const fresh = PRECACHE.files.map((name) => new Request(absolute(name), { cache: "no-cache" }));
+  await cache.addAll(fresh);
+  // Safe at once: a page asks for files by their content, and the older version's stay in their cache.
+  await worker.skipWaiting();
+}
+
+async function activate(): Promise<void> {
+  const names = await caches.keys();
+  await Promise.all(outdated(names, CACHE).map((name) => caches.delete(name)));
+  await worker.clients.claim();
+}
+
+async function page(request: Request): Promise<Response> {
+  const answer = await fetched(request);
+  if (answer && answer.status < 500) return answer;
+  const kept = await caches.match(absolute(""), { cacheName: CACHE });
+  return kept ?? answer ?? Response.error();
+}
+
+async function file(request: Request): Promise<Response> {
+  const url = request.url.split(/[?#]/)[0] ?? request.url;
+  return (await caches.match(url, { cacheName: CACHE })) ?? (await caches.match(url)) ?? fetch(request);
+}
+
+async function fetched(request: Request): Promise<Response | undefined> {
+  try {
+    return await fetch(request, { signal: AbortSignal.timeout(PAGE_WITHIN) });
+  } catch {
+    return undefined;
+  }
+}
+
+function absolute(name: string): string {
+  return new URL(name, worker.registration.scope).href;
+}

@@ -1,0 +1,40 @@
+/** Installs the service worker and tells when another version of the client is ready. */
+
+/** Milliseconds between two looks for a newer version; the browser itself looks at each navigation. */
+const LOOK_EVERY = 60 * 60_000;
+
+/**
+ * Registers the worker once the page is at rest. `onUpdate` is called at most once, when a newer version
+ * has been installed under this page. The page is never reloaded from here, so it can never loop.
+ */
+export function registerWorker(onUpdate: () => void): void {
+  if (!("serviceWorker" in navigator) || !window.isSecureContext || import.meta.env.DEV) return;
+  const begin = (): void => void register(onUpdate);
+  if (document.readyState === "complete") begin();
+  else window.addEventListener("load", begin, { once: true });
+}
+
+async function register(onUpdate: () => void): Promise<void> {
+  const workers = navigator.serviceWorker;
+  const hadOne = workers.controller !== null;
+  try {
+    const registration = await workers.register(scriptUrl(new URL("sw.js", document.baseURI).href));
+    if (hadOne) workers.addEventListener("controllerchange", onUpdate, { once: true });
+    window.setInterval(() => void registration.update().catch(() => undefined), LOOK_EVERY);
+  } catch {
+    // Private windows and some policies forbid workers: the client works without, only not offline.
+  }
+}
+
+interface TrustedTypes {
+  createPolicy(name: string, rules: { createScriptURL(url: string): string }): {
+    createScriptURL(url: string): string;
+  };
+}
+
+/** Under Trusted Types only a policy of ours may name a script. */
+function scriptUrl(url: string): string {
+  const types = (window as unknown as { trustedTypes?: TrustedTypes }).trustedTypes;
+  if (!types) return url;
+  return types.createPolicy("tiflis-worker", { createScriptURL: (own) => own }).createScriptURL(url);
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { cacheName, outdated, treatment } from "./rules";
+
+const SCOPE = "https://tunnel.example/";
+const FILES = new Set(["index.html", "assets/index-abc.js", "icons/icon.svg"]);
+
+const asked = (url: string, mode = "cors", method = "GET", partial = false) =>
+  treatment({ method, mode, url, partial }, SCOPE, FILES);
+
+describe("the service worker", () => {
+  it("answers the page and the built files", () => {
+    expect(asked("https://tunnel.example/?x#/chat", "navigate")).toBe("page");
+    expect(asked("https://tunnel.example/assets/index-abc.js")).toBe("file");
+    expect(asked("https://tunnel.example/assets/older-part.js")).toBe("file");
+    expect(asked("https://tunnel.example/icons/icon.svg")).toBe("file");
+  });
+
+  it("keeps its hands off everything else", () => {
+    for (const path of ["api/v1/watch/messages", "ws", "health", "healthz", "readyz", "metrics", "sw.js"]) {
+      expect(asked(`https://tunnel.example/${path}`)).toBe("network");
+      expect(asked(`https://tunnel.example/${path}`, "navigate")).toBe("network");
+    }
+    expect(asked("https://elsewhere.example/assets/index-abc.js")).toBe("network");
+    expect(asked("https://tunnel.example/assets/index-abc.js", "cors", "POST")).toBe("network");
+    expect(asked("https://tunnel.example/assets/index-abc.js", "cors", "GET", true)).toBe("network");
+  });
+
+  it("keeps the version before its own, for pages that still run it", () => {
+    const [first, second, third] = [cacheName("c"), cacheName("b"), cacheName("a")];
+    expect(outdated([first, second, third, "somebody-else"], third)).toEqual([first]);
+    expect(outdated([second], second)).toEqual([]);
+  });
+});
