@@ -1,0 +1,168 @@
+"""One chat with an agent: streams the answer snapshot by snapshot, can be cancelled, remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tiflis.demo.blocks import Block, block, plain_text
+from tiflis.demo.history import Entry, History
+from tiflis.demo.performance import Step, perform
+from tiflis.demo.sound import Sound, SoundShelf, melody
+
+log = logging.getLogger("tiflis.demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole answer as far as it goes."""
+
+    message_id: str
+    sequence: int
+    blocks: list[Block]
+    complete: bool
+
+    @property
+    def content(self) -> str:
+        return plain_text(self.blocks)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What every chat of one workstation shares: chance, time, speed and sounds."""
+
+    rng: random.Random
+    now: Callable[[], float]
+    speed: float
+    sounds: SoundShelf
+    writable: Callable[[], Awaitable[None]]
+
+    def new_id(self, prefix: str) -> str:
+        return f"{prefix}-{self.rng.getrandbits(64):016x}"
+
+    def milliseconds(self) -> int:
+        return int(self.now() * 1000)
+
+    def iso(self) -> str:
+        return iso(self.now())
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
+        await self.writable()
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Chat:
+    """At most one answer at a time. User messages, snapshots and history share one rising sequence."""
+
+    def __init__(self, stage: Stage, history: History | None = None) -> None:
+        self.history = history or History()
+        self.snapshot: Snapshot | None = None
+        self._stage = stage
+        self._sequence = self.history.newest
+        self._task: asyncio.Task[None] | None = None
+        self._known: dict[str, None] = {}
+
+    @property
+    def executing(self) -> bool:
+        return self.snapshot is not None
+
+    def is_known(self, message_id: str) -> bool:
+        """A retry of a message that was taken already: acknowledge it, do not run it twice."""
+        return message_id in self._known
+
+    def ask(self, message_id: str, content: str, blocks: list[Block]) -> None:
+        """Remember what the user said."""
+        self._known[message_id] = None
+        while len(self._known) > 500:
+            del self._known[next(iter(self._known))]
+        self._remember(message_id, "user", content, blocks)
+
+    def answer(
+        self,
+        steps: list[Step],
+        show: Callable[[Snapshot], None],
+        spoken: Callable[[str, Sound], None],
+    ) -> str:
+        """Start to answer; `show` gets each snapshot, `spoken` each sound. Returns its message id."""
+        message_id = self._stage.new_id("msg")
+        self.snapshot = Snapshot(message_id, self._sequence, [], False)
+        self._task = asyncio.create_task(self._play(message_id, steps, show, spoken))
+        return message_id
+
+    def cancel(self, show: Callable[[Snapshot], None]) -> bool:
+        """End the answer with a cancel block. False when there was none."""
+        snapshot = self.snapshot
+        if snapshot is None or self._task is None:
+            return False
+        self._task.cancel()
+        stopped = block(f"{snapshot.message_id}-cancel", "cancel", "Cancelled by user")
+        self._finish(snapshot.message_id, [*_settled(snapshot.blocks), stopped], show)
+        return True
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def clear(self, show: Callable[[Snapshot], None]) -> None:
+        self.cancel(show)
+        self.history.clear()
+
+    async def _play(
+        self,
+        message_id: str,
+        steps: list[Step],
+        show: Callable[[Snapshot], None],
+        spoken: Callable[[str, Sound], None],
+    ) -> None:
+        def speak(block_id: str, text: str) -> Block:
+            sound = melody(text)
+            self._stage.sounds.put(message_id, "output", sound)
+            spoken(message_id, sound)
+            known = {"message_id": message_id, "has_audio": True, "duration": sound.seconds}
+            return block(block_id, "voice_output", text, **known, audio_format=sound.audio_format)
+
+        blocks: list[Block] = []
+        try:
+            for seconds, blocks in perform(steps, random.Random(message_id), message_id, speak):
+                await self._stage.pause(seconds)
+                self.snapshot = Snapshot(message_id, self._next(), blocks, False)
+                show(self.snapshot)
+        except Exception:
+            log.exception("answer failed")
+        self._finish(message_id, blocks, show)
+
+    def _finish(self, message_id: str, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
+        whole = Snapshot(message_id, self._next(), blocks, True)
+        self.snapshot = None
+        self._task = None
+        self._remember(message_id, "assistant", whole.content, blocks, whole.sequence)
+        show(whole)
+
+    def _remember(
+        self, message_id: str, role: str, content: str, blocks: list[Block], sequence: int | None = None
+    ) -> None:
+        at = self._next() if sequence is None else sequence
+        self.history.add(Entry(message_id, at, role, content, self._stage.iso(), blocks))
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+
+def _settled(blocks: list[Block]) -> list[Block]:
+    """No tool runs on after a cancel."""
+    return [
+        {**one, "metadata": {**one["metadata"], "tool_status": "failed"}}
+        if one.get("metadata", {}).get("tool_status") == "running"
+        else one
+        for one in blocks
+    ]

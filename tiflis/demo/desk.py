@@ -1,0 +1,77 @@
+"""The workstation's desk: what all request handlers share, and how a message finds its readers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from tiflis.demo.chat import Chat, Stage
+from tiflis.demo.devices import Devices
+from tiflis.demo.sessions import Session, Sessions
+from tiflis.demo.speaker import Speaker
+from tiflis.demo.terminal import Output, ShellMaker, Terminal
+from tiflis.demo.wire import Message
+
+
+class Desk:
+    """State of one workstation; `send` hands a message to the tunnel."""
+
+    def __init__(self, stage: Stage, send: Callable[[Message], None], make_shell: ShellMaker) -> None:
+        self.stage = stage
+        self.devices = Devices()
+        self.sessions = Sessions(stage, self._new_terminal)
+        self.supervisor = Chat(stage)
+        self.supervisor_speaker = Speaker(stage, self.broadcast)
+        self._send = send
+        self._make_shell = make_shell
+        self._leaving: list[Session] = []
+        self._left = asyncio.Event()
+
+    def broadcast(self, message: Message) -> None:
+        self._send(message)
+
+    def send_to(self, device_id: str, message: Message) -> None:
+        payload = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        self._send({"type": "forward.to_device", "device_id": device_id, "payload": payload})
+
+    def show(self, session_id: str, message: Message) -> None:
+        """To those who look at the session."""
+        for device_id in self.devices.viewers(session_id):
+            self.send_to(device_id, message)
+
+    def speaker(self, session_id: str) -> Speaker:
+        return Speaker(self.stage, lambda message: self.show(session_id, message), session_id)
+
+    def terminate(self, session_id: str) -> None:
+        """Off the list at once, for all; its tasks end in `sweep`."""
+        self._leaving.append(self.sessions.remove(session_id))
+        self._left.set()
+        self.devices.close_session(session_id)
+        self.broadcast({"type": "session.terminated", "session_id": session_id})
+
+    async def sweep(self) -> None:
+        """Closes what is terminated, until cancelled."""
+        while True:
+            await self._left.wait()
+            self._left.clear()
+            await self._close_left()
+
+    async def close(self) -> None:
+        await self._close_left()
+        await self.supervisor.close()
+        for session in self.sessions:
+            await session.close()
+
+    async def _close_left(self) -> None:
+        while self._leaving:
+            await self._leaving.pop().close()
+
+    def _new_terminal(self, session_id: str) -> Terminal:
+        def show(output: Output) -> None:
+            self.show(
+                session_id,
+                {"type": "session.output", "session_id": session_id, "payload": output.as_message()},
+            )
+
+        return Terminal(self.stage, self._make_shell, show, lambda: self.terminate(session_id))

@@ -1,0 +1,64 @@
+"""Turns what a terminal sends into keys, also when an escape sequence arrives in pieces."""
+
+from __future__ import annotations
+
+import re
+
+INTERRUPT = "\x03"
+END_OF_INPUT = "\x04"
+ENTER = "\r"
+TAB = "\t"
+BACKSPACE = "\x7f"
+CLEAR = "\x0c"
+KILL_TO_START = "\x15"
+KILL_TO_END = "\x0b"
+KILL_WORD = "\x17"
+UP, DOWN, RIGHT, LEFT = "up", "down", "right", "left"
+HOME, END, DELETE = "home", "end", "delete"
+
+NAMES = {
+    "\n": ENTER,
+    "\x08": BACKSPACE,
+    "\x01": HOME,
+    "\x05": END,
+    "\x1b[A": UP,
+    "\x1b[B": DOWN,
+    "\x1b[C": RIGHT,
+    "\x1b[D": LEFT,
+    "\x1bOA": UP,
+    "\x1bOB": DOWN,
+    "\x1bOC": RIGHT,
+    "\x1bOD": LEFT,
+    "\x1b[H": HOME,
+    "\x1b[F": END,
+    "\x1bOH": HOME,
+    "\x1bOF": END,
+    "\x1b[1~": HOME,
+    "\x1b[4~": END,
+    "\x1b[3~": DELETE,
+}
+
+_KEY = re.compile(r"\r\n|\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\[O]|[^\x1b]", re.DOTALL)
+LONGEST_SEQUENCE = 32  # what is longer is no key; it is thrown away instead of kept for ever
+
+
+class KeyReader:
+    """Give it data, get keys: one character, or one of the names above. Unknown sequences are dropped."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def feed(self, data: str) -> list[str]:
+        text = self._rest + data
+        keys, at = [], 0
+        while found := _KEY.match(text, at):
+            keys.append(self._name(found.group()))
+            at = found.end()
+        self._rest = text[at:] if len(text) - at <= LONGEST_SEQUENCE else ""
+        return [key for key in keys if key]
+
+    def _name(self, raw: str) -> str:
+        if raw == "\r\n":
+            return ENTER
+        name = NAMES.get(raw, raw)
+        return "" if name.startswith("\x1b") else name

@@ -1,0 +1,50 @@
+"""What pairs a device: the magic link, the web link, the pairing JSON and a QR code (protocol 9)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import segno
+
+MAGIC_LINK = "tiflis://connect?data="
+WEB_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """One tunnel as a device needs to know it."""
+
+    tunnel_id: str
+    url: str
+    key: str
+
+    @property
+    def json(self) -> str:
+        return json.dumps(
+            {"tunnel_id": self.tunnel_id, "url": self.url, "key": self.key}, separators=(",", ":")
+        )
+
+    @property
+    def data(self) -> str:
+        """The pairing JSON in base64, percent-encoded so that it survives in any URL."""
+        return quote(base64.b64encode(self.json.encode()).decode(), safe="")
+
+    @property
+    def magic_link(self) -> str:
+        return MAGIC_LINK + self.data
+
+    @property
+    def web_link(self) -> str:
+        """The web client of the same server; the data is in the fragment, which no server ever sees."""
+        url = urlsplit(self.url)
+        return urlunsplit((WEB_SCHEMES.get(url.scheme, "https"), url.netloc, "/", "", f"data={self.data}"))
+
+    def qr_code(self) -> str:
+        """The magic link as a QR code in half-block characters, for a terminal."""
+        out = io.StringIO()
+        segno.make(self.magic_link, error="l", micro=False).terminal(out=out, compact=True, border=2)
+        return out.getvalue()
