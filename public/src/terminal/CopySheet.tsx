@@ -1,0 +1,32 @@
+/** The screen as plain text, to select from with a finger. */
+
+import { useEffect, useRef } from "react";
+import { terminalText as text } from "~/text/terminal";
+
+export interface CopySheetProps {
+  content: string;
+  copy(text: string): void;
+  close(): void;
+}
+
+export function CopySheet({ content, copy, close }: CopySheetProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    if (field.current) field.current.scrollTop = field.current.scrollHeight;
+  }, []);
+  return (
+    <dialog ref={dialog} className="terminal-sheet" aria-label={text.select} onClose={close}>
+      <textarea ref={field} readOnly value={content} aria-label={text.select} spellCheck={false} />
+      <div className="terminal-sheet-actions">
+        <button type="button" className="terminal-key" onClick={close}>
+          {text.close}
+        </button>
+        <button type="button" className="terminal-key" onClick={() => copy(content)}>
+          {text.copyAll}
+        </button>
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,218 @@
+/**
+ * The terminal's screen: xterm.js with our colours, sizes and manners. No React in here.
+ *
+ * What people type comes out of `typed`; what the terminal says by itself (reports) is let through only
+ * when the output that asked for it is live and this screen is the master's.
+ */
+
+import { FitAddon } from "@xterm/addon-fit";
+import { WebLinksAddon } from "@xterm/addon-web-links";
+import { Terminal } from "@xterm/xterm";
+import { terminalText } from "~/text/terminal";
+import { isReport, pasted } from "./keys";
+import { type Size, asked, fittingFont, fontSize, SMALLEST } from "./size";
+import { onPageTheme, pageIsDark, terminalTheme } from "./themes";
+import { scrollByTouch } from "./touch";
+
+export const SCROLLBACK = 10_000;
+
+export interface ScreenEvents {
+  typed(data: string): void;
+  bell(): void;
+  /** Room for this many columns and rows at the present font size. */
+  room(size: Size): void;
+  /** The user wants the selection copied. */
+  copy(text: string): void;
+}
+
+export class Screen {
+  readonly terminal: Terminal;
+  private readonly fit = new FitAddon();
+  private readonly undo: (() => void)[] = [];
+  private follows: Size | undefined;
+  private quiet = 0;
+  private wantedFont: number;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly events: ScreenEvents,
+    font: number,
+  ) {
+    this.wantedFont = fontSize(font);
+    this.terminal = new Terminal({
+      scrollback: SCROLLBACK,
+      fontSize: this.wantedFont,
+      fontFamily: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
+      theme: terminalTheme(pageIsDark()),
+      minimumContrastRatio: 4.5,
+      cursorBlink: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
+      macOptionIsMeta: true,
+      rightClickSelectsWord: true,
+      linkHandler: { activate: (_event, address) => openNamed(address) },
+    });
+    this.terminal.loadAddon(this.fit);
+    this.terminal.loadAddon(new WebLinksAddon((_event, address) => open(address)));
+    this.terminal.open(host);
+    this.listen();
+  }
+
+  /** `replayed` text is old: it rings no bell, and nobody waits for an answer to it any more. */
+  write(text: string, replayed: boolean): void {
+    if (!replayed) {
+      this.terminal.write(text, () => this.showCursor());
+      return;
+    }
+    this.terminal.write("", () => (this.quiet += 1));
+    this.terminal.write(text, () => {
+      this.quiet -= 1;
+      this.showCursor();
+    });
+  }
+
+  /** A dim line where output is missing. */
+  gap(): void {
+    this.terminal.write(`\r\n\x1b[2m[${terminalText.lost}]\x1b[0m\r\n`);
+  }
+
+  reset(): void {
+    this.terminal.write("", () => this.terminal.reset());
+  }
+
+  /** Takes over the master's size and shows its whole width, or (without a size) becomes its own. */
+  follow(size: Size | undefined): void {
+    this.follows = size;
+    this.measure();
+  }
+
+  font(size: number): void {
+    this.wantedFont = fontSize(size);
+    this.measure();
+  }
+
+  /** Fits the terminal to its window, and says so. */
+  measure(): void {
+    if (this.host.clientWidth === 0 || this.host.clientHeight === 0) return;
+    const cols = this.follows?.cols ?? SMALLEST.cols;
+    this.terminal.options.fontSize = fittingFont(this.wantedFont, cols, this.innerWidth(), this.widthPerPoint());
+    if (this.follows) {
+      this.terminal.resize(this.follows.cols, this.follows.rows);
+    } else {
+      const room = this.fit.proposeDimensions();
+      if (room) {
+        const size = asked(room);
+        this.terminal.resize(size.cols, size.rows);
+        this.events.room(size);
+      }
+    }
+    this.showCursor();
+  }
+
+  get applicationKeys(): boolean {
+    return this.terminal.modes.applicationCursorKeysMode;
+  }
+
+  /** What `text` becomes when it is pasted into what runs now. */
+  paste(text: string): string {
+    return pasted(text, this.terminal.modes.bracketedPasteMode);
+  }
+
+  /** The last lines as plain text, wrapped ones joined. */
+  text(lines = 1000): string {
+    const buffer = this.terminal.buffer.active;
+    const parts: string[] = [];
+    for (let at = Math.max(0, buffer.length - lines); at < buffer.length; at += 1) {
+      const line = buffer.getLine(at);
+      if (!line) continue;
+      if (line.isWrapped && parts.length > 0) parts[parts.length - 1] += line.translateToString(true);
+      else parts.push(line.translateToString(true));
+    }
+    return parts.join("\n").trimEnd();
+  }
+
+  /** On a phone the native line types: the hidden field of xterm must not open a keyboard of its own. */
+  letOthersType(): void {
+    const field = this.terminal.textarea;
+    if (!field) return;
+    field.readOnly = true;
+    field.tabIndex = -1;
+    field.setAttribute("inputmode", "none");
+  }
+
+  close(): void {
+    for (const one of this.undo) one();
+    this.terminal.dispose();
+  }
+
+  private listen(): void {
+    const { terminal } = this;
+    terminal.textarea?.setAttribute("aria-label", terminalText.screen);
+    terminal.onData((data) => this.typed(data));
+    terminal.onBell(() => {
+      if (this.quiet === 0) this.events.bell();
+    });
+    terminal.attachCustomKeyEventHandler((event) => this.takes(event));
+    const observer = new ResizeObserver(() => this.measure());
+    observer.observe(this.host);
+    this.undo.push(
+      () => observer.disconnect(),
+      onPageTheme(() => (terminal.options.theme = terminalTheme(pageIsDark()))),
+      scrollByTouch(this.host, () => this.cellHeight()),
+    );
+  }
+
+  private typed(data: string): void {
+    if (isReport(data) && (this.quiet > 0 || this.follows)) return;
+    this.events.typed(data);
+  }
+
+  /** False: the browser's own copy and paste, not the shell's control characters. */
+  private takes(event: KeyboardEvent): boolean {
+    if (!event.ctrlKey || event.altKey || event.metaKey) return true;
+    const key = event.key.toLowerCase();
+    if (key === "v") return false;
+    if (key !== "c" || !(this.terminal.hasSelection() || event.shiftKey)) return true;
+    event.preventDefault();
+    if (event.type === "keydown") {
+      this.events.copy(this.terminal.getSelection());
+      this.terminal.clearSelection();
+    }
+    return false;
+  }
+
+  private innerWidth(): number {
+    const style = getComputedStyle(this.host);
+    // The scroll bar that xterm reserves at the right.
+    return this.host.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
+  }
+
+  private widthPerPoint(): number {
+    const width = this.pixels("width") / this.terminal.cols;
+    return width > 0 ? width / (this.terminal.options.fontSize ?? this.wantedFont) : 0.6;
+  }
+
+  private cellHeight(): number {
+    return this.pixels("height") / this.terminal.rows || 17;
+  }
+
+  private pixels(side: "width" | "height"): number {
+    return this.terminal.element?.querySelector(".xterm-screen")?.getBoundingClientRect()[side] ?? 0;
+  }
+
+  /** A window lower than the smallest terminal shows the part where things happen. */
+  private showCursor(): void {
+    const spare = this.host.scrollHeight - this.host.clientHeight;
+    if (spare <= 0) return;
+    const row = this.terminal.buffer.active.cursorY + 2;
+    this.host.scrollTop = Math.max(0, row * this.cellHeight() - this.host.clientHeight);
+  }
+}
+
+/** Where the text on screen is the address itself. */
+function open(address: string): void {
+  if (/^https?:\/\//i.test(address)) window.open(address, "_blank", "noopener,noreferrer");
+}
+
+/** Where a program chose the text and the address may be quite another one. */
+function openNamed(address: string): void {
+  if (window.confirm(terminalText.openLink(address))) open(address);
+}

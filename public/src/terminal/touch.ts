@@ -1,0 +1,74 @@
+/**
+ * Scrolling by touch, which xterm.js leaves to its surroundings: a drag becomes wheel events, so that a
+ * full-screen program gets them too. A tap is left alone.
+ */
+
+/** Pixels before a touch counts as a drag. */
+const SLACK = 8;
+/** How much of the speed is left after each frame once the finger is lifted. */
+const GLIDE = 0.95;
+
+export function scrollByTouch(host: HTMLElement, lineHeight: () => number): () => void {
+  let startY = 0;
+  let lastY = 0;
+  let lastAt = 0;
+  let speed = 0;
+  let dragging = false;
+  let frame = 0;
+  let rest = 0;
+
+  const wheel = (pixels: number): void => {
+    rest += pixels;
+    const step = lineHeight();
+    const lines = Math.trunc(rest / step);
+    if (lines === 0) return;
+    rest -= lines * step;
+    const target = host.querySelector(".xterm-screen") ?? host;
+    const box = host.getBoundingClientRect();
+    target.dispatchEvent(
+      new WheelEvent("wheel", {
+        deltaY: lines * step,
+        clientX: box.left + box.width / 2,
+        clientY: box.top + box.height / 2,
+        bubbles: true,
+        cancelable: true,
+      }),
+    );
+  };
+  const glide = (): void => {
+    speed *= GLIDE;
+    if (Math.abs(speed) < 0.02) return;
+    wheel(speed * 16);
+    frame = requestAnimationFrame(glide);
+  };
+  const start = (event: TouchEvent): void => {
+    cancelAnimationFrame(frame);
+    startY = lastY = event.touches[0]?.clientY ?? 0;
+    lastAt = event.timeStamp;
+    speed = rest = 0;
+    dragging = false;
+  };
+  const move = (event: TouchEvent): void => {
+    const y = event.touches[0]?.clientY ?? lastY;
+    if (event.touches.length > 1 || (!dragging && Math.abs(y - startY) < SLACK)) return;
+    dragging = true;
+    event.preventDefault();
+    speed = (lastY - y) / Math.max(1, event.timeStamp - lastAt);
+    wheel(lastY - y);
+    lastY = y;
+    lastAt = event.timeStamp;
+  };
+  const end = (event: TouchEvent): void => {
+    if (!dragging || event.timeStamp - lastAt > 60) return;
+    frame = requestAnimationFrame(glide);
+  };
+  host.addEventListener("touchstart", start, { passive: true });
+  host.addEventListener("touchmove", move, { passive: false });
+  host.addEventListener("touchend", end, { passive: true });
+  return () => {
+    cancelAnimationFrame(frame);
+    host.removeEventListener("touchstart", start);
+    host.removeEventListener("touchmove", move);
+    host.removeEventListener("touchend", end);
+  };
+}
