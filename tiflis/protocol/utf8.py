@@ -6,6 +6,10 @@ from codecs import utf_8_decode
 # the one of a whole read burst with an emoji in it (4 bytes a character) would cost page faults.
 PIECE = 16 * 1024
 
+# The first two bytes of every encoded surrogate lie in this range; no text has them (RFC 3629, 3).
+_SURROGATE = b"\xed\xa0"
+_AFTER_SURROGATES = b"\xee"
+
 
 def advance(carry: bytes, chunk: bytes) -> bytes:
     """Judge `chunk` after `carry`, the 0 to 3 bytes of a character that the previous chunk left open.
@@ -38,4 +42,8 @@ def _advance(carry: bytes, chunk: bytes) -> bytes:
         return b""
     text = carry + chunk if carry else chunk
     _, judged = utf_8_decode(text, "strict", False)
-    return text[judged:]
+    rest = text[judged:]
+    if _SURROGATE <= rest[:2] < _AFTER_SURROGATES:
+        # Python waits for the third byte of a surrogate, which it lets pass under another error handler.
+        raise UnicodeDecodeError("utf-8", rest, 0, 2, "surrogate")
+    return rest
