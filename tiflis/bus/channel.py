@@ -1,0 +1,389 @@
+"""One channel between two workers: a reliable stream each way, how it opens and how it ends. No I/O."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from tiflis.bus import wire
+from tiflis.bus.errors import ChannelClosed
+from tiflis.bus.streams import Incoming, Outgoing
+from tiflis.bus.wire import Kind
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER = 8 * 1024 * 1024
+"""Unconsumed bytes above which a channel is not writable: its writer stops reading its socket."""
+LOW_WATER = 2 * 1024 * 1024
+HARD_CAP = 96 * 1024 * 1024
+"""Unconsumed bytes at which a channel is closed: one message of 50 MiB on top of a full buffer still fits."""
+ACK_AT_ONCE = 1024 * 1024
+"""Consumed and not yet told: a quarter of the window, so that a fast sender never waits for credit."""
+OPEN_SECONDS = 5.0
+"""With the bus up, how long a peer may leave an OPEN unanswered."""
+OPEN_SECONDS_AT_MOST = 15.0
+"""The same with or without the bus."""
+LINGER_SECONDS = 60.0
+"""How long a closed channel waits for the peer to consume the rest without any progress."""
+RETRY_SECONDS = 0.2
+"""Without progress for so long, the peer is asked what it has; doubled each time up to a second."""
+RETRY_SECONDS_AT_MOST = 1.0
+
+
+class ChannelHandler(Protocol):
+    """Who uses a channel. All calls come from the event loop and must not block."""
+
+    def received(self, channel: "Channel", message: bytes) -> None:
+        """One message, in order, once."""
+
+    def writable_changed(self, channel: "Channel", writable: bool) -> None:
+        """False: send no more for now. True: go on."""
+
+    def closed(self, channel: "Channel", undelivered: list[bytes]) -> None:
+        """The channel has ended; `undelivered` are our messages that the peer had not consumed, in order."""
+
+
+class Port(Protocol):
+    """What a channel needs from the lane that carries it."""
+
+    peer: str
+
+    @property
+    def chunk_size(self) -> int: ...
+    def now(self) -> float: ...
+    def soon(self, call: Callable[[], None]) -> None: ...
+    def wants_to_send(self, channel: "Channel") -> None: ...
+    def wants_to_tell(self, channel: "Channel") -> None: ...
+    def ack_later(self, channel: "Channel") -> None: ...
+    def landed(self, size: int) -> None: ...
+    def forget(self, channel: "Channel", tell: bool) -> None: ...
+
+
+class Channel:
+    """A reliable, ordered, flow-controlled pair of streams to one worker, for one tunnel."""
+
+    __slots__ = (
+        "_ack_due",
+        "_closing",
+        "_held",
+        "_incoming",
+        "_lane",
+        "_nak_due",
+        "_nak_told",
+        "_opened_at",
+        "_outgoing",
+        "_peer_end",
+        "_progress_at",
+        "_retry",
+        "_retry_at",
+        "_sync_due",
+        "confirmed",
+        "ended",
+        "handler",
+        "number",
+        "peer",
+        "queued",
+        "told",
+        "tunnel_id",
+        "up_seconds",
+        "writable",
+    )
+
+    def __init__(self, lane: Port, number: int, tunnel_id: str, confirmed: bool) -> None:
+        now = lane.now()
+        self._lane = lane
+        self.peer = lane.peer
+        self.number = number
+        self.tunnel_id = tunnel_id
+        self.confirmed = confirmed  # the peer knows this channel
+        self.handler: ChannelHandler | None = None
+        self.writable = True
+        self.ended = False
+        self.queued = False  # waits in its lane to send data
+        self.told = False  # waits in its lane to send anything else
+        self.up_seconds = 0.0
+        self._outgoing = Outgoing()
+        self._incoming = Incoming()
+        self._held = False
+        self._closing = False
+        self._peer_end = -1
+        self._ack_due = False
+        self._nak_due = False
+        self._sync_due = False
+        self._nak_told = (-1, 0.0)
+        self._opened_at = now
+        self._progress_at = now
+        self._retry = RETRY_SECONDS
+        self._retry_at = now + RETRY_SECONDS
+
+    # -- for whoever uses it
+
+    def send(self, message: bytes | list[bytes]) -> None:
+        """Queue one message (a list is one message in parts). ChannelClosed after the end."""
+        if self.ended or self._closing:
+            raise ChannelClosed(f"the channel to {self.peer} has ended")
+        if isinstance(message, list):
+            message = b"".join(message)
+        outgoing = self._outgoing
+        outgoing.add(message, self._lane.chunk_size)
+        if not self.queued:
+            self._lane.wants_to_send(self)
+        if outgoing.buffered > HIGH_WATER:
+            self._above_high_water()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the peer has not consumed yet."""
+        return self._outgoing.buffered
+
+    def hold(self) -> None:
+        """Deliver no more until `resume`; the peer runs out of credit."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Go on delivering, from the next loop turn."""
+        if self._held:
+            self._held = False
+            self._lane.soon(self._deliver_waiting)
+
+    def close(self) -> None:
+        """What we sent is still delivered, then the channel ends; nothing more is consumed from now on."""
+        if self.ended or self._closing:
+            return
+        self._closing = True
+        self._incoming.waiting.clear()
+        if self._peer_end >= 0:
+            self._lane.soon(self._finish)
+            return
+        self._progressed()
+        self._lane.wants_to_tell(self)
+
+    # -- what the peer says
+
+    def run(self, first: int, lengths: tuple[int, ...], data: bytes, position: int) -> int:
+        """Consecutive chunks came, beginning with number `first`; returns where they end in `data`."""
+        incoming = self._incoming
+        skip = incoming.got + 1 - first
+        if skip < 0:
+            self._missed()
+            return position + wire.total(lengths)
+        for length in lengths:
+            stop = position + (length & wire.LENGTH)
+            if skip > 0:
+                skip -= 1
+            else:
+                incoming.got += 1
+                self._chunk(data[position:stop], length > wire.LENGTH)
+            position = stop
+        self._acknowledge()
+        return position
+
+    def acknowledged(self, got: int, taken: int) -> None:
+        """The peer has received and consumed that much."""
+        outgoing = self._outgoing
+        self.confirmed = True
+        if got <= outgoing.got and taken <= outgoing.taken:
+            return
+        self._lane.landed(outgoing.acknowledged(got, taken))
+        self._progressed()
+        if outgoing.unsent and not self.queued:
+            self._lane.wants_to_send(self)
+        if not self.writable and outgoing.buffered <= LOW_WATER and not self.ended:
+            self._set_writable(True)
+
+    def asked_again(self, got: int, taken: int) -> None:
+        """The peer misses what comes after `got`."""
+        self.acknowledged(got, taken)
+        self._lane.landed(self._outgoing.rewind())
+        if self._outgoing.unsent and not self.queued:
+            self._lane.wants_to_send(self)
+
+    def asked(self, sent: int) -> None:
+        """The peer wants to know how far we are; it has sent up to `sent`."""
+        self._ack_due = True
+        self._nak_due = self._nak_due or sent > self._incoming.got
+        self._lane.wants_to_tell(self)
+
+    def peer_closed(self, last: int, taken: int) -> None:
+        """The peer's messages end after `last`, and it consumed ours up to `taken` and will take no more."""
+        self.confirmed = True
+        self._peer_end = last
+        self._settle(taken)
+        if self._closing or self._incoming.taken >= last:
+            self._finish()
+        else:
+            self._acknowledge()
+
+    def peer_ended(self, taken: int | None) -> None:
+        """The channel does not exist at the peer any more; None: nor does it know how much it consumed."""
+        if taken is not None:
+            self._settle(taken)
+        self._finish(tell=False)
+
+    # -- what the lane asks for
+
+    @property
+    def taken(self) -> int:
+        return self._incoming.taken
+
+    @property
+    def flying(self) -> int:
+        """Bytes in the air."""
+        return self._outgoing.flying_size
+
+    @property
+    def outgoing(self) -> Outgoing:
+        return self._outgoing
+
+    def run_header(self, first: int, count: int) -> bytes:
+        """What goes before a run; carries the acknowledgement along."""
+        incoming = self._incoming
+        self._told_now()
+        return wire.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
+
+    def control_frames(self) -> list[bytes]:
+        """All that is to be said besides messages."""
+        frames: list[bytes] = []
+        incoming, number = self._incoming, self.number
+        if not self.confirmed:
+            frames.append(wire.open_frame(number, self.tunnel_id))
+        if self._closing:
+            frames.append(wire.FIN.pack(Kind.FIN, number, self._outgoing.end, incoming.taken))
+        if self._sync_due:
+            frames.append(
+                wire.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self._outgoing.sent)
+            )
+        if self._nak_due:
+            frames.append(wire.ACK.pack(Kind.NAK, number, incoming.got, incoming.taken))
+        elif self._ack_due and not self._sync_due:
+            frames.append(wire.ACK.pack(Kind.ACK, number, incoming.got, incoming.taken))
+        self._sync_due = self._nak_due = False
+        self._told_now()
+        return frames
+
+    @property
+    def ack_due(self) -> bool:
+        return self._ack_due
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is expected from the peer."""
+        return self.confirmed and not self._closing and not self._outgoing.outstanding
+
+    def tick(self, now: float, elapsed: float) -> None:
+        """Look at the clock: ask the peer, or give up. `elapsed`: for how long of that the bus was up."""
+        if not self.confirmed:
+            self.up_seconds += elapsed
+            if self.up_seconds >= OPEN_SECONDS or now - self._opened_at >= OPEN_SECONDS_AT_MOST:
+                self.abandon()
+                return
+        if self._closing and now - self._progress_at >= LINGER_SECONDS:
+            self.abandon()
+            return
+        if now >= self._retry_at:
+            self._retry = min(self._retry * 2, RETRY_SECONDS_AT_MOST)
+            self._retry_at = now + self._retry
+            self.ask()
+
+    def ask(self) -> None:
+        """Have the peer say how far it is."""
+        self._sync_due = True
+        self._lane.wants_to_tell(self)
+
+    def tell(self) -> None:
+        """Send what is due, even if no message goes along."""
+        self._lane.wants_to_tell(self)
+
+    def abandon(self) -> None:
+        """End now and tell the peer, without waiting for it."""
+        self._finish()
+
+    # -- inside
+
+    def _above_high_water(self) -> None:
+        if self._outgoing.buffered > HARD_CAP:
+            log.warning("channel over its cap", extra={"peer": self.peer, "tunnel_id": self.tunnel_id})
+            self._lane.soon(self.abandon)
+        elif self.writable:
+            self._set_writable(False)
+
+    def _set_writable(self, writable: bool) -> None:
+        self.writable = writable
+        if self.handler is not None:
+            try:
+                self.handler.writable_changed(self, writable)
+            except Exception:  # outermost frame
+                log.exception("channel handler failed", extra={"peer": self.peer})
+
+    def _chunk(self, chunk: bytes, more: bool) -> None:
+        if self._held or self._incoming.waiting:
+            if not self._closing and not self.ended:
+                self._incoming.waiting.append((chunk, more))
+            return
+        self._consume(chunk, more)
+
+    def _consume(self, chunk: bytes, more: bool) -> None:
+        if self._closing or self.ended:
+            return
+        incoming = self._incoming
+        message = incoming.take(chunk, more)
+        if message is not None and self.handler is not None:
+            try:
+                self.handler.received(self, message)
+            except Exception:  # outermost frame: one message's mistake must not cost the others
+                log.exception("channel handler failed", extra={"peer": self.peer})
+        elif incoming.parts_size > HARD_CAP:
+            self._lane.soon(self.abandon)
+        if self._peer_end == incoming.taken:
+            self._finish()
+
+    def _deliver_waiting(self) -> None:
+        waiting = self._incoming.waiting
+        while waiting and not self._held:
+            self._consume(*waiting.popleft())
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        if self.ended:
+            return
+        if self._incoming.told_size >= ACK_AT_ONCE:
+            self._ack_due = True
+            self._lane.wants_to_tell(self)
+        elif not self._ack_due:
+            self._ack_due = True
+            self._lane.ack_later(self)
+
+    def _missed(self) -> None:
+        got, now = self._incoming.got, self._lane.now()
+        told, when = self._nak_told
+        if told != got or now - when >= RETRY_SECONDS / 2:
+            self._nak_told = (got, now)
+            self._nak_due = True
+            self._lane.wants_to_tell(self)
+
+    def _told_now(self) -> None:
+        self._ack_due = False
+        self._incoming.told_size = 0
+
+    def restart_clock(self) -> None:
+        """Something new is expected from the peer."""
+        self._progressed()
+
+    def _progressed(self) -> None:
+        now = self._lane.now()
+        self._progress_at = now
+        self._retry = RETRY_SECONDS
+        self._retry_at = now + RETRY_SECONDS
+
+    def _settle(self, taken: int) -> None:
+        self._lane.landed(self._outgoing.acknowledged(taken, taken))
+
+    def _finish(self, tell: bool = True) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._lane.forget(self, tell)
+        if self.handler is not None:
+            try:
+                self.handler.closed(self, self._outgoing.undelivered())
+            except Exception:  # outermost frame
+                log.exception("channel handler failed", extra={"peer": self.peer})

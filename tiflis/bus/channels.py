@@ -1,0 +1,282 @@
+"""The bus between workers: reliable channels over a link that may lose anything at any time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from tiflis.bus import subjects, wire
+from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus.errors import PacketRefused
+from tiflis.bus.lane import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
+from tiflis.bus.link import Listener
+
+__all__ = ["Bus", "Channel", "ChannelHandler"]
+
+log = logging.getLogger(__name__)
+
+ACK_SECONDS = 0.02
+"""How long an acknowledgement waits for a message to ride along with."""
+TICK_SECONDS = 0.05
+"""How often the channels that expect something are looked at."""
+IDLE_SECONDS = 15
+"""A channel without traffic asks its peer this often whether it still exists there."""
+TURN_BYTES = 1024 * 1024
+"""Published in one loop turn, at most: then sockets get their turn."""
+LANE_SECONDS = 600.0
+"""A lane without channels is forgotten after this long in silence."""
+
+
+class Clock(Protocol):
+    """The part of an event loop that the bus uses."""
+
+    def time(self) -> float: ...
+    def call_soon(self, callback: Callable[[], None], /) -> object: ...
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> asyncio.TimerHandle: ...
+
+
+class Wire(Protocol):
+    """The part of a Link that the bus uses."""
+
+    up: bool
+    max_payload: int
+
+    @property
+    def writable(self) -> bool: ...
+    def listen(self, listener: Listener) -> None: ...
+    def subscribe(
+        self, subject: str, handler: Callable[[bytes, bytes], None], queue: str | None = None
+    ) -> int: ...
+    def unsubscribe(self, sid: int) -> None: ...
+    def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool: ...
+    def flush_writes(self) -> None: ...
+
+
+class Bus:
+    """Opens channels to other workers and accepts theirs. `accept` gives each newcomer its handler."""
+
+    def __init__(
+        self,
+        link: Wire,
+        me: str,
+        accept: Callable[[Channel], ChannelHandler],
+        clock: Clock | None = None,
+        epoch: int | None = None,
+    ) -> None:
+        self._link = link
+        self._me = subjects.checked(me)
+        self._accept = accept
+        self._clock: Clock = clock or asyncio.get_running_loop()
+        self._header = wire.packet_header(time.time_ns() if epoch is None else epoch, me)
+        self._lanes: dict[str, Lane] = {}
+        self._by_header: dict[bytes, Lane] = {}
+        self._heard: dict[str, float] = {}
+        self._dirty: dict[Lane, None] = {}
+        self._watched: dict[Channel, None] = {}
+        self._acks: list[Channel] = []
+        self._flush_scheduled = False
+        self._ticking = False
+        self._ticked_at = 0.0
+        self._turn = 0
+        self._closed = False
+        self.chunk_size = CHUNK_SIZE
+        self.flight_limit = FLIGHT_ALL
+        self._sid = link.subscribe(subjects.inbox(me), self._received)
+        link.listen(Listener(self._link_up, _nothing, self._schedule_flush))
+        self._clock.call_later(1.0, self._second)
+
+    # -- for whoever uses it
+
+    def open(self, peer: str, tunnel_id: str, handler: ChannelHandler) -> Channel:
+        """A channel to another worker; send at once. It is closed if the peer does not answer."""
+        if peer == self._me:
+            raise ValueError("a channel leads to another worker")
+        channel = self._lane(subjects.checked(peer)).open(subjects.checked(tunnel_id))
+        channel.handler = handler
+        return channel
+
+    def peer_gone(self, peer: str) -> None:
+        """That worker is dead: its channels are closed now, with what it had not consumed."""
+        lane = self._lanes.get(peer)
+        if lane is not None:
+            lane.peer_gone()
+
+    @property
+    def channels(self) -> int:
+        """How many channels are open."""
+        return sum(len(lane.channels) for lane in self._lanes.values())
+
+    async def drain(self, deadline: float) -> bool:
+        """Wait until every peer has consumed everything, at most `deadline` seconds."""
+        end = self._clock.time() + deadline
+        while self._watched and self._clock.time() < end:
+            await asyncio.sleep(ACK_SECONDS)
+        return not self._watched
+
+    def close(self) -> None:
+        """Send and receive nothing any more. Nobody is told: close the channels first."""
+        self._flush()
+        self._closed = True
+        self._link.unsubscribe(self._sid)
+
+    # -- receiving
+
+    def _received(self, _subject: bytes, data: bytes) -> None:
+        header = data[: data[0]] if data else b""
+        lane = self._by_header.get(header) or self._newcomer(header)
+        if lane is None or self._closed:
+            return
+        try:
+            lane.receive(data, len(header))
+        except PacketRefused as error:
+            log.warning("packet refused", extra={"peer": lane.peer, "reason": str(error)})
+
+    def _newcomer(self, header: bytes) -> Lane | None:
+        """The lane of a header not seen before; None when it comes from a former life of its sender."""
+        try:
+            epoch, peer = wire.origin(header)
+            lane = self._lane(subjects.checked(peer))
+        except (PacketRefused, ValueError) as error:
+            log.warning("packet refused", extra={"reason": str(error)})
+            return None
+        if epoch < lane.epoch:
+            return None
+        for known in [known for known, other in self._by_header.items() if other is lane]:
+            del self._by_header[known]
+        self._by_header[header] = lane
+        lane.renewed(epoch)
+        return lane
+
+    def accept(self, channel: Channel) -> None:
+        """A peer has opened a channel."""
+        try:
+            channel.handler = self._accept(channel)
+        except Exception:  # outermost frame of whoever accepts
+            log.exception("channel not accepted", extra={"peer": channel.peer})
+            channel.abandon()
+
+    def _lane(self, peer: str) -> Lane:
+        lane = self._lanes.get(peer)
+        if lane is None:
+            lane = self._lanes[peer] = Lane(self, self._me, peer, subjects.inbox(peer).encode())
+            self._heard[peer] = self._clock.time()
+            self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._lanes)))
+        return lane
+
+    # -- for the lanes
+
+    def now(self) -> float:
+        return self._clock.time()
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self._clock.call_soon(call)
+
+    def wake(self, lane: Lane) -> None:
+        """This lane has something to send."""
+        self._dirty[lane] = None
+        if not self._flush_scheduled:
+            self._schedule_flush()
+
+    def watch(self, channel: Channel) -> None:
+        """Something is expected from the peer on this channel."""
+        if channel not in self._watched:
+            self._watched[channel] = None
+            channel.restart_clock()
+            if not self._ticking:
+                self._ticking = True
+                self._ticked_at = self._clock.time()
+                self._clock.call_later(TICK_SECONDS, self._tick)
+
+    def unwatch(self, channel: Channel) -> None:
+        self._watched.pop(channel, None)
+
+    def ack_later(self, channel: Channel) -> None:
+        if not self._acks:
+            self._clock.call_later(ACK_SECONDS, self._send_acks)
+        self._acks.append(channel)
+
+    def packet(self, subject: bytes, parts: list[bytes | memoryview], size: int) -> None:
+        """Publish; what is dropped is asked for again."""
+        self._link.publish_parts(subject, size, parts)
+
+    # -- sending
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._clock.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Everything that came together in this loop turn goes out: one packet a peer, unless it is a lot."""
+        self._flush_scheduled = False
+        link = self._link
+        if self._closed or not link.up or not link.writable:
+            return  # goes on when the link is up or writable again
+        budget = TURN_BYTES
+        room = min(link.max_payload, PACKET_ROOM)
+        dirty, self._dirty = self._dirty, {}
+        for lane in dirty:
+            budget -= lane.write(self._header, room, max(budget, FAIR_BYTES))
+            if not lane.idle:
+                self._dirty[lane] = None
+                if lane.may_send:
+                    self._schedule_flush()
+        link.flush_writes()
+
+    def _send_acks(self) -> None:
+        acks, self._acks = self._acks, []
+        for channel in acks:
+            if channel.ack_due and not channel.ended:
+                channel.tell()
+
+    # -- the clock
+
+    def _link_up(self) -> None:
+        self.chunk_size = min(CHUNK_SIZE, self._link.max_payload - (PACKET_ROOM - CHUNK_SIZE))
+        for lane in self._lanes.values():
+            for channel in lane.channels.values():
+                channel.ask()
+        self._schedule_flush()
+
+    def _tick(self) -> None:
+        now = self._clock.time()
+        elapsed = now - self._ticked_at if self._link.up else 0.0
+        self._ticked_at = now
+        for channel in list(self._watched):
+            if channel.settled:
+                self.unwatch(channel)
+            else:
+                channel.tick(now, elapsed)
+        self._ticking = bool(self._watched) and not self._closed
+        if self._ticking:
+            self._clock.call_later(TICK_SECONDS, self._tick)
+
+    def _second(self) -> None:
+        """Ask on a fifteenth of the quiet channels, and forget lanes that nobody uses."""
+        if self._closed:
+            return
+        self._clock.call_later(1.0, self._second)
+        self._turn = (self._turn + 1) % IDLE_SECONDS
+        now = self._clock.time()
+        for peer, lane in list(self._lanes.items()):
+            if lane.channels:
+                self._heard[peer] = now
+                for number, channel in lane.channels.items():
+                    if (number >> 1) % IDLE_SECONDS == self._turn and channel not in self._watched:
+                        channel.ask()
+            elif now - self._heard[peer] > LANE_SECONDS:
+                self._forget(lane)
+
+    def _forget(self, lane: Lane) -> None:
+        del self._lanes[lane.peer], self._heard[lane.peer]
+        for header in [header for header, other in self._by_header.items() if other is lane]:
+            del self._by_header[header]
+
+
+FAIR_BYTES = 128 * 1024
+"""What a lane may publish in a turn even when the others have used it up."""
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,54 @@
+"""What can go wrong between this worker and the others.
+
+BusError
+├── BadSubject              an id that must not become part of a subject
+├── BadBusUrl               NATS_URL cannot be understood
+├── LinkUnavailable         no NATS server took us in time
+├── ChannelClosed           a message was given to a channel that has ended
+├── PacketRefused           another worker sent what we cannot read
+└── DirectoryError
+    ├── DirectoryUnavailable    the store cannot be reached; nothing is known to have changed
+    └── Conflict                somebody else was faster; carries what is stored now
+"""
+
+from typing import Any
+
+
+class BusError(Exception):
+    """The root of this room's errors."""
+
+
+class BadSubject(BusError, ValueError):
+    """An id with characters that mean something in a subject, or of a wrong length."""
+
+
+class BadBusUrl(BusError, ValueError):
+    """NATS_URL cannot be understood. The text never repeats the URL: it may carry credentials."""
+
+
+class LinkUnavailable(BusError):
+    """No NATS server took us in time; the link goes on trying."""
+
+
+class ChannelClosed(BusError):
+    """The channel has ended: open another one."""
+
+
+class PacketRefused(BusError):
+    """A packet of another version, or cut short."""
+
+
+class DirectoryError(BusError):
+    """The root of the directory's errors."""
+
+
+class DirectoryUnavailable(DirectoryError):
+    """The store cannot be reached, or did not answer in time."""
+
+
+class Conflict(DirectoryError):
+    """The record is not at the revision that was expected; `current` is what is stored now."""
+
+    def __init__(self, current: Any) -> None:
+        super().__init__("the record was changed by another worker")
+        self.current = current

@@ -1,0 +1,294 @@
+"""Everything between this worker and one other: their channels, and what goes into the next packet."""
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from struct import error as StructError
+
+from tiflis.bus import wire
+from tiflis.bus.channel import Channel
+from tiflis.bus.errors import PacketRefused
+from tiflis.bus.packet import Carrier, Packet
+from tiflis.bus.streams import Piece
+from tiflis.bus.wire import Kind
+
+log = logging.getLogger(__name__)
+
+CHUNK_SIZE = 128 * 1024
+"""A chunk, and so a packet: small enough that another channel's message waits behind little."""
+PACKET_ROOM = CHUNK_SIZE + 4 * 1024
+"""Frames in one packet, at most."""
+FLIGHT_ALL = 32 * 1024 * 1024
+"""Bytes in the air towards all peers together: half of what makes NATS cut a slow consumer off (64 MiB)."""
+FLIGHT_LEAST = 1024 * 1024
+REMEMBERED_ENDS = 16_384
+"""Ended channels whose last word can still be repeated."""
+
+
+class Lane:
+    """The channels to one worker: even numbers for those of the side with the smaller id, odd for the other."""
+
+    def __init__(self, carrier: Carrier, me: str, peer: str, subject: bytes) -> None:
+        self._carrier = carrier
+        self.peer = peer
+        self.subject = subject
+        self.epoch = 0
+        self.channels: dict[int, Channel] = {}
+        self._parity = 0 if me < peer else 1
+        self._next = self._parity + 2
+        self._ended: OrderedDict[int, int] = OrderedDict()
+        self._forgotten = 0
+        self._sending: deque[Channel] = deque()
+        self._telling: list[Channel] = []
+        self._replies: list[bytes] = []
+        self._flight = 0
+
+    # -- for its channels
+
+    @property
+    def chunk_size(self) -> int:
+        return self._carrier.chunk_size
+
+    def now(self) -> float:
+        return self._carrier.now()
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self._carrier.soon(call)
+
+    def wants_to_send(self, channel: Channel) -> None:
+        channel.queued = True
+        self._sending.append(channel)
+        self._carrier.watch(channel)
+        self._carrier.wake(self)
+
+    def wants_to_tell(self, channel: Channel) -> None:
+        if not channel.told:
+            channel.told = True
+            self._telling.append(channel)
+            if not channel.settled:
+                self._carrier.watch(channel)
+        self._carrier.wake(self)
+
+    def ack_later(self, channel: Channel) -> None:
+        self._carrier.ack_later(channel)
+
+    def reply(self, frame: bytes) -> None:
+        self._replies.append(frame)
+        self._carrier.wake(self)
+
+    def landed(self, size: int) -> None:
+        """That many bytes are not in the air any more."""
+        if size:
+            self._flight -= size
+            if self._sending:
+                self._carrier.wake(self)
+
+    def forget(self, channel: Channel, tell: bool) -> None:
+        """The channel has ended; remember its last word."""
+        self._flight -= channel.flying
+        self.channels.pop(channel.number, None)
+        self._ended[channel.number] = channel.taken
+        self._carrier.unwatch(channel)
+        if tell:
+            self.reply(wire.closed_frame(channel.number, channel.taken))
+        if len(self._ended) > REMEMBERED_ENDS:
+            number, _ = self._ended.popitem(last=False)
+            if number % 2 != self._parity:
+                self._forgotten = max(self._forgotten, number)
+
+    # -- for the bus
+
+    def open(self, tunnel_id: str) -> Channel:
+        """A new channel; its OPEN goes along with everything until the peer answers."""
+        number, self._next = self._next, self._next + 2
+        channel = Channel(self, number, tunnel_id, confirmed=False)
+        self.channels[number] = channel
+        channel.ask()
+        return channel
+
+    def peer_gone(self) -> None:
+        """End all channels; if the peer lives after all it hears so."""
+        for channel in list(self.channels.values()):
+            channel.abandon()
+
+    def renewed(self, epoch: int) -> None:
+        """The peer runs under a new epoch: what its former life knew is gone."""
+        former, self.epoch = self.epoch, epoch
+        if former:
+            for channel in list(self.channels.values()):
+                channel.peer_ended(None)
+            self._ended.clear()
+            self._replies.clear()
+
+    @property
+    def idle(self) -> bool:
+        return not (self._sending or self._telling or self._replies)
+
+    @property
+    def may_send(self) -> bool:
+        """There are messages to send, and room for them in the air."""
+        return bool(self._sending) and self._flight < self._carrier.flight_limit
+
+    # -- receiving
+
+    def receive(self, data: bytes, position: int) -> None:
+        """All frames of one packet, or PacketRefused in the middle of it."""
+        end = len(data)
+        try:
+            while position < end:
+                reader = _READERS.get(data[position])
+                if reader is None:
+                    raise PacketRefused(f"frame of kind {data[position]}")
+                position = reader(self, data, position)
+        except StructError as error:
+            raise PacketRefused("frame cut short") from error
+
+    def _read_run(self, data: bytes, position: int) -> int:
+        _, number, first, got, taken, count = wire.RUN.unpack_from(data, position)
+        position += wire.RUN.size
+        lengths = wire.lengths(count).unpack_from(data, position)
+        position += 4 * count
+        channel = self.channels.get(number)
+        if channel is None:
+            self._stranger(number)
+            return int(position) + wire.total(lengths)
+        channel.acknowledged(got, taken)
+        return channel.run(first, lengths, data, position)
+
+    def _read_ack(self, data: bytes, position: int) -> int:
+        kind, number, got, taken = wire.ACK.unpack_from(data, position)
+        channel = self.channels.get(number)
+        if channel is None:
+            self._stranger(number)
+        elif kind == Kind.NAK:
+            channel.asked_again(got, taken)
+        else:
+            channel.acknowledged(got, taken)
+        return position + wire.ACK.size
+
+    def _read_sync(self, data: bytes, position: int) -> int:
+        _, number, got, taken, sent = wire.SYNC.unpack_from(data, position)
+        channel = self.channels.get(number)
+        if channel is None:
+            self._stranger(number)
+        else:
+            channel.acknowledged(got, taken)
+            channel.asked(sent)
+        return position + wire.SYNC.size
+
+    def _read_open(self, data: bytes, position: int) -> int:
+        _, number, length = wire.OPEN.unpack_from(data, position)
+        position += wire.OPEN.size
+        name = data[position : position + length].decode("ascii", "replace")
+        if number not in self.channels:
+            if number in self._ended or number <= self._forgotten or number % 2 == self._parity:
+                self._stranger(number)
+            else:
+                self.channels[number] = channel = Channel(self, number, name, confirmed=True)
+                self._carrier.accept(channel)
+        return position + length
+
+    def _read_fin(self, data: bytes, position: int) -> int:
+        _, number, last, taken = wire.FIN.unpack_from(data, position)
+        channel = self.channels.get(number)
+        if channel is None:
+            self._stranger(number)
+        else:
+            channel.peer_closed(last, taken)
+        return position + wire.FIN.size
+
+    def _read_closed(self, data: bytes, position: int) -> int:
+        _, number, taken = wire.CLOSED.unpack_from(data, position)
+        channel = self.channels.get(number)
+        if channel is not None:
+            channel.peer_ended(taken)
+        return position + wire.CLOSED.size
+
+    def _read_unknown(self, data: bytes, position: int) -> int:
+        _, number = wire.UNKNOWN.unpack_from(data, position)
+        channel = self.channels.get(number)
+        if channel is not None:
+            channel.peer_ended(None)
+        return position + wire.UNKNOWN.size
+
+    def _stranger(self, number: int) -> None:
+        """A frame for a channel that is not open here: say how it ended."""
+        taken = self._ended.get(number)
+        frame = wire.unknown_frame(number) if taken is None else wire.closed_frame(number, taken)
+        if not self._replies or self._replies[-1] != frame:
+            self.reply(frame)
+
+    # -- sending
+
+    def write(self, header: bytes, room: int, budget: int) -> int:
+        """Fill packets until `budget` bytes are spent; returns the bytes handed over."""
+        packet = Packet(self._carrier, self.subject, header, min(room, PACKET_ROOM))
+        sending = self._sending
+        while sending and self._flight < self._carrier.flight_limit and packet.total < budget:
+            channel = sending.popleft()
+            channel.queued = False
+            if channel.ended:
+                continue
+            if not self._write_run(channel, packet):
+                continue
+            if channel.outgoing.next_size() >= 0:
+                channel.queued = True
+                sending.append(channel)
+        self._write_control(packet)
+        packet.finish()
+        return packet.total
+
+    def _write_run(self, channel: Channel, packet: Packet) -> bool:
+        outgoing = channel.outgoing
+        opening = b"" if channel.confirmed else wire.open_frame(channel.number, channel.tunnel_id)
+        needed = outgoing.next_size()
+        if needed < 0:
+            return False
+        fixed = len(opening) + wire.RUN.size
+        packet.need(fixed + 4 + needed)
+        run = outgoing.run(packet.room - fixed, wire.RUN_COUNT_MAX)
+        if not run.chunks:
+            log.error("chunk above what the bus takes", extra={"peer": self.peer, "size": needed})
+            self.soon(channel.abandon)
+            return False
+        self._flight += run.size
+        lengths: list[int] = []
+        views: list[bytes | memoryview] = []
+        for chunk in run.chunks:
+            if isinstance(chunk, Piece):
+                lengths.append(len(chunk) if chunk.last else len(chunk) | wire.MORE)
+                views.append(chunk.view)
+            else:
+                lengths.append(len(chunk))
+                views.append(chunk)
+        if opening:
+            packet.add(opening)
+        packet.add(channel.run_header(run.first, len(lengths)))
+        packet.add(wire.lengths(len(lengths)).pack(*lengths))
+        packet.extend(views)
+        return True
+
+    def _write_control(self, packet: Packet) -> None:
+        replies, self._replies = self._replies, []
+        telling, self._telling = self._telling, []
+        for frame in replies:
+            packet.need(len(frame))
+            packet.add(frame)
+        for channel in telling:
+            channel.told = False
+            if not channel.ended:
+                frames = channel.control_frames()
+                packet.need(sum(map(len, frames)))
+                packet.extend(frames)
+
+
+_READERS: dict[int, Callable[[Lane, bytes, int], int]] = {
+    Kind.RUN: Lane._read_run,
+    Kind.ACK: Lane._read_ack,
+    Kind.NAK: Lane._read_ack,
+    Kind.SYNC: Lane._read_sync,
+    Kind.OPEN: Lane._read_open,
+    Kind.FIN: Lane._read_fin,
+    Kind.CLOSED: Lane._read_closed,
+    Kind.UNKNOWN: Lane._read_unknown,
+}

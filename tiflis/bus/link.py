@@ -1,0 +1,279 @@
+"""This worker's own link to NATS: lean, always trying to be up, and honest about when it is not."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tiflis.bus.errors import LinkUnavailable
+from tiflis.bus.nats_protocol import Handler, NatsProtocol
+from tiflis.bus.servers import Server, ServerPool, default_tls
+
+log = logging.getLogger(__name__)
+
+RECONNECT_SECONDS = 0.05
+"""Between two attempts: an outage costs itself plus this."""
+CONNECT_SECONDS = 1.0
+"""For one attempt: a stopped server still accepts TCP but says nothing."""
+PING_SECONDS = 0.9
+"""Below one second, so that two unanswered pings are noticed within three seconds in the worst case."""
+PINGS_UNANSWERED = 2
+DEFAULT_MAX_PAYLOAD = 1024 * 1024
+"""What NATS allows unless told otherwise; replaced by what INFO says."""
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    subject: str
+    queue: str | None
+
+    def line(self, sid: bytes) -> bytes:
+        queue = f" {self.queue}" if self.queue else ""
+        return b"SUB %b%b %b\r\n" % (self.subject.encode(), queue.encode(), sid)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who wants to know about the link's state, called inside the loop turn of the change."""
+
+    on_up: Callable[[], None] = _nothing
+    on_down: Callable[[], None] = _nothing
+    on_writable: Callable[[], None] = _nothing
+
+
+class Link:
+    """A NATS client with synchronous callbacks. What is published while it is down is dropped."""
+
+    def __init__(
+        self,
+        urls: str,
+        name: str,
+        on_up: Callable[[], None] = _nothing,
+        on_down: Callable[[], None] = _nothing,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._pool = ServerPool(urls)
+        self._name = name
+        self._tls = tls
+        self._listeners = [Listener(on_up, on_down)]
+        self._handlers: dict[bytes, Handler] = {}
+        self._subscriptions: dict[bytes, _Subscription] = {}
+        self._last_sid = 0
+        self._protocol: NatsProtocol | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._came_up = asyncio.Event()
+        self._last_failure = "no attempt yet"
+        self.up = False
+        self.max_payload = DEFAULT_MAX_PAYLOAD
+
+    # -- life
+
+    async def start(self, deadline: float = 10.0) -> None:
+        """Connect within `deadline` seconds or raise LinkUnavailable; goes on trying until `close`."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_connected(), name="bus-link")
+        try:
+            async with asyncio.timeout(deadline):
+                await self._came_up.wait()
+        except TimeoutError:
+            raise LinkUnavailable(f"no bus within {deadline:g} s: {self._last_failure}") from None
+
+    async def close(self) -> None:
+        """Send what is waiting and end; nobody is called any more."""
+        self._listeners.clear()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        protocol = self._protocol
+        self._disconnected()
+        if protocol is not None and not protocol.lost.done():
+            protocol.flush_writes()
+            protocol.transport.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await asyncio.shield(protocol.lost)
+            protocol.transport.abort()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this one too when the link goes up or down, or can be written to again."""
+        self._listeners.append(listener)
+
+    # -- messages
+
+    @property
+    def writable(self) -> bool:
+        """False while down, or while more than a megabyte waits for the server to read it."""
+        return self._protocol is not None and not self._protocol.paused
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        """At most once: dropped when the link is down or the server reads nothing."""
+        if self._protocol is not None:
+            self._protocol.publish(subject.encode(), len(payload), [payload])
+
+    def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool:
+        """As `publish`, for a payload of `size` bytes that lies in parts; False when it was dropped."""
+        return self._protocol is not None and self._protocol.publish(subject, size, parts)
+
+    def flush_writes(self) -> None:
+        """Hand over to the kernel now instead of at the end of this loop turn."""
+        if self._protocol is not None:
+            self._protocol.flush_writes()
+
+    def subscribe(self, subject: str, handler: Handler, queue: str | None = None) -> int:
+        """Call `handler(subject, payload)` for each message, also after a reconnect; returns the `sid`."""
+        self._last_sid += 1
+        sid = b"%d" % self._last_sid
+        self._handlers[sid] = handler
+        self._subscriptions[sid] = subscription = _Subscription(subject, queue)
+        if self._protocol is not None:
+            self._protocol.write(subscription.line(sid))
+        return self._last_sid
+
+    def unsubscribe(self, sid: int) -> None:
+        """No call any more from now on."""
+        key = b"%d" % sid
+        known = self._handlers.pop(key, None)
+        self._subscriptions.pop(key, None)
+        if known is not None and self._protocol is not None:
+            self._protocol.write(b"UNSUB %b\r\n" % key)
+
+    async def flush(self, deadline: float = 2.0) -> None:
+        """Return once the server has processed all that was sent; LinkUnavailable when it does not."""
+        if self._protocol is None:
+            raise LinkUnavailable("the bus is away")
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._protocol.ping(waiter)
+        try:
+            async with asyncio.timeout(deadline):
+                await waiter
+        except TimeoutError:
+            raise LinkUnavailable(f"the bus did not answer within {deadline:g} s") from None
+
+    # -- what the connection tells us
+
+    def informed(self, info: dict[str, Any]) -> None:
+        """INFO came, at the start or because the cluster changed."""
+        self.max_payload = int(info.get("max_payload") or DEFAULT_MAX_PAYLOAD)
+        self._pool.learn(info.get("connect_urls") or ())
+        if info.get("ldm") and len(self._pool) > 1 and self._protocol is not None:
+            log.info("bus server is leaving, changing over")
+            self._protocol.transport.abort()
+
+    def writable_again(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.on_writable()
+
+    # -- keeping up
+
+    async def _keep_connected(self) -> None:
+        while True:
+            server = self._pool.first()
+            try:
+                protocol = await self._connect(server)
+            except Exception as error:  # noqa: BLE001 - outermost frame: whatever a server does, we go on trying
+                self._failed(server, str(error) or type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            self._connected(protocol)
+            reason = await asyncio.shield(protocol.lost)
+            self._disconnected()
+            self._failed(server, reason)
+
+    def _failed(self, server: Server, reason: str) -> None:
+        if reason != self._last_failure:
+            log.warning("bus unavailable", extra={"host": server.host, "port": server.port, "reason": reason})
+        self._last_failure = reason
+        self._pool.failed(server)
+
+    async def _connect(self, server: Server) -> NatsProtocol:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, protocol = await loop.create_connection(
+                lambda: NatsProtocol(self, self._handlers), server.host, server.port
+            )
+            try:
+                await self._introduce(protocol, server)
+            except BaseException:
+                protocol.transport.abort()
+                raise
+        return protocol
+
+    async def _introduce(self, protocol: NatsProtocol, server: Server) -> None:
+        info = await protocol.info
+        if server.tls or info.get("tls_required"):
+            await self._switch_to_tls(protocol, server)
+        hello = {
+            "verbose": False,
+            "pedantic": False,
+            "lang": "python",
+            "version": "1",
+            "protocol": 1,
+            "headers": True,
+            "no_responders": True,
+            "echo": True,
+            "name": self._name,
+            **server.credentials(),
+        }
+        protocol.write(b"CONNECT %b\r\n" % json.dumps(hello).encode())
+        for sid, subscription in self._subscriptions.items():
+            protocol.write(subscription.line(sid))
+        welcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        protocol.ping(welcome)
+        await welcome
+
+    async def _switch_to_tls(self, protocol: NatsProtocol, server: Server) -> None:
+        if self._tls is None:
+            self._tls = default_tls()
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(protocol.transport, protocol, self._tls, server_hostname=server.host)
+        if transport is None:
+            raise LinkUnavailable("the server went away during the TLS handshake")
+        protocol.use(transport)
+
+    def _connected(self, protocol: NatsProtocol) -> None:
+        # A subscription made while we were introducing ourselves is not lost: SUB of a known sid is a no-op.
+        for sid, subscription in self._subscriptions.items():
+            protocol.write(subscription.line(sid))
+        self._protocol = protocol
+        self.up = True
+        self._last_failure = ""
+        self._came_up.set()
+        log.info("bus up")
+        self._schedule_ping()
+        for listener in tuple(self._listeners):
+            listener.on_up()
+
+    def _disconnected(self) -> None:
+        was_up, self.up = self.up, False
+        self._protocol = None
+        self._came_up.clear()
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        if was_up:
+            for listener in tuple(self._listeners):
+                listener.on_down()
+
+    def _schedule_ping(self) -> None:
+        self._ping_timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
+
+    def _ping(self) -> None:
+        protocol = self._protocol
+        if protocol is None:
+            return
+        if protocol.unanswered >= PINGS_UNANSWERED:
+            protocol.refusal = "no answer to pings"
+            protocol.transport.abort()
+            return
+        protocol.ping()
+        self._schedule_ping()

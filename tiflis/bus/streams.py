@@ -1,0 +1,203 @@
+"""One direction of a channel, without any I/O: numbering, the window, what may be sent, what was consumed."""
+
+from collections import deque
+
+WINDOW = 4 * 1024 * 1024
+"""Bytes sent and not consumed by the peer, at most: what a stalled reader can pile up at the other end."""
+OVERHEAD = 64
+"""Counted for every chunk besides its bytes, so that millions of tiny messages are bounded too."""
+
+
+class Piece:
+    """A chunk of a message that is too long for one."""
+
+    __slots__ = ("last", "message", "view")
+
+    def __init__(self, message: bytes, view: memoryview, last: bool) -> None:
+        self.message = message
+        self.view = view
+        self.last = last
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+Chunk = bytes | Piece
+
+
+class Run:
+    """Consecutive chunks that go out together."""
+
+    __slots__ = ("chunks", "first", "size")
+
+    def __init__(self, first: int, chunks: list[Chunk], size: int) -> None:
+        self.first = first
+        self.chunks = chunks
+        self.size = size
+
+
+class Outgoing:
+    """What we send. Chunks move from `unsent` over `flying` (the peer may not have them) and `arrived`
+    (it has them, but has not consumed them) into nothing."""
+
+    __slots__ = (
+        "arrived",
+        "buffered",
+        "end",
+        "flying",
+        "flying_size",
+        "got",
+        "sent",
+        "taken",
+        "unsent",
+        "window",
+    )
+
+    def __init__(self) -> None:
+        self.unsent: deque[Chunk] = deque()
+        self.flying: deque[Chunk] = deque()
+        self.arrived: deque[Chunk] = deque()
+        self.end = 0
+        self.sent = 0
+        self.got = 0
+        self.taken = 0
+        self.buffered = 0
+        self.flying_size = 0
+        self.window = WINDOW
+
+    def add(self, message: bytes, chunk_size: int) -> None:
+        """Queue one message, cut into chunks."""
+        size = len(message)
+        if size <= chunk_size:
+            self.unsent.append(message)
+            self.end += 1
+            self.buffered += size + OVERHEAD
+            return
+        view = memoryview(message)
+        for start in range(0, size, chunk_size):
+            stop = start + chunk_size
+            self.unsent.append(Piece(message, view[start:stop], stop >= size))
+            self.end += 1
+            self.buffered += min(stop, size) - start + OVERHEAD
+
+    @property
+    def outstanding(self) -> bool:
+        """There is something that the peer has not consumed."""
+        return self.taken < self.end
+
+    def next_size(self) -> int:
+        """How long the next chunk is, or -1 when none may be sent now."""
+        if not self.unsent:
+            return -1
+        size = len(self.unsent[0])
+        if size + OVERHEAD > self.window and self.sent > self.taken:
+            return -1
+        return size
+
+    def run(self, room: int, count: int) -> Run:
+        """Move up to `count` chunks into the air: as many as fit into `room` bytes and the window.
+        Each costs four bytes of room for its length."""
+        unsent, flying = self.unsent, self.flying
+        first, window, size = self.sent + 1, self.window, 0
+        chunks: list[Chunk] = []
+        idle = self.sent == self.taken
+        while unsent and len(chunks) < count:
+            chunk = unsent[0]
+            length = len(chunk)
+            room -= length + 4
+            if room < 0 or (window < length + OVERHEAD and not idle):
+                break
+            idle = False
+            window -= length + OVERHEAD
+            size += length + OVERHEAD
+            chunks.append(chunk)
+            flying.append(chunk)
+            unsent.popleft()
+        self.sent += len(chunks)
+        self.window = window
+        self.flying_size += size
+        return Run(first, chunks, size)
+
+    def acknowledged(self, got: int, taken: int) -> int:
+        """The peer has `got` chunks and consumed `taken` of them; returns how many bytes have newly landed."""
+        landed = self._landed(min(got, self.end))
+        taken = min(taken, self.got)
+        if taken > self.taken:
+            arrived, freed = self.arrived, 0
+            for _ in range(taken - self.taken):
+                freed += len(arrived.popleft()) + OVERHEAD
+            self.taken = taken
+            self.window += freed
+            self.buffered -= freed
+        return landed
+
+    def _landed(self, got: int) -> int:
+        if got <= self.got:
+            return 0
+        flying, arrived, landed = self.flying, self.arrived, 0
+        for _ in range(got - self.got):
+            if flying:
+                chunk = flying.popleft()
+                landed += len(chunk) + OVERHEAD
+            else:  # taken back by a rewind although it had arrived
+                chunk = self.unsent.popleft()
+                self.sent += 1
+                self.window -= len(chunk) + OVERHEAD
+            arrived.append(chunk)
+        self.got = got
+        self.flying_size -= landed
+        return landed
+
+    def rewind(self) -> int:
+        """Everything the peer has not received goes out again; returns its bytes."""
+        size, self.flying_size = self.flying_size, 0
+        self.unsent.extendleft(reversed(self.flying))
+        self.flying.clear()
+        self.sent = self.got
+        self.window += size
+        return size
+
+    def undelivered(self) -> list[bytes]:
+        """The whole messages that the peer has not consumed, in order."""
+        messages: list[bytes] = []
+        previous: bytes | None = None
+        for queue in (self.arrived, self.flying, self.unsent):
+            for chunk in queue:
+                if isinstance(chunk, bytes):
+                    messages.append(chunk)
+                elif chunk.message is not previous:
+                    previous = chunk.message
+                    messages.append(chunk.message)
+                if isinstance(chunk, Piece) and chunk.last:
+                    previous = None
+        return messages
+
+
+class Incoming:
+    """What we receive: nothing twice, nothing out of turn. Held chunks wait in `waiting`."""
+
+    __slots__ = ("got", "parts", "parts_size", "taken", "told_size", "waiting")
+
+    def __init__(self) -> None:
+        self.got = 0
+        self.taken = 0
+        self.told_size = 0
+        self.parts: list[bytes] = []
+        self.parts_size = 0
+        self.waiting: deque[tuple[bytes, bool]] = deque()
+
+    def take(self, chunk: bytes, more: bool) -> bytes | None:
+        """Consume the next chunk; returns the message that it completes."""
+        self.taken += 1
+        self.told_size += len(chunk)
+        if more:
+            self.parts.append(chunk)
+            self.parts_size += len(chunk)
+            return None
+        if not self.parts:
+            return chunk
+        self.parts.append(chunk)
+        message = b"".join(self.parts)
+        self.parts.clear()
+        self.parts_size = 0
+        return message

@@ -1,0 +1,104 @@
+"""The packets between two workers: a header that names the sender, then frames of any of its channels.
+
+    packet   length of this header (1) · version (1) · epoch of the sender (8) · id of the sender · frames
+    RUN      kind · channel · first · got · taken · count · count lengths (top bit: goes on) · chunks
+    ACK      kind · channel · got · taken           NAK: the same, and "send again from got + 1"
+    SYNC     kind · channel · got · taken · sent    "this is how far I have sent: answer"
+    OPEN     kind · channel · length (1) · tunnel id
+    FIN      kind · channel · last · taken          "my messages end there, I consume nothing beyond that"
+    CLOSED   kind · channel · taken                 "this channel has ended here, that is all I consumed"
+    UNKNOWN  kind · channel                         "I never heard of it, or forgot"
+
+Numbers are little-endian. `got` and `taken` count chunks: received without a gap, and consumed.
+"""
+
+from enum import IntEnum
+from struct import Struct
+from typing import NamedTuple
+
+from tiflis.bus.errors import PacketRefused
+
+VERSION = 1
+
+
+class Kind(IntEnum):
+    """What a frame says."""
+
+    RUN = 1
+    ACK = 2
+    NAK = 3
+    SYNC = 4
+    OPEN = 5
+    FIN = 6
+    CLOSED = 7
+    UNKNOWN = 8
+
+
+RUN = Struct("<BIQQQH")
+ACK = Struct("<BIQQ")
+SYNC = Struct("<BIQQQ")
+OPEN = Struct("<BIB")
+FIN = Struct("<BIQQ")
+CLOSED = Struct("<BIQ")
+UNKNOWN = Struct("<BI")
+
+MORE = 0x8000_0000
+"""In a chunk's length: the message goes on in the next chunk."""
+LENGTH = 0x7FFF_FFFF
+RUN_COUNT_MAX = 0xFFFF
+
+_HEADER = Struct("<BBQ")
+
+
+class Origin(NamedTuple):
+    """Who sent a packet, and in which of its lives."""
+
+    epoch: int
+    worker: str
+
+
+def packet_header(epoch: int, worker: str) -> bytes:
+    """What every packet of one worker begins with."""
+    name = worker.encode("ascii")
+    return _HEADER.pack(_HEADER.size + len(name), VERSION, epoch) + name
+
+
+def origin(header: bytes) -> Origin:
+    """The sender of a packet, or PacketRefused."""
+    if len(header) <= _HEADER.size:
+        raise PacketRefused("packet too short")
+    length, version, epoch = _HEADER.unpack_from(header)
+    if version != VERSION or length != len(header):
+        raise PacketRefused(f"packet of version {version}")
+    return Origin(epoch, header[_HEADER.size :].decode("ascii", "replace"))
+
+
+def open_frame(number: int, tunnel_id: str) -> bytes:
+    name = tunnel_id.encode("ascii")
+    return OPEN.pack(Kind.OPEN, number, len(name)) + name
+
+
+def closed_frame(number: int, taken: int) -> bytes:
+    return CLOSED.pack(Kind.CLOSED, number, taken)
+
+
+def unknown_frame(number: int) -> bytes:
+    return UNKNOWN.pack(Kind.UNKNOWN, number)
+
+
+def lengths(count: int) -> Struct:
+    """How the lengths of `count` chunks are packed."""
+    known = _LENGTHS.get(count)
+    if known is None:
+        known = Struct(f"<{count}I")
+        if count < 256:  # runs of small messages; longer ones are rare enough to compile each time
+            _LENGTHS[count] = known
+    return known
+
+
+def total(packed: tuple[int, ...]) -> int:
+    """How many bytes the chunks of a run have."""
+    return sum(length & LENGTH for length in packed)
+
+
+_LENGTHS: dict[int, Struct] = {}
