@@ -1,0 +1,237 @@
+"""The log as a shipper and an operator read it."""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tiflis import logs
+
+CANARY = "canary-0123456789"
+Lines = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Logging as the test run had it, afterwards."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, sys.excepthook, threading.excepthook, sys.unraisablehook)
+    bound = dict(logs._process_fields)
+    yield
+    root.handlers[:], level, sys.excepthook, threading.excepthook, sys.unraisablehook = before
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    logs.forget(CANARY)
+    logs._process_fields.clear()
+    logs._process_fields.update(bound)
+
+
+@pytest.fixture
+def written(tmp_path: Path, restored: None) -> Iterator[Lines]:
+    """Installs the log into a file; call it to read the lines so far."""
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    logs.install(level="trace", form="json", secrets=[CANARY], descriptor=descriptor)
+    yield lambda: [json.loads(line) for line in path.read_text().splitlines()]
+    os.close(descriptor)
+
+
+def test_a_record_is_one_object_with_time_level_event_and_fields(written: Lines) -> None:
+    logs.bind(worker="w-0-x")
+    logging.getLogger("tiflis.relay").info(
+        "Client connected", extra={"tunnel": "t", "connection": 7, "bytes": 3}
+    )
+    (line,) = written()
+    assert list(line) == ["time", "level", "event", "logger", "connection", "tunnel", "worker", "bytes"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(line["time"]))
+    assert (line["level"], line["event"], line["logger"]) == ("info", "client connected", "tiflis.relay")
+    assert (line["connection"], line["tunnel"], line["worker"], line["bytes"]) == (7, "t", "w-0-x", 3)
+
+
+def test_all_six_levels_have_their_names(written: Lines) -> None:
+    for level in logs.LEVELS.values():
+        logging.getLogger("tiflis").log(level, "event")
+    assert [line["level"] for line in written()] == ["trace", "debug", "info", "warn", "error", "fatal"]
+
+
+def test_nothing_below_the_level_is_written(written: Lines, tmp_path: Path) -> None:
+    with (tmp_path / "other").open("wb") as file:
+        logs.install(level="error", form="json", descriptor=file.fileno())
+        logging.getLogger("tiflis").warning("quiet")
+        logging.getLogger("sanic.error").warning("quiet")
+        logging.getLogger("sanic.root").error("loud")
+    assert "quiet" not in (tmp_path / "other").read_text()
+    assert "loud" in (tmp_path / "other").read_text()
+
+
+def fail_with_secrets() -> None:
+    try:
+        raise KeyError(f"key={CANARY}x")
+    except KeyError:
+        raise ValueError({"payload": CANARY}) from None
+
+
+def without_the_runners_handlers() -> None:
+    """The test runner's own handlers raise on a wrong log call."""
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if isinstance(handler, logs.LineHandler)]
+
+
+def log_everywhere() -> None:
+    log = logging.getLogger("tiflis.new.module")
+    log.info("a message with %s and %r", CANARY, {"auth_key": "canary"})
+    log.info("%(token)s", {"token": "canary"})
+    log.info(f'{{"payload": {{"text": "canary"}}}} {CANARY}')
+    log.info(b"canary")
+    log.info("%s", b"canary")
+    log.info(
+        "fields", extra={"auth_key": "canary", "data": b"canary", "note": CANARY, "error": ValueError(CANARY)}
+    )
+    log.info("nested", extra={"request": {"headers": {"Authorization": "Bearer canary"}}})
+    log.info("too %s many", *("one", CANARY))
+    log.info("GET /x?auth_key=canary")
+    log.info("stack", stack_info=True)
+    try:
+        fail_with_secrets()
+    except ValueError:
+        log.exception("failed")
+    logging.getLogger("sanic.error").error("Exception occurred while handling uri: '/w?auth_key=canary'")
+
+
+def test_no_new_log_line_can_leak(written: Lines) -> None:
+    without_the_runners_handlers()
+    log_everywhere()
+    lines = written()
+    assert len(lines) == 12
+    assert "canary" not in json.dumps(lines).replace("log_everywhere", "")
+    assert "fail_with_secrets" in str(lines[-2]["traceback"])
+    assert "ValueError" in str(lines[-2]["traceback"])
+
+
+def test_a_library_that_brought_its_own_handler_loses_it(restored: None, tmp_path: Path) -> None:
+    library = logging.getLogger("some.library")
+    library.addHandler(logging.FileHandler(tmp_path / "bypass", delay=True))
+    library.propagate = False
+    with (tmp_path / "log").open("wb") as file:
+        logs.install(form="json", descriptor=file.fileno())
+        library.warning("heard")
+    assert "heard" in (tmp_path / "log").read_text()
+    assert not (tmp_path / "bypass").exists()
+
+
+def test_what_cannot_be_shown_is_reported_without_its_arguments(written: Lines, capfd: object) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError(CANARY)
+
+    without_the_runners_handlers()
+    logging.getLogger("tiflis").info("field", extra={"thing": Broken()})
+    logging.getLogger("tiflis").info("argument %s", Broken())
+    assert isinstance(capfd, pytest.CaptureFixture)
+    assert capfd.readouterr().err == ""
+    lines = written()
+    assert [line["event"] for line in lines] == [
+        "log record cannot be shown",
+        "argument %s (arguments do not fit)",
+    ]
+
+
+def test_uncaught_exceptions_threads_and_warnings_go_the_same_way(written: Lines) -> None:
+    problem = ValueError(CANARY)
+    sys.excepthook(ValueError, problem, None)
+    thread = threading.Thread(target=fail_with_secrets)
+    thread.start()
+    thread.join()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(CANARY, stacklevel=1)
+    lines = written()
+    assert [line["level"] for line in lines] == ["fatal", "error", "warn"]
+    assert "canary" not in json.dumps(lines)
+
+
+def test_the_access_log_is_off_unless_asked_for(written: Lines, tmp_path: Path) -> None:
+    logging.getLogger("sanic.access").critical("", extra={"request": "GET /x?token=canary", "status": 200})
+    assert written() == []
+    with (tmp_path / "access").open("wb") as file:
+        logs.install(form="json", access_log=True, descriptor=file.fileno())
+        logging.getLogger("sanic.access").info("", extra={"request": "GET /x?token=canary", "status": 200})
+    line = json.loads((tmp_path / "access").read_text())
+    assert (line["request"], line["status"]) == ("GET /x?<query>", 200)
+
+
+def test_a_line_never_outgrows_what_a_pipe_keeps_whole(written: Lines, tmp_path: Path) -> None:
+    def deep(level: int) -> None:
+        if level:
+            deep(level - 1)
+            return
+        raise ValueError("é " * 5000)
+
+    try:
+        deep(90)
+    except ValueError:
+        logging.getLogger("tiflis").exception(
+            "deep", extra={f"f{number}": "é " * 500 for number in range(20)}
+        )
+    logging.getLogger("tiflis").info("é " * 5000, extra={"tunnel": "é" * 5000})
+    assert [line["level"] for line in written()] == ["error", "info"]
+    assert all(
+        len(line) <= logs.LINE_LIMIT for line in (tmp_path / "log").read_bytes().splitlines(keepends=True)
+    )
+
+
+def test_text_is_for_people_and_keeps_control_characters_out(restored: None, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        logs.install(form="text", descriptor=file.fileno())
+        logging.getLogger("tiflis").warning("odd\n\x1b[2Jpeer", extra={"tunnel": "t\r\nx"})
+    text = (tmp_path / "log").read_text()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} WARN  odd\\n\\x1b\[2Jpeer  tunnel=t\\r\\nx\n", text)
+
+
+def test_a_terminal_gets_colours(restored: None) -> None:
+    ours, theirs = os.openpty()
+    logs.install(descriptor=theirs)
+    logging.getLogger("tiflis").error("visible")
+    assert b"\x1b[31mERROR\x1b[0m visible" in os.read(ours, 1000)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_full_disk_costs_the_line_and_nothing_else(restored: None) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        logs.install(form="json", descriptor=full.fileno())
+        logging.getLogger("tiflis").error("lost")
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logs.LineHandler)
+        assert handler.lost == 1
+
+
+WRITER = """
+    import logging, sys
+    from tiflis import logs
+    logs.install(form="json", descriptor=1)
+    fields = {"writer": sys.argv[1], "fill": "x " * 500}
+    for number in range(300):
+        logging.getLogger("tiflis").info("line", extra={**fields, "n": number})
+"""
+
+
+def test_lines_of_several_processes_never_mix() -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", textwrap.dedent(WRITER)]
+    writers = [subprocess.Popen([*command, str(number)], stdout=writing) for number in range(3)]
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        lines = [json.loads(line) for line in pipe]
+    assert [writer.wait(timeout=20) for writer in writers] == [0, 0, 0]
+    for writer in "012":
+        assert [line["n"] for line in lines if line["writer"] == writer] == list(range(300))
