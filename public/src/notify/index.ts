@@ -1,11 +1,110 @@
-import type { Client, Unsubscribe } from "~/store/client";
+/** Tells the user what happened while the page was not looked at: title, notifications, a tone. */
+
+import type { Client, ClientEvent, Unsubscribe } from "~/store/client";
+import { SUPERVISOR, type State } from "~/store/state";
+import { notifyText as text } from "~/text/notify";
+import { excerpt, titleFor, waiting } from "./badge";
+import { tone } from "./sound";
+
+const ANSWER_TONE = 660;
+const BELL_TONE = 880;
+/** Milliseconds in which one terminal rings once: a program may ring a thousand times a second. */
+const BELL_CALM = 3000;
 
 /** Title badge, notifications and sounds from the client's events; `open` brings a chat or terminal on screen. */
-export function startNotify(_client: Client, _open: (chat: string) => void): Unsubscribe {
-  return () => {};
+export function startNotify(client: Client, open: (chat: string) => void): Unsubscribe {
+  const calm = new Map<string, number>();
+  const show = (chat: string, title: string, body: string): void => {
+    if (client.store.getState().settings.notifications) notification(chat, title, body, open);
+  };
+  const hear = (frequency: number): void => {
+    if (client.store.getState().settings.sounds) tone(frequency);
+  };
+  const happened = (event: ClientEvent): void => {
+    const state = client.store.getState();
+    if (event.kind === "answer-done" && !seen(state, event.chat)) {
+      show(event.chat, text.answerDone(nameOf(state, event.chat)), excerpt(event.text));
+      hear(ANSWER_TONE);
+    }
+    if (event.kind === "bell" && performance.now() - (calm.get(event.sessionId) ?? -BELL_CALM) >= BELL_CALM) {
+      calm.set(event.sessionId, performance.now());
+      hear(BELL_TONE);
+      if (!seen(state, event.sessionId)) show(event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
+    }
+  };
+  const badge = (state: State, before?: State): void => {
+    if (state.unread !== before?.unread) setBadge(waiting(state.unread));
+  };
+  badge(client.store.getState());
+  const stops = [client.onEvent(happened), client.store.subscribe(badge), onWorkerWord(open)];
+  return () => {
+    for (const stop of stops) stop();
+    setBadge(0);
+  };
 }
 
 /** Asks for permission from a user's gesture; "denied" also where the browser has none to give. */
 export async function askToNotify(): Promise<NotificationPermission> {
-  return "denied";
+  if (!("Notification" in window) || !window.isSecureContext) return "denied";
+  if (Notification.permission !== "default") return Notification.permission;
+  try {
+    return await Notification.requestPermission();
+  } catch {
+    return "denied";
+  }
+}
+
+function seen(state: State, chat: string): boolean {
+  return document.visibilityState === "visible" && document.hasFocus() && state.watching === chat;
+}
+
+function nameOf(state: State, chat: string): string {
+  if (chat === SUPERVISOR) return text.supervisor;
+  const session = state.sessions[chat];
+  if (!session) return text.session;
+  return session.agentAlias ?? session.project ?? (session.type === "terminal" ? text.terminal : session.type);
+}
+
+function notification(chat: string, title: string, body: string, open: (chat: string) => void): void {
+  if (!("Notification" in window) || Notification.permission !== "granted") return;
+  const icon = new URL("icons/icon-192.png", document.baseURI).href;
+  try {
+    // One a chat: a newer one takes the place of an older one.
+    const shown = new Notification(title, { body, tag: `tiflis-${chat}`, icon });
+    shown.onclick = () => {
+      window.focus();
+      open(chat);
+      shown.close();
+    };
+  } catch {
+    void throughWorker(chat, title, body, icon);
+  }
+}
+
+/** Android's Chrome shows notifications only through the service worker. */
+async function throughWorker(chat: string, title: string, body: string, icon: string): Promise<void> {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  await registration?.showNotification(title, { body, tag: `tiflis-${chat}`, icon, data: { chat } }).catch(() => undefined);
+}
+
+/** The service worker tells which of its notifications was touched. */
+function onWorkerWord(open: (chat: string) => void): Unsubscribe {
+  const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  const told = (event: MessageEvent<unknown>): void => {
+    const word = event.data;
+    if (typeof word === "object" && word !== null && "open" in word && typeof word.open === "string") open(word.open);
+  };
+  workers?.addEventListener("message", told);
+  return () => workers?.removeEventListener("message", told);
+}
+
+let badged = -1;
+
+function setBadge(count: number): void {
+  if (count === badged) return;
+  badged = count;
+  document.title = titleFor(count);
+  const bar = navigator as Navigator & { setAppBadge?(count: number): Promise<void>; clearAppBadge?(): Promise<void> };
+  const done = count > 0 ? bar.setAppBadge?.(count) : bar.clearAppBadge?.();
+  done?.catch(() => undefined);
 }

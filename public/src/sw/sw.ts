@@ -15,10 +15,22 @@ declare const __PRECACHE__: Precache;
 /** The types of a worker's global scope clash with those of a page; these are the parts used here. */
 interface Worker {
   registration: { scope: string };
-  clients: { claim(): Promise<void> };
+  clients: {
+    claim(): Promise<void>;
+    matchAll(which: { type: "window" }): Promise<Page[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", on: (event: Lasting) => void): void;
   addEventListener(type: "fetch", on: (event: Fetching) => void): void;
+  addEventListener(type: "notificationclick", on: (event: Touched) => void): void;
+}
+interface Page {
+  focus(): Promise<unknown>;
+  postMessage(word: { open: string }): void;
+}
+interface Touched extends Lasting {
+  notification: { close(): void; data?: { chat?: string } };
 }
 interface Lasting {
   waitUntil(work: Promise<unknown>): void;
@@ -44,6 +56,20 @@ worker.addEventListener("fetch", (event) => {
   if (how === "page") event.respondWith(page(request));
   if (how === "file") event.respondWith(file(request));
 });
+
+worker.addEventListener("notificationclick", (event) => event.waitUntil(show(event)));
+
+/** Brings the page that shows this client to the front, or opens one. */
+async function show({ notification }: Touched): Promise<void> {
+  notification.close();
+  const [page] = await worker.clients.matchAll({ type: "window" });
+  if (!page) {
+    await worker.clients.openWindow(worker.registration.scope);
+    return;
+  }
+  await page.focus();
+  if (notification.data?.chat) page.postMessage({ open: notification.data.chat });
+}
 
 /** All or nothing: a half-filled cache would be a half-working page. */
 async function install(): Promise<void> {

@@ -1,14 +1,16 @@
 /** Which audio the browser records, and what the workstation calls it. */
 
-export interface AudioFormat {
+import type { AudioFormat } from "~/protocol/messages";
+
+export interface Recordable {
   /** What MediaRecorder is asked for. */
   mime: string;
   /** What `audio_format` says. */
-  name: "webm" | "mp4" | "m4a" | "wav" | "mp3" | "opus";
+  name: AudioFormat;
 }
 
 /** In order of preference: Opus in WebM nearly everywhere, MP4 on Safari. */
-const WANTED: readonly AudioFormat[] = [
+const WANTED: readonly Recordable[] = [
   { mime: "audio/webm;codecs=opus", name: "webm" },
   { mime: "audio/webm", name: "webm" },
   { mime: "audio/mp4;codecs=mp4a.40.2", name: "mp4" },
@@ -16,7 +18,7 @@ const WANTED: readonly AudioFormat[] = [
 ];
 
 /** The first format that the browser can record; nothing when it can record none of them. */
-export function recordingFormat(supported: (mime: string) => boolean): AudioFormat | undefined {
+export function recordingFormat(supported: (mime: string) => boolean): Recordable | undefined {
   return WANTED.find((format) => supported(format.mime));
 }
 
@@ -35,16 +37,6 @@ const PLAYED: Record<string, string> = {
 /** The MIME type of received audio; answers are mp3 unless they say otherwise. */
 export function playedType(format: string | undefined): string {
   return PLAYED[(format ?? "mp3").toLowerCase()] ?? "audio/mpeg";
-}
-
-/** Base64 without the `data:` prefix, in steps that do not overflow the stack. */
-export function toBase64(bytes: Uint8Array): string {
-  const step = 0x8000;
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += step) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + step));
-  }
-  return btoa(binary);
 }
 
 /** The bytes of base64, with or without a `data:` prefix; nothing when it is not base64. */

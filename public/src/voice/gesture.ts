@@ -1,7 +1,7 @@
 /**
  * What a press of the record button means: a short one starts and a second one sends, a long one
- * records for as long as it is held, and one that leaves the button cancels. Pure, so that the clock
- * comes in from outside.
+ * records for as long as it is held, and one that leaves the button discards. Pure: the clock comes in
+ * from outside.
  */
 
 /** Milliseconds: a press shorter than this is a tap. */
@@ -27,12 +27,17 @@ export class Gesture {
     this.pressedAt = undefined;
     if (phase === "idle") return "nothing";
     if (away) return "cancel";
-    if (this.startedByThisPress) return long ? "finish" : "nothing";
-    return "finish";
+    // Let go while the microphone was opening, most likely to answer the browser's question: go on as after a tap.
+    if (phase === "opening") return "nothing";
+    return this.startedByThisPress && !long ? "nothing" : "finish";
   }
 
   /** The press was taken away (a scroll, a call): it counts for nothing more. */
   drop(): void {
     this.pressedAt = undefined;
+  }
+
+  get held(): boolean {
+    return this.pressedAt !== undefined;
   }
 }

@@ -4,7 +4,6 @@
  */
 
 export const SPEEDS = [1, 1.25, 1.5, 2, 0.75] as const;
-const SPEED_KEY = "tiflis.voice.speed";
 
 export interface Playing {
   /** Which sound (the message's id); nothing when silent. */
@@ -20,14 +19,10 @@ export interface Playing {
 const SILENT: Playing = { id: undefined, paused: true, at: 0, length: 0, speed: 1, trouble: undefined };
 
 export class Player {
-  private state: Playing;
+  private state: Playing = SILENT;
   private readonly listeners = new Set<() => void>();
   private sound: HTMLAudioElement | undefined;
   private url: string | undefined;
-
-  constructor() {
-    this.state = { ...SILENT, speed: rememberedSpeed() };
-  }
 
   readonly now = (): Playing => this.state;
 
@@ -62,11 +57,8 @@ export class Player {
     this.change({ at: this.sound.currentTime });
   }
 
-  faster(): void {
-    const place = SPEEDS.findIndex((speed) => speed === this.state.speed);
-    const speed = SPEEDS[(place + 1) % SPEEDS.length] ?? 1;
+  speed(speed: number): void {
     if (this.sound) this.sound.playbackRate = speed;
-    remember(speed);
     this.change({ speed });
   }
 
@@ -114,19 +106,8 @@ export class Player {
 
 export const player = new Player();
 
-function rememberedSpeed(): number {
-  try {
-    const speed = Number(localStorage.getItem(SPEED_KEY));
-    return SPEEDS.find((known) => known === speed) ?? 1;
-  } catch {
-    return 1;
-  }
-}
-
-function remember(speed: number): void {
-  try {
-    localStorage.setItem(SPEED_KEY, String(speed));
-  } catch {
-    // Storage is full or forbidden: the speed lasts as long as the page.
-  }
+/** The speed after this one, round and round. */
+export function nextSpeed(speed: number): number {
+  const place = SPEEDS.findIndex((known) => known === speed);
+  return SPEEDS[(place + 1) % SPEEDS.length] ?? 1;
 }

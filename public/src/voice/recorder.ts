@@ -5,21 +5,22 @@
  * open microphone is lit only while somebody speaks.
  */
 
-import { type AudioFormat, recordingFormat } from "./format";
+import { RECORDING_MOST } from "~/protocol/limits";
+import { type Recordable, recordingFormat } from "./format";
 import { type Trouble, standing, troubleOf } from "./trouble";
 
-/** Seconds after which a recording ends by itself; speech services take little more at a time. */
-export const LONGEST = 120;
+/** Seconds after which a recording ends by itself. */
+export const LONGEST = RECORDING_MOST / 1000;
 /** Seconds below which a recording is a slip of the finger and is thrown away. */
 export const SHORTEST = 0.4;
-/** Bits a second: speech needs no more, and two minutes stay below 1 MiB. */
+/** Bits a second: speech needs no more, and five minutes stay below 2 MiB. */
 const BIT_RATE = 32_000;
 /** Milliseconds between two looks at the level. */
 const LEVEL_EVERY = 60;
 
 export interface Recording {
   audio: Blob;
-  format: AudioFormat["name"];
+  format: Recordable["name"];
   seconds: number;
 }
 
@@ -28,7 +29,7 @@ export interface Listener {
   level(level: number, seconds: number): void;
   /** The longest length is reached; `finish` should follow. */
   full(): void;
-  /** The microphone went away in the middle (unplugged, taken by a call). */
+  /** The microphone went away in the middle (unplugged, taken by a call); `finish` saves what there is. */
   broken(trouble: Trouble): void;
 }
 
@@ -57,7 +58,7 @@ export class Recorder {
   private constructor(
     private readonly stream: MediaStream,
     private readonly machine: MediaRecorder,
-    private readonly format: AudioFormat,
+    private readonly format: Recordable,
     listener: Listener,
   ) {
     this.meter = new Meter(stream);
@@ -119,9 +120,7 @@ export class Recorder {
   }
 
   private breakOff(trouble: Trouble, listener: Listener): void {
-    if (this.ended) return;
-    this.cancel();
-    listener.broken(trouble);
+    if (!this.ended) listener.broken(trouble);
   }
 }
 

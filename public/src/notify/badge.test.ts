@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { excerpt, titleFor, waiting } from "./badge";
+
+describe("the title", () => {
+  it("counts what waits in all chats", () => {
+    expect(waiting({ supervisor: 2, one: 3, broken: Number.NaN, odd: -1 })).toBe(5);
+    expect([titleFor(0), titleFor(5), titleFor(1000)]).toEqual(["Tiflis", "(5) Tiflis", "(99+) Tiflis"]);
+  });
+});
+
+describe("the excerpt", () => {
+  it("is one plain line", () => {
+    expect(excerpt("## Done\n\n- **two** files in [src](javascript:x)\n```sh\nrm -rf\n```\nok")).toBe(
+      "Done - two files in src … ok",
+    );
+  });
+
+  it("is short and cuts no letter in half", () => {
+    expect(excerpt("😀".repeat(200))).toBe(`${"😀".repeat(139)}…`);
+  });
+});

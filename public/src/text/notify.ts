@@ -1,0 +1,10 @@
+/** Words of notifications and of the page's title. */
+
+export const notifyText = {
+  title: "Tiflis",
+  answerDone: (who: string) => `${who} has answered`,
+  bell: (who: string) => `${who} rings`,
+  supervisor: "The supervisor",
+  terminal: "The terminal",
+  session: "The agent",
+} as const;
