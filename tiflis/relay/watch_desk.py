@@ -1,0 +1,130 @@
+"""What the calls of a tunnel's watches do (protocol, section 4), at the tunnel's home."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from tiflis.protocol import head, messages, states
+from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.relay.watch_device import Watch
+from tiflis.relay.watch_home import DeskHome, DeskLimits
+from tiflis.relay.watch_queue import Reading
+from tiflis.relay.watch_roll import WatchRoll
+
+__all__ = ["OPERATIONS", "DeskHome", "DeskLimits", "WatchDesk"]
+
+OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"})
+
+
+class WatchDesk(WatchRoll):
+    """Operations raise errors of ``tiflis.protocol.errors`` and give plain dicts of str, int and bool."""
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes = b"") -> dict[str, Any]:
+        """One of OPERATIONS; ``arguments`` are those of the method of that name."""
+        if operation not in OPERATIONS:
+            raise InvalidPayload(f"There is no operation {operation!r}")
+        await self._ready()
+        if operation == "command":
+            return await self.command(**arguments, text=body)
+        method: Callable[..., Any] = getattr(self, operation)
+        answer: dict[str, Any] = await method(**arguments)
+        return answer
+
+    async def connect(self, device_id: str, auth_key: str) -> dict[str, Any]:
+        """A fresh queue, numbers from 1."""
+        await self._attach(device_id, auth_key)
+        return {
+            "success": True,
+            "tunnel_id": self._tunnel_id,
+            "workstation_online": self._home.workstation_online,
+            "workstation_name": self._home.workstation_name,
+        }
+
+    async def command(self, device_id: str, auth_key: str, text: bytes) -> dict[str, Any]:
+        """``text``: the message for the workstation (3.2)."""
+        fields = head.peek(text)
+        act = states.act(states.Role.CLIENT, fields.type)
+        if act is states.Act.REFUSE:
+            raise InvalidPayload(f"A watch may not send {fields.type!r}")
+        if act is states.Act.CHECK_AUTH and messages.read_auth(fields.payload) != (auth_key, device_id):
+            raise InvalidPayload("The auth message is not this watch's own")
+        if not self._home.workstation_online:
+            raise WorkstationOffline
+        watch = self._watches.get(device_id) or await self._attach(device_id, auth_key)
+        self._called(watch)
+        if act is states.Act.PONG:
+            if head.is_number(fields.timestamp):
+                self.deliver_to(device_id, messages.pong(fields.timestamp))
+            return {"success": True}
+        if act is states.Act.CHECK_AUTH:
+            watch.introduced = True
+        elif not watch.introduced:
+            self._introduce(watch, auth_key)
+        spliced = head.splice_device_id(text, device_id)
+        self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
+        return {"success": True}
+
+    async def messages(
+        self, device_id: str, auth_key: str, since: int = 0, ack: int = 0, wait: float = 0.0
+    ) -> dict[str, Any]:
+        """``messages_json``: the array as JSON text, each ``data`` in it as the workstation wrote it."""
+        watch = self._watches.get(device_id)
+        if watch is None and not self._has_departed(device_id):
+            watch = await self._attach(device_id, auth_key)
+        if watch is not None:
+            self._called(watch)
+            if watch.queue.acknowledge(ack) | watch.queue.acknowledge(since):
+                self._journal.touch(device_id)
+                self._writer.kick()
+        return self._answer(await self._read(watch, since, wait))
+
+    async def _read(self, watch: Watch | None, since: int, wait: float) -> Reading:
+        deadline = asyncio.get_running_loop().time() + wait
+        while watch is not None:
+            watch.queue.expire(self._clock())
+            reading = watch.queue.read(since)
+            left = deadline - asyncio.get_running_loop().time()
+            if reading.messages or reading.missed or left <= 0 or self._closed:
+                return reading
+            await watch.wait(left)
+            watch = self._watches.get(watch.device_id)
+            if watch is not None:
+                self._called(watch)
+        return Reading([], 0, 0, since > 0)
+
+    def _answer(self, reading: Reading) -> dict[str, Any]:
+        items = [
+            b'{"sequence":%d,"timestamp":"%s","data":%s}' % (number, message.stamp.encode(), message.text)
+            for number, message in reading.messages
+        ]
+        return {
+            "messages_json": (b"[" + b",".join(items) + b"]").decode(),
+            "current_sequence": reading.current,
+            "workstation_online": self._home.workstation_online,
+            "oldest_available_sequence": reading.oldest,
+            "may_have_missed_messages": reading.missed,
+        }
+
+    async def state(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+        watch = self._watches.get(device_id)
+        if watch is not None:
+            self._called(watch)
+            watch.queue.expire(self._clock())
+        return {
+            "connected": watch is not None,
+            "workstation_online": self._home.workstation_online,
+            "workstation_name": self._home.workstation_name,
+            "queue_size": watch.queue.waiting if watch else 0,
+            "current_sequence": watch.queue.shown if watch else 0,
+        }
+
+    async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+        watch = self._watches.get(device_id)
+        if watch is None:
+            return {"success": False}
+        self._leave(watch)
+        self._note_departure(device_id)
+        with contextlib.suppress(SendFailed):
+            await self._settle()
+        return {"success": True}

@@ -1,0 +1,199 @@
+"""One tunnel's watches in the store: what is to be written, where it lies, and who may write."""
+
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
+from tiflis.relay.watch_device import Watch
+from tiflis.relay.watch_queue import Message
+from tiflis.relay.watch_records import (
+    PAST_EPOCHS,
+    HeadRecord,
+    MessageRecord,
+    StoredMessage,
+    StoredWatch,
+    decode_head,
+    encode,
+    message_name,
+    messages,
+    valid,
+    watch_name,
+    watches,
+)
+
+DROPPED_AT_ONCE = 1024 * 1024  # bytes: a released message above it does not wait in the store for its end
+
+
+class Recovered(NamedTuple):
+    """What the last home left. ``orderly``: it said so itself, and nothing can be missing unnoticed."""
+
+    watches: list[StoredWatch]
+    messages: list[StoredMessage]
+    orderly: bool
+
+
+class _Batch(NamedTuple):
+    messages: list[Message]
+    dirty: set[str]
+    retired: list[tuple[int, int]]
+    reached: list[tuple[Watch, int]]
+
+
+class WatchJournal:
+    """Write-behind of the desk's ``watches``. Not reentrant: one ``recover`` or ``flush`` at a time."""
+
+    def __init__(
+        self, tunnel_id: str, store: WatchStore, watches: dict[str, Watch], clock: Callable[[], float]
+    ) -> None:
+        self._tunnel_id = tunnel_id
+        self._store = store
+        self._watches = watches
+        self._clock = clock
+        self._epoch = secrets.token_urlsafe(8)
+        self._past: list[tuple[str, int]] = []
+        self._revision = 0
+        self._unsent: list[Message] = []
+        self._dirty: set[str] = set()
+        self._free: list[int] = []
+        self._slots = 0
+        # Places whose content counts no more; free once the records that say so are stored.
+        self._retired: list[tuple[int, int]] = []
+
+    @property
+    def idle(self) -> bool:
+        return not self._unsent and not self._dirty
+
+    def add(self, message: Message) -> None:
+        self._unsent.append(message)
+
+    def touch(self, device_id: str) -> None:
+        """The device's record has to be written anew, or to say that it has gone."""
+        self._dirty.add(device_id)
+
+    def released(self, message: Message) -> None:
+        """No queue holds the message any more."""
+        if message.slot is None:
+            return
+        self._retired.append((message.slot, len(message.text)))
+        for watch in self._watches.values():
+            # It was the only witness of the highest number that this watch has seen.
+            if message.numbers.get(watch.mark, -1) >= watch.queue.shown:
+                self._dirty.add(watch.device_id)
+
+    async def recover(self) -> Recovered:
+        """Take the tunnel over. Raises StoreUnavailable, and Fenced when another home does the same."""
+        found = await self._store.head(self._tunnel_id)
+        if found is None:
+            return Recovered([], [], True)
+        self._revision = found.revision
+        head = decode_head(found.value)
+        if head is None or not head.watches:
+            return Recovered([], [], True)
+        claim = HeadRecord(self._epoch, head.watches, past=[*head.past, (head.epoch, found.revision)])
+        self._revision = await self._store.put_head(self._tunnel_id, encode(claim), found.revision)
+        self._past = [*head.past, (head.epoch, self._revision)][-PAST_EPOCHS:]
+        records = valid(await self._store.load(self._tunnel_id, self._revision), head, self._revision)
+        return Recovered(list(watches(records).values()), messages(records), head.clean)
+
+    async def flush(self, orderly: bool = False) -> list[Watch]:
+        """Write what is due; the watches that now show more. Raises StoreUnavailable (nothing is forgotten)
+        and Fenced. ``orderly``: nothing will follow, and the next home need not suspect a gap."""
+        batch = self._begin(orderly)
+        try:
+            await self._store.put(self._tunnel_id, self._epoch, self._records(batch, orderly))
+            await self._put_head(orderly)
+        except BaseException:
+            self._give_back(batch)
+            raise
+        shown = self._end(batch)
+        await self._retire(batch.retired)
+        return shown
+
+    def _begin(self, orderly: bool) -> _Batch:
+        unsent = [message for message in self._unsent if message.holders]
+        dirty = self._dirty | set(self._watches) if orderly else self._dirty
+        batch = _Batch(unsent, dirty, self._retired, [])
+        self._unsent, self._dirty, self._retired = [], set(), []
+        for message in unsent:
+            if message.slot is None:
+                message.slot = self._new_slot()
+        for watch in self._watches.values():
+            last = watch.queue.last
+            if last > watch.queue.shown:
+                batch.reached.append((watch, last))
+                if not any(message.numbers.get(watch.mark) == last for message in reversed(unsent)):
+                    dirty.add(watch.device_id)
+        return batch
+
+    def _new_slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._slots += 1
+        return self._slots
+
+    def _records(self, batch: _Batch, orderly: bool) -> list[tuple[str, bytes]]:
+        records = []
+        for device_id in batch.dirty:
+            watch = self._watches.get(device_id)
+            value = encode(watch.record(orderly)) if watch else b""
+            records.append((watch_name(device_id), value))
+        now = self._clock()
+        for message in batch.messages:
+            record = MessageRecord(
+                message.stamp, now - message.at, message.numbers, message.key, message.text
+            )
+            records.append((message_name(message.slot or 0), encode(record)))
+        return records
+
+    async def _put_head(self, orderly: bool) -> None:
+        head = HeadRecord(self._epoch, len(self._watches), orderly, self._past)
+        try:
+            self._revision = await self._store.put_head(self._tunnel_id, encode(head), self._revision)
+        except Fenced:
+            await self._find_out_why()
+            raise StoreUnavailable("the head had another revision") from None
+
+    async def _find_out_why(self) -> None:
+        """An own write whose answer got lost, a store that lost its data, or indeed another home."""
+        found = await self._store.head(self._tunnel_id)
+        head = decode_head(found.value) if found else None
+        if found is None:
+            self._revision = 0
+            self._write_all_again()
+        elif head is not None and head.epoch == self._epoch:
+            self._revision = found.revision
+        else:
+            raise Fenced
+
+    def _write_all_again(self) -> None:
+        held = {
+            id(message): message for watch in self._watches.values() for message in watch.queue.held.values()
+        }
+        sent = {id(message) for message in self._unsent}
+        self._unsent += [message for key, message in held.items() if key not in sent]
+        self._dirty |= set(self._watches)
+
+    def _give_back(self, batch: _Batch) -> None:
+        later = {id(message) for message in batch.messages}
+        self._unsent = batch.messages + [message for message in self._unsent if id(message) not in later]
+        self._dirty |= batch.dirty
+        self._retired = batch.retired + self._retired
+
+    async def _retire(self, retired: list[tuple[int, int]]) -> None:
+        for slot, size in retired:
+            if size >= DROPPED_AT_ONCE:
+                try:
+                    await self._store.drop(self._tunnel_id, self._epoch, message_name(slot))
+                except StoreUnavailable:
+                    pass  # it expires by itself
+            self._free.append(slot)
+
+    def _end(self, batch: _Batch) -> list[Watch]:
+        now = self._clock()
+        for device_id in batch.dirty:
+            if device_id in self._watches:
+                self._watches[device_id].recorded_at = now
+        for watch, last in batch.reached:
+            watch.queue.store(last)
+        return [watch for watch, _ in batch.reached]

@@ -1,0 +1,141 @@
+"""One watch's queue: what waits to be polled, numbered 1, 2, 3 … and bounded (protocol, section 4).
+
+Pure: the clock comes in with each call. A number is *given* at once and *shown* only when the message is
+stored, so that it can never go back after a crash.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+StreamKey = tuple[str, str]  # a message's type and its streaming_message_id
+
+
+class Message:
+    """One text, shared by all queues that hold it."""
+
+    __slots__ = ("at", "holders", "key", "numbers", "slot", "stamp", "text")
+
+    def __init__(self, text: bytes, stamp: str, at: float, key: StreamKey | None = None) -> None:
+        self.text = text
+        self.stamp = stamp  # what polls are told
+        self.at = at  # by the clock of the queues
+        self.key = key
+        self.holders = 0
+        self.numbers: dict[str, int] = {}  # its number in each watch's queue
+        self.slot: int | None = None  # its place in the store
+
+
+class Bounds(NamedTuple):
+    messages: int = 100
+    size: int = 64 * 1024 * 1024  # bytes
+    age: float = 300.0  # seconds
+
+
+class Reading(NamedTuple):
+    """The answer to a poll."""
+
+    messages: list[tuple[int, Message]]
+    current: int
+    oldest: int
+    missed: bool
+
+
+class WatchQueue:
+    """``last``: the highest number given; ``shown``: the highest that polls know; ``lost``: the highest
+    that was dropped unread; ``acknowledged``: everything up to it has arrived."""
+
+    def __init__(self, bounds: Bounds, released: Callable[[Message], None] = lambda message: None) -> None:
+        """``released`` is told of each message that no queue holds any more."""
+        self._bounds = bounds
+        self._released = released
+        self._held: dict[int, Message] = {}
+        self._streams: dict[StreamKey, int] = {}
+        self.size = 0
+        self.last = self.shown = self.lost = self.acknowledged = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def waiting(self) -> int:
+        """How many a poll could be given."""
+        return sum(number <= self.shown for number in self._held)
+
+    @property
+    def oldest_at(self) -> float:
+        """When the oldest message came."""
+        return next(iter(self._held.values())).at if self._held else float("inf")
+
+    @property
+    def held(self) -> dict[int, Message]:
+        """By number, oldest first. Not to be changed."""
+        return self._held
+
+    def append(self, message: Message) -> int:
+        """Give the message the next number. It replaces an unread earlier one of its stream."""
+        self.last += 1
+        self.put(self.last, message)
+        return self.last
+
+    def put(self, number: int, message: Message) -> None:
+        """Hold a message under a number above all that are held."""
+        if message.key is not None:
+            earlier = self._streams.get(message.key)
+            if earlier is not None:
+                self._remove(earlier)
+            self._streams[message.key] = number
+        self._held[number] = message
+        self.size += len(message.text)
+        message.holders += 1
+        while len(self._held) > self._bounds.messages or self.size > self._bounds.size:
+            self._lose(next(iter(self._held)))
+
+    def store(self, number: int) -> None:
+        """Everything up to this number is safe and may be shown."""
+        self.shown = max(self.shown, number)
+
+    def skip(self) -> None:
+        """Leave out one number and count it as lost: there may have been a message that nobody knows of."""
+        self.last += 1
+        self.lost = self.shown = self.last
+
+    def acknowledge(self, number: int) -> bool:
+        """Everything up to this number has arrived; whether that is news. One above ``shown`` is not."""
+        if number > self.shown or number <= self.acknowledged:
+            return False
+        self.acknowledged = number
+        for held in [held for held in self._held if held <= number]:
+            self._remove(held)
+        return True
+
+    def read(self, since: int) -> Reading:
+        """What is stored above ``since``; all of it if the reader's number is from another life."""
+        foreign = since > self.shown
+        after = 0 if foreign else since
+        shown = [(number, message) for number, message in self._held.items() if number <= self.shown]
+        fresh = [(number, message) for number, message in shown if number > after]
+        oldest = shown[0][0] if shown else self.shown
+        return Reading(fresh, self.shown, oldest, foreign or self.lost > since)
+
+    def expire(self, now: float) -> None:
+        """Drop what is too old."""
+        horizon = now - self._bounds.age
+        for number in [number for number, message in self._held.items() if message.at <= horizon]:
+            self._lose(number)
+
+    def clear(self) -> None:
+        for number in list(self._held):
+            self._remove(number)
+
+    def _lose(self, number: int) -> None:
+        self.lost = max(self.lost, number)
+        self._remove(number)
+
+    def _remove(self, number: int) -> None:
+        message = self._held.pop(number)
+        self.size -= len(message.text)
+        if message.key is not None and self._streams.get(message.key) == number:
+            del self._streams[message.key]
+        message.holders -= 1
+        if not message.holders:
+            self._released(message)

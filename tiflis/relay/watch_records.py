@@ -1,0 +1,107 @@
+"""How a tunnel's watches look in the store: its head, one record a watch, one a message."""
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+from tiflis.bus.watch_store import Record
+from tiflis.relay.watch_queue import StreamKey
+
+FORMAT = 1
+PAST_EPOCHS = 32  # homes that a tunnel may have had within the life of a record
+
+
+class HeadRecord(msgspec.Struct, gc=False):
+    """Who writes now. ``past``: former epochs, each with the revision after which it counted no more."""
+
+    epoch: str
+    watches: int
+    clean: bool = False
+    past: list[tuple[str, int]] = []
+    format: int = FORMAT
+
+
+class WatchRecord(msgspec.Struct, gc=False):
+    """A watch and its numbers. ``held``: the numbers that wait, written only by an orderly release."""
+
+    device_id: str
+    watch: str  # names this connect; a later connect of the device has another
+    last: int
+    acknowledged: int
+    lost: int
+    introduced: bool = False
+    held: list[int] | None = None
+
+
+class MessageRecord(msgspec.Struct, gc=False):
+    stamp: str
+    age: float  # seconds, when it was written
+    numbers: dict[str, int]  # by watch
+    key: StreamKey | None = None
+    text: bytes = b""
+
+
+class StoredWatch(NamedTuple):
+    record: WatchRecord
+    age: float
+
+
+class StoredMessage(NamedTuple):
+    record: MessageRecord
+    age: float
+
+
+_to_bytes = msgspec.msgpack.Encoder().encode
+_head = msgspec.msgpack.Decoder(HeadRecord)
+_watch = msgspec.msgpack.Decoder(WatchRecord)
+_message = msgspec.msgpack.Decoder(MessageRecord)
+
+
+def encode(record: HeadRecord | WatchRecord | MessageRecord) -> bytes:
+    return _to_bytes(record)
+
+
+def decode_head(value: bytes) -> HeadRecord | None:
+    """None for a head in a format that this code does not know."""
+    try:
+        head = _head.decode(value)
+    except msgspec.MsgspecError:
+        return None
+    return head if head.format == FORMAT else None
+
+
+def watch_name(device_id: str) -> str:
+    """Ids hold any character, names do not."""
+    return "w-" + hashlib.blake2b(device_id.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def message_name(slot: int) -> str:
+    return f"m-{slot}"
+
+
+def valid(records: list[Record], head: HeadRecord, head_revision: int) -> list[Record]:
+    """Leaves out what a home wrote after it had lost the tunnel."""
+    until = dict(head.past) | {head.epoch: head_revision}
+    return [record for record in records if record.revision < until.get(record.epoch, 0)]
+
+
+def watches(records: list[Record]) -> dict[str, StoredWatch]:
+    """The connected watches, by device."""
+    latest: dict[str, StoredWatch] = {}
+    for record in records:
+        if not record.name.startswith("w-"):
+            continue
+        latest.pop(record.name, None)  # an empty record says that the watch has gone
+        if record.value:
+            latest[record.name] = StoredWatch(_watch.decode(record.value), record.age)
+    return {stored.record.device_id: stored for stored in latest.values()}
+
+
+def messages(records: list[Record]) -> list[StoredMessage]:
+    """The messages, oldest first."""
+    return [
+        StoredMessage(_message.decode(record.value), record.age)
+        for record in records
+        if record.name.startswith("m-") and record.value
+    ]

@@ -1,0 +1,276 @@
+"""The watches of one tunnel, at its home: who is connected, what is sent to them, how they survive.
+
+Each queue is written behind into the store, so that the next home goes on with the same numbers. A tunnel
+without watches costs one look into the store when its home begins.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
+from tiflis.protocol import messages
+from tiflis.protocol.errors import SendFailed, WorkstationOffline
+from tiflis.relay.watch_device import Watch
+from tiflis.relay.watch_home import DeskHome, DeskLimits
+from tiflis.relay.watch_journal import Recovered, WatchJournal
+from tiflis.relay.watch_queue import Message
+from tiflis.relay.watch_recovery import restore
+from tiflis.relay.watch_text import digest
+from tiflis.relay.watch_writer import WatchWriter
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE = "The watch store cannot be reached; try again"
+RECOVERY_PAUSE = 0.25  # seconds between two looks into a store that does not answer
+SWEEP_LEAST = 0.05  # seconds: a sweep that comes early by rounding does not spin
+DEPARTED_LIMIT = 1024  # devices whose leaving is remembered, a tunnel
+
+
+class WatchRoll:
+    """Who is connected. Lives from ``open`` to ``release`` or ``close``."""
+
+    def __init__(
+        self,
+        tunnel_id: str,
+        home: DeskHome,
+        store: WatchStore,
+        limits: DeskLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._tunnel_id = tunnel_id
+        self._home = home
+        self._limits = limits or DeskLimits()
+        self._clock = clock
+        self._wall = wall
+        self._watches: dict[str, Watch] = {}
+        self._departed: dict[str, float] = {}
+        self._journal = WatchJournal(tunnel_id, store, self._watches, clock)
+        self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
+        self._early: list[tuple[bytes, str | None]] | None = []
+        self._early_size = 0
+        self._early_lost = False
+        self._opening: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._auth_key = ""  # as the workstation registered it, to introduce restored watches
+
+    def open(self) -> None:
+        """Begin to look for what an earlier home left. Messages that come meanwhile wait for the outcome."""
+        self._opened()
+
+    def _opened(self) -> asyncio.Task[None]:
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        return self._opening
+
+    async def _open(self) -> None:
+        recovered = await self._recover()
+        now = self._clock()
+        for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
+            # It may have called since its record was written.
+            watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
+            if self._early_lost:
+                watch.queue.skip()
+            self._watches[watch.device_id] = watch
+            self._journal.touch(watch.device_id)
+        early, self._early = self._early or [], None
+        for text, device_id in early:
+            self._take(text, device_id)
+        if self._watches:
+            self._writer.kick()
+            self._introduce_all()
+            self.sweep()
+
+    async def _recover(self) -> Recovered:
+        while True:
+            try:
+                return await self._journal.recover()
+            except (StoreUnavailable, Fenced) as problem:
+                log.warning(
+                    "watch store unavailable", extra={"tunnel_id": self._tunnel_id, "reason": str(problem)}
+                )
+                await asyncio.sleep(RECOVERY_PAUSE)
+
+    async def release(self) -> None:
+        """End orderly: what is queued is stored, and the next home goes on without a gap. The caller sets
+        the deadline, and delivers nothing from now on."""
+        if self._early:
+            with contextlib.suppress(SendFailed):
+                await self._ready()
+        await self._end()
+        if self._watches or not self._journal.idle:
+            with contextlib.suppress(StoreUnavailable, Fenced):
+                await self._journal.flush(orderly=True)
+
+    async def close(self) -> None:
+        """End at once: another home has the tunnel, or will find a gap."""
+        await self._end()
+
+    async def _end(self) -> None:
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        await self._writer.stop()
+        for watch in self._watches.values():
+            watch.wake()
+
+    def _fenced(self) -> None:
+        self._closed = True
+        for watch in self._watches.values():
+            watch.wake()
+        self._home.desk_lost()
+
+    async def _ready(self) -> None:
+        opening = self._opened()
+        if not opening.done():
+            await asyncio.wait([opening], timeout=self._limits.store_timeout)
+        if self._closed or not opening.done():
+            raise SendFailed(UNREACHABLE)
+
+    # What the workstation sends
+
+    def devices(self) -> list[str]:
+        """The connected watches."""
+        return list(self._watches)
+
+    def deliver(self, text: bytes) -> None:
+        """Into every watch's queue."""
+        if self._watches or self._early is not None:
+            self._take(text, None)
+
+    def deliver_to(self, device_id: str, text: bytes) -> bool:
+        """Into one watch's queue; whether there is such a watch (or may be: the desk is still opening)."""
+        if self._early is None and device_id not in self._watches:
+            return False
+        self._take(text, device_id)
+        return True
+
+    def _take(self, text: bytes, device_id: str | None) -> None:
+        if self._closed:
+            return
+        if self._early is not None:
+            self._hold(self._early, text, device_id)
+            return
+        watches = list(self._watches.values()) if device_id is None else self._addressed(device_id)
+        found = digest(text) if watches else None
+        if found is None:
+            return
+        message = Message(found[0], self._stamp(), self._clock(), found[1])
+        for watch in watches:
+            watch.append(message)
+        self._journal.add(message)
+        self._writer.kick()
+
+    def _addressed(self, device_id: str) -> list[Watch]:
+        watch = self._watches.get(device_id)
+        return [watch] if watch else []
+
+    def _hold(self, early: list[tuple[bytes, str | None]], text: bytes, device_id: str | None) -> None:
+        early.append((text, device_id))
+        self._early_size += len(text)
+        while len(early) > self._limits.bounds.messages or self._early_size > self._limits.bounds.size:
+            self._early_size -= len(early.pop(0)[0])
+            self._early_lost = True
+
+    def _stamp(self) -> str:
+        moment = datetime.fromtimestamp(self._wall(), UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def workstation_registered(self, auth_key: str) -> None:
+        """A workstation that registers knows no device: introduce all watches to it (3.3)."""
+        self._auth_key = auth_key
+        for watch in self._watches.values():
+            watch.introduced = False
+        self._introduce_all()
+
+    def _introduce_all(self) -> None:
+        for watch in self._watches.values():
+            if self._auth_key and not watch.introduced:
+                self._introduce(watch, self._auth_key)
+
+    def _introduce(self, watch: Watch, auth_key: str) -> None:
+        with contextlib.suppress(WorkstationOffline):
+            self._home.to_workstation(messages.auth(auth_key, watch.device_id), watch.device_id, b"")
+            watch.introduced = True
+
+    # Coming and going
+
+    async def _attach(self, device_id: str, auth_key: str) -> Watch:
+        """Connect the device anew, durably. Raises SendFailed."""
+        self._remove(device_id)
+        self._departed.pop(device_id, None)
+        watch = Watch(device_id, self._limits.bounds, self._journal.released, self._clock())
+        self._watches[device_id] = watch
+        self._journal.touch(device_id)
+        if len(self._watches) > self._limits.watches:
+            self._leave(min(self._watches.values(), key=lambda other: other.last_call))
+        if self._sweeper is None:
+            self.sweep()
+        await self._settle()
+        if self._watches.get(device_id) is watch:
+            self._introduce(watch, auth_key)
+        return watch
+
+    def _remove(self, device_id: str) -> None:
+        watch = self._watches.pop(device_id, None)
+        if watch is not None:
+            watch.queue.clear()
+            watch.wake()
+
+    def _leave(self, watch: Watch) -> None:
+        self._remove(watch.device_id)
+        self._journal.touch(watch.device_id)
+        self._writer.kick()
+        self._home.device_left(watch.device_id)
+
+    def _note_departure(self, device_id: str) -> None:
+        """A straggling poll must not connect again a watch that has just said goodbye."""
+        if len(self._departed) >= DEPARTED_LIMIT:
+            del self._departed[next(iter(self._departed))]
+        self._departed[device_id] = self._clock()
+
+    def _has_departed(self, device_id: str) -> bool:
+        return self._departed.get(device_id, float("-inf")) > self._clock() - self._limits.idle
+
+    async def _settle(self) -> None:
+        """Until all changes so far are stored. Raises SendFailed."""
+        try:
+            async with asyncio.timeout(self._limits.store_timeout):
+                await self._writer.settle()
+        except (TimeoutError, StoreUnavailable):
+            raise SendFailed(UNREACHABLE) from None
+
+    def _called(self, watch: Watch) -> None:
+        """A sign of life; now and then the store is to know of it."""
+        watch.last_call = self._clock()
+        if watch.last_call - watch.recorded_at >= self._limits.refresh:
+            self._journal.touch(watch.device_id)
+            self._writer.kick()
+
+    def _woken(self, shown: list[Watch]) -> None:
+        for watch in shown:
+            watch.wake()
+
+    def sweep(self) -> None:
+        """Drop what is too old; comes again by itself as long as there is a watch."""
+        now = self._clock()
+        for watch in list(self._watches.values()):
+            watch.queue.expire(now)
+            if watch.last_call + self._limits.idle <= now and not watch.polled:
+                self._leave(watch)
+        self._sweeper = None
+        if self._watches and not self._closed:
+            due = min(map(self._due, self._watches.values()))
+            loop = asyncio.get_running_loop()
+            self._sweeper = loop.call_later(max(due - now, SWEEP_LEAST), self.sweep)
+
+    def _due(self, watch: Watch) -> float:
+        return min(watch.last_call + self._limits.idle, watch.queue.oldest_at + self._limits.bounds.age)

@@ -1,0 +1,143 @@
+"""The watch API over HTTP (protocol, section 4): checks each call and passes it to the tunnel's home."""
+
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from sanic import Blueprint, HTTPResponse, Request
+
+from tiflis.protocol.errors import RateLimited, TooLarge, TunnelError
+from tiflis.web.watch_parameters import (
+    Credentials,
+    Query,
+    check_message,
+    read_body,
+    read_poll,
+    read_query,
+)
+
+PREFIX = "/api/v1/watch"
+
+Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse]]
+
+_dumps = msgspec.json.Encoder().encode
+
+
+class WatchLimits(NamedTuple):
+    body: int = 64 * 1024 * 1024  # bytes: 45 MiB of voice in base64
+    wait: float = 25.0  # seconds, below the 30 of common proxies
+
+
+class WatchGate(Protocol):
+    """What these handlers need of the worker; both raise errors of ``tiflis.protocol.errors``."""
+
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+        """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
+        and count as one attempt; the one that fits is the answer."""
+
+    async def call(
+        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
+    ) -> dict[str, Any]:
+        """Run an operation of ``tiflis.relay.watch_desk`` at the tunnel's home, wherever that is. The caller
+        waits ``arguments["wait"]`` longer than usual."""
+
+
+def watch_routes(
+    gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
+) -> Blueprint:
+    """The routes below PREFIX. ``address``: the client's, as far as proxies are trusted. The app's
+    REQUEST_MAX_SIZE must be above ``limits.body``."""
+    routes = Blueprint("watch", url_prefix=PREFIX)
+    api = _WatchApi(gate, address, limits or WatchLimits())
+    for name in ("connect", "command", "disconnect"):
+        routes.add_route(_told(getattr(api, name)), f"/{name}", methods=["POST"], name=name, stream=True)
+    for name in ("messages", "state"):
+        routes.add_route(_told(getattr(api, name)), f"/{name}", methods=["GET", "HEAD"], name=name)
+    return routes
+
+
+def _told(handler: Handler) -> Handler:
+    """What goes wrong becomes the answer."""
+
+    async def answer(request: Request) -> HTTPResponse:
+        try:
+            return await handler(request)
+        except TunnelError as problem:
+            return error_reply(problem)
+
+    return answer
+
+
+def error_reply(problem: TunnelError) -> HTTPResponse:
+    """Also for what goes wrong before a handler runs."""
+    reply = _reply(_dumps({"error": problem.http_error, "message": str(problem)}), problem.http_status)
+    if isinstance(problem, RateLimited):
+        reply.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    return reply
+
+
+def _reply(text: bytes, status: int = 200) -> HTTPResponse:
+    return HTTPResponse(text, status, {"Cache-Control": "no-store"}, "application/json")
+
+
+class _WatchApi:
+    def __init__(self, gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits) -> None:
+        self._gate = gate
+        self._address = address
+        self._limits = limits
+
+    async def connect(self, request: Request) -> HTTPResponse:
+        credentials, _ = read_body(await self._body(request))
+        return _reply(_dumps(await self._call(request, "connect", credentials)))
+
+    async def command(self, request: Request) -> HTTPResponse:
+        credentials, message = read_body(await self._body(request))
+        check_message(message)
+        return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
+
+    async def disconnect(self, request: Request) -> HTTPResponse:
+        credentials, _ = read_body(await self._body(request))
+        return _reply(_dumps(await self._call(request, "disconnect", credentials)))
+
+    async def messages(self, request: Request) -> HTTPResponse:
+        query = Query(request.query_string)
+        credentials = read_query(query, request.headers)
+        poll = read_poll(query, self._limits.wait)
+        if request.method == "HEAD":
+            poll = poll._replace(wait=0.0)
+        answer = await self._call(request, "messages", credentials, poll._asdict())
+        waiting: str = answer.pop("messages_json")
+        # The messages are JSON already; reading and writing them again would cost their numbers digits.
+        return _reply(b'{"messages":' + waiting.encode() + b"," + _dumps(answer)[1:])
+
+    async def state(self, request: Request) -> HTTPResponse:
+        credentials = read_query(Query(request.query_string), request.headers)
+        return _reply(_dumps(await self._call(request, "state", credentials)))
+
+    async def _call(
+        self,
+        request: Request,
+        operation: str,
+        credentials: Credentials,
+        more: dict[str, Any] | None = None,
+        body: bytes = b"",
+    ) -> dict[str, Any]:
+        tunnel_id, auth_keys, device_id = credentials
+        auth_key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request))
+        arguments = {"device_id": device_id, "auth_key": auth_key, **(more or {})}
+        return await self._gate.call(tunnel_id, operation, arguments, body)
+
+    async def _body(self, request: Request) -> bytes:
+        declared = request.headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > self._limits.body:
+            raise TooLarge
+        parts: list[bytes] = []
+        size = 0
+        stream: Any = request.stream  # typed as optional, but the routes that read it are streaming ones
+        while (part := await stream.read()) is not None:
+            size += len(part)
+            if size > self._limits.body:
+                raise TooLarge
+            parts.append(part)
+        return b"".join(parts)

@@ -1,0 +1,166 @@
+"""What a watch says in a call, out of its body, query or headers: credentials and numbers, all checked."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote, unquote_plus
+
+import msgspec
+
+from tiflis.protocol import head, states
+from tiflis.protocol.errors import InvalidPayload, MissingParameters
+from tiflis.protocol.ids import is_tunnel_id
+from tiflis.relay.watch_text import without_lone_surrogates
+
+DEVICE_ID_LIMIT = 256  # characters; the clients in the field send UUIDs
+NUMBER_LIMIT = 2**63 - 1  # a larger one says as much: far above every sequence
+
+_NUMBER = re.compile(r"[0-9]{1,40}")
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
+_BEARER = re.compile(r"bearer +(\S.*)", re.IGNORECASE)
+_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f*>]")
+_HEADERS = {"tunnel_id": "x-tunnel-id", "device_id": "x-device-id"}
+_ABSENT = msgspec.Raw(b"")
+
+
+class Credentials(NamedTuple):
+    """``auth_keys``: the readings of the key, best first; a query leaves open what a ``+`` was."""
+
+    tunnel_id: str
+    auth_keys: list[str]
+    device_id: str
+
+
+class Poll(NamedTuple):
+    since: int
+    ack: int
+    wait: float  # seconds
+
+
+class _Body(msgspec.Struct, gc=False):
+    tunnel_id: msgspec.Raw = _ABSENT
+    auth_key: msgspec.Raw = _ABSENT
+    device_id: msgspec.Raw = _ABSENT
+    message: msgspec.Raw = _ABSENT
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def _credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Credentials:
+    if not (tunnel_id and device_id and any(auth_keys)):
+        raise MissingParameters
+    if not is_tunnel_id(tunnel_id):
+        raise InvalidPayload("tunnel_id may hold 1 to 64 letters, digits, _ and -")
+    if len(device_id) > DEVICE_ID_LIMIT or _HOSTILE.search(device_id):
+        raise InvalidPayload(f"device_id may hold up to {DEVICE_ID_LIMIT} printable characters, no * or >")
+    return Credentials(tunnel_id, auth_keys, device_id)
+
+
+# A body
+
+
+def read_body(body: bytes) -> tuple[Credentials, bytes]:
+    """The credentials, and the raw JSON of ``message``, empty without one."""
+    if not body.strip():
+        raise MissingParameters
+    fields, text = _fields(body)
+    found = _credentials(_text(fields, "tunnel_id"), [_text(fields, "auth_key")], _text(fields, "device_id"))
+    return found, _as_it_came(body, text, fields.message)
+
+
+def _fields(body: bytes) -> tuple[_Body, bytes]:
+    try:
+        # msgspec skips strings unread, and refuses lone surrogates; the workstation does neither.
+        text = without_lone_surrogates(body.decode().encode())
+        return _body.decode(text), text
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InvalidPayload("The body must be a JSON object") from None
+
+
+def _text(fields: _Body, name: str) -> str:
+    raw: msgspec.Raw = getattr(fields, name)
+    value = head.string(raw)
+    if value is None and bytes(raw) not in (b"", b"null"):
+        raise InvalidPayload(f"{name} must be a string")
+    return value or ""
+
+
+def _as_it_came(body: bytes, text: bytes, message: msgspec.Raw) -> bytes:
+    """The message's own text: replacing lone surrogates moved nothing."""
+    found = bytes(message)
+    at = -1 if text == body else text.rfind(found)
+    return found if at < 0 else body[at : at + len(found)]
+
+
+def check_message(text: bytes) -> None:
+    """Raises InvalidPayload unless a watch may send this."""
+    if not text:
+        raise InvalidPayload("message is required: an object with a string type")
+    kind = head.peek(text).type
+    if states.act(states.Role.CLIENT, kind) is states.Act.REFUSE:
+        raise InvalidPayload("A watch may not send a message of this type")
+
+
+# A query
+
+
+class Query:
+    """A query string's parameters. One that is there twice is refused: readers differ on which counts."""
+
+    def __init__(self, text: str) -> None:
+        self._raw: dict[str, str] = {}
+        for part in filter(None, text.split("&")):
+            name, _, value = part.partition("=")
+            name = _decoded(unquote_plus, name)
+            if name in self._raw:
+                raise InvalidPayload("A query parameter is there more than once")
+            self._raw[name] = value
+
+    def text(self, name: str) -> str:
+        """A ``+`` is a plus: the watch's HTTP library leaves it raw."""
+        return _decoded(unquote, self._raw.get(name, ""))
+
+    def keys(self, name: str) -> list[str]:
+        """How the value can be meant: by the book, with each ``+`` kept, with each space a ``+``."""
+        raw = self._raw.get(name, "")
+        book = _decoded(unquote_plus, raw)
+        return list(dict.fromkeys([book, _decoded(unquote, raw), book.replace(" ", "+")]))
+
+    def number(self, name: str) -> int:
+        if name not in self._raw:
+            return 0
+        text = self.text(name)
+        if not _NUMBER.fullmatch(text):
+            raise InvalidPayload(f"{name} must be a whole number, 0 or more")
+        return min(int(text), NUMBER_LIMIT)
+
+    def seconds(self, name: str, limit: float) -> float:
+        if name not in self._raw:
+            return 0.0
+        text = self.text(name)
+        if not _SECONDS.fullmatch(text) or float(text) > limit:
+            raise InvalidPayload(f"{name} must be a number of seconds, 0 to {limit:g}")
+        return float(text)
+
+
+def _decoded(decode: Callable[..., str], text: str) -> str:
+    try:
+        return decode(text, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidPayload("The query is not UTF-8") from None
+
+
+def read_query(query: Query, headers: Mapping[str, str]) -> Credentials:
+    """Each credential from the query, else from its header."""
+    bearer = _BEARER.fullmatch(headers.get("authorization", "").strip())
+    keys = query.keys("auth_key")
+    return _credentials(
+        query.text("tunnel_id") or headers.get(_HEADERS["tunnel_id"], ""),
+        keys if any(keys) else [bearer[1] if bearer else ""],
+        query.text("device_id") or headers.get(_HEADERS["device_id"], ""),
+    )
+
+
+def read_poll(query: Query, wait_limit: float) -> Poll:
+    return Poll(query.number("since"), query.number("ack"), query.seconds("wait", wait_limit))
