@@ -10,6 +10,7 @@ import pty
 import signal
 import struct
 import subprocess
+import sys
 import termios
 from collections.abc import Callable
 
@@ -18,8 +19,12 @@ from tiflis.demo.terminal import COLUMNS, ROWS, Emit
 
 READ_SIZE = 16_384
 CLOSE_SECONDS = 2.0
-TAKE_TERMINAL = 'exec "$0" -i <"$1" >"$1" 2>&1'
-"""A session leader that opens a terminal gets it as its controlling one."""
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""Run in the child: makes the terminal its controlling one (a `preexec_fn` is unsafe with threads)."""
 UNWRITTEN = 2**20  # input the shell does not read; more is thrown away
 
 
@@ -43,8 +48,10 @@ class PtyShell:
         shell = os.environ.get("SHELL", "/bin/sh")
         try:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", TAKE_TERMINAL, shell, os.ttyname(terminal)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-ISc", TAKE_TERMINAL, shell, "-i"],
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
                 start_new_session=True,
                 env=_environment(),
             )

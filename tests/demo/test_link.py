@@ -1,0 +1,83 @@
+"""The wire to the server: what is kept, when it tries again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.demo.relay import Relay
+from tests.peers import AUTH_KEY, REGISTRATION_KEY
+from tiflis.demo.link import Credentials, read, retry_seconds
+from tiflis.demo.outbox import FULL, HIGH_WATER, Outbox
+from tiflis.demo.wire import Request
+from tiflis.demo.workstation import DemoWorkstation
+
+
+def test_it_waits_longer_each_time_but_never_over_five_seconds() -> None:
+    assert [retry_seconds(failures) for failures in (0, 1, 2, 3, 4, 99_999)] == [0.5, 1, 2, 4, 5, 5]
+
+
+def test_the_first_registration_asks_for_no_tunnel() -> None:
+    first = Credentials("a" * 32, "b" * 16, "Demo").registration()
+    assert first["payload"] == {"api_key": "a" * 32, "name": "Demo", "auth_key": "b" * 16}
+
+
+def test_a_later_registration_asks_for_the_same_tunnel() -> None:
+    later = Credentials("a" * 32, "b" * 16, "Demo", "tunnel").registration()
+    assert (later["payload"]["reconnect"], later["payload"]["previous_tunnel_id"]) == (True, "tunnel")
+
+
+def test_credentials_do_not_show_their_keys() -> None:
+    assert "aaaa" not in repr(Credentials("a" * 32, "b" * 16, "Demo"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nonsense", "3", b"\xff", "[" * 100_000, '{"type": 3}'])
+def test_nonsense_is_no_request(text: str | bytes) -> None:
+    assert Request.read(read(text)).type == ""
+
+
+@pytest.mark.parametrize("value", [None, "3", True, [], {}, float("nan"), float("inf"), 1e300])
+def test_what_is_no_whole_number_is_absent(value: object) -> None:
+    assert Request.read({"type": "x", "payload": {"cols": value}}).integer("cols") is None
+
+
+async def test_the_outbox_keeps_what_could_not_be_sent() -> None:
+    outbox = Outbox()
+    outbox.put("one")
+    outbox.put("two")
+    assert await outbox.first() == "one"
+    assert await outbox.first() == "one"
+    outbox.sent("one")
+    assert await outbox.first() == "two"
+
+
+async def test_a_full_outbox_holds_the_agents_back() -> None:
+    outbox = Outbox()
+    outbox.put("x" * (HIGH_WATER + 1))
+    waiting = asyncio.create_task(outbox.writable())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    outbox.sent(await outbox.first())
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_an_overfull_outbox_drops_the_oldest() -> None:
+    outbox = Outbox()
+    for letter in "abc":
+        outbox.put(letter * (FULL // 2))
+    assert (await outbox.first())[0] == "b"
+    assert (len(outbox), outbox.dropped) == (2, 1)
+
+
+async def test_it_finds_a_server_that_starts_later() -> None:
+    async with Relay() as first:
+        url = first.url
+    workstation = DemoWorkstation(url, REGISTRATION_KEY, AUTH_KEY)
+    starting = asyncio.create_task(workstation.start(deadline=10))
+    async with asyncio.timeout(5):
+        await workstation.until(lambda: workstation.failure is not None)
+    async with Relay(int(url.split(":")[2].split("/")[0])):
+        await starting
+        assert workstation.online
+        await workstation.stop()
