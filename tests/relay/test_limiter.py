@@ -1,0 +1,231 @@
+"""The limiter as an attacker and an owner meet it, over several real processes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tiflis.relay.limiter import BUSY_WAIT, Limiter
+
+ATTACKER, OWNER, TUNNEL = "192.0.2.66", "198.51.100.1", "aTunnel"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Host:
+    """Workers that share one file, and what they tell other hosts."""
+
+    def __init__(self, path: Path | None, clock: Clock, workers: int = 1) -> None:
+        self.gossip: list[bytes] = []
+        self.workers = [Limiter(path, clock, self.gossip.append) for _ in range(workers)]
+
+    def hear(self, data: bytes) -> None:
+        for worker in self.workers:
+            worker.heard(data)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limiter(clock: Clock) -> Iterator[Limiter]:
+    limiter = Limiter(None, clock, lambda _: None)
+    yield limiter
+    limiter.close()
+
+
+def wrong(limiter: Limiter, address: str, tunnel: str | None, times: int) -> int:
+    """Tries wrong keys; how many were looked at."""
+    looked = 0
+    for _ in range(times):
+        if limiter.look(address, tunnel) == 0.0:
+            limiter.wrong(address, tunnel)
+            looked += 1
+    return looked
+
+
+def test_ten_wrong_keys_a_minute_are_looked_at_and_then_none(limiter: Limiter, clock: Clock) -> None:
+    assert wrong(limiter, ATTACKER, TUNNEL, 1000) == 10
+    assert limiter.look(ATTACKER, TUNNEL) == 60.0
+    clock.now += 59.9
+    assert limiter.look(ATTACKER, TUNNEL) == pytest.approx(0.1)
+    clock.now += 0.2
+    assert wrong(limiter, ATTACKER, TUNNEL, 1000) == 10
+
+
+def test_the_owner_elsewhere_and_other_tunnels_are_not_affected(limiter: Limiter) -> None:
+    wrong(limiter, ATTACKER, TUNNEL, 100)
+    assert limiter.look(OWNER, TUNNEL) == 0.0
+    assert limiter.look(ATTACKER, "another") == 0.0
+    assert limiter.look(ATTACKER, None) == 0.0
+
+
+def test_registration_keys_count_by_address_alone(limiter: Limiter) -> None:
+    assert wrong(limiter, ATTACKER, None, 100) == 10
+    assert sum(wrong(limiter, f"192.0.2.{number}", None, 10) for number in range(100, 200)) == 1000
+
+
+def test_right_keys_never_use_up_the_looks(limiter: Limiter) -> None:
+    for _ in range(1000):
+        assert limiter.look(OWNER, TUNNEL) == 0.0
+        limiter.right(OWNER, TUNNEL)
+
+
+def test_a_right_key_does_not_wash_away_the_wrong_ones(limiter: Limiter) -> None:
+    assert wrong(limiter, ATTACKER, TUNNEL, 9) == 9
+    assert limiter.look(ATTACKER, TUNNEL) == 0.0
+    limiter.right(ATTACKER, TUNNEL)
+    assert wrong(limiter, ATTACKER, TUNNEL, 10) == 1
+
+
+def test_a_tunnel_attacked_from_everywhere_is_looked_at_sixty_times_a_minute(
+    limiter: Limiter, clock: Clock
+) -> None:
+    limiter.look(OWNER, TUNNEL)
+    limiter.right(OWNER, TUNNEL)
+    assert sum(wrong(limiter, f"10.0.{n // 250}.{n % 250}", TUNNEL, 3) for n in range(1000)) == 60
+    assert limiter.look("203.0.113.9", TUNNEL) > 0.0
+    assert limiter.look(OWNER, TUNNEL) == 0.0  # an authenticated device lives there
+    clock.now += 61
+    assert limiter.look("203.0.113.9", TUNNEL) == 0.0
+
+
+def test_an_attacker_cannot_vary_the_free_half_of_an_ipv6_address(limiter: Limiter) -> None:
+    assert sum(wrong(limiter, f"2001:db8::{n:x}", TUNNEL, 1) for n in range(1, 100)) == 10
+
+
+def test_a_flood_of_addresses_pushes_out_the_oldest_counters_only(limiter: Limiter, clock: Clock) -> None:
+    for number in range(60_000):
+        limiter.look(f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", None)
+    clock.now += 1
+    assert wrong(limiter, ATTACKER, None, 20) == 10
+
+
+def test_hosts_hear_of_each_others_wrong_keys_once_each(clock: Clock, tmp_path: Path) -> None:
+    here, there = Host(tmp_path / "here", clock, 3), Host(tmp_path / "there", clock, 3)
+    assert wrong(here.workers[0], ATTACKER, TUNNEL, 7) == 7
+    for data in here.gossip:
+        here.hear(data)
+        there.hear(data)
+        there.hear(data)
+    assert wrong(there.workers[1], ATTACKER, TUNNEL, 20) == 3
+    assert wrong(here.workers[1], ATTACKER, TUNNEL, 20) == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 16, b"x" * 17, b"\xff" * 60, b"x" * 100_000])
+def test_any_gossip_is_counted_or_ignored(limiter: Limiter, data: bytes) -> None:
+    limiter.heard(data)
+
+
+def test_odd_names_count_like_others(limiter: Limiter) -> None:
+    for odd in ("\0", "x" * 100_000, "\ud800", "💥"):
+        assert wrong(limiter, odd, odd, 20) == 10
+
+
+ATTACK = """
+import sys, time
+from pathlib import Path
+from tiflis.relay.limiter import Limiter
+limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None)
+print("ready", flush=True)
+sys.stdin.readline()
+looked = 0
+for _ in range(3000):
+    if limiter.look("192.0.2.66", "aTunnel") == 0.0:
+        looked += 1
+        limiter.wrong("192.0.2.66", "aTunnel")
+    if limiter.look("198.51.100.1", "aTunnel") == 0.0:
+        limiter.right("198.51.100.1", "aTunnel")
+print(looked, flush=True)
+"""
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tiflis.relay.limiter import Limiter
+limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None)
+with limiter._table.locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def process(code: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A worker that runs this code and has said that it is ready; killed at the end."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.communicate(timeout=10)
+
+
+def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
+    path = tmp_path / "looks"
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(process(ATTACK, path)) for _ in range(4)]
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        looked = [int(worker.stdout.readline()) for worker in workers if worker.stdout is not None]
+    assert sum(looked) == 10
+    assert len(looked) == 4
+
+
+def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
+    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
+    with process(HOLD, tmp_path / "looks") as holder:
+        assert limiter.look(OWNER, TUNNEL) == BUSY_WAIT
+        holder.kill()
+        holder.wait(timeout=10)
+        assert limiter.look(OWNER, TUNNEL) == 0.0
+    limiter.close()
+
+
+def test_a_stopped_worker_with_the_lock_costs_a_moment_and_no_look(tmp_path: Path) -> None:
+    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
+    with process(HOLD, tmp_path / "looks") as holder:
+        os.kill(holder.pid, signal.SIGSTOP)
+        start = time.monotonic()
+        assert limiter.look(OWNER, TUNNEL) == BUSY_WAIT
+        limiter.right(OWNER, TUNNEL)
+        limiter.heard(b"x" * 30)
+        assert time.monotonic() - start < 1.0
+    assert limiter.look(OWNER, TUNNEL) == 0.0
+    limiter.close()
+
+
+def test_the_counters_outlive_the_worker(tmp_path: Path, clock: Clock) -> None:
+    first = Limiter(tmp_path / "looks", clock, lambda _: None)
+    wrong(first, ATTACKER, TUNNEL, 10)
+    first.close()
+    second = Limiter(tmp_path / "looks", clock, lambda _: None)
+    assert second.look(ATTACKER, TUNNEL) > 0.0
+    second.close()
+
+
+def test_the_shared_file_is_private_and_wholly_on_the_disk(tmp_path: Path, clock: Clock) -> None:
+    Limiter(tmp_path / "looks", clock, lambda _: None).close()
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.stat().st_blocks * 512 >= file.stat().st_size < 8 << 20
