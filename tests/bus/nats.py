@@ -1,4 +1,4 @@
-"""Real NATS servers for tests: started on free ports in a temporary folder, killed, stopped and started again."""
+"""Real NATS servers for tests: on free ports in a temporary folder, killed, stopped and started again."""
 
 import contextlib
 import os

@@ -26,7 +26,7 @@ REMEMBERED_ENDS = 16_384
 
 
 class Lane:
-    """The channels to one worker: even numbers for those of the side with the smaller id, odd for the other."""
+    """The channels to one worker: even numbers for the side with the smaller id, odd for the other."""
 
     def __init__(self, carrier: Carrier, me: str, peer: str, subject: bytes) -> None:
         self._carrier = carrier
@@ -151,7 +151,7 @@ class Lane:
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
-            return int(position) + wire.total(lengths)
+            return position + wire.total(lengths)
         channel.acknowledged(got, taken)
         return channel.run(first, lengths, data, position)
 
@@ -186,7 +186,7 @@ class Lane:
             else:
                 self.channels[number] = channel = Channel(self, number, name, confirmed=True)
                 self._carrier.accept(channel)
-        return position + length
+        return position + len(name)
 
     def _read_fin(self, data: bytes, position: int) -> int:
         _, number, last, taken = wire.FIN.unpack_from(data, position)

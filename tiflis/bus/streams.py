@@ -119,7 +119,7 @@ class Outgoing:
         return Run(first, chunks, size)
 
     def acknowledged(self, got: int, taken: int) -> int:
-        """The peer has `got` chunks and consumed `taken` of them; returns how many bytes have newly landed."""
+        """The peer has `got` chunks and consumed `taken` of them; returns the bytes that newly landed."""
         landed = self._landed(min(got, self.end))
         taken = min(taken, self.got)
         if taken > self.taken:

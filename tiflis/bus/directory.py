@@ -1,0 +1,178 @@
+"""Which worker is home to which tunnel, everywhere: followed by all, changed by compare-and-set."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from tiflis.bus import subjects
+from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.bus.follower import Follower
+from tiflis.bus.record import Record, decode, encode
+from tiflis.bus.store import Failure, Store, WrongRevision, reason_of
+
+__all__ = ["Conflict", "Directory", "DirectoryUnavailable", "Record"]
+
+log = logging.getLogger(__name__)
+
+BUCKET = "tiflis_tunnels"
+MAX_AGE_SECONDS = 30 * 24 * 3600.0
+"""A tunnel is forgotten after 30 days without its workstation."""
+ANSWER_SECONDS = 2.0
+"""For one read or write, all attempts together."""
+MARGIN_SECONDS = 0.15
+"""Left for the loop, so that callers see the above kept."""
+PAUSE_SECONDS = 0.1
+
+
+def _nobody(_tunnel_id: str, _record: Record | None) -> None:
+    return None
+
+
+class Directory:
+    """The directory as this worker sees it: `get` from memory, `read` and `put` at the store."""
+
+    def __init__(self, urls: str, name: str, bucket: str = BUCKET, replicas: int = 3) -> None:
+        self._store = Store(urls, name, bucket, MAX_AGE_SECONDS, replicas)
+        self._follower = Follower(self._store, self)
+        self._records: dict[str, Record] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loaded = asyncio.Event()
+        self.started_empty = False
+        self.on_change: Callable[[str, Record | None], None] = _nobody
+
+    # -- life
+
+    async def start(self, deadline: float = 10.0) -> None:
+        """Connect and load all records; DirectoryUnavailable when that takes longer (it goes on trying)."""
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._keep_connected(), name="directory-connection"),
+                asyncio.create_task(self._follower.run(), name="directory-follower"),
+            ]
+        try:
+            async with asyncio.timeout(deadline):
+                await self._loaded.wait()
+        except TimeoutError:
+            raise DirectoryUnavailable(f"no directory within {deadline:g} s") from None
+
+    async def close(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.close()
+
+    async def _keep_connected(self) -> None:
+        """The client reconnects by itself; this is for the first time, and for when it gave up."""
+        while True:
+            if self._store.lost_for_good:
+                self._store.connected.clear()
+                try:
+                    await self._store.connect()
+                except Failure as error:
+                    log.debug("directory unavailable", extra={"reason": reason_of(error)})
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    # -- records
+
+    @property
+    def ready(self) -> bool:
+        """Connected, and `get` is as new as the store."""
+        return self._follower.current and self._store.connected.is_set()
+
+    def get(self, tunnel_id: str) -> Record | None:
+        """From memory: as new as the last change that we heard of."""
+        return self._records.get(tunnel_id)
+
+    def records(self) -> list[Record]:
+        """All that are known."""
+        return list(self._records.values())
+
+    async def read(self, tunnel_id: str) -> Record | None:
+        """From the store. DirectoryUnavailable within 2 s."""
+        entry = await self._store.read(subjects.checked(tunnel_id), ANSWER_SECONDS - MARGIN_SECONDS)
+        if entry is None or entry.value is None:
+            return None
+        return self._decode(tunnel_id, entry.value, entry.revision)
+
+    async def put(self, record: Record) -> Record:
+        """Store it if nobody has changed it since `record.revision` (0: created it); returns it as stored.
+
+        Conflict carries what is stored instead. DirectoryUnavailable within 2 s: it may have been stored all
+        the same, so read before deciding anything.
+        """
+        key, value = subjects.checked(record.tunnel_id), encode(record)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ANSWER_SECONDS - MARGIN_SECONDS
+        expected = record.revision
+        while True:
+            try:
+                revision = await self._store.write(key, value, expected, end - loop.time())
+                break
+            except WrongRevision:
+                entry = await self._store.read(key, end - loop.time())
+            if entry is not None and entry.value == value:
+                revision = entry.revision  # an attempt of ours whose answer was lost
+                break
+            if entry is not None and entry.value is None and record.revision == 0 and expected == 0:
+                expected = entry.revision  # deleted: what remains is a marker
+                continue
+            raise Conflict(self._current(record.tunnel_id, entry))
+        stored = record.at(revision)
+        self._remember(stored)
+        return stored
+
+    def _current(self, tunnel_id: str, entry: object) -> Record | None:
+        value, revision = entry if isinstance(entry, tuple) else (None, 0)
+        if value is None:
+            return None
+        current = self._decode(tunnel_id, value, revision)
+        if current is not None:
+            self._remember(current)
+        return current
+
+    # -- what the follower tells
+
+    def changed(self, tunnel_id: str, value: bytes | None, revision: int) -> None:
+        if value is not None:
+            record = self._decode(tunnel_id, value, revision)
+            if record is not None:
+                self._remember(record)
+        elif (known := self._records.get(tunnel_id)) is not None and known.revision < revision:
+            del self._records[tunnel_id]
+            self._tell(tunnel_id, None)
+
+    def replaced(self) -> None:
+        """Another bucket, or an older state of it: what we know counts as not stored until we hear of it."""
+        self._records = {tunnel_id: record.at(0) for tunnel_id, record in self._records.items()}
+
+    def complete(self, keys: set[str] | None) -> None:
+        """Everything stored has been told; with `keys`, whatever else we know is gone."""
+        if keys is not None:
+            for tunnel_id in [known for known in self._records if known not in keys]:
+                del self._records[tunnel_id]
+                self._tell(tunnel_id, None)
+        if not self._loaded.is_set():
+            self.started_empty = not self._records
+            self._loaded.set()
+
+    def _remember(self, record: Record) -> None:
+        """Only ever forward: what we wrote ourselves may overtake what we hear."""
+        known = self._records.get(record.tunnel_id)
+        if known is None or known.revision < record.revision:
+            self._records[record.tunnel_id] = record
+            self._tell(record.tunnel_id, record)
+
+    def _tell(self, tunnel_id: str, record: Record | None) -> None:
+        try:
+            self.on_change(tunnel_id, record)
+        except Exception:  # outermost frame
+            log.exception("directory change not handled", extra={"tunnel_id": tunnel_id})
+
+    @staticmethod
+    def _decode(tunnel_id: str, value: bytes, revision: int) -> Record | None:
+        with contextlib.suppress(ValueError):
+            return decode(tunnel_id, value, revision)
+        log.error("directory record cannot be read", extra={"tunnel_id": tunnel_id})
+        return None

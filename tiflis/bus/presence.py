@@ -1,0 +1,212 @@
+"""Which other workers are alive: everybody says hello once a second, and silence means gone."""
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tiflis.bus import subjects
+from tiflis.bus.errors import BadSubject
+from tiflis.bus.link import Link, Listener
+from tiflis.bus.questions import Questions
+
+log = logging.getLogger(__name__)
+
+HELLO_SECONDS = 1.0
+LEASE_SECONDS = 4.0
+"""Silence after which a worker is gone: three hellos may be lost."""
+LOOK_SECONDS = 0.25
+WELCOME_SECONDS = 0.02
+"""Newcomers within this time are greeted together."""
+LATE_SECONDS = 1.0
+"""A look that comes this late shows that we were not running ourselves: nobody else's silence counts."""
+DEAD_REMEMBERED = 1024
+"""Workers that are surely dead, whose late hellos are ignored."""
+
+Facts = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Peer:
+    """Another worker as it last described itself."""
+
+    worker_id: str
+    facts: Facts = field(default_factory=dict)
+    heard_at: float = 0.0
+
+
+def _nobody(_worker_id: str) -> None:
+    return None
+
+
+class Presence:
+    """Says hello for this worker and keeps `peers`, everyone else who does."""
+
+    def __init__(
+        self,
+        link: Link,
+        me: str,
+        describe: Callable[[], Facts] = dict,
+        on_gone: Callable[[str], None] = _nobody,
+        on_seen: Callable[[str], None] = _nobody,
+    ) -> None:
+        self._link = link
+        self._me = subjects.checked(me)
+        self._describe = describe
+        self._on_gone = on_gone
+        self._on_seen = on_seen
+        self._loop = asyncio.get_running_loop()
+        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._floor = self._loop.time()
+        self._looked_at = self._loop.time()
+        self._hello_at = 0.0
+        self._welcoming = False
+        self._stopped = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._sids: list[int] = []
+        self._questions = Questions(link, me)
+        self.overlaps = False  # we succeed a worker of our seat that still lives
+        self.peers: dict[str, Peer] = {}
+
+    # -- life
+
+    def start(self) -> None:
+        """Listen and say hello, now and every second."""
+        self._sids = [
+            self._link.subscribe(subjects.HELLO, self._heard),
+            self._link.subscribe(subjects.GONE, self._told_gone),
+        ]
+        self._questions.start()
+        self._link.listen(Listener(on_up=self._link_up))
+        self._say_hello()
+        self._look()
+
+    async def stop(self) -> None:
+        """Say goodbye; the others know at once."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for sid in self._sids:
+            self._link.unsubscribe(sid)
+        self._questions.stop()
+        self._publish(subjects.HELLO, {"id": self._me, "bye": True})
+        self._link.flush_writes()
+
+    # -- for whoever asks
+
+    def gone(self, worker_id: str) -> None:
+        """Surely dead (its process is): everybody hears it, also on other hosts."""
+        self._publish(subjects.GONE, {"id": worker_id})
+        self._bury(worker_id)
+
+    def answer(self, kind: str, respond: Callable[[], Facts]) -> None:
+        """Answer questions of this kind from now on."""
+        self._questions.answer(kind, respond)
+
+    async def ask(self, kind: str, deadline: float = 1.0) -> list[Facts]:
+        """What every living worker answers, this one first; those that do not answer in time are missing."""
+        return await self._questions.ask(kind, set(self.peers), deadline)
+
+    # -- hello
+
+    def _say_hello(self) -> None:
+        self._hello_at = self._loop.time()
+        self._welcoming = False
+        if self._stopped:
+            return
+        hello: Facts = {"id": self._me, "facts": self._describe()}
+        if self.overlaps:
+            hello["overlaps"] = True
+        self._publish(subjects.HELLO, hello)
+
+    def _publish(self, subject: str, message: Facts) -> None:
+        self._link.publish(subject, json.dumps(message, separators=(",", ":")).encode())
+
+    def _heard(self, _subject: bytes, payload: bytes) -> None:
+        message = _read(payload)
+        if message is None or message["id"] == self._me:
+            return
+        worker_id = message["id"]
+        if message.get("bye"):
+            self._bury(worker_id)
+        elif worker_id not in self._dead:
+            self._alive(worker_id, message)
+
+    def _alive(self, worker_id: str, message: Facts) -> None:
+        peer = self.peers.get(worker_id)
+        facts = message.get("facts")
+        if peer is None:
+            self.peers[worker_id] = peer = Peer(worker_id)
+            if not message.get("overlaps"):
+                self._replaced_by(worker_id)
+            self._welcome()
+            self._on_seen(worker_id)
+        peer.heard_at = self._loop.time()
+        peer.facts = facts if isinstance(facts, dict) else {}
+
+    def _welcome(self) -> None:
+        """A newcomer should not wait a second until it knows us."""
+        if not self._welcoming:
+            self._welcoming = True
+            self._loop.call_later(WELCOME_SECONDS, self._say_hello)
+
+    def _replaced_by(self, worker_id: str) -> None:
+        """A new incarnation sits where an old one sat: the old one's process has ended."""
+        seat = subjects.parse_worker_id(worker_id).seat
+        for other in list(self.peers):
+            if other != worker_id and seat[1] and subjects.parse_worker_id(other).seat == seat:
+                self._bury(other)
+
+    # -- gone
+
+    def _told_gone(self, _subject: bytes, payload: bytes) -> None:
+        message = _read(payload)
+        if message is not None and message["id"] != self._me:
+            self._bury(message["id"])
+
+    def _bury(self, worker_id: str) -> None:
+        """Dead for good: an id is never used again."""
+        if worker_id in self._dead:
+            return
+        self._dead[worker_id] = None
+        if len(self._dead) > DEAD_REMEMBERED:
+            self._dead.popitem(last=False)
+        self._lost(worker_id)
+
+    def _lost(self, worker_id: str) -> None:
+        self.peers.pop(worker_id, None)
+        self._on_gone(worker_id)
+
+    def _link_up(self) -> None:
+        self._floor = self._loop.time()
+        self._say_hello()
+
+    def _look(self) -> None:
+        """Whose lease has run out? Silence counts only while we could have heard something."""
+        now = self._loop.time()
+        if not self._link.up or now - self._looked_at > LATE_SECONDS:
+            self._floor = now
+        self._looked_at = now
+        if now - self._hello_at >= HELLO_SECONDS:
+            self._say_hello()
+        for peer in list(self.peers.values()):
+            if now - max(peer.heard_at, self._floor) > LEASE_SECONDS:
+                log.warning("worker silent", extra={"worker": peer.worker_id})
+                self._lost(peer.worker_id)
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+
+def _read(payload: bytes) -> Facts | None:
+    """A message with a proper worker id, or None."""
+    try:
+        message = json.loads(payload)
+        if isinstance(message, dict) and isinstance(message.get("id"), str):
+            subjects.checked(message["id"])
+            return message
+    except (ValueError, BadSubject):
+        pass
+    log.warning("hello refused")
+    return None
