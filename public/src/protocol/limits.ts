@@ -36,3 +36,14 @@ export const RECORDING_MOST = 5 * 60_000;
 
 /** Streamed snapshots are shown at most this often. */
 export const STREAM_EVERY = 60;
+
+/** The registry may come back with the tunnel after a restart of the server. */
+export const RETRY_UNKNOWN_TUNNEL = 10_000;
+/** The server looks at ten keys a minute. */
+export const RETRY_LIMITED = 30_000;
+/** After a wake-up an answer must come faster than in everyday life. */
+export const PROBE_WITHIN = 3_000;
+/** An unanswered replay is asked for again. */
+export const REPLAY_WITHIN = 5_000;
+/** Agents' sessions followed at once: their answers count as unread and ring when done. */
+export const FOLLOWED_MOST = 30;

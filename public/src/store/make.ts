@@ -1,7 +1,219 @@
-/** Puts the client together: store, link, vault and outbox. */
+/** Puts the client together: store, link, vault, courier, historian, terminals. */
 
-import type { Client } from "./client";
+import { createStore } from "zustand/vanilla";
+import { pageClock } from "../connection/clock";
+import { RequestFailed, Requests } from "../connection/requests";
+import type { Clock, LinkEvents, Socket } from "../connection/types";
+import { onWake } from "../connection/wake";
+import { newId } from "../protocol/ids";
+import { ANSWER_WITHIN, AUDIO_BYTES_MOST } from "../protocol/limits";
+import type { Outgoing } from "../protocol/messages";
+import * as outgoing from "../protocol/outgoing";
+import * as memory from "../vault/memory";
+import { openTab } from "../vault/tabs";
+import { openVault, type Vault } from "../vault/vault";
+import { toBase64 } from "./base64";
+import { applyExecuting, leftBehind } from "./chat";
+import type { Client, ClientEvent } from "./client";
+import { update, type Core } from "./core";
+import { Courier } from "./courier";
+import { Dispatch } from "./dispatch";
+import { Historian } from "./historian";
+import { INITIAL, SETTINGS } from "./initial";
+import { chatOf, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
+import { Sounds } from "./sounds";
+import type { ChatKey, State } from "./state";
+import { Terminals } from "./terminals";
+import { Workstations } from "./workstations";
 
-export function makeClient(): Client {
-  throw new Error("not yet");
+/** What tests bring along in place of the browser's own. */
+export interface World {
+  open?: (url: string) => Socket;
+  clock?: Clock;
+  vault?: () => Promise<Vault>;
+  wake?: (run: () => void) => void;
+}
+
+export function makeClient(world: World = {}): Client {
+  const clock = world.clock ?? pageClock();
+  const core = makeCore(clock);
+  const listeners = new Set<(event: ClientEvent) => void>();
+  core.emit = (event) => listeners.forEach((listener) => listener(event));
+
+  const courier = new Courier(core);
+  const historian = new Historian(core, courier.settle);
+  const terminals = new Terminals(core);
+  const sounds = new Sounds(core);
+  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds });
+  const workstations = new Workstations(
+    core,
+    { leave, inherit: (id) => courier.inherit(id), events: linkEvents() },
+    world.open ?? ((url) => new WebSocket(url) as unknown as Socket),
+  );
+  core.store.subscribe(rememberSessions);
+  core.store.subscribe((state) => state.outbox.length > 0 && queueMicrotask(() => courier.pump()));
+
+  function leave(): void {
+    core.requests.lost();
+    courier.lost();
+    terminals.close();
+    sounds.clear();
+    dispatch.stream.clear();
+    core.asked.clear();
+  }
+
+  function linkEvents(): LinkEvents {
+    return {
+      changed: (connection) => core.store.setState({ connection }),
+      received: dispatch.receive,
+      ready: synchronise,
+      lost() {
+        core.synced = false;
+        dispatch.stream.flush();
+        core.requests.lost();
+        courier.lost();
+        terminals.lost();
+        update(core, (state) => ({
+          chats: Object.fromEntries(Object.entries(state.chats).map(([key, chat]) => [key, leftBehind(chat)])),
+        }));
+      },
+    };
+  }
+
+  function synchronise(): void {
+    core.synced = false;
+    core.send(outgoing.sync(newId("sync")));
+    clock.after(ANSWER_WITHIN, () => core.link?.usable && !core.synced && synchronise());
+  }
+
+  async function ask(message: Outgoing & { id: string }): Promise<Record<string, unknown>> {
+    const answer = await core.requests.ask(message);
+    if (answer.type !== "response") throw new RequestFailed("INVALID_PAYLOAD");
+    return answer.payload;
+  }
+
+  return {
+    store: core.store,
+
+    async start() {
+      core.store.setState({ settings: { ...SETTINGS, ...memory.recall<Partial<State["settings"]>>("settings", {}) } });
+      core.vault = await (world.vault ?? openVault)();
+      (world.wake ?? onWake)(() => core.link?.retry());
+      await workstations.load();
+    },
+    pair: (data, name = "") => workstations.pair(data, name),
+    rename: (id, name) => workstations.rename(id, name),
+    forget: (id) => workstations.forget(id),
+    select: (id) => workstations.select(id),
+    retry: () => core.link?.retry(),
+
+    watch(key) {
+      update(core, ({ unread }) => ({ watching: key, unread: key && unread[key] ? { ...unread, [key]: 0 } : unread }));
+      if (key === null) return;
+      const state = core.store.getState();
+      if (isTerminal(state.sessions[key]) || chatOf(state, key).freshness === "fresh" || !core.link?.usable) return;
+      // Before the first synchronisation the workstation is not asked yet: the page comes with it.
+      if (state.syncedAt !== null) void historian.loadNewest(key);
+    },
+    loadOlder: (key) => historian.loadOlder(key),
+    reload: (key) => historian.loadNewest(key),
+
+    send(key, text) {
+      if (text.trim()) courier.take(key, { text });
+    },
+    async sendVoice(key, recording, format, duration) {
+      if (recording.size > AUDIO_BYTES_MOST) throw new RequestFailed("too-long");
+      const audio = await toBase64(recording);
+      courier.take(key, { text: "", audio, format, ...(duration !== undefined && { duration }) });
+    },
+    push: (id) => courier.push(id),
+    discard: (id) => courier.discard(id),
+    recall(id) {
+      const item = core.store.getState().outbox.find((each) => each.id === id);
+      courier.discard(id);
+      return item?.text ?? "";
+    },
+    async cancel(key) {
+      const id = newId("cancel");
+      const payload = await ask({ ...outgoing.cancel(id, sessionOf(key)), id });
+      if (payload.cancelled === false) update(core, (state) => withChat(state, key, (chat) => applyExecuting(chat, false)));
+    },
+    async clearContext() {
+      const id = newId("clear");
+      await ask({ ...outgoing.clearContext(id), id });
+    },
+    draft(key, text) {
+      const state = core.store.getState();
+      core.store.setState({ drafts: { ...state.drafts, [key]: text } });
+      if (state.current) memory.remember(`draft.${state.current}.${key}`, text || undefined);
+    },
+    requestAudio: (messageId, kind) => sounds.request(messageId, kind),
+
+    async createSession({ type, workspace, project, worktree }) {
+      const id = newId("create");
+      const payload = await ask({ ...outgoing.createSession(id, type, workspace, project, worktree), id });
+      const session = { id: String(payload.session_id ?? ""), type, status: "active" as const };
+      if (!session.id) throw new RequestFailed("INVALID_PAYLOAD");
+      // Everybody is told of it in a moment; the creator need not wait to open it.
+      if (!core.store.getState().sessions[session.id]) {
+        update(core, (state) =>
+          sessionCreated(state, { ...session, ...(workspace && { workspace }), ...(project && { project }), ...(worktree && { worktree }) }),
+        );
+        if (type !== "terminal") core.send(outgoing.subscribe(session.id));
+      }
+      return session.id;
+    },
+    async terminateSession(sessionId) {
+      const id = newId("terminate");
+      await ask({ ...outgoing.terminateSession(id, sessionId), id });
+    },
+
+    openTerminal: (sessionId, on) => terminals.watch(sessionId, on),
+    sendInput: (sessionId, data) => terminals.input(sessionId, data),
+    resize: (sessionId, cols, rows) => terminals.resize(sessionId, cols, rows),
+    replay: (sessionId) => terminals.replay(sessionId),
+    bell(sessionId) {
+      update(core, ({ watching, unread }) =>
+        watching === sessionId ? {} : { unread: { ...unread, [sessionId]: (unread[sessionId] ?? 0) + 1 } },
+      );
+      core.emit({ kind: "bell", sessionId });
+    },
+
+    set(settings) {
+      update(core, (state) => ({ settings: { ...state.settings, ...settings } }));
+      memory.remember("settings", core.store.getState().settings);
+    },
+    notice: (kind, text) =>
+      update(core, ({ notices }) => ({ notices: [...notices.slice(-2), { id: newId("notice"), kind, text }] })),
+    dismiss: (id) => update(core, ({ notices }) => ({ notices: notices.filter((notice) => notice.id !== id) })),
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function makeCore(clock: Clock): Core {
+  const core: Core = {
+    store: createStore<State>(() => INITIAL),
+    clock,
+    requests: new Requests((message) => core.link?.usable === true && core.send(message), clock),
+    tab: openTab(),
+    deviceId: memory.deviceId(),
+    vault: undefined as unknown as Vault,
+    link: null,
+    synced: false,
+    asked: new Set<ChatKey>(),
+    emit: () => {},
+    send: (message) => core.link?.send(message) ?? false,
+  };
+  return core;
+}
+
+/** The list of sessions of the last visit is shown, marked as old, until the workstation answers. */
+function rememberSessions(state: State, before: State): void {
+  if (!state.current || state.current !== before.current || state.syncedAt === null) return;
+  if (state.sessions === before.sessions && state.workstationName === before.workstationName) return;
+  const { sessions, workstationName, workstationVersion } = state;
+  memory.remember(`sessions.${state.current}`, { sessions, workstationName, workstationVersion });
 }

@@ -48,6 +48,8 @@ export interface ChatMessage {
   role: "user" | "assistant" | "system";
   blocks: ContentBlock[];
   at: number;
+  /** When this page first saw it; orders a message of ours before the answer to it. */
+  seenAt: number;
   streaming: boolean;
   delivery: Delivery | null;
   /** Sent from another device or tab. */
@@ -75,6 +77,8 @@ export interface OutboxItem {
   format?: AudioFormat;
   duration?: number;
   createdAt: number;
+  /** When it last went on the wire; null: never. */
+  sentAt: number | null;
   /** `queued`: held back while the agent works; else as shown under the message. */
   state: "queued" | "waiting" | "sending" | "unsure" | "failed";
   error: string | null;

@@ -1,0 +1,18 @@
+/** Notices that the page, the machine or the network came back. */
+
+const LOOK_EVERY = 5_000;
+/** A look that comes this late means that the machine slept. */
+const SLEPT = 15_000;
+
+export function onWake(run: () => void): void {
+  const visible = () => document.visibilityState === "visible" && run();
+  window.addEventListener("online", run);
+  window.addEventListener("pageshow", run);
+  document.addEventListener("visibilitychange", visible);
+  let last = Date.now();
+  setInterval(() => {
+    const slept = Date.now() - last > SLEPT;
+    last = Date.now();
+    if (slept) run();
+  }, LOOK_EVERY);
+}

@@ -1,0 +1,49 @@
+/** Pages of history and of terminal replay from the wire. */
+
+import { flag, list, moment, number, optionalText, record, text, type Fields } from "./fields";
+import type { HistoryEntry, HistoryPage, ReplayPage } from "./messages";
+import { readBlocks } from "./readBlocks";
+
+export function readHistory(payload: Fields): HistoryPage {
+  const executing = flag(payload.is_executing);
+  const error = optionalText(payload.error);
+  const page: HistoryPage = {
+    sessionId: optionalText(payload.session_id) ?? null,
+    entries: list(payload.history).map((each) => readEntry(record(each))).filter((entry) => entry.sequence >= 0),
+    hasMore: payload.has_more === true,
+    streaming: readBlocks(payload.current_streaming_blocks),
+  };
+  page.entries.sort((a, b) => a.sequence - b.sequence);
+  if (executing !== undefined) page.isExecuting = executing;
+  if (error !== undefined) page.error = error;
+  return page;
+}
+
+function readEntry(fields: Fields): HistoryEntry {
+  const sequence = number(fields.sequence) ?? -1;
+  return {
+    messageId: text(fields.message_id) || `history-${sequence}`,
+    sequence,
+    role: fields.role === "user" || fields.role === "system" ? fields.role : "assistant",
+    blocks: readBlocks(fields.content_blocks, fields.content),
+    at: moment(fields.createdAt ?? fields.created_at ?? fields.timestamp, 0),
+  };
+}
+
+export function readReplay(payload: Fields): ReplayPage {
+  const page: ReplayPage = {
+    messages: list(payload.messages).map((each) => {
+      const fields = record(each);
+      const sequence = number(fields.sequence);
+      return { content: text(fields.content), at: moment(fields.timestamp, 0), ...(sequence !== undefined && { sequence }) };
+    }),
+    hasMore: payload.has_more === true,
+  };
+  const first = number(payload.first_sequence);
+  const last = number(payload.last_sequence);
+  const current = number(payload.current_sequence);
+  if (first !== undefined) page.firstSequence = first;
+  if (last !== undefined) page.lastSequence = last;
+  if (current !== undefined) page.currentSequence = current;
+  return page;
+}

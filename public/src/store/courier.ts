@@ -1,0 +1,151 @@
+/** Carries this tab's messages to the workstation: once each, in order, and says what became of them. */
+
+import { ACK_WITHIN, VOICE_ACK_WITHIN } from "../protocol/limits";
+import { newId } from "../protocol/ids";
+import type { Incoming } from "../protocol/messages";
+import * as outgoing from "../protocol/outgoing";
+import { livingTabs } from "../vault/tabs";
+import { acceptOwn, applyExecuting } from "./chat";
+import { update, type Core } from "./core";
+import { afterLoss, change, nextToSend, stateForNew, without } from "./outbox";
+import { sessionOf, withChat } from "./sessions";
+import type { ChatKey, OutboxItem } from "./state";
+
+type Failure = Extract<Incoming, { type: "error" }>;
+
+export class Courier {
+  private readonly deadlines = new Map<string, () => void>();
+  private pumping = false;
+  /** Writes to the vault, one after the other: a late "keep" must not bring a sent message back. */
+  private writes: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly core: Core) {}
+
+  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration">): void {
+    const state = this.core.store.getState();
+    const item: OutboxItem = {
+      id: newId("msg"),
+      chat,
+      ...content,
+      createdAt: this.core.clock.now(),
+      sentAt: null,
+      state: stateForNew(state, chat),
+      error: null,
+    };
+    this.core.store.setState({ outbox: [...state.outbox, item] });
+    this.keep(item.id);
+    this.pump();
+  }
+
+  /** Puts on the wire whatever may go now. */
+  pump(): void {
+    if (this.pumping || !this.core.synced || !this.core.link?.usable) return;
+    this.pumping = true;
+    for (let item = nextToSend(this.core.store.getState()); item; item = nextToSend(this.core.store.getState())) {
+      if (!this.put(item)) break;
+    }
+    this.pumping = false;
+  }
+
+  /** At once, though the agent works or an earlier try failed. The id stays, so that the workstation knows it again. */
+  push(id: string): void {
+    this.alter(id, { state: "waiting", error: null });
+    const item = this.find(id);
+    if (item && this.core.synced) this.put(item);
+  }
+
+  discard(id: string): void {
+    this.stopDeadline(id);
+    update(this.core, (state) => ({ outbox: without(state.outbox, id) }));
+    this.write(() => this.core.vault.dropItem(id));
+  }
+
+  acknowledged(id: string): boolean {
+    const item = this.find(id);
+    if (!item) return false;
+    update(this.core, (state) => withChat(state, item.chat, (chat) => acceptOwn(chat, item, this.core.clock.now())));
+    this.discard(id);
+    return true;
+  }
+
+  /** True when the error was about a message of ours. */
+  refused({ id, code, message }: Failure): boolean {
+    const item = id === undefined ? undefined : this.find(id);
+    if (!item) return false;
+    this.stopDeadline(item.id);
+    if (code === "SESSION_BUSY") {
+      update(this.core, (state) => withChat(state, item.chat, (chat) => applyExecuting(chat, true)));
+      this.alter(item.id, { state: "queued" });
+    } else if (code === "WORKSTATION_OFFLINE" || code === "UNAUTHENTICATED") {
+      this.alter(item.id, { state: "waiting" });
+    } else {
+      this.alter(item.id, { state: "failed", error: message || code });
+    }
+    return true;
+  }
+
+  /** The history has told whether it arrived before the connection went. */
+  settle = (item: OutboxItem, arrived: boolean): void => {
+    if (arrived) this.discard(item.id);
+    else this.alter(item.id, { state: "waiting" });
+  };
+
+  lost(): void {
+    for (const id of [...this.deadlines.keys()]) this.stopDeadline(id);
+    update(this.core, (state) => ({ outbox: afterLoss(state.outbox) }));
+  }
+
+  /** Unsent messages of an earlier page, unless another tab still cares for them. */
+  async inherit(workstationId: string): Promise<OutboxItem[]> {
+    const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
+    const mine = saved.filter((each) => each.workstationId === workstationId && !(living?.has(each.tab) && each.tab !== this.core.tab));
+    const items = mine.map(({ item }): OutboxItem => (item.state === "sending" ? { ...item, state: "unsure" } : item));
+    for (const item of items) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
+    return items.sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  private put(item: OutboxItem): boolean {
+    const session = sessionOf(item.chat);
+    const message =
+      item.audio === undefined
+        ? outgoing.say(item.id, session, item.text)
+        : outgoing.sayVoice(item.id, session, item.audio, item.format ?? "webm");
+    if (!this.core.send(message)) return false;
+    this.core.asked.add(item.chat);
+    this.alter(item.id, { state: "sending", sentAt: this.core.clock.now(), error: null });
+    this.stopDeadline(item.id);
+    const within = item.audio === undefined ? ACK_WITHIN : VOICE_ACK_WITHIN;
+    this.deadlines.set(item.id, this.core.clock.after(within, () => this.late(item.id)));
+    return true;
+  }
+
+  private late(id: string): void {
+    this.deadlines.delete(id);
+    if (this.find(id)?.state === "sending") this.alter(id, { state: "failed", error: "no-ack" });
+  }
+
+  private stopDeadline(id: string): void {
+    this.deadlines.get(id)?.();
+    this.deadlines.delete(id);
+  }
+
+  private alter(id: string, fields: Partial<OutboxItem>): void {
+    update(this.core, (state) => ({ outbox: change(state.outbox, id, fields) }));
+    this.keep(id);
+  }
+
+  private keep(id: string): void {
+    const item = this.find(id);
+    const workstationId = this.core.store.getState().current;
+    if (item && workstationId) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
+  }
+
+  /** A full or forbidden storage costs the message only its life beyond this page. */
+  private write(work: () => Promise<void>): void {
+    this.writes = this.writes.then(work).catch(() => {});
+  }
+
+  private find(id: string): OutboxItem | undefined {
+    return this.core.store.getState().outbox.find((item) => item.id === id);
+  }
+}

@@ -1,0 +1,208 @@
+/** What each incoming message does to the state, and what it sets going. */
+
+import type { Incoming } from "../protocol/messages";
+import { FOLLOWED_MOST } from "../protocol/limits";
+import * as outgoing from "../protocol/outgoing";
+import {
+  applyExecuting,
+  applyOutput,
+  applyStreaming,
+  applyTranscription,
+  applyUserMessage,
+  applyVoiceOutput,
+  isEcho,
+} from "./chat";
+import { update, type Core } from "./core";
+import type { Courier } from "./courier";
+import type { Historian } from "./historian";
+import { plainText } from "./match";
+import { chatsInDoubt } from "./outbox";
+import { applySync, chatOf, isTerminal, keyOf, sessionCreated, sessionTerminated, withChat } from "./sessions";
+import type { Sounds } from "./sounds";
+import { SUPERVISOR, type Chat, type ChatKey } from "./state";
+import { Stream } from "./stream";
+import type { Terminals } from "./terminals";
+
+type Message<Type extends Incoming["type"]> = Extract<Incoming, { type: Type }>;
+
+export interface Parts {
+  courier: Courier;
+  historian: Historian;
+  terminals: Terminals;
+  sounds: Sounds;
+}
+
+export class Dispatch {
+  readonly stream: Stream;
+
+  constructor(
+    private readonly core: Core,
+    private readonly parts: Parts,
+  ) {
+    this.stream = new Stream(core.clock, (output) => this.output(output));
+  }
+
+  receive = (message: Incoming): void => {
+    if (message.type === "output") return this.stream.take(message);
+    this.stream.flush();
+    if (this.core.requests.settle(message) && message.type !== "error") return;
+    this.handle(message);
+  };
+
+  private handle(message: Incoming): void {
+    switch (message.type) {
+      case "auth.success":
+        return this.introduced(message);
+      case "sync.state":
+        return this.synchronised(message);
+      case "ack":
+        return void this.parts.courier.acknowledged(message.messageId);
+      case "response":
+        return void this.parts.courier.acknowledged(message.id);
+      case "error":
+        return this.failed(message);
+      case "session.created":
+        return this.created(message);
+      case "session.terminated":
+        return update(this.core, (state) => sessionTerminated(state, message.sessionId));
+      case "session.subscribed":
+        return this.subscribed(message);
+      case "session.resized":
+        return this.parts.terminals.resized(message);
+      case "session.error":
+        return this.sessionError(message);
+      case "terminal.output":
+        return this.parts.terminals.output(message.sessionId, message.content, message.sequence);
+      case "replay":
+        return this.parts.terminals.replayed(message.sessionId, message.page);
+      case "user_message":
+        return this.userMessage(message);
+      case "transcription":
+        return this.chat(keyOf(message.chat), (chat) =>
+          applyTranscription(chat, message.text, message.messageId, message.error),
+        );
+      case "voice_output":
+        return this.spoken(message);
+      case "context_cleared":
+        return this.chat(SUPERVISOR, (chat) => ({ ...chat, messages: [], hasOlder: false, executing: false }));
+      default:
+        return;
+    }
+  }
+
+  private introduced({ workstationName, workstationVersion, workspacesRoot }: Message<"auth.success">): void {
+    update(this.core, (state) => ({
+      workstationName: workstationName ?? state.workstationName,
+      workstationVersion: workstationVersion ?? state.workstationVersion,
+      workspacesRoot: workspacesRoot ?? state.workspacesRoot,
+    }));
+  }
+
+  private synchronised({ state: sync }: Message<"sync.state">): void {
+    this.core.synced = true;
+    update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
+    const state = this.core.store.getState();
+    const agents = Object.values(state.sessions).filter((session) => !isTerminal(session));
+    for (const session of agents.slice(-FOLLOWED_MOST)) this.core.send(outgoing.subscribe(session.id));
+    this.parts.terminals.resume();
+    const behind = new Set(chatsInDoubt(state.outbox));
+    if (state.watching && !isTerminal(state.sessions[state.watching])) behind.add(state.watching);
+    for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
+    this.parts.courier.pump();
+  }
+
+  private created({ session }: Message<"session.created">): void {
+    update(this.core, (state) => sessionCreated(state, session));
+    if (!isTerminal(session)) this.core.send(outgoing.subscribe(session.id));
+  }
+
+  private subscribed(message: Message<"session.subscribed">): void {
+    const { sessionId, isExecuting, streaming, streamingId } = message;
+    const session = this.core.store.getState().sessions[sessionId];
+    if (message.isMaster !== undefined || isTerminal(session)) return this.parts.terminals.subscribed(message);
+    if (isExecuting === undefined) return;
+    this.chat(sessionId, (chat) => {
+      const told = applyExecuting(chat, isExecuting);
+      return isExecuting ? applyStreaming(told, streaming, streamingId, this.core.clock.now()) : told;
+    });
+  }
+
+  private output(output: Message<"output">): void {
+    const key = keyOf(output.chat);
+    const { messages } = chatOf(this.core.store.getState(), key);
+    const told = messages.some((message) => message.messageId === output.streamingId && !message.streaming);
+    this.chat(key, (chat) => applyOutput(chat, output, this.core.clock.now()));
+    if (output.complete && !(told && output.streamingId) && this.exists(key)) this.finished(key, output);
+    if (output.complete) this.parts.courier.pump();
+  }
+
+  private finished(key: ChatKey, { blocks }: Message<"output">): void {
+    if (blocks.some((block) => block.kind === "cancel")) return;
+    update(this.core, (state) =>
+      state.watching === key ? {} : { unread: { ...state.unread, [key]: (state.unread[key] ?? 0) + 1 } },
+    );
+    this.core.emit({ kind: "answer-done", chat: key, text: plainText(blocks) });
+  }
+
+  private userMessage(message: Message<"user_message">): void {
+    const key = keyOf(message.chat);
+    const state = this.core.store.getState();
+    const now = this.core.clock.now();
+    if (message.fromDevice === this.core.deviceId && isEcho(chatOf(state, key), state.outbox, message, now)) return;
+    this.core.asked.delete(key);
+    this.chat(key, (chat) => applyUserMessage(chat, message, now));
+  }
+
+  private spoken(message: Message<"voice_output">): void {
+    const key = keyOf(message.chat);
+    const mine = this.core.asked.has(key) && (message.fromDevice ?? this.core.deviceId) === this.core.deviceId;
+    this.parts.sounds.keep("output", message.messageId, { audio: message.audio, format: message.format });
+    this.chat(key, (chat) => applyVoiceOutput(chat, message.messageId, message.duration));
+    const { audio, format, messageId } = message;
+    this.core.emit({ kind: "voice-output", chat: key, messageId, audio, format, mine });
+  }
+
+  private sessionError({ sessionId, code, message }: Message<"session.error">): void {
+    if (code === "SESSION_NOT_FOUND") return update(this.core, (state) => sessionTerminated(state, sessionId));
+    this.chat(sessionId, (chat) => withError(applyExecuting(chat, false), code, message, this.core.clock.now()));
+    this.parts.courier.pump();
+  }
+
+  /** An error that answers nothing we asked is shown, unless the link has dealt with it. */
+  private failed(error: Message<"error">): void {
+    if (this.parts.courier.refused(error) || error.id !== undefined || error.code === "WORKSTATION_OFFLINE") return;
+    this.core.store.setState((state) => ({
+      notices: [...state.notices.slice(-2), { id: `error-${this.core.clock.now()}`, kind: "error", text: error.message || error.code }],
+    }));
+  }
+
+  private chat(key: ChatKey, step: (chat: Chat) => Chat): void {
+    if (this.exists(key)) update(this.core, (state) => withChat(state, key, step));
+  }
+
+  /** Words about a session that is gone, or was never told of, open no chat. */
+  private exists(key: ChatKey): boolean {
+    return key === SUPERVISOR || key in this.core.store.getState().sessions;
+  }
+}
+
+function withError(chat: Chat, code: string, message: string, now: number): Chat {
+  return {
+    ...chat,
+    messages: [
+      ...chat.messages,
+      {
+        key: `error-${now}-${chat.messages.length}`,
+        messageId: null,
+        sequence: null,
+        role: "assistant",
+        blocks: [{ kind: "error", id: "error", content: message || code, code }],
+        at: now,
+        seenAt: now,
+        streaming: false,
+        delivery: null,
+        foreign: false,
+      },
+    ],
+  };
+}

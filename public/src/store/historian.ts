@@ -1,0 +1,128 @@
+/** Fetches history: the newest page on opening, what was missed while away, and older pages on scrolling up. */
+
+import { RequestFailed } from "../connection/requests";
+import { newId } from "../protocol/ids";
+import { GAP_PAGES } from "../protocol/limits";
+import type { HistoryEntry, HistoryPage } from "../protocol/messages";
+import * as outgoing from "../protocol/outgoing";
+import { applyExecuting, applyStreaming } from "./chat";
+import { update, type Core } from "./core";
+import { plainText } from "./match";
+import { dropBefore, mergeGap, mergeNewest, mergeOlder, newestSequence, oldestSequence } from "./merge";
+import { inChat } from "./outbox";
+import { chatOf, sessionOf, withChat } from "./sessions";
+import type { Chat, ChatKey, OutboxItem } from "./state";
+
+/** How far this device's clock and the workstation's may be apart when they must agree on a moment. */
+const CLOCK_SKEW = 60_000;
+
+export class Historian {
+  constructor(
+    private readonly core: Core,
+    /** What became of messages that were under way when the connection went. */
+    private readonly settle: (item: OutboxItem, arrived: boolean) => void,
+  ) {}
+
+  async loadNewest(key: ChatKey): Promise<void> {
+    if (this.chat(key).loading !== "no") return;
+    this.change(key, (chat) => ({ ...chat, loading: "newest", error: null }));
+    try {
+      const known = newestSequence(this.chat(key));
+      const page = await this.page(key);
+      const fresh = unknownEntries(this.chat(key), page.entries);
+      const { gapBefore } = this.apply(key, page, (chat, now) => mergeNewest(chat, page, now));
+      const missed = gapBefore === null ? [] : await this.closeGap(key, gapBefore, known!);
+      this.change(key, (chat) => ({ ...this.alive(chat, page), loading: "no", freshness: "fresh" }));
+      this.settleDoubts(key, [...fresh, ...missed]);
+    } catch (error) {
+      this.failed(key, error);
+    }
+  }
+
+  async loadOlder(key: ChatKey): Promise<void> {
+    const chat = this.chat(key);
+    const before = oldestSequence(chat);
+    if (chat.loading !== "no" || !chat.hasOlder || before === null) return;
+    this.change(key, (each) => ({ ...each, loading: "older", error: null }));
+    try {
+      const page = await this.page(key, before);
+      this.change(key, (each) => ({ ...mergeOlder(each, page, this.core.clock.now()), loading: "no" }));
+    } catch (error) {
+      this.failed(key, error);
+    }
+  }
+
+  private async closeGap(key: ChatKey, first: number, known: number): Promise<HistoryEntry[]> {
+    const missed: HistoryEntry[] = [];
+    let before: number | null = first;
+    for (let pages = 0; before !== null; pages += 1) {
+      if (pages === GAP_PAGES) {
+        const cut = before;
+        this.change(key, (chat) => dropBefore(chat, cut));
+        break;
+      }
+      const page = await this.page(key, before);
+      missed.push(...page.entries);
+      before = this.apply(key, page, (chat, now) => mergeGap(chat, page, known, now)).gapBefore;
+    }
+    return missed;
+  }
+
+  private async page(key: ChatKey, before?: number): Promise<HistoryPage> {
+    const id = newId("history");
+    const message = outgoing.history(id, sessionOf(key), before);
+    const answer = await this.core.requests.ask({ ...message, id });
+    if (answer.type !== "history") throw new RequestFailed("INVALID_PAYLOAD");
+    if (answer.page.error) throw new RequestFailed("history", answer.page.error);
+    return answer.page;
+  }
+
+  private apply<Result extends { chat: Chat }>(key: ChatKey, _page: HistoryPage, step: (chat: Chat, now: number) => Result): Result {
+    const result = step(this.chat(key), this.core.clock.now());
+    this.change(key, () => result.chat);
+    return result;
+  }
+
+  /** What the page says about the answer that is being given right now. */
+  private alive(chat: Chat, page: HistoryPage): Chat {
+    if (page.isExecuting === undefined) return chat;
+    const told = applyExecuting(chat, page.isExecuting);
+    const streams = told.messages.some((message) => message.streaming);
+    return page.isExecuting && !streams ? applyStreaming(told, page.streaming, undefined, this.core.clock.now()) : told;
+  }
+
+  private settleDoubts(key: ChatKey, news: HistoryEntry[]): void {
+    for (const item of inChat(this.core.store.getState().outbox, key)) {
+      if (item.state !== "unsure") continue;
+      const known = this.chat(key).messages.some((message) => message.messageId === item.id);
+      this.settle(item, known || news.some((entry) => isItem(entry, item)));
+    }
+  }
+
+  private failed(key: ChatKey, error: unknown): void {
+    const code = error instanceof RequestFailed ? error.code : "INTERNAL_ERROR";
+    // A connection that went is told elsewhere; the chat loads again by itself.
+    const shown = code === "lost" || code === "offline" ? null : code;
+    this.change(key, (chat) => ({ ...chat, loading: "no", error: shown }));
+    if (!(error instanceof RequestFailed)) throw error;
+  }
+
+  private chat(key: ChatKey): Chat {
+    return chatOf(this.core.store.getState(), key);
+  }
+
+  private change(key: ChatKey, step: (chat: Chat) => Chat): void {
+    update(this.core, (state) => withChat(state, key, step));
+  }
+}
+
+function unknownEntries(chat: Chat, entries: HistoryEntry[]): HistoryEntry[] {
+  const known = new Set(chat.messages.map((message) => message.messageId));
+  return entries.filter((entry) => !known.has(entry.messageId));
+}
+
+function isItem(entry: HistoryEntry, item: OutboxItem): boolean {
+  if (entry.messageId === item.id) return true;
+  if (entry.role !== "user" || item.audio !== undefined || entry.at < (item.sentAt ?? 0) - CLOCK_SKEW) return false;
+  return plainText(entry.blocks).trim() === item.text.trim();
+}

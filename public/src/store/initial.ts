@@ -1,0 +1,55 @@
+/** What everything starts from. */
+
+import type { Chat, ConnectionState, Settings, State } from "./state";
+
+export const SETTINGS: Settings = {
+  theme: "system",
+  textSize: "normal",
+  terminalFontSize: 14,
+  autoplay: true,
+  playbackRate: 1,
+  notifications: false,
+  sounds: false,
+  sendWith: "enter",
+  showThinking: true,
+};
+
+export const IDLE: ConnectionState = { phase: "idle", since: 0, why: "", retryAt: null };
+
+export const EMPTY_CHAT: Chat = {
+  messages: [],
+  hasOlder: false,
+  loading: "no",
+  freshness: "none",
+  executing: false,
+  error: null,
+};
+
+/** Everything that belongs to one workstation and goes when another is selected. */
+export const NO_WORKSTATION = {
+  connection: IDLE,
+  workstationName: "",
+  workstationVersion: "",
+  workspacesRoot: "",
+  syncedAt: null,
+  sessions: {},
+  agents: [],
+  workspaces: [],
+  hiddenBaseTypes: [],
+  chats: {},
+  outbox: [],
+  drafts: {},
+  unread: {},
+  terminals: {},
+} satisfies Partial<State>;
+
+export const INITIAL: State = {
+  workstations: [],
+  loaded: false,
+  durable: true,
+  current: null,
+  watching: null,
+  settings: SETTINGS,
+  notices: [],
+  ...NO_WORKSTATION,
+};

@@ -1,0 +1,105 @@
+/** The paired workstations: which there are, which one is looked at, and the link to it. */
+
+import { ReconnectingLink } from "../connection/link";
+import type { LinkEvents, LinkTarget, Socket } from "../connection/types";
+import { newId } from "../protocol/ids";
+import type { PairingData } from "../protocol/pairing";
+import * as memory from "../vault/memory";
+import type { SavedWorkstation } from "../vault/vault";
+import type { Core } from "./core";
+import { NO_WORKSTATION } from "./initial";
+import type { OutboxItem, State, Workstation } from "./state";
+
+export interface Selection {
+  /** Everything that belongs to the workstation left. */
+  leave(): void;
+  inherit(workstationId: string): Promise<OutboxItem[]>;
+  events: LinkEvents;
+}
+
+export class Workstations {
+  private saved: SavedWorkstation[] = [];
+
+  constructor(
+    private readonly core: Core,
+    private readonly selection: Selection,
+    private readonly open: (url: string) => Socket,
+  ) {}
+
+  async load(): Promise<void> {
+    this.saved = await this.core.vault.workstations();
+    this.saved.sort((a, b) => a.addedAt - b.addedAt);
+    const wanted = memory.recall<string | null>("current", null);
+    const current = this.saved.find((each) => each.id === wanted) ?? this.saved[0];
+    this.show();
+    if (current) await this.select(current.id);
+    this.core.store.setState({ loaded: true, durable: this.core.vault.durable });
+  }
+
+  /** The same tunnel paired again keeps its place and its drafts; only key and address change. */
+  async pair(data: PairingData, name: string): Promise<string> {
+    const known = this.saved.find((each) => each.tunnelId === data.tunnelId && each.url === data.url);
+    const workstation: SavedWorkstation = {
+      id: known?.id ?? newId("ws"),
+      name: name || (known?.name ?? ""),
+      tunnelId: data.tunnelId,
+      url: data.url,
+      authKey: data.key,
+      addedAt: known?.addedAt ?? this.core.clock.now(),
+    };
+    await this.keep(workstation);
+    await this.select(workstation.id);
+    return workstation.id;
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    const known = this.saved.find((each) => each.id === id);
+    if (known) await this.keep({ ...known, name });
+  }
+
+  async forget(id: string): Promise<void> {
+    this.saved = this.saved.filter((each) => each.id !== id);
+    await this.core.vault.forget(id);
+    memory.forgetAll(`draft.${id}.`);
+    memory.remember(`sessions.${id}`, undefined);
+    this.show();
+    if (this.core.store.getState().current === id) await this.select(this.saved[0]?.id ?? null);
+  }
+
+  async select(id: string | null): Promise<void> {
+    const workstation = this.saved.find((each) => each.id === id);
+    this.core.link?.stop();
+    this.core.link = null;
+    this.selection.leave();
+    const known = workstation ? memory.recall<Partial<State>>(`sessions.${workstation.id}`, {}) : {};
+    const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : {};
+    this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, current: workstation?.id ?? null });
+    memory.remember("current", workstation?.id);
+    if (!workstation) return;
+    const outbox = await this.selection.inherit(workstation.id);
+    // Another one may have been chosen while the vault was read.
+    if (this.core.store.getState().current !== workstation.id || this.core.link) return;
+    this.core.store.setState((state) => ({ outbox: [...outbox, ...state.outbox] }));
+    this.core.link = new ReconnectingLink(this.target(workstation), this.open, this.core.clock, this.selection.events);
+    this.core.link.start();
+  }
+
+  private target({ url, tunnelId, authKey }: SavedWorkstation): LinkTarget {
+    return { url, tunnelId, authKey, deviceId: this.core.deviceId };
+  }
+
+  private async keep(workstation: SavedWorkstation): Promise<void> {
+    const others = this.saved.filter((each) => each.id !== workstation.id);
+    this.saved = [...others, workstation].sort((a, b) => a.addedAt - b.addedAt);
+    await this.core.vault.keep(workstation);
+    this.show();
+  }
+
+  private show(): void {
+    this.core.store.setState({ workstations: this.saved.map(withoutKey) });
+  }
+}
+
+function withoutKey({ id, name, tunnelId, url, addedAt }: SavedWorkstation): Workstation {
+  return { id, name, tunnelId, url, addedAt };
+}
