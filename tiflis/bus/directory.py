@@ -5,6 +5,8 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from nats.aio.client import Client
+
 from tiflis.bus import subjects
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.bus.follower import Follower
@@ -73,6 +75,11 @@ class Directory:
                 except Failure as error:
                     log.debug("directory unavailable", extra={"reason": reason_of(error)})
             await asyncio.sleep(PAUSE_SECONDS)
+
+    @property
+    def connection(self) -> Client:
+        """The connection to NATS, for others who keep something in JetStream. DirectoryUnavailable."""
+        return self._store.client
 
     # -- records
 

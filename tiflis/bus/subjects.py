@@ -8,6 +8,7 @@ from tiflis.bus.errors import BadSubject
 HELLO = "tiflis.hello"
 GONE = "tiflis.gone"
 ASK = "tiflis.ask"
+LIMITS = "tiflis.limits"
 
 # 128 characters: twice the longest tunnel id, far below the 4 KiB control line of NATS.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")

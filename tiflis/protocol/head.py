@@ -13,8 +13,10 @@ from tiflis.protocol.errors import InvalidPayload
 
 _ABSENT = msgspec.Raw(b"")
 _SPACE = b" \t\r\n"
-# An id longer than this is echoed in errors but not remembered for routing its answer.
+# An id longer than this is not remembered for routing its answer.
 MAX_REMEMBERED_ID = 256
+# An id longer than this is not even echoed.
+MAX_ECHOED_ID = 4096
 
 
 class Head(msgspec.Struct, gc=False):
@@ -110,6 +112,12 @@ def document(raw: msgspec.Raw) -> dict[str, Any] | None:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         value = loads(raw)
     return value if isinstance(value, dict) else None
+
+
+def echoable(raw: msgspec.Raw) -> bytes:
+    """A message's ``id`` as it came, for an error that answers it; empty if absent or absurdly long."""
+    text = bytes(raw)
+    return text if len(text) <= MAX_ECHOED_ID else b""
 
 
 def request_id(text: bytes) -> bytes:

@@ -15,3 +15,11 @@ def is_tunnel_id(text: object) -> bool:
 def tunnel_id_from(chance: bytes) -> str:
     """A new tunnel id out of ``TUNNEL_ID_LENGTH`` bytes of a cryptographic source."""
     return "".join(ALPHABET[byte & 63] for byte in chance[:TUNNEL_ID_LENGTH])
+
+
+MAX_DEVICE_ID = 512  # characters; clients use UUIDs
+
+
+def is_device_id(text: str) -> bool:
+    """Whether ``text`` may name a device: anything short without control characters."""
+    return 0 < len(text) <= MAX_DEVICE_ID and text.isprintable()

@@ -7,7 +7,7 @@ import msgspec
 
 from tiflis.protocol import head
 from tiflis.protocol.errors import InvalidPayload, TunnelError
-from tiflis.protocol.ids import is_tunnel_id
+from tiflis.protocol.ids import is_device_id, is_tunnel_id
 
 PROTOCOL_VERSION = "1.0.0"
 MIN_API_KEY = 32
@@ -87,14 +87,16 @@ def read_registration(payload: msgspec.Raw) -> Registration:
 def read_connection(payload: msgspec.Raw) -> Connection:
     """Raises InvalidPayload with one detail per wrong field."""
     fields = _Fields(payload)
-    read = Connection(
-        fields.text("tunnel_id"),
-        fields.text("auth_key", MIN_AUTH_KEY),
-        fields.text("device_id"),
-        fields.flag("reconnect"),
-    )
+    tunnel_id = fields.text("tunnel_id")
+    auth_key = fields.text("auth_key", MIN_AUTH_KEY)
+    device_id = fields.text("device_id")
+    reconnect = fields.flag("reconnect")
+    if tunnel_id and not is_tunnel_id(tunnel_id):
+        fields.wrong["payload.tunnel_id"] = "up to 64 letters, digits, - or _"
+    if device_id and not is_device_id(device_id):
+        fields.wrong.setdefault("payload.device_id", "up to 512 printable characters")
     fields.check("connect")
-    return read
+    return Connection(tunnel_id, auth_key, device_id, reconnect)
 
 
 def read_auth(payload: msgspec.Raw) -> tuple[str, str]:

@@ -1,0 +1,114 @@
+"""Which worker is a tunnel's home: claims in the directory, by compare-and-set.
+
+The generation in a record rises with every claim; whoever holds an older one is nobody's home any more.
+"""
+
+import secrets
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+from tiflis.bus.directory import Directory, Record
+from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelNotFound
+from tiflis.protocol.ids import TUNNEL_ID_LENGTH, is_tunnel_id, tunnel_id_from
+from tiflis.protocol.messages import Registration
+from tiflis.relay.keys import Keyring
+
+ATTEMPTS = 8  # claims of one tunnel that may be lost to others before we give up: more is a storm
+
+
+class Claim(NamedTuple):
+    """A claim that was won: the record now, what it was before, and whether the tunnel was known."""
+
+    record: Record
+    previous: Record | None
+    restored: bool
+
+
+class Claims:
+    """The directory as the relay uses it. Raises TunnelError only."""
+
+    def __init__(self, directory: Directory, keyring: Keyring, me: str, warmup: float) -> None:
+        """``warmup``: seconds after an empty start during which no tunnel is surely unknown."""
+        self._directory, self._keyring, self._me = directory, keyring, me
+        self._sure_at = time.monotonic() + warmup
+
+    async def find(self, tunnel_id: str, fresh: bool = False) -> Record:
+        """The tunnel's record, from the store if the followed copy lacks it or ``fresh`` asks for it.
+
+        Raises TunnelNotFound only for a tunnel that the directory surely does not hold, else Starting.
+        """
+        if not is_tunnel_id(tunnel_id):
+            raise TunnelNotFound
+        record = None if fresh else self._directory.get(tunnel_id)
+        try:
+            record = record or await self._directory.read(tunnel_id)
+        except DirectoryUnavailable:
+            record = self._directory.get(tunnel_id)
+            if record is None:
+                raise Starting from None
+        if record is not None:
+            return record
+        early = self._directory.started_empty and time.monotonic() < self._sure_at
+        raise Starting if early else TunnelNotFound
+
+    def matches(self, record: Record, auth_key: str) -> bool:
+        return self._keyring.matches(record.tunnel_id, auth_key, record.key_id, record.key_digest)
+
+    async def register(self, said: Registration) -> Claim:
+        """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed."""
+        wanted = said.previous_tunnel_id
+        try:
+            for attempt in range(ATTEMPTS):
+                current = None
+                if wanted is not None:
+                    # The followed copy saves a look; when a claim by it fails, look for ourselves.
+                    current = None if attempt else self._directory.get(wanted)
+                    current = current or await self._directory.read(wanted)
+                    if current is not None and not self.matches(current, said.auth_key):
+                        wanted = current = None  # another workstation's tunnel: this one gets its own
+                tunnel_id = wanted or tunnel_id_from(secrets.token_bytes(TUNNEL_ID_LENGTH))
+                try:
+                    record = await self._directory.put(self._registered(tunnel_id, said, current))
+                except Conflict:
+                    continue
+                return Claim(record, current, restored=current is not None)
+        except DirectoryUnavailable:
+            raise RegistrationFailed from None
+        raise RegistrationFailed
+
+    def _registered(self, tunnel_id: str, said: Registration, current: Record | None) -> Record:
+        key_id, digest = self._keyring.digest(tunnel_id, said.auth_key)
+        return Record(
+            tunnel_id=tunnel_id,
+            name=said.name,
+            key_digest=digest,
+            key_id=key_id,
+            generation=current.generation + 1 if current else 1,
+            home=self._me,
+            online=True,
+            online_since=time.time(),
+            revision=current.revision if current else 0,
+        )
+
+    async def care_for(self, record: Record) -> Record:
+        """Become the home of a tunnel that has none. Raises Conflict, DirectoryUnavailable."""
+        return await self._directory.put(
+            replace(record, home=self._me, online=False, generation=record.generation + 1)
+        )
+
+    async def reclaim(self, record: Record) -> Record:
+        """Take back a tunnel whose workstation is here. Raises Conflict, DirectoryUnavailable."""
+        return await self._directory.put(
+            replace(record, home=self._me, online=True, generation=record.generation + 1)
+        )
+
+    async def rewrite(self, record: Record, /, **changes: object) -> Record:
+        """Change our own record, at the same generation. Raises Conflict, DirectoryUnavailable."""
+        return await self._directory.put(replace(record, **changes))  # type: ignore[arg-type] # fields of Record
+
+    def newer(self, record: Record) -> bool:
+        """Whether the directory holds a later claim than ``record``."""
+        current = self._directory.get(record.tunnel_id)
+        return current is not None and current.generation > record.generation

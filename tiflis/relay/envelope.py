@@ -1,0 +1,122 @@
+"""How a home and an edge write to each other inside a channel: one kind byte, fixed fields, then the text.
+
+An edge is a worker with clients, or watch calls, of a tunnel whose home is elsewhere. ``n`` is a client's
+socket number in its worker.
+"""
+
+import struct
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tiflis.protocol.errors import (
+    InternalError,
+    InvalidPayload,
+    SendFailed,
+    TooLarge,
+    TunnelError,
+    WorkstationOffline,
+)
+
+# From the edge to the home
+ATTACH = 0x41  # n, flags, request, device id: a client is here
+DETACH = 0x44  # n: it has gone
+MESSAGE = 0x4D  # n, request, text: for the workstation
+CALL = 0x43  # number, operation and arguments, body: a watch's call
+TAKE = 0x54  # the sender is the new home: hand over
+
+# From the home to the edge
+SEND = 0x53  # n, text: for one client
+BROADCAST = 0x42  # text: for all connected clients
+ACCEPT = 0x4B  # n, text: the client is connected
+REFUSE = 0x52  # n, text: the client may not wait
+TELL = 0x50  # n, online: its workstation has come or gone
+REPLY = 0x59  # number, answer: to a watch's call
+STATE = 0x45  # the old home's state, for the new one
+
+CONNECTED = 1  # flags of ATTACH: what the client has been told already
+TOLD_OFFLINE = 2
+RECONNECT = 4
+
+_one = struct.Struct("!BI")
+_message = struct.Struct("!BIH")
+_attach = struct.Struct("!BIBH")
+
+Parts = list[bytes]
+
+
+class Arrival(NamedTuple):
+    """An ATTACH taken apart."""
+
+    number: int
+    flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT
+    request: bytes
+    device_id: str
+
+
+def attach(arrival: Arrival) -> Parts:
+    fields = _attach.pack(ATTACH, arrival.number, arrival.flags, len(arrival.request))
+    return [fields, arrival.request, arrival.device_id.encode()]
+
+
+def read_attach(message: bytes) -> Arrival:
+    _, number, flags, size = _attach.unpack_from(message)
+    end = _attach.size + size
+    return Arrival(number, flags, message[_attach.size : end], message[end:].decode())
+
+
+def message(number: int, request: bytes, text: bytes) -> Parts:
+    return [_message.pack(MESSAGE, number, len(request)) + request, text]
+
+
+def read_message(message: bytes) -> tuple[int, bytes, bytes]:
+    """A MESSAGE's socket number, request id and text."""
+    _, number, size = _message.unpack_from(message)
+    end = _message.size + size
+    return number, message[_message.size : end], message[end:]
+
+
+def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
+    """DETACH, SEND, ACCEPT, REFUSE, TELL or REPLY."""
+    return [_one.pack(kind, number), text]
+
+
+def read_numbered(message: bytes) -> tuple[int, bytes]:
+    return _one.unpack_from(message)[1], message[_one.size :]
+
+
+def call(number: int, operation: str, arguments: dict[str, Any], body: bytes) -> Parts:
+    head = msgspec.msgpack.encode((operation, arguments))
+    return [_attach.pack(CALL, number, 0, 0) + len(head).to_bytes(4, "big"), head, body]
+
+
+def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
+    start = _attach.size + 4
+    end = start + int.from_bytes(message[_attach.size : start], "big")
+    operation, arguments = msgspec.msgpack.decode(message[start:end])
+    return _attach.unpack_from(message)[1], operation, arguments, message[end:]
+
+
+def answered(answer: dict[str, Any]) -> bytes:
+    """A REPLY's text for a call that went well."""
+    return b"+" + msgspec.msgpack.encode(answer)
+
+
+def failed(problem: TunnelError) -> bytes:
+    """A REPLY's text for a call that the home refused."""
+    return b"-" + msgspec.msgpack.encode((type(problem).__name__, str(problem), problem.details))
+
+
+def read_answer(text: bytes) -> dict[str, Any]:
+    """The answer; raises the TunnelError that the home raised."""
+    if text[:1] == b"+":
+        answer: dict[str, Any] = msgspec.msgpack.decode(text[1:])
+        return answer
+    name, message, details = msgspec.msgpack.decode(text[1:])
+    raise _PROBLEMS.get(name, InternalError)(message, details)
+
+
+_PROBLEMS = {
+    problem.__name__: problem
+    for problem in (InvalidPayload, SendFailed, TooLarge, WorkstationOffline, InternalError)
+}

@@ -1,0 +1,443 @@
+"""The home of one tunnel: its workstation, its devices, and every routing decision.
+
+It lives in the worker that claimed the tunnel in the directory: where the workstation's socket is, or, while
+there is none, wherever a device first asked for the tunnel.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from tiflis import __version__
+from tiflis.bus.directory import Record
+from tiflis.limits import Limits
+from tiflis.protocol import head, messages
+from tiflis.protocol.errors import WorkstationOffline
+from tiflis.protocol.head import Head
+from tiflis.protocol.routing import Requests
+from tiflis.relay.client import Attached, ClientSession
+from tiflis.relay.wire import Pause, Wire
+
+log = logging.getLogger(__name__)
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Workstation(Protocol):
+    """The tunnel's workstation as its home sees it."""
+
+    wire: Wire
+    auth_key: str
+
+    def superseded(self) -> None:
+        """A newer registration has taken its place."""
+
+
+class Desk(Protocol):
+    """The tunnel's watches."""
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
+    async def release(self) -> None:
+        """Write everything down for the next home; nothing more is queued here."""
+
+    def deliver(self, text: bytes) -> None: ...
+    def deliver_to(self, device_id: str, text: bytes) -> bool: ...
+    def devices(self) -> list[str]: ...
+    def workstation_registered(self, auth_key: str) -> None: ...
+
+
+class Neighbour(Protocol):
+    """Another worker with clients of this tunnel."""
+
+    def broadcast(self, text: bytes) -> None: ...
+    def hold(self, held: bool) -> None: ...
+    def sockets(self) -> set[tuple[str, int]]: ...
+    def close(self) -> None: ...
+
+
+class Host(Protocol):
+    """What a home needs of its worker."""
+
+    limits: Limits
+
+    def now(self) -> float: ...
+    def later(self, delay: float, callback: Callable[[], None], /) -> Timer: ...
+    def lost_desk(self, home: "Home") -> None:
+        """Another home has taken over this one's watches."""
+
+    def went_offline(self, home: "Home") -> None:
+        """The workstation has been away for longer than the grace: the directory should say so."""
+
+
+class Home:
+    """One tunnel's home. All methods run in the worker's event loop; none waits."""
+
+    desk: Desk  # the watches; given right after the home is made, for each needs the other
+
+    def __init__(self, host: Host, record: Record) -> None:
+        self.tunnel_id = record.tunnel_id
+        self.record = record  # as this home last wrote it
+        self.workstation: Workstation | None = None
+        self.devices: dict[str, list[Attached]] = {}
+        self.here: set[ClientSession] = set()  # connected clients in this worker
+        self.neighbours: set[Neighbour] = set()
+        self._host = host
+        self._requests = Requests()
+        self._grace: Timer | None = None
+        self._waiting: list[tuple[str, bytes, bytes]] = []  # device, request, text
+        self._waiting_bytes = 0
+        self._seen: dict[str, float] = {}  # when a device's last socket closed
+        self._departed: set[str] = set()  # devices that left while the workstation was away
+        self._held = False
+        self._pressing: set[Neighbour] = set()  # neighbours that take too little
+        self._expected: set[tuple[str, int]] = set()
+        self._greet_expected = False
+
+    @property
+    def workstation_online(self) -> bool:
+        return self.online
+
+    @property
+    def workstation_name(self) -> str:
+        return self.record.name
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody needs this tunnel now."""
+        return not (self.online or self.devices or self.neighbours or self.desk.devices())
+
+    @property
+    def online(self) -> bool:
+        """Whether the workstation is there, or has been until a moment ago."""
+        return self.workstation is not None or self._grace is not None
+
+    # The workstation comes and goes
+
+    def register(self, workstation: Workstation, welcome: bytes) -> None:
+        """The newest registration wins. ``welcome`` is the first thing that the workstation hears."""
+        old, self.workstation = self.workstation, workstation
+        if old is not None:
+            old.superseded()
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        self.hold(False)
+        workstation.wire.send(welcome)
+        for attached in self.everyone():
+            attached.introduced = False
+        self.desk.workstation_registered(workstation.auth_key)
+        self._flush_departed()
+        for attached in list(self.everyone()):
+            self._greet(attached, again=old is not None)
+        self._flush_waiting()
+        if self._expected:
+            workstation.wire.pause(Pause.GATHERING)
+
+    def _greet(self, attached: Attached, again: bool) -> None:
+        """Tell a client of its workstation, and the workstation of its device."""
+        if not attached.connected:
+            self._accept(attached)
+            return
+        self._introduce(attached)
+        if attached.told_offline or again:
+            attached.tell(True)
+
+    def _introduce(self, attached: Attached) -> None:
+        """A workstation that has registered again has forgotten its devices (protocol, section 3.3)."""
+        if self.workstation is None or attached.introduced:
+            return
+        self.workstation.wire.send(messages.auth(self.workstation.auth_key, attached.device_id))
+        for same in self.devices[attached.device_id]:
+            same.introduced = True
+
+    def _flush_departed(self) -> None:
+        departed, self._departed = self._departed, set()
+        for device_id in departed:
+            self._say_departed(device_id)
+
+    def _flush_waiting(self) -> None:
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for device_id, request, text in waiting:
+            self._to_workstation(device_id, request, text)
+
+    def workstation_lost(self, workstation: Workstation) -> None:
+        """Its socket has closed. A superseded one changes nothing."""
+        if self.workstation is not workstation:
+            return
+        self.workstation = None
+        self.hold(False)
+        self._grace = self._host.later(self._host.limits.offline_grace, self._gone)
+
+    def _gone(self) -> None:
+        """The grace is over: what waited is returned, and everyone is told."""
+        self._grace = None
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for device_id, request, _ in waiting:
+            self._send_to(device_id, messages.error(WorkstationOffline(), request))
+        for attached in list(self.everyone()):
+            if attached.connected and not attached.told_offline:
+                attached.tell(False)
+        self._host.went_offline(self)
+
+    # Devices come and go
+
+    def everyone(self) -> Iterable[Attached]:
+        """Every socket of every device."""
+        return (attached for sockets in self.devices.values() for attached in sockets)
+
+    def attach(self, client: ClientSession, request: bytes = b"") -> None:
+        """A client in this worker."""
+        if self._held:
+            client.hold(True)
+        self.arrive(client, request)
+        if client.connected:
+            self.here.add(client)
+
+    def arrive(self, attached: Attached, request: bytes = b"") -> None:
+        """A device's socket, new or on its way from another home; ``request``: the id of its ``connect``."""
+        sockets = self.devices.setdefault(attached.device_id, [])
+        sockets.append(attached)
+        self._departed.discard(attached.device_id)
+        if attached.connected:
+            self._rejoined(attached)
+        elif self.online:
+            self._accept(attached)
+        elif self._pending() > self._host.limits.pending_limit:
+            self._remove(attached)
+            attached.refuse(messages.error(WorkstationOffline(), request))
+        else:
+            attached.send(messages.error(WorkstationOffline(), request))
+
+    def _pending(self) -> int:
+        return sum(not attached.connected for attached in self.everyone())
+
+    def _accept(self, attached: Attached) -> None:
+        restored = attached.reconnect and self._known(attached)
+        attached.accept(messages.connected(self.tunnel_id, __version__, restored))
+        if isinstance(attached, ClientSession):
+            self.here.add(attached)
+
+    def _known(self, attached: Attached) -> bool:
+        """Whether the device was connected within the last minutes, also on another socket."""
+        if any(other.connected for other in self.devices[attached.device_id] if other is not attached):
+            return True
+        left = self._seen.get(attached.device_id)
+        return left is not None and self._host.now() - left <= self._host.limits.device_memory
+
+    def _rejoined(self, attached: Attached) -> None:
+        """A connected client whose tunnel has moved here."""
+        if self.workstation is not None:
+            self._greet(attached, again=self._greet_expected)
+        elif not self.online and not attached.told_offline:
+            attached.tell(False)
+
+    def detach(self, client: ClientSession) -> None:
+        """A client of this worker has gone."""
+        self.here.discard(client)
+        self.leave(client)
+
+    def leave(self, attached: Attached) -> None:
+        """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
+        if self._remove(attached) or not attached.connected:
+            return
+        device_id = attached.device_id
+        self._seen[device_id] = self._host.now()
+        if device_id not in self.desk.devices():
+            self._say_departed(device_id)
+
+    def _remove(self, attached: Attached) -> bool:
+        """Forget a socket. Returns whether its device has others."""
+        sockets = self.devices.get(attached.device_id, [])
+        if attached in sockets:
+            sockets.remove(attached)
+        if sockets:
+            return True
+        self.devices.pop(attached.device_id, None)
+        return False
+
+    def _say_departed(self, device_id: str) -> None:
+        if self.workstation is not None:
+            self.workstation.wire.send(messages.client_disconnected(device_id, self.tunnel_id))
+        else:
+            self._departed.add(device_id)
+
+    def device_left(self, device_id: str) -> None:
+        """A watch has disconnected: its device is gone unless it is connected in another way."""
+        if device_id not in self.devices:
+            self._say_departed(device_id)
+
+    def desk_lost(self) -> None:
+        self._host.lost_desk(self)
+
+    # From devices to the workstation
+
+    def forward(self, client: Attached, request: bytes, text: bytes) -> None:
+        """A message, spliced already, from a device; ``request``: its raw id, empty if it has none."""
+        workstation = self.workstation
+        if workstation is not None:
+            known = head.request_id(request) if request else b""
+            if known:
+                self._requests.note(client.device_id, known, self._host.now())
+            workstation.wire.send(text)
+        elif self._grace is not None and self._may_wait(text):
+            self._waiting.append((client.device_id, request, text))
+        else:
+            client.send(messages.error(WorkstationOffline(), request))
+
+    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+        """Like ``forward``, for a watch. Raises WorkstationOffline."""
+        if self.workstation is not None:
+            self._to_workstation(device_id, request_id, text)
+        elif self._grace is not None and self._may_wait(text):
+            self._waiting.append((device_id, request_id, text))
+        else:
+            raise WorkstationOffline
+
+    def _to_workstation(self, device_id: str, request: bytes, text: bytes) -> None:
+        assert self.workstation is not None
+        if known := head.request_id(request):
+            self._requests.note(device_id, known, self._host.now())
+        self.workstation.wire.send(text)
+
+    def _may_wait(self, text: bytes) -> bool:
+        """Whether there is room for one more message while the workstation is briefly away."""
+        if self._waiting and self._waiting_bytes + len(text) > self._host.limits.offline_grace_bytes:
+            return False
+        self._waiting_bytes += len(text)
+        return True
+
+    def hold(self, held: bool) -> None:
+        """The workstation reads slowly: its devices are not read until it has caught up."""
+        if held is self._held:
+            return
+        self._held = held
+        for sockets in self.devices.values():
+            for attached in sockets:
+                if isinstance(attached, ClientSession):
+                    attached.hold(held)
+        for neighbour in self.neighbours:
+            neighbour.hold(held)
+
+    # Other workers with clients of this tunnel
+
+    def join(self, neighbour: Neighbour) -> None:
+        self.neighbours.add(neighbour)
+        if self._held:
+            neighbour.hold(True)
+
+    def part(self, neighbour: Neighbour) -> None:
+        self.neighbours.discard(neighbour)
+        self.press(neighbour, False)
+
+    def press(self, neighbour: Neighbour, high: bool) -> None:
+        """The way to a neighbour is full, or free again: read the workstation accordingly."""
+        (self._pressing.add if high else self._pressing.discard)(neighbour)
+        if self.workstation is not None:
+            wire = self.workstation.wire
+            (wire.pause if self._pressing else wire.resume)(Pause.PRESSURE)
+
+    # From the workstation to devices
+
+    def from_workstation(self, found: Head, text: bytes) -> None:
+        """An answer goes to the device that asked, everything else to everyone (protocol, section 3.3)."""
+        device_id = self._addressee(found)
+        if device_id is not None:
+            self.to_device(device_id, text)
+            return
+        for client in self.here:
+            client.wire.send(text)
+        for neighbour in self.neighbours:
+            neighbour.broadcast(text)
+        self.desk.deliver(text)
+
+    def _addressee(self, found: Head) -> str | None:
+        if found.type == "auth.success":
+            return messages.addressee(found.payload)
+        request = head.request_id(head.echoable(found.id))
+        return self._requests.asker(request, self._host.now()) if request else None
+
+    def to_device(self, device_id: str, text: bytes) -> None:
+        """To all sockets of a device, or into its watch's queue; silence if there is no such device."""
+        if not self._send_to(device_id, text):
+            self.desk.deliver_to(device_id, text)
+
+    def _send_to(self, device_id: str, text: bytes) -> bool:
+        sockets = self.devices.get(device_id)
+        if not sockets:
+            return False
+        for attached in sockets:
+            if attached.connected:
+                attached.send(text)
+        return True
+
+    # The tunnel moves to another home
+
+    def give_up(self) -> bytes:
+        """The state for the new home. From now on this one is nobody's home; its owner moves the clients."""
+        now = self._host.now()
+        state = _State(
+            waiting=self._waiting,
+            departed=list(self._departed),
+            seen={device: now - left for device, left in self._seen.items()}
+            | {device: 0.0 for device, sockets in self.devices.items() if any(s.connected for s in sockets)},
+            requests=[(device, request, now - at) for device, request, at in self._requests.export()],
+            online=self.workstation is not None,
+            grace=self._grace is not None,
+        )
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        self._waiting = []
+        if self.workstation is not None:
+            self.workstation.superseded()
+            self.workstation = None
+        return msgspec.msgpack.encode(state)
+
+    def take(self, encoded: bytes, expected: Iterable[tuple[str, int]]) -> None:
+        """The old home's state, and the sockets (worker, number) that are on their way here."""
+        state = msgspec.msgpack.decode(encoded, type=_State)
+        now = self._host.now()
+        self._waiting = state.waiting + self._waiting
+        self._waiting_bytes = sum(len(text) for _, _, text in self._waiting)
+        self._departed |= set(state.departed)
+        self._seen.update({device: now - age for device, age in state.seen.items()})
+        for device_id, request, age in state.requests:
+            self._requests.note(device_id, request, now - age)
+        self._expected = set(expected)
+        self._greet_expected = state.online
+        if state.grace and self.workstation is None and self._grace is None:
+            self._grace = self._host.later(self._host.limits.offline_grace, self._gone)
+
+    def arrived(self, worker: str, number: int) -> None:
+        """One of the expected sockets is here, or will not come."""
+        self._expected.discard((worker, number))
+        if not self._expected:
+            self.all_arrived()
+
+    def all_arrived(self) -> None:
+        """Read the workstation: nothing that it says can miss a client any more."""
+        self._expected.clear()
+        self._greet_expected = False
+        if self.workstation is not None:
+            self.workstation.wire.resume(Pause.GATHERING)
+
+    def tidy(self, now: float) -> None:
+        """Forget what is too old to matter."""
+        self._requests.forget_older(now)
+        memory = self._host.limits.device_memory
+        self._seen = {device: left for device, left in self._seen.items() if now - left <= memory}
+
+
+class _State(msgspec.Struct):
+    """What moves with a tunnel besides its sockets and watches; times are ages in seconds."""
+
+    waiting: list[tuple[str, bytes, bytes]]
+    departed: list[str]
+    seen: dict[str, float]
+    requests: list[tuple[str, bytes, float]]
+    online: bool
+    grace: bool

@@ -1,0 +1,284 @@
+"""The relay of one worker: its homes, the ways to homes elsewhere, and how sockets get to either."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus.directory import Record
+from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.limits import Limits
+from tiflis.protocol import messages
+from tiflis.protocol.errors import SendFailed, TunnelError
+from tiflis.protocol.head import Head
+from tiflis.protocol.messages import Connection, Registration
+from tiflis.protocol.states import Act
+from tiflis.relay.claims import Claims
+from tiflis.relay.client import ClientSession
+from tiflis.relay.edge import Edge, Opener
+from tiflis.relay.gate import Gate
+from tiflis.relay.home import Desk, Home, Timer
+from tiflis.relay.moves import NOBODY, Taker, hand_over
+from tiflis.relay.neighbour import Neighbour
+from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.orphans import Orphans
+from tiflis.relay.tasks import Tasks
+from tiflis.relay.workstation import WorkstationSession
+
+log = logging.getLogger(__name__)
+
+ROUTE_ATTEMPTS = 8  # a tunnel that moves faster than this is in a storm
+RETRY_SECONDS = 0.05  # between two looks for a home that is just moving
+ADRIFT_RETRY_SECONDS = 0.5  # between two looks once the clients have been told
+GATHER_SECONDS = 1.5  # how long a workstation waits for clients on their way from its old home
+CALL_SECONDS = 10.0  # a watch's call at a home elsewhere, besides the time that it asked to wait
+
+
+class Hub:
+    """Gives sockets their roles, finds each tunnel's home, and moves clients when it moves."""
+
+    def __init__(  # what a hub is made of
+        self,
+        me: str,
+        limits: Limits,
+        claims: Claims,
+        gate: Gate,
+        alive: Callable[[str], bool],
+        make_desk: Callable[[Home], Desk],
+        tasks: Tasks,
+    ) -> None:
+        """``alive``: whether a worker, by id, is there. ``open_channel`` must be set before traffic."""
+        self.me, self.limits, self.gate = me, limits, gate
+        self.homes: dict[str, Home] = {}
+        self.edges: dict[str, Edge] = {}
+        self.orphans = Orphans(limits)
+        self.open_channel: Opener
+        self.spawn = tasks.spawn
+        self._claims, self._alive, self._make_desk = claims, alive, make_desk
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+
+    def later(self, delay: float, callback: Callable[[], None], /) -> Timer:
+        return self._loop.call_later(delay, callback)
+
+    # Newcomers
+
+    async def register(self, newcomer: Newcomer, said: Registration) -> None:
+        """A workstation takes its tunnel. Raises TunnelError."""
+        wire = newcomer.wire
+        self.gate.admit_workstation(said.api_key, wire.address)
+        async with self._lock(said.previous_tunnel_id):
+            claim = await self._claims.register(said)
+            home = await self._settle(claim.record, claim.previous)
+        session = WorkstationSession(wire, self.limits, home, said.auth_key, self.orphans)
+        wire.session = session
+        wire.widen()
+        home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
+        log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
+        if newcomer.gone:
+            session.lost()
+
+    async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
+        """A client takes its place. Raises TunnelError."""
+        wire = newcomer.wire
+        await self.gate.authorise(said.tunnel_id, [said.auth_key], wire.address)
+        route = await self.route(said.tunnel_id)
+        if newcomer.gone:
+            return
+        client = ClientSession(wire, self.limits, said, route, self)
+        wire.session = client
+        wire.widen()
+        route.attach(client, request)
+        log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
+
+    def turn_away(self, client: ClientSession, text: bytes) -> None:
+        client.wire.session = self.newcomer(client.wire, "")
+        client.wire.narrow()
+        client.wire.send(text)
+
+    def rejoin(self, client: ClientSession, found: Head) -> None:
+        client.route.detach(client)
+        newcomer = client.wire.session = self.newcomer(client.wire, "")
+        newcomer.handle(Act.CONNECT, found, b"")
+
+    def newcomer(self, wire: Any, base_url: str) -> Newcomer:
+        """The session of a socket without a role."""
+        return Newcomer(wire, self.limits, self, base_url)
+
+    # Finding a home
+
+    def _lock(self, tunnel_id: str | None) -> asyncio.Lock:
+        """One claim of a tunnel at a time in this worker; new tunnels have no rivals."""
+        if tunnel_id is None:
+            return asyncio.Lock()
+        return self._locks.setdefault(tunnel_id, asyncio.Lock())
+
+    async def route(self, tunnel_id: str, fresh: bool = False) -> Home | Edge:
+        """The way to the tunnel's home; where it has none, this worker becomes it.
+
+        Raises TunnelNotFound, Starting, or SendFailed when no home can be found now.
+        """
+        known = self._known(tunnel_id)
+        if known is not None:
+            return known
+        async with self._lock(tunnel_id):
+            for attempt in range(ROUTE_ATTEMPTS):
+                known = self._known(tunnel_id)
+                if known is not None:
+                    return known
+                record = await self._claims.find(tunnel_id, fresh or attempt > 0)
+                try:
+                    return await self._way(record)
+                except Conflict:
+                    continue
+                except DirectoryUnavailable:
+                    break
+        raise SendFailed
+
+    def _known(self, tunnel_id: str) -> Home | Edge | None:
+        return self.homes.get(tunnel_id) or self.edges.get(tunnel_id)
+
+    async def _way(self, record: Record) -> Home | Edge:
+        if record.home and record.home != self.me and self._alive(record.home):
+            return self._open_edge(record.home, record.tunnel_id)
+        return await self._settle(await self._claims.care_for(record), record)
+
+    async def _settle(self, record: Record, previous: Record | None) -> Home:
+        """This worker is the tunnel's home now; if it was not, what the old one knows comes over."""
+        home = self.homes.get(record.tunnel_id)
+        if home is not None:
+            home.record = record
+            return home
+        home = self.homes[record.tunnel_id] = Home(self, record)
+        home.desk = self._make_desk(home)
+        old = previous.home if previous else ""
+        if old and old != self.me and self._alive(old):
+            await Taker(home, self.me).take(old, self.open_channel)
+            self.later(GATHER_SECONDS, home.all_arrived)
+        return home
+
+    # Moving clients
+
+    def _edge_closed(self, edge: Edge) -> None:
+        if self.edges.get(edge.tunnel_id) is edge:
+            del self.edges[edge.tunnel_id]
+        if not self._alive(edge.peer):
+            edge.announce_offline()
+        for client in edge.clients.values():
+            client.hold(True)
+        if edge.clients:
+            self.spawn(self._reroute(edge))
+
+    async def _reroute(self, edge: Edge) -> None:
+        """Bring an edge's clients, and what they said meanwhile, to the tunnel's new home."""
+        told_at = self.now() + self.limits.offline_grace
+        while edge.clients:
+            try:
+                route = await self.route(edge.tunnel_id, fresh=True)
+            except TunnelError as problem:
+                if self.now() >= told_at and not edge.adrift:
+                    self._set_adrift(edge, problem)
+                await asyncio.sleep(ADRIFT_RETRY_SECONDS if edge.adrift else RETRY_SECONDS)
+            else:
+                self._bring(edge, route)
+                return
+
+    def _set_adrift(self, edge: Edge, problem: TunnelError) -> None:
+        log.warning("tunnel unreachable", extra={"tunnel": edge.tunnel_id, "reason": problem.code})
+        edge.adrift = True
+        edge.announce_offline()
+        for client in edge.clients.values():
+            client.hold(False)
+
+    def _bring(self, edge: Edge, route: Home | Edge) -> None:
+        clients, edge.clients = list(edge.clients.values()), {}
+        for client in clients:
+            client.route = route
+            client.hold(False)
+            route.attach(client)
+            if isinstance(route, Home):
+                route.arrived(self.me, client.wire.number)
+        undelivered, edge.undelivered = edge.undelivered, []
+        for client, request, text in undelivered:
+            route.forward(client, request, text)
+
+    async def hand_over(self, home: Home, channel: Channel) -> None:
+        """The worker at the other end of ``channel`` has claimed this home's tunnel."""
+        clients = await hand_over(home, channel, self.me)
+        self.let_go(home, channel.peer, clients)
+        log.info(
+            "tunnel moved", extra={"tunnel": home.tunnel_id, "to": channel.peer, "clients": len(clients)}
+        )
+
+    def let_go(self, home: Home, to: str, clients: list[ClientSession]) -> None:
+        """``home`` is nobody's home any more: its clients here go on through a channel to the new one."""
+        if self.homes.get(home.tunnel_id) is home:
+            del self.homes[home.tunnel_id]
+        edge = self.edges.get(home.tunnel_id)
+        if edge is None and clients:
+            edge = self._open_edge(to, home.tunnel_id)
+        for client in clients:
+            assert edge is not None
+            client.route = edge
+            edge.attach(client)
+
+    def _open_edge(self, peer: str, tunnel_id: str) -> Edge:
+        edge = self.edges[tunnel_id] = Edge(peer, tunnel_id, self.open_channel, self._edge_closed)
+        return edge
+
+    def drop(self, edge: Edge) -> None:
+        """Nobody here needs this way any more."""
+        if self.edges.get(edge.tunnel_id) is edge:
+            del self.edges[edge.tunnel_id]
+        edge.close()
+
+    def accept(self, channel: Channel) -> ChannelHandler:
+        """Another worker takes this one for a tunnel's home, or has claimed it from us."""
+        home = self.homes.get(channel.tunnel_id)
+        if home is not None:
+            return Neighbour(home, channel, self)
+        self._loop.call_soon(channel.close)
+        return NOBODY
+
+    # Watches
+
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+        return await self.gate.authorise(tunnel_id, auth_keys, address)
+
+    async def call(
+        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
+    ) -> dict[str, Any]:
+        """A watch's operation at the tunnel's home. Raises TunnelError."""
+        route = await self.route(tunnel_id)
+        if isinstance(route, Home):
+            return await route.desk.call(operation, arguments, body)
+        patience = CALL_SECONDS + float(arguments.get("wait") or 0)
+        try:
+            async with asyncio.timeout(patience):
+                return await route.call(operation, arguments, body)
+        except TimeoutError:
+            raise SendFailed from None
+
+    # The directory
+
+    def went_offline(self, home: Home) -> None:
+        self.spawn(self._write_offline(home))
+
+    async def _write_offline(self, home: Home) -> None:
+        log.info("workstation offline", extra={"tunnel": home.tunnel_id})
+        async with self._lock(home.tunnel_id):
+            if home.workstation is None and self.homes.get(home.tunnel_id) is home:
+                await self.rewrite(home, online=False)
+
+    async def rewrite(self, home: Home, /, **changes: object) -> None:
+        try:
+            home.record = await self._claims.rewrite(home.record, **changes)
+        except (Conflict, DirectoryUnavailable) as problem:
+            log.info("directory not updated", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
+
+    def lost_desk(self, home: Home) -> None:
+        """Its watches have another home, so the tunnel has: see to it as if the directory had said so."""
+        log.info("watches have another home", extra={"tunnel": home.tunnel_id})

@@ -1,0 +1,91 @@
+"""How a tunnel moves from one home to another: the old one hands over, the new one takes."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from tiflis.bus.channel import Channel
+from tiflis.relay import envelope
+from tiflis.relay.client import ClientSession
+from tiflis.relay.edge import Opener
+from tiflis.relay.home import Home
+
+log = logging.getLogger(__name__)
+
+TAKE_SECONDS = 1.5  # how long the new home waits for the old one's state before it goes on without
+RELEASE_SECONDS = 1.0  # how long the old home may take to write its watches down
+
+_State = tuple[bytes, list[tuple[str, int]]]  # the home's own state; (worker, socket number) of its clients
+
+
+class Nobody:
+    """Handler of a channel that leads nowhere: it is closed at once."""
+
+    def received(self, channel: Channel, message: bytes) -> None: ...
+    def writable_changed(self, channel: Channel, writable: bool) -> None: ...
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+class Taker(Nobody):
+    """The new home's end: asks the old home for its state."""
+
+    def __init__(self, home: Home, me: str) -> None:
+        self._home, self._me = home, me
+        self._state: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def take(self, old: str, opener: Opener) -> None:
+        """Bring over what the worker ``old`` knows of the tunnel; without an answer in time, nothing."""
+        channel = opener(old, self._home.tunnel_id, self)
+        channel.send(bytes((envelope.TAKE,)))
+        try:
+            async with asyncio.timeout(TAKE_SECONDS):
+                encoded = await self._state
+        except TimeoutError:
+            encoded = b""
+        channel.close()
+        if not encoded:
+            log.warning("old home gave no state", extra={"tunnel": self._home.tunnel_id, "from": old})
+            return
+        state, clients = msgspec.msgpack.decode(encoded, type=_State)
+        self._home.take(state, set(clients) - self._here_already())
+
+    def _here_already(self) -> set[tuple[str, int]]:
+        """Clients that were faster than the state."""
+        here = {(self._me, client.wire.number) for client in self._home.here}
+        return here.union(*(neighbour.sockets() for neighbour in self._home.neighbours))
+
+    def received(self, channel: Channel, message: bytes) -> None:
+        if message[0] == envelope.STATE and not self._state.done():
+            self._state.set_result(message[1:])
+
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
+        if not self._state.done():
+            self._state.set_result(b"")
+
+
+async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession]:
+    """Give the home's state to the new one at the other end of ``channel`` and let all go.
+
+    Returns the clients of this worker, who have to find the new home.
+    """
+    try:
+        async with asyncio.timeout(RELEASE_SECONDS):
+            await home.desk.release()
+    except TimeoutError:
+        log.warning("watches not written down in time", extra={"tunnel": home.tunnel_id})
+    # From here on without a pause: no message may come between the state and the farewells.
+    clients = [client for client in home.everyone() if isinstance(client, ClientSession)]
+    sockets = {(me, client.wire.number) for client in clients}
+    neighbours = list(home.neighbours)
+    for neighbour in neighbours:
+        sockets |= neighbour.sockets()
+    state = home.give_up()
+    if not channel.ended:
+        channel.send([bytes((envelope.STATE,)), msgspec.msgpack.encode((state, list(sockets)))])
+    for neighbour in neighbours:
+        neighbour.close()
+    return clients

@@ -1,0 +1,142 @@
+"""A home's view of another worker that has clients, or watch calls, of its tunnel."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from tiflis.bus.channel import Channel
+from tiflis.protocol.errors import InternalError, TunnelError
+from tiflis.relay import envelope
+from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival
+from tiflis.relay.home import Home
+
+log = logging.getLogger(__name__)
+
+
+class DistantClient:
+    """A client that is connected to the other worker."""
+
+    __slots__ = ("_channel", "connected", "device_id", "introduced", "number", "reconnect", "told_offline")
+
+    def __init__(self, channel: Channel, arrival: Arrival) -> None:
+        self._channel = channel
+        self.number, self.device_id = arrival.number, arrival.device_id
+        self.connected = bool(arrival.flags & CONNECTED)
+        self.told_offline = bool(arrival.flags & TOLD_OFFLINE)
+        self.reconnect = bool(arrival.flags & RECONNECT)
+        self.introduced = False
+
+    def send(self, text: bytes) -> None:
+        self._channel.send(envelope.numbered(envelope.SEND, self.number, text))
+
+    def accept(self, text: bytes) -> None:
+        self.connected = True
+        self.told_offline = False
+        self._channel.send(envelope.numbered(envelope.ACCEPT, self.number, text))
+
+    def refuse(self, text: bytes) -> None:
+        self._channel.send(envelope.numbered(envelope.REFUSE, self.number, text))
+
+    def tell(self, online: bool) -> None:
+        self.told_offline = not online
+        self._channel.send(envelope.numbered(envelope.TELL, self.number, bytes((online,))))
+
+
+class Calls(Protocol):
+    """Who hands the tunnel over, and who runs what a message started."""
+
+    async def hand_over(self, home: Home, channel: Channel) -> None: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+
+
+class Neighbour:
+    """The home's end of a channel to an edge."""
+
+    def __init__(self, home: Home, channel: Channel, calls: Calls) -> None:
+        self.home, self.channel = home, channel
+        self._calls = calls
+        self.clients: dict[int, DistantClient] = {}
+        self._acts: dict[int, Callable[[bytes], None]] = {
+            envelope.MESSAGE: self._message,
+            envelope.ATTACH: self._attach,
+            envelope.DETACH: self._detach,
+            envelope.CALL: self._call,
+            envelope.TAKE: self._take,
+        }
+        home.join(self)
+
+    # What the channel calls
+
+    def received(self, channel: Channel, message: bytes) -> None:
+        self._acts[message[0]](message)
+
+    def writable_changed(self, channel: Channel, writable: bool) -> None:
+        self.home.press(self, not writable)
+
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
+        """The edge is gone, and its clients with it."""
+        self.home.part(self)
+        clients, self.clients = self.clients, {}
+        for client in clients.values():
+            self.home.leave(client)
+
+    # What the edge says
+
+    def _message(self, message: bytes) -> None:
+        number, request, text = envelope.read_message(message)
+        client = self.clients.get(number)
+        if client is not None:
+            self.home.forward(client, request, text)
+
+    def _attach(self, message: bytes) -> None:
+        arrival = envelope.read_attach(message)
+        client = self.clients[arrival.number] = DistantClient(self.channel, arrival)
+        self.home.arrive(client, arrival.request)
+        self.home.arrived(self.channel.peer, arrival.number)
+
+    def _detach(self, message: bytes) -> None:
+        number, _ = envelope.read_numbered(message)
+        client = self.clients.pop(number, None)
+        if client is not None:
+            self.home.leave(client)
+        self.home.arrived(self.channel.peer, number)
+
+    def _call(self, message: bytes) -> None:
+        self._calls.spawn(self._answer(message))
+
+    async def _answer(self, message: bytes) -> None:
+        number, operation, arguments, body = envelope.read_call(message)
+        try:
+            answer = envelope.answered(await self.home.desk.call(operation, arguments, body))
+        except TunnelError as problem:
+            answer = envelope.failed(problem)
+        except Exception:  # outermost frame of the task: the caller hears of it, the log has the traceback
+            log.exception("call failed", extra={"tunnel": self.home.tunnel_id, "operation": operation})
+            answer = envelope.failed(InternalError())
+        self.channel.send(envelope.numbered(envelope.REPLY, number, answer))
+
+    def _take(self, message: bytes) -> None:
+        self._calls.spawn(self._calls.hand_over(self.home, self.channel))
+
+    # What the home says
+
+    def broadcast(self, text: bytes) -> None:
+        if self.clients:
+            self.channel.send([_BROADCAST, text])
+
+    def sockets(self) -> set[tuple[str, int]]:
+        """The edge's clients as (worker, socket number)."""
+        return {(self.channel.peer, number) for number in self.clients}
+
+    def close(self) -> None:
+        """The tunnel moves: the edge has to find its new home."""
+        self.channel.close()
+
+    def hold(self, held: bool) -> None:
+        if held:
+            self.channel.hold()
+        else:
+            self.channel.resume()
+
+
+_BROADCAST = bytes((envelope.BROADCAST,))

@@ -1,0 +1,87 @@
+"""A socket without a role: it registers or connects within its deadline, or is closed."""
+
+import logging
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from tiflis.limits import Limits
+from tiflis.protocol import head, messages
+from tiflis.protocol.close import CloseCode
+from tiflis.protocol.errors import InternalError, TunnelError
+from tiflis.protocol.head import Head
+from tiflis.protocol.messages import Connection, Registration
+from tiflis.protocol.states import Act, Role
+from tiflis.relay.session import BaseSession
+from tiflis.relay.wire import Pause, Wire
+
+log = logging.getLogger(__name__)
+
+
+class Reception(Protocol):
+    """Who gives newcomers their roles. Both raise TunnelError, which leaves the newcomer as it is."""
+
+    async def register(self, newcomer: "Newcomer", said: Registration) -> None: ...
+    async def connect(self, newcomer: "Newcomer", said: Connection, request: bytes) -> None: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run in the background, owned by the worker."""
+
+
+class Newcomer(BaseSession):
+    """Waits for a role. While one is being looked up, the socket is not read."""
+
+    __slots__ = ("_backlog", "_reception", "base_url", "gone")
+    role = Role.NEWCOMER
+
+    def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
+        """``base_url``: the WebSocket URL as this peer sees it, for a workstation's ``public_url``."""
+        super().__init__(wire, limits)
+        self._reception, self.base_url = reception, base_url
+        self._backlog: list[bytes] | None = None
+        self.gone = False
+
+    def received(self, text: bytes) -> None:
+        if self._backlog is None:
+            super().received(text)
+        else:
+            self._backlog.append(text)  # what a client pipelines behind its connect; bounded by one read
+
+    def handle(self, what: Act, found: Head, text: bytes) -> None:
+        request = head.echoable(found.id)
+        if what is Act.REGISTER:
+            registration = messages.read_registration(found.payload)
+            self._decide(self._reception.register(self, registration), request)
+        elif what is Act.CONNECT:
+            connection = messages.read_connection(found.payload)
+            self._decide(self._reception.connect(self, connection, request), request)
+        else:
+            super().handle(what, found, text)
+
+    def refusal(self) -> str:
+        return "Not authenticated: send workstation.register or connect first"
+
+    def _decide(self, entering: Coroutine[Any, Any, None], request: bytes) -> None:
+        self._backlog = []
+        self.wire.pause(Pause.DECIDING)
+        self._reception.spawn(self._enter(entering, request))
+
+    async def _enter(self, entering: Coroutine[Any, Any, None], request: bytes) -> None:
+        try:
+            await entering
+        except TunnelError as problem:
+            self.wire.send(messages.error(problem, request))
+        except Exception:  # outermost frame of the task: the peer hears of it, the log has the traceback
+            log.exception("entering failed", extra=self.named())
+            self.wire.send(messages.error(InternalError(), request))
+        backlog, self._backlog = self._backlog or [], None
+        if self.gone:
+            return
+        self.wire.resume(Pause.DECIDING)
+        for text in backlog:
+            self.wire.session.received(text)
+
+    def lost(self) -> None:
+        self.gone = True
+
+    def check(self, now: float) -> None:
+        if now - self.wire.opened >= self.limits.role_deadline:
+            self.wire.close(CloseCode.POLICY_VIOLATION, "No role taken in time")

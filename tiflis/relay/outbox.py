@@ -1,0 +1,202 @@
+"""What is still to be sent to one peer: corked, bounded, and fair to pongs.
+
+Small messages of one loop turn leave in one write. The transport is given little at a time, so that what
+waits here can be shared between receivers, counted, and overtaken by a pong. Big messages leave in fragments.
+"""
+
+from collections import deque
+from typing import Protocol
+
+from tiflis.protocol import frames
+from tiflis.protocol.frames import Opcode
+
+KIB = 1024
+MIB = 1024 * KIB
+
+FRAGMENT = 128 * KIB  # bigger messages leave in pieces of this size, between which a pong may go
+TRANSPORT_HIGH = 256 * KIB  # what the transport may hold: little, for it cannot be overtaken or shared
+PRESSURE_HIGH = 1 * MIB  # above: the senders are no longer read
+PRESSURE_LOW = 256 * KIB  # below: they are read again
+BIG_WAIT = 1 * MIB  # a pong does not wait behind more than this (a phone gives up after 5 s)
+PONGS_HIGH = 64 * KIB  # unsent pongs above this: the pinging peer is not read
+
+
+class Transport(Protocol):
+    def write(self, data: bytes | memoryview) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+
+
+class Cork:
+    """Collects the outboxes that have something to send until the burst that filled them ends."""
+
+    __slots__ = ("_call_soon", "depth", "dirty")
+
+    def __init__(self, call_soon: "CallSoon") -> None:
+        self._call_soon = call_soon
+        self.depth = 0
+        self.dirty: list[Outbox] = []
+
+    def mark(self, outbox: "Outbox") -> None:
+        if not self.dirty and not self.depth:
+            self._call_soon(self.flush)
+        self.dirty.append(outbox)
+
+    def flush(self) -> None:
+        dirty, self.dirty = self.dirty, []
+        for outbox in dirty:
+            outbox.flush()
+
+
+class CallSoon(Protocol):
+    def __call__(self, callback: "Flush", /) -> object: ...
+
+
+class Flush(Protocol):
+    def __call__(self) -> None: ...
+
+
+class _Large:
+    """A message on its way in fragments; the payload is shared with the other receivers."""
+
+    __slots__ = ("at", "opcode", "payload")
+
+    def __init__(self, opcode: int, payload: bytes, at: int = 0) -> None:
+        self.opcode, self.payload, self.at = opcode, payload, at
+
+    def next(self) -> tuple[bytes, memoryview, bool]:
+        """The next fragment's header and piece, and whether it is the last."""
+        start, self.at = self.at, min(self.at + FRAGMENT, len(self.payload))
+        last = self.at == len(self.payload)
+        opcode = Opcode.CONTINUATION if start else self.opcode
+        return frames.header(opcode, self.at - start, last), memoryview(self.payload)[start : self.at], last
+
+
+class Outbox:
+    """One peer's unsent output."""
+
+    __slots__ = (
+        "_burst",
+        "_cork",
+        "_marked",
+        "_pongs",
+        "_queue",
+        "blocked",
+        "pong_bytes",
+        "pressed",
+        "transport",
+        "waiting",
+        "written",
+    )
+
+    def __init__(self, cork: Cork, transport: Transport) -> None:
+        self._cork = cork
+        self.transport = transport
+        self._marked = False  # the cork knows of us
+        self._burst: list[bytes] = []
+        self._queue: deque[bytes | _Large] = deque()
+        self._pongs: deque[tuple[bool, bytes]] | None = None
+        self.blocked = False  # the transport has had enough
+        self.pressed = False  # more than PRESSURE_HIGH waits; cleared by the owner
+        self.waiting = 0  # bytes that the transport has not been given
+        self.pong_bytes = 0
+        self.written = 0  # bytes that the transport has been given in all
+
+    def put(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
+        """Queue one message."""
+        size = len(payload)
+        if not self._marked:
+            self._marked = True
+            self._cork.mark(self)
+        if size > FRAGMENT:
+            self._settle()
+            self._queue.append(_Large(opcode, payload))
+            self.waiting += size
+        else:
+            header = frames.header(opcode, size)
+            self._burst.append(header)
+            self._burst.append(payload)
+            self.waiting += size + len(header)
+        if self.waiting > PRESSURE_HIGH:
+            self.pressed = True
+
+    def put_pong(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
+        """Queue an answer to a ping: in its order, unless something big is in the way."""
+        if self.waiting <= BIG_WAIT:
+            self.put(payload, opcode)
+            return
+        if self._pongs is None:
+            self._pongs = deque()
+        self._pongs.append((opcode == Opcode.TEXT, frames.frame(opcode, payload)))
+        self.pong_bytes += len(payload) + 2
+
+    def flush(self) -> None:
+        """Give the transport what it takes."""
+        self._marked = False
+        if self.blocked or self._queue:
+            self._settle()
+            self.pump()
+        elif self._burst:
+            data, self._burst = b"".join(self._burst), []
+            self.waiting = 0
+            self.written += len(data)
+            self.transport.write(data)
+
+    def _settle(self) -> None:
+        """Put the burst, as one piece, behind what waits already."""
+        if self._burst:
+            data, self._burst = b"".join(self._burst), []
+            self._queue.append(data)
+
+    def pump(self) -> None:
+        """Write until the transport has had enough."""
+        while not self.blocked:
+            if self._pongs and self._write_pong():
+                continue
+            if not self._queue:
+                break
+            first = self._queue[0]
+            if isinstance(first, bytes):
+                self._queue.popleft()
+                self.waiting -= len(first)
+                self._write(first)
+            else:
+                self._write_fragment(first)
+
+    def _write_fragment(self, large: _Large) -> None:
+        header, piece, last = large.next()
+        if last:
+            self._queue.popleft()
+        self.waiting -= len(piece)
+        self._write(header)
+        self._write(piece)
+
+    def _write_pong(self) -> bool:
+        """A protocol pong may go between fragments, one in JSON only between messages."""
+        assert self._pongs is not None
+        is_message, frame = self._pongs[0]
+        first = self._queue[0] if self._queue else None
+        if is_message and isinstance(first, _Large) and first.at:
+            return False
+        self._pongs.popleft()
+        self.pong_bytes = self.pong_bytes - len(frame) if self._pongs else 0
+        self._write(frame)
+        return True
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self.written += len(data)
+        self.transport.write(data)
+
+    def drop(self) -> None:
+        """Forget all that the transport has not been given; the next frame may be a control frame."""
+        self._burst.clear()
+        self._queue.clear()
+        self._pongs = None
+        self.waiting = self.pong_bytes = 0
+
+    def unsent(self) -> int:
+        """Bytes waiting here and in the transport."""
+        return self.waiting + self.pong_bytes + self.transport.get_write_buffer_size()
+
+    def sent(self) -> int:
+        """Bytes that have left the process: grows while the peer takes anything."""
+        return self.written - self.transport.get_write_buffer_size()

@@ -1,0 +1,73 @@
+"""What the sessions of all roles share: a socket, and how it is answered."""
+
+import logging
+from typing import ClassVar
+
+from tiflis.limits import Limits
+from tiflis.protocol import head, messages
+from tiflis.protocol.close import CloseCode
+from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
+from tiflis.protocol.head import Head
+from tiflis.protocol.states import Act, Role, act
+from tiflis.relay.wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+class BaseSession:
+    """A socket in a role: reads each message's head once and hands it to the act that its type asks for."""
+
+    __slots__ = ("limits", "wire")
+    role: ClassVar[Role]
+
+    def __init__(self, wire: Wire, limits: Limits) -> None:
+        self.wire, self.limits = wire, limits
+
+    def received(self, text: bytes) -> None:
+        """Text that is no message, or may not be sent in this role, is answered with an error."""
+        request = b""
+        try:
+            found = head.peek(text)
+            request = head.echoable(found.id)
+            self.handle(act(self.role, found.type), found, text)
+        except TunnelError as problem:
+            self.wire.send(messages.error(problem, request))
+        except Exception:  # outermost frame of a message: the peer hears of it, the log has the traceback
+            log.exception("message failed", extra=self.named())
+            self.wire.send(messages.error(InternalError(), request))
+
+    def handle(self, what: Act, found: Head, text: bytes) -> None:
+        """Do what is asked; raises TunnelError for the peer."""
+        if what is Act.PONG:
+            if head.is_number(found.timestamp):
+                self.wire.send_pong(messages.pong(found.timestamp))
+        else:
+            raise InvalidPayload(self.refusal(), {"type": "not allowed here"})
+
+    def refusal(self) -> str:
+        return "This type of message may not be sent here"
+
+    def named(self) -> dict[str, str]:
+        """What a log line says of this session."""
+        return {"connection": self.wire.connection_id}
+
+    def lost(self) -> None:
+        """Nothing else depends on this socket."""
+
+    def pressed(self, high: bool) -> None:
+        """Nobody else's messages go to this socket."""
+
+    def overflowed(self) -> None:
+        """Nobody else's messages go to this socket."""
+
+    def check(self, now: float) -> None:
+        if now - self.wire.heard >= self.limits.liveness_timeout:
+            self.wire.close(CloseCode.NORMAL, "Connection timed out")
+
+    def probed(self, now: float) -> None:
+        """Instead of ``check`` where the peer has no reason to speak: ask it with protocol pings."""
+        silent = now - self.wire.heard
+        if silent >= self.limits.probe_interval + self.limits.probe_timeout:
+            self.wire.close(CloseCode.NORMAL, "Connection timed out")
+        elif silent >= self.limits.probe_interval - self.limits.liveness_interval:
+            self.wire.probe()

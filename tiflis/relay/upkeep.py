@@ -1,0 +1,138 @@
+"""What a hub does without being asked: follow the directory, forget what is idle, count what is there."""
+
+import asyncio
+import logging
+from typing import Any, TypedDict
+
+from tiflis.bus.directory import Record
+from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.relay.claims import Claims
+from tiflis.relay.client import ClientSession
+from tiflis.relay.home import Home
+from tiflis.relay.hub import Hub
+from tiflis.relay.moves import Taker
+
+log = logging.getLogger(__name__)
+
+STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to ask for its state
+IDLE_SECONDS = 600.0  # a home without workstation, devices and watches is given back after this
+LEAVE_SECONDS = 2.0  # a worker that ends waits no longer for the directory; its lease runs out anyway
+REFRESH_SECONDS = 86_400.0  # a tunnel's record is renewed this often, far below its 30 days
+
+
+class Counts(TypedDict):
+    """What is online in one worker; clients include watches."""
+
+    workstations: int
+    clients: int
+
+
+class Upkeep:
+    """Keeps a hub true to the directory, and small."""
+
+    def __init__(self, hub: Hub, claims: Claims) -> None:
+        self._hub, self._claims = hub, claims
+        self._touched: dict[str, float] = {}  # when a home was last in use, or its record renewed
+
+    # The directory has changed
+
+    def directory_changed(self, tunnel_id: str, record: Record | None) -> None:
+        """Somebody else has claimed a tunnel of ours, perhaps."""
+        home = self._hub.homes.get(tunnel_id)
+        if home is None or record is None or record.home == self._hub.me:
+            return
+        if record.generation <= home.record.generation:
+            return
+        if home.workstation is not None and not record.online:
+            self._hub.spawn(self._reclaim(home, record))
+        else:
+            self._hub.later(STEP_DOWN_SECONDS, lambda: self._step_down(home, record))
+
+    async def _reclaim(self, home: Home, record: Record) -> None:
+        """A worker that could not hear us took the tunnel for homeless, but its workstation is here."""
+        try:
+            home.record = await self._claims.reclaim(record)
+        except (Conflict, DirectoryUnavailable) as problem:
+            log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
+            return
+        log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
+        await Taker(home, self._hub.me).take(record.home, self._hub.open_channel)
+        home.all_arrived()
+
+    def _step_down(self, home: Home, record: Record) -> None:
+        """The new home took us for dead and asked nothing: let go of all that is still here."""
+        if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
+            return
+        log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
+        clients = [client for client in home.everyone() if isinstance(client, ClientSession)]
+        neighbours = list(home.neighbours)
+        home.give_up()
+        for neighbour in neighbours:
+            neighbour.close()
+        self._hub.let_go(home, record.home, clients)
+
+    # Regularly
+
+    async def tidy(self) -> None:
+        """Once in a while: give idle homes back, renew the records of busy ones."""
+        now = self._hub.now()
+        for home in list(self._hub.homes.values()):
+            home.tidy(now)
+            touched = self._touched.setdefault(home.tunnel_id, now)
+            if home.idle and now - touched >= IDLE_SECONDS:
+                await self._give_back(home)
+            elif not home.idle and (home.workstation is None or now - touched >= REFRESH_SECONDS):
+                self._touched[home.tunnel_id] = now
+                if home.workstation is not None:
+                    await self._hub.rewrite(home)
+        self._touched = {key: at for key, at in self._touched.items() if key in self._hub.homes}
+        for edge in list(self._hub.edges.values()):
+            if edge.idle:
+                self._hub.drop(edge)
+
+    async def _give_back(self, home: Home) -> None:
+        await home.desk.release()
+        await self._hub.rewrite(home, home="", online=False)
+        if home.idle and self._hub.homes.get(home.tunnel_id) is home:
+            del self._hub.homes[home.tunnel_id]
+
+    async def leave(self) -> None:
+        """This worker ends: write the watches down, and say in the directory that nobody is home."""
+        await asyncio.gather(*(self._give_up(home) for home in list(self._hub.homes.values())))
+
+    async def _give_up(self, home: Home) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await home.desk.release()
+                await self._hub.rewrite(home, home="", online=False)
+        except TimeoutError:
+            log.warning("tunnel not given back in time", extra={"tunnel": home.tunnel_id})
+
+    # Counting
+
+    def counts(self) -> Counts:
+        """Of this worker: a tunnel's watches are counted at its home, a client where it is connected."""
+        homes = self._hub.homes.values()
+        here = sum(len(home.here) + len(home.desk.devices()) for home in homes)
+        elsewhere = sum(
+            client.connected for edge in self._hub.edges.values() for client in edge.clients.values()
+        )
+        return {
+            "workstations": sum(home.workstation is not None for home in homes),
+            "clients": here + elsewhere,
+        }
+
+    def tunnels(self) -> list[dict[str, Any]]:
+        """One row for each tunnel whose home is here, for the operator."""
+        return [
+            {
+                "tunnel_id": home.tunnel_id,
+                "name": home.record.name,
+                "online": home.workstation is not None,
+                "home": self._hub.me,
+                "generation": home.record.generation,
+                "devices": len(home.devices),
+                "watches": len(home.desk.devices()),
+            }
+            for home in self._hub.homes.values()
+        ]

@@ -1,0 +1,105 @@
+"""Who is asking, and by which name: the peer, or what a trusted proxy says of it."""
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from sanic import Request
+
+from tiflis.config import Network, Settings
+
+
+class Addresses:
+    """Reads a request's addresses as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._trusted = _trust(settings.trust_proxy)
+        self._public_base_url = settings.public_base_url
+        self._ws_path = settings.ws_path
+
+    def client(self, request: Request) -> str:
+        """The peer's address or, behind trusted proxies, the last untrusted one of ``X-Forwarded-For``."""
+        address = peer(request)
+        if not self._trusted(address):
+            return address
+        # Several headers of one name are one list, in their order (RFC 9110, 5.3).
+        forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+        for hop in reversed(forwarded.split(",")):
+            found = _address(hop)
+            if found is None:
+                return address
+            address = found
+            if not self._trusted(address) or self._trusted is _everyone:
+                return address
+        return address
+
+    def public_url(self, request: Request) -> str:
+        """The WebSocket endpoint's URL as the outside sees it: it always parses as a URL."""
+        base = self._public_base_url or self._seen_base(request)
+        return base + self._ws_path
+
+    def _seen_base(self, request: Request) -> str:
+        scheme, host = "ws", request.headers.get("host", "")
+        if self._trusted(peer(request)):
+            proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+            scheme = "wss" if proto in ("https", "wss") else "ws"
+            host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()
+        if _is_host(host):
+            return f"{scheme}://{host}"
+        local = request.transport.get_extra_info("sockname") if request.transport else None
+        return f"{scheme}://{_bracketed(local[0])}:{local[1]}" if local else f"{scheme}://localhost"
+
+
+def peer(request: Request) -> str:
+    """The address at the other end of the TCP connection; empty for a Unix socket."""
+    name = request.transport.get_extra_info("peername") if request.transport else None
+    return _address(str(name[0])) or "" if name else ""
+
+
+def _everyone(_: str) -> bool:
+    return True
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+def _trust(setting: bool | tuple[Network, ...]) -> Callable[[str], bool]:
+    if isinstance(setting, bool):
+        return _everyone if setting else _nobody
+
+    def in_networks(address: str) -> bool:
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in setting if network.version == found.version)
+
+    return in_networks
+
+
+def _address(text: str) -> str | None:
+    """An address without brackets, port and zone; IPv4 within IPv6 as IPv4. None if it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)
+
+
+def _is_host(host: str) -> bool:
+    try:
+        parts = urlsplit(f"ws://{host}")
+        return bool(parts.hostname) and parts.netloc == host and "@" not in host and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,253 @@
+"""One WebSocket: bytes to messages for a session, a session's messages to bytes.
+
+It is an asyncio protocol that takes over the transport of an ordinary HTTP request once that has been
+answered with 101. It knows no roles: what messages mean is its session's business.
+"""
+
+import asyncio
+import logging
+import socket as sockets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from tiflis.limits import Limits
+from tiflis.protocol.close import close_payload
+from tiflis.protocol.frames import FrameReader, Opcode
+from tiflis.relay.outbox import PONGS_HIGH, PRESSURE_LOW, TRANSPORT_HIGH, Cork, Outbox
+from tiflis.relay.wire import Pause
+
+if TYPE_CHECKING:
+    from tiflis.relay.wire import Session
+
+log = logging.getLogger(__name__)
+
+STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
+
+
+class Socket(asyncio.Protocol):
+    """A peer's WebSocket as the relay's Wire."""
+
+    __slots__ = (
+        "_clock",
+        "_cork",
+        "_ending",
+        "_gone",
+        "_limits",
+        "_outbox",
+        "_paused",
+        "_pressed",
+        "_progress",
+        "_reader",
+        "_transport",
+        "address",
+        "close_by",
+        "connection_id",
+        "heard",
+        "number",
+        "opened",
+        "session",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        connection_id: str,
+        address: str,
+        limits: Limits,
+        cork: Cork,
+        clock: Callable[[], float],
+        gone: Callable[["Socket"], None],
+    ) -> None:
+        """``gone`` is called once, after the session has heard that the socket is lost."""
+        self.number, self.connection_id, self.address = number, connection_id, address
+        self._cork, self._clock, self._gone = cork, clock, gone
+        self._limits = limits
+        self._reader = FrameReader(limits.roleless_message_limit, limits.fragment_limit)
+        self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
+        self._paused = Pause(0)
+        self._pressed = False
+        self._progress = (0, 0.0)  # bytes sent, and since when no more
+        self.opened = self.heard = clock()
+        self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
+        self.session: Session = cast("Session", None)
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)
+        self._outbox = Outbox(self._cork, cast(Any, transport))
+        transport.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = self._clock()
+        cork = self._cork
+        cork.depth += 1
+        try:
+            for opcode, payload in self._reader.feed(data):
+                if self.close_by and opcode != Opcode.CLOSE:
+                    continue
+                if opcode <= Opcode.BINARY:
+                    self.session.received(payload)
+                else:
+                    self._control(opcode, payload)
+            if self._reader.failure is not None:
+                self._broken()
+        except Exception:  # outermost frame of the event: one message's bug must not take others along
+            log.exception("message failed", extra={"connection": self.connection_id})
+        finally:
+            cork.depth -= 1
+            if cork.dirty and not cork.depth:
+                cork.flush()
+        if self._outbox.pressed or self._outbox.pong_bytes:
+            self._press()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._outbox.blocked = True
+
+    def resume_writing(self) -> None:
+        outbox = self._outbox
+        outbox.blocked = False
+        outbox.pump()
+        if self._ending:
+            self._end()
+        if outbox.waiting < PRESSURE_LOW:
+            outbox.pressed = False
+            if self._pressed:
+                self._pressed = False
+                self.session.pressed(False)
+        if outbox.pong_bytes < PONGS_HIGH // 2:
+            self.resume(Pause.PONGS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close_by = self.close_by or self._clock()  # nothing is sent any more
+        self._outbox.drop()
+        self.session.lost()
+        self._gone(self)
+
+    # What a session calls
+
+    def send(self, text: bytes) -> None:
+        if self.close_by:
+            return
+        outbox = self._outbox
+        outbox.put(text)
+        if outbox.pressed:
+            self._press()
+
+    def send_pong(self, text: bytes) -> None:
+        if not self.close_by:
+            self._outbox.put_pong(text)
+            if self._outbox.pong_bytes:
+                self._press()
+
+    def probe(self) -> None:
+        if not self.close_by:
+            self._outbox.put_pong(b"", Opcode.PING)
+
+    @property
+    def paused(self) -> bool:
+        return bool(self._paused)
+
+    def pause(self, why: Pause) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._paused |= why
+
+    def resume(self, why: Pause) -> None:
+        if not self._paused & why:
+            return
+        self._paused &= ~why
+        if not self._paused and not self._transport.is_closing():
+            self.heard = self._clock()  # silence while we did not listen counts for nothing
+            self._transport.resume_reading()
+
+    def widen(self) -> None:
+        self._reader.max_message = self._limits.message_limit
+
+    def narrow(self) -> None:
+        self._reader.max_message = self._limits.roleless_message_limit
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye after what is queued already; the peer then has a few seconds to answer."""
+        if not self.close_by:
+            self._finish(code, reason, self._limits.close_timeout)
+
+    # Between the two
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        if opcode == Opcode.PING:
+            self._outbox.put_pong(payload, Opcode.PONG)
+        elif opcode == Opcode.CLOSE:
+            self._closed_by_peer(payload)
+
+    def _closed_by_peer(self, payload: bytes) -> None:
+        if not self.close_by:
+            self._finish(int.from_bytes(payload[:2], "big") if payload else 0, "", self._limits.close_timeout)
+        self._end()
+
+    def _broken(self) -> None:
+        """The peer broke the framing rules: nothing that it sends can be trusted any more."""
+        failure = self._reader.failure
+        assert failure is not None
+        if not self.close_by:
+            log.info(
+                "protocol error",
+                extra={"connection": self.connection_id, "code": int(failure.code), "reason": failure.reason},
+            )
+            self._finish(failure.code, failure.reason, self._limits.close_timeout)
+            self._end()
+
+    def _finish(self, code: int, reason: str, patience: float) -> None:
+        payload = close_payload(code, reason) if code else b""
+        self._outbox.put(payload, Opcode.CLOSE)
+        self.close_by = self._clock() + patience
+        if self._paused:
+            self._paused = Pause(0)
+            if not self._transport.is_closing():
+                self._transport.resume_reading()  # the peer's close frame must be seen
+
+    def _end(self) -> None:
+        """Close once all is written; what does not get through by ``close_by`` is given up."""
+        self._ending = True
+        self._outbox.flush()
+        if not self._outbox.waiting:
+            self._transport.close()
+
+    def _press(self) -> None:
+        outbox = self._outbox
+        if outbox.pong_bytes > PONGS_HIGH:
+            self.pause(Pause.PONGS)
+        if outbox.pressed and not self._pressed:
+            self._pressed = True
+            self.session.pressed(True)
+        if outbox.waiting > self._limits.backlog_limit:
+            self.session.overflowed()
+
+    # What the worker's clock calls
+
+    def check(self, now: float) -> None:
+        """A regular look, every few seconds."""
+        if self.close_by:
+            if now >= self.close_by:
+                self._transport.abort()
+        elif not self._paused & ~Pause.PONGS:
+            self.session.check(now)
+
+    def too_slow(self, now: float) -> bool:
+        """Whether this peer has taken nothing for too long (protocol, section 6)."""
+        unsent = self._outbox.unsent()
+        sent = self._outbox.sent()
+        if unsent <= self._limits.stall_bytes or sent != self._progress[0]:
+            self._progress = (sent, now)
+            return False
+        return now - self._progress[1] >= self._limits.stall_timeout
+
+    def cut_off(self, code: int, reason: str) -> None:
+        """Close a peer that is too slow: what it has not taken is dropped, but it may read why."""
+        if not self.close_by:
+            self._outbox.drop()
+            self._finish(code, reason, STALLED_PATIENCE)

@@ -1,0 +1,156 @@
+"""The WebSocket endpoint: an ordinary route that answers 101 and takes the transport over."""
+
+import base64
+import binascii
+import hashlib
+import itertools
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, cast
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic.response import json
+
+from tiflis.config import Settings
+from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.outbox import Cork
+from tiflis.relay.wire import Wire
+from tiflis.web.address import Addresses
+from tiflis.web.socket import Socket
+
+log = logging.getLogger(__name__)
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+VERSION = "13"  # RFC 6455, 4.1: the only one
+
+
+class Refused(Exception):
+    """The request is no acceptable handshake; ``response`` says why."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        body = {"error": message, "code": "UPGRADE_REFUSED"}
+        self.response = json(body, status=status, headers=headers)
+
+
+class Sockets:
+    """All WebSockets of this worker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        cork: Cork,
+        clock: Callable[[], float],
+        newcomer: Callable[[Wire, str], Newcomer],
+    ) -> None:
+        """``newcomer`` makes the session of a new socket, given the URL by which it found us."""
+        self.open: dict[int, Socket] = {}
+        self.draining = False
+        self._settings, self._worker, self._cork, self._clock = settings, worker, cork, clock
+        self._newcomer = newcomer
+        self._addresses = Addresses(settings)
+        self._numbers = itertools.count(1)
+
+    async def handle(self, request: Request) -> HTTPResponse | None:
+        """Answer the handshake; afterwards the connection is no longer Sanic's."""
+        try:
+            key = self._check(request)
+        except Refused as refused:
+            return refused.response
+        self._take_over(request, key)
+        return None
+
+    def _check(self, request: Request) -> str:
+        """The handshake's key (RFC 6455, 4.2.1). Raises Refused."""
+        headers = request.headers
+        if headers.get("upgrade", "").lower() != "websocket" or not _names(headers, "connection", "upgrade"):
+            raise Refused(426, "This is a WebSocket endpoint", {"Upgrade": "websocket", "Connection": "Upgrade"})
+        if headers.get("sec-websocket-version") != VERSION:
+            raise Refused(426, "WebSocket version 13 is required", {"Sec-WebSocket-Version": VERSION})
+        key = headers.get("sec-websocket-key", "")
+        if not _is_key(key):
+            raise Refused(400, "Sec-WebSocket-Key must be 16 bytes in base64")
+        origins, origin = self._settings.allowed_origins, headers.get("origin")
+        if origins is not None and origin is not None and origin.lower() not in origins:
+            raise Refused(403, "This origin may not connect")
+        if self.draining:
+            raise Refused(503, "The server is shutting down", {"Retry-After": "1"})
+        return key
+
+    def _take_over(self, request: Request, key: str) -> None:
+        """Swap the transport's protocol. Bytes that came along with the request are the first frames."""
+        transport = cast(Any, request.transport)
+        protocol = cast(Any, request.protocol)
+        number = next(self._numbers)
+        socket = Socket(
+            number,
+            f"{self._worker}.{number:x}.{secrets.token_hex(2)}",
+            self._addresses.client(request),
+            self._settings,
+            self._cork,
+            self._clock,
+            self._gone,
+        )
+        socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
+        self.open[number] = socket
+        early = bytes(protocol.recv_buffer)
+        protocol.recv_buffer.clear()
+        _leave_sanic(protocol)
+        transport.write(_accepted(key))
+        transport.set_protocol(socket)
+        socket.connection_made(transport)
+        log.debug("socket opened", extra={"connection": socket.connection_id, "address": socket.address})
+        if early:
+            socket.data_received(early)
+        if not transport.is_closing() and not socket.paused:
+            transport.resume_reading()
+
+    def _gone(self, socket: Socket) -> None:
+        self.open.pop(socket.number, None)
+        log.debug("socket closed", extra={"connection": socket.connection_id})
+
+    def check(self, now: float) -> None:
+        """Look at every socket; call it every few seconds."""
+        for socket in list(self.open.values()):
+            socket.check(now)
+
+
+def _leave_sanic(protocol: Any) -> None:
+    """Have Sanic forget the connection: no timers, no draining, no closing when the handler returns."""
+    protocol.connections.discard(protocol)
+    protocol.transport = None
+    if protocol._callback_check_timeouts is not None:
+        protocol._callback_check_timeouts.cancel()
+
+
+def _accepted(key: str) -> bytes:
+    accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+def _names(headers: Any, name: str, token: str) -> bool:
+    listed = ",".join(headers.getall(name, []))
+    return token in (part.strip().lower() for part in listed.split(","))
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def add_route(app: Sanic[Any, Any], path: str, sockets: Callable[[], Sockets]) -> None:
+    """Serve the endpoint at exactly ``path``; ``sockets`` is asked for at each request."""
+
+    async def websocket(request: Request) -> HTTPResponse | None:
+        return await sockets().handle(request)
+
+    # Without it Sanic takes the missing response for a bug.
+    websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
+    app.add_route(websocket, path, methods=["GET"], strict_slashes=True, name="websocket")

@@ -1,0 +1,185 @@
+"""One worker's life: start, ready, drain, gone."""
+
+import asyncio
+import logging
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from tiflis import logs
+from tiflis.bus import subjects
+from tiflis.bus.channels import Bus
+from tiflis.bus.directory import Directory
+from tiflis.bus.link import Link
+from tiflis.bus.presence import Presence
+from tiflis.bus.watch_store import JetStreamWatchStore
+from tiflis.config import Settings
+from tiflis.protocol.close import CloseCode
+from tiflis.relay.claims import Claims
+from tiflis.relay.gate import Gate
+from tiflis.relay.home import Home
+from tiflis.relay.hub import Hub
+from tiflis.relay.keys import Keyring
+from tiflis.relay.limiter import Limiter
+from tiflis.relay.outbox import Cork
+from tiflis.relay.tasks import Tasks
+from tiflis.relay.upkeep import Upkeep
+from tiflis.relay.watch_desk import DeskLimits, WatchDesk
+from tiflis.relay.watch_queue import Bounds
+from tiflis.web.upgrade import Sockets
+
+log = logging.getLogger(__name__)
+
+MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it takes a tunnel for homeless
+TIDY_SECONDS = 60.0
+BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
+
+
+class Worker:
+    """Everything that one worker process consists of; ``start`` and ``stop`` are its whole life."""
+
+    def __init__(self, settings: Settings, bus_urls: str, instance: str, slot: str) -> None:
+        self.settings = settings
+        self.instance = instance
+        self.id = f"{instance}-{slot}-{secrets.token_hex(3)}"
+        self.started_at = time.monotonic()
+        self.ready = False
+        self.draining = False
+        self._bus_urls = bus_urls
+        self._tasks = Tasks()
+        logs.bind(worker=self.id)
+
+    async def start(self) -> None:
+        """Come up, bus first. Raises BusError if the bus or the directory cannot be reached in time."""
+        settings, loop = self.settings, asyncio.get_running_loop()
+        patience = settings.bus_start_timeout
+        self.cork = Cork(loop.call_soon)
+        self._away: asyncio.TimerHandle | None = None
+        self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
+        await self.link.start(patience)
+        self.presence = Presence(self.link, self.id, self._describe, self._gone)
+        self.directory = Directory(self._bus_urls, self.id)
+        await self.directory.start(patience)
+        self._store = JetStreamWatchStore(self.directory.connection)
+        await self._store.start()
+        self._compose()
+        self.presence.answer("status", self._own_status)
+        self.presence.start()
+        await asyncio.sleep(MEETING_SECONDS)
+        self._tasks.spawn(self._regularly())
+        self.ready = True
+
+    def _compose(self) -> None:
+        """Put the relay together."""
+        settings = self.settings
+        keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
+        claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
+        self.limiter = Limiter(self._table(), time.monotonic, self._gossip)
+        # One worker of each host is enough: its table is shared.
+        self.link.subscribe(
+            subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
+        )
+        gate = Gate(claims, keyring, self.limiter)
+        self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
+        self.bus = Bus(self.link, self.id, self.hub.accept)
+        self.hub.open_channel = self.bus.open
+        self.upkeep = Upkeep(self.hub, claims)
+        self.directory.on_change = self.upkeep.directory_changed
+        loop = asyncio.get_running_loop()
+        self.sockets = Sockets(settings, self.id, self.cork, loop.time, self.hub.newcomer)
+
+    def _table(self) -> Path | None:
+        return self.settings.run_dir / "attempts" if self.settings.run_dir else None
+
+    def _gossip(self, data: bytes) -> None:
+        self.link.publish(subjects.LIMITS, data)
+
+    def _make_desk(self, home: Home) -> WatchDesk:
+        settings = self.settings
+        bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
+        limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
+        return WatchDesk(home.tunnel_id, home, self._store, limits)
+
+    # The other workers
+
+    def _alive(self, worker_id: str) -> bool:
+        return worker_id == self.id or worker_id in self.presence.peers
+
+    def _gone(self, worker_id: str) -> None:
+        self.bus.peer_gone(worker_id)
+
+    def worker_gone(self, worker_id: str) -> None:
+        """The main process has seen it end: everybody should know at once."""
+        self.presence.gone(worker_id)
+
+    def _bus_up(self) -> None:
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None
+
+    def _bus_down(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._away = self._away or loop.call_later(BUS_AWAY_SECONDS, self._bus_away)
+
+    def _bus_away(self) -> None:
+        """What waits for other workers is given up, so that memory stays bounded and senders hear of it."""
+        log.error("bus away", extra={"seconds": BUS_AWAY_SECONDS})
+        for worker_id in list(self.presence.peers):
+            self.bus.peer_gone(worker_id)
+
+    # Regularly
+
+    async def _regularly(self) -> None:
+        pause = min(self.settings.liveness_interval / 2, 2.5)
+        loop = asyncio.get_running_loop()
+        tidied = loop.time()
+        while True:
+            await asyncio.sleep(pause)
+            self.sockets.check(loop.time())
+            if loop.time() - tidied >= TIDY_SECONDS:
+                tidied = loop.time()
+                await self.upkeep.tidy()
+
+    # What others may ask
+
+    def _describe(self) -> dict[str, Any]:
+        return {**self.upkeep.counts(), "ready": self.ready}
+
+    def counts(self) -> tuple[int, int]:
+        """Workstations and clients online now, over all workers."""
+        facts = [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
+        workstations = sum(int(fact.get("workstations", 0)) for fact in facts)
+        return workstations, sum(int(fact.get("clients", 0)) for fact in facts)
+
+    def _own_status(self) -> dict[str, Any]:
+        return {
+            "worker": self.id,
+            "uptime": int(time.monotonic() - self.started_at),
+            "ready": self.ready,
+            "sockets": len(self.sockets.open),
+            **self.upkeep.counts(),
+            "tunnels": self.upkeep.tunnels(),
+        }
+
+    async def status(self) -> dict[str, Any]:
+        """Workers and tunnels everywhere, for the operator."""
+        return {"workers": await self.presence.ask("status")}
+
+    # The end
+
+    async def stop(self) -> None:
+        """Tell everyone to go elsewhere, let what is queued leave, and let go of the bus."""
+        self.draining, self.ready = True, False
+        self.sockets.draining = True
+        for socket in list(self.sockets.open.values()):
+            socket.close(CloseCode.GOING_AWAY, "Server is shutting down")
+        end = time.monotonic() + self.settings.close_timeout
+        while self.sockets.open and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        await self.upkeep.leave()
+        await self.presence.stop()
+        await self._tasks.close()
+        self.bus.close()
+        await self.directory.close()
+        await self.link.close()
