@@ -14,10 +14,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, connect, crowd, register
+from tiflis.arbiter.control import NoServer, request
 
 __all__ = [
     "AUTH_KEY",
@@ -101,7 +102,7 @@ class Server:
         port: int | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.workers = workers
+        self.workers = 1 if single else workers
         self.single = single
         self.dev = dev
         self.target = target
@@ -146,13 +147,15 @@ class Server:
         return self
 
     def wait_ready(self, deadline: float = START_SECONDS) -> None:
+        """Wait until `/readyz` answers 200 and every worker has told main that it serves."""
+
         def ready() -> bool:
             if self.process is not None and self.process.poll() is not None:
                 raise AssertionError(f"exited with {self.process.returncode} at start\n{self.tail()}")
-            return self.status("/readyz") == 200
+            return self.status("/readyz") == 200 and len(self.ready_workers()) == self.workers
 
         try:
-            wait_until(ready, deadline, "/readyz answers 200")
+            wait_until(ready, deadline, "/readyz answers 200 and all workers are ready")
         except AssertionError as failure:
             raise AssertionError(f"{failure}\n{self.tail()}") from None
 
@@ -172,6 +175,9 @@ class Server:
             raise AssertionError(f"still running {deadline} s after SIGTERM\n{tail}") from None
         took = time.monotonic() - began
         self.process = None
+        # Python's own resource tracker ends when it sees the end of main's pipe.
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not self.processes(), 1, "all gone")
         left = {pid: command_of(pid) for pid in self.processes()}
         self._kill_marked()
         assert not left, f"left behind: {left}\n{self.tail()}"
@@ -229,9 +235,15 @@ class Server:
         return self._running().pid
 
     def processes(self) -> list[int]:
-        """Every living process of this server, orphans too."""
-        pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
-        return sorted(pid for pid in pids if environment_of(pid).get(MARK) == self.mark)
+        """Every living process of this server, orphans too; its bus is known by its configuration's path."""
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        folder = f"{self.folder}/"
+        return sorted(
+            pid
+            for pid in pids
+            if environment_of(pid).get(MARK) == self.mark
+            or ("nats" in (command := command_of(pid)) and folder in command)
+        )
 
     def worker_pids(self) -> dict[str, int]:
         """Living workers: slot to process id; a slot in replacement shows its newest process."""
@@ -243,6 +255,24 @@ class Server:
             for pid, name in names.items()
             if name.startswith("Sanic-Server-")
         }
+
+    def control(self, do: str) -> dict[str, Any]:
+        """The answer to a command on the control socket; empty when no server takes it."""
+        try:
+            return request(self.run_dir, do, 5)
+        except NoServer:
+            return {}
+
+    def ready_workers(self) -> dict[str, int]:
+        """Workers that have told main that they serve: slot to process id."""
+        if self.single:
+            return {"0": self.pid}
+        arbiter = self.control("status").get("arbiter", {})
+        return {worker["slot"]: worker["pid"] for worker in arbiter.get("workers", []) if worker["ready"]}
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / f"run-{self.port}"
 
     def nats_pid(self) -> int | None:
         """The embedded bus server's process id, if it runs."""

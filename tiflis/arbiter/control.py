@@ -1,0 +1,313 @@
+"""The control socket: workers keep one connection to the main process, commands come over their own.
+
+One JSON object a line, each with a verb in `do`. The first line decides what a connection is: `hello`
+makes it a worker's, anything else is a command, which gets one line as its answer.
+
+    worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status}
+    main -> worker    gone {worker_id} · status {ask}
+    command -> main   status -> {ok, status, arbiter} or {ok: false, error}
+
+With --single-process the only worker hosts the socket and is its own client.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from tiflis.arbiter.processes import leave_at_once
+from tiflis.arbiter.run_folder import RunFolder, socket_address
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+Command = Callable[[Message], Awaitable[Message]]
+
+SOCKET_NAME = "main.sock"
+LINE_BYTES = 4 * 2**20  # a status of 10,000 tunnels is 2 MB
+UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
+STATUS_SECONDS = 3.0
+FIRST_LINE_SECONDS = 5.0
+
+
+class NoServer(Exception):
+    """No server answers on the control socket."""
+
+
+class Crew(Protocol):
+    """Who is told about the workers' comings and goings."""
+
+    def joined(self, session: "WorkerSession") -> None: ...
+
+    def ready(self, session: "WorkerSession") -> None: ...
+
+    def left(self, session: "WorkerSession") -> None: ...
+
+
+class WorkerSession:
+    """Main's end of one worker's connection."""
+
+    def __init__(self, hello: Message, writer: asyncio.StreamWriter) -> None:
+        self.slot = str(hello["slot"])
+        self.pid = int(hello["pid"])
+        self.worker_id = str(hello["worker_id"])
+        self.ready = False
+        self._writer = writer
+        self._asks = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[Message]] = {}
+
+    def send(self, message: Message) -> None:
+        """Tell it; a worker that does not read is cut off, which ends it."""
+        if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES:
+            log.error("worker does not read its control connection", extra={"worker": self.worker_id})
+            self._writer.transport.abort()
+        elif not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def ask(self, message: Message, seconds: float) -> Message:
+        """Send a question and wait for its answer; raises TimeoutError or ConnectionError."""
+        number = next(self._asks)
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            self.send({**message, "ask": number})
+            async with asyncio.timeout(seconds):
+                return await answer
+        finally:
+            del self._answers[number]
+
+    def answered(self, message: Message) -> None:
+        waiting = self._answers.get(message.get("ask", 0))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+
+    def broke(self) -> None:
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionResetError("the worker has gone"))
+
+
+class ControlServer:
+    """Main's side of the control socket; lives in one event loop.
+
+    `sessions` holds the workers connected now by worker id. `commands` maps a verb to who answers it.
+    """
+
+    def __init__(self, folder: RunFolder, crew: Crew) -> None:
+        self._folder = folder
+        self._crew = crew
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self.sessions: dict[str, WorkerSession] = {}
+        self.commands: dict[str, Command] = {}
+
+    async def start(self) -> None:
+        """Listen. A socket left behind by a killed server is replaced: the folder's lock is ours."""
+        self._folder.remove(SOCKET_NAME)
+        listener = socket.socket(socket.AF_UNIX)
+        with socket_address(self._folder.path / SOCKET_NAME) as address:
+            listener.bind(address)
+        (self._folder.path / SOCKET_NAME).chmod(0o600)
+        self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=LINE_BYTES)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._folder.remove(SOCKET_NAME)
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def announce_gone(self, worker_id: str) -> None:
+        """Tell every other worker that this one is no more."""
+        for session in self.sessions.values():
+            if session.worker_id != worker_id:
+                session.send({"do": "gone", "worker_id": worker_id})
+
+    async def worker_status(self) -> Message | None:
+        """What a ready worker says about the whole server; None when none answers in time."""
+        for session in list(self.sessions.values()):
+            if session.ready:
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    answer = await session.ask({"do": "status"}, STATUS_SECONDS)
+                    status = answer.get("status")
+                    return status if isinstance(status, dict) else None
+        return None
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, TimeoutError, ValueError, KeyError) as problem:
+            log.debug("control connection broken", extra={"reason": repr(problem)})
+        except asyncio.CancelledError:
+            pass  # the server closes; streams would report the cancellation as an error
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(FIRST_LINE_SECONDS):
+            first = await receive(reader)
+        if first is None:
+            return
+        if first.get("do") == "hello":
+            await self._serve_worker(WorkerSession(first, writer), reader)
+        else:
+            writer.write(encode(await self._command(first)))
+            await writer.drain()
+
+    async def _serve_worker(self, session: WorkerSession, reader: asyncio.StreamReader) -> None:
+        self.sessions[session.worker_id] = session
+        self._crew.joined(session)
+        try:
+            while (message := await receive(reader)) is not None:
+                self._from_worker(session, message)
+        finally:
+            self.sessions.pop(session.worker_id, None)
+            session.broke()
+            # First of all: its clients' other workers wait for nothing else.
+            self.announce_gone(session.worker_id)
+            self._crew.left(session)
+
+    def _from_worker(self, session: WorkerSession, message: Message) -> None:
+        match message.get("do"):
+            case "ready":
+                session.ready = True
+                self._crew.ready(session)
+            case "answer":
+                session.answered(message)
+            case verb:
+                log.warning(
+                    "worker says something unknown", extra={"worker": session.worker_id, "verb": verb}
+                )
+
+    async def _command(self, message: Message) -> Message:
+        command = self.commands.get(str(message.get("do")))
+        if command is None:
+            return {"ok": False, "error": f"unknown command; known: {', '.join(sorted(self.commands))}"}
+        try:
+            return {"ok": True, **await command(message)}
+        except Exception:  # the outermost frame of a command
+            log.exception("command failed")
+            return {"ok": False, "error": "the command failed: see the server's log"}
+
+
+class MainLink:
+    """A worker's connection to the main process.
+
+    `on_gone(worker_id)`: another worker died or left. `on_status()`: asked for this server's status;
+    may be a coroutine. `on_lost()`: the main process died; this one then ends, unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        slot: str,
+        worker_id: str,
+        on_gone: Callable[[str], None],
+        on_status: Callable[[], Message | Awaitable[Message]],
+        on_lost: Callable[[], None] = leave_at_once,
+    ) -> None:
+        self._path = run_dir / SOCKET_NAME
+        self._hello = {"do": "hello", "slot": slot, "pid": os.getpid(), "worker_id": worker_id}
+        self._on_gone = on_gone
+        self._on_status = on_status
+        self._on_lost = on_lost
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Connect and say hello; raises OSError when no main process listens."""
+        with socket_address(self._path) as address:
+            reader, self._writer = await asyncio.open_unix_connection(address, limit=LINE_BYTES)
+        self._send(self._hello)
+        self._reading = asyncio.create_task(self._read(reader), name="main-link")
+
+    def ready(self) -> None:
+        """Tell main that this worker serves."""
+        self._send({"do": "ready"})
+
+    async def close(self) -> None:
+        """Leave; main then tells the others that this worker is gone."""
+        tasks = [*self._answering, *([self._reading] if self._reading else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.close()
+
+    def _send(self, message: Message) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            while (message := await receive(reader)) is not None:
+                try:
+                    self._from_main(message)
+                except Exception:  # the outermost frame of a message
+                    log.exception("message from the main process failed")
+        log.error("connection to the main process lost")
+        self._on_lost()
+
+    def _from_main(self, message: Message) -> None:
+        match message.get("do"):
+            case "gone":
+                self._on_gone(str(message["worker_id"]))
+            case "status":
+                task = asyncio.create_task(self._answer(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+            case verb:
+                log.warning("main says something unknown", extra={"verb": verb})
+
+    async def _answer(self, message: Message) -> None:
+        status: Message | None = None
+        try:
+            answer = self._on_status()
+            status = await answer if isinstance(answer, Awaitable) else answer
+        except Exception:  # the outermost frame of a task
+            log.exception("status cannot be told")
+        self._send({"do": "answer", "ask": message.get("ask"), "status": status})
+
+
+def request(run_dir: Path, do: str, seconds: float = 10.0) -> Message:
+    """Give the running server a command and wait for its answer; raises NoServer.
+
+    For command lines: it blocks. `run_dir` is `RunFolder(data_dir, port).path`.
+    """
+    with socket.socket(socket.AF_UNIX) as line, contextlib.ExitStack() as stack:
+        line.settimeout(seconds)
+        try:
+            line.connect(stack.enter_context(socket_address(run_dir / SOCKET_NAME)))
+            line.sendall(encode({"do": do}))
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        except (OSError, ValueError) as problem:
+            raise NoServer(f"no server answers in {run_dir}") from problem
+    return answer if isinstance(answer, dict) else {}
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps(message, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+async def receive(reader: asyncio.StreamReader) -> Message | None:
+    """The next message; None at the end. Raises ValueError for what is none."""
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        return None
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("not an object")
+    return message

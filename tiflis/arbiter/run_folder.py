@@ -1,0 +1,122 @@
+"""The folder of one running server: private to its user, locked by its main process."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+LOCK_POLL_SECONDS = 0.02
+# What the smallest system takes for the address of a Unix socket (108 on Linux, 104 on BSD), less the end.
+SOCKET_PATH_BYTES = 103
+
+
+class LockHeld(Exception):
+    """Another process holds the lock; `holder` is what it wrote into it."""
+
+    def __init__(self, path: Path, holder: dict[str, Any]) -> None:
+        super().__init__(f"{path} is held by {holder or 'another process'}")
+        self.path = path
+        self.holder = holder
+
+
+class Lock:
+    """An advisory lock on a file, which ends with the processes that hold its descriptor."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def take(self, seconds: float) -> None:
+        """Take it, waiting at most so long; raises LockHeld."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > end:
+                    holder = _read_holder(descriptor)
+                    os.close(descriptor)
+                    raise LockHeld(self.path, holder) from None
+                time.sleep(LOCK_POLL_SECONDS)
+            else:
+                self._descriptor = descriptor
+                return
+
+    @property
+    def descriptor(self) -> int:
+        """To be passed on to a child that shall hold the lock as well."""
+        if self._descriptor is None:
+            raise RuntimeError(f"{self.path} is not locked")
+        return self._descriptor
+
+    def say(self, **holder: Any) -> None:
+        """Write into the file who holds it, for the one who waits."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps(holder).encode(), 0)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class RunFolder:
+    """`<DATA_DIR>/run-<port>`: control socket, configuration and address of the embedded bus."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.data_dir = data_dir.absolute()
+        self.path = self.data_dir / f"run-{port}"
+        self.lock = Lock(self.path / "lock")
+
+    def take(self, seconds: float) -> None:
+        """Make it and lock it for this process; raises LockHeld when another server runs in it."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self.path.chmod(0o700)
+        self.lock.take(seconds)
+        self.lock.say(main=os.getpid())
+
+    def write(self, name: str, text: str) -> Path:
+        """Put a file there that only its owner reads, whole or not at all."""
+        draft = self.path / f"{name}.{secrets.token_hex(4)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        path = self.path / name
+        draft.replace(path)
+        return path
+
+    def remove(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def socket_address(path: Path) -> Iterator[str]:
+    """A spelling of a Unix socket's path that fits into an address, for bind or connect.
+
+    A deep DATA_DIR does not: Linux reaches the folder through a descriptor of it instead.
+    """
+    plain = os.fspath(path)
+    if len(os.fsencode(plain)) <= SOCKET_PATH_BYTES or sys.platform != "linux":
+        yield plain
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _read_holder(descriptor: int) -> dict[str, Any]:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}

@@ -1,0 +1,182 @@
+"""The workers' places: who is in each, who is replaced, and the one way in which that is done."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sanic.worker.process import WorkerProcess
+
+from tiflis.arbiter.control import WorkerSession
+from tiflis.arbiter.sanic_manager import SteadyManager
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+SUSPECT_TICK_SECONDS = 0.005
+# A worker whose control connection broke ends by itself; after so long it hangs and is killed.
+SUSPECT_SECONDS = 2.0
+# Waits before a replacement, by how many in a row died before they were ready. One that had been ready
+# is replaced at once, however often: its death is not its start's fault.
+BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
+# The manager acts on a message within 0.1 s and needs a few ms to start a process.
+MESSAGE_SECONDS = 5.0
+
+
+class NotReady(Exception):
+    """A new worker did not become ready in time."""
+
+
+def slot_of(worker_name: str) -> str:
+    """`Sanic-Server-3-0` is Sanic's name for slot `3`; without a name it is the only one, `0`."""
+    parts = worker_name.split("-")
+    return parts[2] if len(parts) == 4 else "0"
+
+
+@dataclass(slots=True)
+class Slot:
+    """What is known of one worker's place."""
+
+    process: WorkerProcess
+    session: WorkerSession | None = None
+    was_ready: bool = False
+    fruitless: int = 0
+    starts: int = 1
+    dead_pid: int = 0
+    replace_at: float = 0.0
+    told_pid: int = 0
+    told_at: float = 0.0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Slots:
+    """Keeps every slot filled. Runs in the arbiter's thread; is the control socket's crew."""
+
+    def __init__(self, manager: SteadyManager) -> None:
+        self._manager = manager
+        self._slots: dict[str, Slot] = {}
+        self._suspects: dict[int, float] = {}
+        self._wake = asyncio.Event()
+        # Sanic's book-keeping breaks when two replacements of living workers overlap.
+        self._restarting = asyncio.Lock()
+
+    # --- the control socket's crew ---
+
+    def joined(self, session: WorkerSession) -> None:
+        log.debug("worker joined", extra={"worker": session.worker_id, "pid": session.pid})
+        if (slot := self._slots.get(session.slot)) is not None:
+            slot.session = session
+            slot.was_ready = False
+
+    def ready(self, session: WorkerSession) -> None:
+        log.info("worker ready", extra={"worker": session.worker_id, "pid": session.pid})
+        slot = self._slots.get(session.slot)
+        if slot is not None and slot.session is session:
+            slot.was_ready = True
+            slot.fruitless = 0
+            slot.changed.set()
+
+    def left(self, session: WorkerSession) -> None:
+        slot = self._slots.get(session.slot)
+        if slot is not None and slot.session is session:
+            slot.session = None
+        self._suspects[session.pid] = time.monotonic()
+        self._wake.set()
+
+    # --- replacement ---
+
+    async def keep(self) -> None:
+        """Replace who dies, until the server stops."""
+        while not self._manager.stopping:
+            self._look_around()
+            tick = SUSPECT_TICK_SECONDS if self._suspects else TICK_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), tick)
+            self._wake.clear()
+
+    async def restart(self, name: str, *, overlap: bool, seconds: float) -> WorkerSession:
+        """Replace one slot's living worker and wait for the newcomer to be ready; raises NotReady.
+
+        `overlap`: the newcomer starts first, and Sanic ends the old one once the newcomer has
+        *acknowledged*, which is before it is ready. The only place that asks for such a restart.
+        """
+        async with self._restarting:
+            slot = self._slots[name]
+            old = slot.process.pid
+            self._tell(slot, ":STARTUP_FIRST" if overlap else "")
+            try:
+                async with asyncio.timeout(seconds):
+                    while not (slot.session and slot.session.ready and slot.session.pid != old):
+                        slot.changed.clear()
+                        await slot.changed.wait()
+            except TimeoutError:
+                raise NotReady(f"the new worker of slot {name} is not ready after {seconds} s") from None
+            return slot.session
+
+    def names(self) -> list[str]:
+        return sorted(self._slots)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """For people: every slot with its process, its worker id and whether it is ready."""
+        return [
+            {
+                "slot": name,
+                "pid": slot.process.pid,
+                "worker_id": slot.session.worker_id if slot.session else None,
+                "ready": bool(slot.session and slot.session.ready),
+                "starts": slot.starts,
+            }
+            for name, slot in sorted(self._slots.items())
+        ]
+
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        for name, slot in self._present():
+            pid, code = slot.process.pid, slot.process.exitcode
+            if code is None:
+                self._end_if_stuck(pid, now)
+            else:
+                self._replace(name, slot, pid, code, now)
+        alive = {slot.process.pid for slot in self._slots.values() if slot.process.exitcode is None}
+        self._suspects = {pid: since for pid, since in self._suspects.items() if pid in alive}
+
+    def _present(self) -> Iterator[tuple[str, Slot]]:
+        for process in self._manager.servers():
+            name = slot_of(process.name)
+            slot = self._slots.get(name)
+            if slot is None or slot.process is not process:
+                slot = self._slots[name] = Slot(process)
+            yield name, slot
+
+    def _end_if_stuck(self, pid: int, now: float) -> None:
+        if now - self._suspects.get(pid, now) > SUSPECT_SECONDS:
+            log.error("worker left but does not end, killed", extra={"pid": pid})
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _replace(self, name: str, slot: Slot, pid: int, code: int, now: float) -> None:
+        if slot.dead_pid != pid:
+            self._note_death(name, slot, pid, code, now)
+        waiting = slot.told_pid == pid and now - slot.told_at < MESSAGE_SECONDS
+        if now >= slot.replace_at and not waiting:
+            slot.told_pid, slot.told_at = pid, now
+            slot.starts += 1
+            self._tell(slot)
+
+    def _note_death(self, name: str, slot: Slot, pid: int, code: int, now: float) -> None:
+        slot.dead_pid = pid
+        slot.fruitless = 0 if slot.was_ready else slot.fruitless + 1
+        slot.was_ready = False
+        wait = BACKOFF_SECONDS[min(max(slot.fruitless - 1, 0), len(BACKOFF_SECONDS) - 1)]
+        slot.replace_at = now + wait
+        log.error("worker died, replacing", extra={"slot": name, "pid": pid, "code": code, "wait": wait})
+
+    def _tell(self, slot: Slot, how: str = "") -> None:
+        """The ordinary restart message, as Sanic's own workers send it."""
+        with contextlib.suppress(OSError):
+            self._manager.monitor_publisher.send(f"{slot.process.name}:{how}")
