@@ -156,7 +156,7 @@ export class Screen {
     this.undo.push(
       () => observer.disconnect(),
       onPageTheme(() => (terminal.options.theme = terminalTheme(pageIsDark()))),
-      scrollByTouch(this.host, () => this.cellHeight()),
+      scrollByTouch(this.host, { lineHeight: () => this.cellHeight(), lines: (count) => this.scroll(count) }),
     );
   }
 
@@ -177,6 +177,19 @@ export class Screen {
       this.terminal.clearSelection();
     }
     return false;
+  }
+
+  /** A full-screen program without a past of its own gets the wheel instead. */
+  private scroll(lines: number): void {
+    const { terminal } = this;
+    if (terminal.buffer.active.type === "normal" && terminal.modes.mouseTrackingMode === "none") {
+      terminal.scrollLines(lines);
+      return;
+    }
+    const box = this.host.getBoundingClientRect();
+    const middle = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+    const wheel = new WheelEvent("wheel", { deltaY: lines * this.cellHeight(), ...middle, bubbles: true, cancelable: true });
+    terminal.element?.querySelector(".xterm-screen")?.dispatchEvent(wheel);
   }
 
   private innerWidth(): number {

@@ -1,14 +1,18 @@
-/**
- * Scrolling by touch, which xterm.js leaves to its surroundings: a drag becomes wheel events, so that a
- * full-screen program gets them too. A tap is left alone.
- */
+/** Scrolling by touch, which xterm.js leaves to its surroundings. A tap is left alone. */
 
 /** Pixels before a touch counts as a drag. */
 const SLACK = 8;
 /** How much of the speed is left after each frame once the finger is lifted. */
 const GLIDE = 0.95;
 
-export function scrollByTouch(host: HTMLElement, lineHeight: () => number): () => void {
+export interface Scrolled {
+  /** Pixels. */
+  lineHeight(): number;
+  /** Down when positive. */
+  lines(count: number): void;
+}
+
+export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void {
   let startY = 0;
   let lastY = 0;
   let lastAt = 0;
@@ -17,28 +21,18 @@ export function scrollByTouch(host: HTMLElement, lineHeight: () => number): () =
   let frame = 0;
   let rest = 0;
 
-  const wheel = (pixels: number): void => {
+  const drag = (pixels: number): void => {
     rest += pixels;
-    const step = lineHeight();
+    const step = scrolled.lineHeight();
     const lines = Math.trunc(rest / step);
     if (lines === 0) return;
     rest -= lines * step;
-    const target = host.querySelector(".xterm-screen") ?? host;
-    const box = host.getBoundingClientRect();
-    target.dispatchEvent(
-      new WheelEvent("wheel", {
-        deltaY: lines * step,
-        clientX: box.left + box.width / 2,
-        clientY: box.top + box.height / 2,
-        bubbles: true,
-        cancelable: true,
-      }),
-    );
+    scrolled.lines(lines);
   };
   const glide = (): void => {
     speed *= GLIDE;
     if (Math.abs(speed) < 0.02) return;
-    wheel(speed * 16);
+    drag(speed * 16);
     frame = requestAnimationFrame(glide);
   };
   const start = (event: TouchEvent): void => {
@@ -54,7 +48,7 @@ export function scrollByTouch(host: HTMLElement, lineHeight: () => number): () =
     dragging = true;
     event.preventDefault();
     speed = (lastY - y) / Math.max(1, event.timeStamp - lastAt);
-    wheel(lastY - y);
+    drag(lastY - y);
     lastY = y;
     lastAt = event.timeStamp;
   };

@@ -1,0 +1,107 @@
+"""The demo workstation as a test holds it: it can go away, come back, and say what it got."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+from tests.client.loop import LoopThread
+from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, wait_until
+from tiflis.demo.pairing import Pairing
+from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
+
+Message = dict[str, Any]
+
+
+class Desk:
+    """`speed` divides the waiting times of the agents; `math.inf` leaves none."""
+
+    def __init__(
+        self,
+        loop: LoopThread,
+        server: Server,
+        *,
+        speed: float = math.inf,
+        name: str = "Demo",
+        auth_key: str = AUTH_KEY,
+        shell: bool = False,
+    ) -> None:
+        self._loop = loop
+        self._server = server
+        self._options = Options(speed=speed, shell=shell)
+        self._name = name
+        self._auth_key = auth_key
+        self._tunnel_id = ""
+        self._demo: DemoWorkstation | None = None
+        self._lock = threading.Lock()
+        self._seen: list[Message] = []
+
+    def __enter__(self) -> Self:
+        self.arrive()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    @property
+    def demo(self) -> DemoWorkstation:
+        assert self._demo is not None, "the workstation is away"
+        return self._demo
+
+    @property
+    def pairing(self) -> Pairing:
+        return Pairing(self._tunnel_id, self._server.ws_url, self._auth_key)
+
+    def arrive(self) -> None:
+        """A workstation with fresh sessions and an empty memory, on the tunnel it had before."""
+        made = self._loop.call(self._make)
+        self._loop.run(made.start())
+        self._tunnel_id = made.tunnel_id
+        self._demo = made
+
+    def leave(self) -> None:
+        if self._demo is not None:
+            self._loop.run(self._demo.stop())
+            self._demo = None
+
+    def got(self, type: str) -> list[Message]:
+        """The messages of this type that reached the workstation."""
+        with self._lock:
+            return [message for message in self._seen if message.get("type") == type]
+
+    def until_got(self, type: str, where: Callable[[Message], bool] = lambda _: True) -> Message:
+        def found() -> list[Message]:
+            return [message for message in self.got(type) if where(message)]
+
+        wait_until(found, 10, f"the workstation gets {type}")
+        return found()[0]
+
+    def forget_what_it_got(self) -> None:
+        with self._lock:
+            self._seen.clear()
+
+    def tell_all(self, message: Message) -> None:
+        """Send something of the test's own making to every device."""
+        self._loop.call(lambda: self.demo.desk.broadcast(message))
+
+    def session(self, session_type: str) -> str:
+        """The id of the first open session of this type."""
+        sessions = self._loop.call(lambda: [(s.session_type, s.session_id) for s in self.demo.desk.sessions])
+        return next(session_id for kind, session_id in sessions if kind == session_type)
+
+    def _make(self) -> DemoWorkstation:
+        return DemoWorkstation(
+            self._server.ws_url,
+            REGISTRATION_KEY,
+            self._auth_key,
+            self._name,
+            tunnel_id=self._tunnel_id,
+            options=self._options,
+            listeners=Listeners(message=self._remember),
+        )
+
+    def _remember(self, message: Message) -> None:
+        with self._lock:
+            self._seen.append(message)
