@@ -148,10 +148,13 @@ def test_one_byte_fragments_cost_little_more_than_their_bytes() -> None:
     assert peak_of(lambda: read(endless, reader)) < 64 * 1024
 
 
-@pytest.mark.parametrize("last", [client(PING, reserved=1), client(CLOSE)])
+@pytest.mark.parametrize(
+    "last", [client(PING, reserved=1), client(CLOSE), head(CONTINUATION, 100) + KEY + mask(b"\xff")]
+)
 def test_a_reader_that_reads_no_more_keeps_nothing(last: bytes) -> None:
     reader = FrameReader()
-    reader.feed(client(BINARY, bytes(MIB), fin=False) + last)
+    reader.feed(client(TEXT, bytes(MIB), fin=False) + last)
+    assert reader.feed(client(TEXT)) == []
     state = reader.export()
     assert (state["parts"], state["head"], state["left"]) == ([b""], b"", 0)
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.protocol.wire import chops, client, read
+from tests.protocol.wire import chops, client, head, read
 from tiflis.protocol.frames import CloseCode, Event, FrameReader, Opcode
 
 MAX_MESSAGE, MAX_FRAGMENTS = 300, 5
@@ -116,6 +117,39 @@ def test_an_exported_state_is_plain_and_lets_go_of_its_reader(stream: bytes, res
     assert heir.feed(rest) == told
     assert heir.failure == reader.failure
     assert FrameReader.restore(state).feed(rest) == told
+
+
+def test_a_state_can_be_restored_more_than_once() -> None:
+    reader = FrameReader()
+    large = client(2, bytes(20_000))
+    reader.feed(large[:10_000])
+    state = reader.export()
+    for _ in range(2):
+        assert FrameReader.restore(state).feed(large[10_000:]) == [(2, bytes(20_000))]
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [
+        (client(1, b"*" * 200, fin=False) + head(0, 101), CloseCode.MESSAGE_TOO_BIG),
+        (client(1, fin=False) + client(0, fin=False) * 4 + head(0, 0), CloseCode.POLICY_VIOLATION),
+        (client(1, b"\xf0", fin=False) + client(0, b"\x9f\x98"), CloseCode.INVALID_DATA),
+        (client(1, b"open", fin=False) + client(1, b"new"), CloseCode.PROTOCOL_ERROR),
+    ],
+)
+def test_what_counts_against_an_open_message_is_handed_over(stream: bytes, code: CloseCode) -> None:
+    assert read_handed_over(chops(stream, 1)) == ([], code)
+    for cut in range(len(stream) + 1):
+        assert read_handed_over([stream[:cut], stream[cut:]]) == ([], code)
+
+
+def test_pieces_of_every_size_are_put_together_in_order() -> None:
+    payload = bytes(index * 7 % 251 for index in range(60_000))
+    stream, pieces, start = client(2, payload), [], 0
+    for size in [3, 50, 5000, 1, 4096, 4095, 20_000, 2, 10, 9000, len(payload)]:
+        pieces.append(stream[start : start + size])
+        start += size
+    assert read(pieces) == ([(2, payload)], None)
 
 
 def test_a_large_message_handed_over_at_every_chop_arrives_whole() -> None:

@@ -63,8 +63,7 @@ def judge_close(payload: bytes) -> None:
     """Raise `Breach` unless `payload` is empty or a legal code with a UTF-8 reason (RFC 6455, 5.5.1)."""
     if not payload:
         return
-    if len(payload) == 1:
-        raise Breach(CloseCode.PROTOCOL_ERROR, "half a close code")
+    # A lone byte reads as a code below 256, which is as illegal as half a code.
     if not may_travel(int.from_bytes(payload[:2], "big")):
         raise Breach(CloseCode.PROTOCOL_ERROR, "illegal close code")
     if not utf8.is_valid(payload[2:]):
