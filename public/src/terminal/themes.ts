@@ -3,11 +3,11 @@
 import type { ITheme } from "@xterm/xterm";
 
 const DARK: ITheme = {
-  background: "#131417",
-  foreground: "#e6e4df",
-  cursor: "#f2a33a",
-  cursorAccent: "#131417",
-  selectionBackground: "#f2a33a55",
+  background: "#0e0f10",
+  foreground: "#e6e6e8",
+  cursor: "#4fcfb3",
+  cursorAccent: "#0e0f10",
+  selectionBackground: "#4fcfb34d",
   black: "#2b2d33",
   red: "#ef6f6c",
   green: "#8cc265",
@@ -27,11 +27,11 @@ const DARK: ITheme = {
 };
 
 const LIGHT: ITheme = {
-  background: "#fdfcfa",
-  foreground: "#23252b",
-  cursor: "#b4581c",
-  cursorAccent: "#fdfcfa",
-  selectionBackground: "#e8a85066",
+  background: "#ffffff",
+  foreground: "#1f1d1a",
+  cursor: "#0b6e5f",
+  cursorAccent: "#ffffff",
+  selectionBackground: "#0b6e5f33",
   black: "#23252b",
   red: "#b3261e",
   green: "#2f6f1e",
