@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import tiflis
-from tiflis.commands import demo
+from tiflis.commands import check, demo, keygen, status
 
-COMMANDS = (demo,)
+COMMANDS = (keygen, check, status, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,3 +26,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_arguments(one)
         one.set_defaults(run=command.run)
     return made
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -28,6 +28,8 @@ class Relay:
         self.auth_key = ""
         self.api_key = api_key
         self.registrations: list[Message] = []
+        self.answers_pings = True
+        self.pings = 0
         self.workstation: ServerConnection | None = None
         self.devices: dict[ServerConnection, str] = {}
         self._askers: dict[str, str] = {}
@@ -65,7 +67,9 @@ class Relay:
         message = json.loads(text)
         kind = message.get("type")
         if kind == "ping":
-            await self._send(socket, {"type": "pong", "timestamp": message["timestamp"]})
+            self.pings += 1
+            if self.answers_pings:
+                await self._send(socket, {"type": "pong", "timestamp": message["timestamp"]})
         elif kind == "workstation.register":
             await self._register(socket, message["payload"])
         elif kind == "connect":

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from tests.demo.relay import Relay
+from tests.harness import eventually
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
+from tiflis.demo import link
 from tiflis.demo.link import Credentials, read, retry_seconds
 from tiflis.demo.outbox import FULL, HIGH_WATER, Outbox
 from tiflis.demo.wire import Request
@@ -68,6 +70,20 @@ async def test_an_overfull_outbox_drops_the_oldest() -> None:
         outbox.put(letter * (FULL // 2))
     assert (await outbox.first())[0] == "b"
     assert (len(outbox), outbox.dropped) == (2, 1)
+
+
+async def test_a_server_that_says_nothing_is_left(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(link, "SILENCE_SECONDS", 0.2)
+    workstation = DemoWorkstation(relay.url, REGISTRATION_KEY, AUTH_KEY)
+    await workstation.start()
+    await eventually(lambda: relay.pings > 8, 5, "eight pings, longer than the allowed silence")
+    assert workstation.online
+    relay.answers_pings = False
+    async with asyncio.timeout(5):
+        await workstation.until(lambda: workstation.failure is not None)
+    assert isinstance(workstation.failure, TimeoutError)
+    await workstation.stop()
 
 
 async def test_it_finds_a_server_that_starts_later() -> None:

@@ -39,11 +39,12 @@ async def test_without_auth_nothing_is_answered(workstation: DemoWorkstation) ->
 
 async def test_sync_lists_what_is_there(device: Device) -> None:
     payload = (await device.ask("sync"))["payload"]
-    assert [one["session_type"] for one in payload["sessions"]] == ["claude", "claude", "cursor", "terminal"]
+    types = [one["session_type"] for one in payload["sessions"]]
+    assert types == ["claude", "claude", "cursor", "backlog-agent", "terminal"]
     assert payload["subscriptions"] == []
     assert payload["supervisorIsExecuting"] is False
     assert {agent["name"] for agent in payload["availableAgents"] if agent["is_alias"]} == {"reviewer"}
-    assert payload["hiddenBaseTypes"] == ["opencode"]
+    assert payload["hiddenBaseTypes"] == ["opencode", "backlog-agent"]
     assert "null" not in device.raw[-1]
 
 
@@ -102,7 +103,8 @@ async def test_a_retry_is_acknowledged_but_not_run_again(device: Device) -> None
     for _ in range(2):
         await device.next("message.ack", where=lambda m: m["payload"]["message_id"] == "same")
     history = await device.ask("history.request", {})
-    assert [entry["role"] for entry in history["payload"]["history"]] == ["user", "assistant"]
+    contents = [entry["content"] for entry in history["payload"]["history"]]
+    assert contents.count("table") == 1
 
 
 async def test_cancel_ends_the_answer_with_a_cancel_block(
@@ -152,6 +154,14 @@ async def test_a_session_answers_those_who_subscribed(device: Device, new_device
         "bash",
     ]
     assert not other.unread("session.output")
+
+
+async def test_a_crash_is_an_error_of_the_session(device: Device) -> None:
+    session_id = (await device.sessions())["claude"]["session_id"]
+    await device.subscribe(session_id)
+    await device.post("session.execute", {"content": "crash"}, session_id=session_id)
+    assert (await device.next("session.error"))["payload"]["code"] == "INTERNAL_ERROR"
+    assert (await device.sessions())["claude"]["status"] == "idle"
 
 
 async def test_a_late_device_joins_an_answer_half_way(

@@ -5,22 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
-import secrets
 import sys
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from tiflis.commands.keygen import new_key
+from tiflis.config import load
 from tiflis.demo import scenes
 from tiflis.demo.link import Registration, RegistrationRefused
+from tiflis.demo.pairing import Pairing
 from tiflis.demo.state_file import Remembered, StateFile
 from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
 
 NAME = "demo"
 ABOUT = "run a demo workstation with canned agents and show how to pair with it"
-API_KEY_VARIABLE = "TUNNEL_REGISTRATION_API_KEY"
-ENV_FILES = (".env.local", ".env")
 DEFAULT_STATE = Path(".tiflis") / "demo.json"
 LEAST_AUTH_KEY = 16
 FATAL = ("INVALID_API_KEY", "INVALID_PAYLOAD")
@@ -39,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = GUIDE
     parser.add_argument("--url", default="ws://127.0.0.1:3001/ws", help="the tunnel server (%(default)s)")
-    parser.add_argument("--api-key", help=f"registration key (default: {API_KEY_VARIABLE} or .env)")
+    parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
     parser.add_argument("--name", default="Demo workstation", help="as devices see it (%(default)s)")
     parser.add_argument("--auth-key", help="what devices authenticate with (default: remembered, or made)")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state file (%(default)s)")
@@ -49,11 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    api_key = arguments.api_key or api_key_from_surroundings()
-    problem = _problem(arguments, api_key)
+    problem = _problem(arguments)
     if problem:
         print(f"tiflis demo: {problem}", file=sys.stderr)
         return 2
+    api_key = arguments.api_key or load().registration_keys[0].get_secret_value()
     if arguments.shell:
         print(SHELL_WARNING, file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
@@ -61,17 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def api_key_from_surroundings() -> str:
-    """The first registration key of the environment or of an .env file here; "" when there is none."""
-    found = os.environ.get(API_KEY_VARIABLE) or next(
-        (value for file in ENV_FILES if (value := dotenv_values(file).get(API_KEY_VARIABLE))), ""
-    )
-    return found.split(",")[0].strip()
-
-
-def _problem(arguments: argparse.Namespace, api_key: str) -> str:
-    if not api_key:
-        return f"no registration key. Set {API_KEY_VARIABLE}, or give --api-key."
+def _problem(arguments: argparse.Namespace) -> str:
     if arguments.auth_key is not None and len(arguments.auth_key.strip()) < LEAST_AUTH_KEY:
         return f"--auth-key needs at least {LEAST_AUTH_KEY} characters."
     if arguments.speed <= 0:
@@ -84,17 +71,12 @@ def _problem(arguments: argparse.Namespace, api_key: str) -> str:
 async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
     memory = StateFile(arguments.state)
     remembered = memory.load(arguments.url)
-    auth_key = arguments.auth_key or remembered.auth_key or secrets.token_urlsafe(24)
-    refused: list[RegistrationRefused] = []
+    auth_key = arguments.auth_key or remembered.auth_key or new_key()
+    host = Host()
 
     def registered(registration: Registration) -> None:
         memory.save(arguments.url, Remembered(registration.tunnel_id, auth_key))
-        _welcome(workstation, registration)
-
-    def down(failure: Exception) -> None:
-        print(f"not connected: {failure}; trying again", file=sys.stderr, flush=True)
-        if isinstance(failure, RegistrationRefused) and failure.code in FATAL:
-            refused.append(failure)
+        host.registered(registration, workstation.pairing)
 
     workstation = DemoWorkstation(
         arguments.url,
@@ -103,23 +85,43 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
         arguments.name,
         tunnel_id=remembered.tunnel_id,
         options=Options(arguments.speed, arguments.seed, arguments.shell),
-        listeners=Listeners(registered, down),
+        listeners=Listeners(registered, host.down),
     )
     try:
-        await workstation.start(deadline=None)
-        await workstation.until(lambda: bool(refused))
+        await workstation.start(deadline=None, hopeless=lambda: host.refused)
+        await asyncio.get_running_loop().create_future()
+    except RegistrationRefused as refusal:
+        print(f"tiflis demo: the server refuses this workstation. {refusal}", file=sys.stderr)
     finally:
         await workstation.stop()
-    print("tiflis demo: the server refuses this registration key.", file=sys.stderr)
     return 1
 
 
-def _welcome(workstation: DemoWorkstation, registration: Registration) -> None:
-    pairing = workstation.pairing
-    if not registration.restored:
-        print(pairing.qr_code())
-    print(f"registered as tunnel {registration.tunnel_id}{' (restored)' if registration.restored else ''}\n")
-    print(f"  web client   {pairing.web_link}")
-    print(f"  magic link   {pairing.magic_link}")
-    print(f"  pairing JSON {pairing.json}\n")
-    print("Waiting for devices. Ctrl-C ends.", flush=True)
+class Host:
+    """Tells the person at the terminal what happens, each thing once."""
+
+    def __init__(self) -> None:
+        self.refused = False
+        self._tunnel_id = ""
+        self._trouble = ""
+
+    def registered(self, registration: Registration, pairing: Pairing) -> None:
+        """How to pair, when there is a tunnel that was not shown yet."""
+        again = registration.tunnel_id == self._tunnel_id
+        self._tunnel_id, self._trouble = registration.tunnel_id, ""
+        if again:
+            print("connected again", flush=True)
+            return
+        print(f"{pairing.qr_code()}\ntunnel {registration.tunnel_id}")
+        print(f"\n  web client    {pairing.web_link}")
+        print(f"\n  magic link    {pairing.magic_link}")
+        print(f"\n  pairing JSON  {pairing.json}")
+        print("\nWaiting for devices. Ctrl-C ends.", flush=True)
+
+    def down(self, failure: Exception) -> None:
+        """A refusal is final only at the start: later the server may be half-way through a change."""
+        if isinstance(failure, RegistrationRefused) and failure.code in FATAL and not self._tunnel_id:
+            self.refused = True
+        elif str(failure) != self._trouble:
+            self._trouble = str(failure)
+            print(f"not connected, trying again: {failure}", file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from tiflis.demo.wire import TERMINAL, Message
 
 WORKSPACES_ROOT = "/home/demo/work"
 SEEDED_MESSAGES = 60  # three pages
+SUPERVISOR_SEEDED_MESSAGES = 24  # two pages
 SEED_SPACING_SECONDS = 420
 
 WORKSPACES: dict[str, dict[str, str]] = {
@@ -40,8 +41,9 @@ AGENTS = (
     Agent("cursor", "cursor", "Cursor Agent"),
     Agent("opencode", "opencode", "OpenCode"),
     Agent("reviewer", "claude", "Claude with a reviewer's prompt"),
+    Agent("backlog-agent", "backlog-agent", "Works through a list; a type that clients show generically"),
 )
-HIDDEN_BASE_TYPES = ("opencode",)
+HIDDEN_BASE_TYPES = ("opencode", "backlog-agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ OPENINGS = (
     Opening("claude", "tiflis", "tunnel", seeded=SEEDED_MESSAGES),
     Opening("reviewer", "tiflis", "tunnel", worktree="feature-frames", seeded=4),
     Opening("cursor", "playground", "snake-game", seeded=2),
+    Opening("backlog-agent", "tiflis", "website"),
     Opening(TERMINAL),
 )
 

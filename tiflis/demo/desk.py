@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable
 
+from tiflis.demo import catalogue
 from tiflis.demo.chat import Chat, Stage
 from tiflis.demo.devices import Devices
+from tiflis.demo.history import History
 from tiflis.demo.sessions import Session, Sessions
 from tiflis.demo.speaker import Speaker
 from tiflis.demo.terminal import Output, ShellMaker, Terminal
-from tiflis.demo.wire import Message
+from tiflis.demo.wire import SUPERVISOR, Message
 
 
 class Desk:
@@ -21,7 +23,8 @@ class Desk:
         self.stage = stage
         self.devices = Devices()
         self.sessions = Sessions(stage, self._new_terminal)
-        self.supervisor = Chat(stage)
+        past = catalogue.seeded_history(SUPERVISOR, catalogue.SUPERVISOR_SEEDED_MESSAGES, stage.now())
+        self.supervisor = Chat(stage, History(past))
         self.supervisor_speaker = Speaker(stage, self.broadcast)
         self._send = send
         self._make_shell = make_shell

@@ -172,7 +172,6 @@ class TunnelLink:
             await socket.send(encode({"type": "ping", "timestamp": int(time.time() * 1000)}))
             await asyncio.sleep(PING_SECONDS)
             if time.monotonic() - self._heard > SILENCE_SECONDS:
-                socket.transport.abort()
                 raise TimeoutError(f"nothing heard for {SILENCE_SECONDS:.0f} s")
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from tiflis.demo import texts
 from tiflis.demo.blocks import Block, block
-from tiflis.demo.chat import Chat, Stage
+from tiflis.demo.chat import Chat, Snapshot, Stage
 from tiflis.demo.performance import Say, Speak, Step
-from tiflis.demo.scenes import choose
+from tiflis.demo.scenes import Scene, choose
 from tiflis.demo.sound import Sound
 from tiflis.demo.speaker import Speaker
 from tiflis.demo.wire import (
@@ -86,11 +86,18 @@ def _work(prompt: Prompt, device_id: str, stage: Stage, chat: Chat, speaker: Spe
     def spoken(message_id: str, sound: Sound) -> None:
         speaker.voice_output(message_id, sound, device_id)
 
-    chat.answer(_steps(prompt), speaker.output, spoken)
+    scene = choose(prompt.text)
+
+    def show(snapshot: Snapshot) -> None:
+        speaker.output(snapshot)
+        if snapshot.complete and scene.crashes:
+            speaker.crashed()
+
+    chat.answer(_steps(prompt, scene), show, spoken)
 
 
-def _steps(prompt: Prompt) -> list[Step]:
-    steps = choose(prompt.text).steps(prompt.text)
+def _steps(prompt: Prompt, scene: Scene) -> list[Step]:
+    steps = scene.steps(prompt.text)
     if prompt.aloud and not any(isinstance(step, Speak) for step in steps):
         said = next((step.text for step in steps if isinstance(step, Say)), "Done.")
         steps.append(Speak(said))

@@ -19,6 +19,8 @@ class Scene:
     words: tuple[str, ...]
     about: str
     steps: Callable[[str], list[Step]]
+    crashes: bool = False
+    """The agent's process dies after it: besides the answer there is a `session.error`."""
 
 
 def _hello(prompt: str) -> list[Step]:
@@ -68,6 +70,10 @@ def _error(prompt: str) -> list[Step]:
             (("error_code", "AGENT_TIMEOUT"),),
         ),
     ]
+
+
+def _crash(prompt: str) -> list[Step]:
+    return [Say("This is the last thing I"), Note("error", "The agent's process has ended unexpectedly.")]
 
 
 def _buttons(prompt: str) -> list[Step]:
@@ -142,6 +148,7 @@ SCENES = (
     Scene("think", ("think", "why"), "reasoning, then a short answer", _think),
     Scene("long", ("long", "essay"), "about 120 snapshots of prose", _long),
     Scene("error", ("error", "fail"), "a failed tool and an error block", _error),
+    Scene("crash", ("crash",), "the agent dies: an error block and session.error", _crash, crashes=True),
     Scene("buttons", ("buttons", "button", "choose"), "action buttons: send, url, session", _buttons),
     Scene("voice", ("voice", "speak", "say"), "a spoken answer (a WAV melody)", _voice),
     Scene("slow", ("slow", "wait"), "20 seconds of work, to be stopped", _slow),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tiflis.demo.chat import Snapshot, Stage
 from tiflis.demo.sound import Sound
-from tiflis.demo.wire import SUPERVISOR, Message, present
+from tiflis.demo.wire import INTERNAL_ERROR, SUPERVISOR, Message, RequestRefused, present, session_error
 
 
 class Speaker:
@@ -64,6 +64,12 @@ class Speaker:
             from_device_id=device_id,
         )
         self._tell("voice_output", payload)
+
+    def crashed(self) -> None:
+        """The session's agent died. The supervisor has no such event: its answer alone says so."""
+        if self.session_id:
+            refused = RequestRefused(INTERNAL_ERROR, "The agent's process has ended unexpectedly.")
+            self._deliver(session_error(self.session_id, refused))
 
     def context_cleared(self) -> None:
         self._tell("context_cleared", {"timestamp": self._stage.milliseconds()})

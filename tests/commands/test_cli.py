@@ -1,0 +1,147 @@
+"""The commands as a user runs them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tiflis.cli import COMMANDS, main
+from tiflis.commands.keygen import new_key
+from tiflis.commands.status import NO_SERVER, tables
+from tiflis.config import EXIT_MISCONFIGURED
+
+KEY = "canary-registration-key-0123456789abcdef"
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, a valid environment around it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NATS_URL", "TRUST_PROXY", "DATA_DIR", "PUBLIC_BASE_URL", "TIFLIS_RUN_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", KEY)
+    monkeypatch.setenv("HOST", "127.0.0.1")
+    monkeypatch.setenv("PORT", "0")
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str) -> tuple[int, str]:
+        code = main(arguments)
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    return command
+
+
+def lines(shown: str, state: str) -> list[str]:
+    return [line for line in shown.splitlines() if line.startswith(state)]
+
+
+@pytest.mark.parametrize("name", [command.NAME for command in COMMANDS])
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert name in capsys.readouterr().out
+
+
+def test_without_a_command_there_is_a_usage_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "usage: tiflis" in capsys.readouterr().err
+
+
+def test_keys_are_long_plain_and_new() -> None:
+    assert len({new_key() for _ in range(100)}) == 100
+    assert all(key.isalnum() and len(key) >= 32 for key in (new_key() for _ in range(100)))
+
+
+def test_keygen_for_an_env_file_is_one_assignment(run: Run) -> None:
+    code, shown = run("keygen", "--env")
+    name, _, value = shown.strip().partition("=")
+    assert (code, name, len(value) >= 32) == (0, "TUNNEL_REGISTRATION_API_KEY", True)
+
+
+def test_check_passes_where_the_server_could_start(run: Run) -> None:
+    code, shown = run("check")
+    assert (code, lines(shown, "fail")) == (0, [])
+    assert KEY not in shown
+
+
+def test_check_names_every_wrong_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", "short")
+    code, shown = run("check")
+    assert code == EXIT_MISCONFIGURED
+    assert len(lines(shown, "fail")) == 2
+    assert "short" not in shown
+
+
+def test_check_sees_a_port_that_is_taken(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+        code, shown = run("check")
+    assert (code, len(lines(shown, "fail"))) == (1, 1)
+    assert "cannot be listened on" in shown
+
+
+def test_check_sees_a_folder_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", "/proc/nowhere")
+    assert any("not writable" in line for line in lines(run("check")[1], "fail"))
+
+
+def test_check_sees_a_bus_that_is_away_and_keeps_its_password(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://someone:canary-password@127.0.0.1:1")
+    code, shown = run("check")
+    assert code == 1
+    assert any("NATS_URL does not answer" in line for line in lines(shown, "fail"))
+    assert "canary-password" not in shown
+
+
+@pytest.mark.parametrize(
+    ("trust", "word"), [("true", "every peer"), ("false", "ignored"), ("10.0.0.0/8", "10.0.0.0/8")]
+)
+def test_check_explains_the_proxy_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch, trust: str, word: str
+) -> None:
+    monkeypatch.setenv("TRUST_PROXY", trust)
+    assert any("TRUST_PROXY" in line and word in line for line in run("check")[1].splitlines())
+
+
+def test_check_has_no_note_about_root_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "root" not in run("check")[1]
+
+
+def test_status_without_a_server_says_so(run: Run, folder: Path) -> None:
+    code, shown = run("status", "--port", "1", "--data-dir", str(folder))
+    assert (code, "no server answers" in shown) == (NO_SERVER, True)
+
+
+def test_status_is_shown_as_tables() -> None:
+    answer = {
+        "ok": True,
+        "arbiter": {"pid": 7, "workers": [{"slot": "0", "pid": 8}, {"slot": "1", "pid": 9, "old": True}]},
+        "status": {"tunnels": [{"tunnel_id": "abc", "name": "desk\x1b[2J"}]},
+    }
+    shown = list(tables(answer))
+    assert shown[:4] == ["pid               7", "", "workers (2)", "  slot  pid  old"]
+    assert shown[-1] == "  abc        desk?[2J"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--speed", "0"), ("--auth-key", "short"), ("--url", "http://127.0.0.1/ws")],
+)
+def test_demo_refuses_what_cannot_work(run: Run, arguments: tuple[str, str]) -> None:
+    code, shown = run("demo", *arguments)
+    assert (code, arguments[0] in shown) == (2, True)
