@@ -2,8 +2,15 @@
 
 from typing import NamedTuple, Protocol
 
+from tiflis.protocol.errors import SendFailed
 from tiflis.relay.watch_queue import Bounds
 from tiflis.relay.watch_writer import PACE
+
+
+class DeskClosed(SendFailed):
+    """The tunnel's watches have moved to another home: nothing was done, the call may be made there."""
+
+    default = "The tunnel is moving; try again"
 
 
 class DeskLimits(NamedTuple):

@@ -147,24 +147,24 @@ class WatchJournal:
         return records
 
     async def _put_head(self, orderly: bool) -> None:
-        head = HeadRecord(self._epoch, len(self._watches), orderly, self._past)
+        head = encode(HeadRecord(self._epoch, len(self._watches), orderly, self._past))
         try:
-            self._revision = await self._store.put_head(self._tunnel_id, encode(head), self._revision)
+            self._revision = await self._store.put_head(self._tunnel_id, head, self._revision)
         except Fenced:
-            await self._find_out_why()
-            raise StoreUnavailable("the head had another revision") from None
+            self._revision = await self._own_revision()
+            self._revision = await self._store.put_head(self._tunnel_id, head, self._revision)
 
-    async def _find_out_why(self) -> None:
-        """An own write whose answer got lost, a store that lost its data, or indeed another home."""
+    async def _own_revision(self) -> int:
+        """Of a write of ours whose answer got lost. Raises Fenced if another home has written since."""
         found = await self._store.head(self._tunnel_id)
         head = decode_head(found.value) if found else None
         if found is None:
             self._revision = 0
             self._write_all_again()
-        elif head is not None and head.epoch == self._epoch:
-            self._revision = found.revision
-        else:
+            raise StoreUnavailable("the store has lost its data")
+        if head is None or head.epoch != self._epoch:
             raise Fenced
+        return found.revision
 
     def _write_all_again(self) -> None:
         held = {

@@ -15,7 +15,7 @@ from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.watch_device import Watch
-from tiflis.relay.watch_home import DeskHome, DeskLimits
+from tiflis.relay.watch_home import DeskClosed, DeskHome, DeskLimits
 from tiflis.relay.watch_journal import Recovered, WatchJournal
 from tiflis.relay.watch_queue import Message
 from tiflis.relay.watch_recovery import restore
@@ -92,7 +92,7 @@ class WatchRoll:
                 return await self._journal.recover()
             except (StoreUnavailable, Fenced) as problem:
                 log.warning(
-                    "watch store unavailable", extra={"tunnel_id": self._tunnel_id, "reason": str(problem)}
+                    "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": str(problem)}
                 )
                 await asyncio.sleep(RECOVERY_PAUSE)
 
@@ -132,7 +132,9 @@ class WatchRoll:
         opening = self._opened()
         if not opening.done():
             await asyncio.wait([opening], timeout=self._limits.store_timeout)
-        if self._closed or not opening.done():
+        if self._closed:
+            raise DeskClosed
+        if not opening.done():
             raise SendFailed(UNREACHABLE)
 
     # What the workstation sends

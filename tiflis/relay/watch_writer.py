@@ -73,11 +73,11 @@ class WatchWriter:
             while not self._journal.idle or self._waiters:
                 await self._step()
         except Fenced:
-            log.warning("watches moved", extra={"tunnel_id": self._tunnel_id})
+            log.warning("watches moved", extra={"tunnel": self._tunnel_id})
             self._fail()
             self._lost()
         except Exception:
-            log.exception("watch writer failed", extra={"tunnel_id": self._tunnel_id})
+            log.exception("watch writer failed", extra={"tunnel": self._tunnel_id})
             self._fail()
             self._lost()
         finally:
@@ -116,7 +116,7 @@ class WatchWriter:
                 return await self._journal.flush()
             except StoreUnavailable as problem:
                 log.warning(
-                    "watch store unavailable", extra={"tunnel_id": self._tunnel_id, "reason": str(problem)}
+                    "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": str(problem)}
                 )
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_LIMIT)

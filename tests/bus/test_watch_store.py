@@ -1,0 +1,149 @@
+"""The watches' records in a real JetStream: fenced, in chunks, whole or not there, back after a crash."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from tests.bus.nats import NatsServer
+from tiflis.bus.watch_store import (
+    CHUNK,
+    RECORD_TTL,
+    STREAM,
+    Fenced,
+    JetStreamWatchStore,
+    StoreUnavailable,
+)
+
+TUNNEL = "tunnel-1"
+
+
+async def quiet(error: Exception) -> None:
+    """Lost connections are part of these tests."""
+
+
+@pytest.fixture
+async def connection(nats_server: NatsServer) -> AsyncIterator[Client]:
+    connection = await nats.connect(
+        nats_server.url, reconnect_time_wait=0.05, max_reconnect_attempts=-1, error_cb=quiet
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def store(connection: Client) -> JetStreamWatchStore:
+    store = JetStreamWatchStore(connection)
+    await store.start()
+    return store
+
+
+async def stored(store: JetStreamWatchStore, tunnel_id: str = TUNNEL) -> dict[tuple[str, str], bytes]:
+    """What a new home would find; writes a head."""
+    head = await store.head(tunnel_id)
+    revision = await store.put_head(tunnel_id, b"reader", head.revision if head else 0)
+    records = await store.load(tunnel_id, revision)
+    return {(record.epoch, record.name): record.value for record in records}
+
+
+async def test_a_tunnel_without_watches_has_no_head(store: JetStreamWatchStore) -> None:
+    assert await store.head(TUNNEL) is None
+
+
+async def test_a_head_is_replaced_by_whoever_knows_it(store: JetStreamWatchStore) -> None:
+    first = await store.put_head(TUNNEL, b"one", 0)
+    second = await store.put_head(TUNNEL, b"two", first)
+    assert await store.head(TUNNEL) == (b"two", second)
+    for stale in (0, first):
+        with pytest.raises(Fenced):
+            await store.put_head(TUNNEL, b"three", stale)
+
+
+async def test_records_come_back_oldest_first_and_of_this_tunnel_only(store: JetStreamWatchStore) -> None:
+    await store.put(TUNNEL, "e1", [("m-1", b"one")])
+    await store.put(TUNNEL, "e1", [("m-2", b"")])
+    await store.put("tunnel-10", "e1", [("m-1", b"foreign")])
+    revision = await store.put_head(TUNNEL, b"head", 0)
+    records = await store.load(TUNNEL, revision)
+    assert [(record.name, record.value) for record in records] == [("m-1", b"one"), ("m-2", b"")]
+    assert all(0 <= record.age < 5 and record.revision < revision for record in records)
+
+
+async def test_what_is_written_after_the_head_is_left_out(store: JetStreamWatchStore) -> None:
+    revision = await store.put_head(TUNNEL, b"head", 0)
+    await store.put(TUNNEL, "e1", [("m-1", b"late")])
+    assert await store.load(TUNNEL, revision) == []
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 20 * CHUNK + 7])
+async def test_large_values_are_put_together_again(store: JetStreamWatchStore, size: int) -> None:
+    value = bytes(range(256)) * (size // 256 + 1)
+    await store.put(TUNNEL, "e1", [("m-1", value[:size]), ("m-2", b"small")])
+    assert await stored(store) == {("e1", "m-1"): value[:size], ("e1", "m-2"): b"small"}
+
+
+async def test_a_shorter_value_hides_the_rest_of_a_longer_one(store: JetStreamWatchStore) -> None:
+    await store.put(TUNNEL, "e1", [("m-1", b"x" * 3 * CHUNK)])
+    await store.put(TUNNEL, "e1", [("m-1", b"short")])
+    assert await stored(store) == {("e1", "m-1"): b"short"}
+
+
+async def test_half_a_value_is_none(store: JetStreamWatchStore, connection: Client) -> None:
+    await store.put(TUNNEL, "e1", [("m-1", b"x" * 3 * CHUNK), ("m-2", b"whole")])
+    await connection.jetstream().purge_stream(STREAM, subject=f"tiflis.watch.{TUNNEL}.e1.m-1.1")
+    assert await stored(store) == {("e1", "m-2"): b"whole"}
+
+
+async def test_a_dropped_record_is_gone(store: JetStreamWatchStore) -> None:
+    await store.put(TUNNEL, "e1", [("m-1", b"x" * 3 * CHUNK), ("m-11", b"kept")])
+    await store.drop(TUNNEL, "e1", "m-1")
+    assert await stored(store) == {("e1", "m-11"): b"kept"}
+
+
+async def test_a_place_holds_one_value_and_everything_expires(
+    store: JetStreamWatchStore, connection: Client
+) -> None:
+    for _ in range(5):
+        await store.put(TUNNEL, "e1", [("m-1", b"value")])
+    info = await connection.jetstream().stream_info(STREAM)
+    assert info.state.messages == 1
+    assert info.config.max_age == RECORD_TTL
+
+
+async def test_starting_again_is_harmless(store: JetStreamWatchStore, connection: Client) -> None:
+    await store.put_head(TUNNEL, b"head", 0)
+    await JetStreamWatchStore(connection).start()
+    assert await store.head(TUNNEL) is not None
+
+
+async def test_a_stream_with_other_settings_is_brought_up_to_date(connection: Client) -> None:
+    await connection.jetstream().add_stream(name=STREAM, subjects=["tiflis.watch.>"])
+    store = JetStreamWatchStore(connection)
+    await store.start()
+    info = await connection.jetstream().stream_info(STREAM)
+    assert (info.config.max_age, info.config.max_msgs_per_subject) == (RECORD_TTL, 1)
+
+
+async def test_a_missing_stream_is_made_on_the_way(connection: Client) -> None:
+    store = JetStreamWatchStore(connection)
+    with pytest.raises(StoreUnavailable):
+        await store.put(TUNNEL, "e1", [("m-1", b"value")])
+    await store.put(TUNNEL, "e1", [("m-1", b"value")])
+    assert await stored(store) == {("e1", "m-1"): b"value"}
+
+
+async def test_records_outlive_a_killed_server(store: JetStreamWatchStore, nats_server: NatsServer) -> None:
+    await store.put(TUNNEL, "e1", [("m-1", b"value")])
+    nats_server.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.put(TUNNEL, "e1", [("m-2", b"lost?")])
+    nats_server.start()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert (await stored(store))["e1", "m-1"] == b"value"
+                return
+            except StoreUnavailable:
+                continue

@@ -1,0 +1,439 @@
+"""A tunnel's watches: what their calls do, and that a change of home takes nothing back."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.relay.watch_fakes import KEY, Stage
+from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.relay.watch_desk import WatchDesk
+from tiflis.relay.watch_home import DeskLimits
+from tiflis.relay.watch_queue import Bounds
+
+WHO = {"device_id": "watch-1", "auth_key": KEY}
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage()
+    yield stage
+    await stage.close()
+
+
+async def poll(desk: WatchDesk, **arguments: Any) -> dict[str, Any]:
+    answer = await desk.call("messages", {**WHO, **arguments})
+    answer["messages"] = json.loads(answer.pop("messages_json"))
+    return answer
+
+
+async def connected(stage: Stage) -> WatchDesk:
+    desk = stage.desk()
+    await desk.call("connect", WHO)
+    return desk
+
+
+async def deliver(desk: WatchDesk, *texts: bytes) -> None:
+    for text in texts:
+        desk.deliver(text)
+    await desk._settle()
+
+
+def data(answer: dict[str, Any]) -> list[Any]:
+    return [message["data"] for message in answer["messages"]]
+
+
+def numbers(answer: dict[str, Any]) -> list[int]:
+    return [message["sequence"] for message in answer["messages"]]
+
+
+async def test_connect_answers_and_introduces_the_watch(stage: Stage) -> None:
+    answer = await stage.desk().call("connect", WHO)
+    assert answer == {
+        "success": True,
+        "tunnel_id": "tunnel-1",
+        "workstation_online": True,
+        "workstation_name": "desk at home",
+    }
+    [(text, device_id, _)] = stage.home.sent
+    assert json.loads(text) == {"type": "auth", "payload": {"auth_key": KEY, "device_id": "watch-1"}}
+    assert device_id == "watch-1"
+
+
+async def test_what_the_workstation_says_is_numbered_and_polled(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"type":"a"}', b'{"type":"b"}')
+    answer = await poll(desk)
+    assert answer == {
+        "messages": [
+            {"sequence": 1, "timestamp": "2026-01-15T12:00:00.000Z", "data": {"type": "a"}},
+            {"sequence": 2, "timestamp": "2026-01-15T12:00:00.000Z", "data": {"type": "b"}},
+        ],
+        "current_sequence": 2,
+        "workstation_online": True,
+        "oldest_available_sequence": 1,
+        "may_have_missed_messages": False,
+    }
+
+
+async def test_numbers_keep_their_digits(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":123456789012345678901234567890,"x":1.10}')
+    answer = await desk.call("messages", WHO)
+    assert '"data":{"n":123456789012345678901234567890,"x":1.10}}' in answer["messages_json"]
+
+
+@pytest.mark.parametrize("text", [b"[1]", b'"text"', b"{", b"", b'{"a":NaN}', b"[" * 100_000])
+async def test_what_is_no_object_is_not_queued(stage: Stage, text: bytes) -> None:
+    desk = await connected(stage)
+    await deliver(desk, text, b'{"type":"fine"}')
+    assert data(await poll(desk)) == [{"type": "fine"}]
+
+
+async def test_lone_surrogates_are_replaced(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, rb'{"a":"\ud83d","b":"\ud83d\ude00","c":"\\ud83d"}', b'{"d":"\xed\xa0\xbd"}')
+    first, second = data(await poll(desk))
+    assert first == {"a": "\ufffd", "b": "\U0001f600", "c": "\\ud83d"}
+    assert set(second["d"]) == {"\ufffd"}
+
+
+async def test_a_message_for_one_device_reaches_it_alone(stage: Stage) -> None:
+    desk = await connected(stage)
+    await desk.call("connect", {**WHO, "device_id": "watch-2"})
+    assert desk.deliver_to("watch-2", b'{"for":2}')
+    assert not desk.deliver_to("watch-3", b'{"for":3}')
+    await deliver(desk, b'{"for":"all"}')
+    assert data(await poll(desk)) == [{"for": "all"}]
+    assert data(await poll(desk, device_id="watch-2")) == [{"for": 2}, {"for": "all"}]
+    assert sorted(desk.devices()) == ["watch-1", "watch-2"]
+
+
+async def test_ack_and_since_both_take_messages_away(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, *[b"{}"] * 4)
+    assert numbers(await poll(desk, ack=1)) == [2, 3, 4]
+    assert numbers(await poll(desk, since=3)) == [4]
+    assert numbers(await poll(desk)) == [4]
+    assert (await desk.call("state", WHO))["queue_size"] == 1
+
+
+async def test_a_growing_answer_is_one_message(stage: Stage) -> None:
+    desk = await connected(stage)
+    for length in range(1, 120):
+        text = {"type": "session.output", "streaming_message_id": "s", "payload": {"content": "x" * length}}
+        desk.deliver(json.dumps(text).encode())
+    await deliver(desk, b'{"type":"other"}')
+    answer = await poll(desk)
+    assert [len(message.get("payload", {}).get("content", "")) for message in data(answer)] == [119, 0]
+    assert not answer["may_have_missed_messages"]
+    assert sum(name.startswith("m-") for name in stage.store.log) <= 3
+
+
+async def test_terminal_output_is_never_replaced(stage: Stage) -> None:
+    desk = await connected(stage)
+    text = b'{"type":"session.output","streaming_message_id":"s","payload":{"content_type":"terminal"}}'
+    await deliver(desk, text, text)
+    assert numbers(await poll(desk)) == [1, 2]
+
+
+async def test_the_stream_of_a_message_may_be_named_in_its_payload(stage: Stage) -> None:
+    desk = await connected(stage)
+    text = b'{"type":"session.output","payload":{"streaming_message_id":"s","content_type":"agent"}}'
+    await deliver(desk, text, text)
+    assert numbers(await poll(desk)) == [2]
+
+
+async def test_overflow_is_announced(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, *[b"{}"] * 101)
+    answer = await poll(desk)
+    assert (len(answer["messages"]), answer["oldest_available_sequence"]) == (100, 2)
+    assert answer["may_have_missed_messages"]
+
+
+async def test_a_new_connect_starts_afresh(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"old":1}')
+    await desk.call("connect", WHO)
+    await deliver(desk, b'{"new":1}')
+    answer = await poll(desk)
+    assert data(answer) == [{"new": 1}]
+    assert answer["current_sequence"] == 1
+
+
+async def test_a_command_is_spliced_and_sent(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.home.sent.clear()
+    text = b'{"type":"sync","id":"q1","device_id":"forged","n":123456789012345678901234567890 }'
+    assert await desk.call("command", WHO, text) == {"success": True}
+    [(sent, device_id, request_id)] = stage.home.sent
+    assert sent == text[:-1] + b',"device_id":"watch-1"}'
+    assert (device_id, request_id) == ("watch-1", b'"q1"')
+
+
+@pytest.mark.parametrize("kind", ["workstation.register", "client.disconnected", "connect", "pong", "error"])
+async def test_a_command_may_not_forge_control_messages(stage: Stage, kind: str) -> None:
+    desk = await connected(stage)
+    with pytest.raises(InvalidPayload):
+        await desk.call("command", WHO, json.dumps({"type": kind}).encode())
+
+
+@pytest.mark.parametrize("payload", [{}, {"auth_key": KEY, "device_id": "other"}, {"auth_key": "x" * 16}])
+async def test_an_auth_command_must_be_the_watchs_own(stage: Stage, payload: dict[str, str]) -> None:
+    desk = await connected(stage)
+    stage.home.sent.clear()
+    with pytest.raises(InvalidPayload):
+        await desk.call("command", WHO, json.dumps({"type": "auth", "payload": payload}).encode())
+    assert stage.home.sent == []
+
+
+async def test_a_ping_is_answered_into_the_queue(stage: Stage) -> None:
+    desk = await connected(stage)
+    await desk.call("command", WHO, b'{"type":"ping","timestamp":1.50}')
+    await desk._settle()
+    assert data(await poll(desk)) == [{"type": "pong", "timestamp": 1.5}]
+
+
+async def test_a_command_to_an_offline_workstation_is_refused(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.home.workstation_online = False
+    with pytest.raises(WorkstationOffline):
+        await desk.call("command", WHO, b'{"type":"sync"}')
+
+
+async def test_the_watch_is_introduced_once_per_registration(stage: Stage) -> None:
+    stage.home.workstation_online = False
+    desk = await connected(stage)
+    stage.home.workstation_online = True
+    for _ in range(2):
+        await desk.call("command", WHO, b'{"type":"sync"}')
+    assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth", "sync", "sync"]
+    stage.home.sent.clear()
+    desk.workstation_registered(KEY)
+    await desk.call("command", WHO, b'{"type":"sync"}')
+    assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth", "sync"]
+
+
+async def test_disconnect_tells_the_workstation_once(stage: Stage) -> None:
+    desk = await connected(stage)
+    assert await desk.call("disconnect", WHO) == {"success": True}
+    assert await desk.call("disconnect", WHO) == {"success": False}
+    assert stage.home.left == ["watch-1"]
+    assert desk.devices() == []
+
+
+async def test_a_straggling_poll_does_not_connect_again(stage: Stage) -> None:
+    desk = await connected(stage)
+    await desk.call("disconnect", WHO)
+    assert (await poll(desk, since=3))["may_have_missed_messages"]
+    assert not (await desk.call("state", WHO))["connected"]
+
+
+async def test_a_poll_of_a_forgotten_watch_connects_it(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b"{}")
+    stage.clock.now += 301
+    desk.sweep()
+    assert (stage.home.left, desk.devices()) == (["watch-1"], [])
+    assert (await poll(desk, since=1))["may_have_missed_messages"]
+    assert desk.devices() == ["watch-1"]
+
+
+async def test_a_watch_is_remembered_for_five_minutes_after_each_call(stage: Stage) -> None:
+    desk = await connected(stage)
+    for _ in range(3):
+        stage.clock.now += 299
+        desk.sweep()
+        assert (await desk.call("state", WHO))["connected"]
+
+
+async def test_a_long_poll_is_answered_by_the_next_message(stage: Stage) -> None:
+    desk = await connected(stage)
+    waiting = asyncio.create_task(poll(desk, wait=20))
+    await asyncio.sleep(0)
+    desk.deliver(b'{"at":"last"}')
+    async with asyncio.timeout(2):
+        assert data(await waiting) == [{"at": "last"}]
+
+
+async def test_a_long_poll_ends_by_itself(stage: Stage) -> None:
+    desk = await connected(stage)
+    async with asyncio.timeout(2):
+        assert numbers(await poll(desk, wait=0.01)) == []
+
+
+async def test_a_long_poll_ends_with_the_watch_and_with_the_desk(stage: Stage) -> None:
+    desk = await connected(stage)
+    for end in (lambda: desk.call("disconnect", WHO), desk.release):
+        await desk.call("connect", WHO)
+        waiting = asyncio.create_task(poll(desk, wait=20))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await end()
+            await waiting
+
+
+async def test_numbers_are_not_shown_before_they_are_stored(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.store.away = True
+    desk.deliver(b"{}")
+    assert (await poll(desk))["current_sequence"] == 0
+    stage.store.away = False
+    await desk._settle()
+    assert numbers(await poll(desk)) == [1]
+
+
+async def test_a_crash_loses_nothing_that_was_stored_and_announces_a_gap(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}', b'{"n":2}', b'{"n":3}')
+    await poll(desk, ack=1)
+    await deliver(desk, b'{"n":4}')
+    await desk.close()
+
+    heir = stage.desk()
+    answer = await poll(heir, since=1)
+    assert (data(answer), answer["current_sequence"]) == ([{"n": 2}, {"n": 3}, {"n": 4}], 5)
+    assert answer["may_have_missed_messages"]
+    await deliver(heir, b'{"n":6}')
+    answer = await poll(heir, since=5)
+    assert (numbers(answer), answer["may_have_missed_messages"]) == ([6], False)
+
+
+async def test_an_orderly_release_leaves_no_gap(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    desk.deliver(b'{"n":2}')
+    await desk.release()
+
+    answer = await poll(stage.desk())
+    assert (data(answer), answer["current_sequence"]) == ([{"n": 1}, {"n": 2}], 2)
+    assert not answer["may_have_missed_messages"]
+
+
+async def test_what_expired_between_two_homes_is_missed(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    stage.clock.now += 299
+    await desk.call("state", WHO)
+    await desk.release()
+    stage.clock.now += 2
+    answer = await poll(stage.desk())
+    assert (numbers(answer), answer["current_sequence"]) == ([], 1)
+    assert answer["may_have_missed_messages"]
+
+
+async def test_numbers_never_go_back_over_many_crashes(stage: Stage) -> None:
+    desk, current = await connected(stage), 0
+    for life in range(12):
+        await desk.call("state", WHO)
+        for step in range(life % 4):
+            desk.deliver(b'{"type":"x","streaming_message_id":"s"}' if step % 2 else b'{"type":"y"}')
+            await desk._settle()
+        answer = await poll(desk, since=current)
+        assert answer["current_sequence"] >= current
+        current = answer["current_sequence"]
+        if life % 3:
+            await poll(desk, since=current)
+            await desk._settle()
+        await desk.close()
+        desk = stage.desk()
+    assert (await poll(desk))["current_sequence"] >= current
+
+
+async def test_places_in_the_store_are_used_again(stage: Stage) -> None:
+    desk = await connected(stage)
+    for number in range(1, 60):
+        await deliver(desk, b"{}")
+        await poll(desk, since=number)
+    assert sum(name.startswith("m-") for _, _, name in stage.store.records) < 6
+
+
+async def test_a_disconnected_watch_is_not_recovered(stage: Stage) -> None:
+    desk = await connected(stage)
+    await desk.call("disconnect", WHO)
+    await desk.close()
+    assert not (await stage.desk().call("state", WHO))["connected"]
+
+
+async def test_a_recovered_watch_is_introduced_to_a_workstation_that_registered_meanwhile(
+    stage: Stage,
+) -> None:
+    desk = await connected(stage)
+    await desk.close()
+    stage.home.sent.clear()
+    heir = stage.desk()
+    heir.workstation_registered(KEY)
+    await heir.call("state", WHO)
+    assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth"]
+
+
+async def test_messages_wait_while_the_desk_looks_into_the_store(stage: Stage) -> None:
+    await (await connected(stage)).release()
+    heir = stage.desk()
+    heir.open()
+    heir.deliver(b'{"early":1}')
+    await heir.call("state", WHO)
+    await heir._settle()
+    assert data(await poll(heir)) == [{"early": 1}]
+
+
+async def test_a_home_that_was_overtaken_stops_answering(stage: Stage) -> None:
+    old = await connected(stage)
+    heir = stage.desk()
+    await heir.call("state", WHO)
+    old.deliver(b'{"from":"the grave"}')
+    with pytest.raises(SendFailed):
+        await old._settle()
+    assert stage.home.lost == 1
+    with pytest.raises(SendFailed):
+        await poll(old)
+    await deliver(heir, b'{"from":"here"}')
+    await heir.close()
+    assert data(await poll(stage.desk())) == [{"from": "here"}]
+
+
+async def test_a_store_that_lost_its_data_is_filled_again(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    stage.store.heads.clear()
+    stage.store.records.clear()
+    await deliver(desk, b'{"n":2}')
+    await desk.close()
+    assert data(await poll(stage.desk())) == [{"n": 1}, {"n": 2}]
+
+
+async def test_a_write_is_repeated_when_the_store_breaks_down_within_it(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.store.fail_heads = 1
+    desk.deliver(b'{"n":1}')
+    async with asyncio.timeout(3):
+        assert data(await poll(desk, wait=2)) == [{"n": 1}]
+
+
+async def test_connect_fails_loudly_without_the_store(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.store.away = True
+    with pytest.raises(SendFailed):
+        await desk.call("connect", WHO)
+
+
+async def test_a_tunnel_without_watches_costs_one_look(stage: Stage) -> None:
+    desk = stage.desk()
+    await desk.call("state", WHO)
+    for _ in range(50):
+        desk.deliver(b'{"type":"x"}')
+    await desk.release()
+    assert (stage.store.looks, stage.store.log) == (1, [])
+
+
+async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
+    stage.limits = DeskLimits(Bounds(), pace=0.0, watches=2)
+    desk = stage.desk()
+    for number in range(3):
+        stage.clock.now += 1
+        await desk.call("connect", {"device_id": f"watch-{number}", "auth_key": KEY})
+    assert desk.devices() == ["watch-1", "watch-2"]
+    assert stage.home.left == ["watch-0"]

@@ -1,0 +1,117 @@
+"""A store in memory that can fail and be fenced, a clock to turn by hand, and a home that remembers."""
+
+from collections.abc import Iterable
+
+from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
+from tiflis.protocol.errors import WorkstationOffline
+from tiflis.relay.watch_desk import WatchDesk
+from tiflis.relay.watch_home import DeskLimits
+
+KEY = "a key of sixteen characters"
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeStore:
+    """Keeps what the real one would; ``log`` holds the names of all records ever put."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._revision = 0
+        self.heads: dict[str, Head] = {}
+        self.records: dict[tuple[str, str, str], tuple[bytes, int, float]] = {}
+        self.log: list[str] = []
+        self.looks = 0
+        self.away = False
+        self.fail_heads = 0  # as if the store had broken down between a put and its head
+
+    def _check(self) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+
+    def _next(self) -> int:
+        self._revision += 1
+        return self._revision
+
+    async def head(self, tunnel_id: str) -> Head | None:
+        self._check()
+        self.looks += 1
+        return self.heads.get(tunnel_id)
+
+    async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
+        self._check()
+        if self.fail_heads:
+            self.fail_heads -= 1
+            raise StoreUnavailable("broken down")
+        current = self.heads.get(tunnel_id)
+        if (current.revision if current else 0) != revision:
+            raise Fenced
+        self.heads[tunnel_id] = Head(value, self._next())
+        return self._revision
+
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
+        self._check()
+        for name, value in records:
+            self.log.append(name)
+            self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())
+
+    async def load(self, tunnel_id: str, before: int) -> list[Record]:
+        self._check()
+        found = [
+            Record(epoch, name, value, revision, self._clock() - at)
+            for (tunnel, epoch, name), (value, revision, at) in self.records.items()
+            if tunnel == tunnel_id and revision < before
+        ]
+        return sorted(found, key=lambda record: record.revision)
+
+    async def drop(self, tunnel_id: str, epoch: str, name: str) -> None:
+        self._check()
+        self.records.pop((tunnel_id, epoch, name), None)
+
+
+class FakeHome:
+    """A home whose workstation remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.workstation_online = True
+        self.workstation_name = "desk at home"
+        self.sent: list[tuple[bytes, str, bytes]] = []
+        self.left: list[str] = []
+        self.lost = 0
+
+    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+        if not self.workstation_online:
+            raise WorkstationOffline
+        self.sent.append((text, device_id, request_id))
+
+    def device_left(self, device_id: str) -> None:
+        self.left.append(device_id)
+
+    def desk_lost(self) -> None:
+        self.lost += 1
+
+
+class Stage:
+    """One tunnel, its store and its clock; each ``desk`` is one more home of it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store = FakeStore(self.clock)
+        self.home = FakeHome()
+        self.limits = DeskLimits(pace=0.0, store_timeout=0.5)
+        self.desks: list[WatchDesk] = []
+
+    def desk(self) -> WatchDesk:
+        desk = WatchDesk("tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0)
+        self.desks.append(desk)
+        return desk
+
+    async def close(self) -> None:
+        for desk in self.desks:
+            await desk.close()

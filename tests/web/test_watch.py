@@ -1,0 +1,314 @@
+"""The watch API over real HTTP, in front of a real desk and a gate that knows one tunnel."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.relay.watch_fakes import Stage
+from tests.web.served import served
+from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
+from tiflis.relay.watch_desk import WatchDesk
+from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
+
+KEY = "a+key+with+pluses"
+WHO = {"tunnel_id": "tunnel-1", "auth_key": KEY, "device_id": "watch-1"}
+HEADERS = {"Authorization": f"Bearer {KEY}", "X-Tunnel-Id": "tunnel-1", "X-Device-Id": "watch-1"}
+CREDENTIALS = "tunnel_id=tunnel-1&auth_key=a%2Bkey%2Bwith%2Bpluses&device_id=watch-1"
+MISSING = {"error": "missing_parameters", "message": "tunnel_id, auth_key, and device_id are required"}
+POSTS = ("connect", "command", "disconnect")
+GETS = ("messages", "state")
+
+
+class Gate:
+    """Knows ``tunnel-1``; ``trouble`` is raised by the next calls instead."""
+
+    def __init__(self, desk: WatchDesk) -> None:
+        self.desk = desk
+        self.trouble: Exception | None = None
+        self.attempts = 0
+
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+        self.attempts += 1
+        if isinstance(self.trouble, Starting | RateLimited):
+            raise self.trouble
+        if tunnel_id != "tunnel-1":
+            raise TunnelNotFound
+        if KEY not in auth_keys:
+            raise InvalidAuthKey
+        return KEY
+
+    async def call(
+        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
+    ) -> dict[str, Any]:
+        if self.trouble:
+            raise self.trouble
+        return await self.desk.call(operation, arguments, body)
+
+
+class Site:
+    """A running server, its gate, and a client of it."""
+
+    def __init__(self, stage: Stage, gate: Gate, http: httpx.AsyncClient) -> None:
+        self.stage = stage
+        self.gate = gate
+        self.http = http
+
+    async def post(self, call: str, body: Any = WHO) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.http.post(f"{PREFIX}/{call}", content=content)
+
+    async def get(self, call: str, query: str = CREDENTIALS, **more: Any) -> httpx.Response:
+        return await self.http.get(f"{PREFIX}/{call}?{query}", **more)
+
+    async def deliver(self, *texts: bytes) -> None:
+        for text in texts:
+            self.gate.desk.deliver(text)
+        await self.gate.desk._settle()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    stage = Stage()
+    gate = Gate(stage.desk())
+    async with served(watch_routes(gate, lambda request: request.ip, WatchLimits(body=100_000))) as http:
+        yield Site(stage, gate, http)
+        await stage.close()
+
+
+async def test_a_watch_connects_polls_commands_and_leaves(site: Site) -> None:
+    connected = await site.post("connect")
+    assert connected.json() == {
+        "success": True,
+        "tunnel_id": "tunnel-1",
+        "workstation_online": True,
+        "workstation_name": "desk at home",
+    }
+    assert (await site.post("command", {**WHO, "message": {"type": "sync"}})).json() == {"success": True}
+    await site.deliver(b'{"type":"sync.state"}')
+    [message] = (await site.get("messages")).json()["messages"]
+    assert message["data"] == {"type": "sync.state"}
+    assert (await site.get("state")).json() == {
+        "connected": True,
+        "workstation_online": True,
+        "workstation_name": "desk at home",
+        "queue_size": 1,
+        "current_sequence": 1,
+    }
+    assert (await site.post("disconnect")).json() == {"success": True}
+    assert (await site.post("disconnect")).json() == {"success": False}
+
+
+async def test_answers_are_json_that_nobody_stores(site: Site) -> None:
+    answer = await site.get("state")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("call", POSTS)
+@pytest.mark.parametrize("left_out", WHO)
+async def test_a_body_without_credentials_is_400(site: Site, call: str, left_out: str) -> None:
+    for value in ({}, {left_out: ""}, {left_out: None}):
+        body = {name: text for name, text in WHO.items() if name != left_out} | value
+        answer = await site.post(call, body)
+        assert (answer.status_code, answer.json()) == (400, MISSING)
+
+
+@pytest.mark.parametrize("call", GETS)
+async def test_a_query_without_credentials_is_400(site: Site, call: str) -> None:
+    for query in ("", "tunnel_id=tunnel-1&device_id=watch-1", "tunnel_id=&auth_key=&device_id="):
+        answer = await site.get(call, query)
+        assert (answer.status_code, answer.json()) == (400, MISSING)
+
+
+@pytest.mark.parametrize("call", POSTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"no json",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"\xff\xfe",
+        b'{"tunnel_id":' * 5000,
+        b"[" * 90_000,
+        b'{"tunnel_id":"a\xff"}',
+        json.dumps(WHO | {"tunnel_id": 5}).encode(),
+        json.dumps(WHO | {"device_id": ["x"]}).encode(),
+        json.dumps(WHO | {"auth_key": {"a": 1}}).encode(),
+    ],
+)
+async def test_a_wrong_body_is_400(site: Site, call: str, body: bytes) -> None:
+    answer = await site.post(call, body)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"error", "message"}
+
+
+@pytest.mark.parametrize("tunnel_id", ["*", ">", "a.b", "a\r\nb", "x" * 10_000, "тунель", " "])
+async def test_a_hostile_tunnel_id_is_400(site: Site, tunnel_id: str) -> None:
+    assert (await site.post("connect", WHO | {"tunnel_id": tunnel_id})).status_code == 400
+    assert site.gate.attempts == 0
+
+
+@pytest.mark.parametrize("device_id", ["a\r\nb", "a\x00", "x" * 10_000])
+async def test_a_hostile_device_id_is_400(site: Site, device_id: str) -> None:
+    assert (await site.post("connect", WHO | {"device_id": device_id})).status_code == 400
+
+
+@pytest.mark.parametrize("device_id", ["*", ">", "a.b.>", "уред", '"', "{}"])
+async def test_an_odd_device_id_is_just_a_name(site: Site, device_id: str) -> None:
+    await site.post("connect", WHO | {"device_id": device_id})
+    await site.post("connect")
+    site.gate.desk.deliver_to(device_id, b'{"for":"the odd one"}')
+    await site.deliver(b"{}")
+    query = httpx.QueryParams(WHO | {"device_id": device_id})
+    assert len((await site.get("messages", str(query))).json()["messages"]) == 2
+    assert len((await site.get("messages")).json()["messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *("since=-1", "since=x", "since=", "since=1.5", "since=%D9%A3", "since=1&since=2", "device_id=other"),
+        *("ack=1e3", "ack=%FF", "wait=-1", "wait=25.1", "wait=nan", "wait=inf", "wait=9999999999"),
+    ],
+)
+async def test_a_wrong_query_is_400(site: Site, parameters: str) -> None:
+    answer = await site.get("messages", f"{CREDENTIALS}&{parameters}")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameters")
+
+
+async def test_parameters_are_checked_before_the_tunnel_and_it_before_the_key(site: Site) -> None:
+    stranger = {"tunnel_id": "unknown", "auth_key": "wrong", "device_id": "watch-1"}
+    assert (await site.post("command", stranger)).json()["error"] == "invalid_parameters"
+    stranger["message"] = {"type": "sync"}  # type: ignore[assignment]
+    site.stage.home.workstation_online = False
+    assert (await site.post("command", stranger)).json()["error"] == "tunnel_not_found"
+    stranger["tunnel_id"] = "tunnel-1"
+    assert (await site.post("command", stranger)).json()["error"] == "invalid_auth_key"
+    stranger["auth_key"] = KEY
+    assert (await site.post("command", stranger)).json()["error"] == "workstation_offline"
+
+
+@pytest.mark.parametrize("call", POSTS + GETS)
+async def test_an_unknown_tunnel_is_404_and_a_wrong_key_401(site: Site, call: str) -> None:
+    for change, status in (({"tunnel_id": "other"}, 404), ({"auth_key": "wrong"}, 401)):
+        who = WHO | change | {"message": {"type": "sync"}}
+        answer = await (
+            site.post(call, who) if call in POSTS else site.get(call, str(httpx.QueryParams(who)))
+        )
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "error"),
+    [
+        (Starting(), 503, "starting"),
+        (SendFailed(), 503, "send_failed"),
+        (RateLimited(12.3), 429, "rate_limited"),
+    ],
+)
+async def test_trouble_has_a_status_and_a_name(
+    site: Site, trouble: Exception, status: int, error: str
+) -> None:
+    site.gate.trouble = trouble
+    for answer in (await site.post("connect"), await site.get("messages"), await site.get("state")):
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+        assert answer.headers.get("retry-after") == ("13" if status == 429 else None)
+
+
+async def test_an_offline_workstation_is_told_in_the_answer(site: Site) -> None:
+    site.stage.home.workstation_online = False
+    assert (await site.post("connect")).json()["workstation_online"] is False
+    for call in GETS:
+        answer = await site.get(call)
+        assert (answer.status_code, answer.json()["workstation_online"]) == (200, False)
+    answer = await site.post("command", {**WHO, "message": {"type": "sync"}})
+    assert (answer.status_code, answer.json()["error"]) == (503, "workstation_offline")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        CREDENTIALS,
+        "tunnel_id=tunnel-1&auth_key=a+key+with+pluses&device_id=watch-1",
+        "tunnel_id=tunnel-1&auth_key=a%20key+with%2Bpluses&device_id=watch-1",
+    ],
+)
+async def test_a_plus_in_a_querys_key_survives(site: Site, query: str) -> None:
+    assert (await site.get("state", query)).status_code == 200
+    assert site.gate.attempts == 1
+
+
+async def test_credentials_may_come_in_headers(site: Site) -> None:
+    await site.post("connect")
+    assert (await site.get("state", "", headers=HEADERS)).json()["connected"]
+    mixed = {"Authorization": HEADERS["Authorization"]}
+    assert (await site.get("state", "tunnel_id=tunnel-1&device_id=watch-1", headers=mixed)).status_code == 200
+
+
+async def test_head_works_like_get(site: Site) -> None:
+    await site.post("connect")
+    for call in GETS:
+        answer = await site.http.head(f"{PREFIX}/{call}?{CREDENTIALS}&wait=20")
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert (await site.http.head(f"{PREFIX}/state")).status_code == 400
+
+
+async def test_a_message_goes_on_as_it_came(site: Site) -> None:
+    await site.post("connect")
+    site.stage.home.sent.clear()
+    message = rb'{ "type":"x", "n":123456789012345678901234567890, "f":1.10, "u":"\u00e9\ud800" }'
+    body = json.dumps(WHO).encode()[:-1] + b',"message": ' + message + b" }"
+    assert (await site.post("command", body)).json() == {"success": True}
+    assert site.stage.home.sent[0][0] == message[:-1] + b',"device_id":"watch-1"}'
+
+
+@pytest.mark.parametrize(
+    "message", [None, [], "x", {}, {"type": 1}, {"type": "connection.workstation_online"}]
+)
+async def test_a_message_that_may_not_be_sent_is_400(site: Site, message: Any) -> None:
+    answer = await site.post("command", {**WHO, "message": message})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameters")
+
+
+async def test_digits_survive_the_poll(site: Site) -> None:
+    await site.post("connect")
+    await site.deliver(b'{"n":123456789012345678901234567890,"f":1.10}')
+    assert b'"data":{"n":123456789012345678901234567890,"f":1.10}' in (await site.get("messages")).content
+
+
+async def test_huge_numbers_are_numbers(site: Site) -> None:
+    await site.post("connect")
+    await site.deliver(b"{}")
+    answer = (await site.get("messages", f"{CREDENTIALS}&since={'9' * 30}")).json()
+    assert (len(answer["messages"]), answer["may_have_missed_messages"]) == (1, True)
+
+
+async def test_a_body_above_the_limit_is_413(site: Site) -> None:
+    large = json.dumps({**WHO, "message": {"type": "x", "audio": "a" * 100_000}}).encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield large
+
+    declared = await site.post("command", large)
+    chunked = await site.http.post(f"{PREFIX}/command", content=chunks())
+    for answer in (declared, chunked):
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+    assert (await site.post("connect")).status_code == 200
+
+
+async def test_a_long_poll_waits_for_a_message(site: Site) -> None:
+    await site.post("connect")
+    poll = asyncio.create_task(site.get("messages", f"{CREDENTIALS}&wait=20"))
+    watch = site.gate.desk._watches["watch-1"]
+    async with asyncio.timeout(5):
+        while not watch.polled:
+            await asyncio.sleep(0.005)
+        site.gate.desk.deliver(b'{"type":"late"}')
+        assert len((await poll).json()["messages"]) == 1
