@@ -3,15 +3,20 @@
 from typing import Any
 
 from sanic import Sanic
-from sanic.server.protocols.http_protocol import HttpProtocol
 
 from tiflis import logs
+from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.config import Settings, load
+from tiflis.service import Service
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
-from tiflis.worker import Worker
+from tiflis.web.client_files import client_routes
+from tiflis.web.health import health_routes
+from tiflis.web.replies import Errors
+from tiflis.web.watch import WatchLimits, watch_routes
 
 BACKLOG = 4096  # connections that may wait to be accepted: thousands come back at once after an outage
+BODY_MARGIN = 1024  # bytes: our own limit on watch bodies answers before Sanic's does
 
 
 class TiflisApp(Sanic[Any, Any]):
@@ -22,30 +27,32 @@ class TiflisApp(Sanic[Any, Any]):
         options["backlog"] = BACKLOG
         options["motd"] = False
         options["access_log"] = settings.access_log
-        super().prepare(host or settings.host, port if port is not None else settings.port, **options)
+        super().prepare(host or settings.host, settings.port if port is None else port, **options)
 
 
 def build(settings: Settings) -> TiflisApp:
     """The app with its routes and the listeners that bring a worker up and down."""
-    app = TiflisApp("tiflis", configure_logging=False)
+    app = TiflisApp("tiflis", configure_logging=False, error_handler=Errors())
     app.ctx.settings = settings
-    app.config.REQUEST_MAX_SIZE = settings.watch_body_limit + 1024
-    upgrade.add_route(app, settings.ws_path, lambda: app.ctx.worker.sockets)
-    app.before_server_start(_start)
-    app.before_server_stop(_stop)
+    app.config.update(
+        REQUEST_MAX_SIZE=settings.watch_body_limit + BODY_MARGIN,
+        REQUEST_TIMEOUT=settings.header_timeout,
+        KEEP_ALIVE_TIMEOUT=settings.keep_alive,
+        RESPONSE_TIMEOUT=settings.watch_wait_limit + settings.body_timeout,
+        GRACEFUL_SHUTDOWN_TIMEOUT=settings.shutdown_timeout,
+        OAS=False,
+    )
+    Arbiter(settings).attach(app)
+    service = Service(settings)
+    service.attach(app)
+    upgrade.add_route(app, settings.ws_path, service.sockets)
+    limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
+    app.blueprint(watch_routes(service, Addresses(settings).client, limits))
+    app.blueprint(health_routes(service))
+    app.blueprint(client_routes(settings.web_client_path))
     return app
 
 
-async def _start(app: TiflisApp) -> None:
-    settings: Settings = app.ctx.settings
-    assert settings.nats_url
-    app.ctx.worker = worker = Worker(settings, settings.nats_url.get_secret_value(), "dev", "0")
-    await worker.start()
-
-
-async def _stop(app: TiflisApp) -> None:
-    await app.ctx.worker.stop()
-
-
-_ = (HttpProtocol, Addresses, logs)
-app = build(load())
+settings = load()
+logs.install(settings.log_level, settings.log_format, settings.secrets(), settings.access_log)
+app = build(settings)

@@ -39,14 +39,15 @@ BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as
 class Worker:
     """Everything that one worker process consists of; ``start`` and ``stop`` are its whole life."""
 
-    def __init__(self, settings: Settings, bus_urls: str, instance: str, slot: str) -> None:
+    def __init__(self, settings: Settings, bus_urls: str, instance: str, slot: str, siblings: int) -> None:
+        """``siblings``: how many workers this server should have, this one among them."""
         self.settings = settings
         self.instance = instance
         self.id = f"{instance}-{slot}-{secrets.token_hex(3)}"
         self.started_at = time.monotonic()
         self.ready = False
         self.draining = False
-        self._bus_urls = bus_urls
+        self._bus_urls, self._siblings = bus_urls, siblings
         self._tasks = Tasks()
         logs.bind(worker=self.id)
 
@@ -68,7 +69,6 @@ class Worker:
         self.presence.start()
         await asyncio.sleep(MEETING_SECONDS)
         self._tasks.spawn(self._regularly())
-        self.ready = True
 
     def _compose(self) -> None:
         """Put the relay together."""
@@ -151,6 +151,11 @@ class Worker:
         facts = [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
         workstations = sum(int(fact.get("workstations", 0)) for fact in facts)
         return workstations, sum(int(fact.get("clients", 0)) for fact in facts)
+
+    def missing(self) -> list[str]:
+        """What is not as it should be, in words for the operator."""
+        here = 1 + sum(peer.startswith(f"{self.instance}-") for peer in self.presence.peers)
+        return [] if here >= self._siblings else [f"{self._siblings - here} of {self._siblings} workers"]
 
     def _own_status(self) -> dict[str, Any]:
         return {

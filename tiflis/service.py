@@ -1,0 +1,107 @@
+"""What the routes see of the worker: one object that is there before the worker is, and outlives it."""
+
+import logging
+import os
+import time
+from collections.abc import Collection
+from typing import Any
+
+from sanic import Sanic
+
+from tiflis.arbiter.control import MainLink
+from tiflis.config import Settings
+from tiflis.protocol.errors import Starting
+from tiflis.web.health import State
+from tiflis.web.upgrade import Sockets
+from tiflis.worker import Worker
+
+log = logging.getLogger(__name__)
+
+BUS_URL_FILE = "bus.url"  # in the run folder: where the embedded bus is
+
+
+class Service:
+    """Brings the worker up and down, and answers for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._worker: Worker | None = None
+        self._main: MainLink | None = None
+        self._started_at = time.monotonic()
+
+    def attach(self, app: Sanic[Any, Any]) -> None:
+        """Register the listeners of the worker."""
+        app.before_server_start(self._start)
+        app.after_server_start(self._serve)
+        app.before_server_stop(self._stop)
+
+    async def _start(self, app: Sanic[Any, Any]) -> None:
+        # What the main process has put into the environment since these settings were read.
+        run = Settings()
+        assert run.run_dir is not None and run.instance is not None
+        urls = run.nats_url.get_secret_value() if run.nats_url else (run.run_dir / BUS_URL_FILE).read_text()
+        slot = _slot()
+        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, app.state.workers or 1)
+        await worker.start()
+        self._main = MainLink(run.run_dir, slot, worker.id, worker.worker_gone, worker.status)
+        await self._main.start()
+
+    async def _serve(self, app: Sanic[Any, Any]) -> None:
+        assert self._worker is not None and self._main is not None
+        self._worker.ready = True
+        self._main.ready()
+        log.info("worker ready")
+
+    async def _stop(self, app: Sanic[Any, Any]) -> None:
+        if self._worker is not None:
+            await self._worker.stop()
+        if self._main is not None:
+            await self._main.close()
+
+    @property
+    def _ready(self) -> Worker:
+        if self._worker is None or not self._worker.ready:
+            raise Starting
+        return self._worker
+
+    # For the WebSocket endpoint
+
+    def sockets(self) -> Sockets:
+        assert self._worker is not None
+        return self._worker.sockets
+
+    # For the watch API
+
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+        return await self._ready.hub.authorise(tunnel_id, auth_keys, address)
+
+    async def call(
+        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
+    ) -> dict[str, Any]:
+        return await self._ready.hub.call(tunnel_id, operation, arguments, body)
+
+    # For health
+
+    async def counts(self) -> tuple[int, int]:
+        return self._worker.counts() if self._worker else (0, 0)
+
+    def state(self) -> State:
+        worker = self._worker
+        if worker is None or not (worker.ready or worker.draining):
+            return "starting"
+        if worker.draining:
+            return "draining"
+        return "ready" if worker.link.up and worker.directory.ready else "no bus"
+
+    def degraded(self) -> Collection[str]:
+        return self._worker.missing() if self._worker else ()
+
+    def uptime(self) -> float:
+        return time.monotonic() - self._started_at
+
+
+def _slot() -> str:
+    """This worker's place among its siblings, out of Sanic's name for it: Sanic-Server-<slot>-<n>."""
+    name = os.environ.get("SANIC_WORKER_NAME", "")
+    parts = name.split("-")
+    return parts[2] if len(parts) > 2 and parts[2].isdigit() else "0"
