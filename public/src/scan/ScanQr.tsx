@@ -58,7 +58,7 @@ export default function ScanQr({ onText, onClose }: ScanQrProps) {
           <input type="file" accept="image/*" onChange={(event) => void picture(event)} />
           {text.picture}
         </label>
-        <button type="button" className="scan-close" onClick={onClose}>
+        <button type="button" className="scan-close" autoFocus onClick={onClose}>
           {text.close}
         </button>
       </div>
