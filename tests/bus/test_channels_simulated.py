@@ -285,6 +285,44 @@ def test_a_worker_that_comes_back_under_its_id_ends_what_its_former_life_had() -
     assert again.accepted[0][1].received_ == [b"for the new one"]
 
 
+def test_a_worker_in_a_new_life_ends_idle_channels_as_soon_as_it_speaks() -> None:
+    pair = Pair()
+    _, near_saw, _, _ = pair.connect()
+    pair.clock.run(2.5)  # the question on idle channels has just been asked
+    pair.b.bus.close()
+    SimWorker(pair.network, "h-1-bbb", epoch=2).open("h-0-aaa", "T")
+    pair.clock.run(0.1)
+    assert near_saw.undelivered == []
+
+
+def test_an_open_that_comes_late_does_not_bring_a_channel_back() -> None:
+    pair = Pair()
+    opens: list[bytes] = []
+    pair.network.subscribers[b"tiflis.w.h-1-bbb"].append(
+        (pair.a.link, lambda _, packet: opens.append(packet))
+    )
+    near, _, _, _ = pair.connect()
+    near.close()
+    pair.clock.run(1)
+    pair.network.carry(b"tiflis.w.h-1-bbb", opens[0])
+    pair.clock.run(1)
+    assert len(pair.b.accepted) == 1 and pair.b.bus.channels == 0
+
+
+def test_what_arrives_right_after_resume_does_not_overtake_what_waited() -> None:
+    pair = Pair()
+    switch, _, _, switch_saw = pair.connect("switch")
+    near, _, far, far_saw = pair.connect("held")
+    far.hold()
+    near.send(b"1")
+    pair.clock.run(1)
+    switch_saw.on_message = lambda _channel, _message: far.resume()
+    switch.send(b"go on")
+    near.send(b"2")
+    pair.clock.run(1)
+    assert far_saw.received_ == [b"1", b"2"]
+
+
 def test_a_channel_carries_its_tunnel_id() -> None:
     pair = Pair()
     _, _, far, _ = pair.connect("Ab-_9")

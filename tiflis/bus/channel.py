@@ -151,9 +151,6 @@ class Channel:
             return
         self._closing = True
         self._incoming.waiting.clear()
-        if self._peer_end >= 0:
-            self._lane.soon(self._finish)
-            return
         self._progressed()
         self._lane.wants_to_tell(self)
 
