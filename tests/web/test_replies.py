@@ -1,0 +1,118 @@
+"""Errors as short JSON, whatever was sent."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from sanic import Request, Sanic
+from sanic.exceptions import PayloadTooLarge, ServiceUnavailable
+from sanic.response import HTTPResponse, text
+
+from tests.web.served import new_app, raw, served
+
+CANARY = "canary-in-the-query"
+
+
+def app_with_trouble() -> Sanic[Any, Any]:
+    app = new_app()
+
+    @app.post("/api/v1/watch/command")
+    async def command(_: Request) -> HTTPResponse:
+        raise PayloadTooLarge("too much")
+
+    @app.get("/bug")
+    async def bug(_: Request) -> HTTPResponse:
+        raise ZeroDivisionError("division by zero")
+
+    @app.get("/busy")
+    async def busy(_: Request) -> HTTPResponse:
+        raise ServiceUnavailable("later", headers={"Retry-After": "7"})
+
+    @app.post("/echo")
+    async def echo(request: Request) -> HTTPResponse:
+        return text(str(len(request.body)))
+
+    return app
+
+
+async def test_unknown_routes_are_404_in_the_documented_words() -> None:
+    async with served(app=app_with_trouble()) as client:
+        for path in ("/nothing", "/api/v1/watch/nothing", "/api"):
+            response = await client.get(path)
+            assert (response.status_code, response.json()) == (
+                404,
+                {"error": "Not Found", "code": "NOT_FOUND"},
+            )
+            assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_wrong_method_names_the_right_ones() -> None:
+    async with served(app=app_with_trouble()) as client:
+        response = await client.put("/echo")
+    assert (response.status_code, response.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert response.headers["allow"] == "POST"
+
+
+async def test_the_watch_api_gets_errors_in_its_own_shape() -> None:
+    async with served(app=app_with_trouble()) as client:
+        response = await client.post("/api/v1/watch/command")
+    assert response.status_code == 413
+    assert response.json() == {"error": "too_large", "message": "Request Entity Too Large"}
+
+
+async def test_headers_of_an_error_are_kept() -> None:
+    async with served(app=app_with_trouble()) as client:
+        response = await client.get("/busy")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "7")
+
+
+async def test_a_bug_is_500_without_a_traceback_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(app=app_with_trouble()) as client:
+        with caplog.at_level(logging.INFO, logger="tiflis"), caplog.at_level(logging.INFO, logger="sanic"):
+            response = await client.get(f"/bug?auth_key={CANARY}", headers={"Accept": "text/html"})
+    assert response.status_code == 500
+    assert response.json() == {"error": "Internal Server Error", "code": "INTERNAL_SERVER_ERROR"}
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.name for record in errors] == ["tiflis.web.replies"]
+    assert errors[0].exc_info is not None
+    assert not any(CANARY in record.getMessage() for record in caplog.records if record.name != "httpx")
+
+
+MALFORMED = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: x\n\n\r\n\r\n",
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET //[:x HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%00%ff%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"G\xc3\x89T / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: " + b"x" * 20_000 + b"\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    b"POST /echo HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nContent-Length: 9999999999999\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nExpect: magic\r\nContent-Length: 1\r\n\r\nx",
+    b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nx",
+]
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+async def test_malformed_requests_get_short_json_and_little_log(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(app=app_with_trouble()) as client:
+        with caplog.at_level(logging.INFO):
+            answer = await raw(client, data)
+        assert (await client.get("/nothing")).status_code == 404
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert not answer or 400 <= int(head.split()[1]) < 500
+    assert not body or json.loads(body)["error"]
+    assert len(caplog.text) <= 300

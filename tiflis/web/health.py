@@ -1,0 +1,66 @@
+"""Health: whether the server works, for people, load balancers and orchestrators (protocol, section 5)."""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse
+
+import tiflis
+from tiflis.web.replies import reply
+
+State = Literal["starting", "ready", "draining", "no bus"]
+READ = ["GET", "HEAD"]
+
+
+class Facts(Protocol):
+    """What health has to know of the worker."""
+
+    async def counts(self) -> tuple[int, int]:
+        """Workstations and clients (watches among them) online now, over all workers."""
+
+    def state(self) -> State:
+        """Whether this worker takes requests, or why not."""
+
+    def degraded(self) -> Collection[str]:
+        """Reasons why the server works less well than it should, such as a missing worker."""
+
+    def uptime(self) -> float:
+        """Seconds since the server started."""
+
+
+def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Blueprint:
+    """``/health``, ``/healthz`` and ``/readyz``."""
+    routes = Blueprint("health")
+
+    async def health(_: Request) -> HTTPResponse:
+        workstations, clients = await facts.counts()
+        status = judge(facts)
+        body = {
+            "status": status,
+            "version": tiflis.__version__,
+            "uptime": int(facts.uptime()),
+            "connections": {"workstations": workstations, "clients": clients},
+            "timestamp": now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        return reply(body, 503 if status == "unhealthy" else 200)
+
+    async def alive(_: Request) -> HTTPResponse:
+        return reply({"status": "ok"})
+
+    async def ready(_: Request) -> HTTPResponse:
+        state = facts.state()
+        return reply({"status": state}, 200 if state == "ready" else 503)
+
+    routes.add_route(health, "/health", methods=READ)
+    routes.add_route(alive, "/healthz", methods=READ)
+    routes.add_route(ready, "/readyz", methods=READ)
+    return routes
+
+
+def judge(facts: Facts) -> Literal["healthy", "degraded", "unhealthy"]:
+    """Unhealthy before the first bus; degraded without the bus, a worker, or while it ends; else healthy."""
+    if facts.state() == "starting":
+        return "unhealthy"
+    return "healthy" if facts.state() == "ready" and not facts.degraded() else "degraded"

@@ -1,0 +1,84 @@
+"""HTTP answers that are not pages: short JSON, also for errors, and never a traceback or HTML."""
+
+import logging
+from asyncio import CancelledError
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from sanic import Request
+from sanic.exceptions import SanicException
+from sanic.handlers import ErrorHandler
+from sanic.response import HTTPResponse, json
+
+log = logging.getLogger(__name__)
+
+WATCH_API = "/api/v1/watch/"  # its errors have a shape of their own (protocol, section 4)
+_WATCH_CODES = {400: "invalid_parameters", 413: "too_large", 429: "rate_limited", 503: "starting"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_PATH_LIMIT = 128  # characters of a path in a log line
+
+
+def reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    """A JSON answer that no cache keeps and no browser takes for anything else."""
+    return json(body, status=status, headers={**_HEADERS, **(headers or {})})
+
+
+def error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    """``{"error":"Not Found","code":"NOT_FOUND"}`` and its like (protocol, section 5)."""
+    return reply(
+        {"error": _phrase(status), "code": _phrase(status).upper().replace(" ", "_")}, status, headers
+    )
+
+
+def watch_error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    """The same in the watch API's shape, for what goes wrong before its handlers (protocol, section 4)."""
+    code = _WATCH_CODES.get(status, _phrase(status).lower().replace(" ", "_"))
+    return reply({"error": code, "message": _phrase(status)}, status, headers)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase.replace("-", " ")
+    except ValueError:
+        return "Error"
+
+
+class Errors(ErrorHandler):
+    """Answers whatever a handler or the HTTP parser raised: the peer's mistakes briefly, ours with a log."""
+
+    def default(self, request: Request, exception: BaseException) -> HTTPResponse:
+        """The answer for an exception nobody caught."""
+        status = _status(exception)
+        if status >= 500 and status not in (501, 503, 505):
+            self._report(request, exception)
+        headers = {str(name): str(value) for name, value in getattr(exception, "headers", {}).items()}
+        if status != 404 and _path(request).startswith(WATCH_API):
+            return watch_error(status, headers)
+        return error(status, headers)
+
+    @staticmethod
+    def log(request: Request, exception: Exception) -> None:
+        """Nothing: what is worth a line has been reported."""
+
+    def _report(self, request: Request, exception: BaseException) -> None:
+        route = request.route.path if request.route else None
+        fields = {"method": request.method[:16], "path": _path(request)[:_PATH_LIMIT], "route": route}
+        log.error("bug while a request was handled", exc_info=exception, extra=fields)
+
+
+def _status(exception: BaseException) -> int:
+    if isinstance(exception, CancelledError):
+        return 503  # the peer hung up, or the server ends
+    return exception.status_code if isinstance(exception, SanicException) else 500
+
+
+def _path(request: Request) -> str:
+    """The path without its query; empty when the request line could not be read."""
+    try:
+        return request.path
+    except SanicException:
+        return ""
