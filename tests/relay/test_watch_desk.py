@@ -437,3 +437,15 @@ async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
         await desk.call("connect", {"device_id": f"watch-{number}", "auth_key": KEY})
     assert desk.devices() == ["watch-1", "watch-2"]
     assert stage.home.left == ["watch-0"]
+
+
+async def test_what_comes_during_a_release_is_taken_along(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    release = asyncio.create_task(desk.release())
+    while not desk._writer._stopped:
+        await asyncio.sleep(0)
+    desk.deliver(b'{"n":2}')
+    await release
+    answer = await poll(stage.desk())
+    assert (data(answer), answer["may_have_missed_messages"]) == ([{"n": 1}, {"n": 2}], False)

@@ -1,5 +1,6 @@
 """A store in memory that can fail and be fenced, a clock to turn by hand, and a home that remembers."""
 
+import asyncio
 from collections.abc import Iterable
 
 from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
@@ -57,6 +58,7 @@ class FakeStore:
 
     async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
         self._check()
+        await asyncio.sleep(0)  # others get their turn, as with a real one
         for name, value in records:
             self.log.append(name)
             self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())

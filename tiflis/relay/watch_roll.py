@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 UNREACHABLE = "The watch store cannot be reached; try again"
 RECOVERY_PAUSE = 0.25  # seconds between two looks into a store that does not answer
 SWEEP_LEAST = 0.05  # seconds: a sweep that comes early by rounding does not spin
+LAST_WRITES = 5  # of a release, as long as more is delivered meanwhile
 DEPARTED_LIMIT = 1024  # devices whose leaving is remembered, a tunnel
 
 
@@ -56,7 +57,8 @@ class WatchRoll:
         self._early_lost = False
         self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._closed = False  # no more calls
+        self._deaf = False  # no more deliveries
         self._auth_key = ""  # as the workstation registered it, to introduce restored watches
 
     def open(self) -> None:
@@ -98,20 +100,30 @@ class WatchRoll:
 
     async def release(self) -> None:
         """End orderly: what is queued is stored, and the next home goes on without a gap. The caller sets
-        the deadline, and delivers nothing from now on."""
+        the deadline; what is delivered before the end is taken along, what comes after it is not."""
         if self._early:
             with contextlib.suppress(SendFailed):
                 await self._ready()
-        await self._end()
-        if self._watches or not self._journal.idle:
-            with contextlib.suppress(StoreUnavailable, Fenced):
-                await self._journal.flush(orderly=True)
+        await self._stop()
+        with contextlib.suppress(StoreUnavailable, Fenced):
+            await self._write_down()
+        self._deaf = True
+
+    async def _write_down(self) -> None:
+        if not self._watches and self._journal.idle:
+            return
+        for _ in range(LAST_WRITES):
+            await self._journal.flush(orderly=True)
+            if self._journal.idle:
+                return
+        await self._journal.flush()  # they will not stop talking: the next home has to expect a gap
 
     async def close(self) -> None:
         """End at once: another home has the tunnel, or will find a gap."""
-        await self._end()
+        self._deaf = True
+        await self._stop()
 
-    async def _end(self) -> None:
+    async def _stop(self) -> None:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -123,7 +135,7 @@ class WatchRoll:
             watch.wake()
 
     def _fenced(self) -> None:
-        self._closed = True
+        self._closed = self._deaf = True
         for watch in self._watches.values():
             watch.wake()
         self._home.desk_lost()
@@ -156,7 +168,7 @@ class WatchRoll:
         return True
 
     def _take(self, text: bytes, device_id: str | None) -> None:
-        if self._closed:
+        if self._deaf:
             return
         if self._early is not None:
             self._hold(self._early, text, device_id)

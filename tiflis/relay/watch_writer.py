@@ -36,10 +36,11 @@ class WatchWriter:
         self._urgent = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._began = float("-inf")
+        self._stopped = False
 
     def kick(self) -> None:
         """Something is due."""
-        if self._task is None:
+        if self._task is None and not self._stopped:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def settle(self) -> None:
@@ -56,6 +57,7 @@ class WatchWriter:
 
     async def stop(self) -> None:
         """Write no more."""
+        self._stopped = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
