@@ -74,7 +74,7 @@ class Arbiter:
         signal.signal(signal.SIGHUP, _note_hangup)
         port = app.state.port or self._settings.port
         self._take_folder(port)
-        if app.state.sock is None and app.state.unix is None:
+        if not (app.state.sock or app.state.unix):
             _wait_for_port(app.state.host or self._settings.host, port)
         os.environ.update(ALLOCATOR)
         self._start_bus()
@@ -193,9 +193,17 @@ class ArbiterThread:
         )
         await control.start()
         self._listening.set()
-        await slots.keep()
+        keeping = asyncio.create_task(slots.keep())
+        keeping.add_done_callback(self._kept)
         await self._stop.wait()
+        keeping.cancel()
         await control.close()
+
+    def _kept(self, keeping: asyncio.Task[None]) -> None:
+        """Without its keeper the server must not go on as if all were well."""
+        if not keeping.cancelled() and (problem := keeping.exception()) is not None:
+            log.error("arbiter failed, stopping the server", exc_info=problem)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Alone:

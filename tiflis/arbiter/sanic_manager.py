@@ -38,6 +38,7 @@ POLL_SECONDS = 0.02
 # A signal that meets the moment in which Sanic swaps a worker's handlers is lost: it is sent again.
 REPEAT_SECONDS = 1.0
 KILLED_SECONDS = 2.0
+KILL_SECONDS = 1.0  # between SIGTERM and SIGKILL when nothing is worth a drain
 _NEVER_STARTED = "__TERMINATE_EARLY__"
 
 
@@ -116,8 +117,10 @@ class SteadyManager(WorkerManager):
             self.monitor_publisher.send(message)
 
     def kill(self) -> NoReturn:
-        """SIGKILL for the children, each by its id."""
-        end_children(lambda: 0)
+        """End the children soon, each by its id."""
+        self._stop_wanted = True
+        self.shutdown()  # for its books: Sanic waits 10 s for workers that it believes to be running
+        end_children(lambda: KILL_SECONDS)
         raise ServerKilled
 
     def shutdown(self) -> None:

@@ -1,0 +1,227 @@
+"""What the main process promises: dead workers come back, a stop is orderly, its own death leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from tests.arbiter.conftest import Stage
+from tests.harness import wait_until
+
+MakeStage = Callable[..., Stage]
+
+
+def replaced(stage: Stage, *dead: int) -> Callable[[], bool]:
+    """Whether all workers are ready and these are not among them."""
+
+    def condition() -> bool:
+        ready = stage.ready_workers().values()
+        return len(ready) == stage.workers and not set(dead) & set(ready)
+
+    return condition
+
+
+def test_a_killed_worker_is_replaced_within_a_second_again_and_again(stage: MakeStage) -> None:
+    running = stage().start()
+    for _ in range(5):
+        dead = running.kill_worker()
+        wait_until(replaced(running, dead), 2.5, "a new worker is ready")
+
+
+def test_the_others_hear_at_once_that_a_worker_is_gone(stage: MakeStage) -> None:
+    running = stage(workers=2).start()
+    survivor = running.me()
+    victim = next(pid for pid in running.worker_pids().values() if pid != survivor["pid"])
+    others = {w["worker_id"]: w["pid"] for w in running.control("status")["arbiter"]["workers"]}
+    running.kill_worker(victim)
+    with running.accepting_only(survivor["pid"]):
+        wait_until(lambda: running.me()["gone"], 0.2, "the survivor was told")
+        assert [others[worker_id] for worker_id in running.me()["gone"]] == [victim]
+
+
+def test_all_workers_killed_at_once_are_all_replaced(stage: MakeStage) -> None:
+    running = stage(workers=3).start()
+    dead = list(running.worker_pids().values())
+    for pid in dead:
+        os.kill(pid, signal.SIGKILL)
+    assert running.get("/readyz", 3.0)[0] == 200
+    wait_until(replaced(running, *dead), 4, "all are new")
+
+
+def test_a_worker_that_crashes_in_a_loop_is_tried_ever_more_rarely_and_recovers(stage: MakeStage) -> None:
+    running = stage(workers=2).start()
+    running.order("exit-start")
+    dead = running.kill_worker()
+    wait_until(lambda: '"wait": 1.0' in running.logs(), 8, "it waits a second before the next try")
+    assert running.status("/readyz") == 200, "the other one goes on"
+    running.revoke("exit-start")
+    wait_until(replaced(running, dead), 5, "the next try succeeds")
+
+
+def test_a_worker_that_raises_at_start_is_tried_again(stage: MakeStage) -> None:
+    running = stage(workers=2).start()
+    running.order("fail-start")
+    dead = running.kill_worker()
+    wait_until(lambda: "a new worker failed at start" in running.logs(), 5, "the operator is told")
+    running.revoke("fail-start")
+    wait_until(replaced(running, dead), 5, "the next try succeeds")
+
+
+def test_main_gives_up_when_a_worker_raises_at_the_first_start(stage: MakeStage) -> None:
+    running = stage()
+    running.order("fail-start")
+    process = running.start(wait=False).process
+    assert process is not None
+    assert process.wait(10) == 1
+    wait_until(lambda: not running.processes(), 2, "nothing is left")
+    assert "a worker failed at start" in running.logs()
+
+
+def test_a_stop_lets_workers_drain_and_ends_the_bus_after_them(stage: MakeStage) -> None:
+    running = stage().start()
+    workers = set(running.worker_pids().values())
+    took = running.stop()
+    assert running.marks("drained") == workers
+    log = running.logs()
+    assert log.rindex("worker complete") < log.index("bus stopped")
+    assert "bus died" not in log
+    assert took < 4
+
+
+def test_a_stop_while_workers_start_ends_at_once(stage: MakeStage) -> None:
+    running = stage()
+    running.order("slow-start")
+    running.start(wait=False)
+    wait_until(lambda: len(running.marks("starting")) == 2, 15, "both are starting")
+    assert running.stop() < 3
+
+
+def test_a_stop_in_the_first_moments_ends_without_a_worker(stage: MakeStage) -> None:
+    running = stage().start(wait=False)
+    wait_until(running.worker_pids, 15, "a process is there")
+    assert running.stop() < 3
+    assert "Traceback" not in running.logs()
+
+
+def test_a_worker_that_does_not_drain_in_time_is_killed(stage: MakeStage) -> None:
+    running = stage(env={"SHUTDOWN_TIMEOUT": "1"}).start()
+    running.order("slow-stop")
+    assert running.stop() < 6
+    assert "does not stop, killed" in running.logs()
+
+
+def test_signals_that_come_several_times_do_not_break_off_a_drain(stage: MakeStage) -> None:
+    running = stage().start()
+    running.order("slow-stop")
+    workers = set(running.worker_pids().values())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        for pid in workers:
+            os.kill(pid, number)
+        wait_until(lambda: running.logs().count("stopping worker") == 2, 3, "both drain")
+    assert set(running.worker_pids().values()) == workers
+    running.revoke("slow-stop")
+    wait_until(lambda: running.marks("drained") >= workers, 3, "both came to their end")
+    running.stop()
+
+
+def test_a_signal_for_the_whole_group_is_an_orderly_stop(stage: MakeStage) -> None:
+    running = stage().start()
+    process, workers = running.process, set(running.worker_pids().values())
+    assert process is not None
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert running.marks("drained") == workers
+    assert "Traceback" not in running.logs()
+
+
+def test_a_hangup_of_the_terminal_ends_nobody(stage: MakeStage) -> None:
+    running = stage().start()
+    workers = running.worker_pids()
+    os.killpg(running.pid, signal.SIGHUP)
+    wait_until(lambda: "hangup" in running.logs(), 2, "main took note")
+    assert running.worker_pids() == workers
+    running.stop()
+
+
+def test_the_death_of_main_leaves_nothing_behind(stage: MakeStage) -> None:
+    running = stage().start()
+    running.order("slow-stop")
+    running.kill_main()
+    wait_until(lambda: not running.processes(), 2, "workers, bus and the rest are gone")
+
+
+def test_the_death_of_main_while_workers_start_leaves_nothing_behind(stage: MakeStage) -> None:
+    running = stage()
+    running.order("slow-start")
+    running.start(wait=False)
+    wait_until(lambda: len(running.marks("starting")) == 2, 15, "both are starting")
+    running.kill_main()
+    wait_until(lambda: not running.processes(), 2, "nothing is left")
+
+
+def test_a_fresh_start_right_after_mains_death_takes_over_port_and_store(stage: MakeStage) -> None:
+    first = stage().start()
+    first.order("slow-stop")
+    first.kill_main()
+    second = stage(port=first.port, folder=first.folder).start()
+    second.revoke("slow-stop")
+    assert second.status("/readyz") == 200
+    second.stop()
+
+
+def test_a_second_server_in_the_same_folder_is_refused_in_one_line(stage: MakeStage) -> None:
+    running = stage().start()
+    second = stage(port=running.port, folder=running.folder).start(wait=False)
+    assert second.process is not None
+    assert second.process.wait(15) == 1
+    assert f"process {running.pid} already serves port {running.port}" in second.logs()
+    assert "Traceback" not in second.logs()
+    assert running.status("/readyz") == 200
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(stage: MakeStage) -> None:
+    running = stage()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", running.port))
+        other.listen()
+        process = running.start(wait=False).process
+        assert process is not None
+        assert process.wait(15) == 1
+    assert f"cannot listen on 127.0.0.1 port {running.port}" in running.logs()
+    assert "Traceback" not in running.logs()
+    assert not running.processes()
+
+
+def test_a_single_process_has_its_own_bus_and_socket(stage: MakeStage) -> None:
+    running = stage(single=True).start()
+    status = running.control("status")
+    assert status["arbiter"]["pid"] == running.pid
+    assert status["status"]["told_by"].startswith(f"{status['arbiter']['instance']}-0-")
+    assert running.nats_pid() is not None
+    running.stop()
+    assert running.marks("drained")
+
+
+def test_the_death_of_a_single_process_takes_its_bus_along(stage: MakeStage) -> None:
+    running = stage(single=True).start()
+    running.kill_main()
+    wait_until(lambda: not running.processes(), 2, "the bus is gone")
+
+
+def test_development_mode_restarts_all_workers_and_leaves_no_reloader_behind(stage: MakeStage) -> None:
+    running = stage(dev=True).start()
+    running.kill_main()
+    wait_until(lambda: not running.processes(), 2, "the reloader is gone, too")
+
+
+def test_workers_get_a_private_run_folder_and_an_allocator_for_large_messages(stage: MakeStage) -> None:
+    running = stage().start()
+    assert running.run_dir.stat().st_mode & 0o777 == 0o700
+    for name in ("main.sock", "nats.conf", "bus.url"):
+        assert (running.run_dir / name).stat().st_mode & 0o777 == 0o600, name
+    began = time.monotonic()
+    running.stop()
+    assert time.monotonic() - began < 5
