@@ -1,6 +1,7 @@
 """A Sanic app with some of our routes, served on a free loopback port inside the test."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,13 +55,22 @@ async def served(*routes: Blueprint, app: Sanic[Any, Any] | None = None) -> Asyn
         Sanic.unregister_app(app)
 
 
-async def raw(client: httpx.AsyncClient, data: bytes, deadline: float = 5.0, end: bool = True) -> bytes:
-    """What comes back for these bytes until the server closes the connection."""
+async def raw(client: httpx.AsyncClient, data: bytes, end: bool = False, deadline: float = 5.0) -> bytes:
+    """The first answer to these bytes, or what came of it before the server closed the connection."""
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     try:
         writer.write(data)
         if end:
             writer.write_eof()
-        return await asyncio.wait_for(reader.read(), deadline)
+        return await asyncio.wait_for(_answer(reader), deadline)
     finally:
         writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)\ncontent-length: (\d+)", head)
+        return head + (await reader.readexactly(int(length[1])) if length else b"")
+    except asyncio.IncompleteReadError as cut:
+        return cut.partial

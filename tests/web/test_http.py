@@ -37,14 +37,14 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
     app = new_app(settings(keep_alive=0.2))
     app.add_route(hello, "/")
     async with served(app=app) as client:
-        assert await raw(client, b"", end=False) == b""
+        assert await raw(client, b"") == b""
 
 
 async def test_a_header_that_never_ends_is_refused_early() -> None:
     app = new_app()
     app.add_route(hello, "/")
     async with served(app=app) as client:
-        answer = await raw(client, b"GET / HTTP/1.1\r\nX: " + b"x" * 30_000, end=False)
+        answer = await raw(client, b"GET / HTTP/1.1\r\nX: " + b"x" * 30_000)
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
