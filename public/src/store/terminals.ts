@@ -16,6 +16,8 @@ interface Open {
   sequencer: Sequencer;
   listeners: Set<Listener>;
   stopWaiting: () => void;
+  /** The size asked for last: who gets what it asked for is the master. */
+  asked?: { cols: number; rows: number };
 }
 
 const UNKNOWN: TerminalState = { isMaster: null, cols: 0, rows: 0, subscribed: false, repairing: false };
@@ -71,8 +73,11 @@ export class Terminals {
   }
 
   resized({ sessionId, success, cols, rows, reason }: Resized): void {
-    if (success) this.change(sessionId, { cols, rows });
+    const terminal = this.open.get(sessionId);
+    const ours = terminal?.asked?.cols === cols && terminal.asked.rows === rows;
+    if (success) this.change(sessionId, { cols, rows, ...(ours && { isMaster: true }) });
     else if (reason === "not_master") this.change(sessionId, { isMaster: false, ...(cols > 0 && rows > 0 && { cols, rows }) });
+    if (terminal && !success) delete terminal.asked;
   }
 
   output(id: string, content: string, sequence: number | undefined): void {
@@ -97,8 +102,10 @@ export class Terminals {
   }
 
   resize(id: string, cols: number, rows: number): void {
-    if (!this.core.link?.usable) return;
-    this.core.send(outgoing.resize(id, Math.max(cols, TERMINAL_COLS_LEAST), Math.max(rows, TERMINAL_ROWS_LEAST)));
+    const terminal = this.open.get(id);
+    if (!terminal || !this.core.link?.usable) return;
+    terminal.asked = { cols: Math.max(cols, TERMINAL_COLS_LEAST), rows: Math.max(rows, TERMINAL_ROWS_LEAST) };
+    this.core.send(outgoing.resize(id, terminal.asked.cols, terminal.asked.rows));
   }
 
   private subscribe(id: string): void {

@@ -13,13 +13,15 @@ export interface InputLineProps {
   change(value: string): void;
   held: Modifiers;
   send(data: string): void;
+  /** Somebody is there to take what is typed; until then the line keeps it. */
+  ready: boolean;
 }
 
-export function InputLine({ field, value, change, held, send }: InputLineProps) {
+export function InputLine({ field, value, change, held, send, ready }: InputLineProps) {
   const edited = (next: string): void => {
     const added = next.slice(value.length);
     // Under Ctrl or Alt the character goes at once and never enters the line, even while it is composed.
-    if ((held.ctrl || held.alt) && added !== "") send(typed(added, held));
+    if (ready && (held.ctrl || held.alt) && added !== "") send(typed(added, held));
     else change(next);
   };
   const keyed = (event: KeyboardEvent): void => {
@@ -35,6 +37,7 @@ export function InputLine({ field, value, change, held, send }: InputLineProps) 
       className="terminal-line"
       onSubmit={(event) => {
         event.preventDefault();
+        if (!ready) return;
         send(`${value}\r`);
         change("");
       }}

@@ -28,6 +28,7 @@ export default function TerminalView({ sessionId }: { sessionId: string }) {
   const heldNow = useRef(held);
   heldNow.current = held;
 
+  const ready = state?.subscribed === true;
   const send = useCallback(
     (data: string) => {
       client.sendInput(sessionId, data);
@@ -68,10 +69,16 @@ export default function TerminalView({ sessionId }: { sessionId: string }) {
 
   return (
     <section className="terminal" aria-label={text.screen}>
-      <Strip state={state} />
+      <Strip
+        state={state}
+        takeSize={() => {
+          const size = screen.current?.ownSize();
+          if (size) client.resize(sessionId, size.cols, size.rows);
+        }}
+      />
       <div ref={host} className="terminal-host" onClick={() => focus(touch, field.current, screen.current)} />
       <div className="terminal-foot">
-        {touch && <InputLine field={field} value={line} change={setLine} held={held} send={send} />}
+        {touch && <InputLine field={field} value={line} change={setLine} held={held} send={send} ready={ready} />}
         <div className="terminal-bar">
           <KeyRow held={held} hold={(one) => setHeld((was) => ({ ...was, [one]: !was[one] }))} press={press} />
           <Tools
@@ -89,23 +96,35 @@ export default function TerminalView({ sessionId }: { sessionId: string }) {
 }
 
 interface StripProps {
+  takeSize(): void;
   state: { isMaster: boolean | null; cols: number; rows: number; subscribed: boolean; repairing: boolean } | undefined;
 }
 
 /** What one has to know about the terminal, if anything. */
-function Strip({ state }: StripProps) {
-  const words = stripWords(state);
+function Strip({ state, takeSize }: StripProps) {
+  const passing = passingWords(state);
+  const follows = state?.isMaster === false;
   return (
-    <p className="terminal-strip" role="status" hidden={words === ""}>
-      {words}
-    </p>
+    <>
+      {/* Over the screen, not above it: the terminal must not change its size for a moment's words. */}
+      <p className="terminal-passing" role="status">
+        {passing}
+      </p>
+      {follows && (
+        <div className="terminal-strip">
+          <span>{text.follower(state.cols, state.rows)}</span>
+          <button type="button" onClick={takeSize}>
+            {text.takeSize}
+          </button>
+        </div>
+      )}
+    </>
   );
 }
 
-function stripWords(state: StripProps["state"]): string {
-  if (!state || !state.subscribed) return text.waiting;
-  if (state.repairing) return text.repairing;
-  return state.isMaster === false ? text.follower(state.cols, state.rows) : "";
+function passingWords(state: StripProps["state"]): string {
+  if (!state?.subscribed) return text.waiting;
+  return state.repairing ? text.repairing : "";
 }
 
 async function copyOut(selected: string): Promise<void> {

@@ -107,6 +107,20 @@ export class Screen {
     this.showCursor();
   }
 
+  /** The size that fits this window at the wanted font, whoever sets the real one. */
+  ownSize(): Size {
+    const before = this.terminal.options.fontSize;
+    this.terminal.options.fontSize = this.wantedFont;
+    const room = this.fit.proposeDimensions();
+    this.terminal.options.fontSize = before;
+    return asked(room ?? SMALLEST);
+  }
+
+  /** Keys go nowhere while nobody is there to take them. */
+  deaf(deaf: boolean): void {
+    this.terminal.options.disableStdin = deaf;
+  }
+
   get applicationKeys(): boolean {
     return this.terminal.modes.applicationCursorKeysMode;
   }

@@ -68,6 +68,7 @@ export function useScreen(setup: ScreenSetup): Joined {
   useEffect(() => {
     screen.current?.follow(isMaster === false ? told({ cols, rows }) : undefined);
   }, [sessionId, isMaster, subscribed, cols, rows]);
+  useEffect(() => screen.current?.deaf(!subscribed), [sessionId, subscribed]);
   useEffect(() => screen.current?.font(font), [sessionId, font]);
   useEffect(() => {
     if (nativeLine) screen.current?.letOthersType();

@@ -29,9 +29,10 @@ export const terminalText = {
   select: "Select what to copy",
   copyAll: "Copy all",
   close: "Close",
-  waiting: "Opening the terminal",
+  waiting: "Waiting for the terminal",
   repairing: "Fetching what was missed",
   follower: (cols: number, rows: number) => `Another device sets the size: ${cols} × ${rows}`,
+  takeSize: "Fit to this screen",
   lost: "some output is lost",
   openLink: (address: string) => `Open this address?\n\n${address}`,
 } as const;
