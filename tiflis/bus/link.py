@@ -103,7 +103,8 @@ class Link:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await asyncio.shield(protocol.lost)
-            protocol.transport.abort()
+            if not protocol.lost.done():
+                protocol.transport.abort()
 
     def listen(self, listener: Listener) -> None:
         """Tell this one too when the link goes up or down, or can be written to again."""
