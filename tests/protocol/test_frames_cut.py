@@ -143,6 +143,12 @@ def test_what_counts_against_an_open_message_is_handed_over(stream: bytes, code:
         assert read_handed_over([stream[:cut], stream[cut:]]) == ([], code)
 
 
+def test_a_reader_handed_over_after_its_end_stays_silent() -> None:
+    hello = client(1, b"hello")
+    assert read_handed_over([client(8), hello]) == ([(8, b"")], None)
+    assert read_handed_over([client(3), hello]) == ([], CloseCode.PROTOCOL_ERROR)
+
+
 def test_pieces_of_every_size_are_put_together_in_order() -> None:
     payload = bytes(index * 7 % 251 for index in range(60_000))
     stream, pieces, start = client(2, payload), [], 0
