@@ -1,0 +1,218 @@
+"""The directory on real JetStream: one winner, everybody hears, nothing is forgotten over a restart."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from tests.bus.nats import NatsCluster, NatsServer
+from tests.bus.waiting import until
+from tiflis.bus.directory import Conflict, Directory, DirectoryUnavailable, Record
+
+TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
+
+
+@contextlib.asynccontextmanager
+async def directory(urls: str) -> AsyncIterator[Directory]:
+    """A directory that has loaded."""
+    one = Directory(urls, "test")
+    try:
+        await one.start()
+        yield one
+    finally:
+        await one.close()
+
+
+@contextlib.asynccontextmanager
+async def two_directories(urls: str) -> AsyncIterator[tuple[Directory, Directory]]:
+    async with directory(urls) as one, directory(urls) as two:
+        yield one, two
+
+
+async def test_a_record_comes_back_as_it_was_put(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        stored = await one.put(TUNNEL)
+        assert stored == replace(TUNNEL, revision=stored.revision)
+        assert stored.revision > 0
+        assert one.get("Tunnel_1") == await one.read("Tunnel_1") == stored
+        assert await one.read("unknown") is None
+
+
+async def test_the_others_follow(nats_server: NatsServer) -> None:
+    async with two_directories(nats_server.url) as (one, two):
+        changes: list[tuple[str, Record | None]] = []
+        two.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))
+        stored = await one.put(TUNNEL)
+        await until(lambda: two.get("Tunnel_1") == stored, 1.0)
+        moved = await one.put(replace(stored, home="h-1-bbb", generation=2))
+        await until(lambda: two.get("Tunnel_1") == moved, 1.0)
+        assert changes == [("Tunnel_1", stored), ("Tunnel_1", moved)]
+
+
+async def test_of_two_that_race_exactly_one_wins(nats_server: NatsServer) -> None:
+    async with two_directories(nats_server.url) as (one, two):
+        stored = None
+        for number in range(50):
+            base = stored or TUNNEL
+            attempts = await asyncio.gather(
+                one.put(replace(base, home="h-0-aaa", generation=number)),
+                two.put(replace(base, home="h-1-bbb", generation=number)),
+                return_exceptions=True,
+            )
+            (winner,) = [attempt for attempt in attempts if isinstance(attempt, Record)]
+            (loser,) = [attempt for attempt in attempts if isinstance(attempt, Conflict)]
+            assert loser.current == winner
+            stored = winner
+
+
+async def test_an_outdated_revision_is_a_conflict_with_what_is_stored(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        first = await one.put(TUNNEL)
+        second = await one.put(replace(first, name="other"))
+        for revision in (0, first.revision, second.revision + 5):
+            with pytest.raises(Conflict) as conflict:
+                await one.put(replace(first, revision=revision))
+            assert conflict.value.current == second
+
+
+async def test_repeating_a_write_that_got_through_is_not_a_conflict(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        assert await one.put(TUNNEL) == await one.put(TUNNEL)
+
+
+async def test_a_store_that_was_empty_says_so_and_one_that_was_not_does_not(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        assert one.started_empty
+        await one.put(TUNNEL)
+    async with directory(nats_server.url) as again:
+        assert not again.started_empty
+        assert again.get("Tunnel_1") is not None
+
+
+async def test_everything_is_there_after_the_server_was_killed(nats_server: NatsServer) -> None:
+    async with two_directories(nats_server.url) as (one, two):
+        stored = await one.put(TUNNEL)
+        for number in range(3):
+            nats_server.kill()
+            await until(lambda: not one.ready and not two.ready, 3.0)
+            nats_server.start()
+            await until(lambda: one.ready and two.ready, 3.0)
+            stored = await one.put(replace(stored, generation=number + 2))
+            await until(lambda: two.get("Tunnel_1") == stored, 1.0)  # noqa: B023
+
+
+async def test_changes_made_while_one_was_cut_off_are_caught_up(nats_cluster: NatsCluster) -> None:
+    mine, other, third = nats_cluster.servers
+    async with two_directories(nats_cluster.url) as (one, _):
+        await one.put(TUNNEL)
+    async with directory(mine.url) as cut_off, directory(f"{other.url},{third.url}") as writer:
+        stored = writer.get("Tunnel_1")
+        assert stored is not None and cut_off.get("Tunnel_1") == stored
+        mine.freeze()
+        last = None
+        for number in range(5):
+            last = await put_patiently(writer, replace(TUNNEL, tunnel_id=f"new-{number}"))
+        mine.thaw()
+        await until(lambda: cut_off.get("new-4") == last, 20.0)
+
+
+async def put_patiently(one: Directory, record: Record) -> Record:
+    """While the cluster elects a leader, puts are refused for a while."""
+    for _ in range(8):
+        with contextlib.suppress(DirectoryUnavailable):
+            return await one.put(record)
+    raise AssertionError("no leader was elected")
+
+
+async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
+    async with directory(nats_cluster.url) as one:
+        stored = await one.put(TUNNEL)
+        info = await one._store.jetstream().stream_info("KV_tiflis_tunnels")
+        assert info.config.num_replicas == 3
+        nats_cluster.servers[0].kill()
+        moved = await put_patiently(one, replace(stored, generation=2))
+        assert await one.read("Tunnel_1") == moved
+
+
+async def test_without_a_server_a_call_fails_within_two_seconds(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        await one.put(TUNNEL)
+        nats_server.kill()
+        await fails_in_time(one)
+        assert one.get("Tunnel_1") is not None
+
+
+async def test_with_a_stopped_server_a_call_fails_within_two_seconds(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        nats_server.freeze()
+        await fails_in_time(one)
+        nats_server.thaw()
+        await until(lambda: one.ready, 5.0)
+        await one.put(TUNNEL)
+
+
+async def fails_in_time(one: Directory) -> None:
+    for call in (lambda: one.put(replace(TUNNEL, tunnel_id="other")), lambda: one.read("other")):
+        began = time.monotonic()
+        with pytest.raises(DirectoryUnavailable):
+            await call()
+        assert time.monotonic() - began < 2.0
+
+
+async def test_a_start_without_a_server_fails_and_succeeds_later(nats_server: NatsServer) -> None:
+    nats_server.kill()
+    one = Directory(nats_server.url, "test")
+    with pytest.raises(DirectoryUnavailable):
+        await one.start(0.5)
+    nats_server.start()
+    await one.start(5.0)
+    assert one.ready
+    await one.close()
+
+
+async def test_a_store_that_was_wiped_is_noticed(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        await one.put(TUNNEL)
+        stored = await one.put(replace(TUNNEL, tunnel_id="lost"))
+        changes: list[tuple[str, Record | None]] = []
+        one.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))
+        nats_server.kill()
+        shutil.rmtree(nats_server.store)
+        nats_server.start()
+        await until(lambda: one.get("lost") is None, 5.0)
+        assert ("lost", None) in changes
+        again = await one.put(replace(stored, revision=0))
+        assert one.get("lost") == again
+
+
+async def test_a_deleted_record_is_gone_and_can_be_created_again(nats_server: NatsServer) -> None:
+    async with two_directories(nats_server.url) as (one, two):
+        await one.put(TUNNEL)
+        bucket = await one._store.jetstream().key_value("tiflis_tunnels")
+        await bucket.delete("Tunnel_1")
+        await until(lambda: one.get("Tunnel_1") is None and two.get("Tunnel_1") is None, 1.0)
+        assert await one.read("Tunnel_1") is None
+        await one.put(TUNNEL)
+
+
+async def test_a_record_that_nobody_can_read_is_ignored(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        bucket = await one._store.jetstream().key_value("tiflis_tunnels")
+        await bucket.put("Tunnel_1", b"{nonsense")
+        stored = await one.put(replace(TUNNEL, tunnel_id="other"))
+        assert await one.read("Tunnel_1") is None
+        async with directory(nats_server.url) as two:
+            assert two.get("other") == stored
+
+
+@pytest.mark.parametrize("tunnel_id", ["", "a.b", "*", ">", "a b", "ü", "a\r\nb"])
+async def test_ids_that_mean_something_in_a_subject_never_reach_the_store(tunnel_id: str) -> None:
+    one = Directory("nats://127.0.0.1:1", "test")
+    with pytest.raises(ValueError):
+        await one.read(tunnel_id)
+    with pytest.raises(ValueError):
+        await one.put(replace(TUNNEL, tunnel_id=tunnel_id))

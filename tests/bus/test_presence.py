@@ -1,0 +1,143 @@
+"""Who is alive: hello, goodbye, silence, and questions to all."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tests.bus.nats import NatsServer
+from tests.bus.waiting import until
+from tiflis.bus.link import Link
+from tiflis.bus.presence import LEASE_SECONDS, Presence
+
+
+class Seen:
+    """What a worker's presence told it."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.gone: list[str] = []
+
+
+@contextlib.asynccontextmanager
+async def present(
+    server: NatsServer, worker_id: str, overlaps: bool = False, **facts: Any
+) -> AsyncIterator[tuple[Presence, Seen, Link]]:
+    link, seen = Link(server.url, worker_id), Seen()
+    await link.start()
+    presence = Presence(link, worker_id, lambda: facts, seen.gone.append, seen.seen.append)
+    presence.overlaps = overlaps
+    presence.start()
+    try:
+        yield presence, seen, link
+    finally:
+        await presence.stop()
+        await link.close()
+
+
+async def test_workers_know_each_other_at_once(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa", clients=3) as (one, _, _):
+        async with present(nats_server, "h-1-bbb", clients=4) as (two, seen, _):
+            await until(lambda: "h-1-bbb" in one.peers and "h-0-aaa" in two.peers, 0.5)
+            assert two.peers["h-0-aaa"].facts == {"clients": 3}
+            assert seen.seen == ["h-0-aaa"]
+
+
+async def test_a_goodbye_is_heard_at_once(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, seen, _):
+        async with present(nats_server, "h-1-bbb"):
+            await until(lambda: "h-1-bbb" in one.peers)
+        await until(lambda: seen.gone == ["h-1-bbb"], 0.5)
+        assert one.peers == {}
+
+
+async def test_silence_means_gone_when_the_lease_is_over(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, seen, _):
+        async with present(nats_server, "h-1-bbb") as (_, _, link):
+            await until(lambda: "h-1-bbb" in one.peers)
+            await link.close()
+            began = asyncio.get_running_loop().time()
+            await until(lambda: seen.gone == ["h-1-bbb"], LEASE_SECONDS + 2)
+            assert asyncio.get_running_loop().time() - began > LEASE_SECONDS - 1.5
+
+
+async def test_nobody_is_gone_because_our_own_link_was_down(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, seen, link):
+        async with present(nats_server, "h-1-bbb"):
+            await until(lambda: "h-1-bbb" in one.peers)
+            nats_server.kill()
+            await asyncio.sleep(LEASE_SECONDS + 1)
+            nats_server.start()
+            await until(lambda: link.up)
+            heard = one.peers["h-1-bbb"].heard_at
+            await until(lambda: one.peers["h-1-bbb"].heard_at > heard)
+            assert seen.gone == []
+
+
+async def test_what_the_arbiter_says_reaches_everybody_and_late_hellos_are_ignored(
+    nats_server: NatsServer,
+) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, one_saw, _):
+        async with present(nats_server, "h-1-bbb") as (two, two_saw, _):
+            async with present(nats_server, "h-2-ccc"):
+                await until(lambda: "h-2-ccc" in one.peers and "h-2-ccc" in two.peers)
+                one.gone("h-2-ccc")
+                await until(lambda: two_saw.gone == ["h-2-ccc"])
+                await asyncio.sleep(1.2)  # it still says hello
+                assert one_saw.gone == ["h-2-ccc"]
+                assert "h-2-ccc" not in one.peers and "h-2-ccc" not in two.peers
+
+
+async def test_a_new_incarnation_means_that_the_old_one_is_gone(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, seen, _):
+        async with present(nats_server, "h-1-old"):
+            await until(lambda: "h-1-old" in one.peers)
+            async with present(nats_server, "h-1-new"):
+                await until(lambda: seen.gone == ["h-1-old"] and "h-1-new" in one.peers)
+
+
+async def test_a_successor_that_overlaps_leaves_the_old_one_alone(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, seen, _):
+        async with present(nats_server, "h-1-old"):
+            await until(lambda: "h-1-old" in one.peers)
+            async with present(nats_server, "h-1-new", overlaps=True):
+                await until(lambda: "h-1-new" in one.peers)
+                assert "h-1-old" in one.peers and seen.gone == []
+
+
+async def test_a_question_gathers_all_answers(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, _, _):
+        async with present(nats_server, "h-1-bbb") as (two, _, _):
+            await until(lambda: "h-1-bbb" in one.peers)
+            one.answer("count", lambda: {"clients": 1})
+            two.answer("count", lambda: {"clients": 2})
+            assert await one.ask("count") == [{"clients": 1}, {"clients": 2}]
+
+
+async def test_a_question_waits_no_longer_than_its_deadline(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, _, _):
+        async with present(nats_server, "h-1-bbb"):
+            await until(lambda: "h-1-bbb" in one.peers)
+            one.answer("count", lambda: {"clients": 1})
+            assert await one.ask("count", 0.1) == [{"clients": 1}]
+
+
+async def test_nonsense_on_the_subjects_is_refused(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, _seen, link):
+        for payload in (
+            b"",
+            b"[]",
+            b"{}",
+            b'{"id":1}',
+            b'{"id":"a.b"}',
+            b'{"id":"*"}',
+            b"\xff",
+            b'{"id":"x","facts":1}',
+        ):
+            link.publish("tiflis.hello", payload)
+            link.publish("tiflis.gone", payload)
+            link.publish("tiflis.ask", payload)
+            link.publish("tiflis.r.h-0-aaa", payload)
+        await link.flush()
+        assert set(one.peers) <= {"x"}
+        assert link.up
