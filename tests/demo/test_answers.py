@@ -98,6 +98,7 @@ def test_a_page_is_never_larger_than_fifty(limit: int | None, size: int) -> None
 def test_the_first_page_has_nothing_before_it() -> None:
     page = History(entries(45)).page(before=6)
     assert (len(page["history"]), page["has_more"]) == (5, False)
+    assert History(entries(20)).page()["has_more"] is False
     assert History().page() == {"history": [], "has_more": False}
 
 

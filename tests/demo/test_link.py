@@ -72,6 +72,27 @@ async def test_an_overfull_outbox_drops_the_oldest() -> None:
     assert (len(outbox), outbox.dropped) == (2, 1)
 
 
+async def test_it_counts_failures_until_it_is_registered(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def at_once(failures: int) -> float:
+        asked.append(failures)
+        relay.api_key = REGISTRATION_KEY[::-1] if failures < 3 else REGISTRATION_KEY
+        return 0.0
+
+    monkeypatch.setattr(link, "retry_seconds", at_once)
+    relay.api_key = REGISTRATION_KEY[::-1]
+    workstation = DemoWorkstation(relay.url, REGISTRATION_KEY, AUTH_KEY)
+    await workstation.start()
+    assert relay.workstation is not None
+    relay.workstation.transport.abort()
+    await eventually(lambda: len(asked) == 8 and workstation.online, 5, "registered again")
+    assert asked == [0, 1, 2, 3] * 2
+    await workstation.stop()
+
+
 async def test_a_server_that_says_nothing_is_left(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "PING_SECONDS", 0.05)
     monkeypatch.setattr(link, "SILENCE_SECONDS", 0.2)

@@ -81,6 +81,11 @@ def test_ctrl_c_stops_a_program(shell: ToyShell) -> None:
     assert shell.program is None
 
 
+def test_ctrl_c_forgets_what_was_typed_ahead(shell: ToyShell) -> None:
+    shell.feed("top\recho later\r\x03count\r")
+    assert "later" not in play(shell)
+
+
 def test_ctrl_d_leaves_only_from_an_empty_line(shell: ToyShell) -> None:
     shell.feed("x\x04")
     assert not shell.closed

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import itertools
+import json
 import wave
 
 import pytest
@@ -117,6 +120,30 @@ async def test_cancel_ends_the_answer_with_a_cancel_block(
     last = (await device.answer("supervisor.output"))[-1]
     assert last["payload"]["content_blocks"][-1]["block_type"] == "cancel"
     assert (await device.ask("supervisor.cancel"))["payload"] == {"cancelled": False}
+
+
+async def test_a_cancel_leaves_no_tool_running_and_nothing_follows(
+    device: Device, workstation: DemoWorkstation
+) -> None:
+    gate = asyncio.Event()
+    calls = itertools.count(1)
+
+    async def stop_at_the_tool() -> None:
+        if next(calls) == 4:  # two snapshots of words, one of the running tool
+            await gate.wait()
+
+    workstation.desk.stage.writable = stop_at_the_tool
+    await device.post("supervisor.command", {"command": "tool"})
+    await device.next("supervisor.output", where=lambda m: '"tool_status": "running"' in json.dumps(m))
+    await device.ask("supervisor.cancel")
+    last = await device.next("supervisor.output", where=lambda m: m["payload"]["is_complete"])
+    tool = last["payload"]["content_blocks"][-2]
+    assert tool["metadata"]["tool_status"] == "failed"
+    gate.set()
+    await device.post("supervisor.command", {"command": "long"})
+    await device.next("supervisor.output", where=lambda m: m["payload"]["is_complete"])
+    same = [m for m in device.seen if m.get("streaming_message_id") == last["streaming_message_id"]]
+    assert same[-1] == last
 
 
 async def test_clear_context_empties_the_history_for_all(device: Device, new_device: NewDevice) -> None:
@@ -290,6 +317,16 @@ async def test_ten_thousand_lines_arrive_numbered_without_a_gap(device: Device) 
     await device.screen_until(" 10000")
     numbers = [one["payload"]["sequence"] for one in device.seen if one["type"] == "session.output"]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_ctrl_c_stops_what_ticks(device: Device) -> None:
+    session_id = (await device.sessions())["terminal"]["session_id"]
+    await device.subscribe(session_id)
+    await device.typed(session_id, "top\r")
+    await device.screen_until("tick 3")
+    await device.typed(session_id, "\x03echo do''ne\r")
+    shown = await device.screen_until("done")
+    assert "tick" not in shown.partition("^C")[2]
 
 
 async def test_leaving_the_shell_ends_the_session_for_all(device: Device, new_device: NewDevice) -> None:
