@@ -21,7 +21,6 @@ class Attached(Protocol):
     connected: bool  # it has been told ``connected``; before that it waits for its workstation
     told_offline: bool  # the last it heard of its workstation was that it has gone
     reconnect: bool  # it says that it has been here before
-    introduced: bool  # its ``auth`` has been sent to the workstation as it is now
 
     def send(self, text: bytes) -> None: ...
     def accept(self, text: bytes) -> None:
@@ -63,7 +62,6 @@ class ClientSession(BaseSession):
         "auth_key",
         "connected",
         "device_id",
-        "introduced",
         "reconnect",
         "route",
         "suffix",
@@ -79,7 +77,7 @@ class ClientSession(BaseSession):
         self.tunnel_id, self.device_id, self.auth_key = said.tunnel_id, said.device_id, said.auth_key
         self.reconnect = said.reconnect
         self.suffix = head.device_suffix(said.device_id)
-        self.connected = self.told_offline = self.introduced = False
+        self.connected = self.told_offline = False
         self.route = route
         self._entrance = entrance
 

@@ -18,6 +18,8 @@ from tiflis.protocol.errors import WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
 from tiflis.relay.client import Attached, ClientSession
+from tiflis.relay.roster import Roster
+from tiflis.relay.waiting import Waiting, WaitingRoom
 from tiflis.relay.wire import Pause, Wire
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,18 @@ class Host(Protocol):
         """The workstation has been away for longer than the grace: the directory should say so."""
 
 
+class HomeState(msgspec.Struct):
+    """What moves with a tunnel besides its sockets and watches; times are ages in seconds."""
+
+    waiting: list[tuple[str, bytes, bytes]]
+    departed: list[str]
+    seen: dict[str, float]
+    introduced: list[str]
+    requests: list[tuple[str, bytes, float]]
+    online: bool
+    grace: bool
+
+
 class Home:
     """One tunnel's home. All methods run in the worker's event loop; none waits."""
 
@@ -82,15 +96,13 @@ class Home:
         self.tunnel_id = record.tunnel_id
         self.record = record  # as this home last wrote it
         self.workstation: Workstation | None = None
-        self.devices: dict[str, list[Attached]] = {}
+        self.roster = Roster(host.now, host.limits.device_memory)
         self.here: set[ClientSession] = set()  # connected clients in this worker
         self.neighbours: set[Neighbour] = set()
         self._host = host
         self._requests = Requests()
         self._grace: Timer | None = None
-        self._waiting: list[tuple[str, bytes, bytes]] = []  # device, request, text
-        self._waiting_bytes = 0
-        self._seen: dict[str, float] = {}  # when a device's last socket closed
+        self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
         self._held = False
         self._pressing: set[Neighbour] = set()  # neighbours that take too little
@@ -108,7 +120,7 @@ class Home:
     @property
     def idle(self) -> bool:
         """Whether nobody needs this tunnel now."""
-        return not (self.online or self.devices or self.neighbours or self.desk.devices())
+        return not (self.online or len(self.roster) or self.neighbours or self.desk.devices())
 
     @property
     def online(self) -> bool:
@@ -122,37 +134,46 @@ class Home:
         old, self.workstation = self.workstation, workstation
         if old is not None:
             old.superseded()
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
+        self._end_grace()
         self.hold(False)
         workstation.wire.send(welcome)
-        for attached in self.everyone():
-            attached.introduced = False
+        self.roster.introduced.clear()
         self.desk.workstation_registered(workstation.auth_key)
         self._flush_departed()
-        for attached in list(self.everyone()):
+        for attached in self.roster.everyone():
             self._greet(attached, again=old is not None)
         self._flush_waiting()
         if self._expected:
             workstation.wire.pause(Pause.GATHERING)
+
+    def resume(self, workstation: Workstation) -> None:
+        """The workstation's socket has come over from another process; nobody has noticed."""
+        self.workstation = workstation
+        self._end_grace()
+        self._flush_departed()
+        self._flush_waiting()
+        if self._expected:
+            workstation.wire.pause(Pause.GATHERING)
+
+    def _end_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
 
     def _greet(self, attached: Attached, again: bool) -> None:
         """Tell a client of its workstation, and the workstation of its device."""
         if not attached.connected:
             self._accept(attached)
             return
-        self._introduce(attached)
+        self._introduce(attached.device_id)
         if attached.told_offline or again:
             attached.tell(True)
 
-    def _introduce(self, attached: Attached) -> None:
+    def _introduce(self, device_id: str) -> None:
         """A workstation that has registered again has forgotten its devices (protocol, section 3.3)."""
-        if self.workstation is None or attached.introduced:
-            return
-        self.workstation.wire.send(messages.auth(self.workstation.auth_key, attached.device_id))
-        for same in self.devices[attached.device_id]:
-            same.introduced = True
+        if self.workstation is not None and device_id not in self.roster.introduced:
+            self.roster.introduced.add(device_id)
+            self.workstation.wire.send(messages.auth(self.workstation.auth_key, device_id))
 
     def _flush_departed(self) -> None:
         departed, self._departed = self._departed, set()
@@ -160,8 +181,7 @@ class Home:
             self._say_departed(device_id)
 
     def _flush_waiting(self) -> None:
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for device_id, request, text in waiting:
+        for device_id, request, text in self._waiting.leave():
             self._to_workstation(device_id, request, text)
 
     def workstation_lost(self, workstation: Workstation) -> None:
@@ -170,24 +190,26 @@ class Home:
             return
         self.workstation = None
         self.hold(False)
+        self._start_grace()
+
+    def _start_grace(self) -> None:
         self._grace = self._host.later(self._host.limits.offline_grace, self._gone)
 
     def _gone(self) -> None:
         """The grace is over: what waited is returned, and everyone is told."""
         self._grace = None
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for device_id, request, _ in waiting:
+        for device_id, request, _ in self._waiting.leave():
             self._send_to(device_id, messages.error(WorkstationOffline(), request))
-        for attached in list(self.everyone()):
+        for attached in self.roster.everyone():
             if attached.connected and not attached.told_offline:
                 attached.tell(False)
         self._host.went_offline(self)
 
     # Devices come and go
 
-    def everyone(self) -> Iterable[Attached]:
-        """Every socket of every device."""
-        return (attached for sockets in self.devices.values() for attached in sockets)
+    def clients(self) -> list[ClientSession]:
+        """All clients of this worker, connected or waiting."""
+        return [attached for attached in self.roster.everyone() if isinstance(attached, ClientSession)]
 
     def attach(self, client: ClientSession, request: bytes = b"") -> None:
         """A client in this worker."""
@@ -199,34 +221,23 @@ class Home:
 
     def arrive(self, attached: Attached, request: bytes = b"") -> None:
         """A device's socket, new or on its way from another home; ``request``: the id of its ``connect``."""
-        sockets = self.devices.setdefault(attached.device_id, [])
-        sockets.append(attached)
+        self.roster.add(attached)
         self._departed.discard(attached.device_id)
         if attached.connected:
             self._rejoined(attached)
         elif self.online:
             self._accept(attached)
-        elif self._pending() > self._host.limits.pending_limit:
-            self._remove(attached)
+        elif self.roster.waiting() > self._host.limits.pending_limit:
+            self.roster.remove(attached)
             attached.refuse(messages.error(WorkstationOffline(), request))
         else:
             attached.send(messages.error(WorkstationOffline(), request))
 
-    def _pending(self) -> int:
-        return sum(not attached.connected for attached in self.everyone())
-
     def _accept(self, attached: Attached) -> None:
-        restored = attached.reconnect and self._known(attached)
+        restored = attached.reconnect and self.roster.known(attached)
         attached.accept(messages.connected(self.tunnel_id, __version__, restored))
         if isinstance(attached, ClientSession):
             self.here.add(attached)
-
-    def _known(self, attached: Attached) -> bool:
-        """Whether the device was connected within the last minutes, also on another socket."""
-        if any(other.connected for other in self.devices[attached.device_id] if other is not attached):
-            return True
-        left = self._seen.get(attached.device_id)
-        return left is not None and self._host.now() - left <= self._host.limits.device_memory
 
     def _rejoined(self, attached: Attached) -> None:
         """A connected client whose tunnel has moved here."""
@@ -242,22 +253,9 @@ class Home:
 
     def leave(self, attached: Attached) -> None:
         """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
-        if self._remove(attached) or not attached.connected:
-            return
         device_id = attached.device_id
-        self._seen[device_id] = self._host.now()
-        if device_id not in self.desk.devices():
+        if self.roster.remove(attached) and device_id not in self.desk.devices():
             self._say_departed(device_id)
-
-    def _remove(self, attached: Attached) -> bool:
-        """Forget a socket. Returns whether its device has others."""
-        sockets = self.devices.get(attached.device_id, [])
-        if attached in sockets:
-            sockets.remove(attached)
-        if sockets:
-            return True
-        self.devices.pop(attached.device_id, None)
-        return False
 
     def _say_departed(self, device_id: str) -> None:
         if self.workstation is not None:
@@ -267,7 +265,7 @@ class Home:
 
     def device_left(self, device_id: str) -> None:
         """A watch has disconnected: its device is gone unless it is connected in another way."""
-        if device_id not in self.devices:
+        if device_id not in self.roster:
             self._say_departed(device_id)
 
     def desk_lost(self) -> None:
@@ -283,18 +281,14 @@ class Home:
             if known:
                 self._requests.note(client.device_id, known, self._host.now())
             workstation.wire.send(text)
-        elif self._grace is not None and self._may_wait(text):
-            self._waiting.append((client.device_id, request, text))
-        else:
+        elif not self._wait(client.device_id, request, text):
             client.send(messages.error(WorkstationOffline(), request))
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
         """Like ``forward``, for a watch. Raises WorkstationOffline."""
         if self.workstation is not None:
             self._to_workstation(device_id, request_id, text)
-        elif self._grace is not None and self._may_wait(text):
-            self._waiting.append((device_id, request_id, text))
-        else:
+        elif not self._wait(device_id, request_id, text):
             raise WorkstationOffline
 
     def _to_workstation(self, device_id: str, request: bytes, text: bytes) -> None:
@@ -303,22 +297,18 @@ class Home:
             self._requests.note(device_id, known, self._host.now())
         self.workstation.wire.send(text)
 
-    def _may_wait(self, text: bytes) -> bool:
-        """Whether there is room for one more message while the workstation is briefly away."""
-        if self._waiting and self._waiting_bytes + len(text) > self._host.limits.offline_grace_bytes:
-            return False
-        self._waiting_bytes += len(text)
-        return True
+    def _wait(self, device_id: str, request: bytes, text: bytes) -> bool:
+        """Whether the message can wait for the workstation, which is only briefly away."""
+        return self._grace is not None and self._waiting.enter(Waiting(device_id, request, text))
 
     def hold(self, held: bool) -> None:
         """The workstation reads slowly: its devices are not read until it has caught up."""
         if held is self._held:
             return
         self._held = held
-        for sockets in self.devices.values():
-            for attached in sockets:
-                if isinstance(attached, ClientSession):
-                    attached.hold(held)
+        for attached in self.roster.everyone():
+            if isinstance(attached, ClientSession):
+                attached.hold(held)
         for neighbour in self.neighbours:
             neighbour.hold(held)
 
@@ -366,51 +356,56 @@ class Home:
             self.desk.deliver_to(device_id, text)
 
     def _send_to(self, device_id: str, text: bytes) -> bool:
-        sockets = self.devices.get(device_id)
-        if not sockets:
-            return False
+        sockets = self.roster.sockets(device_id)
         for attached in sockets:
             if attached.connected:
                 attached.send(text)
-        return True
+        return bool(sockets)
 
     # The tunnel moves to another home
 
-    def give_up(self) -> bytes:
-        """The state for the new home. From now on this one is nobody's home; its owner moves the clients."""
+    def export(self) -> bytes:
+        """What a new home has to know besides the sockets and watches."""
         now = self._host.now()
-        state = _State(
-            waiting=self._waiting,
-            departed=list(self._departed),
-            seen={device: now - left for device, left in self._seen.items()}
-            | {device: 0.0 for device, sockets in self.devices.items() if any(s.connected for s in sockets)},
-            requests=[(device, request, now - at) for device, request, at in self._requests.export()],
-            online=self.workstation is not None,
-            grace=self._grace is not None,
+        return msgspec.msgpack.encode(
+            HomeState(
+                waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
+                departed=list(self._departed),
+                seen=self.roster.export(),
+                introduced=list(self.roster.introduced),
+                requests=[(device, request, now - at) for device, request, at in self._requests.export()],
+                online=self.workstation is not None,
+                grace=self._grace is not None,
+            )
         )
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
-        self._waiting = []
+
+    def retire(self) -> None:
+        """From now on this is nobody's home; its owner moves the clients."""
+        self._end_grace()
+        self._waiting.leave()
         if self.workstation is not None:
             self.workstation.superseded()
             self.workstation = None
-        return msgspec.msgpack.encode(state)
 
-    def take(self, encoded: bytes, expected: Iterable[tuple[str, int]]) -> None:
-        """The old home's state, and the sockets (worker, number) that are on their way here."""
-        state = msgspec.msgpack.decode(encoded, type=_State)
+    def take(self, encoded: bytes, expected: Iterable[tuple[str, int]], greet: bool) -> None:
+        """The old home's state, and the sockets (worker, number) that are on their way here.
+
+        ``greet``: the workstation has registered anew, so those that arrive are to hear of it.
+        """
+        state = msgspec.msgpack.decode(encoded, type=HomeState)
         now = self._host.now()
-        self._waiting = state.waiting + self._waiting
-        self._waiting_bytes = sum(len(text) for _, _, text in self._waiting)
+        self._waiting.before([Waiting(*message) for message in state.waiting])
         self._departed |= set(state.departed)
-        self._seen.update({device: now - age for device, age in state.seen.items()})
+        self.roster.remember(state.seen)
         for device_id, request, age in state.requests:
             self._requests.note(device_id, request, now - age)
         self._expected = set(expected)
-        self._greet_expected = state.online
-        if state.grace and self.workstation is None and self._grace is None:
-            self._grace = self._host.later(self._host.limits.offline_grace, self._gone)
+        self._greet_expected = greet and state.online
+        if not greet:
+            self.roster.introduced.update(state.introduced)
+        if (state.grace or (state.online and not greet)) and self.workstation is None:
+            self._end_grace()
+            self._start_grace()
 
     def arrived(self, worker: str, number: int) -> None:
         """One of the expected sockets is here, or will not come."""
@@ -428,16 +423,4 @@ class Home:
     def tidy(self, now: float) -> None:
         """Forget what is too old to matter."""
         self._requests.forget_older(now)
-        memory = self._host.limits.device_memory
-        self._seen = {device: left for device, left in self._seen.items() if now - left <= memory}
-
-
-class _State(msgspec.Struct):
-    """What moves with a tunnel besides its sockets and watches; times are ages in seconds."""
-
-    waiting: list[tuple[str, bytes, bytes]]
-    departed: list[str]
-    seen: dict[str, float]
-    requests: list[tuple[str, bytes, float]]
-    online: bool
-    grace: bool
+        self.roster.tidy()

@@ -51,7 +51,7 @@ class Taker(Nobody):
             log.warning("old home gave no state", extra={"tunnel": self._home.tunnel_id, "from": old})
             return
         state, clients = msgspec.msgpack.decode(encoded, type=_State)
-        self._home.take(state, set(clients) - self._here_already())
+        self._home.take(state, set(clients) - self._here_already(), greet=True)
 
     def _here_already(self) -> set[tuple[str, int]]:
         """Clients that were faster than the state."""
@@ -78,12 +78,13 @@ async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession
     except TimeoutError:
         log.warning("watches not written down in time", extra={"tunnel": home.tunnel_id})
     # From here on without a pause: no message may come between the state and the farewells.
-    clients = [client for client in home.everyone() if isinstance(client, ClientSession)]
+    clients = home.clients()
     sockets = {(me, client.wire.number) for client in clients}
     neighbours = list(home.neighbours)
     for neighbour in neighbours:
         sockets |= neighbour.sockets()
-    state = home.give_up()
+    state = home.export()
+    home.retire()
     if not channel.ended:
         channel.send([bytes((envelope.STATE,)), msgspec.msgpack.encode((state, list(sockets)))])
     for neighbour in neighbours:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class DistantClient:
     """A client that is connected to the other worker."""
 
-    __slots__ = ("_channel", "connected", "device_id", "introduced", "number", "reconnect", "told_offline")
+    __slots__ = ("_channel", "connected", "device_id", "number", "reconnect", "told_offline")
 
     def __init__(self, channel: Channel, arrival: Arrival) -> None:
         self._channel = channel
@@ -24,7 +24,6 @@ class DistantClient:
         self.connected = bool(arrival.flags & CONNECTED)
         self.told_offline = bool(arrival.flags & TOLD_OFFLINE)
         self.reconnect = bool(arrival.flags & RECONNECT)
-        self.introduced = False
 
     def send(self, text: bytes) -> None:
         self._channel.send(envelope.numbered(envelope.SEND, self.number, text))

@@ -7,7 +7,6 @@ from typing import Any, TypedDict
 from tiflis.bus.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.relay.claims import Claims
-from tiflis.relay.client import ClientSession
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.moves import Taker
@@ -64,9 +63,9 @@ class Upkeep:
         if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
             return
         log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
-        clients = [client for client in home.everyone() if isinstance(client, ClientSession)]
+        clients = home.clients()
         neighbours = list(home.neighbours)
-        home.give_up()
+        home.retire()
         for neighbour in neighbours:
             neighbour.close()
         self._hub.let_go(home, record.home, clients)
@@ -131,7 +130,7 @@ class Upkeep:
                 "online": home.workstation is not None,
                 "home": self._hub.me,
                 "generation": home.record.generation,
-                "devices": len(home.devices),
+                "devices": len(home.roster),
                 "watches": len(home.desk.devices()),
             }
             for home in self._hub.homes.values()
