@@ -282,8 +282,8 @@ class Server:
         """The process that holds the server's end of this peer's connection."""
         inode = self._inode_for(peer.local_port)
         for pid in self.worker_pids().values():
-            with contextlib.suppress(OSError):
-                for descriptor in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+                for descriptor in descriptors:
                     with contextlib.suppress(OSError):
                         if os.readlink(descriptor.path) == f"socket:[{inode}]":
                             return pid
