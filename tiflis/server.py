@@ -12,11 +12,11 @@ from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
 from tiflis.web.health import health_routes
+from tiflis.web.http import PatientHttp, SoundRequest, configure
 from tiflis.web.replies import Errors
 from tiflis.web.watch import WatchLimits, watch_routes
 
 BACKLOG = 4096  # connections that may wait to be accepted: thousands come back at once after an outage
-BODY_MARGIN = 1024  # bytes: our own limit on watch bodies answers before Sanic's does
 
 
 class TiflisApp(Sanic[Any, Any]):
@@ -26,22 +26,16 @@ class TiflisApp(Sanic[Any, Any]):
         settings: Settings = self.ctx.settings
         options["backlog"] = BACKLOG
         options["motd"] = False
+        options["protocol"] = PatientHttp
         options["access_log"] = settings.access_log
         super().prepare(host or settings.host, settings.port if port is None else port, **options)
 
 
 def build(settings: Settings) -> TiflisApp:
     """The app with its routes and the listeners that bring a worker up and down."""
-    app = TiflisApp("tiflis", configure_logging=False, error_handler=Errors())
+    app = TiflisApp("tiflis", configure_logging=False, request_class=SoundRequest, error_handler=Errors())
     app.ctx.settings = settings
-    app.config.update(
-        REQUEST_MAX_SIZE=settings.watch_body_limit + BODY_MARGIN,
-        REQUEST_TIMEOUT=settings.header_timeout,
-        KEEP_ALIVE_TIMEOUT=settings.keep_alive,
-        RESPONSE_TIMEOUT=settings.watch_wait_limit + settings.body_timeout,
-        GRACEFUL_SHUTDOWN_TIMEOUT=settings.shutdown_timeout,
-        OAS=False,
-    )
+    configure(app, settings)
     Arbiter(settings).attach(app)
     service = Service(settings)
     service.attach(app)

@@ -9,6 +9,7 @@ from sanic.server.protocols.http_protocol import HttpProtocol
 from tiflis.config import Settings
 
 HEADER_LIMIT = 16_384  # bytes of a request's header; the keys of a watch fit into its query many times
+BODY_MARGIN = 1024  # bytes: the watch API's own limit answers before Sanic's does
 _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
 
 
@@ -37,9 +38,9 @@ class PatientHttp(HttpProtocol):
     def data_received(self, data: bytes) -> None:
         """Takes in bytes; those of a header under way do not count as progress."""
         since = self._time
-        in_header = self._http is not None and self._http.stage is Stage.REQUEST
+        http = getattr(self, "_http", None)  # Sanic sets it in the connection's task, which may not have run yet
         super().data_received(data)
-        if in_header:
+        if http is not None and http.stage is Stage.REQUEST:
             self._time = since
 
 
@@ -47,9 +48,9 @@ def configure(app: Sanic[Any, Any], settings: Settings) -> None:
     """Sets Sanic's limits, and of its extensions leaves only HEAD for every GET route."""
     # Sanic looks at half the shortest time-out, so a header is cut off at the latest in 1.5 times its own.
     app.config.REQUEST_TIMEOUT = settings.header_timeout / 1.5
-    app.config.RESPONSE_TIMEOUT = max(settings.body_timeout, settings.watch_wait_limit + 5)
+    app.config.RESPONSE_TIMEOUT = settings.watch_wait_limit + settings.body_timeout
     app.config.KEEP_ALIVE_TIMEOUT = settings.keep_alive
-    app.config.REQUEST_MAX_SIZE = settings.watch_body_limit
+    app.config.REQUEST_MAX_SIZE = settings.watch_body_limit + BODY_MARGIN
     app.config.REQUEST_MAX_HEADER_SIZE = HEADER_LIMIT
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = settings.shutdown_timeout
     app.config.ACCESS_LOG = settings.access_log
