@@ -1,0 +1,80 @@
+# The commands of this project: `make run` starts the server, `make test` checks everything.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+# The first Python of 3.11 or later; PYTHON=… names another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+CLIENT := public/dist/index.html
+CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo web test lint check format bench autobahn faults clean
+
+help:
+	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
+	@echo "make demo       start a demo workstation beside it"
+	@echo "make web        build the web client, if its sources have changed"
+	@echo "make test       everything that must hold: lint, types, all tests"
+	@echo "make lint       ruff and mypy;  make format puts the code into shape"
+	@echo "make bench      measure throughput and latency"
+	@echo "make autobahn   the WebSocket conformance suite"
+	@echo "make faults     the full fault programme (long)"
+	@echo "make clean      remove what was built; keys and data stay"
+
+run: $(VENV)/.installed $(CLIENT)
+	@exec $(BIN)/python scripts/run.py --workers $(WORKERS)
+
+demo: $(VENV)/.installed
+	@exec $(BIN)/tiflis demo
+
+web: $(CLIENT)
+
+test: lint $(CLIENT)
+	@scripts/system-packages
+	@$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff check --fix -q .
+	@$(BIN)/ruff format -q .
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench
+
+autobahn: $(VENV)/.installed-dev
+	@$(BIN)/python tests/autobahn/run.py
+
+faults: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.faults
+
+clean:
+	rm -rf $(VENV) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find tiflis tests scripts -name __pycache__ -prune -exec rm -rf {} +
+
+# Installing the package builds the web client too (hatch_build.py), with a Node of its own if there is none.
+$(CLIENT): $(CLIENT_SOURCES) | $(VENV)/.installed
+	@echo "Building the web client"
+	@$(PIP) install --no-deps -e .
+	@if [ -f $@ ]; then touch $@; fi
+
+$(VENV)/.installed: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
+	@echo "Installing the server and building the web client (the first time takes a minute)"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
+	@echo "Installing the server and its tools"
+	@$(PIP) install -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed."; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is needed (Debian: apt install python3-venv)."; exit 1; }

@@ -1,0 +1,54 @@
+"""`make run`: a development key where there is none, a word on where to go, and then the server itself."""
+
+import os
+import sys
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from tiflis.commands.keygen import new_key
+from tiflis.config import DOTENV, Settings, load
+
+KEY = "TUNNEL_REGISTRATION_API_KEY"
+BIN = Path(sys.executable).parent
+
+
+def ensure_key(folder: Path) -> bool:
+    """Writes a new registration key into .env, readable by its owner alone; False if one is set already."""
+    if os.environ.get(KEY) or any(dotenv_values(folder / name).get(KEY) for name in DOTENV):
+        return False
+    file = os.open(folder / DOTENV[0], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(file, "a") as lines:
+        os.fchmod(file, 0o600)
+        lines.write(f"\n{KEY}={new_key()}\n" if lines.tell() else f"{KEY}={new_key()}\n")
+    return True
+
+
+def welcome(settings: Settings, is_new: bool) -> str:
+    """Where the server will be, and how a workstation and a phone find each other there."""
+    host = "localhost" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host
+    address = f"{host}:{settings.port}"
+    base = settings.public_base_url or f"http://{address}"
+    key = settings.registration_keys[0].get_secret_value() if is_new else "the one in .env or the environment"
+    note = "   (new, kept in .env)" if is_new else ""
+    return f"""
+  Tiflis tunnel
+
+  Web client        {base}
+  Try it            {os.path.relpath(BIN / "tiflis")} demo   (in another terminal; prints a link to pair with)
+  Workstation       tunnel  ws://{address}{settings.ws_path}
+                    key     {key}{note}
+  Stop              Ctrl-C
+"""
+
+
+def main() -> None:
+    """Ends by becoming the server, which takes all further arguments."""
+    is_new = ensure_key(Path.cwd())
+    print(welcome(load(), is_new), flush=True)
+    command = str(BIN / "sanic")
+    os.execv(command, [command, "tiflis.server:app", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
