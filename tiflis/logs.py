@@ -35,16 +35,14 @@ _OFF = FATAL + 1
 _STANDARD = {*RESERVED_ATTRS, "taskName", "color_message", "verbosity"}
 _FIRST = ("connection", "tunnel", "worker")  # of the extra fields; the rest follows as given
 _COLOURS = {"trace": "2", "debug": "36", "info": "32", "warn": "33", "error": "31", "fatal": "1;31"}
-# The least level at which a library is heard; below it they tell what only their authors want to know.
+# Libraries, with the least level at which they are heard; below it they tell what only a debugger wants.
 _LIBRARIES = {
-    "sanic.root": logging.INFO,
+    "sanic.root": logging.WARNING,
     "sanic.error": logging.INFO,
     "sanic.server": logging.INFO,
     "sanic.websockets": logging.WARNING,
-    "sanic.access": logging.INFO,
     "asyncio": logging.INFO,
     "nats": logging.INFO,
-    "py.warnings": logging.WARNING,
 }
 
 redactor = Redactor()
@@ -212,8 +210,7 @@ def install(
         logging.getLogger(name).propagate = True
     for name, least in _LIBRARIES.items():
         logging.getLogger(name).setLevel(max(least, LEVELS[level]))
-    if not access_log:
-        logging.getLogger("sanic.access").setLevel(_OFF)
+    logging.getLogger("sanic.access").setLevel(logging.INFO if access_log else _OFF)
     logging.captureWarnings(True)
     sys.excepthook = _unexpected
     threading.excepthook = _unexpected_in_thread

@@ -38,7 +38,7 @@ class PatientHttp(HttpProtocol):
     def data_received(self, data: bytes) -> None:
         """Takes in bytes; those of a header under way do not count as progress."""
         since = self._time
-        http = getattr(self, "_http", None)  # Sanic sets it in the connection's task, which may not have run yet
+        http = getattr(self, "_http", None)  # set by the connection's task, which may not have run yet
         super().data_received(data)
         if http is not None and http.stage is Stage.REQUEST:
             self._time = since

@@ -1,0 +1,155 @@
+"""The shape of the code: arrows point down, the protocol is pure, a file holds one noun."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "tiflis"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LINE_LIMIT = 300
+# Longer ones, which hold one noun all the same, each with its own limit.
+LONG = {"relay/home.py": 450, "bus/channel.py": 400, "web/socket.py": 330, "arbiter/control.py": 330}
+
+# What each room may import, besides itself. A room is a folder or a file of the package.
+BASE = {"__init__", "limits", "redaction", "config", "logs", "metrics"}
+BELOW = {
+    "__init__": set(),
+    "limits": set(),
+    "redaction": set(),
+    "metrics": {"__init__"},
+    "config": {"limits"},
+    "logs": {"redaction"},
+    "protocol": set(),
+    "bus": BASE | {"protocol"},
+    "relay": BASE | {"protocol", "bus"},
+    "web": BASE | {"protocol", "bus", "relay"},
+    "arbiter": BASE | {"protocol", "bus"},
+    "worker": BASE | {"protocol", "bus", "relay", "web"},
+    "service": BASE | {"protocol", "bus", "relay", "web", "worker", "arbiter"},
+    "server": BASE | {"protocol", "bus", "relay", "web", "worker", "service", "arbiter"},
+    "demo": BASE | {"protocol"},
+    "commands": BASE | {"protocol", "arbiter", "demo"},
+    "cli": BASE | {"commands"},
+}
+IMPURE = {
+    "asyncio",
+    "sanic",
+    "nats",
+    "os",
+    "time",
+    "random",
+    "logging",
+    "socket",
+    "threading",
+    "secrets",
+    "datetime",
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that the file imports, wherever in it, also for type checks only."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> Iterator[str]:
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "tiflis":
+            yield parts[1] if len(parts) > 1 and parts[1] in BELOW else "__init__"
+
+
+def test_every_room_is_on_the_plan() -> None:
+    assert {room(path) for path in FILES} <= BELOW.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    assert set(rooms_imported(path)) <= BELOW[room(path)] | {room(path)}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").rglob("*.py")), ids=lambda path: path.name)
+def test_the_protocol_is_pure(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & IMPURE
+
+
+def test_no_import_hides_in_a_function() -> None:
+    hidden = [
+        f"{path.relative_to(PACKAGE)}: {function.name}"
+        for path in FILES
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert hidden == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """Besides: what Sanic tells its workers, and what is handed on to processes that are started."""
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
+        and room(path) not in ("arbiter", "demo")
+    }
+    assert readers <= {"config.py", "service.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_holds_one_noun(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= LONG.get(str(path.relative_to(PACKAGE)), LINE_LIMIT)
+    assert not lines or ast.get_docstring(ast.parse(path.read_text())), "a file says which room it is"
+
+
+def test_the_plan_itself_has_no_circle() -> None:
+    order: list[str] = []
+    rest = dict(BELOW)
+    while rest:
+        free = sorted(name for name, below in rest.items() if below <= {*order, name})
+        assert free, f"a circle among {sorted(rest)}"
+        order += free
+        rest = {name: below for name, below in rest.items() if name not in free}
+    assert order.index("protocol") < order.index("bus") < order.index("relay") < order.index("web")
+
+
+def test_importing_a_room_does_nothing() -> None:
+    """No module below the server runs a statement that could open, start or print something."""
+    allowed = (
+        ast.Import,
+        ast.ImportFrom,
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.Assign,
+        ast.AnnAssign,
+    )
+    acts = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in FILES
+        if room(path) not in ("server", "cli", "__init__")
+        for node in ast.parse(path.read_text()).body
+        if not isinstance(node, allowed) and not _is_harmless(node)
+    ]
+    assert acts == []
+
+
+def _is_harmless(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Try):  # one import or another
+        return all(isinstance(part, ast.ImportFrom) for part in node.body)
+    if isinstance(node, ast.If):
+        return "TYPE_CHECKING" in ast.unparse(node.test) or "__name__" in ast.unparse(node.test)
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
