@@ -1,9 +1,12 @@
 """The watch API over real HTTP, in front of a real desk and a gate that knows one tunnel."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -74,7 +77,9 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     stage = Stage()
     gate = Gate(stage.desk())
-    async with served(watch_routes(gate, lambda request: request.ip, WatchLimits(body=100_000))) as http:
+    async with served(
+        watch_routes(gate, lambda request: request.ip, WatchLimits(body=100_000, bodies=200_000))
+    ) as http:
         yield Site(stage, gate, http)
         await stage.close()
 
@@ -166,8 +171,8 @@ async def test_an_odd_device_id_is_just_a_name(site: Site, device_id: str) -> No
     await site.post("connect")
     site.gate.desk.deliver_to(device_id, b'{"for":"the odd one"}')
     await site.deliver(b"{}")
-    query = httpx.QueryParams(WHO | {"device_id": device_id})
-    assert len((await site.get("messages", str(query))).json()["messages"]) == 2
+    query = urlencode(WHO | {"device_id": device_id})
+    assert len((await site.get("messages", query)).json()["messages"]) == 2
     assert len((await site.get("messages")).json()["messages"]) == 1
 
 
@@ -199,9 +204,7 @@ async def test_parameters_are_checked_before_the_tunnel_and_it_before_the_key(si
 async def test_an_unknown_tunnel_is_404_and_a_wrong_key_401(site: Site, call: str) -> None:
     for change, status in (({"tunnel_id": "other"}, 404), ({"auth_key": "wrong"}, 401)):
         who = WHO | change | {"message": {"type": "sync"}}
-        answer = await (
-            site.post(call, who) if call in POSTS else site.get(call, str(httpx.QueryParams(who)))
-        )
+        answer = await (site.post(call, who) if call in POSTS else site.get(call, urlencode(who)))
         assert answer.status_code == status
 
 
@@ -292,6 +295,7 @@ async def test_huge_numbers_are_numbers(site: Site) -> None:
 
 async def test_a_body_above_the_limit_is_413(site: Site) -> None:
     large = json.dumps({**WHO, "message": {"type": "x", "audio": "a" * 100_000}}).encode()
+    assert len(large) < 200_000  # what this site reads of all bodies together
 
     async def chunks() -> AsyncIterator[bytes]:
         yield large
@@ -301,6 +305,31 @@ async def test_a_body_above_the_limit_is_413(site: Site) -> None:
     for answer in (declared, chunked):
         assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
     assert (await site.post("connect")).status_code == 200
+
+
+async def test_bodies_under_way_are_bounded_together(site: Site) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(half_a_body(site, 90_000)) for _ in range(3)]
+        answers = [asyncio.create_task(reader.readuntil(b"}")) for reader in readers]
+        async with asyncio.timeout(5):
+            [refused], waiting = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert b"503" in refused.result()
+        assert b"send_failed" in refused.result()
+        assert (await site.post("connect")).status_code == 200
+        for answer in waiting:
+            answer.cancel()
+
+
+@asynccontextmanager
+async def half_a_body(site: Site, size: int) -> AsyncIterator[asyncio.StreamReader]:
+    """The answers to a command of which so many bytes have been sent, and not the rest."""
+    reader, writer = await asyncio.open_connection(site.http.base_url.host, site.http.base_url.port)
+    writer.write(f"POST {PREFIX}/command HTTP/1.1\r\nHost: x\r\nContent-Length: {size + 1}\r\n\r\n".encode())
+    writer.write(b" " * size)
+    try:
+        yield reader
+    finally:
+        writer.close()
 
 
 async def test_a_long_poll_waits_for_a_message(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
-from tiflis.protocol.errors import RateLimited, TooLarge, TunnelError
+from tiflis.protocol.errors import RateLimited, SendFailed, TooLarge, TunnelError
 from tiflis.web.watch_parameters import (
     Credentials,
     Query,
@@ -18,6 +18,8 @@ from tiflis.web.watch_parameters import (
 )
 
 PREFIX = "/api/v1/watch"
+PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
+SMALL_BODY = 64 * 1024  # bytes that are read however busy the worker is
 
 Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse]]
 
@@ -27,6 +29,7 @@ _dumps = msgspec.json.Encoder().encode
 class WatchLimits(NamedTuple):
     body: int = 64 * 1024 * 1024  # bytes: 45 MiB of voice in base64
     wait: float = 25.0  # seconds, below the 30 of common proxies
+    bodies: int = 512 * 1024 * 1024  # bytes of all bodies that a worker reads at a time; no key is known yet
 
 
 class WatchGate(Protocol):
@@ -46,8 +49,7 @@ class WatchGate(Protocol):
 def watch_routes(
     gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
 ) -> Blueprint:
-    """The routes below PREFIX. ``address``: the client's, as far as proxies are trusted. The app's
-    REQUEST_MAX_SIZE must be above ``limits.body``."""
+    """The routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
     routes = Blueprint("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
@@ -86,6 +88,7 @@ class _WatchApi:
         self._gate = gate
         self._address = address
         self._limits = limits
+        self._reading = 0  # bytes of bodies under way
 
     async def connect(self, request: Request) -> HTTPResponse:
         credentials, _ = read_body(await self._body(request))
@@ -129,15 +132,22 @@ class _WatchApi:
         return await self._gate.call(tunnel_id, operation, arguments, body)
 
     async def _body(self, request: Request) -> bytes:
-        declared = request.headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._limits.body:
-            raise TooLarge
+        """Too large a body is read to its end, for a while: a connection cut under it would take the answer
+        with it."""
+        stream: Any = request.stream  # typed as optional, but the routes that read it are streaming ones
+        stream.request_max_size = PATIENCE * self._limits.body
         parts: list[bytes] = []
         size = 0
-        stream: Any = request.stream  # typed as optional, but the routes that read it are streaming ones
-        while (part := await stream.read()) is not None:
-            size += len(part)
-            if size > self._limits.body:
-                raise TooLarge
-            parts.append(part)
+        try:
+            while (part := await stream.read()) is not None:
+                size += len(part)
+                self._reading += len(part)
+                if size <= self._limits.body:
+                    parts.append(part)
+                if self._reading > self._limits.bodies and size > SMALL_BODY:
+                    raise SendFailed("The server is busy; try again")
+        finally:
+            self._reading -= size
+        if size > self._limits.body:
+            raise TooLarge
         return b"".join(parts)

@@ -1,0 +1,84 @@
+"""A watch as the shipped one polls: over HTTP, taking over whatever number it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.harness import AUTH_KEY, Server
+
+POLL_SECONDS = 10.0
+
+
+class WatchDevice:
+    """Remembers the ``data`` of every message, the numbers it was told, and how often there was a gap."""
+
+    def __init__(self, server: Server, tunnel_id: str, device_id: str = "watch-1") -> None:
+        self.who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": device_id}
+        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/watch", timeout=30)
+        self.data: list[dict[str, Any]] = []
+        self.told: list[int] = [0]
+        self.gaps = 0
+        self.refused: list[int] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.http.aclose()
+
+    @property
+    def since(self) -> int:
+        return self.told[-1]
+
+    async def post(self, call: str, **more: Any) -> httpx.Response:
+        return await self.http.post(f"/{call}", json=self.who | more)
+
+    async def connect(self) -> dict[str, Any]:
+        answer = await self.post("connect")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def state(self) -> dict[str, Any]:
+        answer = await self.http.get("/state", params=self.who)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def poll(self, wait: float = 0.0) -> int:
+        """One poll; the status. Its messages and numbers are remembered."""
+        answer = await self.http.get("/messages", params=self.who | {"since": self.since, "wait": wait})
+        if answer.status_code != 200:
+            self.refused.append(answer.status_code)
+            return answer.status_code
+        body = answer.json()
+        self.data += [message["data"] for message in body["messages"]]
+        self.gaps += body["may_have_missed_messages"]
+        self.told.append(body["current_sequence"])
+        return 200
+
+    async def poll_again(self, deadline: float = POLL_SECONDS) -> None:
+        """One answered poll, over refusals and broken connections."""
+        async with asyncio.timeout(deadline):
+            while await self._try() != 200:
+                await asyncio.sleep(0.02)
+
+    async def poll_until(self, count: int, deadline: float = POLL_SECONDS) -> None:
+        """Poll in the same way until so many messages are here."""
+        async with asyncio.timeout(deadline):
+            while len(self.data) < count:
+                if await self._try(wait=0.5) != 200:
+                    await asyncio.sleep(0.02)
+
+    async def _try(self, wait: float = 0.0) -> int:
+        try:
+            return await self.poll(wait)
+        except httpx.TransportError:
+            return 0
+
+    def numbers_went_back(self) -> bool:
+        return self.told != sorted(self.told)
