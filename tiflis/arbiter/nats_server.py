@@ -65,7 +65,7 @@ class NatsServer:
         self._store = folder.data_dir / "nats"
         self._lock = Lock(folder.data_dir / "nats.lock")
         self._token = secrets.token_urlsafe(32)
-        self._reservation = socket.socket()
+        self._reservation: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="nats-watch", daemon=True)
@@ -107,7 +107,8 @@ class NatsServer:
                 log.warning("bus does not stop, killed", extra={"pid": self._process.pid})
                 self._process.kill()
                 self._watcher.join()
-        self._reservation.close()
+        if self._reservation is not None:
+            self._reservation.close()
         for name in ("bus.url", "nats.conf"):
             self._folder.remove(name)
         self._lock.release()
@@ -143,6 +144,7 @@ class NatsServer:
         A socket that is bound but does not listen keeps the port from being given to anyone by
         chance; on Linux it does not keep nats-server from listening, since both reuse addresses.
         """
+        self._reservation = socket.socket()
         self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reservation.bind(("127.0.0.1", 0))
         self.port = int(self._reservation.getsockname()[1])

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 # Seconds from the death of the main process to the hard end of a worker: enough to tell its peers
 # goodbye, short enough that a fresh start finds the port and the store free within 2 s.
-ORPHAN_SECONDS = 1.5
+ORPHAN_SECONDS = 1.0
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the process above is gone
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)

@@ -1,0 +1,191 @@
+"""Faults F1 to F3 and the ways to start and stop: what processes that die may cost, and what not.
+
+The figures of the fault programme hold on a machine of its own; the deadlines here leave room for a
+busy one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Crowd, Peer, Server, crowd, eventually, register, wait_until
+
+RESPAWN_SECONDS = 3.0  # the figure is 1 s
+PUSH_SECONDS = 0.01
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Makes servers, not started, whose processes may be killed."""
+    made: list[Server] = []
+
+    def make(**options: object) -> Server:
+        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill_everything()
+
+
+def all_new(server: Server, *dead: int) -> Callable[[], bool]:
+    def condition() -> bool:
+        ready = set(server.ready_workers().values())
+        return len(ready) == server.workers and not ready & set(dead)
+
+    return condition
+
+
+class Stream:
+    """A numbered message from the client to its workstation every 10 ms, and the longest gap between two."""
+
+    def __init__(self, client: Peer, workstation: Peer) -> None:
+        self._client, self._workstation = client, workstation
+        self._sending = asyncio.create_task(self._send())
+        self._hearing = asyncio.create_task(self._hear())
+        self.sent = 0
+        self.heard: list[int] = []
+        self.longest_gap = 0.0
+
+    async def end(self) -> None:
+        """Stop sending, and wait until the last one has arrived."""
+        self._sending.cancel()
+        await eventually(lambda: len(self.heard) >= self.sent, 5, "the last message arrives")
+        self._hearing.cancel()
+        for task in (self._sending, self._hearing):
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _send(self) -> None:
+        while True:
+            self.sent += 1
+            await asyncio.shield(self._client.send({"type": "count", "n": self.sent}))
+            await asyncio.sleep(PUSH_SECONDS)
+
+    async def _hear(self) -> None:
+        last = time.monotonic()
+        while True:
+            message = await self._workstation.next("count", 30)
+            self.heard.append(message["n"])
+            self.longest_gap = max(self.longest_gap, time.monotonic() - last)
+            last = time.monotonic()
+
+
+@asynccontextmanager
+async def pair_at(people: Crowd, worker: int) -> AsyncIterator[tuple[Peer, Peer, str]]:
+    """Workstation and client of one tunnel, both at this worker."""
+    workstation, tunnel_id = await people.workstation(worker=worker)
+    client = await people.client(tunnel_id, worker=worker)
+    yield workstation, client, tunnel_id
+
+
+async def test_f1_others_lose_nothing_while_workers_die(mortal: Callable[..., Server]) -> None:
+    server = mortal(workers=3).start()
+    keeper, *victims = server.worker_pids().values()
+    async with crowd(server) as people, pair_at(people, keeper) as (workstation, client, _):
+        stream = Stream(client, workstation)
+        for victim in victims:
+            server.kill_worker(victim)
+            await eventually(all_new(server, victim), RESPAWN_SECONDS, "a new worker serves")
+        await stream.end()
+    assert stream.heard == list(range(1, stream.sent + 1))
+    assert stream.longest_gap < 0.5, "the figure is 0.1 s"
+
+
+async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Callable[..., Server]) -> None:
+    server = mortal(workers=2).start()
+    home, other = server.worker_pids().values()
+    async with crowd(server) as people:
+        workstation, tunnel_id = await people.workstation(worker=home)
+        client = await people.client(tunnel_id, worker=other)
+        server.kill_worker(home)
+        assert (await workstation.until_closed())[0] == 1006
+        await client.next("connection.workstation_offline", 2)
+        again, same_id = await people.workstation(previous=tunnel_id)
+        await client.next("connection.workstation_online", 2)
+        assert same_id == tunnel_id
+        await client.send({"type": "hello", "n": 1})
+        assert (await again.next("hello"))["device_id"] == "phone-1"
+
+
+async def test_f1_serving_goes_on_over_many_kills(mortal: Callable[..., Server]) -> None:
+    server = mortal(workers=2).start()
+    dice = random.Random(1)
+    for _ in range(4):
+        victim = dice.choice(sorted(server.worker_pids().values()))
+        server.kill_worker(victim)
+        assert await asyncio.to_thread(server.status, "/readyz", RESPAWN_SECONDS) == 200
+        await eventually(all_new(server, victim), RESPAWN_SECONDS, "a new worker serves")
+    async with crowd(server) as people:
+        _, tunnel_id = await people.workstation()
+        await people.client(tunnel_id)
+
+
+async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> None:
+    server = mortal(workers=2).start()
+    workstation, tunnel_id = await register(server)
+    dead = list(server.worker_pids().values())
+    for pid in dead:
+        os.kill(pid, signal.SIGKILL)
+    await workstation.until_closed(2)
+    async with crowd(server) as people:
+        # Accepted by the kernel while nobody lives, and served by the newcomers: no connection is lost.
+        early = await asyncio.wait_for(people.socket(), 5)
+        await early.settle(5)
+        await eventually(all_new(server, *dead), 5, "all are new")
+        _, same_id = await people.workstation(previous=tunnel_id)
+        assert same_id == tunnel_id
+
+
+async def test_f3_the_main_process_killed(mortal: Callable[..., Server]) -> None:
+    first = mortal(workers=2).start()
+    workstation, tunnel_id = await register(first)
+    first.kill_main()
+    await workstation.until_closed(2)
+    await eventually(lambda: not first.processes(), 2, "workers and bus are gone")
+    second = mortal(port=first.port).start()
+    async with crowd(second) as people:
+        _, same_id = await people.workstation(previous=tunnel_id)
+        assert same_id == tunnel_id
+
+
+async def test_a_stop_says_goodbye_and_ends_in_time(mortal: Callable[..., Server]) -> None:
+    server = mortal(workers=2).start()
+    async with crowd(server) as people:
+        workstation, tunnel_id = await people.workstation()
+        client = await people.client(tunnel_id)
+        took = await asyncio.to_thread(server.stop)
+        assert (await workstation.until_closed())[0] == 1001
+        assert (await client.until_closed())[0] == 1001
+    assert took < 5
+    assert "Traceback" not in server.logs()
+    assert "killed" not in server.logs()
+
+
+@pytest.mark.parametrize("moment", ["bus started", "starting worker", "bus up"])
+def test_a_stop_while_it_starts_ends_at_once(mortal: Callable[..., Server], moment: str) -> None:
+    server = mortal().start(wait=False)
+    wait_until(lambda: moment in server.logs(), 15, moment)
+    assert server.stop() < 5
+    assert "Traceback" not in server.logs()
+
+
+@pytest.mark.parametrize("options", [{"single": True}, {"workers": 1}, {"dev": True}])
+async def test_the_other_ways_to_start(mortal: Callable[..., Server], options: dict[str, object]) -> None:
+    server = mortal(**options).start()
+    async with crowd(server) as people:
+        workstation, tunnel_id = await people.workstation()
+        client = await people.client(tunnel_id)
+        await client.send({"type": "hello"})
+        await workstation.next("hello")
+    await asyncio.to_thread(server.stop)
+    assert "Traceback" not in server.logs()

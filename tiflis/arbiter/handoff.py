@@ -1,0 +1,269 @@
+"""How workers of one host hand each other live sockets: descriptors and state over a private Unix socket.
+
+A parcel is a small head (its length and how many descriptors it carries), the descriptors in groups that the
+kernel takes at once, and a body. The receiver answers each parcel with one of its own, without descriptors.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from tiflis.arbiter.run_folder import socket_address
+
+log = logging.getLogger(__name__)
+
+GROUP = 128  # descriptors in one message; Linux takes at most 253
+BODY_LIMIT = 512 * 1024 * 1024  # bytes: a tunnel with a few sockets that each have 100 MiB on the way
+PIECE = 256 * 1024
+SOCKET_BUFFER = 1024 * 1024
+
+_HEAD = struct.Struct("!IIH")  # parcel number, length of the body, number of descriptors
+
+Serve = Callable[[bytes, list[int]], Awaitable[bytes]]
+
+
+class HandoffFailed(Exception):
+    """The other worker did not take the parcel. Unless it is ``undecided``, what was in it is only ours."""
+
+    def __init__(self, reason: str, undecided: bool = False) -> None:
+        """``undecided``: no answer in time, so that the other one may be using it."""
+        super().__init__(reason)
+        self.undecided = undecided
+
+
+class _Line:
+    """One end of a connection that carries parcels both ways."""
+
+    def __init__(self, line: socket.socket) -> None:
+        line.setblocking(False)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            line.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+        self._line = line
+        self._loop = asyncio.get_running_loop()
+        self._sending = asyncio.Lock()
+
+    async def send(self, number: int, body: bytes, descriptors: Sequence[int] = ()) -> None:
+        """The head takes the first group of descriptors along; each further one has a byte of its own."""
+        async with self._sending:
+            head = _HEAD.pack(number, len(body), len(descriptors))
+            await self._send_group(head, descriptors[:GROUP])
+            for start in range(GROUP, len(descriptors), GROUP):
+                await self._send_group(b"\0", descriptors[start : start + GROUP])
+            await self._loop.sock_sendall(self._line, body)
+
+    async def _send_group(self, data: bytes, descriptors: Sequence[int]) -> None:
+        """A few bytes with their descriptors: the kernel takes all or nothing of so little."""
+        while True:
+            try:
+                socket.send_fds(self._line, [data], descriptors)
+                return
+            except BlockingIOError:
+                await self._until_writable()
+
+    async def _until_writable(self) -> None:
+        writable: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_writer(self._line.fileno(), _settle, writable)
+        try:
+            await writable
+        finally:
+            self._loop.remove_writer(self._line.fileno())
+
+    async def receive(self) -> tuple[int, bytes, list[int]] | None:
+        """The next parcel: number, body, descriptors; None at the end."""
+        descriptors: list[int] = []
+        try:
+            first = await self._some(_HEAD.size, descriptors)
+            if not first:
+                return None
+            number, size, count = _HEAD.unpack(
+                first + await self._exactly(_HEAD.size - len(first), descriptors)
+            )
+            if size > BODY_LIMIT:
+                raise ConnectionError("not a parcel")
+            await self._exactly(max(0, count - 1) // GROUP, descriptors)
+            body = await self._exactly(size, descriptors)
+            if len(descriptors) != count:
+                raise ConnectionError("descriptors are missing")
+        except BaseException:
+            close_all(descriptors)
+            raise
+        return number, body, descriptors
+
+    async def _some(self, size: int, descriptors: list[int]) -> bytes:
+        while True:
+            try:
+                data, found, flags, _ = socket.recv_fds(self._line, size, GROUP, socket.MSG_CMSG_CLOEXEC)
+                descriptors += found
+                if flags & socket.MSG_CTRUNC:
+                    raise ConnectionError("descriptors were cut off")
+                return data
+            except BlockingIOError:
+                await self._until_readable()
+
+    async def _until_readable(self) -> None:
+        readable: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._line.fileno(), _settle, readable)
+        try:
+            await readable
+        finally:
+            self._loop.remove_reader(self._line.fileno())
+
+    async def _exactly(self, size: int, descriptors: list[int]) -> bytes:
+        parts: list[bytes] = []
+        while size:
+            part = await self._some(min(size, PIECE), descriptors)
+            if not part:
+                raise ConnectionError("cut off in a parcel")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    """Close our copies."""
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+class HandoffServer:
+    """Takes parcels from the other workers of this host."""
+
+    def __init__(self, path: Path, serve: Serve) -> None:
+        """``serve(body, descriptors)`` owns the descriptors and returns the answer; a failure refuses all."""
+        self._path, self._serve = path, serve
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
+
+    async def start(self) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.setblocking(False)
+        self._path.unlink(missing_ok=True)
+        with socket_address(self._path) as address:
+            listener.bind(address)
+        self._path.chmod(0o600)
+        listener.listen(64)
+        self._listener = listener
+        self._spawn(self._accept(listener))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            peer, _ = await loop.sock_accept(listener)
+            self._spawn(self._take(_Line(peer)))
+
+    async def _take(self, line: _Line) -> None:
+        """One peer's parcels; several may be under way at once."""
+        try:
+            while (parcel := await line.receive()) is not None:
+                self._spawn(self._answer(line, *parcel))
+        except ConnectionError as problem:
+            log.warning("handoff line broken", extra={"reason": str(problem)})
+        finally:
+            line.close()
+
+    async def _answer(self, line: _Line, number: int, body: bytes, descriptors: list[int]) -> None:
+        try:
+            answer = await self._serve(body, descriptors)
+        except Exception:  # outermost frame of a parcel: the sender keeps what was in it
+            log.exception("parcel refused")
+            close_all(descriptors)
+            answer = b""
+        with contextlib.suppress(OSError):
+            await line.send(number, answer)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+            self._path.unlink(missing_ok=True)
+
+
+class HandoffClient:
+    """A line to one other worker of this host."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        """``seconds``: how long an answer may take."""
+        self._path, self._seconds = path, seconds
+        self._line: _Line | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._answers: dict[int, asyncio.Future[bytes]] = {}
+        self._last = 0
+        self._connecting = asyncio.Lock()
+
+    async def send(self, body: bytes, descriptors: Sequence[int]) -> bytes:
+        """The other worker's answer. Raises HandoffFailed. The descriptors remain open here."""
+        loop = asyncio.get_running_loop()
+        self._last = number = (self._last + 1) & 0xFFFFFFFF
+        answer: asyncio.Future[bytes] = loop.create_future()
+        try:
+            async with asyncio.timeout(self._seconds):
+                line = await self._connected()
+                self._answers[number] = answer
+                await line.send(number, body, descriptors)
+                taken = await answer
+        except TimeoutError as problem:  # a kind of OSError
+            raise HandoffFailed("no answer in time", undecided=number in self._answers) from problem
+        except OSError as problem:
+            raise HandoffFailed(str(problem) or type(problem).__name__) from problem
+        finally:
+            self._answers.pop(number, None)
+        if not taken:
+            raise HandoffFailed("refused")
+        return taken
+
+    async def _connected(self) -> _Line:
+        async with self._connecting:
+            if self._line is None:
+                line = socket.socket(socket.AF_UNIX)
+                line.setblocking(False)
+                try:
+                    with socket_address(self._path) as address:
+                        await asyncio.get_running_loop().sock_connect(line, address)
+                except BaseException:
+                    line.close()
+                    raise
+                self._line = _Line(line)
+                self._reader = asyncio.get_running_loop().create_task(self._read(self._line))
+            return self._line
+
+    async def _read(self, line: _Line) -> None:
+        with contextlib.suppress(OSError):
+            while (parcel := await line.receive()) is not None:
+                number, body, _ = parcel
+                answer = self._answers.get(number)
+                if answer is not None and not answer.done():
+                    answer.set_result(body)
+        self._line = None
+        line.close()
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(ConnectionError("the other worker has gone"))
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        if self._line is not None:
+            self._line.close()
