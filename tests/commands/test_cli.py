@@ -128,14 +128,40 @@ def test_status_without_a_server_says_so(run: Run, folder: Path) -> None:
 
 
 def test_status_is_shown_as_tables() -> None:
+    tunnel = {"tunnel_id": "abc", "name": "desk\x1b[2J", "online": True, "devices": 2}
     answer = {
         "ok": True,
-        "arbiter": {"pid": 7, "workers": [{"slot": "0", "pid": 8}, {"slot": "1", "pid": 9, "old": True}]},
-        "status": {"tunnels": [{"tunnel_id": "abc", "name": "desk\x1b[2J"}]},
+        "arbiter": {
+            "pid": 7,
+            "instance": "x",
+            "bus": {"pid": 6, "restarts": 0},
+            "workers": [
+                {"slot": "0", "worker_id": "x-0", "ready": True},
+                {"slot": "1", "worker_id": "x-1", "ready": False},
+            ],
+        },
+        "status": {"workers": [{"worker": "x-0", "sockets": 3, "tunnels": [tunnel]}, {"worker": "y-0"}]},
     }
-    shown = list(tables(answer))
-    assert shown[:4] == ["pid               7", "", "workers (2)", "  slot  pid  old"]
-    assert shown[-1] == "  abc        desk?[2J"
+    assert list(tables(answer)) == [
+        "main process  7, instance x",
+        "bus           embedded, process 6, 0 restarts",
+        "devices       2",
+        "",
+        "workers",
+        "  slot  worker_id  ready  sockets",
+        "  0     x-0        yes    3",
+        "  1     x-1        no",
+        "        y-0",
+        "",
+        "tunnels",
+        "  tunnel_id  name      online  devices",
+        "  abc        desk?[2J  yes     2",
+    ]
+
+
+def test_status_of_a_server_whose_workers_are_silent() -> None:
+    shown = list(tables({"ok": True, "status": None, "arbiter": {"pid": 7, "bus": None, "workers": []}}))
+    assert shown[-2:] == ["tunnels", "  none"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from tiflis.config import load
 NAME = "status"
 ABOUT = "show the workers, tunnels and devices of the running server"
 NO_SERVER = 3
+
+Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,20 +50,47 @@ def run_folder(arguments: argparse.Namespace) -> Path:
     return RunFolder(data_dir, port).path
 
 
-def tables(answer: Message) -> Iterable[str]:
-    """One table for each list of the answer, one line for each plain value."""
-    for part in ("arbiter", "status"):
-        told = answer.get(part)
-        for name, value in (told if isinstance(told, dict) else {}).items():
-            if isinstance(value, list) and all(isinstance(row, dict) for row in value):
-                yield from ("", f"{name} ({len(value)})", *table(value))
-            else:
-                yield f"{name:<18}{shown(value)}"
+def tables(answer: Message) -> Iterator[str]:
+    """The server in a few lines, then its workers and its tunnels; on a shared bus those of all hosts."""
+    arbiter, workers = answer.get("arbiter") or {}, rows_of(answer.get("status"), "workers")
+    tunnels = [tunnel for worker in workers for tunnel in rows_of(worker, "tunnels")]
+    yield f"main process  {shown(arbiter.get('pid', '?'))}, instance {shown(arbiter.get('instance', '?'))}"
+    yield f"bus           {bus_line(arbiter.get('bus'))}"
+    yield f"devices       {sum(count(tunnel, 'devices') for tunnel in tunnels)}"
+    yield from ("", "workers", *table(joined(rows_of(arbiter, "workers"), workers)))
+    yield from ("", "tunnels", *table(tunnels))
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def bus_line(bus: object) -> str:
+    if not isinstance(bus, dict):
+        return "NATS_URL"
+    return f"embedded, process {shown(bus.get('pid', '?'))}, {shown(bus.get('restarts', 0))} restarts"
+
+
+def joined(known: list[Row], told: list[Row]) -> list[Row]:
+    """What main knows of its workers beside what all workers tell of themselves; one row a worker."""
+    made = {str(worker.get("worker_id")): dict(worker) for worker in known}
+    for worker in told:
+        row = made.setdefault(str(worker.get("worker")), {"worker_id": worker.get("worker")})
+        row |= {name: value for name, value in worker.items() if name not in ("worker", "tunnels")}
+    return list(made.values())
+
+
+def rows_of(told: object, name: str) -> list[Row]:
+    rows = told.get(name) if isinstance(told, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def count(row: Row, name: str) -> int:
+    value = row.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def table(rows: list[Row]) -> list[str]:
     """Columns as wide as their widest cell; the columns are those of all rows, in order of appearance."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    if not rows:
+        return ["  none"]
     cells = [columns, *([shown(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     return [
@@ -72,5 +101,6 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def shown(value: Any) -> str:
     """A value on one line: nothing of it may steer the terminal, for names come from workstations."""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    words = {True: "yes", False: "no", None: "-"}
+    text = words[value] if value is None or isinstance(value, bool) else str(value)
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -89,6 +89,7 @@ class TunnelLink:
         self._on_down = on_down
         self._failures = 0
         self._heard = 0.0
+        self._socket: ClientConnection | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -107,6 +108,11 @@ class TunnelLink:
     def send(self, message: Message) -> None:
         self.outbox.put(encode(message))
 
+    def abort(self) -> None:
+        """Break the connection as a lost network does; `run` makes a new one."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
     async def _one_connection(self) -> None:
         async with connect(
             self.url,
@@ -117,6 +123,7 @@ class TunnelLink:
             max_size=MESSAGE_BYTES,
             proxy=self._proxy(),
         ) as socket:
+            self._socket = socket
             registration = await asyncio.wait_for(self._register(socket), REGISTER_SECONDS)
             self.credentials.tunnel_id = registration.tunnel_id
             self.online = True
