@@ -1,3 +1,27 @@
-import { createRoot } from "react-dom/client";
+/** The entry: as little as the first picture needs; everything else is loaded beside it. */
 
-createRoot(document.getElementById("root")!).render(<p>Tiflis</p>);
+import { lazy, StrictMode, Suspense } from "react";
+import { createRoot } from "react-dom/client";
+import "./app/theme.css";
+import { Boundary } from "./app/Boundary";
+import { applyAppearance } from "./app/theme";
+
+const app = import("./app/App");
+const App = lazy(() => app);
+
+try {
+  const settings = JSON.parse(localStorage.getItem("tiflis.settings") ?? "{}") as Parameters<typeof applyAppearance>[0];
+  applyAppearance({ theme: settings.theme ?? "system", textSize: settings.textSize ?? "normal" });
+} catch {
+  // No storage, no choice made yet: the system's theme.
+}
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <Boundary at="app">
+      <Suspense fallback={null}>
+        <App />
+      </Suspense>
+    </Boundary>
+  </StrictMode>,
+);

@@ -1,0 +1,123 @@
+/** The frame of every screen: pairing first, else side bar and conversation; toasts, shortcuts and help above. */
+
+import { lazy, Suspense, useEffect, useState } from "react";
+import { startNotify } from "~/notify";
+import { pairingInFragment } from "~/protocol/pairing";
+import { SUPERVISOR } from "~/store/state";
+import { registerWorker } from "~/sw/register";
+import { common } from "~/text/common";
+import { Spinner } from "~/ui/icons";
+import { Boundary } from "./Boundary";
+import { client, useClient } from "./client";
+import { useWide } from "./media";
+import { addressOf, go, useRoute, type Route } from "./route";
+import { SessionScreen } from "./SessionScreen";
+import { useShortcuts } from "./shortcuts";
+import { Sidebar } from "./Sidebar";
+import { applyAppearance } from "./theme";
+import { Toasts } from "./Toasts";
+
+const PairScreen = lazy(() => import("../pairing/PairScreen"));
+const SettingsScreen = lazy(() => import("../settings/SettingsScreen"));
+const NewSession = lazy(() => import("../sessions/NewSession"));
+const Help = lazy(() => import("../settings/Help"));
+
+/** The pairing text is taken out of the address bar before anything else happens. */
+const opened = pairingInFragment(location.hash);
+if (opened !== null) history.replaceState(null, "", addressOf({ name: "pair" }));
+
+const started = client.start();
+
+export default function App() {
+  const loaded = useClient((state) => state.loaded);
+  const settings = useClient((state) => state.settings);
+  const [link, setLink] = useState(opened);
+  const [update, setUpdate] = useState(false);
+
+  useEffect(() => applyAppearance(settings), [settings]);
+  useEffect(() => {
+    const stop = startNotify(client, (key) => go({ name: "session", key }));
+    const onHash = () => {
+      const text = pairingInFragment(location.hash);
+      if (text === null) return;
+      go({ name: "pair" }, true);
+      setLink(text);
+    };
+    window.addEventListener("hashchange", onHash);
+    // It may have changed while this part was loaded.
+    onHash();
+    return () => (stop(), window.removeEventListener("hashchange", onHash));
+  }, []);
+  useEffect(() => registerWorker(() => setUpdate(true)), []);
+  useEffect(() => void started.catch((error: unknown) => client.notice("error", String(error))), []);
+
+  if (!loaded) return <Waiting />;
+  return (
+    <>
+      <Screens link={link} onPaired={() => setLink(null)} />
+      <Toasts update={update} />
+    </>
+  );
+}
+
+function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) {
+  const route = useRoute();
+  const wide = useWide();
+  const nobody = useClient((state) => state.workstations.length === 0);
+  const [help, setHelp] = useState(false);
+  useShortcuts(() => setHelp(true));
+
+  if (nobody || route.name === "pair") {
+    return (
+      <Part at="pair">
+        <PairScreen link={link} first={nobody} onDone={() => (onPaired(), go({ name: "home" }, true))} />
+      </Part>
+    );
+  }
+  // A desk has room for a conversation beside the list; on a phone the list is a screen of its own.
+  const shown: Route = wide && (route.name === "home" || route.name === "new") ? { name: "session", key: SUPERVISOR } : route;
+  const list = route.name === "home" || route.name === "new";
+  return (
+    <div className="flex h-dvh pr-[var(--safe-right)] pl-[var(--safe-left)]">
+      {wide && (
+        <a href="#main" onClick={skip} className="sr-only z-50 rounded-xl bg-accent px-4 py-3 text-on-accent focus:not-sr-only focus:absolute focus:top-2 focus:left-2">
+          {common.skip}
+        </a>
+      )}
+      {(wide || list) && <Sidebar current={shown.name === "session" ? shown.key : null} wide={wide} onHelp={() => setHelp(true)} />}
+      {(wide || !list) && (
+        <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
+          <Part at={addressOf(shown)}>
+            {shown.name === "session" && <SessionScreen key={shown.key} sessionKey={shown.key} />}
+            {shown.name === "settings" && <SettingsScreen onHelp={() => setHelp(true)} />}
+          </Part>
+        </main>
+      )}
+      <Part at={route.name === "new" ? "new" : help ? "help" : ""} quiet>
+        {route.name === "new" && <NewSession onClose={() => go({ name: "home" }, true)} />}
+        {help && <Help onClose={() => setHelp(false)} />}
+      </Part>
+    </div>
+  );
+}
+
+function skip(event: React.MouseEvent): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function Part({ at, quiet = false, children }: { at: string; quiet?: boolean; children: React.ReactNode }) {
+  return (
+    <Boundary at={at}>
+      <Suspense fallback={quiet ? null : <Waiting />}>{children}</Suspense>
+    </Boundary>
+  );
+}
+
+function Waiting() {
+  return (
+    <div role="status" aria-label={common.loading} className="m-auto flex h-full min-h-32 items-center justify-center text-muted">
+      <Spinner size={24} />
+    </div>
+  );
+}

@@ -1,0 +1,54 @@
+/** One line under the header while something is not as it should be; it takes no place when all is well. */
+
+import { useEffect, useState } from "react";
+import type { Phase } from "~/store/state";
+import { lasting } from "~/text/common";
+import { connection as text, phases, reasons } from "~/text/connection";
+import { client, useClient } from "./client";
+import { Dot } from "./ConnectionCard";
+import { useNow } from "./media";
+import { go } from "./route";
+
+/** A short reconnect is nobody's business. */
+const SHOW_AFTER = 1_500;
+const TROUBLE = new Set<Phase>(["connecting", "connected", "degraded", "workstation_offline", "disconnected", "refused"]);
+
+export function ConnectionStrip() {
+  const connection = useClient((state) => state.connection);
+  const trouble = TROUBLE.has(connection.phase);
+  const [since, setSince] = useState<number | null>(null);
+  useEffect(() => setSince((before) => (trouble ? (before ?? Date.now()) : null)), [trouble]);
+  const now = useNow(500);
+  const shown = trouble && since !== null && (connection.phase === "refused" || now - since > SHOW_AFTER);
+  if (!shown) return null;
+  const { phase, why, retryAt } = connection;
+  const wait = retryAt !== null && retryAt - now > 1_500 ? text.retryIn(lasting(retryAt - now)) : "";
+  return (
+    <div role="status" className="flex items-center gap-2 border-b border-line bg-sunken py-0.5 pr-1 pl-5 text-[0.8125rem]">
+      <Dot phase={phase} />
+      <span className="min-w-0 flex-1 truncate" title={reasons[why]}>
+        <span className="font-medium">{phases[phase]}</span>
+        <span className="text-muted">
+          {` ${text.since(lasting(now - since))}`}
+          {wait && ` · ${wait}`}
+          {phase === "workstation_offline" && ` · ${text.held}`}
+        </span>
+      </span>
+      {phase === "refused" ? (
+        <StripButton onClick={() => go({ name: "pair" })}>{text.pairAgain}</StripButton>
+      ) : phase === "disconnected" ? (
+        <StripButton onClick={() => client.retry()}>{text.retryNow}</StripButton>
+      ) : (
+        <span className="min-h-8" />
+      )}
+    </div>
+  );
+}
+
+function StripButton({ onClick, children }: { onClick(): void; children: string }) {
+  return (
+    <button type="button" onClick={onClick} className="min-h-11 shrink-0 rounded-lg px-3 font-medium text-accent hover:bg-hover">
+      {children}
+    </button>
+  );
+}

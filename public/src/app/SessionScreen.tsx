@@ -1,0 +1,59 @@
+/** One session on screen: a conversation, a terminal, or the word that it has ended. */
+
+import { lazy, useEffect } from "react";
+import { isTerminal } from "~/store/sessions";
+import { SUPERVISOR } from "~/store/state";
+import { common } from "~/text/common";
+import { sessions as text } from "~/text/sessions";
+import { Button } from "~/ui/Button";
+import { Icon, Spinner } from "~/ui/icons";
+import { client, useClient } from "./client";
+import { usePageVisible } from "./media";
+import { go } from "./route";
+
+const ChatScreen = lazy(() => import("../chat/ChatScreen"));
+const TerminalScreen = lazy(() => import("../sessions/TerminalScreen"));
+
+export function SessionScreen({ sessionKey }: { sessionKey: string }) {
+  const session = useClient((state) => state.sessions[sessionKey]);
+  const synced = useClient((state) => state.syncedAt !== null);
+  const visible = usePageVisible();
+  const exists = sessionKey === SUPERVISOR || session !== undefined;
+
+  useEffect(() => {
+    if (!visible || !exists) return;
+    client.watch(sessionKey);
+    return () => client.watch(null);
+  }, [sessionKey, visible, exists]);
+
+  if (!exists) return synced ? <Ended /> : <Looking />;
+  return isTerminal(session) ? <TerminalScreen sessionId={sessionKey} /> : <ChatScreen chatKey={sessionKey} />;
+}
+
+function Ended() {
+  return (
+    <section className="m-auto flex max-w-sm flex-col items-center gap-2 p-6 text-center">
+      <span className="mb-2 flex size-14 items-center justify-center rounded-2xl bg-sunken text-muted">
+        <Icon name="check" size={26} />
+      </span>
+      <h1 className="text-lg font-semibold">{text.ended}</h1>
+      <p className="text-muted">{text.endedHint}</p>
+      <Button className="mt-3" icon="back" onClick={() => go({ name: "home" })}>
+        {text.title}
+      </Button>
+    </section>
+  );
+}
+
+/** The list of sessions is not in yet. */
+function Looking() {
+  return (
+    <section className="m-auto flex flex-col items-center gap-4 p-6 text-muted" role="status">
+      <Spinner size={24} />
+      <span className="sr-only">{common.loading}</span>
+      <Button look="quiet" icon="back" onClick={() => go({ name: "home" })}>
+        {text.title}
+      </Button>
+    </section>
+  );
+}

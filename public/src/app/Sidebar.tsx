@@ -1,0 +1,164 @@
+/** The list: which workstation, how it is, and every session with what is new in it. */
+
+import { memo, useCallback, useRef, useState } from "react";
+import { agentName, grouped, sessionTitle, shortPath } from "~/sessions/order";
+import { isBusy } from "~/store/sessions";
+import { SUPERVISOR, type State } from "~/store/state";
+import type { SessionInfo } from "~/protocol/messages";
+import { common } from "~/text/common";
+import { help as helpText, settings as settingsText } from "~/text/settings";
+import { sessions as text } from "~/text/sessions";
+import { IconButton } from "~/ui/Button";
+import { Icon, Spinner, type IconName } from "~/ui/icons";
+import { useClient } from "./client";
+import { ConnectionCard } from "./ConnectionCard";
+import { addressOf, go } from "./route";
+import { useScreenAction } from "./shortcuts";
+
+/** Fewer sessions than this are found without a filter. */
+const FILTER_FROM = 7;
+
+interface SidebarProps {
+  current: string | null;
+  wide: boolean;
+  onHelp(): void;
+}
+
+export function Sidebar({ current, wide, onHelp }: SidebarProps) {
+  const sessions = useClient((state) => state.sessions);
+  const [filter, setFilter] = useState("");
+  const input = useRef<HTMLInputElement>(null);
+  useScreenAction("filter", useCallback(() => (input.current?.focus(), input.current !== null), []));
+
+  const groups = grouped(filter ? fitting(sessions, filter) : sessions);
+  const many = Object.keys(sessions).length >= FILTER_FROM || filter !== "";
+  const Frame = wide ? "nav" : "main";
+  return (
+    <Frame
+      aria-label={text.title}
+      className={`flex flex-col border-line bg-sunken ${wide ? "w-76 shrink-0 border-r" : "min-w-0 flex-1"}`}
+    >
+      <div className="px-3 pt-[max(0.75rem,var(--safe-top))]">
+        <ConnectionCard />
+      </div>
+      <div className="min-h-0 flex-1 overflow-y-auto px-3 pt-3 pb-4">
+        <ul>
+          <Row sessionKey={SUPERVISOR} current={current === SUPERVISOR} icon="spark" title={common.supervisor} detail={text.supervisorHint} />
+        </ul>
+        <div className="mt-4 mb-1 flex items-center justify-between pl-3">
+          <h2 className="text-sm font-semibold">{text.title}</h2>
+          <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />
+        </div>
+        {many && (
+          <input
+            ref={input}
+            type="search"
+            value={filter}
+            onChange={(event) => setFilter(event.target.value)}
+            aria-label={text.filter}
+            placeholder={text.filter}
+            className="mb-2 h-11 w-full rounded-xl border border-line bg-surface px-3.5 text-base placeholder:text-muted sm:text-sm"
+          />
+        )}
+        {groups.map((group) => (
+          <section key={group.kind} aria-label={text[group.kind]} className="mb-3">
+            <h3 className="px-3 pt-1 pb-1 text-xs font-medium text-muted">{text[group.kind]}</h3>
+            <ul>
+              {group.sessions.map((session) => (
+                <SessionRow key={session.id} session={session} current={session.id === current} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        {groups.length === 0 && <Nothing filtered={filter !== ""} />}
+      </div>
+      <div className="flex items-center gap-1 border-t border-line px-2 pt-1 pb-[max(0.25rem,var(--safe-bottom))]">
+        <a href={addressOf({ name: "settings" })} className="flex min-h-11 flex-1 items-center gap-3 rounded-xl px-3 text-muted hover:bg-hover hover:text-text">
+          <Icon name="settings" />
+          {settingsText.title}
+        </a>
+        {wide && <IconButton icon="help" label={helpText.title} onClick={onHelp} />}
+      </div>
+    </Frame>
+  );
+}
+
+const SessionRow = memo(function SessionRow({ session, current }: { session: SessionInfo; current: boolean }) {
+  const terminal = session.type === "terminal";
+  const detail = terminal ? shortPath(session) : [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
+  return (
+    <Row
+      sessionKey={session.id}
+      session={session}
+      current={current}
+      icon={terminal ? "terminal" : "agent"}
+      title={sessionTitle(session)}
+      detail={detail}
+    />
+  );
+});
+
+interface RowProps {
+  sessionKey: string;
+  session?: SessionInfo;
+  current: boolean;
+  icon: IconName;
+  title: string;
+  detail: string;
+}
+
+function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
+  const unread = useClient((state) => state.unread[sessionKey] ?? 0);
+  const busy = useClient((state) => busyNow(state, sessionKey, session));
+  const draft = useClient((state) => Boolean(state.drafts[sessionKey]?.trim()));
+  const held = useClient((state) => state.outbox.some((item) => item.chat === sessionKey));
+  return (
+    <li>
+      <a
+        href={addressOf({ name: "session", key: sessionKey })}
+        aria-current={current ? "page" : undefined}
+        className="group flex min-h-14 items-center gap-3 rounded-xl px-3 py-2 hover:bg-hover aria-[current=page]:bg-accent-soft"
+      >
+        <span className="relative flex size-9 shrink-0 items-center justify-center rounded-[10px] border border-line bg-surface text-muted group-aria-[current=page]:border-transparent group-aria-[current=page]:bg-accent group-aria-[current=page]:text-on-accent">
+          <Icon name={icon} size={18} />
+        </span>
+        <span className="min-w-0 flex-1">
+          <span className={`block truncate ${unread ? "font-semibold" : "font-medium"}`}>{title}</span>
+          <span className="block truncate text-[0.8125rem] text-muted">{detail}</span>
+        </span>
+        {(draft || held) && !current && <Icon name={held ? "clock" : "pencil"} size={15} className="text-muted" />}
+        {busy && (
+          <span className="text-accent" title={text.working}>
+            <Spinner size={16} />
+            <span className="sr-only">{text.working}</span>
+          </span>
+        )}
+        {unread > 0 && (
+          <span className="flex h-5 min-w-5 items-center justify-center rounded-full bg-accent px-1.5 text-xs font-semibold text-on-accent">
+            <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
+            <span className="sr-only">{text.unread(unread)}</span>
+          </span>
+        )}
+      </a>
+    </li>
+  );
+}
+
+function busyNow(state: State, key: string, session: SessionInfo | undefined): boolean {
+  if (session) return session.type !== "terminal" && isBusy(state, session);
+  return state.chats[key]?.executing === true;
+}
+
+function Nothing({ filtered }: { filtered: boolean }) {
+  return (
+    <div className="px-3 py-3 text-sm text-muted">
+      {filtered ? text.filterNone : text.noneHint}
+    </div>
+  );
+}
+
+function fitting(sessions: Record<string, SessionInfo>, filter: string): Record<string, SessionInfo> {
+  const wanted = filter.toLowerCase();
+  const words = (session: SessionInfo) => [sessionTitle(session), agentName(session), session.workingDir, session.workspace].join(" ").toLowerCase();
+  return Object.fromEntries(Object.entries(sessions).filter(([, session]) => words(session).includes(wanted)));
+}

@@ -1,0 +1,88 @@
+/** Keyboard shortcuts of the whole app. Alt with a letter, since browsers keep most of Ctrl for themselves. */
+
+import { useEffect } from "react";
+import { SUPERVISOR } from "~/store/state";
+import { client } from "./client";
+import { sessionOrder } from "../sessions/order";
+import { go, readRoute } from "./route";
+
+/** What a screen offers while it is shown; `shortcuts.ts` knows only the names. */
+export type ScreenAction = "compose" | "search" | "stop" | "latest" | "filter";
+
+const screenActions = new Map<ScreenAction, () => boolean>();
+
+/** `run` returns false when it has nothing to do, and the key goes its usual way. */
+export function useScreenAction(name: ScreenAction, run: () => boolean): void {
+  useEffect(() => {
+    screenActions.set(name, run);
+    return () => void (screenActions.get(name) === run && screenActions.delete(name));
+  }, [name, run]);
+}
+
+export function useShortcuts(help: () => void): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.isComposing || inTerminal(event.target)) return;
+      if (document.querySelector("dialog[open]")) return;
+      if (run(event, help)) event.preventDefault();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [help]);
+}
+
+function run(event: KeyboardEvent, help: () => void): boolean {
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (plain && event.key === "Escape") return act("stop");
+  if (plain && !typing(event.target)) {
+    if (event.key === "?") return help(), true;
+    if (event.key === "/") return act("compose");
+  }
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") return act("filter");
+  if (!event.altKey || event.ctrlKey || event.metaKey) return false;
+  return alt(event.code, help);
+}
+
+function alt(code: string, help: () => void): boolean {
+  switch (code) {
+    case "ArrowDown":
+      return step(1);
+    case "ArrowUp":
+      return step(-1);
+    case "KeyS":
+      return go({ name: "session", key: SUPERVISOR }), true;
+    case "KeyN":
+      return go({ name: "new" }), true;
+    case "KeyF":
+      return act("search");
+    case "KeyL":
+      return act("latest");
+    case "KeyC":
+      return act("compose");
+    case "Comma":
+      return go({ name: "settings" }), true;
+    case "Slash":
+      return help(), true;
+    default:
+      return false;
+  }
+}
+
+const act = (name: ScreenAction): boolean => screenActions.get(name)?.() ?? false;
+
+function step(by: number): boolean {
+  const keys = [SUPERVISOR, ...sessionOrder(client.store.getState().sessions)];
+  const route = readRoute(location.hash);
+  const at = route.name === "session" ? keys.indexOf(route.key) : 0;
+  const key = keys[(at + by + keys.length) % keys.length];
+  if (key) go({ name: "session", key });
+  return true;
+}
+
+function typing(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
+function inTerminal(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest(".terminal") !== null;
+}

@@ -1,0 +1,93 @@
+/** A conversation: with the supervisor or with one agent. */
+
+import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
+import { useCallback, useMemo, useState } from "react";
+import { client, useClient } from "~/app/client";
+import { ScreenHeader } from "~/app/ScreenHeader";
+import { useScreenAction } from "~/app/shortcuts";
+import { agentName, sessionTitle, shortPath } from "~/sessions/order";
+import { useSessionMenu } from "~/sessions/useSessionMenu";
+import { EMPTY_CHAT } from "~/store/initial";
+import { inChat } from "~/store/outbox";
+import { SUPERVISOR } from "~/store/state";
+import { common, errorText } from "~/text/common";
+import { chat as text } from "~/text/chat";
+import { IconButton } from "~/ui/Button";
+import { Confirm } from "~/ui/Dialog";
+import { Menu, type MenuItem } from "~/ui/Menu";
+import { ChatKeyContext } from "./chatKey";
+import { Composer } from "./Composer";
+import { rowsOf, toThreadMessage } from "./rows";
+import { SearchBar } from "./SearchBar";
+import { ThreadView } from "./ThreadView";
+import { useThread } from "./useThread";
+
+export default function ChatScreen({ chatKey }: { chatKey: string }) {
+  const chat = useClient((state) => state.chats[chatKey] ?? EMPTY_CHAT);
+  const outbox = useClient((state) => state.outbox);
+  const mine = useMemo(() => inChat(outbox, chatKey), [outbox, chatKey]);
+  const rows = useMemo(() => rowsOf(chat, mine, Date.now()), [chat, mine]);
+  const thread = useThread(rows, chat.hasOlder, () => void client.loadOlder(chatKey));
+  const [searching, setSearching] = useState(false);
+
+  const runtime = useExternalStoreRuntime({
+    messages: thread.shown,
+    isRunning: chat.executing,
+    convertMessage: toThreadMessage,
+    onNew: async (message: AppendMessage) => client.send(chatKey, textOf(message)),
+    onCancel: () => client.cancel(chatKey),
+  });
+  useScreenAction("search", useCallback(() => (setSearching(true), true), []));
+  useScreenAction("latest", useCallback(() => (thread.jump(), true), [thread]));
+
+  return (
+    <AssistantRuntimeProvider runtime={runtime}>
+      <Header chatKey={chatKey} onSearch={() => setSearching(!searching)} />
+      {searching && <SearchBar rows={rows} onReveal={thread.reveal} onClose={() => setSearching(false)} />}
+      <ChatKeyContext value={chatKey}>
+        <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
+      </ChatKeyContext>
+      <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} items={mine} />
+    </AssistantRuntimeProvider>
+  );
+}
+
+function textOf(message: AppendMessage): string {
+  return message.content.map((part) => (part.type === "text" ? part.text : "")).join("");
+}
+
+function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
+  const session = useClient((state) => state.sessions[chatKey]);
+  const [asking, setAsking] = useState(false);
+  const { items, dialog } = useSessionMenu(chatKey);
+  const supervisor = chatKey === SUPERVISOR;
+  const title = supervisor ? common.supervisor : session ? sessionTitle(session) : "";
+  const detail = supervisor ? null : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
+  const own: MenuItem[] = [
+    { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
+    ...(supervisor ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
+  ];
+  const clear = () =>
+    client.clearContext().then(
+      () => client.notice("info", text.clearDone),
+      (error: unknown) => client.notice("error", errorText(error)),
+    );
+  return (
+    <>
+      <ScreenHeader
+        title={title}
+        detail={detail}
+        actions={
+          <>
+            <IconButton icon="search" label={text.search} onClick={onSearch} />
+            <Menu items={[...own, ...items]} />
+          </>
+        }
+      />
+      {dialog}
+      {asking && (
+        <Confirm title={text.clearTitle} text={text.clearText} action={text.clear} onConfirm={() => void clear()} onClose={() => setAsking(false)} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,79 @@
+/** Code: copied with one touch, coloured when it is whole. */
+
+import { useEffect, useState } from "react";
+import { copyText } from "~/app/clipboard";
+import { chat as text } from "~/text/chat";
+import { Icon } from "~/ui/icons";
+import type { Token } from "./highlight";
+
+/** Longer code is shown without colours. */
+const COLOURED_MOST = 30_000;
+
+interface CodeBlockProps {
+  code: string;
+  language: string;
+  /** Still growing. */
+  live?: boolean;
+}
+
+export function CodeBlock({ code, language, live = false }: CodeBlockProps) {
+  const [wrap, setWrap] = useState(false);
+  const tokens = useColours(code, language, live);
+  return (
+    <figure className="my-2.5 overflow-hidden rounded-xl border border-line bg-sunken">
+      <figcaption className="flex h-10 items-center gap-0.5 border-b border-line pr-1 pl-3.5 text-xs text-muted">
+        <span className="flex-1 truncate font-mono">{language || "text"}</span>
+        <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />
+        <Small icon="copy" label={text.copyCode} onClick={() => void copyText(code)} />
+      </figcaption>
+      <pre tabIndex={0} className={`overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
+        <code>{tokens ? tokens.map(draw) : code}</code>
+      </pre>
+    </figure>
+  );
+}
+
+function draw(token: Token, index: number) {
+  if (typeof token === "string") return token;
+  return (
+    <span key={index} className={token.className}>
+      {token.children.map(draw)}
+    </span>
+  );
+}
+
+function useColours(code: string, language: string, live: boolean): Token[] | null {
+  const [coloured, setColoured] = useState<{ code: string; tokens: Token[] } | null>(null);
+  const wanted = !live && language !== "" && code.length <= COLOURED_MOST;
+  useEffect(() => {
+    if (!wanted) return;
+    let gone = false;
+    void import("./highlight")
+      .then(({ highlight }) => !gone && setColoured({ code, tokens: highlight(code, language) }))
+      .catch(() => {});
+    return () => void (gone = true);
+  }, [code, language, wanted]);
+  return wanted && coloured?.code === code ? coloured.tokens : null;
+}
+
+interface SmallProps {
+  icon: "wrap" | "copy";
+  label: string;
+  pressed?: boolean;
+  onClick(): void;
+}
+
+function Small({ icon, label, pressed, onClick }: SmallProps) {
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      aria-pressed={pressed}
+      title={label}
+      onClick={onClick}
+      className="relative flex h-9 w-11 items-center justify-center rounded-lg before:absolute before:inset-x-0 before:-inset-y-1 hover:bg-hover hover:text-text aria-pressed:text-accent"
+    >
+      <Icon name={icon} size={16} />
+    </button>
+  );
+}

@@ -1,0 +1,71 @@
+/** Markdown, without anything that could run, load from elsewhere or lead somewhere unseen. */
+
+import { memo, useMemo, type ComponentProps, type ReactNode } from "react";
+import ReactMarkdown, { type Components } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import { chat as words } from "~/text/chat";
+import { CodeBlock } from "./CodeBlock";
+import { splitMarkdown } from "./splitMarkdown";
+
+export default function Markdown({ text, streaming }: { text: string; streaming: boolean }) {
+  const pieces = useMemo(() => splitMarkdown(text), [text]);
+  return (
+    <div className="prose-chat">
+      {pieces.map((piece, index) => (
+        <Piece key={index} text={piece} live={streaming && index === pieces.length - 1} />
+      ))}
+    </div>
+  );
+}
+
+/** While an answer grows only its last piece is read anew. */
+const Piece = memo(function Piece({ text, live }: { text: string; live: boolean }) {
+  return (
+    <ReactMarkdown remarkPlugins={PLUGINS} components={live ? LIVE : STILL}>
+      {text}
+    </ReactMarkdown>
+  );
+});
+
+const PLUGINS = [remarkGfm];
+
+/** Only whole addresses: one within this app could pair or switch without being seen to. */
+function Link({ href, children }: ComponentProps<"a">) {
+  if (!href || !/^(https?:|mailto:)/i.test(href)) return <span>{children}</span>;
+  return (
+    <a href={href} target="_blank" rel="noopener noreferrer nofollow" title={href}>
+      {children}
+    </a>
+  );
+}
+
+/** A picture from elsewhere would tell its host who reads; it becomes a link. */
+function Image({ src, alt }: ComponentProps<"img">) {
+  return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
+}
+
+const components = (live: boolean): Components => ({
+  a: Link as Components["a"],
+  img: Image as Components["img"],
+  input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? "done" : "to do"} />,
+  table: ({ children }) => (
+    <div className="table-scroll" tabIndex={0} role="region" aria-label="Table">
+      <table>{children}</table>
+    </div>
+  ),
+  pre: ({ children }) => <>{children}</>,
+  code: ({ className, children }) => {
+    const content = textOf(children);
+    const language = /language-(\S+)/.exec(className ?? "")?.[1];
+    if (language === undefined && !content.endsWith("\n")) return <code>{children}</code>;
+    return <CodeBlock code={content.replace(/\n$/, "")} language={language ?? ""} live={live} />;
+  },
+});
+
+const LIVE = components(true);
+const STILL = components(false);
+
+function textOf(children: ReactNode): string {
+  if (typeof children === "string") return children;
+  return Array.isArray(children) ? children.map(textOf).join("") : "";
+}

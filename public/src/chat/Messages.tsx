@@ -1,0 +1,128 @@
+/** One message: whose it is, its parts, its time, and what became of it. */
+
+import { MessagePrimitive, useAuiState } from "@assistant-ui/react";
+import { client } from "~/app/client";
+import { copyText } from "~/app/clipboard";
+import { plainText } from "~/store/match";
+import type { Delivery } from "~/store/state";
+import { errors, fullTimeOf, timeOf } from "~/text/common";
+import { chat as text } from "~/text/chat";
+import { Icon, Spinner, type IconName } from "~/ui/icons";
+import { ASSISTANT_PARTS, USER_PARTS } from "./parts";
+import type { Row } from "./rows";
+
+function useRow(): Row | undefined {
+  return useAuiState((state) => state.message.metadata.custom.row) as Row | undefined;
+}
+
+function Day({ day }: { day: string | null }) {
+  if (!day) return null;
+  return (
+    <div className="flex items-center gap-3 py-4 text-xs font-medium text-muted" role="separator" aria-label={day}>
+      <span className="h-px flex-1 bg-line" />
+      {day}
+      <span className="h-px flex-1 bg-line" />
+    </div>
+  );
+}
+
+function UserMessage() {
+  const row = useRow();
+  if (!row) return null;
+  const { message, item, day } = row;
+  const failed = message.delivery === "failed";
+  return (
+    <MessagePrimitive.Root data-key={message.key} data-role="user" className="flex flex-col">
+      <Day day={day} />
+      <article aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
+        <div
+          className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
+        >
+          <MessagePrimitive.Parts components={USER_PARTS} />
+        </div>
+        <div className="mt-0.5 flex min-h-6 items-center gap-1.5 text-xs text-muted">
+          {message.foreign && <span>{text.otherDevice} ·</span>}
+          <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
+            {timeOf(message.at)}
+          </time>
+          {message.delivery && <DeliveryMark delivery={message.delivery} />}
+          <CopyButton blocksOf={row} />
+        </div>
+        {failed && item && <Failed id={item.id} error={item.error} />}
+      </article>
+    </MessagePrimitive.Root>
+  );
+}
+
+const MARKS: Record<Delivery, IconName> = { waiting: "clock", sending: "clock", unsure: "clock", received: "check", failed: "alert" };
+
+function DeliveryMark({ delivery }: { delivery: Delivery }) {
+  return (
+    <span data-delivery={delivery} title={text.delivery[delivery]} className={`flex items-center gap-1 ${delivery === "failed" ? "text-danger" : ""}`}>
+      {delivery === "sending" || delivery === "unsure" ? <Spinner size={13} /> : <Icon name={MARKS[delivery]} size={14} />}
+      <span className={delivery === "received" ? "sr-only" : ""}>{text.delivery[delivery]}</span>
+    </span>
+  );
+}
+
+function Failed({ id, error }: { id: string; error: string | null }) {
+  return (
+    <div className="flex flex-wrap items-center justify-end gap-x-1">
+      {error && <span className="px-1 text-xs text-muted">{errors[error] ?? error}</span>}
+      <button type="button" className="min-h-11 rounded-lg px-3 text-sm font-medium text-danger hover:bg-hover" onClick={() => client.push(id)}>
+        {text.tapRetry}
+      </button>
+      <button type="button" className="min-h-11 rounded-lg px-3 text-sm text-muted hover:bg-hover" onClick={() => client.discard(id)}>
+        {text.discard}
+      </button>
+    </div>
+  );
+}
+
+function AssistantMessage() {
+  const row = useRow();
+  // assistant-ui adds an empty message while it waits for an answer; `ThreadView` shows that better.
+  if (!row) return null;
+  const { message, day } = row;
+  return (
+    <MessagePrimitive.Root data-key={message.key} data-role="assistant" className="flex flex-col">
+      <Day day={day} />
+      <article className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
+        <div className="space-y-2.5">
+          <MessagePrimitive.Parts components={ASSISTANT_PARTS} />
+        </div>
+        {message.streaming ? (
+          <div className="mt-2 flex items-center gap-1" aria-hidden="true">
+            <span className="animate-dot size-2 rounded-full bg-accent" />
+          </div>
+        ) : (
+          <div className="mt-0.5 flex min-h-6 items-center gap-1.5 text-xs text-muted">
+            <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
+              {timeOf(message.at)}
+            </time>
+            <CopyButton blocksOf={row} />
+          </div>
+        )}
+      </article>
+    </MessagePrimitive.Root>
+  );
+}
+
+/** Small to look at, 44 px to touch. */
+function CopyButton({ blocksOf }: { blocksOf: Row }) {
+  const words = () => plainText(blocksOf.message.blocks);
+  if (!blocksOf.message.blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
+  return (
+    <button
+      type="button"
+      aria-label={text.copyMessage}
+      title={text.copyMessage}
+      onClick={() => void copyText(words())}
+      className="relative flex size-6 items-center justify-center rounded-md text-muted opacity-70 before:absolute before:-inset-2.5 hover:bg-hover hover:text-text group-hover:opacity-100 focus-visible:opacity-100"
+    >
+      <Icon name="copy" size={14} />
+    </button>
+  );
+}
+
+export const MESSAGES = { UserMessage, AssistantMessage, SystemMessage: AssistantMessage };

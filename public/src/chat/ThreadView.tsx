@@ -1,0 +1,121 @@
+/** The messages, the way to older ones, and the way back to the latest. */
+
+import { ThreadPrimitive, useAuiState } from "@assistant-ui/react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { client } from "~/app/client";
+import { SUPERVISOR, type Chat } from "~/store/state";
+import { errors } from "~/text/common";
+import { chat as text } from "~/text/chat";
+import { Button } from "~/ui/Button";
+import { Icon, Spinner } from "~/ui/icons";
+import { MESSAGES } from "./Messages";
+import type { Thread } from "./useThread";
+
+interface ThreadViewProps {
+  chatKey: string;
+  chat: Chat;
+  thread: Thread;
+}
+
+export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
+  const nothing = thread.shown.length === 0;
+  return (
+    <ThreadPrimitive.Root className="relative flex min-h-0 flex-1 flex-col">
+      <div
+        ref={thread.viewport}
+        role="log"
+        aria-label={text.log}
+        aria-busy={chat.executing}
+        tabIndex={0}
+        className="min-h-0 flex-1 overflow-y-auto overscroll-contain outline-offset-[-2px] [overflow-anchor:none]"
+      >
+        <div ref={thread.content} className="mx-auto flex min-h-full w-full max-w-3xl flex-col px-4 pt-4 pb-6">
+          <Top chatKey={chatKey} chat={chat} nothing={nothing} />
+          {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
+          <ThreadPrimitive.Messages components={MESSAGES} />
+          {chat.executing && !chat.messages.at(-1)?.streaming && <Working />}
+        </div>
+      </div>
+      <Drawn run={thread.drawn} />
+      <Jump shown={!thread.atEnd} count={chat.messages.length} onJump={thread.jump} />
+    </ThreadPrimitive.Root>
+  );
+}
+
+/** assistant-ui draws new messages a moment after we gave them to it; only then can the scroll be kept. */
+function Drawn({ run }: { run(): void }) {
+  const messages = useAuiState((state) => state.thread.messages);
+  useLayoutEffect(run, [messages, run]);
+  return null;
+}
+
+function Top({ chatKey, chat, nothing }: { chatKey: string; chat: Chat; nothing: boolean }) {
+  if (chat.error) {
+    return (
+      <div role="alert" className="mb-4 flex flex-col items-center gap-2 rounded-xl bg-danger-soft px-4 py-3 text-center text-sm">
+        <span>
+          {text.loadFailed} {errors[chat.error]}
+        </span>
+        <Button icon="refresh" onClick={() => void (nothing ? client.reload(chatKey) : client.loadOlder(chatKey))}>
+          {text.reload}
+        </Button>
+      </div>
+    );
+  }
+  if (chat.loading === "older" || (nothing && chat.loading === "newest")) {
+    return (
+      <div role="status" className={`flex justify-center py-3 text-muted ${nothing ? "m-auto" : ""}`}>
+        <Spinner />
+        <span className="sr-only">{chat.loading === "older" ? text.loadingOlder : text.loadingNewest}</span>
+      </div>
+    );
+  }
+  if (nothing || chat.hasOlder || chat.freshness === "none") return null;
+  return <p className="pb-3 text-center text-xs text-muted">{text.beginning}</p>;
+}
+
+function Empty({ supervisor }: { supervisor: boolean }) {
+  return (
+    <div className="m-auto flex flex-col items-center gap-2 py-10 text-center">
+      <span className="mb-1 flex size-14 items-center justify-center rounded-2xl bg-accent-soft text-accent">
+        <Icon name={supervisor ? "spark" : "agent"} size={26} />
+      </span>
+      <p className="font-medium">{text.empty}</p>
+      <p className="text-sm text-muted">{supervisor ? text.emptySupervisor : text.emptySession}</p>
+    </div>
+  );
+}
+
+export function Working() {
+  return (
+    <div role="status" className="flex items-center gap-2 py-2 text-sm text-muted">
+      <span className="flex gap-1" aria-hidden="true">
+        {[0, 1, 2].map((dot) => (
+          <span key={dot} className="animate-dot size-1.5 rounded-full bg-accent" style={{ animationDelay: `${dot * 0.18}s` }} />
+        ))}
+      </span>
+      {text.working}
+    </div>
+  );
+}
+
+function Jump({ shown, count, onJump }: { shown: boolean; count: number; onJump(): void }) {
+  const [seen, setSeen] = useState(count);
+  const latest = useRef(count);
+  latest.current = count;
+  useEffect(() => setSeen(latest.current), [shown]);
+  if (!shown) return null;
+  const news = count > seen;
+  return (
+    <div className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
+      <button
+        type="button"
+        onClick={onJump}
+        className={`animate-rise pointer-events-auto flex min-h-11 items-center gap-2 rounded-full border px-4 text-sm font-medium shadow-high ${news ? "border-transparent bg-accent text-on-accent" : "border-line bg-raised"}`}
+      >
+        <Icon name="arrowDown" size={16} />
+        {news ? text.jumpNew : text.jump}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,33 @@
+/** A line that opens into more; closed it costs the page nothing. */
+
+import { useId, useState, type ReactNode } from "react";
+import { Icon } from "~/ui/icons";
+
+interface DisclosureProps {
+  summary: ReactNode;
+  children(): ReactNode;
+}
+
+export function Disclosure({ summary, children }: DisclosureProps) {
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  return (
+    <div className="rounded-xl border border-line bg-surface">
+      <button
+        type="button"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => setOpen(!open)}
+        className="flex min-h-11 w-full items-center gap-2.5 rounded-xl px-3 text-left text-sm hover:bg-hover"
+      >
+        {summary}
+        <Icon name={open ? "up" : "down"} size={15} className="text-muted" />
+      </button>
+      {open && (
+        <div id={id} className="border-t border-line px-3 py-2.5">
+          {children()}
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+/** What the agent thought, folded away. */
+
+import { useClient } from "~/app/client";
+import { chat as words } from "~/text/chat";
+import { Icon } from "~/ui/icons";
+import { Disclosure } from "./Disclosure";
+
+export function ThoughtPart({ text, status }: { text: string; status?: { type: string } }) {
+  const shown = useClient((state) => state.settings.showThinking);
+  if (!shown || !text) return null;
+  const running = status?.type === "running";
+  return (
+    <Disclosure
+      summary={
+        <>
+          <Icon name="thought" size={16} className={running ? "animate-dot text-accent" : "text-muted"} />
+          <span className="min-w-0 flex-1 truncate text-muted">
+            <span className="font-medium text-text">{running ? words.thinking : words.thought}</span> {firstLine(text)}
+          </span>
+        </>
+      }
+    >
+      {() => <p className="text-sm whitespace-pre-wrap text-muted">{text}</p>}
+    </Disclosure>
+  );
+}
+
+const firstLine = (text: string) => text.slice(0, 160).split("\n").find((line) => line.trim() !== "") ?? "";

@@ -1,0 +1,43 @@
+/** Voice: what was said here, with its words; and answers read aloud. */
+
+import { lazy, Suspense } from "react";
+import { client } from "~/app/client";
+import type { ContentBlock } from "~/protocol/blocks";
+import { errorText } from "~/text/common";
+import { chat as text } from "~/text/chat";
+
+const AudioPlayer = lazy(() => import("../../voice/AudioPlayer"));
+
+type Voice = Extract<ContentBlock, { kind: "voice_input" | "voice_output" }>;
+
+export function VoiceInputPart({ data }: { data: ContentBlock }) {
+  if (data.kind !== "voice_input") return null;
+  return (
+    <div className="space-y-1">
+      <Player block={data} kind="input" label={text.voiceMessage} />
+      {data.content ? <p className="whitespace-pre-wrap">{data.content}</p> : <p className="text-sm text-muted italic">{text.transcribing}</p>}
+    </div>
+  );
+}
+
+export function VoiceOutputPart({ data }: { data: ContentBlock }) {
+  if (data.kind !== "voice_output") return null;
+  return <Player block={data} kind="output" label={text.voiceAnswer} />;
+}
+
+function Player({ block, kind, label }: { block: Voice; kind: "input" | "output"; label: string }) {
+  if (!block.hasAudio || !block.messageId) return null;
+  const load = async () => {
+    try {
+      return await client.requestAudio(block.messageId, kind);
+    } catch (error) {
+      throw new Error(errorText(error), { cause: error });
+    }
+  };
+  const duration = block.duration === undefined ? {} : { duration: block.duration };
+  return (
+    <Suspense fallback={<div className="h-11" />}>
+      <AudioPlayer messageId={block.messageId} label={label} load={load} {...duration} />
+    </Suspense>
+  );
+}

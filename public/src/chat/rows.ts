@@ -1,0 +1,96 @@
+/** What the conversation shows, row by row: messages of the chat, then what is still on its way. */
+
+import type { ThreadMessageLike } from "@assistant-ui/react";
+import { ownBlocks } from "~/store/chat";
+import type { Chat, ChatMessage, OutboxItem } from "~/store/state";
+import { dayOf } from "~/text/common";
+
+export interface Row {
+  message: ChatMessage;
+  /** The unsent message behind it. */
+  item: OutboxItem | null;
+  /** A new day begins with it. */
+  day: string | null;
+}
+
+const rowsOfMessages = new WeakMap<ChatMessage, Row>();
+const messagesOfItems = new WeakMap<OutboxItem, ChatMessage>();
+
+/** The same message gives the same row again, so that only what changed is drawn anew. */
+export function rowsOf(chat: Chat, outbox: OutboxItem[], now: number): Row[] {
+  const rows: Row[] = [];
+  let before = "";
+  const add = (message: ChatMessage, item: OutboxItem | null) => {
+    const today = dayOf(message.at, now);
+    rows.push(rowOf(message, item, today === before ? null : today));
+    before = today;
+  };
+  for (const message of chat.messages) add(message, null);
+  for (const item of outbox) if (item.state !== "queued") add(messageOf(item), item);
+  return rows;
+}
+
+function rowOf(message: ChatMessage, item: OutboxItem | null, day: string | null): Row {
+  const known = rowsOfMessages.get(message);
+  if (known && known.day === day) return known;
+  const row = { message, item, day };
+  rowsOfMessages.set(message, row);
+  return row;
+}
+
+function messageOf(item: OutboxItem): ChatMessage {
+  const known = messagesOfItems.get(item);
+  if (known) return known;
+  const message: ChatMessage = {
+    key: item.id,
+    messageId: item.id,
+    sequence: null,
+    role: "user",
+    blocks: ownBlocks(item),
+    at: item.sentAt ?? item.createdAt,
+    seenAt: item.createdAt,
+    streaming: false,
+    delivery: item.state === "queued" ? "waiting" : item.state,
+    foreign: false,
+  };
+  messagesOfItems.set(item, message);
+  return message;
+}
+
+type Part = Exclude<ThreadMessageLike["content"], string>[number];
+
+/** A row as assistant-ui takes it. */
+export function toThreadMessage(row: Row): ThreadMessageLike {
+  const { message } = row;
+  return {
+    id: message.key,
+    role: message.role === "user" ? "user" : "assistant",
+    createdAt: new Date(message.at),
+    content: message.role === "user" ? userParts(message) : message.blocks.map(toPart),
+    ...(message.role !== "user" && { status: message.streaming ? RUNNING : DONE }),
+    metadata: { custom: { row } },
+  };
+}
+
+const RUNNING = { type: "running" } as const;
+const DONE = { type: "complete", reason: "stop" } as const;
+
+/** Blocks that assistant-ui has no word for travel as data, and so does everything a user may send. */
+function userParts({ blocks }: ChatMessage): Part[] {
+  return blocks.map((block) => (block.kind === "text" ? { type: "text", text: block.content } : { type: "data", name: block.kind, data: block }));
+}
+
+function toPart(block: ChatMessage["blocks"][number], index: number): Part {
+  if (block.kind === "text") return { type: "text", text: block.content };
+  if (block.kind === "thinking") return { type: "reasoning", text: block.content };
+  if (block.kind !== "tool") return { type: "data", name: block.kind, data: block };
+  return {
+    type: "tool-call",
+    toolCallId: `${block.id}-${index}`,
+    toolName: block.name,
+    argsText: block.input,
+    artifact: block,
+    ...(block.status !== "running" && { result: block.output }),
+    isError: block.status === "failed",
+  };
+}

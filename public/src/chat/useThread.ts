@@ -1,0 +1,185 @@
+/**
+ * Which rows are in the page, and where it is scrolled.
+ *
+ * At most `MOUNTED` rows are in the page at a time; scrolling moves that window over what is loaded and
+ * asks for more at its top. While the reader is at the end, new text keeps the end in view. Anywhere
+ * else the first row in view stays exactly where it is, whatever is added above or below.
+ */
+
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { Row } from "./rows";
+
+const MOUNTED = 80;
+const AT_FIRST = 40;
+const STEP = 20;
+/** Pixels from an edge at which more is fetched. */
+const NEAR = 800;
+/** Pixels from the end that still count as the end. */
+const END = 12;
+
+interface Span {
+  /** The first mounted row; null: the last ones, whatever they are. */
+  top: string | null;
+  size: number;
+}
+
+export interface Thread {
+  shown: Row[];
+  atEnd: boolean;
+  viewport(element: HTMLElement | null): void;
+  content(element: HTMLElement | null): void;
+  /** To be called after the rows were drawn. */
+  drawn(): void;
+  jump(): void;
+  reveal(key: string): void;
+}
+
+export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void): Thread {
+  const [span, setSpan] = useState<Span>({ top: null, size: AT_FIRST });
+  const [atEnd, setAtEnd] = useState(true);
+  const viewport = useRef<HTMLElement | null>(null);
+  const content = useRef<HTMLElement | null>(null);
+  const end = useRef(true);
+  const anchor = useRef<{ key: string; top: number } | null>(null);
+  const lastTop = useRef(0);
+  const wanted = useRef<string | null>(null);
+
+  const { from, to } = bounds(rows, span);
+  const now = useRef({ rows, from, to, hasOlder, loadOlder });
+  now.current = { rows, from, to, hasOlder, loadOlder };
+
+  const remember = useCallback(() => {
+    const view = viewport.current;
+    if (!view) return;
+    lastTop.current = view.scrollTop;
+    anchor.current = firstInView(view, content.current);
+  }, []);
+
+  const keep = useCallback(() => {
+    const view = viewport.current;
+    if (!view) return;
+    const element = wanted.current && find(content.current, wanted.current);
+    if (element) {
+      wanted.current = null;
+      element.scrollIntoView({ block: "center" });
+      end.current = distance(view) <= END;
+      setAtEnd(end.current);
+    } else if (end.current && now.current.to === now.current.rows.length) {
+      view.scrollTop = view.scrollHeight;
+    } else if (anchor.current) {
+      const kept = find(content.current, anchor.current.key);
+      if (kept) view.scrollTop += kept.getBoundingClientRect().top - view.getBoundingClientRect().top - anchor.current.top;
+    }
+    remember();
+  }, [remember]);
+
+  const look = useCallback(() => {
+    const view = viewport.current;
+    const { rows: all, from: first, to: last, hasOlder: more, loadOlder: load } = now.current;
+    if (!view || all.length === 0) return;
+    if (view.scrollTop < NEAR && first > 0) {
+      const top = Math.max(0, first - STEP);
+      setSpan({ top: all[top]!.message.key, size: Math.min(MOUNTED, last - top) });
+    } else if (view.scrollTop < NEAR && more) {
+      load();
+    } else if (distance(view) < NEAR && last < all.length) {
+      const bottom = Math.min(all.length, last + STEP);
+      const top = Math.max(first, bottom - MOUNTED);
+      setSpan({ top: all[top]!.message.key, size: bottom - top });
+    }
+  }, []);
+
+  const scrolled = useCallback(() => {
+    const view = viewport.current;
+    if (!view) return;
+    const { rows: all, from: first, to: last } = now.current;
+    const up = view.scrollTop < lastTop.current - 1;
+    const reached = distance(view) <= END && last === all.length;
+    if (reached !== end.current && (reached || up)) {
+      end.current = reached;
+      setAtEnd(reached);
+      setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: last - first });
+    }
+    remember();
+    look();
+  }, [look, remember]);
+
+  const drawn = useCallback(() => {
+    keep();
+    look();
+  }, [keep, look]);
+
+  useObserved(viewport, content, keep, scrolled);
+
+  return {
+    shown: rows.slice(from, to),
+    atEnd,
+    viewport: useCallback((element) => void (viewport.current = element), []),
+    content: useCallback((element) => void (content.current = element), []),
+    drawn,
+    jump() {
+      end.current = true;
+      setAtEnd(true);
+      setSpan({ top: null, size: AT_FIRST });
+      const view = viewport.current;
+      if (view && to === rows.length) view.scrollTo({ top: view.scrollHeight });
+    },
+    reveal(key) {
+      const at = rows.findIndex((row) => row.message.key === key);
+      if (at < 0) return;
+      const top = Math.max(0, at - STEP);
+      end.current = false;
+      setAtEnd(false);
+      wanted.current = key;
+      setSpan({ top: rows[top]!.message.key, size: Math.min(MOUNTED, Math.max(AT_FIRST, at - top + STEP)) });
+      requestAnimationFrame(drawn);
+    },
+  };
+}
+
+/** Sizes change without a new row too: streamed text, opened blocks, a keyboard that comes up. */
+function useObserved(
+  viewport: React.RefObject<HTMLElement | null>,
+  content: React.RefObject<HTMLElement | null>,
+  keep: () => void,
+  scrolled: () => void,
+): void {
+  useLayoutEffect(keep, [keep]);
+  useEffect(() => {
+    const view = viewport.current;
+    if (!view || !content.current) return;
+    const observer = new ResizeObserver(keep);
+    observer.observe(view);
+    observer.observe(content.current);
+    view.addEventListener("scroll", scrolled, { passive: true });
+    return () => {
+      observer.disconnect();
+      view.removeEventListener("scroll", scrolled);
+    };
+  }, [viewport, content, keep, scrolled]);
+}
+
+function bounds(rows: Row[], { top, size }: Span): { from: number; to: number } {
+  const at = top === null ? -1 : rows.findIndex((row) => row.message.key === top);
+  if (at < 0) {
+    // In steps, so that the rows at the top do not leave one by one while an answer streams.
+    const from = Math.floor(Math.max(0, rows.length - AT_FIRST) / STEP) * STEP;
+    return { from, to: rows.length };
+  }
+  return { from: at, to: Math.min(rows.length, at + size) };
+}
+
+const distance = (view: HTMLElement): number => view.scrollHeight - view.clientHeight - view.scrollTop;
+
+function find(content: HTMLElement | null, key: string): HTMLElement | null {
+  return content?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? null;
+}
+
+function firstInView(view: HTMLElement, content: HTMLElement | null): { key: string; top: number } | null {
+  const edge = view.getBoundingClientRect().top;
+  for (const element of content?.querySelectorAll<HTMLElement>("[data-key]") ?? []) {
+    const box = element.getBoundingClientRect();
+    if (box.bottom > edge) return { key: element.dataset.key!, top: box.top - edge };
+  }
+  return null;
+}

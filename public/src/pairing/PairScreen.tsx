@@ -1,0 +1,200 @@
+/** Pairing: by link or JSON, by QR code, or by hand; one step, whatever the user has at hand. */
+
+import { lazy, Suspense, useEffect, useState, type FormEvent } from "react";
+import { client, useClient } from "~/app/client";
+import { checkPairing, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
+import { common, errorText } from "~/text/common";
+import { pairing as text } from "~/text/pairing";
+import { Button, IconButton } from "~/ui/Button";
+import { TextArea, TextField } from "~/ui/fields";
+import { Icon } from "~/ui/icons";
+
+const ScanQr = lazy(() => import("../scan/ScanQr"));
+
+interface PairScreenProps {
+  /** From the address the page was opened with. */
+  link: string | null;
+  /** No workstation is paired yet. */
+  first: boolean;
+  onDone(): void;
+}
+
+export default function PairScreen({ link, first, onDone }: PairScreenProps) {
+  const [way, setWay] = useState<"link" | "hand">("link");
+  const [pasted, setPasted] = useState("");
+  const [problem, setProblem] = useState<PairingProblem | null>(null);
+  const [scanning, setScanning] = useState(false);
+  const durable = useClient((state) => state.durable);
+
+  const take = (data: PairingData | PairingProblem, name?: string) => {
+    if (typeof data === "string") return setProblem(data);
+    client.pair(data, name).then(onDone, (error: unknown) => client.notice("error", errorText(error)));
+  };
+
+  useEffect(() => {
+    if (link === null) return;
+    const data = readPairing(link);
+    if (typeof data === "string") setProblem(data);
+    take(data);
+    // Only the link's coming matters; `take` is new on each render.
+  }, [link]);
+
+  if (scanning) {
+    return (
+      <Suspense fallback={null}>
+        <ScanQr
+          onClose={() => setScanning(false)}
+          onText={(scanned) => {
+            setScanning(false);
+            setPasted(scanned);
+            take(readPairing(scanned));
+          }}
+        />
+      </Suspense>
+    );
+  }
+  return (
+    <main className="flex min-h-dvh flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
+      <div className="w-full max-w-md">
+        <div className="flex h-11 items-center">
+          {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => history.back()} />}
+        </div>
+        <Head first={first} />
+        <div className="mt-7 rounded-2xl border border-line bg-surface p-5 shadow-low">
+          {way === "link" ? (
+            <ByLink
+              value={pasted}
+              problem={problem}
+              onChange={(value) => (setPasted(value), setProblem(null))}
+              onSubmit={() => take(readPairing(pasted))}
+              onScan={() => setScanning(true)}
+            />
+          ) : (
+            <ByHand onPair={take} problem={problem} onChange={() => setProblem(null)} />
+          )}
+          <button
+            type="button"
+            className="mt-2 min-h-11 w-full rounded-xl text-sm text-muted hover:bg-hover hover:text-text"
+            onClick={() => (setProblem(null), setWay(way === "link" ? "hand" : "link"))}
+          >
+            {way === "link" ? text.byHand : text.byLink}
+          </button>
+        </div>
+        <p className={`mt-4 flex gap-2 px-1 text-[0.8125rem] ${durable ? "text-muted" : "text-warn"}`}>
+          <Icon name={durable ? "check" : "alert"} size={16} className="mt-0.5" />
+          {durable ? text.kept : text.notKept}
+        </p>
+      </div>
+    </main>
+  );
+}
+
+function Head({ first }: { first: boolean }) {
+  if (!first) return <h1 className="text-2xl font-semibold tracking-tight">{text.title}</h1>;
+  return (
+    <header className="pt-[6vh]">
+      <span className="flex size-14 items-center justify-center rounded-2xl bg-accent text-on-accent shadow-low">
+        <Icon name="spark" size={28} />
+      </span>
+      <h1 className="mt-5 text-[1.75rem] leading-tight font-semibold tracking-tight">{text.welcome}</h1>
+      <p className="mt-2 text-muted">{text.lead}</p>
+      <p className="mt-2 text-muted">{text.start}</p>
+    </header>
+  );
+}
+
+interface ByLinkProps {
+  value: string;
+  problem: PairingProblem | null;
+  onChange(value: string): void;
+  onSubmit(): void;
+  onScan(): void;
+}
+
+function ByLink({ value, problem, onChange, onSubmit, onScan }: ByLinkProps) {
+  const paste = async () => {
+    try {
+      onChange(await navigator.clipboard.readText());
+    } catch {
+      client.notice("error", text.pasteForbidden);
+    }
+  };
+  return (
+    <form onSubmit={(event) => (event.preventDefault(), onSubmit())} noValidate>
+      <TextArea
+        label={text.linkLabel}
+        placeholder={text.linkPlaceholder}
+        value={value}
+        error={problem ? text.problems[problem] : undefined}
+        onChange={(event) => onChange(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter" || event.shiftKey) return;
+          event.preventDefault();
+          onSubmit();
+        }}
+        rows={3}
+        autoComplete="off"
+        autoCapitalize="off"
+        spellCheck={false}
+        className="font-mono text-sm"
+      />
+      <div className="mt-3 flex gap-2">
+        <Button icon="copy" className="flex-1" onClick={() => void paste()}>
+          {text.paste}
+        </Button>
+        <Button icon="qr" className="flex-1" onClick={onScan}>
+          {text.scan}
+        </Button>
+      </div>
+      <Button type="submit" look="primary" className="mt-3 w-full">
+        {text.pair}
+      </Button>
+    </form>
+  );
+}
+
+interface ByHandProps {
+  onPair(data: PairingData | PairingProblem, name: string): void;
+  problem: PairingProblem | null;
+  onChange(): void;
+}
+
+function ByHand({ onPair, problem, onChange }: ByHandProps) {
+  const [fields, setFields] = useState({ name: "", url: ownAddress(), tunnelId: "", key: "" });
+  const [shown, setShown] = useState(false);
+  const bind = (name: keyof typeof fields) => ({
+    value: fields[name],
+    onChange: (event: { target: { value: string } }) => (onChange(), setFields({ ...fields, [name]: event.target.value })),
+    autoComplete: "off",
+    autoCapitalize: "off",
+    spellCheck: false,
+  });
+  const errorIf = (...mine: PairingProblem[]) => (problem && mine.includes(problem) ? text.problems[problem] : undefined);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onPair(checkPairing(fields.tunnelId, fields.url, fields.key), fields.name.trim());
+  };
+  return (
+    <form className="space-y-4" onSubmit={submit} noValidate>
+      <TextField label={text.name} placeholder={text.namePlaceholder} {...bind("name")} />
+      <TextField label={text.url} inputMode="url" error={errorIf("no-url", "bad-url")} {...bind("url")} />
+      <TextField label={text.tunnelId} error={errorIf("no-tunnel")} {...bind("tunnelId")} className="font-mono" />
+      <TextField
+        label={text.key}
+        type={shown ? "text" : "password"}
+        error={errorIf("short-key")}
+        {...bind("key")}
+        className="font-mono"
+        end={<IconButton icon="eye" aria-pressed={shown} label={shown ? text.hideKey : text.showKey} onClick={() => setShown(!shown)} />}
+      />
+      <Button type="submit" look="primary" className="w-full">
+        {text.pair}
+      </Button>
+    </form>
+  );
+}
+
+/** This page comes from the tunnel server, so its address is the likeliest. */
+function ownAddress(): string {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+}

@@ -1,0 +1,39 @@
+/** The order and the names of sessions, the same in the list, in shortcuts and in titles. */
+
+import type { SessionInfo } from "~/protocol/messages";
+import { typeName } from "~/text/sessions";
+
+export interface Group {
+  kind: "agents" | "terminals";
+  sessions: SessionInfo[];
+}
+
+export function grouped(sessions: Record<string, SessionInfo>): Group[] {
+  const all = Object.values(sessions).reverse();
+  const groups: Group[] = [
+    { kind: "agents", sessions: all.filter((session) => session.type !== "terminal") },
+    { kind: "terminals", sessions: all.filter((session) => session.type === "terminal") },
+  ];
+  return groups.filter((group) => group.sessions.length > 0);
+}
+
+export function sessionOrder(sessions: Record<string, SessionInfo>): string[] {
+  return grouped(sessions).flatMap((group) => group.sessions.map((session) => session.id));
+}
+
+/** What a person calls it: the project for an agent, the folder for a terminal. */
+export function sessionTitle(session: SessionInfo): string {
+  if (session.project) return session.worktree ? `${session.project} · ${session.worktree}` : session.project;
+  const folder = session.workingDir?.split("/").filter(Boolean).pop();
+  return folder || agentName(session);
+}
+
+export function agentName(session: SessionInfo): string {
+  return session.agentAlias || typeName(session.type);
+}
+
+/** The path as one writes it in a shell: the home folder is `~`. */
+export function shortPath(session: SessionInfo): string {
+  const path = session.workingDir ?? [session.workspace, session.project].filter(Boolean).join("/");
+  return path.replace(/^\/(home|Users)\/[^/]+/, "~");
+}

@@ -1,0 +1,40 @@
+/** The actions that every session has, and the question before the one that cannot be undone. */
+
+import { useState, type ReactNode } from "react";
+import { client, useClient } from "~/app/client";
+import { copyText } from "~/app/clipboard";
+import { go } from "~/app/route";
+import { errorText } from "~/text/common";
+import { sessions as text } from "~/text/sessions";
+import { Confirm } from "~/ui/Dialog";
+import type { MenuItem } from "~/ui/Menu";
+
+export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: ReactNode } {
+  const session = useClient((state) => state.sessions[sessionId]);
+  const [asking, setAsking] = useState(false);
+  if (!session) return { items: [], dialog: null };
+  const end = async () => {
+    try {
+      await client.terminateSession(sessionId);
+      go({ name: "home" }, true);
+    } catch (error) {
+      client.notice("error", errorText(error));
+    }
+  };
+  const path = session.workingDir;
+  return {
+    items: [
+      ...(path ? [{ label: text.copyPath, icon: "folder" as const, run: () => void copyText(path) }] : []),
+      { label: text.terminate, icon: "trash", danger: true, run: () => setAsking(true) },
+    ],
+    dialog: asking && (
+      <Confirm
+        title={text.terminateTitle}
+        text={session.type === "terminal" ? text.terminateTerminal : text.terminateAgent}
+        action={text.terminate}
+        onConfirm={() => void end()}
+        onClose={() => setAsking(false)}
+      />
+    ),
+  };
+}

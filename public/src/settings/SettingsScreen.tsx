@@ -1,0 +1,143 @@
+/** Settings: how it looks, how it sends, what it plays and says, and the paired workstations. */
+
+import { useState, type ReactNode } from "react";
+import { client, useClient } from "~/app/client";
+import { nameOf } from "~/app/ConnectionCard";
+import { go } from "~/app/route";
+import { ScreenHeader } from "~/app/ScreenHeader";
+import { askToNotify } from "~/notify";
+import type { Workstation } from "~/store/state";
+import { errorText } from "~/text/common";
+import { settings as text } from "~/text/settings";
+import { Button } from "~/ui/Button";
+import { Confirm, Dialog } from "~/ui/Dialog";
+import { Choice, Switch, TextField } from "~/ui/fields";
+import { Icon } from "~/ui/icons";
+import { Menu } from "~/ui/Menu";
+
+export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
+  const settings = useClient((state) => state.settings);
+  const notify = async (wanted: boolean) => {
+    if (wanted && (await askToNotify()) !== "granted") return client.notice("error", text.notificationsDenied);
+    client.set({ notifications: wanted });
+  };
+  return (
+    <>
+      <ScreenHeader title={text.title} />
+      <div className="min-h-0 flex-1 overflow-y-auto">
+        <div className="mx-auto max-w-2xl space-y-7 px-4 pt-5 pb-[max(3rem,var(--safe-bottom))]">
+          <Workstations />
+          <Group title={text.appearance}>
+            <Choice label={text.theme} value={settings.theme} options={text.themes} onChange={(theme) => client.set({ theme })} />
+            <Choice label={text.textSize} value={settings.textSize} options={text.textSizes} onChange={(textSize) => client.set({ textSize })} />
+          </Group>
+          <Group title={text.chat}>
+            <Choice
+              label={text.sendWith}
+              hint={text.sendWithHint}
+              value={settings.sendWith}
+              options={text.sendWiths}
+              onChange={(sendWith) => client.set({ sendWith })}
+            />
+            <Switch label={text.showThinking} checked={settings.showThinking} onChange={(showThinking) => client.set({ showThinking })} />
+          </Group>
+          <Group title={text.voice}>
+            <Switch label={text.autoplay} hint={text.autoplayHint} checked={settings.autoplay} onChange={(autoplay) => client.set({ autoplay })} />
+          </Group>
+          <Group title={text.notices}>
+            <Switch label={text.notifications} hint={text.notificationsHint} checked={settings.notifications} onChange={(wanted) => void notify(wanted)} />
+            <Switch label={text.sounds} checked={settings.sounds} onChange={(sounds) => client.set({ sounds })} />
+          </Group>
+          <div className="hidden sm:block">
+            <Button icon="help" onClick={onHelp}>
+              {text.help}
+            </Button>
+          </div>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Group({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section>
+      <h2 className="mb-2 px-1 text-sm font-semibold text-muted">{title}</h2>
+      <div className="divide-y divide-line rounded-2xl border border-line bg-surface px-4 py-1 shadow-low">{children}</div>
+    </section>
+  );
+}
+
+function Workstations() {
+  const workstations = useClient((state) => state.workstations);
+  return (
+    <section>
+      <h2 className="mb-2 px-1 text-sm font-semibold text-muted">{text.workstations}</h2>
+      <div className="rounded-2xl border border-line bg-surface shadow-low">
+        <ul className="divide-y divide-line">
+          {workstations.map((each) => (
+            <Row key={each.id} workstation={each} />
+          ))}
+        </ul>
+        <button
+          type="button"
+          className="flex min-h-12 w-full items-center gap-3 rounded-b-2xl border-t border-line px-4 text-left text-accent hover:bg-hover"
+          onClick={() => go({ name: "pair" })}
+        >
+          <Icon name="plus" size={18} />
+          {text.add}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function Row({ workstation }: { workstation: Workstation }) {
+  const current = useClient((state) => state.current === workstation.id);
+  const told = useClient((state) => (current ? state.workstationName : ""));
+  const [asked, setAsked] = useState<"forget" | "rename" | null>(null);
+  const name = nameOf(workstation, told);
+  const forget = () => void client.forget(workstation.id).catch((error: unknown) => client.notice("error", errorText(error)));
+  return (
+    <li className="flex items-center gap-3 py-1.5 pr-1.5 pl-4">
+      <Icon name="desk" className="text-muted" />
+      <div className="min-w-0 flex-1">
+        <div className="truncate font-medium">{name}</div>
+        <div className="truncate text-[0.8125rem] text-muted">{new URL(workstation.url).host}</div>
+      </div>
+      {current && <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">{text.current}</span>}
+      <Menu
+        label={`${name}: ${text.workstations}`}
+        items={[
+          { label: text.use, icon: "check", disabled: current, run: () => void client.select(workstation.id) },
+          { label: text.rename, icon: "pencil", run: () => setAsked("rename") },
+          { label: text.forget, icon: "trash", danger: true, run: () => setAsked("forget") },
+        ]}
+      />
+      {asked === "forget" && (
+        <Confirm title={text.forgetTitle(name)} text={text.forgetText} action={text.forget} onConfirm={forget} onClose={() => setAsked(null)} />
+      )}
+      {asked === "rename" && <Rename workstation={workstation} name={name} onClose={() => setAsked(null)} />}
+    </li>
+  );
+}
+
+function Rename({ workstation, name, onClose }: { workstation: Workstation; name: string; onClose(): void }) {
+  const [value, setValue] = useState(name);
+  const save = () => (onClose(), void client.rename(workstation.id, value.trim()));
+  return (
+    <Dialog
+      title={text.rename}
+      onClose={onClose}
+      footer={
+        <Button look="primary" onClick={save}>
+          {text.rename}
+        </Button>
+      }
+    >
+      <form onSubmit={(event) => (event.preventDefault(), save())}>
+        <TextField label={text.rename} value={value} maxLength={60} onChange={(event) => setValue(event.target.value)} />
+      </form>
+    </Dialog>
+  );
+}

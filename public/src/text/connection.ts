@@ -1,0 +1,44 @@
+/** Words for the state of the connection: what, and why. */
+
+import type { Phase } from "~/store/state";
+
+export const phases: Record<Phase, string> = {
+  idle: "Not connected",
+  connecting: "Connecting",
+  connected: "Reaching the workstation",
+  authenticated: "Connected, checking",
+  verified: "Online",
+  degraded: "The workstation answers slowly",
+  workstation_offline: "Workstation offline",
+  disconnected: "No connection",
+  refused: "Key not accepted",
+};
+
+export const reasons: Record<string, string> = {
+  closed: "The server closed the connection or cannot be reached.",
+  silent: "The connection went silent.",
+  heartbeat: "The workstation stopped answering.",
+  "no-answer": "The server did not answer.",
+  "no-auth": "The workstation did not answer.",
+  blocked: "The browser refused to connect. A page opened with https can only reach wss:// addresses.",
+  network: "This device has no network.",
+  INVALID_AUTH_KEY: "The workstation did not accept the key. Pair again with a fresh link.",
+  INVALID_PAYLOAD: "The server did not accept the pairing. Pair again with a fresh link.",
+  TUNNEL_NOT_FOUND: "The server does not know this workstation (yet).",
+  RATE_LIMITED: "Too many attempts with a wrong key. It goes on by itself.",
+};
+
+export const connection = {
+  details: "Connection details",
+  since: (duration: string) => `for ${duration}`,
+  retryIn: (duration: string) => `next attempt in ${duration}`,
+  retryNow: "Try now",
+  pairAgain: "Pair again",
+  held: "What you send waits until the workstation is back.",
+  stale: (duration: string) => `As of ${duration} ago`,
+  staleEver: "From the last visit",
+  server: "Server",
+  tunnel: "Tunnel",
+  workstation: "Workstation",
+  version: "Version",
+};

@@ -1,0 +1,53 @@
+/** Words of the list of sessions and of everything about a session. */
+
+export const sessions = {
+  title: "Sessions",
+  supervisorHint: "One chat for everything",
+  agents: "Agents",
+  terminals: "Terminals",
+  others: "Other",
+  new: "New session",
+  none: "No sessions yet",
+  noneHint: "Ask the supervisor, or start an agent or a terminal yourself.",
+  unread: (count: number) => `${count} unread`,
+  working: "working",
+  idle: "idle",
+  active: "active",
+  rings: "rang",
+  terminate: "End session",
+  terminateTitle: "End this session?",
+  terminateAgent: "The agent stops and the session closes on all devices. Files it changed stay as they are.",
+  terminateTerminal: "The terminal closes on all devices, and programs that run in it are stopped.",
+  ended: "This session has ended",
+  endedHint: "It was closed here, on another device or on the workstation.",
+  copyPath: "Copy path",
+  filter: "Filter sessions",
+  filterNone: "No session fits.",
+  create: "Create",
+  creating: "Starting …",
+  kind: "What to start",
+  workspace: "Workspace",
+  project: "Project",
+  worktree: "Worktree",
+  worktreePlaceholder: "Optional, e.g. feature-login",
+  noWorkspaces: "The workstation has no workspaces. An agent needs one; a terminal does not.",
+  noProject: "Choose a project.",
+  terminalHint: "A shell on the workstation",
+  aliasOf: (type: string) => `alias of ${type}`,
+  inWorkspace: "Where",
+  anywhere: "Home folder",
+};
+
+const TYPES: Record<string, string> = {
+  claude: "Claude",
+  cursor: "Cursor",
+  opencode: "OpenCode",
+  terminal: "Terminal",
+  supervisor: "Supervisor",
+  agent: "Agent",
+};
+
+export function typeName(type: string): string {
+  if (Object.hasOwn(TYPES, type)) return TYPES[type]!;
+  return type.replace(/[_-]+/g, " ").replace(/^./, (letter) => letter.toUpperCase());
+}
