@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import tiflis
-from tiflis.commands import check, demo, keygen, status
+from tiflis.commands import check, demo, keygen, reload, status
 
-COMMANDS = (keygen, check, status, demo)
+COMMANDS = (keygen, check, status, reload, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,8 @@ import pytest
 
 from tiflis.cli import COMMANDS, main
 from tiflis.commands.keygen import new_key
-from tiflis.commands.status import NO_SERVER, tables
+from tiflis.commands.running import NO_SERVER
+from tiflis.commands.status import tables
 from tiflis.config import EXIT_MISCONFIGURED
 
 KEY = "canary-registration-key-0123456789abcdef"
@@ -122,8 +123,9 @@ def test_check_has_no_note_about_root_for_others(run: Run, monkeypatch: pytest.M
     assert "root" not in run("check")[1]
 
 
-def test_status_without_a_server_says_so(run: Run, folder: Path) -> None:
-    code, shown = run("status", "--port", "1", "--data-dir", str(folder))
+@pytest.mark.parametrize("command", ["status", "reload"])
+def test_without_a_server_there_is_nobody_to_ask(run: Run, folder: Path, command: str) -> None:
+    code, shown = run(command, "--port", "1", "--data-dir", str(folder))
     assert (code, "no server answers" in shown) == (NO_SERVER, True)
 
 

@@ -4,50 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from tiflis.arbiter.control import Message, NoServer, request
-from tiflis.arbiter.run_folder import RunFolder
-from tiflis.config import load
+from tiflis.arbiter.control import Message
+from tiflis.commands import running
 
 NAME = "status"
 ABOUT = "show the workers, tunnels and devices of the running server"
-NO_SERVER = 3
+STATUS_SECONDS = 10.0
 
 Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as the server tells it")
-    parser.add_argument("--data-dir", type=Path, help="of the server (default: DATA_DIR)")
-    parser.add_argument("--port", type=int, help="of the server (default: PORT)")
+    running.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0: shown; 1: the server could not tell; 3: no server runs."""
-    try:
-        answer = request(run_folder(arguments), "status")
-    except NoServer as problem:
-        print(f"tiflis: {problem}", file=sys.stderr)
-        return NO_SERVER
-    if not answer.get("ok"):
-        print(f"tiflis: {answer.get('error', 'the server gave no status')}", file=sys.stderr)
-        return 1
+    answer = running.ask(arguments, "status", STATUS_SECONDS)
+    if isinstance(answer, int):
+        return answer
     print(json.dumps(answer, indent=2) if arguments.json else "\n".join(tables(answer)))
     return 0
-
-
-def run_folder(arguments: argparse.Namespace) -> Path:
-    """Where the server's control socket is; settings are read only for what was not given."""
-    data_dir, port = arguments.data_dir, arguments.port
-    if data_dir is None or port is None:
-        settings = load()
-        data_dir = settings.data_dir if data_dir is None else data_dir
-        port = settings.port if port is None else port
-    return RunFolder(data_dir, port).path
 
 
 def tables(answer: Message) -> Iterator[str]:
