@@ -39,7 +39,7 @@ def build(settings: Settings) -> TiflisApp:
     Arbiter(settings).attach(app)
     service = Service(settings)
     service.attach(app)
-    upgrade.add_route(app, settings.ws_path, service.sockets)
+    upgrade.add_route(app, settings.ws_path, service.endpoint)
     limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
     app.blueprint(watch_routes(service, Addresses(settings).client, limits))
     app.blueprint(health_routes(service))

@@ -12,7 +12,7 @@ from tiflis.arbiter.control import MainLink
 from tiflis.config import Settings
 from tiflis.protocol.errors import Starting
 from tiflis.web.health import State
-from tiflis.web.upgrade import Sockets
+from tiflis.web.upgrade import Endpoint
 from tiflis.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ class Service:
 
     # For the WebSocket endpoint
 
-    def sockets(self) -> Sockets:
+    def endpoint(self) -> Endpoint:
         assert self._worker is not None
-        return self._worker.sockets
+        return self._worker.endpoint
 
     # For the watch API
 

@@ -27,7 +27,8 @@ from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
 from tiflis.relay.watch_queue import Bounds
-from tiflis.web.upgrade import Sockets
+from tiflis.web.sockets import Sockets
+from tiflis.web.upgrade import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ class Worker:
         self.upkeep = Upkeep(self.hub, claims)
         self.directory.on_change = self.upkeep.directory_changed
         loop = asyncio.get_running_loop()
-        self.sockets = Sockets(settings, self.id, self.cork, loop.time, self.hub.newcomer)
+        self.sockets = Sockets(settings, self.id, self.cork, loop.time)
+        self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
 
     def _table(self) -> Path | None:
         return self.settings.run_dir / "attempts" if self.settings.run_dir else None

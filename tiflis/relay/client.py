@@ -10,6 +10,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.keys import same_key
+from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
@@ -38,7 +39,12 @@ class Route(Protocol):
 
     tunnel_id: str
 
-    def attach(self, client: "ClientSession", request: bytes = b"") -> None: ...
+    def attach(
+        self, client: "ClientSession", request: bytes = b"", origin: tuple[str, int] | None = None
+    ) -> None:
+        """``request``: the raw id of its ``connect``; ``origin``: the worker, and its number there, that a
+        client comes from which the home knows already."""
+
     def detach(self, client: "ClientSession") -> None: ...
     def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
         """A message for the workstation; ``request`` is its raw id, for an error or an answer."""
@@ -47,7 +53,7 @@ class Route(Protocol):
 class Entrance(Protocol):
     """Where a client goes back to that has not got past ``connect``."""
 
-    def rejoin(self, client: "ClientSession", found: Head) -> None:
+    def rejoin(self, client: "ClientSession", found: Head, text: bytes) -> None:
         """It waits for its workstation and connects once more on the same socket."""
 
     def turn_away(self, client: "ClientSession", text: bytes) -> None:
@@ -89,7 +95,7 @@ class ClientSession(BaseSession):
         elif what is Act.CHECK_AUTH:
             self._authenticate(found, text)
         elif not self.connected and found.type == "connect":
-            self._entrance.rejoin(self, found)
+            self._entrance.rejoin(self, found, text)
         else:
             super().handle(what, found, text)
 
@@ -117,6 +123,18 @@ class ClientSession(BaseSession):
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
+
+    def passport(self) -> Passport:
+        return Passport(
+            "client",
+            self.wire.number,
+            tunnel_id=self.tunnel_id,
+            auth_key=self.auth_key,
+            device_id=self.device_id,
+            reconnect=self.reconnect,
+            connected=self.connected,
+            told_offline=self.told_offline,
+        )
 
     # What the home calls
 

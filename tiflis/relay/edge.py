@@ -11,6 +11,7 @@ from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession
 from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival
+from tiflis.relay.watch_home import DeskClosed
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +34,20 @@ class Edge:
         self.open = True
         self._closed = closed
         self._last_call = 0
-        self._acts: dict[int, Callable[[bytes], None]] = {
-            envelope.SEND: self._send,
-            envelope.BROADCAST: self._broadcast,
-            envelope.ACCEPT: self._accept,
-            envelope.REFUSE: self._refuse,
-            envelope.TELL: self._tell,
-            envelope.REPLY: self._reply,
-        }
+        self._moved: asyncio.Future[bool] | None = None
         self._channel = opener(peer, tunnel_id, self)
 
     # What clients call
 
-    def attach(self, client: ClientSession, request: bytes = b"") -> None:
-        self.clients[client.wire.number] = client
+    def attach(
+        self, client: ClientSession, request: bytes = b"", origin: tuple[str, int] | None = None
+    ) -> None:
+        number = client.wire.number
+        self.clients[number] = client
         if self.open:
             flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
             flags |= RECONNECT * client.reconnect
-            self._channel.send(envelope.attach(Arrival(client.wire.number, flags, request, client.device_id)))
+            self._channel.send(envelope.attach(Arrival(number, flags, request, client.device_id, origin)))
             client.hold(not self._channel.writable)
 
     def detach(self, client: ClientSession) -> None:
@@ -82,6 +79,18 @@ class Edge:
     def idle(self) -> bool:
         return not self.clients and not self.calls
 
+    async def move_away(self) -> bool:
+        """The clients, who are not read any more, go to another worker: have the home keep what they miss.
+
+        Returns whether the home has agreed; everything that it said before has then arrived here.
+        """
+        if not self.open:
+            return False
+        self._moved = asyncio.get_running_loop().create_future()
+        self._channel.send(bytes((envelope.MOVING,)))
+        self._channel.close()
+        return await self._moved
+
     def close(self) -> None:
         """Nobody here needs the tunnel any more."""
         if self.open:
@@ -91,7 +100,10 @@ class Edge:
     # What the channel calls
 
     def received(self, channel: Channel, message: bytes) -> None:
-        self._acts[message[0]](message)
+        if message[0] == envelope.REPLY:
+            self._reply(message)
+        else:
+            envelope.repeat(message, self.clients)
 
     def writable_changed(self, channel: Channel, writable: bool) -> None:
         for client in self.clients.values():
@@ -99,12 +111,24 @@ class Edge:
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         self.open = False
+        if self._moved is not None and not self._moved.done() and not undelivered:
+            self._moved.set_result(True)
+            self._fail_calls(set())
+            return
         for message in undelivered:
             self._keep(message)
-        for answer in self.calls.values():
-            if not answer.done():
-                answer.set_exception(SendFailed())
+        self._fail_calls(
+            {envelope.read_call(message)[0] for message in undelivered if message[0] == envelope.CALL}
+        )
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(False)
         self._closed(self)
+
+    def _fail_calls(self, undelivered: set[int]) -> None:
+        """Calls that the home has not seen may be made again; of the others nobody knows."""
+        for number, answer in self.calls.items():
+            if not answer.done():
+                answer.set_exception(DeskClosed() if number in undelivered else SendFailed())
 
     def _keep(self, message: bytes) -> None:
         """Of what the home has not consumed only messages matter; the rest is said anew to the next."""
@@ -113,38 +137,6 @@ class Edge:
             client = self.clients.get(number)
             if client is not None:
                 self.undelivered.append((client, request, text))
-
-    # What the home says
-
-    def _send(self, message: bytes) -> None:
-        number, text = envelope.read_numbered(message)
-        client = self.clients.get(number)
-        if client is not None:
-            client.wire.send(text)
-
-    def _broadcast(self, message: bytes) -> None:
-        text = message[1:]
-        for client in self.clients.values():
-            if client.connected:
-                client.wire.send(text)
-
-    def _accept(self, message: bytes) -> None:
-        number, text = envelope.read_numbered(message)
-        client = self.clients.get(number)
-        if client is not None:
-            client.accept(text)
-
-    def _refuse(self, message: bytes) -> None:
-        number, text = envelope.read_numbered(message)
-        client = self.clients.pop(number, None)
-        if client is not None:
-            client.refuse(text)
-
-    def _tell(self, message: bytes) -> None:
-        number, online = envelope.read_numbered(message)
-        client = self.clients.get(number)
-        if client is not None:
-            client.tell(online == b"\1")
 
     def _reply(self, message: bytes) -> None:
         number, text = envelope.read_numbered(message)

@@ -5,7 +5,8 @@ socket number in its worker.
 """
 
 import struct
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -17,11 +18,13 @@ from tiflis.protocol.errors import (
     TunnelError,
     WorkstationOffline,
 )
+from tiflis.relay.watch_home import DeskClosed
 
 # From the edge to the home
 ATTACH = 0x41  # n, flags, request, device id: a client is here
 DETACH = 0x44  # n: it has gone
 MESSAGE = 0x4D  # n, request, text: for the workstation
+MOVING = 0x56  # the edge's clients are about to go to another worker: keep what they miss
 CALL = 0x43  # number, operation and arguments, body: a watch's call
 TAKE = 0x54  # the sender is the new home: hand over
 
@@ -40,7 +43,7 @@ RECONNECT = 4
 
 _one = struct.Struct("!BI")
 _message = struct.Struct("!BIH")
-_attach = struct.Struct("!BIBH")
+_call = struct.Struct("!BII")
 
 Parts = list[bytes]
 
@@ -52,17 +55,18 @@ class Arrival(NamedTuple):
     flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT
     request: bytes
     device_id: str
+    origin: tuple[str, int] | None  # worker and number there, of a client that the home knows already
 
 
 def attach(arrival: Arrival) -> Parts:
-    fields = _attach.pack(ATTACH, arrival.number, arrival.flags, len(arrival.request))
-    return [fields, arrival.request, arrival.device_id.encode()]
+    return [bytes((ATTACH,)), msgspec.msgpack.encode(tuple(arrival))]
 
 
 def read_attach(message: bytes) -> Arrival:
-    _, number, flags, size = _attach.unpack_from(message)
-    end = _attach.size + size
-    return Arrival(number, flags, message[_attach.size : end], message[end:].decode())
+    return Arrival(*_arrivals.decode(message[1:]))
+
+
+_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, tuple[str, int] | None])
 
 
 def message(number: int, request: bytes, text: bytes) -> Parts:
@@ -87,14 +91,15 @@ def read_numbered(message: bytes) -> tuple[int, bytes]:
 
 def call(number: int, operation: str, arguments: dict[str, Any], body: bytes) -> Parts:
     head = msgspec.msgpack.encode((operation, arguments))
-    return [_attach.pack(CALL, number, 0, 0) + len(head).to_bytes(4, "big"), head, body]
+    return [_call.pack(CALL, number, len(head)), head, body]
 
 
 def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
-    start = _attach.size + 4
-    end = start + int.from_bytes(message[_attach.size : start], "big")
-    operation, arguments = msgspec.msgpack.decode(message[start:end])
-    return _attach.unpack_from(message)[1], operation, arguments, message[end:]
+    """A CALL's number, operation, arguments and body."""
+    _, number, size = _call.unpack_from(message)
+    end = _call.size + size
+    operation, arguments = msgspec.msgpack.decode(message[_call.size : end])
+    return number, operation, arguments, message[end:]
 
 
 def answered(answer: dict[str, Any]) -> bytes:
@@ -118,5 +123,39 @@ def read_answer(text: bytes) -> dict[str, Any]:
 
 _PROBLEMS = {
     problem.__name__: problem
-    for problem in (InvalidPayload, SendFailed, TooLarge, WorkstationOffline, InternalError)
+    for problem in (DeskClosed, InvalidPayload, SendFailed, TooLarge, WorkstationOffline, InternalError)
+}
+
+
+class Stand(Protocol):
+    """A client to whom a home's messages are said."""
+
+    connected: bool
+
+    def send(self, text: bytes) -> None: ...
+    def accept(self, text: bytes) -> None: ...
+    def refuse(self, text: bytes) -> None: ...
+    def tell(self, online: bool) -> None: ...
+
+
+def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
+    """Say what a home has written to an edge to the edge's clients."""
+    kind = message[0]
+    if kind == BROADCAST:
+        text = message[1:]
+        for client in clients.values():
+            if client.connected:
+                client.send(text)
+        return
+    number, text = read_numbered(message)
+    one = clients.get(number)
+    if one is not None and kind in _SAY:
+        _SAY[kind](one, text)
+
+
+_SAY: dict[int, Callable[[Stand, bytes], None]] = {
+    SEND: lambda client, text: client.send(text),
+    ACCEPT: lambda client, text: client.accept(text),
+    REFUSE: lambda client, text: client.refuse(text),
+    TELL: lambda client, text: client.tell(text == b"\1"),
 }

@@ -17,12 +17,15 @@ from tiflis.protocol import head, messages
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
+from tiflis.relay.absent import Absent
 from tiflis.relay.client import Attached, ClientSession
 from tiflis.relay.roster import Roster
 from tiflis.relay.waiting import Waiting, WaitingRoom
 from tiflis.relay.wire import Pause, Wire
 
 log = logging.getLogger(__name__)
+
+RETURN_SECONDS = 5.0  # how long a client may be on its way from one worker to another
 
 
 class Timer(Protocol):
@@ -99,6 +102,7 @@ class Home:
         self.roster = Roster(host.now, host.limits.device_memory)
         self.here: set[ClientSession] = set()  # connected clients in this worker
         self.neighbours: set[Neighbour] = set()
+        self._absent: dict[tuple[str, int], Absent] = {}  # clients on their way from worker and number
         self._host = host
         self._requests = Requests()
         self._grace: Timer | None = None
@@ -211,16 +215,23 @@ class Home:
         """All clients of this worker, connected or waiting."""
         return [attached for attached in self.roster.everyone() if isinstance(attached, ClientSession)]
 
-    def attach(self, client: ClientSession, request: bytes = b"") -> None:
+    def attach(
+        self, client: ClientSession, request: bytes = b"", origin: tuple[str, int] | None = None
+    ) -> None:
         """A client in this worker."""
         if self._held:
             client.hold(True)
-        self.arrive(client, request)
+        self.arrive(client, request, origin)
         if client.connected:
             self.here.add(client)
 
-    def arrive(self, attached: Attached, request: bytes = b"") -> None:
-        """A device's socket, new or on its way from another home; ``request``: the id of its ``connect``."""
+    def arrive(self, attached: Attached, request: bytes = b"", origin: tuple[str, int] | None = None) -> None:
+        """A device's socket, new or on its way from another worker; ``request``: its ``connect``'s id."""
+        absent = self._absent.pop(origin, None) if origin else None
+        if absent is not None:
+            self.roster.replace(absent, attached)
+            absent.repeat_to(attached)
+            return
         self.roster.add(attached)
         self._departed.discard(attached.device_id)
         if attached.connected:
@@ -250,6 +261,18 @@ class Home:
         """A client of this worker has gone."""
         self.here.discard(client)
         self.leave(client)
+
+    def step_out(self, origin: tuple[str, int], client: Attached) -> Absent:
+        """The client goes to another worker and will be back in a moment; meanwhile nothing is lost."""
+        absent = self._absent[origin] = Absent(client)
+        self.roster.replace(client, absent)
+        self._host.later(RETURN_SECONDS, lambda: self._stayed_away(origin, absent))
+        return absent
+
+    def _stayed_away(self, origin: tuple[str, int], absent: Absent) -> None:
+        if self._absent.get(origin) is absent:
+            del self._absent[origin]
+            self.leave(absent)
 
     def leave(self, attached: Attached) -> None:
         """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
@@ -342,6 +365,9 @@ class Home:
             client.wire.send(text)
         for neighbour in self.neighbours:
             neighbour.broadcast(text)
+        for absent in self._absent.values():
+            if absent.connected:
+                absent.send(text)
         self.desk.deliver(text)
 
     def _addressee(self, found: Head) -> str | None:

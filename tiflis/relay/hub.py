@@ -25,6 +25,7 @@ from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.orphans import Orphans
 from tiflis.relay.tasks import Tasks
+from tiflis.relay.watch_home import DeskClosed
 from tiflis.relay.workstation import WorkstationSession
 
 log = logging.getLogger(__name__)
@@ -95,14 +96,15 @@ class Hub:
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
 
     def turn_away(self, client: ClientSession, text: bytes) -> None:
+        client.route.detach(client)
         client.wire.session = self.newcomer(client.wire, "")
         client.wire.narrow()
         client.wire.send(text)
 
-    def rejoin(self, client: ClientSession, found: Head) -> None:
+    def rejoin(self, client: ClientSession, found: Head, text: bytes) -> None:
         client.route.detach(client)
         newcomer = client.wire.session = self.newcomer(client.wire, "")
-        newcomer.handle(Act.CONNECT, found, b"")
+        newcomer.handle(Act.CONNECT, found, text)
 
     def newcomer(self, wire: Any, base_url: str) -> Newcomer:
         """The session of a socket without a role."""
@@ -252,15 +254,23 @@ class Hub:
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
         """A watch's operation at the tunnel's home. Raises TunnelError."""
-        route = await self.route(tunnel_id)
-        if isinstance(route, Home):
-            return await route.desk.call(operation, arguments, body)
         patience = CALL_SECONDS + float(arguments.get("wait") or 0)
         try:
             async with asyncio.timeout(patience):
-                return await route.call(operation, arguments, body)
+                while True:
+                    try:
+                        return await self._call(await self.route(tunnel_id), operation, arguments, body)
+                    except DeskClosed:
+                        await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
             raise SendFailed from None
+
+    async def _call(
+        self, route: Home | Edge, operation: str, arguments: dict[str, Any], body: bytes
+    ) -> dict[str, Any]:
+        if isinstance(route, Home):
+            return await route.desk.call(operation, arguments, body)
+        return await route.call(operation, arguments, body)
 
     # The directory
 

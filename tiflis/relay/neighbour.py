@@ -55,12 +55,14 @@ class Neighbour:
         self.home, self.channel = home, channel
         self._calls = calls
         self.clients: dict[int, DistantClient] = {}
+        self._moving = False
         self._acts: dict[int, Callable[[bytes], None]] = {
             envelope.MESSAGE: self._message,
             envelope.ATTACH: self._attach,
             envelope.DETACH: self._detach,
             envelope.CALL: self._call,
             envelope.TAKE: self._take,
+            envelope.MOVING: self._move,
         }
         home.join(self)
 
@@ -73,11 +75,16 @@ class Neighbour:
         self.home.press(self, not writable)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """The edge is gone, and its clients with it."""
+        """The edge is gone, and its clients with it, unless they are on their way to another worker."""
         self.home.part(self)
         clients, self.clients = self.clients, {}
-        for client in clients.values():
-            self.home.leave(client)
+        if not self._moving:
+            for client in clients.values():
+                self.home.leave(client)
+            return
+        absent = {number: self.home.step_out((channel.peer, number), it) for number, it in clients.items()}
+        for message in undelivered:
+            envelope.repeat(message, absent)
 
     # What the edge says
 
@@ -90,8 +97,8 @@ class Neighbour:
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)
         client = self.clients[arrival.number] = DistantClient(self.channel, arrival)
-        self.home.arrive(client, arrival.request)
-        self.home.arrived(self.channel.peer, arrival.number)
+        self.home.arrive(client, arrival.request, arrival.origin)
+        self.home.arrived(*(arrival.origin or (self.channel.peer, arrival.number)))
 
     def _detach(self, message: bytes) -> None:
         number, _ = envelope.read_numbered(message)
@@ -113,6 +120,9 @@ class Neighbour:
             log.exception("call failed", extra={"tunnel": self.home.tunnel_id, "operation": operation})
             answer = envelope.failed(InternalError())
         self.channel.send(envelope.numbered(envelope.REPLY, number, answer))
+
+    def _move(self, message: bytes) -> None:
+        self._moving = True
 
     def _take(self, message: bytes) -> None:
         self._calls.spawn(self._calls.hand_over(self.home, self.channel))

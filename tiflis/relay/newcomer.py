@@ -11,6 +11,7 @@ from tiflis.protocol.errors import InternalError, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act, Role
+from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
@@ -29,7 +30,7 @@ class Reception(Protocol):
 class Newcomer(BaseSession):
     """Waits for a role. While one is being looked up, the socket is not read."""
 
-    __slots__ = ("_backlog", "_reception", "base_url", "gone")
+    __slots__ = ("_backlog", "_reception", "_said", "base_url", "gone", "settled")
     role = Role.NEWCOMER
 
     def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
@@ -37,7 +38,9 @@ class Newcomer(BaseSession):
         super().__init__(wire, limits)
         self._reception, self.base_url = reception, base_url
         self._backlog: list[bytes] | None = None
-        self.gone = False
+        self._said = b""
+        self.gone = False  # the socket is lost, or another worker's
+        self.settled = False  # it stays in this worker, wherever its tunnel is
 
     def received(self, text: bytes) -> None:
         if self._backlog is None:
@@ -49,18 +52,18 @@ class Newcomer(BaseSession):
         request = head.echoable(found.id)
         if what is Act.REGISTER:
             registration = messages.read_registration(found.payload)
-            self._decide(self._reception.register(self, registration), request)
+            self._decide(self._reception.register(self, registration), request, text)
         elif what is Act.CONNECT:
             connection = messages.read_connection(found.payload)
-            self._decide(self._reception.connect(self, connection, request), request)
+            self._decide(self._reception.connect(self, connection, request), request, text)
         else:
             super().handle(what, found, text)
 
     def refusal(self) -> str:
         return "Not authenticated: send workstation.register or connect first"
 
-    def _decide(self, entering: Coroutine[Any, Any, None], request: bytes) -> None:
-        self._backlog = []
+    def _decide(self, entering: Coroutine[Any, Any, None], request: bytes, text: bytes) -> None:
+        self._backlog, self._said = [], text
         self.wire.pause(Pause.DECIDING)
         self._reception.spawn(self._enter(entering, request))
 
@@ -73,6 +76,7 @@ class Newcomer(BaseSession):
             log.exception("entering failed", extra=self.named())
             self.wire.send(messages.error(InternalError(), request))
         backlog, self._backlog = self._backlog or [], None
+        self._said = b""
         if self.gone:
             return
         self.wire.resume(Pause.DECIDING)
@@ -81,6 +85,14 @@ class Newcomer(BaseSession):
 
     def lost(self) -> None:
         self.gone = True
+
+    def passport(self) -> Passport | None:
+        return self.onward() if self._backlog is None else None
+
+    def onward(self) -> Passport:
+        """For another worker that decides anew, from the message that asked for a role."""
+        first = [self._said, *(self._backlog or [])] if self._said else []
+        return Passport("newcomer", self.wire.number, base_url=self.base_url, first=first)
 
     def check(self, now: float) -> None:
         if now - self.wire.opened >= self.limits.role_deadline:

@@ -9,6 +9,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import Act, Role, act
+from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
@@ -36,6 +37,9 @@ class OrphanSession(BaseSession):
 
     def check(self, now: float) -> None:
         self.probed(now)
+
+    def passport(self) -> Passport:
+        return Passport("orphan", self.wire.number, tunnel_id=self._tunnel_id)
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self._tunnel_id}

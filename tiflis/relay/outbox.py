@@ -5,7 +5,7 @@ waits here can be shared between receivers, counted, and overtaken by a pong. Bi
 """
 
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 from tiflis.protocol import frames
 from tiflis.protocol.frames import Opcode
@@ -80,6 +80,7 @@ class Outbox:
         "_marked",
         "_pongs",
         "_queue",
+        "_recent",
         "blocked",
         "pong_bytes",
         "pressed",
@@ -95,6 +96,7 @@ class Outbox:
         self._burst: list[bytes] = []
         self._queue: deque[bytes | _Large] = deque()
         self._pongs: deque[tuple[bool, bytes]] | None = None
+        self._recent: deque[bytes | memoryview] = deque()  # what the transport may not have sent yet
         self.blocked = False  # the transport has had enough
         self.pressed = False  # more than PRESSURE_HIGH waits; cleared by the owner
         self.waiting = 0  # bytes that the transport has not been given
@@ -138,8 +140,7 @@ class Outbox:
         elif self._burst:
             data, self._burst = b"".join(self._burst), []
             self.waiting = 0
-            self.written += len(data)
-            self.transport.write(data)
+            self._write(data)
 
     def _settle(self) -> None:
         """Put the burst, as one piece, behind what waits already."""
@@ -183,8 +184,46 @@ class Outbox:
         return True
 
     def _write(self, data: bytes | memoryview) -> None:
+        self.settle()
+        self._recent.append(data)
         self.written += len(data)
         self.transport.write(data)
+
+    def settle(self) -> None:
+        """Let go of what has surely been sent."""
+        if self._recent and not self.transport.get_write_buffer_size():
+            self._recent.clear()
+
+    # Handing the socket over
+
+    def unsent_tail(self, size: int) -> bytes:
+        """The last ``size`` bytes that the transport was given."""
+        tail = b"".join(self._recent)
+        return tail[len(tail) - size :] if size else b""
+
+    def export(self) -> dict[str, Any]:
+        """What waits here, apart from the transport's tail: frames and, of big messages, where they are."""
+        self._settle()
+        return {
+            "queue": [
+                item if isinstance(item, bytes) else [int(item.opcode), item.payload, item.at]
+                for item in self._queue
+            ],
+            "pongs": list(self._pongs or ()),
+        }
+
+    def restore(self, tail: bytes, state: dict[str, Any]) -> None:
+        """Go on where another process's outbox has ended; ``tail``: what its transport did not send."""
+        for item in state["queue"]:
+            self._queue.append(item if isinstance(item, bytes) else _Large(*item))
+            self.waiting += len(item) if isinstance(item, bytes) else len(item[1]) - item[2]
+        if state["pongs"]:
+            self._pongs = deque((bool(is_message), frame) for is_message, frame in state["pongs"])
+            self.pong_bytes = sum(len(frame) for _, frame in self._pongs)
+        self.pressed = self.waiting > PRESSURE_HIGH
+        if tail:
+            self._write(tail)
+        self.pump()
 
     def drop(self) -> None:
         """Forget all that the transport has not been given; the next frame may be a control frame."""

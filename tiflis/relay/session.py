@@ -9,6 +9,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role, act
+from tiflis.relay.passport import Passport
 from tiflis.relay.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ class BaseSession:
 
     def refusal(self) -> str:
         return "This type of message may not be sent here"
+
+    def passport(self) -> Passport | None:
+        """What another process has to know to go on; None while that is just being decided."""
+        return None
 
     def named(self) -> dict[str, str]:
         """What a log line says of this session."""

@@ -7,10 +7,10 @@ import msgspec
 from tiflis.protocol import head
 from tiflis.relay.watch_queue import StreamKey
 
-# Escapes in pairs of two characters at least, so that an escaped backslash hides what follows it.
-_ESCAPES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+_PAIR_OR_LONE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+_BACKSLASH = b"\\\\"  # an escaped one: what follows it is no escape
 _INCREMENTAL = "terminal"  # its pieces follow each other; everything else repeats the whole answer so far
 _ABSENT = msgspec.Raw(b"")
 
@@ -32,9 +32,13 @@ _payload = msgspec.json.Decoder(_Payload)
 
 def without_lone_surrogates(text: bytes) -> bytes:
     """Replace each by U+FFFD, which is as long: JSON readers in the field refuse the whole text for one."""
-    if b"\\u" not in text:
+    if b"\\ud" not in text and b"\\uD" not in text:
         return text
-    return _ESCAPES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
+    return _BACKSLASH.join(_PAIR_OR_LONE.sub(_replace, part) for part in text.split(_BACKSLASH))
+
+
+def _replace(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape[1] else escape[0]
 
 
 def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:
@@ -43,7 +47,7 @@ def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:
     try:
         text = without_lone_surrogates(text.decode("utf-8", "replace").encode())
         fields = _stream.decode(text)
-        return text, _key(fields)
+        return text, _key(fields) if b"streaming_message_id" in text else None
     except (msgspec.MsgspecError, RecursionError):
         return None
 

@@ -7,6 +7,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.home import Home
 from tiflis.relay.orphans import Orphans
+from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Wire
 
@@ -49,6 +50,11 @@ class WorkstationSession(BaseSession):
 
     def superseded(self) -> None:
         self._orphans.add(self.home.tunnel_id, self.wire)
+
+    def passport(self) -> Passport:
+        return Passport(
+            "workstation", self.wire.number, tunnel_id=self.home.tunnel_id, auth_key=self.auth_key
+        )
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.home.tunnel_id}

@@ -6,6 +6,7 @@ answered with 101. It knows no roles: what messages mean is its session's busine
 
 import asyncio
 import logging
+import os
 import socket as sockets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +33,7 @@ class Socket(asyncio.Protocol):
         "_cork",
         "_ending",
         "_gone",
+        "_leaving",
         "_limits",
         "_outbox",
         "_paused",
@@ -64,6 +66,7 @@ class Socket(asyncio.Protocol):
         self._limits = limits
         self._reader = FrameReader(limits.roleless_message_limit, limits.fragment_limit)
         self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
+        self._leaving: asyncio.Future[bytes] | None = None
         self._paused = Pause(0)
         self._pressed = False
         self._progress = (0, 0.0)  # bytes sent, and since when no more
@@ -78,6 +81,8 @@ class Socket(asyncio.Protocol):
         self._outbox = Outbox(self._cork, cast(Any, transport))
         transport.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
+        if self._paused:
+            transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         self.heard = self._clock()
@@ -123,6 +128,9 @@ class Socket(asyncio.Protocol):
             self.resume(Pause.PONGS)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._leaving is not None:
+            self._left()
+            return
         self.close_by = self.close_by or self._clock()  # nothing is sent any more
         self._outbox.drop()
         self.session.lost()
@@ -227,6 +235,59 @@ class Socket(asyncio.Protocol):
         if outbox.waiting > self._limits.backlog_limit:
             self.session.overflowed()
 
+    # Leaving for another process
+
+    async def leave(self) -> tuple[int, dict[str, Any]]:
+        """Stop using the socket without closing the connection.
+
+        Returns a descriptor of it, which the caller owns, and the state with which ``adopt`` goes on, here
+        or in another process. The session hears nothing of it.
+        """
+        transport, outbox = self._transport, self._outbox
+        self.pause(Pause.HANDOVER)
+        outbox.flush()
+        outbox.blocked = True  # from here on everything stays in the queue
+        descriptor = os.dup(transport.get_extra_info("socket").fileno())
+        self._leaving = asyncio.get_running_loop().create_future()
+        # asyncio drops its buffer in abort(); uvloop may go on writing until connection_lost().
+        tail = b"" if _is_uvloop() else outbox.unsent_tail(transport.get_write_buffer_size())
+        transport.abort()
+        tail = await self._leaving or tail
+        now = self._clock()
+        self._gone(self)
+        return descriptor, {
+            "reader": self._reader.export(),
+            "tail": tail,
+            "outbox": outbox.export(),
+            "connection_id": self.connection_id,
+            "address": self.address,
+            "silent": now - self.heard,
+            "age": now - self.opened,
+        }
+
+    def _left(self) -> None:
+        assert self._leaving is not None
+        if not self._leaving.done():
+            self._leaving.set_result(self._outbox.unsent_tail(self._transport.get_write_buffer_size()))
+
+    async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
+        """Take over a connection that another socket object has left; reading waits for ``go``.
+
+        The session must be set. Raises OSError if the connection cannot be used; the descriptor is ours.
+        """
+        now = self._clock()
+        self._reader = FrameReader.restore(state["reader"])
+        self.heard, self.opened = now - state["silent"], now - state["age"]
+        self._paused = Pause.HANDOVER
+        sock = sockets.socket(fileno=descriptor)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)
+        self._outbox.restore(state["tail"], state["outbox"])
+
+    def go(self) -> None:
+        """After ``adopt``: read."""
+        self.resume(Pause.HANDOVER)
+
     # What the worker's clock calls
 
     def check(self, now: float) -> None:
@@ -236,6 +297,7 @@ class Socket(asyncio.Protocol):
                 self._transport.abort()
         elif not self._paused & ~Pause.PONGS:
             self.session.check(now)
+        self._outbox.settle()
 
     def too_slow(self, now: float) -> bool:
         """Whether this peer has taken nothing for too long (protocol, section 6)."""
@@ -251,3 +313,7 @@ class Socket(asyncio.Protocol):
         if not self.close_by:
             self._outbox.drop()
             self._finish(code, reason, STALLED_PATIENCE)
+
+
+def _is_uvloop() -> bool:
+    return type(asyncio.get_running_loop()).__module__.startswith("uvloop")

@@ -3,9 +3,7 @@
 import base64
 import binascii
 import hashlib
-import itertools
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,10 +12,9 @@ from sanic.response import json
 
 from tiflis.config import Settings
 from tiflis.relay.newcomer import Newcomer
-from tiflis.relay.outbox import Cork
 from tiflis.relay.wire import Wire
 from tiflis.web.address import Addresses
-from tiflis.web.socket import Socket
+from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
@@ -34,24 +31,15 @@ class Refused(Exception):
         self.response = json(body, status=status, headers=headers)
 
 
-class Sockets:
-    """All WebSockets of this worker."""
+class Endpoint:
+    """The WebSocket endpoint of this worker."""
 
     def __init__(
-        self,
-        settings: Settings,
-        worker: str,
-        cork: Cork,
-        clock: Callable[[], float],
-        newcomer: Callable[[Wire, str], Newcomer],
+        self, settings: Settings, sockets: Sockets, newcomer: Callable[[Wire, str], Newcomer]
     ) -> None:
         """``newcomer`` makes the session of a new socket, given the URL by which it found us."""
-        self.open: dict[int, Socket] = {}
-        self.draining = False
-        self._settings, self._worker, self._cork, self._clock = settings, worker, cork, clock
-        self._newcomer = newcomer
+        self._settings, self._sockets, self._newcomer = settings, sockets, newcomer
         self._addresses = Addresses(settings)
-        self._numbers = itertools.count(1)
 
     async def handle(self, request: Request) -> HTTPResponse | None:
         """Answer the handshake; afterwards the connection is no longer Sanic's."""
@@ -66,7 +54,9 @@ class Sockets:
         """The handshake's key (RFC 6455, 4.2.1). Raises Refused."""
         headers = request.headers
         if headers.get("upgrade", "").lower() != "websocket" or not _names(headers, "connection", "upgrade"):
-            raise Refused(426, "This is a WebSocket endpoint", {"Upgrade": "websocket", "Connection": "Upgrade"})
+            raise Refused(
+                426, "This is a WebSocket endpoint", {"Upgrade": "websocket", "Connection": "Upgrade"}
+            )
         if headers.get("sec-websocket-version") != VERSION:
             raise Refused(426, "WebSocket version 13 is required", {"Sec-WebSocket-Version": VERSION})
         key = headers.get("sec-websocket-key", "")
@@ -75,7 +65,7 @@ class Sockets:
         origins, origin = self._settings.allowed_origins, headers.get("origin")
         if origins is not None and origin is not None and origin.lower() not in origins:
             raise Refused(403, "This origin may not connect")
-        if self.draining:
+        if self._sockets.draining:
             raise Refused(503, "The server is shutting down", {"Retry-After": "1"})
         return key
 
@@ -83,18 +73,8 @@ class Sockets:
         """Swap the transport's protocol. Bytes that came along with the request are the first frames."""
         transport = cast(Any, request.transport)
         protocol = cast(Any, request.protocol)
-        number = next(self._numbers)
-        socket = Socket(
-            number,
-            f"{self._worker}.{number:x}.{secrets.token_hex(2)}",
-            self._addresses.client(request),
-            self._settings,
-            self._cork,
-            self._clock,
-            self._gone,
-        )
+        socket = self._sockets.make(self._addresses.client(request))
         socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
-        self.open[number] = socket
         early = bytes(protocol.recv_buffer)
         protocol.recv_buffer.clear()
         _leave_sanic(protocol)
@@ -106,15 +86,6 @@ class Sockets:
             socket.data_received(early)
         if not transport.is_closing() and not socket.paused:
             transport.resume_reading()
-
-    def _gone(self, socket: Socket) -> None:
-        self.open.pop(socket.number, None)
-        log.debug("socket closed", extra={"connection": socket.connection_id})
-
-    def check(self, now: float) -> None:
-        """Look at every socket; call it every few seconds."""
-        for socket in list(self.open.values()):
-            socket.check(now)
 
 
 def _leave_sanic(protocol: Any) -> None:
@@ -145,11 +116,11 @@ def _is_key(key: str) -> bool:
         return False
 
 
-def add_route(app: Sanic[Any, Any], path: str, sockets: Callable[[], Sockets]) -> None:
-    """Serve the endpoint at exactly ``path``; ``sockets`` is asked for at each request."""
+def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint]) -> None:
+    """Serve the endpoint at exactly ``path``; ``endpoint`` is asked for at each request."""
 
     async def websocket(request: Request) -> HTTPResponse | None:
-        return await sockets().handle(request)
+        return await endpoint().handle(request)
 
     # Without it Sanic takes the missing response for a bug.
     websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
