@@ -56,18 +56,28 @@ def _peek_slowly(text: bytes) -> Head:
         raise InvalidPayload(
             "A message is a JSON object with a string type", {"type": "a string is required"}
         )
-    rest = {
-        name: msgspec.Raw(_dumps(document[name])) for name in Head.__struct_fields__[1:] if name in document
-    }
+    try:
+        rest = {
+            name: msgspec.Raw(_dumps(document[name]))
+            for name in Head.__struct_fields__[1:]
+            if name in document
+        }
+    except RecursionError:
+        raise InvalidPayload("The message is nested too deeply") from None
     return Head(type=document["type"], **rest)
 
 
-class Number(str):
+class Number:
     """A number's own digits: converting them could lose some, or take for ever."""
+
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
 
 
 def loads(text: bytes | msgspec.Raw) -> Any:
-    """Build the document, numbers as the text they came in. Raises InvalidPayload."""
+    """Build the document, numbers as the digits they came in. Raises InvalidPayload."""
     try:
         return json.loads(bytes(text), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -80,7 +90,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _dumps(value: Any) -> bytes:
     if isinstance(value, Number):
-        return value.encode()
+        return value.digits.encode()
     if isinstance(value, dict):
         return b"{" + b",".join(_dumps(str(k)) + b":" + _dumps(v) for k, v in value.items()) + b"}"
     if isinstance(value, list):

@@ -43,7 +43,7 @@ class _Fields:
 
     def text(self, name: str, least: int = 1, trim: bool = False) -> str:
         value = (self.values or {}).get(name)
-        if not isinstance(value, str) or isinstance(value, head.Number):
+        if not isinstance(value, str):
             self.wrong[f"payload.{name}"] = "a string is required"
             return ""
         value = value.strip() if trim else value
@@ -120,7 +120,7 @@ def addressee(payload: msgspec.Raw) -> str | None:
     except (msgspec.MsgspecError, RecursionError):
         values = head.document(payload) if payload else None
         device = (values or {}).get("device_id")
-        return device if isinstance(device, str) else None
+        return device or None if isinstance(device, str) else None
 
 
 def _dumps(message: dict[str, Any]) -> bytes:

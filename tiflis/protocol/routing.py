@@ -9,36 +9,40 @@ from collections import deque
 MEMORY_SECONDS = 60.0
 MEMORY_PER_DEVICE = 256
 
+_Noted = tuple[bytes, float]  # a request's id, and when it was sent
+
 
 class Requests:
     """The requests that devices sent within the last minute, by id. Bounded per device."""
 
-    __slots__ = ("_askers", "_recent")
+    __slots__ = ("_askers", "_memory", "_per_device", "_recent")
 
-    def __init__(self) -> None:
-        self._askers: dict[bytes, dict[str, float]] = {}
-        self._recent: dict[str, deque[tuple[bytes, float]]] = {}
+    def __init__(self, memory: float = MEMORY_SECONDS, per_device: int = MEMORY_PER_DEVICE) -> None:
+        """``memory``: seconds; ``per_device``: requests."""
+        self._memory, self._per_device = memory, per_device
+        self._askers: dict[bytes, dict[str, _Noted]] = {}  # who asked, and when last
+        self._recent: dict[str, deque[_Noted]] = {}
 
     def note(self, device_id: str, request: bytes, now: float) -> None:
         """``device_id`` has sent a request with this (non-empty) id."""
         recent = self._recent.get(device_id)
         if recent is None:
             recent = self._recent[device_id] = deque()
-        askers = self._askers.setdefault(request, {})
-        askers[device_id] = now
-        recent.append((request, now))
-        if len(recent) > MEMORY_PER_DEVICE or recent[0][1] < now - MEMORY_SECONDS:
+        noted = (request, now)
+        self._askers.setdefault(request, {})[device_id] = noted
+        recent.append(noted)
+        if len(recent) > self._per_device or recent[0][1] < now - self._memory:
             self._trim(device_id, recent, now)
 
-    def _trim(self, device_id: str, recent: deque[tuple[bytes, float]], now: float) -> None:
-        while recent and (len(recent) > MEMORY_PER_DEVICE or recent[0][1] < now - MEMORY_SECONDS):
-            request, at = recent.popleft()
-            askers = self._askers.get(request)
+    def _trim(self, device_id: str, recent: deque[_Noted], now: float) -> None:
+        while recent and (len(recent) > self._per_device or recent[0][1] < now - self._memory):
+            noted = recent.popleft()
+            askers = self._askers.get(noted[0], {})
             # A request that was repeated since is kept by its later entry.
-            if askers is not None and askers.get(device_id, at) <= at:
-                askers.pop(device_id, None)
+            if askers.get(device_id) is noted:
+                del askers[device_id]
                 if not askers:
-                    del self._askers[request]
+                    del self._askers[noted[0]]
         if not recent:
             del self._recent[device_id]
 
@@ -47,7 +51,7 @@ class Requests:
         askers = self._askers.get(request)
         if not askers:
             return None
-        recent = [device for device, at in askers.items() if at >= now - MEMORY_SECONDS]
+        recent = [device for device, (_, at) in askers.items() if at >= now - self._memory]
         return recent[0] if len(recent) == 1 else None
 
     def forget_older(self, now: float) -> None:
