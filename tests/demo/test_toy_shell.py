@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tiflis.demo.line_editor import LineEditor, width
 from tiflis.demo.toy_commands import BIG_LINES, COMMANDS
@@ -67,6 +69,15 @@ def test_an_escape_sequence_may_come_in_pieces(shell: ToyShell) -> None:
 def test_an_endless_escape_sequence_is_thrown_away(shell: ToyShell) -> None:
     shell.feed("\x1b[" + "1;" * 100)
     assert "\r\nok\r\n" in shell.feed("echo ok\r")
+
+
+@pytest.mark.parametrize("broken", ["\x1b", "\x1b[", "\x1b[1;", "\x1bO", "\x1b\x1b[1"])
+def test_ctrl_c_counts_after_a_broken_escape_sequence(shell: ToyShell, broken: str) -> None:
+    assert shell.feed(f"rubbish{broken}\x03").endswith(f"^C\r\n{PROMPT}")
+
+
+def test_alt_and_pasting_leave_nothing_behind(shell: ToyShell) -> None:
+    assert "\r\nhi\r\n" in shell.feed("\x1bx\x1b[200~echo hi\x1b[201~\r")
 
 
 def test_ctrl_c_drops_the_line(shell: ToyShell) -> None:
@@ -139,3 +150,13 @@ def test_a_long_line_scrolls_and_never_wraps() -> None:
 
 def test_wide_and_combining_characters_have_their_width() -> None:
     assert (width("日本"), width("e\u0301"), width("abc")) == (4, 1, 3)
+
+
+KEYS = "ab日é \t\r\n\x7f\x03\x04\x0c\x15\x17\x01\x05\x1b[]O;1~ABCDHF'\\"
+TYPED = st.text(st.sampled_from(KEYS), max_size=40)
+
+
+@given(st.lists(TYPED, max_size=6))
+def test_any_input_shows_the_same_however_it_is_cut(pieces: list[str]) -> None:
+    cut, whole = ToyShell(lambda: TIME, 40, 24), ToyShell(lambda: TIME, 40, 24)
+    assert "".join(map(cut.feed, pieces)) == whole.feed("".join(pieces))

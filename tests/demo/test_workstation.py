@@ -15,7 +15,7 @@ from tests.demo.conftest import NewDevice
 from tests.demo.device import Device
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation
+from tiflis.demo.workstation import DemoWorkstation, Options
 
 SOUND = base64.b64encode(b"not really opus").decode()
 
@@ -354,3 +354,16 @@ async def test_a_refused_registration_says_why(relay: Relay) -> None:
     refused = DemoWorkstation(relay.url, REGISTRATION_KEY[::-1], AUTH_KEY)
     with pytest.raises(Exception, match="INVALID_API_KEY"):
         await refused.start(deadline=1)
+
+
+def sessions_of(seed: int | None) -> list[str]:
+    workstation = DemoWorkstation(
+        "ws://127.0.0.1:1/ws", REGISTRATION_KEY, AUTH_KEY, options=Options(seed=seed)
+    )
+    stage = workstation.desk.stage
+    return [stage.new_id("session") for _ in range(3)]
+
+
+def test_ids_repeat_with_a_seed_and_only_then() -> None:
+    assert sessions_of(7) == sessions_of(7)
+    assert len({*sessions_of(None), *sessions_of(None), *sessions_of(7), *sessions_of(8)}) == 12

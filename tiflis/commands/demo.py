@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state file (%(default)s)")
     parser.add_argument("--shell", action="store_true", help="terminals run a REAL shell of this machine")
     parser.add_argument("--speed", type=float, default=1.0, help="how fast the agents work (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="decides ids and chance (%(default)s)")
+    parser.add_argument("--seed", type=int, help="makes ids and chance repeatable")
 
 
 def run(arguments: argparse.Namespace) -> int:

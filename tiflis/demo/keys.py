@@ -38,7 +38,15 @@ NAMES = {
     "\x1b[3~": DELETE,
 }
 
-_KEY = re.compile(r"\r\n|\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\[O]|[^\x1b]", re.DOTALL)
+_KEY = re.compile(
+    r"""
+      \x1b\[[0-?]*[ -/]*[@-~]             # a control sequence
+    | \x1bO[ -~]                          # a function key
+    | \x1b[^\[O\x00-\x1f]                 # Alt and a character
+    | \x1b(?:[\[O][ -?]*)?(?=[\x00-\x1f]) # broken off by a control character, which counts
+    | [^\x1b]""",
+    re.VERBOSE,
+)
 LONGEST_SEQUENCE = 32  # what is longer is no key; it is thrown away instead of kept for ever
 
 
@@ -47,6 +55,7 @@ class KeyReader:
 
     def __init__(self) -> None:
         self._rest = ""
+        self._before = ""
 
     def feed(self, data: str) -> list[str]:
         text = self._rest + data
@@ -58,7 +67,8 @@ class KeyReader:
         return [key for key in keys if key]
 
     def _name(self, raw: str) -> str:
-        if raw == "\r\n":
-            return ENTER
+        before, self._before = self._before, raw
+        if before == "\r" and raw == "\n":
+            return ""  # both together are one Enter
         name = NAMES.get(raw, raw)
         return "" if name.startswith("\x1b") else name

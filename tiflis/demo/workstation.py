@@ -52,13 +52,14 @@ HANDLERS: dict[str, Handler] = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`speed` divides all waiting times of the agents (`math.inf`: none); `seed` decides ids and chance;
+    """`speed` divides all waiting times of the agents (`math.inf`: none); `now` is the wall clock in seconds.
 
-    `shell` makes terminals real ones; `now` is the wall clock in seconds.
+    `seed` decides ids and chance. Without one they differ in each life, for a device remembers the ids
+    of the life before. `shell` makes terminals real ones.
     """
 
     speed: float = 1.0
-    seed: int = 1
+    seed: int | None = None
     shell: bool = False
     now: Callable[[], float] = time.time
 
