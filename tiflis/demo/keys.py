@@ -38,16 +38,18 @@ NAMES = {
     "\x1b[3~": DELETE,
 }
 
+# A sequence of more than 31 characters is no key; it is thrown away instead of kept for ever.
 _KEY = re.compile(
     r"""
-      \x1b\[[0-?]*[ -/]*[@-~]             # a control sequence
+      \x1b\[(?![ -?]{31})[ -?]*[@-~]      # a control sequence
+    | \x1b\[[ -?]{31}                     # the beginning of one that is too long
     | \x1bO[ -~]                          # a function key
     | \x1b[^\[O\x00-\x1f]                 # Alt and a character
-    | \x1b(?:[\[O][ -?]*)?(?=[\x00-\x1f]) # broken off by a control character, which counts
-    | [^\x1b]""",
+    | \x1b(?:\[[ -?]{0,30}|O)?(?=[^ -~])  # broken off by a character that counts
+    | [^\x1b]
+    """,
     re.VERBOSE,
 )
-LONGEST_SEQUENCE = 32  # what is longer is no key; it is thrown away instead of kept for ever
 
 
 class KeyReader:
@@ -63,7 +65,7 @@ class KeyReader:
         while found := _KEY.match(text, at):
             keys.append(self._name(found.group()))
             at = found.end()
-        self._rest = text[at:] if len(text) - at <= LONGEST_SEQUENCE else ""
+        self._rest = text[at:]
         return [key for key in keys if key]
 
     def _name(self, raw: str) -> str:
