@@ -76,7 +76,14 @@ class Worker:
         settings = self.settings
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
         claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
-        self.limiter = Limiter(self._table(), time.monotonic, self._gossip)
+        self.limiter = Limiter(
+            self._table(),
+            time.monotonic,
+            self._gossip,
+            window=settings.attempt_window,
+            pair_limit=settings.attempts_an_address,
+            tunnel_limit=settings.attempts_a_tunnel,
+        )
         # One worker of each host is enough: its table is shared.
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
