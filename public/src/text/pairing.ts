@@ -11,7 +11,7 @@ export const pairing = {
   linkPlaceholder: "tiflis://connect?data=…",
   pair: "Pair",
   paste: "Paste",
-  scan: "Scan QR code",
+  scan: "Scan QR",
   byHand: "Enter the details by hand",
   byLink: "Use a link instead",
   name: "Name",
