@@ -1,0 +1,309 @@
+"""One end of each seam of the relay: wires that remember, clocks turned by hand, channels without a bus."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus.directory import Record
+from tiflis.limits import Limits
+from tiflis.relay.home import Home
+from tiflis.relay.wire import Pause, Session
+
+AUTH_KEY = "an auth key of sixteen and more"
+REGISTRATION_KEY = "a registration key of thirty-two characters"
+
+
+def record(tunnel_id: str = "tunnel-1", **changes: Any) -> Record:
+    fields: dict[str, Any] = {
+        "tunnel_id": tunnel_id,
+        "name": "desk",
+        "key_digest": "",
+        "key_id": "",
+        "generation": 1,
+        "home": "me-0-a",
+        "online": True,
+        "online_since": 0.0,
+        "revision": 1,
+    }
+    return Record(**(fields | changes))
+
+
+class FakeWire:
+    """A socket that remembers what it was sent. ``messages`` are its texts as objects."""
+
+    _count = 0
+
+    def __init__(self, address: str = "10.0.0.1") -> None:
+        FakeWire._count += 1
+        self.number = FakeWire._count
+        self.connection_id = f"me-0-a.{self.number:x}"
+        self.address = address
+        self.heard = self.opened = 0.0
+        self.session: Session = cast(Session, None)
+        self.texts: list[bytes] = []
+        self.pongs: list[bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self.dropped = False
+        self.probes = 0
+        self.paused = Pause(0)
+        self.wide = False
+        self.slow = False
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.texts]
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.messages]
+
+    def take(self) -> list[dict[str, Any]]:
+        """What came since the last look."""
+        messages = self.messages
+        self.texts.clear()
+        return messages
+
+    def codes(self) -> list[str]:
+        return [message["payload"]["code"] for message in self.messages if message["type"] == "error"]
+
+    # Wire
+
+    def send(self, text: bytes) -> None:
+        if self.closed is None:
+            self.texts.append(text)
+
+    def send_pong(self, text: bytes) -> None:
+        self.pongs.append(text)
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.closed = self.closed or (code, reason)
+
+    def cut_off(self, code: int, reason: str) -> None:
+        self.dropped = True
+        self.close(code, reason)
+
+    def too_slow(self, now: float) -> bool:
+        return self.slow
+
+    def probe(self) -> None:
+        self.probes += 1
+
+    def pause(self, why: Pause) -> None:
+        self.paused |= why
+
+    def resume(self, why: Pause) -> None:
+        self.paused &= ~why
+
+    def widen(self) -> None:
+        self.wide = True
+
+    def narrow(self) -> None:
+        self.wide = False
+
+    # The peer
+
+    def say(self, message: dict[str, Any] | bytes) -> None:
+        """The peer sends a message."""
+        self.session.received(message if isinstance(message, bytes) else json.dumps(message).encode())
+
+    def end(self) -> None:
+        """The peer is gone."""
+        self.closed = self.closed or (1006, "")
+        self.session.lost()
+
+
+@dataclass
+class FakeTimer:
+    at: float
+    callback: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class FakeHost:
+    """A worker whose clock is turned by hand."""
+
+    limits: Limits = field(default_factory=Limits)
+    time: float = 1000.0
+    timers: list[FakeTimer] = field(default_factory=list)
+    offline: list[str] = field(default_factory=list)
+    desks_lost: int = 0
+
+    def now(self) -> float:
+        return self.time
+
+    def later(self, delay: float, callback: Callable[[], None], /) -> FakeTimer:
+        timer = FakeTimer(self.time + delay, callback)
+        self.timers.append(timer)
+        return timer
+
+    def lost_desk(self, home: Home) -> None:
+        self.desks_lost += 1
+
+    def went_offline(self, home: Home) -> None:
+        self.offline.append(home.tunnel_id)
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+        due, self.timers = (
+            [timer for timer in self.timers if timer.at <= self.time],
+            [timer for timer in self.timers if timer.at > self.time],
+        )
+        for timer in due:
+            if not timer.cancelled:
+                timer.callback()
+
+
+class FakeDesk:
+    """A tunnel's watches, by name."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.broadcasts: list[bytes] = []
+        self.to: list[tuple[str, bytes]] = []
+        self.registered: list[str] = []
+        self.released = 0
+        self.calls: list[tuple[str, dict[str, Any], bytes]] = []
+        self.answer: dict[str, Any] | Exception = {"success": True}
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+        self.calls.append((operation, arguments, body))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def release(self) -> None:
+        self.released += 1
+
+    async def close(self) -> None: ...
+
+    def deliver(self, text: bytes) -> None:
+        self.broadcasts.append(text)
+
+    def deliver_to(self, device_id: str, text: bytes) -> bool:
+        if device_id in self.names:
+            self.to.append((device_id, text))
+        return device_id in self.names
+
+    def devices(self) -> list[str]:
+        return list(self.names)
+
+    def workstation_registered(self, auth_key: str) -> None:
+        self.registered.append(auth_key)
+
+
+class FakeChannel:
+    """One end of a channel without a bus. Messages cross when ``Cable.carry`` says so, in order."""
+
+    def __init__(self, cable: "Cable", peer: str, tunnel_id: str) -> None:
+        self.peer, self.tunnel_id = peer, tunnel_id
+        self.handler: ChannelHandler | None = None
+        self.other: FakeChannel
+        self.writable = True
+        self.ended = False
+        self.closing = False
+        self.held = False
+        self.outgoing: list[bytes] = []
+        cable.ends.append(self)
+
+    def send(self, message: bytes | list[bytes]) -> None:
+        assert not self.ended and not self.closing, "a message was given to a channel that has ended"
+        self.outgoing.append(message if isinstance(message, bytes) else b"".join(message))
+
+    def hold(self) -> None:
+        self.held = True
+
+    def resume(self) -> None:
+        self.held = False
+
+    def close(self) -> None:
+        """What we sent is still delivered; what comes from now on is not consumed."""
+        self.closing = True
+
+    def fill(self, full: bool) -> None:
+        """As if the peer had fallen behind, or caught up."""
+        self.writable = not full
+        assert self.handler is not None
+        self.handler.writable_changed(self.real, self.writable)
+
+    @property
+    def real(self) -> Channel:
+        return cast(Channel, self)
+
+    def end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            undelivered, self.outgoing = self.outgoing, []
+            assert self.handler is not None
+            self.handler.closed(self.real, undelivered)
+
+
+class Cable:
+    """All channels between the workers of one test."""
+
+    def __init__(self) -> None:
+        self.ends: list[FakeChannel] = []
+        self.acceptors: dict[str, Callable[[Channel], ChannelHandler]] = {}
+
+    def opener(self, me: str) -> Callable[[str, str, ChannelHandler], Channel]:
+        def open_channel(peer: str, tunnel_id: str, handler: ChannelHandler, /) -> Channel:
+            near = FakeChannel(self, peer, tunnel_id)
+            far = FakeChannel(self, me, tunnel_id)
+            near.other, far.other = far, near
+            near.handler = handler
+            return near.real
+
+        return open_channel
+
+    def carry(self) -> None:
+        """Deliver until nothing is under way any more."""
+        while any(self._carry_one(end) for end in list(self.ends)):
+            pass
+
+    def _carry_one(self, end: FakeChannel) -> bool:
+        far = end.other
+        if end.ended:
+            return False
+        if far.handler is None:
+            far.handler = self.acceptors[end.peer](far.real)
+        if end.outgoing and not far.closing and not far.ended and not far.held:
+            far.handler.received(far.real, end.outgoing.pop(0))
+            return True
+        if end.closing and (not end.outgoing or far.closing or far.ended):
+            end.end()
+            far.end()
+            return True
+        return False
+
+    async def settle(self) -> None:
+        """Carry, and let tasks run, until neither has anything to do."""
+        for _ in range(20):
+            self.carry()
+            await asyncio.sleep(0)
+
+    def cut(self, worker: str) -> None:
+        """The worker ``worker`` is gone."""
+        for end in list(self.ends):
+            if end.peer == worker:
+                end.end()
+
+
+class Works:
+    """Who runs background work; ``finish`` waits for all of it."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+
+    async def finish(self) -> None:
+        while self.tasks:
+            tasks, self.tasks = self.tasks, []
+            await asyncio.gather(*tasks)

@@ -1,0 +1,62 @@
+"""One home with its workstation and clients, all in one worker."""
+
+from typing import Any
+
+from tests.relay.fakes import AUTH_KEY, FakeDesk, FakeHost, FakeWire, record
+from tiflis.protocol import messages
+from tiflis.protocol.head import Head
+from tiflis.protocol.messages import Connection
+from tiflis.relay.client import ClientSession
+from tiflis.relay.home import Home
+from tiflis.relay.orphans import Orphans
+from tiflis.relay.workstation import WorkstationSession
+
+
+class Doorman:
+    """Where clients go back to that have not got past ``connect``."""
+
+    def __init__(self) -> None:
+        self.rejoined: list[ClientSession] = []
+        self.turned_away: list[bytes] = []
+
+    def rejoin(self, client: ClientSession, found: Head, text: bytes) -> None:
+        self.rejoined.append(client)
+
+    def turn_away(self, client: ClientSession, text: bytes) -> None:
+        client.route.detach(client)
+        self.turned_away.append(text)
+        client.wire.send(text)
+
+
+class Stage:
+    """``workstation`` and ``client`` make peers, which are given by their wires."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.host = FakeHost()
+        if limits:
+            self.host.limits = self.host.limits.model_copy(update=limits)
+        self.home = Home(self.host, record())
+        self.desk = self.home.desk = FakeDesk()
+        self.orphans = Orphans(self.host.limits)
+        self.doorman = Doorman()
+
+    def workstation(self) -> FakeWire:
+        """One more registration of the tunnel."""
+        wire = FakeWire()
+        session = WorkstationSession(wire, self.host.limits, self.home, AUTH_KEY, self.orphans)
+        wire.session = session
+        self.home.register(session, messages.registered("tunnel-1", "ws://here/ws", False))
+        return wire
+
+    def client(self, device_id: str = "phone", reconnect: bool = False, request: bytes = b"") -> FakeWire:
+        wire = FakeWire()
+        said = Connection("tunnel-1", AUTH_KEY, device_id, reconnect)
+        client = ClientSession(wire, self.host.limits, said, self.home, self.doorman)
+        wire.session = client
+        self.home.attach(client, request)
+        return wire
+
+    def go_offline(self, workstation: FakeWire) -> None:
+        """The workstation leaves, and the grace passes."""
+        workstation.end()
+        self.host.pass_time(self.host.limits.offline_grace + 0.1)
