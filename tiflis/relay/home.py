@@ -104,7 +104,7 @@ class Home:
         self.neighbours: set[Neighbour] = set()
         self._absent: dict[tuple[str, int], Absent] = {}  # clients on their way from worker and number
         self._host = host
-        self._requests = Requests()
+        self._requests = Requests(host.limits.request_memory, host.limits.requests_remembered)
         self._grace: Timer | None = None
         self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
@@ -181,7 +181,7 @@ class Home:
 
     def _flush_departed(self) -> None:
         departed, self._departed = self._departed, set()
-        for device_id in departed:
+        for device_id in departed - set(self.desk.devices()):
             self._say_departed(device_id)
 
     def _flush_waiting(self) -> None:
@@ -203,7 +203,7 @@ class Home:
         """The grace is over: what waited is returned, and everyone is told."""
         self._grace = None
         for device_id, request, _ in self._waiting.leave():
-            self._send_to(device_id, messages.error(WorkstationOffline(), request))
+            self.to_device(device_id, messages.error(WorkstationOffline(), request))
         for attached in self.roster.everyone():
             if attached.connected and not attached.told_offline:
                 attached.tell(False)

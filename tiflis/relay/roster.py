@@ -12,7 +12,8 @@ class Roster:
         """``memory``: seconds for which a device is remembered after its last socket."""
         self._now, self._memory = now, memory
         self._devices: dict[str, list[Attached]] = {}
-        self._left: dict[str, float] = {}
+        self._left: dict[str, float] = {}  # when a device's connected socket closed last
+        self._leaving: set[str] = set()  # devices with a connected socket closed, but not the last one
         self.introduced: set[str] = set()  # devices whose ``auth`` the workstation has, as it is now
 
     def __len__(self) -> int:
@@ -41,12 +42,15 @@ class Roster:
         if attached not in sockets:
             return False
         sockets.remove(attached)
+        if attached.connected:
+            self._left[attached.device_id] = self._now()
+            self._leaving.add(attached.device_id)
         if sockets:
             return False
         del self._devices[attached.device_id]
-        if not attached.connected:
+        if attached.device_id not in self._leaving:
             return False
-        self._left[attached.device_id] = self._now()
+        self._leaving.discard(attached.device_id)
         self.introduced.discard(attached.device_id)
         return True
 
