@@ -14,8 +14,8 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic, json
 
 from tiflis import config, logs
-from tiflis.arbiter.control import MainLink
 from tiflis.arbiter.lifecycle import Arbiter
+from tiflis.arbiter.main_link import MainLink
 from tiflis.arbiter.slots import slot_of
 
 ORDERS = Path(os.environ["TEST_FOLDER"])

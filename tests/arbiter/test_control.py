@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.harness import eventually
-from tiflis.arbiter.control import ControlServer, MainLink, NoServer, WorkerSession, request
+from tiflis.arbiter.control import ControlServer, NoServer, WorkerSession, request
+from tiflis.arbiter.main_link import MainLink
 from tiflis.arbiter.run_folder import RunFolder, socket_address
 
 
@@ -30,6 +31,12 @@ class Log:
 
     def left(self, session: WorkerSession) -> None:
         self.events.append(("left", session.worker_id))
+
+    def leaving(self, session: WorkerSession) -> None:
+        self.events.append(("leaving", session.worker_id))
+
+    def handed(self, session: WorkerSession, report: dict[str, Any]) -> None:
+        self.events.append(("handed", session.worker_id))
 
 
 class Main:

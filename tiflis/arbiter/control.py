@@ -15,22 +15,18 @@ import contextlib
 import itertools
 import json
 import logging
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from tiflis.arbiter.processes import leave_at_once
+from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
 from tiflis.arbiter.run_folder import RunFolder, socket_address
 
 log = logging.getLogger(__name__)
 
-Message = dict[str, Any]
 Command = Callable[[Message], Awaitable[Message]]
 
-SOCKET_NAME = "main.sock"
-LINE_BYTES = 4 * 2**20  # a status of 10,000 tunnels is 2 MB
 UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
 STATUS_SECONDS = 3.0
 FIRST_LINE_SECONDS = 5.0
@@ -48,6 +44,12 @@ class Crew(Protocol):
     def ready(self, session: "WorkerSession") -> None: ...
 
     def left(self, session: "WorkerSession") -> None: ...
+
+    def leaving(self, session: "WorkerSession") -> None:
+        """It ends; tell it with `successor` who takes its place."""
+
+    def handed(self, session: "WorkerSession", report: Message) -> None:
+        """How the handover of its sockets went."""
 
 
 class WorkerSession:
@@ -185,6 +187,10 @@ class ControlServer:
                 self._crew.ready(session)
             case "answer":
                 session.answered(message)
+            case "successor":
+                self._crew.leaving(session)
+            case "handed":
+                self._crew.handed(session, message["report"])
             case verb:
                 log.warning(
                     "worker says something unknown", extra={"worker": session.worker_id, "verb": verb}
@@ -199,86 +205,6 @@ class ControlServer:
         except Exception:  # the outermost frame of a command
             log.exception("command failed")
             return {"ok": False, "error": "the command failed: see the server's log"}
-
-
-class MainLink:
-    """A worker's connection to the main process.
-
-    `on_gone(worker_id)`: another worker died or left. `on_status()`: asked for this server's status;
-    may be a coroutine. `on_lost()`: the main process died; this one then ends, unless told otherwise.
-    """
-
-    def __init__(
-        self,
-        run_dir: Path,
-        slot: str,
-        worker_id: str,
-        on_gone: Callable[[str], None],
-        on_status: Callable[[], Message | Awaitable[Message]],
-        on_lost: Callable[[], None] = leave_at_once,
-    ) -> None:
-        self._path = run_dir / SOCKET_NAME
-        self._hello = {"do": "hello", "slot": slot, "pid": os.getpid(), "worker_id": worker_id}
-        self._on_gone = on_gone
-        self._on_status = on_status
-        self._on_lost = on_lost
-        self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._answering: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        """Connect and say hello; raises OSError when no main process listens."""
-        with socket_address(self._path) as address:
-            reader, self._writer = await asyncio.open_unix_connection(address, limit=LINE_BYTES)
-        self._send(self._hello)
-        self._reading = asyncio.create_task(self._read(reader), name="main-link")
-
-    def ready(self) -> None:
-        """Tell main that this worker serves."""
-        self._send({"do": "ready"})
-
-    async def close(self) -> None:
-        """Leave; main then tells the others that this worker is gone."""
-        tasks = [*self._answering, *([self._reading] if self._reading else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._writer is not None:
-            self._writer.close()
-
-    def _send(self, message: Message) -> None:
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(encode(message))
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):
-            while (message := await receive(reader)) is not None:
-                try:
-                    self._from_main(message)
-                except Exception:  # the outermost frame of a message
-                    log.exception("message from the main process failed")
-        log.error("connection to the main process lost")
-        self._on_lost()
-
-    def _from_main(self, message: Message) -> None:
-        match message.get("do"):
-            case "gone":
-                self._on_gone(str(message["worker_id"]))
-            case "status":
-                task = asyncio.create_task(self._answer(message))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
-            case verb:
-                log.warning("main says something unknown", extra={"verb": verb})
-
-    async def _answer(self, message: Message) -> None:
-        status: Message | None = None
-        try:
-            answer = self._on_status()
-            status = await answer if isinstance(answer, Awaitable) else answer
-        except Exception:  # the outermost frame of a task
-            log.exception("status cannot be told")
-        self._send({"do": "answer", "ask": message.get("ask"), "status": status})
 
 
 def request(run_dir: Path, do: str, seconds: float = 10.0) -> Message:
@@ -296,18 +222,3 @@ def request(run_dir: Path, do: str, seconds: float = 10.0) -> Message:
         except (OSError, ValueError) as problem:
             raise NoServer(f"no server answers in {run_dir}") from problem
     return answer if isinstance(answer, dict) else {}
-
-
-def encode(message: Message) -> bytes:
-    return json.dumps(message, separators=(",", ":"), default=str).encode() + b"\n"
-
-
-async def receive(reader: asyncio.StreamReader) -> Message | None:
-    """The next message; None at the end. Raises ValueError for what is none."""
-    line = await reader.readline()
-    if not line.endswith(b"\n"):
-        return None
-    message = json.loads(line)
-    if not isinstance(message, dict):
-        raise ValueError("not an object")
-    return message

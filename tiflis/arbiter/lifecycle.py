@@ -18,17 +18,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from sanic import Sanic
 from sanic.worker.manager import WorkerManager
 
-from tiflis.arbiter.control import ControlServer, Message, WorkerSession
+from tiflis.arbiter.control import ControlServer, WorkerSession
+from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
+from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
 from tiflis.arbiter.slots import Slots
 from tiflis.config import Settings
 
@@ -71,17 +72,19 @@ class Arbiter:
     # --- main process ---
 
     def _main_start(self, app: Sanic[Any, Any]) -> None:
-        signal.signal(signal.SIGHUP, _note_hangup)
+        signal.signal(signal.SIGHUP, note_hangup)
+        stop_early()
         port = app.state.port or self._settings.port
         self._take_folder(port)
         if not (app.state.sock or app.state.unix):
             _wait_for_port(app.state.host or self._settings.host, port)
-        os.environ.update(ALLOCATOR)
-        self._start_bus()
+        for name, value in ALLOCATOR.items():
+            os.environ.setdefault(name, value)
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
         manager = SteadyManager.take_over(app.manager, self._stop_seconds)
         _guard_shared_state(manager)
+        self._start_bus()
         assert self._folder is not None
         self._thread = ArbiterThread(self._folder, manager, self._describe)
         self._thread.start()
@@ -116,7 +119,7 @@ class Arbiter:
 
     async def _single_start(self, app: Sanic[Any, Any]) -> None:
         """--single-process knows no main process listeners: the worker is main as well."""
-        signal.signal(signal.SIGHUP, _note_hangup)
+        signal.signal(signal.SIGHUP, note_hangup)
         self._take_folder(app.state.port or self._settings.port)
         await asyncio.to_thread(self._start_bus)
         assert self._folder is not None
@@ -191,6 +194,9 @@ class ArbiterThread:
         control = _control_server(
             self._folder, slots, lambda: {**self._describe(), "workers": slots.describe()}
         )
+        rollout = Rollout(slots, self._manager, self._settings.ready_timeout, end_seconds(self._settings))
+        control.commands["reload"] = rollout.command
+        signal_reload(self._loop, rollout)
         await control.start()
         self._listening.set()
         keeping = asyncio.create_task(slots.keep())
@@ -215,28 +221,10 @@ class _Alone:
 
     def left(self, session: WorkerSession) -> None: ...
 
+    def leaving(self, session: WorkerSession) -> None:
+        session.send({"do": "successor", "worker_id": None})
 
-def take_signals(app: Sanic[Any, Any]) -> None:
-    """Let SIGINT and SIGTERM stop this worker once, however often they come.
-
-    Sanic removes its handlers before its stop listeners run, so that a second signal (Ctrl+C reaches
-    a worker from the terminal and from main; systemd signals every process) breaks off the drain.
-    Handlers that the loop does not know stay. They only wake the loop, which then stops as Sanic means
-    it: stop listeners, then up to GRACEFUL_SHUTDOWN_TIMEOUT for requests under way. `app.stop` cancels
-    at once what was started with `app.add_task`: a drain must not depend on such tasks.
-    """
-    loop = app.loop
-    stopping = False
-
-    def once(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
-            loop.call_soon_threadsafe(app.stop, False)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
-        signal.signal(number, once)
+    def handed(self, session: WorkerSession, report: Message) -> None: ...
 
 
 def _is_worker() -> bool:
@@ -284,11 +272,7 @@ def _new_instance() -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(INSTANCE_LENGTH))
 
 
-def _note_hangup(number: int, frame: FrameType | None) -> None:
-    log.info("hangup ignored")
-
-
-def _refuse(reason: str) -> None:
+def _refuse(reason: str) -> NoReturn:
     """End the start with one clear line."""
     log.critical("cannot start", extra={"reason": reason})
     sys.exit(1)

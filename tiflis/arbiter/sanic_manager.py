@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sanic.exceptions import ServerKilled
 from sanic.worker.constants import ProcessState
@@ -39,6 +39,7 @@ POLL_SECONDS = 0.02
 REPEAT_SECONDS = 1.0
 KILLED_SECONDS = 2.0
 KILL_SECONDS = 1.0  # between SIGTERM and SIGKILL when nothing is worth a drain
+ROLL, UNROLL = "__TIFLIS_ROLL__", "__TIFLIS_UNROLL__"  # messages of ours to the monitor, with a name
 _NEVER_STARTED = "__TERMINATE_EARLY__"
 
 
@@ -78,6 +79,7 @@ class SteadyManager(WorkerManager):
 
     stop_seconds: float
     _stop_wanted: bool
+    _old: dict[str, tuple[BaseProcess, dict[str, Any]]]
 
     @classmethod
     def take_over(cls, manager: WorkerManager, stop_seconds: float) -> "SteadyManager":
@@ -86,6 +88,7 @@ class SteadyManager(WorkerManager):
         assert isinstance(manager, cls)
         manager.stop_seconds = stop_seconds
         manager._stop_wanted = False
+        manager._old = {}
         # The stock methods were registered when it was made.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, manager.shutdown_signal)
@@ -163,7 +166,49 @@ class SteadyManager(WorkerManager):
             return MonitorCycle.BREAK
         return cycle
 
+    # The rolling restart, one slot at a time
+
+    def old_process(self, name: str) -> BaseProcess | None:
+        """The worker that a newcomer is about to replace."""
+        return self._old.get(name, (None, {}))[0]
+
+    def forget_old(self, name: str) -> None:
+        """It has ended."""
+        self._old.pop(name, None)
+
+    def _roll(self, name: str) -> None:
+        """Start a newcomer beside a slot's worker, which goes on serving."""
+        process = self._named(name)
+        state = dict(self.worker_state[name])
+        self._old[name] = (process._current_process, state)
+        process.set_state(ProcessState.RESTARTING, force=True)
+        process.spawn()
+        process.start()
+        self.worker_state[name] = {
+            **self.worker_state[name],
+            "pid": process.pid,
+            "starts": state.get("starts", 0) + 1,
+        }
+
+    def _unroll(self, name: str) -> None:
+        """The newcomer is no good: the slot is the old worker's again."""
+        process = self._named(name)
+        old, state = self._old[name]
+        newcomer, process._current_process = process._current_process, old
+        newcomer.kill()
+        newcomer.join(KILLED_SECONDS)
+        process.set_state(ProcessState.ACKED, force=True)
+        self.worker_state[name] = state
+        del self._old[name]
+
+    def _named(self, name: str) -> WorkerProcess:
+        return next(process for process in self.transient_processes if process.name == name)
+
     def _handle_message(self, message: str) -> MonitorCycle | None:
+        verb, _, name = message.partition(":")
+        if verb in (ROLL, UNROLL):
+            (self._roll if verb == ROLL else self._unroll)(name)
+            return MonitorCycle.CONTINUE
         if message == _NEVER_STARTED:
             log.error("a new worker failed at start: see its error above")
             return MonitorCycle.CONTINUE

@@ -51,6 +51,8 @@ class Slot:
     replace_at: float = 0.0
     told_pid: int = 0
     told_at: float = 0.0
+    rolling: bool = False  # a newcomer is being started beside the worker
+    handed: dict[str, Any] = field(default_factory=dict)  # how the old worker's handover went
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -63,7 +65,7 @@ class Slots:
         self._suspects: dict[int, float] = {}
         self._wake = asyncio.Event()
         # Sanic's book-keeping breaks when two replacements of living workers overlap.
-        self._restarting = asyncio.Lock()
+        self.restarting = asyncio.Lock()
 
     # --- the control socket's crew ---
 
@@ -88,7 +90,22 @@ class Slots:
         self._suspects[session.pid] = time.monotonic()
         self._wake.set()
 
+    def leaving(self, session: WorkerSession) -> None:
+        """Its successor, if it has one; a newcomer is only let in when it is ready."""
+        slot = self._slots.get(session.slot)
+        newcomer = slot.session if slot is not None and slot.rolling else None
+        ready = newcomer is not None and newcomer is not session and newcomer.ready
+        session.send({"do": "successor", "worker_id": newcomer.worker_id if newcomer and ready else None})
+
+    def handed(self, session: WorkerSession, report: dict[str, Any]) -> None:
+        slot = self._slots.get(session.slot)
+        if slot is not None:
+            slot.handed = report
+
     # --- replacement ---
+
+    def __getitem__(self, name: str) -> Slot:
+        return self._slots[name]
 
     async def keep(self) -> None:
         """Replace who dies, until the server stops."""
@@ -98,25 +115,6 @@ class Slots:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), tick)
             self._wake.clear()
-
-    async def restart(self, name: str, *, overlap: bool, seconds: float) -> WorkerSession:
-        """Replace one slot's living worker and wait for the newcomer to be ready; raises NotReady.
-
-        `overlap`: the newcomer starts first, and Sanic ends the old one once the newcomer has
-        *acknowledged*, which is before it is ready. The only place that asks for such a restart.
-        """
-        async with self._restarting:
-            slot = self._slots[name]
-            old = slot.process.pid
-            self._tell(slot, ":STARTUP_FIRST" if overlap else "")
-            try:
-                async with asyncio.timeout(seconds):
-                    while not (slot.session and slot.session.ready and slot.session.pid != old):
-                        slot.changed.clear()
-                        await slot.changed.wait()
-            except TimeoutError:
-                raise NotReady(f"the new worker of slot {name} is not ready after {seconds} s") from None
-            return slot.session
 
     def names(self) -> list[str]:
         return sorted(self._slots)
@@ -138,6 +136,8 @@ class Slots:
         now = time.monotonic()
         for name, slot in self._present():
             pid, code = slot.process.pid, slot.process.exitcode
+            if slot.rolling:
+                continue
             if code is None:
                 self._end_if_stuck(pid, now)
             else:

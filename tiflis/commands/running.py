@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tiflis.arbiter.control import Message, NoServer, request
+from tiflis.arbiter.control import NoServer, request
+from tiflis.arbiter.lines import Message
 from tiflis.arbiter.run_folder import RunFolder
 from tiflis.config import load
 

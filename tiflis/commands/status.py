@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tiflis.arbiter.control import Message
+from tiflis.arbiter.lines import Message
 from tiflis.commands import running
 
 NAME = "status"

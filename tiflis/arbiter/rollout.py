@@ -1,0 +1,120 @@
+"""The rolling restart: one worker after the other is replaced by one that runs the code now on disk.
+
+A newcomer is started beside the old worker. Only when it is ready does the old one end, and on its way out it
+hands its sockets over. A newcomer that does not become ready is ended, and the old worker stays.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+from tiflis.arbiter.control import Message, WorkerSession
+from tiflis.arbiter.processes import is_alive
+from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
+from tiflis.arbiter.slots import NotReady, Slot, Slots
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.02
+
+
+class Rollout:
+    """Replaces all workers; never two rollouts at once, and nobody else restarts anything meanwhile."""
+
+    def __init__(self, slots: Slots, manager: SteadyManager, ready_seconds: float, end_seconds: float) -> None:
+        """``ready_seconds``: for a newcomer; ``end_seconds``: for an old worker to hand over and end."""
+        self._slots, self._manager = slots, manager
+        self._ready_seconds, self._end_seconds = ready_seconds, end_seconds
+        self.running = False
+
+    async def command(self, _: Message) -> Message:
+        """The control socket's ``reload``."""
+        if self.running:
+            return {"complete": False, "reason": "a reload is under way already", "workers": []}
+        workers = await self.roll()
+        complete = all(worker["replaced"] and not worker["fell_back"] for worker in workers)
+        return {"complete": complete, "workers": workers}
+
+    async def roll(self) -> list[dict[str, Any]]:
+        """One report for each worker, in their order; stops at the first that cannot be replaced."""
+        self.running = True
+        began = time.monotonic()
+        reports: list[dict[str, Any]] = []
+        try:
+            async with self._slots.restarting:
+                for name in self._slots.names():
+                    if self._manager.stopping:
+                        break
+                    reports.append(await self._replace(name))
+                    if not reports[-1]["replaced"]:
+                        break
+        finally:
+            self.running = False
+        log.info("reload ended", extra={"seconds": round(time.monotonic() - began, 2), "workers": len(reports)})
+        return reports
+
+    async def _replace(self, name: str) -> dict[str, Any]:
+        slot = self._slots[name]
+        old, old_pid = slot.session, slot.process.pid
+        slot.rolling = True
+        report: dict[str, Any] = {
+            "slot": name, "old_pid": old_pid, "new_pid": None, "replaced": False, "handed": 0, "fell_back": 0,
+        }  # fmt: skip
+        try:
+            newcomer = await self._start(slot, old)
+            report |= {"new_pid": newcomer.pid, "worker": newcomer.worker_id}
+            await self._end_old(slot, old_pid)
+            report |= {"replaced": True, **slot.handed}
+        except NotReady as problem:
+            log.error("worker not replaced, the old one stays", extra={"slot": name, "reason": str(problem)})
+            await self._undo(slot, old)
+            report["reasons"] = [str(problem)]
+        finally:
+            slot.rolling = False
+            slot.handed = {}
+        return report
+
+    async def _start(self, slot: Slot, old: WorkerSession | None) -> WorkerSession:
+        """The newcomer, ready. Raises NotReady."""
+        self._manager.monitor_publisher.send(f"{ROLL}:{slot.process.name}")
+        try:
+            async with asyncio.timeout(self._ready_seconds):
+                while True:
+                    session = slot.session
+                    if session is not None and session is not old and session.ready:
+                        return session
+                    self._look_whether_dead(slot, old)
+                    slot.changed.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(slot.changed.wait(), LOOK_SECONDS)
+        except TimeoutError:
+            raise NotReady(f"the new worker is not ready after {self._ready_seconds:g} s") from None
+
+    def _look_whether_dead(self, slot: Slot, old: WorkerSession | None) -> None:
+        started = old is None or slot.process.pid != old.pid
+        if started and slot.process.exitcode is not None:
+            raise NotReady(f"the new worker ended at its start with code {slot.process.exitcode}")
+
+    async def _end_old(self, slot: Slot, pid: int) -> None:
+        """Have the old worker hand over and end; one that hangs is killed."""
+        old = self._manager.old_process(slot.process.name)
+        if old is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            old.terminate()
+        end = time.monotonic() + self._end_seconds
+        while old.is_alive() and is_alive(pid):
+            if time.monotonic() > end:
+                log.error("old worker does not end, killed", extra={"pid": pid})
+                old.kill()
+            await asyncio.sleep(LOOK_SECONDS)
+        self._manager.forget_old(slot.process.name)
+
+    async def _undo(self, slot: Slot, old: WorkerSession | None) -> None:
+        """End the newcomer and have the slot be the old worker's again."""
+        self._manager.monitor_publisher.send(f"{UNROLL}:{slot.process.name}")
+        while self._manager.old_process(slot.process.name) is not None and not self._manager.stopping:
+            await asyncio.sleep(LOOK_SECONDS)
+        slot.session = old

@@ -1,0 +1,55 @@
+"""What signals do in the main process before Sanic takes them, and in workers after it did."""
+
+import logging
+import multiprocessing
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from sanic import Sanic
+
+log = logging.getLogger(__name__)
+
+
+def stop_early() -> None:
+    """Until Sanic's manager takes the signals, let them end main at once; also from `prepare` on.
+
+    Nothing needs an orderly end yet. The process of Sanic's shared state would get none: an exception
+    out of its start makes the interpreter wait for it for ever, and without one it stays behind.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
+def take_signals(app: Sanic[Any, Any]) -> None:
+    """Let SIGINT and SIGTERM stop this worker once, however often they come.
+
+    Sanic removes its handlers before its stop listeners run, so that a second signal (Ctrl+C reaches
+    a worker from the terminal and from main; systemd signals every process) breaks off the drain.
+    Handlers that the loop does not know stay. They only wake the loop, which then stops as Sanic means
+    it: stop listeners, then up to GRACEFUL_SHUTDOWN_TIMEOUT for requests under way. `app.stop` cancels
+    at once what was started with `app.add_task`: a drain must not depend on such tasks.
+    """
+    loop = app.loop
+    stopping = False
+
+    def once(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            loop.call_soon_threadsafe(app.stop, False)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        signal.signal(number, once)
+
+
+def note_hangup(number: int, frame: FrameType | None) -> None:
+    log.info("hangup ignored")
