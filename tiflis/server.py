@@ -6,6 +6,7 @@ from sanic import Sanic
 
 from tiflis import logs
 from tiflis.arbiter.lifecycle import Arbiter
+from tiflis.arbiter.signals import stop_early
 from tiflis.config import Settings, load
 from tiflis.service import Service
 from tiflis.web import upgrade
@@ -24,6 +25,7 @@ class TiflisApp(Sanic[Any, Any]):
 
     def prepare(self, host: str | None = None, port: int | None = None, **options: Any) -> None:
         settings: Settings = self.ctx.settings
+        stop_early()
         options["backlog"] = BACKLOG
         options["motd"] = False
         options["protocol"] = PatientHttp
