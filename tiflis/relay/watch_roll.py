@@ -98,25 +98,35 @@ class WatchRoll:
                 )
                 await asyncio.sleep(RECOVERY_PAUSE)
 
-    async def release(self) -> None:
-        """End orderly: what is queued is stored, and the next home goes on without a gap. The caller sets
-        the deadline; what is delivered before the end is taken along, what comes after it is not."""
+    def expect_gap(self) -> None:
+        """The last home could not write everything down (``release`` said so): announce a gap."""
+        self._early_lost = True
+
+    async def release(self) -> bool:
+        """End orderly: what is queued is stored, and the next home goes on without a gap, if all went well.
+        The caller sets the deadline; what is delivered before the end is taken along, nothing after it."""
+        written = True
         if self._early:
             with contextlib.suppress(SendFailed):
                 await self._ready()
+            written = not self._early
         await self._stop()
-        with contextlib.suppress(StoreUnavailable, Fenced):
-            await self._write_down()
+        try:
+            written = await self._write_down() and written
+        except (StoreUnavailable, Fenced):
+            written = False
         self._deaf = True
+        return written
 
-    async def _write_down(self) -> None:
+    async def _write_down(self) -> bool:
         if not self._watches and self._journal.idle:
-            return
+            return True
         for _ in range(LAST_WRITES):
             await self._journal.flush(orderly=True)
             if self._journal.idle:
-                return
+                return True
         await self._journal.flush()  # they will not stop talking: the next home has to expect a gap
+        return False
 
     async def close(self) -> None:
         """End at once: another home has the tunnel, or will find a gap."""
