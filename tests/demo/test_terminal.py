@@ -9,7 +9,8 @@ import pytest
 from tests.demo.device import Device
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.terminal import BUFFER_SIZE, CHUNK, OutputBuffer
+from tiflis.demo.output_buffer import BUFFER_SIZE, OutputBuffer
+from tiflis.demo.terminal import CHUNK
 from tiflis.demo.workstation import DemoWorkstation, Options
 
 

@@ -57,6 +57,20 @@ async def test_heartbeat_is_acknowledged(device: Device) -> None:
     assert ack["workstation_uptime_ms"] >= 0
 
 
+async def test_a_lone_surrogate_breaks_nothing(device: Device) -> None:
+    await device.send(r'{"type":"supervisor.command","id":"x","payload":{"command":"a\ud83d b"}}')
+    assert (await device.next("supervisor.user_message"))["payload"]["content"] == "a\ud83d b"
+    assert (await device.answer("supervisor.output"))[-1]["payload"]["is_complete"]
+
+
+async def test_a_bug_in_a_handler_costs_one_message_only(
+    device: Device, workstation: DemoWorkstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workstation.desk.sessions, "find", None)
+    await device.send({"type": "session.subscribe", "session_id": "x"})
+    assert (await device.ask("heartbeat"))["type"] == "heartbeat.ack"
+
+
 async def test_an_unknown_type_is_an_error_with_its_id(device: Device) -> None:
     assert (await device.ask("supervisor.dance"))["payload"]["code"] == "INVALID_PAYLOAD"
 

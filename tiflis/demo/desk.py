@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 
 from tiflis.demo import catalogue
 from tiflis.demo.chat import Chat, Stage
 from tiflis.demo.devices import Devices
 from tiflis.demo.history import History
+from tiflis.demo.output_buffer import Output
 from tiflis.demo.sessions import Session, Sessions
 from tiflis.demo.speaker import Speaker
-from tiflis.demo.terminal import Output, ShellMaker, Terminal
-from tiflis.demo.wire import SUPERVISOR, Message
+from tiflis.demo.terminal import ShellMaker, Terminal
+from tiflis.demo.wire import SUPERVISOR, Message, encode
 
 
 class Desk:
@@ -35,8 +35,7 @@ class Desk:
         self._send(message)
 
     def send_to(self, device_id: str, message: Message) -> None:
-        payload = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-        self._send({"type": "forward.to_device", "device_id": device_id, "payload": payload})
+        self._send({"type": "forward.to_device", "device_id": device_id, "payload": encode(message)})
 
     def show(self, session_id: str, message: Message) -> None:
         """To those who look at the session."""

@@ -145,8 +145,10 @@ class TunnelLink:
             if message.get("type") == "error":
                 raise RegistrationRefused(str(payload.get("code")), str(payload.get("message")))
             if message.get("type") == "workstation.registered":
-                tunnel_id, public_url = str(payload["tunnel_id"]), str(payload.get("public_url") or self.url)
-                return Registration(tunnel_id, public_url, payload.get("restored") is True)
+                tunnel_id, public_url = payload.get("tunnel_id"), payload.get("public_url")
+                if not isinstance(tunnel_id, str):
+                    raise ValueError("registered without a tunnel id")
+                return Registration(tunnel_id, str(public_url or self.url), payload.get("restored") is True)
 
     async def _serve(self, socket: ClientConnection) -> None:
         """Reads until the socket ends; whatever fails first ends the others."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tiflis.demo.catalogue import Opening
 from tiflis.demo.desk import Desk
+from tiflis.demo.output_buffer import BUFFER_SIZE
 from tiflis.demo.prompts import Reply, take_prompt
-from tiflis.demo.terminal import BUFFER_SIZE
-from tiflis.demo.wire import Message, Request, present, response
+from tiflis.demo.wire import Message, Request, response
 
 
 def list_sessions(desk: Desk, request: Request, reply: Reply) -> None:
@@ -46,8 +46,7 @@ def command(desk: Desk, request: Request, reply: Reply) -> None:
 
 
 def cancel(desk: Desk, request: Request, reply: Reply) -> None:
-    cancelled = desk.supervisor.cancel(desk.supervisor_speaker.output)
-    reply(response(request, **present(cancelled=cancelled)))
+    reply(response(request, cancelled=desk.supervisor.cancel(desk.supervisor_speaker.output)))
 
 
 def clear_context(desk: Desk, request: Request, reply: Reply) -> None:

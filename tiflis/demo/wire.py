@@ -72,7 +72,13 @@ class Request:
 
 
 def encode(message: Message) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    """JSON that UTF-8 can carry: lone surrogates, which a device may send escaped, leave escaped."""
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(message, separators=(",", ":"))
+    return text
 
 
 def present(**fields: Any) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from tiflis.demo.pairing import Pairing
 from tiflis.demo.prompts import Reply
 from tiflis.demo.pty_shell import PtyShell
 from tiflis.demo.sound import SoundShelf
-from tiflis.demo.terminal import ShellMaker, ToyTerminal
+from tiflis.demo.terminal import ShellMaker
+from tiflis.demo.toy_terminal import ToyTerminal
 from tiflis.demo.wire import (
     INVALID_PAYLOAD,
     UNAUTHENTICATED,
@@ -27,6 +29,8 @@ from tiflis.demo.wire import (
     error,
     session_error,
 )
+
+log = logging.getLogger("tiflis.demo")
 
 Handler = Callable[[Desk, Request, Reply], None]
 
@@ -175,11 +179,14 @@ class DemoWorkstation:
         self._changed.set()
 
     def _message(self, message: Message) -> None:
-        self._listeners.message(message)
-        self._dispatch(Request.read(message), message)
+        try:
+            self._listeners.message(message)
+            self._dispatch(Request.read(message))
+        except Exception:  # one message's bug must not take the link along
+            log.exception("message failed")
         self._changed.set()
 
-    def _dispatch(self, request: Request, message: Message) -> None:
+    def _dispatch(self, request: Request) -> None:
         if request.type == "auth":
             answer = general_requests.authenticate(
                 self.desk, request, self.link.credentials.name, self.link.credentials.auth_key
