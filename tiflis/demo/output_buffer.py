@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tiflis.demo.wire import TERMINAL, Message
 
-BUFFER_SIZE = 512 * 2**10  # characters; `big` does not fit, on purpose
+BUFFER_SIZE = 512 * 2**10  # characters: the 10,000 lines of `big` and a little more
 BUFFER_MESSAGES = 5_000
 REPLAY_PAGE = 200
 LARGEST_REPLAY = 1_000
