@@ -8,10 +8,12 @@ from collections.abc import Callable
 from nats.aio.client import Client
 
 from tiflis.bus import subjects
-from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.bus.connection import close, connect
+from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.follower import Follower
+from tiflis.bus.link import Link
 from tiflis.bus.record import Record, decode, encode
-from tiflis.bus.store import Failure, Store, WrongRevision, reason_of
+from tiflis.bus.store import Entry, Store, WrongRevision
 
 __all__ = ["Conflict", "Directory", "DirectoryUnavailable", "Record"]
 
@@ -24,7 +26,6 @@ ANSWER_SECONDS = 2.0
 """For one read or write, all attempts together."""
 MARGIN_SECONDS = 0.15
 """Left for the loop, so that callers see the above kept."""
-PAUSE_SECONDS = 0.1
 
 
 def _nobody(_tunnel_id: str, _record: Record | None) -> None:
@@ -35,10 +36,14 @@ class Directory:
     """The directory as this worker sees it: `get` from memory, `read` and `put` at the store."""
 
     def __init__(self, urls: str, name: str, bucket: str = BUCKET, replicas: int = 3) -> None:
-        self._store = Store(urls, name, bucket, MAX_AGE_SECONDS, replicas)
-        self._follower = Follower(self._store, self)
+        self._urls = urls
+        self._name = name
+        self._link = Link(urls, name)
+        self._client: Client | None = None
+        self._store = Store(self._link, bucket, MAX_AGE_SECONDS, replicas)
+        self._follower = Follower(self._link, self._store, self)
         self._records: dict[str, Record] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
         self.started_empty = False
         self.on_change: Callable[[str, Record | None], None] = _nobody
@@ -47,46 +52,40 @@ class Directory:
 
     async def start(self, deadline: float = 10.0) -> None:
         """Connect and load all records; DirectoryUnavailable when that takes longer (it goes on trying)."""
-        if not self._tasks:
-            self._tasks = [
-                asyncio.create_task(self._keep_connected(), name="directory-connection"),
-                asyncio.create_task(self._follower.run(), name="directory-follower"),
-            ]
+        if self._task is None:
+            self._task = asyncio.create_task(self._follower.run(), name="directory-follower")
         try:
             async with asyncio.timeout(deadline):
+                await self._link.start(deadline)
                 await self._loaded.wait()
-        except TimeoutError:
-            raise DirectoryUnavailable(f"no directory within {deadline:g} s") from None
+                if self._client is None:
+                    self._client = await connect(self._urls, self._name, deadline)
+        except (TimeoutError, LinkUnavailable) as error:
+            raise DirectoryUnavailable(f"no directory within {deadline:g} s: {error}") from None
 
     async def close(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.close()
-
-    async def _keep_connected(self) -> None:
-        """The client reconnects by itself; this is for the first time, and for when it gave up."""
-        while True:
-            if self._store.lost_for_good:
-                self._store.connected.clear()
-                try:
-                    await self._store.connect()
-                except Failure as error:
-                    log.debug("directory unavailable", extra={"reason": reason_of(error)})
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.gather(task, return_exceptions=True)
+        await self._link.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await close(client)
 
     @property
     def connection(self) -> Client:
-        """The connection to NATS, for others who keep something in JetStream. DirectoryUnavailable."""
-        return self._store.client
+        """A connection for others who keep something in JetStream. DirectoryUnavailable before the start."""
+        if self._client is None:
+            raise DirectoryUnavailable("the directory is not connected")
+        return self._client
 
     # -- records
 
     @property
     def ready(self) -> bool:
         """Connected, and `get` is as new as the store."""
-        return self._follower.current and self._store.connected.is_set()
+        return self._follower.current and self._link.up
 
     def get(self, tunnel_id: str) -> Record | None:
         """From memory: as new as the last change that we heard of."""
@@ -130,11 +129,10 @@ class Directory:
         self._remember(stored)
         return stored
 
-    def _current(self, tunnel_id: str, entry: object) -> Record | None:
-        value, revision = entry if isinstance(entry, tuple) else (None, 0)
-        if value is None:
+    def _current(self, tunnel_id: str, entry: Entry | None) -> Record | None:
+        if entry is None or entry.value is None:
             return None
-        current = self._decode(tunnel_id, value, revision)
+        current = self._decode(tunnel_id, entry.value, entry.revision)
         if current is not None:
             self._remember(current)
         return current

@@ -5,20 +5,20 @@ import contextlib
 import logging
 from typing import Protocol
 
-from nats.aio.msg import Msg
-from nats.js import api
-
-from tiflis.bus.store import Failure, Store, reason_of, value_of
+from tiflis.bus.errors import BusError, LinkUnavailable
+from tiflis.bus.jetstream import Document, StoreRefused, header
+from tiflis.bus.link import Link, Listener
+from tiflis.bus.store import REQUEST_SECONDS, Store, value_of
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1
 SILENCE_SECONDS = 3.0
 """Three heartbeats: then the consumer is gone and another one takes over where it stopped."""
-LOOK_SECONDS = 0.25
 PAUSE_SECONDS = 0.1
-ABANDONED_SECONDS = 30.0
+ABANDONED_SECONDS = 30
 """The server removes a consumer that nobody listens to."""
+_NANOSECONDS = 1_000_000_000
 
 
 class Audience(Protocol):
@@ -34,7 +34,7 @@ class Audience(Protocol):
         """All that is stored has been told; with `keys`, these are all that there are."""
 
 
-class _Broken(Exception):
+class _Broken(BusError):
     """This consumer cannot be trusted any more."""
 
 
@@ -45,7 +45,8 @@ class Follower:
     begins behind the last revision seen, or from the start when the bucket is another one.
     """
 
-    def __init__(self, store: Store, audience: Audience) -> None:
+    def __init__(self, link: Link, store: Store, audience: Audience) -> None:
+        self._link = link
         self._store = store
         self._audience = audience
         self._seen = 0
@@ -54,97 +55,124 @@ class Follower:
         self._delivered = 0
         self._heard_at = 0.0
         self._fault = ""
+        self._disturbed = asyncio.Event()
         self.current = False
+        link.listen(Listener(on_up=self._link_up, on_down=self._link_down))
 
     async def run(self) -> None:
         """Follow until cancelled."""
         while True:
             try:
-                await self._store.connected.wait()
                 await self._follow()
-            except (*Failure, _Broken) as error:
-                log.debug("directory watch renewed", extra={"reason": str(error) or reason_of(error)})
+            except (LinkUnavailable, StoreRefused, _Broken) as error:
+                log.debug("directory watch ended", extra={"reason": str(error)})
             except Exception:  # outermost frame of this task
                 log.exception("directory watch failed")
             self.current = False
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """A moment; less when the link comes up."""
+        self._disturbed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await self._disturbed.wait()
+
+    def _link_up(self) -> None:
+        self._disturbed.set()
+
+    def _link_down(self) -> None:
+        self.current = False
+        self._break("the bus went away")
+
+    def _break(self, fault: str) -> None:
+        self._fault = self._fault or fault
+        self._disturbed.set()
 
     async def _follow(self) -> None:
-        """One consumer's life."""
-        info = await self._store.ensure()
-        self._position(info)
-        inbox = self._store.client.new_inbox()
-        self._delivered, self._fault = 0, ""
-        subscription = await self._store.client.subscribe(inbox, cb=self._message)
+        """One consumer's life; ends by raising."""
+        self._fault = ""
+        self._disturbed.clear()
+        self._position(await self._store.ensure(self._link.clustered))
+        self._delivered = 0
+        inbox = self._store.jetstream.requests.new_inbox()
+        sid = self._link.subscribe_whole(inbox, self._message)
         try:
-            consumer = await self._store.jetstream().add_consumer(self._store.stream, self._config(inbox))
-            if not consumer.num_pending:
+            request = {"stream_name": self._store.stream, "config": self._config(inbox)}
+            consumer = await self._store.jetstream.call(
+                f"CONSUMER.CREATE.{self._store.stream}", request, REQUEST_SECONDS
+            )
+            if not consumer.get("num_pending") and not self._delivered:
                 self._caught_up()
-            await self._attend(self._store.reconnects)
+            await self._attend()
         finally:
-            with contextlib.suppress(*Failure):
-                await subscription.unsubscribe()
+            self._link.unsubscribe(sid)
 
-    def _position(self, info: api.StreamInfo) -> None:
+    def _position(self, info: Document) -> None:
         """Go on where we were, or from the start if this is not the bucket we know."""
-        created = str(info.created)
-        if self._seen and (created != self._created or info.state.last_seq < self._seen):
+        created = str(info["created"])
+        if self._seen and (created != self._created or info["state"]["last_seq"] < self._seen):
             self._seen = 0
             self._audience.replaced()
         if self._seen == 0:
             self._keys = set()
         self._created = created
 
-    def _config(self, inbox: str) -> api.ConsumerConfig:
-        return api.ConsumerConfig(
-            deliver_subject=inbox,
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self._seen + 1,
-            ack_policy=api.AckPolicy.NONE,
-            max_deliver=1,
-            idle_heartbeat=HEARTBEAT_SECONDS,
-            inactive_threshold=ABANDONED_SECONDS,
-            num_replicas=1,
-            mem_storage=True,
-        )
+    def _config(self, inbox: str) -> Document:
+        return {
+            "deliver_subject": inbox,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._seen + 1,
+            "ack_policy": "none",
+            "max_deliver": 1,
+            "replay_policy": "instant",
+            "idle_heartbeat": HEARTBEAT_SECONDS * _NANOSECONDS,
+            "inactive_threshold": ABANDONED_SECONDS * _NANOSECONDS,
+            "num_replicas": 1,
+            "mem_storage": True,
+        }
 
-    async def _attend(self, reconnects: int) -> None:
-        """Watch over the consumer; returns by raising."""
+    async def _attend(self) -> None:
+        """Watch over the consumer."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            if self._store.reconnects != reconnects or not self._store.connected.is_set():
-                raise _Broken("reconnected")
-            if self._fault:
-                raise _Broken(self._fault)
-            if loop.time() - self._heard_at > SILENCE_SECONDS:
+        while not self._fault:
+            left = self._heard_at + SILENCE_SECONDS - loop.time()
+            if left <= 0:
                 raise _Broken("silence")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._disturbed.wait()
+        raise _Broken(self._fault)
 
-    async def _message(self, message: Msg) -> None:
+    # -- what the consumer delivers
+
+    def _message(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         if self._fault:
             return
-        if not message.reply or not message.reply.startswith("$JS.ACK."):
-            self._heartbeat(message)
+        if not reply.startswith(b"$JS.ACK."):
+            self._heartbeat(headers)
             return
-        meta = message.metadata
-        if meta.sequence.consumer != self._delivered + 1:
-            self._fault = "gap"
+        # $JS.ACK.[domain.account.]stream.consumer.delivered.sequence.number.time.pending[.token]
+        words = reply.split(b".")
+        first = 5 if len(words) == 9 else 7
+        revision, number, _, pending = (int(word) for word in words[first : first + 4])
+        if number != self._delivered + 1:
+            self._break("gap")
             return
-        self._delivered += 1
-        self._apply(message, meta.sequence.stream)
-        if meta.num_pending == 0:
+        self._delivered = number
+        self._apply(subject.decode(), value_of(headers, payload), revision)
+        if pending == 0:
             self._caught_up()
 
-    def _heartbeat(self, message: Msg) -> None:
-        last = (message.headers or {}).get("Nats-Last-Consumer")
+    def _heartbeat(self, headers: bytes) -> None:
+        last = header(headers, "Nats-Last-Consumer")
         if last is not None and int(last) != self._delivered:
-            self._fault = "gap before a heartbeat"
+            self._break("gap before a heartbeat")
 
-    def _apply(self, message: Msg, revision: int) -> None:
-        key = message.subject.removeprefix(self._store.prefix)
-        value = value_of(message.data, message.headers)
+    def _apply(self, subject: str, value: bytes | None, revision: int) -> None:
+        key = subject.removeprefix(self._store.prefix)
         self._seen = revision
         if self._keys is not None and value is not None:
             self._keys.add(key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.nats_protocol import Handler, NatsProtocol
+from tiflis.bus.nats_protocol import Handler, NatsProtocol, WholeHandler
 from tiflis.bus.servers import Server, ServerPool, default_tls
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Link:
         self._tls = tls
         self._listeners = [Listener(on_up, on_down)]
         self._handlers: dict[bytes, Handler] = {}
+        self._whole_handlers: dict[bytes, WholeHandler] = {}
         self._subscriptions: dict[bytes, _Subscription] = {}
         self._last_sid = 0
         self._protocol: NatsProtocol | None = None
@@ -73,6 +74,7 @@ class Link:
         self._came_up = asyncio.Event()
         self._last_failure = "no attempt yet"
         self.up = False
+        self.clustered = False  # the server belongs to a cluster
         self.max_payload = DEFAULT_MAX_PAYLOAD
 
     # -- life
@@ -126,6 +128,11 @@ class Link:
         """As `publish`, for a payload of `size` bytes that lies in parts; False when it was dropped."""
         return self._protocol is not None and self._protocol.publish(subject, size, parts)
 
+    def publish_whole(self, subject: str, reply: str, headers: bytes, payload: bytes) -> None:
+        """As `publish`, with a reply subject and headers (in their wire form, or empty)."""
+        if self._protocol is not None:
+            self._protocol.publish_whole(subject.encode(), reply.encode(), headers, payload)
+
     def flush_writes(self) -> None:
         """Hand over to the kernel now instead of at the end of this loop turn."""
         if self._protocol is not None:
@@ -133,20 +140,32 @@ class Link:
 
     def subscribe(self, subject: str, handler: Handler, queue: str | None = None) -> int:
         """Call `handler(subject, payload)` for each message, also after a reconnect; returns the `sid`."""
-        self._last_sid += 1
-        sid = b"%d" % self._last_sid
+        sid = self._next_sid()
         self._handlers[sid] = handler
-        self._subscriptions[sid] = subscription = _Subscription(subject, queue)
+        return self._subscribe(sid, _Subscription(subject, queue))
+
+    def subscribe_whole(self, subject: str, handler: WholeHandler) -> int:
+        """As `subscribe`, for a handler that wants reply subject and headers too."""
+        sid = self._next_sid()
+        self._whole_handlers[sid] = handler
+        return self._subscribe(sid, _Subscription(subject, None))
+
+    def _next_sid(self) -> bytes:
+        self._last_sid += 1
+        return b"%d" % self._last_sid
+
+    def _subscribe(self, sid: bytes, subscription: _Subscription) -> int:
+        self._subscriptions[sid] = subscription
         if self._protocol is not None:
             self._protocol.write(subscription.line(sid))
-        return self._last_sid
+        return int(sid)
 
     def unsubscribe(self, sid: int) -> None:
         """No call any more from now on."""
         key = b"%d" % sid
-        known = self._handlers.pop(key, None)
-        self._subscriptions.pop(key, None)
-        if known is not None and self._protocol is not None:
+        self._handlers.pop(key, None)
+        self._whole_handlers.pop(key, None)
+        if self._subscriptions.pop(key, None) is not None and self._protocol is not None:
             self._protocol.write(b"UNSUB %b\r\n" % key)
 
     async def flush(self, deadline: float = 2.0) -> None:
@@ -166,6 +185,7 @@ class Link:
     def informed(self, info: dict[str, Any]) -> None:
         """INFO came, at the start or because the cluster changed."""
         self.max_payload = int(info.get("max_payload") or DEFAULT_MAX_PAYLOAD)
+        self.clustered = "cluster" in info
         self._pool.learn(info.get("connect_urls") or ())
         if info.get("ldm") and len(self._pool) > 1 and self._protocol is not None:
             log.info("bus server is leaving, changing over")
@@ -201,7 +221,7 @@ class Link:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_SECONDS):
             _, protocol = await loop.create_connection(
-                lambda: NatsProtocol(self, self._handlers), server.host, server.port
+                lambda: NatsProtocol(self, self._handlers, self._whole_handlers), server.host, server.port
             )
             try:
                 await self._introduce(protocol, server)

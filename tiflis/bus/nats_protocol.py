@@ -12,6 +12,8 @@ from tiflis.bus.errors import LinkUnavailable
 
 Handler = Callable[[bytes, bytes], None]
 """Called with subject and payload, inside the loop turn in which they were read."""
+WholeHandler = Callable[[bytes, bytes, bytes, bytes], None]
+"""The same with subject, reply subject, headers and payload."""
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,14 @@ class Owner(Protocol):
 class NatsProtocol(asyncio.Protocol):
     """Parses what the server sends and calls the handlers; makes one write of what we send in a loop turn."""
 
-    def __init__(self, owner: Owner, handlers: dict[bytes, Handler]) -> None:
+    def __init__(
+        self, owner: Owner, handlers: dict[bytes, Handler], whole_handlers: dict[bytes, WholeHandler]
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._owner = owner
         self._handlers = handlers
+        self._whole_handlers = whole_handlers
         self._out: list[bytes | memoryview] = []
         self._scheduled = False
         self._parts: list[bytes] = []
@@ -127,19 +132,27 @@ class NatsProtocol(asyncio.Protocol):
                 if stop + 2 > end:
                     return pos, stop + 2 - pos
                 pos = stop + 2
-                if first == _HMSG:
-                    start += int(words[-2])
+                body = start + int(words[-2]) if first == _HMSG else start
                 handler = handlers.get(words[2])
-                if handler is not None:
-                    try:
-                        handler(words[1], data[start:stop])
-                    except Exception:  # outermost frame: a handler's mistake must not cost the link
-                        log.exception("bus handler failed")
+                try:
+                    if handler is not None:
+                        handler(words[1], data[body:stop])
+                    else:
+                        self._whole(words, data[start:body], data[body:stop])
+                except Exception:  # outermost frame: a handler's mistake must not cost the link
+                    log.exception("bus handler failed")
             else:
                 line = data[pos:line_end]
                 pos = line_end + 2
                 self._control(line)
         return pos, 0
+
+    def _whole(self, words: list[bytes], headers: bytes, payload: bytes) -> None:
+        handler = self._whole_handlers.get(words[2])
+        if handler is not None:
+            sizes = 2 if headers else 1
+            reply = words[3] if len(words) == 4 + sizes else b""
+            handler(words[1], reply, headers, payload)
 
     def _control(self, line: bytes) -> None:
         if line == _PING:
@@ -181,6 +194,15 @@ class NatsProtocol(asyncio.Protocol):
             self._scheduled = True
             self._loop.call_soon(self.flush_writes)
         return True
+
+    def publish_whole(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        """One message with a reply subject, and headers unless they are empty."""
+        size = len(headers) + len(payload)
+        if headers:
+            line = b"HPUB %b %b %d %d\r\n" % (subject, reply, len(headers), size)
+        else:
+            line = b"PUB %b %b %d\r\n" % (subject, reply, size)
+        self.write(b"".join((line, headers, payload, b"\r\n")))
 
     def flush_writes(self) -> None:
         """Write what has been collected now. Harmless when nothing has."""

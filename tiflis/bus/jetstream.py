@@ -1,0 +1,104 @@
+"""Requests over a link, and the few calls of JetStream's interface that the directory needs."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+from tiflis.bus.errors import BusError, LinkUnavailable
+from tiflis.bus.link import Link, Listener
+
+_NO_RESPONDERS = b"NATS/1.0 503"
+NOT_FOUND = 404
+
+Document = dict[str, Any]
+
+
+class StoreRefused(BusError):
+    """JetStream answered with an error: its HTTP-like `code`, and the finer `reason` (err_code)."""
+
+    def __init__(self, error: Document) -> None:
+        super().__init__(str(error.get("description", "refused")))
+        self.code = int(error.get("code", 0))
+        self.reason = int(error.get("err_code", 0))
+
+
+class Requests:
+    """Questions with one answer each, over one inbox."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._inbox = f"_INBOX.{secrets.token_hex(11)}"
+        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self._last = 0
+        link.subscribe_whole(f"{self._inbox}.*", self._answered)
+        link.listen(Listener(on_down=self._link_down))
+
+    def new_inbox(self) -> str:
+        """A subject of our own that nobody else knows."""
+        return f"_INBOX.{secrets.token_hex(11)}"
+
+    async def ask(self, subject: str, payload: bytes, seconds: float, headers: bytes = b"") -> bytes:
+        """The answer, or LinkUnavailable when the link is down, nobody listens, or none came in time."""
+        if not self._link.up:
+            raise LinkUnavailable("the bus is away")
+        self._last += 1
+        reply = f"{self._inbox}.{self._last}"
+        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[reply.encode()] = waiter
+        self._link.publish_whole(subject, reply, headers, payload)
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiter
+        except TimeoutError:
+            raise LinkUnavailable("no answer in time") from None
+        finally:
+            del self._waiting[reply.encode()]
+
+    def _answered(self, subject: bytes, _reply: bytes, headers: bytes, payload: bytes) -> None:
+        waiter = self._waiting.get(subject)
+        if waiter is None or waiter.done():
+            return
+        if headers.startswith(_NO_RESPONDERS):
+            waiter.set_exception(LinkUnavailable("JetStream is not there"))
+        else:
+            waiter.set_result(payload)
+
+    def _link_down(self) -> None:
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(LinkUnavailable("the bus went away"))
+
+
+class JetStream:
+    """JetStream's JSON interface."""
+
+    def __init__(self, link: Link) -> None:
+        self.requests = Requests(link)
+
+    async def call(self, name: str, request: Document, seconds: float) -> Document:
+        """One call of the interface. StoreRefused or LinkUnavailable."""
+        payload = json.dumps(request).encode() if request else b""
+        return _result(await self.requests.ask(f"$JS.API.{name}", payload, seconds))
+
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str], seconds: float) -> int:
+        """Store a message; returns its sequence in the stream."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        answer = await self.requests.ask(subject, payload, seconds, f"NATS/1.0\r\n{lines}\r\n".encode())
+        return int(_result(answer)["seq"])
+
+
+def _result(answer: bytes) -> Document:
+    document: Document = json.loads(answer)
+    if "error" in document:
+        raise StoreRefused(document["error"])
+    return document
+
+
+def header(headers: bytes, name: str) -> str | None:
+    """One header of a message in its wire form, or None."""
+    for line in headers.decode("utf-8", "replace").split("\r\n")[1:]:
+        key, _, value = line.partition(":")
+        if key.strip().lower() == name.lower():
+            return value.strip()
+    return None
