@@ -1,5 +1,6 @@
 """What the routes see of the worker: one object that is there before the worker is, and outlives it."""
 
+import asyncio
 import logging
 import os
 import time
@@ -8,7 +9,7 @@ from typing import Any
 
 from sanic import Sanic
 
-from tiflis.arbiter.control import MainLink
+from tiflis.arbiter.main_link import MainLink
 from tiflis.config import Settings
 from tiflis.protocol.errors import Starting
 from tiflis.web.health import State
@@ -33,7 +34,8 @@ class Service:
         """Register the listeners of the worker."""
         app.before_server_start(self._start)
         app.after_server_start(self._serve)
-        app.before_server_stop(self._stop)
+        app.before_server_stop(self._leave)
+        app.after_server_stop(self._stop)
 
     async def _start(self, app: Sanic[Any, Any]) -> None:
         # What the main process has put into the environment since these settings were read.
@@ -51,6 +53,18 @@ class Service:
         self._worker.ready = True
         self._main.ready()
         log.info("worker ready")
+
+    async def _leave(self, app: Sanic[Any, Any]) -> None:
+        """Before HTTP drains: a successor takes all sockets, or else their peers are told to go."""
+        worker, main = self._worker, self._main
+        if worker is None or main is None:
+            return
+        successor = await main.successor()
+        if successor is not None:
+            report = await worker.hand_over(successor)
+            main.tell_handed(report.summary())
+            await asyncio.sleep(self._settings.drain_window if report.fell_back else 0)
+        await worker.drain()
 
     async def _stop(self, app: Sanic[Any, Any]) -> None:
         if self._worker is not None:

@@ -1,7 +1,9 @@
 """One worker's life: start, ready, drain, gone."""
 
 import asyncio
+import gc
 import logging
+import resource
 import secrets
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from tiflis.bus.link import Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.watch_store import JetStreamWatchStore
 from tiflis.config import Settings
+from tiflis.handover import Report
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.claims import Claims
 from tiflis.relay.gate import Gate
@@ -27,6 +30,7 @@ from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
 from tiflis.relay.watch_queue import Bounds
+from tiflis.siblings import Siblings
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 
@@ -34,6 +38,7 @@ log = logging.getLogger(__name__)
 
 MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it takes a tunnel for homeless
 TIDY_SECONDS = 60.0
+SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
 
@@ -50,6 +55,7 @@ class Worker:
         self.draining = False
         self._bus_urls, self._siblings = bus_urls, siblings
         self._tasks = Tasks()
+        self.siblings: Siblings | None = None
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
@@ -68,8 +74,18 @@ class Worker:
         self._compose()
         self.presence.answer("status", self._own_status)
         self.presence.start()
+        if self.siblings is not None:
+            await self._join(self.siblings)
         await asyncio.sleep(MEETING_SECONDS)
         self._tasks.spawn(self._regularly())
+
+    async def _join(self, siblings: Siblings) -> None:
+        """Take sockets from the other workers of this host, and steer sockets to them."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        await siblings.start(room=int(files * SOCKETS_SHARE))
+        if self.settings.steering:
+            self.hub.steer = siblings.steer
+            self.hub.least_loaded = siblings.least_loaded
 
     def _compose(self) -> None:
         """Put the relay together."""
@@ -96,6 +112,8 @@ class Worker:
         self.directory.on_change = self.upkeep.directory_changed
         loop = asyncio.get_running_loop()
         self.sockets = Sockets(settings, self.id, self.cork, loop.time)
+        if settings.run_dir is not None:
+            self.siblings = Siblings(settings.run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
 
     def _table(self) -> Path | None:
@@ -117,6 +135,8 @@ class Worker:
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
+        if self.siblings is not None:
+            self.siblings.gone(worker_id)
 
     def worker_gone(self, worker_id: str) -> None:
         """The main process has seen it end: everybody should know at once."""
@@ -182,8 +202,14 @@ class Worker:
 
     # The end
 
-    async def stop(self) -> None:
-        """Tell everyone to go elsewhere, let what is queued leave, and let go of the bus."""
+    async def hand_over(self, successor: str) -> Report:
+        """All sockets to the worker that takes this one's place. This one accepts no more."""
+        assert self.siblings is not None
+        stop_accepting()
+        return await self.siblings.hand_over(successor, self.settings.handoff_timeout)
+
+    async def drain(self) -> None:
+        """Tell everyone who is still here to go elsewhere, and let what is queued leave."""
         self.draining, self.ready = True, False
         self.sockets.draining = True
         for socket in list(self.sockets.open.values()):
@@ -191,9 +217,25 @@ class Worker:
         end = time.monotonic() + self.settings.close_timeout
         while self.sockets.open and time.monotonic() < end:
             await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Let go of the tunnels and of the bus."""
         await self.upkeep.leave()
         await self.presence.stop()
         await self._tasks.close()
+        if self.siblings is not None:
+            await self.siblings.close()
         self.bus.close()
         await self.directory.close()
         await self.link.close()
+
+
+def stop_accepting() -> None:
+    """Close this process's copy of the listening socket; the other workers go on accepting.
+
+    Sanic has no handle on its server object, so it is looked up among all objects.
+    """
+    for candidate in gc.get_objects():
+        kind = type(candidate)
+        if kind.__name__ == "Server" and kind.__module__ in ("uvloop.loop", "asyncio.base_events"):
+            candidate.close()

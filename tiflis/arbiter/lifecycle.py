@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 from sanic import Sanic
@@ -27,6 +28,7 @@ from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
+from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
@@ -86,8 +88,9 @@ class Arbiter:
         _guard_shared_state(manager)
         self._start_bus()
         assert self._folder is not None
-        self._thread = ArbiterThread(self._folder, manager, self._describe)
+        self._thread = ArbiterThread(self._settings, self._folder, manager, self._describe)
         self._thread.start()
+        signal.signal(signal.SIGHUP, self._thread.hangup)
 
     def _main_stop(self, app: Sanic[Any, Any]) -> None:
         end_children(lambda: self._stop_seconds)  # none is left unless main failed
@@ -159,7 +162,11 @@ class Arbiter:
 class ArbiterThread:
     """The main process's only event loop, in a thread: main itself is busy in Sanic's manager."""
 
-    def __init__(self, folder: RunFolder, manager: SteadyManager, describe: Callable[[], Message]) -> None:
+    def __init__(
+        self, settings: Settings, folder: RunFolder, manager: SteadyManager, describe: Callable[[], Message]
+    ) -> None:
+        self._settings = settings
+        self._rollout: Rollout | None = None
         self._folder = folder
         self._manager = manager
         self._describe = describe
@@ -179,6 +186,11 @@ class ArbiterThread:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(THREAD_SECONDS)
 
+    def hangup(self, number: int, frame: FrameType | None) -> None:
+        """SIGHUP: replace the workers."""
+        if self._loop is not None and self._rollout is not None:
+            asyncio.run_coroutine_threadsafe(self._rollout.command({}), self._loop)
+
     def _run(self) -> None:
         try:
             # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
@@ -194,9 +206,8 @@ class ArbiterThread:
         control = _control_server(
             self._folder, slots, lambda: {**self._describe(), "workers": slots.describe()}
         )
-        rollout = Rollout(slots, self._manager, self._settings.ready_timeout, end_seconds(self._settings))
+        self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command
-        signal_reload(self._loop, rollout)
         await control.start()
         self._listening.set()
         keeping = asyncio.create_task(slots.keep())

@@ -10,10 +10,12 @@ import logging
 import time
 from typing import Any
 
-from tiflis.arbiter.control import Message, WorkerSession
+from tiflis.arbiter.control import WorkerSession
+from tiflis.arbiter.lines import Message
 from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
 from tiflis.arbiter.slots import NotReady, Slot, Slots
+from tiflis.config import Settings
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +25,11 @@ LOOK_SECONDS = 0.02
 class Rollout:
     """Replaces all workers; never two rollouts at once, and nobody else restarts anything meanwhile."""
 
-    def __init__(self, slots: Slots, manager: SteadyManager, ready_seconds: float, end_seconds: float) -> None:
-        """``ready_seconds``: for a newcomer; ``end_seconds``: for an old worker to hand over and end."""
+    def __init__(self, slots: Slots, manager: SteadyManager, settings: Settings) -> None:
         self._slots, self._manager = slots, manager
-        self._ready_seconds, self._end_seconds = ready_seconds, end_seconds
+        self._ready_seconds = settings.ready_timeout
+        # The longest that an old worker may take: hand over, drain what fell back, and finish HTTP.
+        self._end_seconds = settings.handoff_timeout + settings.drain_window + settings.shutdown_timeout
         self.running = False
 
     async def command(self, _: Message) -> Message:
@@ -52,7 +55,9 @@ class Rollout:
                         break
         finally:
             self.running = False
-        log.info("reload ended", extra={"seconds": round(time.monotonic() - began, 2), "workers": len(reports)})
+        log.info(
+            "reload ended", extra={"seconds": round(time.monotonic() - began, 2), "workers": len(reports)}
+        )
         return reports
 
     async def _replace(self, name: str) -> dict[str, Any]:

@@ -182,8 +182,8 @@ class SteadyManager(WorkerManager):
         state = dict(self.worker_state[name])
         self._old[name] = (process._current_process, state)
         process.set_state(ProcessState.RESTARTING, force=True)
-        process.spawn()
-        process.start()
+        process.spawn()  # type: ignore[no-untyped-call]  # Sanic's
+        process.start()  # type: ignore[no-untyped-call]  # Sanic's
         self.worker_state[name] = {
             **self.worker_state[name],
             "pid": process.pid,
@@ -202,7 +202,9 @@ class SteadyManager(WorkerManager):
         del self._old[name]
 
     def _named(self, name: str) -> WorkerProcess:
-        return next(process for process in self.transient_processes if process.name == name)
+        process: WorkerProcess
+        process = next(process for process in self.transient_processes if process.name == name)
+        return process
 
     def _handle_message(self, message: str) -> MonitorCycle | None:
         verb, _, name = message.partition(":")

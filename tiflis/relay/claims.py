@@ -104,6 +104,15 @@ class Claims:
             replace(record, home=self._me, online=True, generation=record.generation + 1)
         )
 
+    async def inherit(self, record: Record) -> Record:
+        """Take over a tunnel as it is. Raises Conflict, DirectoryUnavailable."""
+        return await self._directory.put(replace(record, home=self._me, generation=record.generation + 1))
+
+    def home_of(self, tunnel_id: str) -> str:
+        """The worker that is the tunnel's home as far as we have heard; empty if we have not."""
+        record = self._directory.get(tunnel_id)
+        return record.home if record else ""
+
     async def rewrite(self, record: Record, /, **changes: object) -> Record:
         """Change our own record, at the same generation. Raises Conflict, DirectoryUnavailable."""
         return await self._directory.put(replace(record, **changes))  # type: ignore[arg-type] # fields of Record

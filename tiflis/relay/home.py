@@ -46,7 +46,7 @@ class Desk(Protocol):
     """The tunnel's watches."""
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
-    async def release(self) -> None:
+    async def release(self) -> bool:
         """Write everything down for the next home; nothing more is queued here."""
 
     def deliver(self, text: bytes) -> None: ...
@@ -106,6 +106,7 @@ class Home:
         self._host = host
         self._requests = Requests(host.limits.request_memory, host.limits.requests_remembered)
         self._grace: Timer | None = None
+        self._in_grace = False  # when it was frozen
         self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
         self._held = False
@@ -401,9 +402,29 @@ class Home:
                 introduced=list(self.roster.introduced),
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
-                grace=self._grace is not None,
+                grace=self._grace is not None or self._in_grace,
             )
         )
+
+    def freeze(self) -> list[Wire]:
+        """Nothing moves from here on: the sockets of this tunnel in this worker, to be handed over."""
+        self._in_grace = self._grace is not None
+        self._end_grace()
+        for neighbour in self.neighbours:
+            neighbour.hold(True)
+        wires = [client.wire for client in self.clients()]
+        return [*wires, self.workstation.wire] if self.workstation is not None else wires
+
+    def thaw(self) -> None:
+        """The sockets are back."""
+        for neighbour in self.neighbours:
+            neighbour.hold(self._held)
+        if self._in_grace:
+            self._start_grace()
+
+    def neighbour_sockets(self) -> set[tuple[str, int]]:
+        """Clients elsewhere, as (worker, socket number)."""
+        return set().union(*(neighbour.sockets() for neighbour in self.neighbours))
 
     def retire(self) -> None:
         """From now on this is nobody's home; its owner moves the clients."""

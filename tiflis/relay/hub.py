@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from tiflis.bus.channel import Channel, ChannelHandler
@@ -37,6 +37,16 @@ GATHER_SECONDS = 1.5  # how long a workstation waits for clients on their way fr
 CALL_SECONDS = 10.0  # a watch's call at a home elsewhere, besides the time that it asked to wait
 
 
+class Steer(Protocol):
+    """Hands a newcomer's socket to another worker; returns whether that has taken it."""
+
+    async def __call__(self, newcomer: Newcomer, worker: str, /) -> bool: ...
+
+
+async def _stay(newcomer: Newcomer, worker: str) -> bool:
+    return False
+
+
 class Hub:
     """Gives sockets their roles, finds each tunnel's home, and moves clients when it moves."""
 
@@ -50,12 +60,18 @@ class Hub:
         make_desk: Callable[[Home], Desk],
         tasks: Tasks,
     ) -> None:
-        """``alive``: whether a worker, by id, is there. ``open_channel`` must be set before traffic."""
+        """``alive``: whether a worker, by id, is there.
+
+        To be set before traffic: ``open_channel``, and where sockets can be handed over ``steer`` and
+        ``least_loaded``, the worker that a new workstation should go to.
+        """
         self.me, self.limits, self.gate = me, limits, gate
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.orphans = Orphans(limits)
         self.open_channel: Opener
+        self.steer: Steer = _stay
+        self.least_loaded: Callable[[], str] = str
         self.spawn = tasks.spawn
         self._claims, self._alive, self._make_desk = claims, alive, make_desk
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -69,11 +85,13 @@ class Hub:
 
     async def register(self, newcomer: Newcomer, said: Registration) -> None:
         """A workstation takes its tunnel. Raises TunnelError."""
-        wire = newcomer.wire
-        self.gate.admit_workstation(said.api_key, wire.address)
-        async with self._lock(said.previous_tunnel_id):
+        self.gate.admit_workstation(said.api_key, newcomer.wire.address)
+        if await self._steered(newcomer, self.least_loaded()):
+            return
+        async with self.lock(said.previous_tunnel_id):
             claim = await self._claims.register(said)
             home = await self._settle(claim.record, claim.previous)
+        wire = newcomer.wire
         session = WorkstationSession(wire, self.limits, home, said.auth_key, self.orphans)
         wire.session = session
         wire.widen()
@@ -84,16 +102,24 @@ class Hub:
 
     async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
-        wire = newcomer.wire
-        await self.gate.authorise(said.tunnel_id, [said.auth_key], wire.address)
+        await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address)
+        if await self._steered(newcomer, self._claims.home_of(said.tunnel_id)):
+            return
         route = await self.route(said.tunnel_id)
         if newcomer.gone:
             return
+        wire = newcomer.wire
         client = ClientSession(wire, self.limits, said, route, self)
         wire.session = client
         wire.widen()
         route.attach(client, request)
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
+
+    async def _steered(self, newcomer: Newcomer, worker: str) -> bool:
+        """Whether the newcomer's socket is now another worker's, who decides upon it."""
+        if worker in ("", self.me) or newcomer.settled or newcomer.gone:
+            return False
+        return self._alive(worker) and await self.steer(newcomer, worker)
 
     def turn_away(self, client: ClientSession, text: bytes) -> None:
         client.route.detach(client)
@@ -112,7 +138,7 @@ class Hub:
 
     # Finding a home
 
-    def _lock(self, tunnel_id: str | None) -> asyncio.Lock:
+    def lock(self, tunnel_id: str | None) -> asyncio.Lock:
         """One claim of a tunnel at a time in this worker; new tunnels have no rivals."""
         if tunnel_id is None:
             return asyncio.Lock()
@@ -126,7 +152,7 @@ class Hub:
         known = self._known(tunnel_id)
         if known is not None:
             return known
-        async with self._lock(tunnel_id):
+        async with self.lock(tunnel_id):
             for attempt in range(ROUTE_ATTEMPTS):
                 known = self._known(tunnel_id)
                 if known is not None:
@@ -174,7 +200,7 @@ class Hub:
         if edge.clients:
             self.spawn(self._reroute(edge))
 
-    async def _reroute(self, edge: Edge) -> None:
+    async def _reroute(self, edge: Edge, known_as_before: bool = False) -> None:
         """Bring an edge's clients, and what they said meanwhile, to the tunnel's new home."""
         told_at = self.now() + self.limits.offline_grace
         while edge.clients:
@@ -185,7 +211,7 @@ class Hub:
                     self._set_adrift(edge, problem)
                 await asyncio.sleep(ADRIFT_RETRY_SECONDS if edge.adrift else RETRY_SECONDS)
             else:
-                self._bring(edge, route)
+                self._bring(edge, route, known_as_before)
                 return
 
     def _set_adrift(self, edge: Edge, problem: TunnelError) -> None:
@@ -195,12 +221,12 @@ class Hub:
         for client in edge.clients.values():
             client.hold(False)
 
-    def _bring(self, edge: Edge, route: Home | Edge) -> None:
+    def _bring(self, edge: Edge, route: Home | Edge, known_as_before: bool) -> None:
         clients, edge.clients = list(edge.clients.values()), {}
         for client in clients:
             client.route = route
             client.hold(False)
-            route.attach(client)
+            route.attach(client, origin=(self.me, client.wire.number) if known_as_before else None)
             if isinstance(route, Home):
                 route.arrived(self.me, client.wire.number)
         undelivered, edge.undelivered = edge.undelivered, []
@@ -236,6 +262,40 @@ class Hub:
         if self.edges.get(edge.tunnel_id) is edge:
             del self.edges[edge.tunnel_id]
         edge.close()
+
+    # The whole tunnel goes to another process, or comes from one
+
+    async def inherit(self, record: Record, state: bytes, expected: list[tuple[str, int]]) -> Home:
+        """Become the home of a tunnel that is handed over. Raises Conflict, DirectoryUnavailable."""
+        home = Home(self, await self._claims.inherit(record))
+        self.homes[record.tunnel_id] = home
+        home.desk = self._make_desk(home)
+        home.take(state, expected, greet=False)
+        self.later(GATHER_SECONDS, home.all_arrived)
+        return home
+
+    def pass_on(self, home: Home) -> None:
+        """The tunnel is another worker's: its remaining clients, elsewhere, have to find that."""
+        if self.homes.get(home.tunnel_id) is home:
+            del self.homes[home.tunnel_id]
+        home.workstation = None
+        home.retire()
+        for neighbour in list(home.neighbours):
+            neighbour.close()
+
+    def thaw(self, home: Home) -> None:
+        """The other worker did not take the tunnel: go on."""
+        home.desk = self._make_desk(home)
+        home.thaw()
+
+    def detach_edge(self, edge: Edge) -> None:
+        """Its clients are about to go: new ones take another way."""
+        if self.edges.get(edge.tunnel_id) is edge:
+            del self.edges[edge.tunnel_id]
+
+    def bring_back(self, edge: Edge) -> None:
+        """The other worker did not take an edge's clients: they find their home anew, as themselves."""
+        self.spawn(self._reroute(edge, known_as_before=True))
 
     def accept(self, channel: Channel) -> ChannelHandler:
         """Another worker takes this one for a tunnel's home, or has claimed it from us."""
@@ -279,7 +339,7 @@ class Hub:
 
     async def _write_offline(self, home: Home) -> None:
         log.info("workstation offline", extra={"tunnel": home.tunnel_id})
-        async with self._lock(home.tunnel_id):
+        async with self.lock(home.tunnel_id):
             if home.workstation is None and self.homes.get(home.tunnel_id) is home:
                 await self.rewrite(home, online=False)
 

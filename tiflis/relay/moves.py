@@ -56,7 +56,7 @@ class Taker(Nobody):
     def _here_already(self) -> set[tuple[str, int]]:
         """Clients that were faster than the state."""
         here = {(self._me, client.wire.number) for client in self._home.here}
-        return here.union(*(neighbour.sockets() for neighbour in self._home.neighbours))
+        return here | self._home.neighbour_sockets()
 
     def received(self, channel: Channel, message: bytes) -> None:
         if message[0] == envelope.STATE and not self._state.done():
@@ -81,8 +81,7 @@ async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession
     clients = home.clients()
     sockets = {(me, client.wire.number) for client in clients}
     neighbours = list(home.neighbours)
-    for neighbour in neighbours:
-        sockets |= neighbour.sockets()
+    sockets |= home.neighbour_sockets()
     state = home.export()
     home.retire()
     if not channel.ended:

@@ -72,12 +72,12 @@ class WatchRoll:
 
     async def _open(self) -> None:
         recovered = await self._recover()
+        if self._early_lost:
+            recovered = recovered._replace(orderly=False)
         now = self._clock()
         for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
-            if self._early_lost:
-                watch.queue.skip()
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
         early, self._early = self._early or [], None
@@ -105,11 +105,10 @@ class WatchRoll:
     async def release(self) -> bool:
         """End orderly: what is queued is stored, and the next home goes on without a gap, if all went well.
         The caller sets the deadline; what is delivered before the end is taken along, nothing after it."""
-        written = True
         if self._early:
             with contextlib.suppress(SendFailed):
                 await self._ready()
-            written = not self._early
+        written = self._early is None or not (self._early or self._early_lost)
         await self._stop()
         try:
             written = await self._write_down() and written

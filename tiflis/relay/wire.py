@@ -3,6 +3,8 @@
 from enum import IntFlag
 from typing import Protocol
 
+from tiflis.relay.passport import Passport
+
 
 class Pause(IntFlag):
     """Why a socket is not being read; it is read again when no reason is left."""
@@ -49,6 +51,11 @@ class Wire(Protocol):
 
 class Session(Protocol):
     """What a socket's messages mean; it is exchanged when the socket takes a role."""
+
+    wire: Wire
+
+    def passport(self) -> Passport | None:
+        """What another process has to know to go on; None while that is just being decided."""
 
     def received(self, text: bytes) -> None: ...
     def lost(self) -> None:

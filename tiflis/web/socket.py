@@ -261,6 +261,8 @@ class Socket(asyncio.Protocol):
             "outbox": outbox.export(),
             "connection_id": self.connection_id,
             "address": self.address,
+            "closing": max(0.001, self.close_by - now) if self.close_by else 0.0,
+            "ending": self._ending,
             "silent": now - self.heard,
             "age": now - self.opened,
         }
@@ -278,6 +280,8 @@ class Socket(asyncio.Protocol):
         now = self._clock()
         self._reader = FrameReader.restore(state["reader"])
         self.heard, self.opened = now - state["silent"], now - state["age"]
+        self.close_by = now + state["closing"] if state["closing"] else 0.0
+        self._ending = state["ending"]
         self._paused = Pause.HANDOVER
         sock = sockets.socket(fileno=descriptor)
         sock.setblocking(False)
@@ -287,6 +291,8 @@ class Socket(asyncio.Protocol):
     def go(self) -> None:
         """After ``adopt``: read."""
         self.resume(Pause.HANDOVER)
+        if self._ending:
+            self._end()
 
     # What the worker's clock calls
 

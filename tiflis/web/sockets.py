@@ -26,11 +26,13 @@ class Sockets:
         """A socket without transport and session; ``connection_id`` and ``number``: if it had some before."""
         number = number or next(self._numbers)
         connection_id = connection_id or f"{self._worker}.{number:x}.{secrets.token_hex(2)}"
-        socket = Socket(
-            number, connection_id, address, self._limits, self._cork, self._clock, self._gone
-        )
+        socket = Socket(number, connection_id, address, self._limits, self._cork, self._clock, self._gone)
         self.open[number] = socket
         return socket
+
+    def forget(self, socket: Socket) -> None:
+        """It never came to life."""
+        self.open.pop(socket.number, None)
 
     def _gone(self, socket: Socket) -> None:
         if self.open.get(socket.number) is socket:

@@ -1,0 +1,240 @@
+"""The old worker's side of a handover: tunnel by tunnel, its sockets go on in another worker.
+
+Nothing is closed, lost, doubled or reordered: a socket is not read from the moment its state is taken until
+the other worker reads it, and what comes for it meanwhile waits at its tunnel's home.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+from tiflis import parcel
+from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
+from tiflis.parcel import Luggage, Parcel
+from tiflis.protocol.close import CloseCode
+from tiflis.relay.edge import Edge
+from tiflis.relay.home import Home
+from tiflis.relay.hub import Hub
+from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.wire import Pause, Wire
+from tiflis.web.socket import Socket
+from tiflis.web.sockets import Sockets
+
+log = logging.getLogger(__name__)
+
+RELEASE_SECONDS = 1.0  # how long a tunnel's watches may take to be written down
+PASS_SECONDS = 0.02  # between two looks for sockets that are still being decided upon, or were just accepted
+AT_ONCE = 8  # tunnels under way at the same time
+
+
+@dataclass
+class Report:
+    """How it went."""
+
+    handed: int = 0
+    fell_back: int = 0
+    reasons: list[str] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)  # seconds that a group of sockets was not read
+    seconds: float = 0.0
+
+    def failed(self, count: int, reason: str) -> None:
+        self.fell_back += count
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+    def why(self) -> dict[str, object]:
+        """For a log line about one socket."""
+        return {"reason": ", ".join(self.reasons)} if self.reasons else {}
+
+    def summary(self) -> dict[str, object]:
+        """For the log and for the operator."""
+        pauses = sorted(self.pauses) or [0.0]
+        return {
+            "handed": self.handed,
+            "fell_back": self.fell_back,
+            "reasons": self.reasons,
+            "seconds": round(self.seconds, 3),
+            "pause_p99_ms": round(pauses[int(len(pauses) * 0.99)] * 1000, 1),
+        }
+
+
+class Handover:
+    """Hands this worker's sockets to another one."""
+
+    def __init__(self, me: str, hub: Hub, sockets: Sockets, client: HandoffClient) -> None:
+        self._me, self._hub, self._sockets, self._client = me, hub, sockets, client
+        self.report = Report()
+
+    async def everything(self, seconds: float) -> Report:
+        """All that is here, and what still comes in for so long; what cannot go is left open."""
+        began = time.monotonic()
+        while True:
+            await self._together([self._home(home) for home in list(self._hub.homes.values())])
+            await self._together(
+                [self._edge(edge) for edge in list(self._hub.edges.values()) if edge.clients]
+            )
+            await self._loose()
+            self.report.seconds = time.monotonic() - began
+            if not self._left() or self.report.fell_back or self.report.seconds > seconds:
+                return self.report
+            await asyncio.sleep(PASS_SECONDS)
+
+    def _left(self) -> bool:
+        return any(not socket.close_by for socket in self._sockets.open.values())
+
+    async def _together(self, works: list[Coroutine[None, None, None]]) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(work: Coroutine[None, None, None]) -> None:
+            async with room:
+                await work
+
+        await asyncio.gather(*map(one, works))
+
+    # A whole tunnel
+
+    async def _home(self, home: Home) -> None:
+        async with self._hub.lock(home.tunnel_id):
+            if self._hub.homes.get(home.tunnel_id) is not home:
+                return
+            await self._release(home)
+            wires = home.freeze()
+            pieces, descriptors = await self._pack(wires)
+            record = parcel.record_of(home.record)
+            expected = sorted(home.neighbour_sockets())
+            sent = await self._send(
+                "home", home.tunnel_id, pieces, descriptors, record, home.export(), expected
+            )
+            if sent:
+                self._hub.pass_on(home)
+            else:
+                await self._take_back(pieces, descriptors, wires)
+                self._hub.thaw(home)
+
+    async def _release(self, home: Home) -> None:
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await home.desk.release()
+        except TimeoutError:
+            log.warning("watches not written down in time", extra={"tunnel": home.tunnel_id})
+
+    # Clients of a home elsewhere
+
+    async def _edge(self, edge: Edge) -> None:
+        async with self._hub.lock(edge.tunnel_id):
+            for client in edge.clients.values():
+                client.wire.pause(Pause.HANDOVER)
+            self._hub.detach_edge(edge)
+            if not await edge.move_away():
+                for client in edge.clients.values():
+                    client.wire.resume(Pause.HANDOVER)
+                return
+            wires = [client.wire for client in edge.clients.values()]
+            pieces, descriptors = await self._pack(wires)
+            if not await self._send("edge", edge.tunnel_id, pieces, descriptors):
+                await self._take_back(pieces, descriptors, wires)
+                self._hub.bring_back(edge)
+
+    # Newcomers and orphans
+
+    async def _loose(self) -> None:
+        wires = [
+            cast(Wire, socket)
+            for socket in self._sockets.open.values()
+            if not socket.close_by and _role(socket) in ("newcomer", "orphan")
+        ]
+        if not wires:
+            return
+        pieces, descriptors = await self._pack(wires)
+        if not await self._send("loose", "", pieces, descriptors):
+            await self._take_back(pieces, descriptors, wires)
+
+    async def steer(self, newcomer: Newcomer) -> bool:
+        """One newcomer to the worker that can give it what it asks for. False: it is still here."""
+        socket = cast(Socket, newcomer.wire)
+        passport = newcomer.onward()
+        descriptor, state = await socket.leave()
+        pieces = [Luggage(passport, state)]
+        if await self._send("steered", "", pieces, [descriptor]):
+            newcomer.gone = True
+            return True
+        await self._take_back(pieces, [descriptor], [newcomer.wire])
+        newcomer.wire.pause(Pause.DECIDING)
+        return False
+
+    # All of them
+
+    async def _pack(self, wires: list[Wire]) -> tuple[list[Luggage], list[int]]:
+        """Take the sockets out of this process."""
+        passports = [wire.session.passport() for wire in wires]
+        left = await asyncio.gather(*(cast(Socket, wire).leave() for wire in wires))
+        pieces = [
+            Luggage(passport, state) for passport, (_, state) in zip(passports, left, strict=True) if passport
+        ]
+        return pieces, [descriptor for descriptor, _ in left]
+
+    async def _send(
+        self,
+        kind: str,
+        tunnel_id: str,
+        pieces: list[Luggage],
+        descriptors: list[int],
+        record: dict[str, object] | None = None,
+        state: bytes = b"",
+        expected: list[tuple[str, int]] | None = None,
+    ) -> bool:
+        """Whether the sockets are the other worker's now; if so our descriptors of them are closed."""
+        began = time.monotonic()
+        body = parcel.encode(
+            Parcel(parcel.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state, expected or [])
+        )
+        try:
+            receipt = parcel.read_receipt(await self._client.send(body, descriptors))
+        except HandoffFailed as problem:
+            self.report.failed(len(pieces), str(problem))
+            if not problem.undecided:
+                return False
+            # It may be using them; two readers of one socket would be worse than a closed one.
+        else:
+            if not receipt.taken:
+                self.report.failed(len(pieces), receipt.reason)
+                return False
+            self.report.handed += len(pieces)
+        self.report.pauses.append(time.monotonic() - began)
+        close_all(descriptors)
+        return True
+
+    async def _take_back(self, pieces: list[Luggage], descriptors: list[int], wires: list[Wire]) -> None:
+        """The other worker did not take them: go on here, with the same sessions and numbers."""
+        for luggage, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
+            session = wire.session
+            socket = self._sockets.make(
+                luggage.state["address"], luggage.state["connection_id"], luggage.passport.number
+            )
+            socket.session = session
+            session.wire = cast(Wire, socket)
+            if luggage.passport.role != "newcomer":
+                socket.widen()
+            try:
+                await socket.adopt(descriptor, luggage.state)
+            except OSError:
+                self._sockets.forget(socket)
+                session.lost()
+            else:
+                socket.go()
+
+    def close_rest(self, seconds: float) -> None:
+        """What could not be handed over is told to come again, spread over so many seconds."""
+        rest = [socket for socket in self._sockets.open.values() if not socket.close_by]
+        for index, socket in enumerate(rest):
+            close = partial(socket.close, CloseCode.SERVICE_RESTART, "Server is restarting")
+            self._hub.later(seconds * index / len(rest), close)
+
+
+def _role(socket: Socket) -> str | None:
+    passport = socket.session.passport()
+    return passport.role if passport else None

@@ -1,0 +1,72 @@
+"""What one worker writes to another when it hands over sockets, and what it hears back."""
+
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from tiflis.bus.directory import Record
+from tiflis.relay.passport import Passport
+
+VERSION = 1  # of everything in here, sockets' state included; another one is refused
+
+
+class Luggage(msgspec.Struct):
+    """One socket: who it is, and its state (see Socket.leave). Its descriptor travels beside it."""
+
+    passport: Passport
+    state: dict[str, Any]
+
+
+class Parcel(msgspec.Struct):
+    """Sockets that belong together.
+
+    home: a whole tunnel with the sockets of its workstation and clients. edge: clients whose home is
+    elsewhere. loose: newcomers and orphans. One descriptor for each piece of luggage, in its order.
+    """
+
+    version: int
+    kind: str
+    sender: str  # worker id
+    tunnel_id: str
+    luggage: list[Luggage]
+    record: dict[str, Any] = {}
+    state: bytes = b""
+    expected: list[tuple[str, int]] = []
+
+    def described(self) -> Record:
+        return Record(**self.record)
+
+
+class Receipt(msgspec.Struct):
+    """The answer: taken, or why not."""
+
+    taken: bool
+    reason: str = ""
+
+
+def record_of(record: Record) -> dict[str, Any]:
+    return asdict(record)
+
+
+_parcels = msgspec.msgpack.Decoder(Parcel)
+_receipts = msgspec.msgpack.Decoder(Receipt)
+
+
+def read(body: bytes) -> Parcel:
+    """Raises ValueError for a parcel of another version."""
+    version = msgspec.msgpack.decode(body, type=_Version).version
+    if version != VERSION:
+        raise ValueError(f"state version {version}, this worker speaks {VERSION}")
+    return _parcels.decode(body)
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+def read_receipt(answer: bytes) -> Receipt:
+    return _receipts.decode(answer)
+
+
+encode = msgspec.msgpack.encode
