@@ -61,6 +61,12 @@ async def test_a_restart_is_the_same_tunnel_with_the_same_key(tmp_path: Path) ->
     assert (tmp_path / ".tiflis" / "demo.json").stat().st_mode & 0o777 == 0o600
 
 
+async def test_it_works_where_nothing_can_be_remembered(tmp_path: Path) -> None:
+    (tmp_path / ".tiflis").touch()  # a file where the folder should be
+    async with Relay(api_key=KEY) as relay, demo(relay, tmp_path) as process:
+        assert (await shown_pairing(process)).tunnel_id == relay.tunnel_id
+
+
 async def test_a_wrong_registration_key_ends_it_with_a_reason(tmp_path: Path) -> None:
     async with Relay(api_key=KEY) as relay, demo(relay, tmp_path, KEY[::-1]) as process:
         assert process.stderr is not None

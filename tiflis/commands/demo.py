@@ -75,7 +75,10 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
     host = Host()
 
     def registered(registration: Registration) -> None:
-        memory.save(arguments.url, Remembered(registration.tunnel_id, auth_key))
+        try:
+            memory.save(arguments.url, Remembered(registration.tunnel_id, auth_key))
+        except OSError as problem:
+            host.trouble(f"the tunnel will be another one after a restart: {problem}")
         host.registered(registration, workstation.pairing)
 
     workstation = DemoWorkstation(
@@ -108,8 +111,9 @@ class Host:
     def registered(self, registration: Registration, pairing: Pairing) -> None:
         """How to pair, when there is a tunnel that was not shown yet."""
         again = registration.tunnel_id == self._tunnel_id
-        self._tunnel_id, self._trouble = registration.tunnel_id, ""
+        self._tunnel_id = registration.tunnel_id
         if again:
+            self._trouble = ""
             print("connected again", flush=True)
             return
         print(f"{pairing.qr_code()}\ntunnel {registration.tunnel_id}")
@@ -122,6 +126,10 @@ class Host:
         """A refusal is final only at the start: later the server may be half-way through a change."""
         if isinstance(failure, RegistrationRefused) and failure.code in FATAL and not self._tunnel_id:
             self.refused = True
-        elif str(failure) != self._trouble:
-            self._trouble = str(failure)
-            print(f"not connected, trying again: {failure}", file=sys.stderr, flush=True)
+        else:
+            self.trouble(f"not connected, trying again: {failure}")
+
+    def trouble(self, what: str) -> None:
+        if what != self._trouble:
+            self._trouble = what
+            print(what, file=sys.stderr, flush=True)

@@ -16,6 +16,8 @@ from tiflis.demo.sound import Sound, SoundShelf, melody
 
 log = logging.getLogger("tiflis.demo")
 
+REMEMBERED_IDS = 500  # of messages taken; a device retries within minutes
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -81,7 +83,7 @@ class Chat:
     def ask(self, message_id: str, content: str, blocks: list[Block]) -> None:
         """Remember what the user said."""
         self._known[message_id] = None
-        while len(self._known) > 500:
+        while len(self._known) > REMEMBERED_IDS:
             del self._known[next(iter(self._known))]
         self._remember(message_id, "user", content, blocks)
 
