@@ -178,8 +178,9 @@ class FakeDesk:
             raise self.answer
         return self.answer
 
-    async def release(self) -> None:
+    async def release(self) -> bool:
         self.released += 1
+        return True
 
     async def close(self) -> None: ...
 

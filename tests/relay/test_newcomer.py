@@ -1,0 +1,189 @@
+"""A socket without a role: what it may say, how long it may take, and what it pipelines."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from tests.relay.fakes import FakeWire, Works
+from tiflis.limits import Limits
+from tiflis.protocol.errors import InvalidAuthKey
+from tiflis.protocol.messages import Connection, Registration
+from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.wire import Pause, Wire
+
+CONNECT = {
+    "type": "connect",
+    "id": "c",
+    "payload": {"tunnel_id": "t", "auth_key": "a" * 16, "device_id": "d"},
+}
+REGISTER = {
+    "type": "workstation.register",
+    "id": 1,
+    "payload": {"api_key": "k" * 32, "name": "desk", "auth_key": "a" * 16},
+}
+
+
+class Heard:
+    """The session of a socket with a role."""
+
+    wire: Wire
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+
+    def received(self, text: bytes) -> None:
+        self.texts.append(text)
+
+    def lost(self) -> None: ...
+    def pressed(self, high: bool) -> None: ...
+    def overflowed(self) -> None: ...
+    def check(self, now: float) -> None: ...
+    def passport(self) -> None: ...
+
+
+class FakeReception:
+    """Gives a role once ``decided`` is set; raises ``problem`` instead if there is one."""
+
+    def __init__(self) -> None:
+        self.works = Works()
+        self.decided = asyncio.Event()
+        self.problem: Exception | None = None
+        self.asked: list[Registration | Connection] = []
+        self.role = Heard()
+
+    async def register(self, newcomer: Newcomer, said: Registration) -> None:
+        await self._decide(newcomer, said)
+
+    async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
+        await self._decide(newcomer, said)
+
+    async def _decide(self, newcomer: Newcomer, said: Registration | Connection) -> None:
+        self.asked.append(said)
+        await self.decided.wait()
+        if self.problem is not None:
+            raise self.problem
+        newcomer.wire.session = self.role
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.works.spawn(work)
+
+
+@pytest.fixture
+async def reception() -> FakeReception:
+    return FakeReception()
+
+
+@pytest.fixture
+async def wire(reception: FakeReception) -> FakeWire:
+    wire = FakeWire()
+    wire.session = Newcomer(wire, Limits(), reception, "ws://here")
+    return wire
+
+
+async def finish(reception: FakeReception) -> None:
+    reception.decided.set()
+    await reception.works.finish()
+
+
+@pytest.mark.parametrize("kind", ["sync", "auth", "forward.to_device", "error", "pong", ""])
+async def test_nothing_but_a_role_may_be_asked_for(wire: FakeWire, kind: str) -> None:
+    wire.say({"type": kind, "id": 9})
+    [error] = wire.messages
+    assert (error["id"], error["payload"]["code"]) == (9, "INVALID_PAYLOAD")
+
+
+async def test_a_ping_is_answered(wire: FakeWire) -> None:
+    wire.say({"type": "ping", "timestamp": 5})
+    assert wire.pongs == [b'{"type":"pong","timestamp":5}']
+
+
+@pytest.mark.parametrize("message", [CONNECT, REGISTER])
+async def test_it_is_not_read_while_its_role_is_looked_up(
+    wire: FakeWire, reception: FakeReception, message: dict[str, Any]
+) -> None:
+    wire.say(message)
+    assert wire.paused == Pause.DECIDING
+    await finish(reception)
+    assert wire.paused == Pause(0)
+    assert len(reception.asked) == 1
+
+
+async def test_what_was_pipelined_is_heard_by_the_role_in_order(
+    wire: FakeWire, reception: FakeReception
+) -> None:
+    wire.say(CONNECT)
+    wire.say(b"one")
+    wire.say(b"two")
+    await finish(reception)
+    assert reception.role.texts == [b"one", b"two"]
+
+
+async def test_after_a_refusal_what_was_pipelined_is_a_newcomers(
+    wire: FakeWire, reception: FakeReception
+) -> None:
+    reception.problem = InvalidAuthKey()
+    wire.say(CONNECT)
+    wire.say({"type": "sync", "id": "s"})
+    await finish(reception)
+    assert [(error["id"], error["payload"]["code"]) for error in wire.messages] == [
+        ("c", "INVALID_AUTH_KEY"),
+        ("s", "INVALID_PAYLOAD"),
+    ]
+    assert wire.closed is None
+
+
+async def test_refused_then_right(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = InvalidAuthKey()
+    wire.say(CONNECT)
+    await finish(reception)
+    reception.problem = None
+    wire.say(CONNECT)
+    await finish(reception)
+    assert wire.session is reception.role
+
+
+async def test_a_retry_may_be_pipelined_too(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = InvalidAuthKey()
+    wire.say(CONNECT)
+    wire.say(CONNECT)
+    wire.say(b"behind")
+    await finish(reception)
+    assert wire.codes() == ["INVALID_AUTH_KEY", "INVALID_AUTH_KEY", "INVALID_PAYLOAD"]
+    assert wire.paused == Pause(0)
+
+
+async def test_a_bug_is_told(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = RuntimeError("a bug")
+    wire.say(CONNECT)
+    await finish(reception)
+    assert wire.codes() == ["INTERNAL_ERROR"]
+    assert "a bug" not in wire.texts[0].decode()
+
+
+async def test_one_that_left_meanwhile_hears_nothing(wire: FakeWire, reception: FakeReception) -> None:
+    wire.say(CONNECT)
+    wire.say(b"behind")
+    wire.end()
+    await finish(reception)
+    assert reception.role.texts == []
+
+
+@pytest.mark.parametrize(
+    "message", [{"type": "connect"}, {"type": "connect", "payload": []}, {"type": "workstation.register"}]
+)
+async def test_a_broken_message_is_refused_at_once(
+    wire: FakeWire, reception: FakeReception, message: dict[str, Any]
+) -> None:
+    wire.say(message)
+    assert (wire.codes(), wire.paused, reception.asked) == (["INVALID_PAYLOAD"], Pause(0), [])
+
+
+async def test_the_deadline(wire: FakeWire) -> None:
+    wire.heard = 14.0
+    wire.session.check(14.9)
+    assert wire.closed is None
+    wire.session.check(15.0)
+    assert wire.closed is not None
+    assert wire.closed[0] == 1008
