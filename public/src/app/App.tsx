@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { startNotify } from "~/notify";
 import { pairingInFragment } from "~/protocol/pairing";
 import { SUPERVISOR } from "~/store/state";
+import { startAutoplay } from "~/voice/autoplay";
 import { registerWorker } from "~/sw/register";
 import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
@@ -36,7 +37,8 @@ export default function App() {
 
   useEffect(() => applyAppearance(settings), [settings]);
   useEffect(() => {
-    const stop = startNotify(client, (key) => go({ name: "session", key }));
+    const stopNotify = startNotify(client, (key) => go({ name: "session", key }));
+    const stopAutoplay = startAutoplay(client);
     const onHash = () => {
       const text = pairingInFragment(location.hash);
       if (text === null) return;
@@ -46,7 +48,7 @@ export default function App() {
     window.addEventListener("hashchange", onHash);
     // It may have changed while this part was loaded.
     onHash();
-    return () => (stop(), window.removeEventListener("hashchange", onHash));
+    return () => (stopNotify(), stopAutoplay(), window.removeEventListener("hashchange", onHash));
   }, []);
   useEffect(() => registerWorker(() => setUpdate(true)), []);
   useEffect(() => void started.catch((error: unknown) => client.notice("error", String(error))), []);

@@ -7,7 +7,7 @@ import { sessionOrder } from "../sessions/order";
 import { go, readRoute } from "./route";
 
 /** What a screen offers while it is shown; `shortcuts.ts` knows only the names. */
-export type ScreenAction = "compose" | "search" | "stop" | "latest" | "filter";
+export type ScreenAction = "compose" | "search" | "stop" | "latest" | "filter" | "record";
 
 const screenActions = new Map<ScreenAction, () => boolean>();
 
@@ -57,6 +57,8 @@ function alt(code: string, help: () => void): boolean {
       return act("search");
     case "KeyL":
       return act("latest");
+    case "KeyR":
+      return act("record");
     case "KeyC":
       return act("compose");
     case "Comma":

@@ -3,6 +3,7 @@
 import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
 import { useCallback, useMemo, useState } from "react";
 import { client, useClient } from "~/app/client";
+import { useWorkstationName } from "~/app/ConnectionCard";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { useScreenAction } from "~/app/shortcuts";
 import { agentName, sessionTitle, shortPath } from "~/sessions/order";
@@ -47,7 +48,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
-      <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} items={mine} />
+      <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />
     </AssistantRuntimeProvider>
   );
 }
@@ -62,7 +63,8 @@ function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
   const { items, dialog } = useSessionMenu(chatKey);
   const supervisor = chatKey === SUPERVISOR;
   const title = supervisor ? common.supervisor : session ? sessionTitle(session) : "";
-  const detail = supervisor ? null : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
+  const workstation = useWorkstationName();
+  const detail = supervisor ? workstation : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
   const own: MenuItem[] = [
     { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
     ...(supervisor ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),

@@ -20,18 +20,21 @@ const TALLEST = 200;
 interface ComposerProps {
   chatKey: string;
   executing: boolean;
+  held: boolean;
   items: OutboxItem[];
 }
 
-export function Composer({ chatKey, executing, items }: ComposerProps) {
+export function Composer({ chatKey, executing, held, items }: ComposerProps) {
   const draft = useClient((state) => state.drafts[chatKey] ?? "");
   const [recording, setRecording] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const wide = useWide();
   useHeight(field, draft);
 
+  const root = useRef<HTMLDivElement>(null);
   const compose = useCallback(() => (field.current?.focus(), field.current !== null), []);
   useScreenAction("compose", compose);
+  useScreenAction("record", useCallback(() => press(root.current), []));
   useEffect(() => void (wide && field.current?.focus({ preventScroll: true })), [wide, chatKey]);
 
   const send = () => {
@@ -50,9 +53,9 @@ export function Composer({ chatKey, executing, items }: ComposerProps) {
   };
 
   return (
-    <div className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
+    <div ref={root} className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
       <div className="mx-auto w-full max-w-3xl">
-        <Queue items={items} onEdit={edit} />
+        <Queue items={items} held={held} onEdit={edit} />
         <div className="relative flex items-end gap-1 rounded-[1.625rem] border border-line-strong bg-surface p-1 shadow-low focus-within:border-accent">
           <Field chatKey={chatKey} field={field} draft={draft} onSend={send} />
           {executing && !recording && <Stop chatKey={chatKey} />}
@@ -75,6 +78,13 @@ export function Composer({ chatKey, executing, items }: ComposerProps) {
       </div>
     </div>
   );
+}
+
+/** As a screen reader presses it: once to record, once more to send. */
+function press(root: HTMLElement | null): boolean {
+  const button = root?.querySelector<HTMLButtonElement>(".recorder-button");
+  button?.click();
+  return button != null;
 }
 
 interface FieldProps {

@@ -7,15 +7,17 @@ import { IconButton } from "~/ui/Button";
 
 interface QueueProps {
   items: OutboxItem[];
+  /** The user stopped the agent; nothing of this goes out by itself. */
+  held: boolean;
   onEdit(item: OutboxItem): void;
 }
 
-export function Queue({ items, onEdit }: QueueProps) {
+export function Queue({ items, held, onEdit }: QueueProps) {
   const queued = items.filter((item) => item.state === "queued");
   if (queued.length === 0) return null;
   return (
     <section aria-label={text.queue} className="mb-2 rounded-2xl border border-line bg-sunken">
-      <h2 className="px-4 pt-2 text-xs font-medium text-muted">{text.queue}</h2>
+      <h2 className="px-4 pt-2 text-xs font-medium text-muted">{held ? text.queueHeld : text.queue}</h2>
       <ul className="max-h-44 overflow-y-auto py-0.5">
         {queued.map((item) => (
           <li key={item.id} data-testid="queued" className="flex items-center gap-0.5 pr-1 pl-4">

@@ -9,7 +9,7 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Row } from "./rows";
 
-const MOUNTED = 80;
+const MOUNTED = 100;
 const AT_FIRST = 40;
 const STEP = 20;
 /** Pixels from an edge at which more is fetched. */
@@ -61,7 +61,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const element = wanted.current && find(content.current, wanted.current);
     if (element) {
       wanted.current = null;
-      element.scrollIntoView({ block: "center" });
+      const box = element.getBoundingClientRect();
+      view.scrollTop += box.top - view.getBoundingClientRect().top - Math.max(16, (view.clientHeight - box.height) / 3);
       end.current = distance(view) <= END;
       setAtEnd(end.current);
     } else if (end.current && now.current.to === now.current.rows.length) {

@@ -2,7 +2,7 @@
 
 import { lazy, Suspense, useEffect, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
-import { checkPairing, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
+import { checkPairing, pairingText, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
 import { common, errorText } from "~/text/common";
 import { pairing as text } from "~/text/pairing";
 import { Button, IconButton } from "~/ui/Button";
@@ -24,6 +24,7 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
   const [pasted, setPasted] = useState("");
   const [problem, setProblem] = useState<PairingProblem | null>(null);
   const [scanning, setScanning] = useState(false);
+  const [foreign, setForeign] = useState("");
   const durable = useClient((state) => state.durable);
 
   const take = (data: PairingData | PairingProblem, name?: string) => {
@@ -34,8 +35,11 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
   useEffect(() => {
     if (link === null) return;
     const data = readPairing(link);
-    if (typeof data === "string") setProblem(data);
-    take(data);
+    if (typeof data === "string") return setProblem(data);
+    // A link to somewhere else, met on some page, must not switch the workstation without a word.
+    if (first || new URL(data.url).host === location.host) return take(data);
+    setPasted(pairingText(data));
+    setForeign(new URL(data.url).host);
     // Only the link's coming matters; `take` is new on each render.
   }, [link]);
 
@@ -54,12 +58,17 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
     );
   }
   return (
-    <main className="flex min-h-dvh flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
+    <main className="flex h-dvh flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
       <div className="w-full max-w-md">
         <div className="flex h-11 items-center">
           {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => history.back()} />}
         </div>
         <Head first={first} />
+        {foreign && (
+          <p role="alert" className="mt-5 rounded-xl bg-warn-soft px-4 py-3 text-sm">
+            {text.foreign(foreign)}
+          </p>
+        )}
         <div className="mt-7 rounded-2xl border border-line bg-surface p-5 shadow-low">
           {way === "link" ? (
             <ByLink

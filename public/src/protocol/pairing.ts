@@ -28,6 +28,11 @@ export function checkPairing(tunnelId: string, url: string, key: string): Pairin
   return { tunnelId: tunnelId.trim(), url: address, key: key.trim() };
 }
 
+/** The JSON that `readPairing` takes. */
+export function pairingText({ tunnelId, url, key }: PairingData): string {
+  return JSON.stringify({ tunnel_id: tunnelId, url, key });
+}
+
 /** A user's idea of an address as a WebSocket URL; null if there is none in it. */
 export function socketUrl(text: string): string | null {
   let candidate = text.trim();

@@ -62,6 +62,20 @@ describe("sending", () => {
     expect(world.socket.last("supervisor.command").payload?.command).toBe("next");
   });
 
+  it("holds the queue when the user stops the agent, until the user speaks again", async () => {
+    const world = await makeWorld().paired();
+    world.socket.says(output("working"));
+    world.clock.pass(100);
+    world.client.send(SUPERVISOR, "then deploy");
+    void world.client.cancel(SUPERVISOR);
+    world.socket.says({ type: "response", id: world.socket.last("supervisor.cancel").id, payload: { cancelled: true } });
+    world.socket.says(output("stopped", true));
+    await world.settle();
+    expect(outbox(world)).toEqual([["then deploy", "queued"]]);
+    world.client.push(world.state.outbox[0]!.id);
+    expect(outbox(world)).toEqual([["then deploy", "sending"]]);
+  });
+
   it("asks the history whether a message arrived before the connection went, and does not say it twice", async () => {
     const world = await makeWorld().paired();
     world.client.send(SUPERVISOR, "delete everything");

@@ -33,6 +33,7 @@ export class Courier {
       error: null,
     };
     this.core.store.setState({ outbox: [...state.outbox, item] });
+    this.release(chat);
     this.keep(item.id);
     this.pump();
   }
@@ -51,6 +52,7 @@ export class Courier {
   push(id: string): void {
     this.alter(id, { state: "waiting", error: null });
     const item = this.find(id);
+    if (item) this.release(item.chat);
     if (item && this.core.synced) this.put(item);
   }
 
@@ -102,6 +104,11 @@ export class Courier {
     const items = mine.map(({ item }): OutboxItem => (item.state === "sending" ? { ...item, state: "unsure" } : item));
     for (const item of items) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
     return items.sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  /** The user has spoken again: the queue goes on. */
+  private release(chat: ChatKey): void {
+    update(this.core, (state) => withChat(state, chat, (each) => (each.held ? { ...each, held: false } : each)));
   }
 
   private put(item: OutboxItem): boolean {

@@ -22,6 +22,7 @@ export const EMPTY_CHAT: Chat = {
   loading: "no",
   freshness: "none",
   executing: false,
+  held: false,
   error: null,
 };
 

@@ -20,6 +20,7 @@ import { Courier } from "./courier";
 import { Dispatch } from "./dispatch";
 import { Historian } from "./historian";
 import { INITIAL, SETTINGS } from "./initial";
+import { inChat } from "./outbox";
 import { chatOf, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { Sounds } from "./sounds";
 import type { ChatKey, State } from "./state";
@@ -134,6 +135,8 @@ export function makeClient(world: World = {}): Client {
       return item?.text ?? "";
     },
     async cancel(key) {
+      const waiting = inChat(core.store.getState().outbox, key).some((item) => item.state === "queued");
+      if (waiting) update(core, (state) => withChat(state, key, (chat) => ({ ...chat, held: true })));
       const id = newId("cancel");
       const payload = await ask({ ...outgoing.cancel(id, sessionOf(key)), id });
       if (payload.cancelled === false) update(core, (state) => withChat(state, key, (chat) => applyExecuting(chat, false)));

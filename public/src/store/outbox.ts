@@ -31,7 +31,8 @@ export function nextToSend(state: State): OutboxItem | undefined {
   const blocked = new Set<ChatKey>();
   for (const item of state.outbox) {
     if (item.state === "failed" || blocked.has(item.chat)) continue;
-    const held = item.state === "queued" && state.chats[item.chat]?.executing === true;
+    const chat = state.chats[item.chat];
+    const held = item.state === "queued" && (chat?.executing === true || chat?.held === true);
     if (!held && item.state !== "sending" && item.state !== "unsure") return item;
     blocked.add(item.chat);
   }

@@ -63,6 +63,8 @@ export interface Chat {
   /** Nothing loaded yet, loaded, or loaded but perhaps behind (after an absence). */
   freshness: "none" | "fresh" | "stale";
   executing: boolean;
+  /** The user stopped the agent: what waits for it goes out only when the user says so. */
+  held: boolean;
   error: string | null;
 }
 

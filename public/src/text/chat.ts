@@ -21,6 +21,7 @@ export const chat = {
   loadFailed: "The messages could not be loaded.",
   behind: "Perhaps not up to date",
   queue: "Waiting until the agent is done",
+  queueHeld: "Held since you stopped the agent",
   sendNow: "Send now",
   editQueued: "Edit",
   deleteQueued: "Delete",

@@ -24,7 +24,7 @@ export const pairing = {
   kept: "The key is kept encrypted in this browser and is sent to this server only.",
   notKept: "This page was not opened with https. The browser therefore offers no encryption: the key is kept only until this tab is closed, and microphone and camera are not to be had.",
   pasteForbidden: "The browser does not let this page read the clipboard. Paste with the keyboard or a long press.",
-  fromLink: "Pairing from the opened link …",
+  foreign: (host: string) => `The opened link leads to ${host}. Pair only if it is yours.`,
   paired: "Paired",
   problems: {
     empty: "Paste the link that the workstation shows.",

@@ -14,10 +14,13 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children, footer, wide = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
   useEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
+    // The title first: no button looks chosen, no keyboard covers a phone's screen.
+    heading.current?.focus();
     return () => element?.close();
   }, []);
   return (
@@ -31,7 +34,7 @@ export function Dialog({ title, onClose, children, footer, wide = false }: Dialo
     >
       <div className="animate-rise flex max-h-[88dvh] flex-col rounded-t-2xl border border-line bg-raised shadow-high sm:rounded-2xl">
         <header className="flex items-center gap-2 border-b border-line py-1.5 pr-1.5 pl-5">
-          <h2 id={id} className="min-w-0 flex-1 truncate text-base font-semibold">
+          <h2 id={id} ref={heading} tabIndex={-1} className="outline-none min-w-0 flex-1 truncate text-base font-semibold">
             {title}
           </h2>
           <IconButton icon="close" label={common.close} onClick={onClose} />

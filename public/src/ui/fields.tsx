@@ -1,6 +1,7 @@
 /** Form fields with their labels. */
 
 import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from "react";
+import { Icon } from "./icons";
 
 const BOX =
   "w-full rounded-xl border border-line-strong bg-surface px-3.5 text-base text-text placeholder:text-muted sm:text-[0.9375rem] focus-visible:outline-offset-0 aria-invalid:border-danger";
@@ -55,9 +56,12 @@ export function Select({ label, error, hint, children, ...rest }: SelectProps) {
   const id = useId();
   return (
     <Field id={id} label={label} error={error} hint={hint}>
-      <select id={id} {...rest} className={`${BOX} h-11`}>
-        {children}
-      </select>
+      <div className="relative">
+        <select id={id} {...rest} className={`${BOX} h-11 appearance-none truncate pr-10`}>
+          {children}
+        </select>
+        <Icon name="down" size={16} className="pointer-events-none absolute top-3.5 right-3.5 text-muted" />
+      </div>
     </Field>
   );
 }
