@@ -10,6 +10,7 @@ import pytest
 
 from tiflis.cli import COMMANDS, main
 from tiflis.commands.keygen import new_key
+from tiflis.commands.reload import reasons
 from tiflis.commands.running import NO_SERVER
 from tiflis.commands.status import tables
 from tiflis.config import EXIT_MISCONFIGURED
@@ -164,6 +165,19 @@ def test_status_is_shown_as_tables() -> None:
 def test_status_of_a_server_whose_workers_are_silent() -> None:
     shown = list(tables({"ok": True, "status": None, "arbiter": {"pid": 7, "bus": None, "workers": []}}))
     assert shown[-2:] == ["tunnels", "  none"]
+
+
+def test_reload_says_why_a_worker_stays() -> None:
+    answer = {
+        "complete": False,
+        "workers": [
+            {"slot": "0", "replaced": True, "fell_back": 2},
+            {"slot": "1", "replaced": False, "reasons": ["not ready"]},
+        ],
+    }
+    assert reasons(answer) == ["worker 0: 2 sockets had to be closed", "worker 1: not ready"]
+    assert reasons({"complete": False, "reason": "under way already"}) == ["under way already"]
+    assert "log" in reasons({})[0]
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,17 @@ async def test_status_shows_the_tunnel(server: Server, workstation: DemoWorkstat
     assert AUTH_KEY not in shown.stdout
     told: dict[str, Any] = json.loads((await asyncio.to_thread(tiflis, server, "status", "--json")).stdout)
     assert len(told["arbiter"]["workers"]) == 2
+
+
+async def test_reload_replaces_the_workers_and_closes_nothing(mortal: Server) -> None:
+    workstation = DemoWorkstation(mortal.ws_url, REGISTRATION_KEY, AUTH_KEY, options=Options(speed=math.inf))
+    await workstation.start()
+    before = mortal.worker_pids()
+    async with await Device.pair(workstation.pairing) as phone:
+        shown = await asyncio.to_thread(tiflis, mortal, "reload")
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert not set(mortal.worker_pids().values()) & set(before.values())
+        assert (await phone.ask("sync"))["type"] == "sync.state"
+        assert phone.closed is None
+    assert workstation.failure is None
+    await workstation.stop()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from tiflis.arbiter.lines import Message
 from tiflis.commands import running
+from tiflis.commands.tables import Row, shown, table
 
 NAME = "reload"
 ABOUT = "replace the workers one by one by the code now on disk; no socket is closed"
-ROLL_SECONDS = 600.0  # a worker has 30 s to become ready, and there may be many
+ROLL_SECONDS = 1_800.0  # a worker may take 30 s to become ready and more to drain, and there may be many
+COLUMNS = ("slot", "old_pid", "new_pid", "replaced", "handed", "fell_back")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: all workers are new; 1: the server kept an old one; 3: no server runs."""
+    """0: all workers are new and no socket was closed; 1: something went otherwise; 3: no server runs."""
     answer = running.ask(arguments, "reload", ROLL_SECONDS)
     if isinstance(answer, int):
         return answer
-    print("all workers are replaced")
-    return 0
+    workers: list[Row] = answer.get("workers", [])
+    print("\n".join(table([{name: worker.get(name) for name in COLUMNS} for worker in workers])))
+    if answer.get("complete") is True:
+        return 0
+    for reason in reasons(answer):
+        print(f"tiflis: {shown(reason)}", file=sys.stderr)
+    return running.REFUSED
+
+
+def reasons(answer: Message) -> list[str]:
+    """Why it is not complete, of the whole and of each worker."""
+    told = [answer["reason"]] if answer.get("reason") else []
+    for worker in answer.get("workers", []):
+        told += [f"worker {worker.get('slot')}: {reason}" for reason in worker.get("reasons", [])]
+        if worker.get("fell_back"):
+            told.append(f"worker {worker.get('slot')}: {worker['fell_back']} sockets had to be closed")
+    return told or ["not all workers are replaced: see the server's log"]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from tiflis.arbiter.lines import Message
 from tiflis.commands import running
+from tiflis.commands.tables import Row, shown, table
 
 NAME = "status"
 ABOUT = "show the workers, tunnels and devices of the running server"
 STATUS_SECONDS = 10.0
-
-Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,23 +63,3 @@ def rows_of(told: object, name: str) -> list[Row]:
 def count(row: Row, name: str) -> int:
     value = row.get(name)
     return value if isinstance(value, int) else 0
-
-
-def table(rows: list[Row]) -> list[str]:
-    """Columns as wide as their widest cell; the columns are those of all rows, in order of appearance."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if not rows:
-        return ["  none"]
-    cells = [columns, *([shown(row.get(name, "")) for name in columns] for row in rows)]
-    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
-    return [
-        "  " + "  ".join(f"{cell:<{wide}}" for cell, wide in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-
-
-def shown(value: Any) -> str:
-    """A value on one line: nothing of it may steer the terminal, for names come from workstations."""
-    words = {True: "yes", False: "no", None: "-"}
-    text = words[value] if value is None or isinstance(value, bool) else str(value)
-    return "".join(character if character.isprintable() else "?" for character in text)
