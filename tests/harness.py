@@ -87,7 +87,7 @@ def command_of(pid: int) -> str:
 class Server:
     """One running server: main process, bus and workers, on a port and in folders of its own.
 
-    `target` is what the `sanic` command gets; `env` is added to a minimal environment.
+    `target` and `arguments` are what the `sanic` command gets; `env` is added to a minimal environment.
     The working directory is a temporary folder, so that no developer's `.env` is read.
     """
 
@@ -99,6 +99,7 @@ class Server:
         dev: bool = False,
         env: dict[str, str] | None = None,
         target: str = "tiflis.server:app",
+        arguments: tuple[str, ...] = (),
         port: int | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -106,6 +107,7 @@ class Server:
         self.single = single
         self.dev = dev
         self.target = target
+        self.arguments = arguments
         self.port = port or free_port()
         self._own_folder = None if folder else tempfile.TemporaryDirectory(prefix="tiflis-test-")
         self.folder = folder or Path(self._own_folder.name)  # type: ignore[union-attr]  # one of both is set
@@ -265,9 +267,10 @@ class Server:
 
     def ready_workers(self) -> dict[str, int]:
         """Workers that have told main that they serve: slot to process id."""
+        status = self.control("status")
         if self.single:
-            return {"0": self.pid}
-        arbiter = self.control("status").get("arbiter", {})
+            return {"0": self.pid} if status.get("status") else {}
+        arbiter = status.get("arbiter", {})
         return {worker["slot"]: worker["pid"] for worker in arbiter.get("workers", []) if worker["ready"]}
 
     @property
@@ -319,7 +322,7 @@ class Server:
     def _command(self) -> list[str]:
         sanic = str(Path(sys.executable).with_name("sanic"))
         mode = ["--single-process"] if self.single else ["--workers", str(self.workers)]
-        return [sanic, self.target, *mode, *(["--dev"] if self.dev else [])]
+        return [sanic, self.target, *mode, *(["--dev"] if self.dev else []), *self.arguments]
 
     def _environment(self) -> dict[str, str]:
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}

@@ -16,6 +16,7 @@ from sanic import HTTPResponse, Request, Sanic, json
 from tiflis import config, logs
 from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.main_link import MainLink
+from tiflis.arbiter.signals import stop_early
 from tiflis.arbiter.slots import slot_of
 
 ORDERS = Path(os.environ["TEST_FOLDER"])
@@ -28,6 +29,7 @@ class App(Sanic[Any, Any]):
     """Takes host and port from the settings, as the server does."""
 
     def prepare(self, *args: Any, **options: Any) -> None:
+        stop_early()
         super().prepare(*args, **{**options, "host": settings.host, "port": settings.port, "motd": False})
 
 

@@ -7,6 +7,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from tests.arbiter.conftest import Stage
 from tests.harness import wait_until
@@ -137,13 +140,45 @@ def test_a_signal_for_the_whole_group_is_an_orderly_stop(stage: MakeStage) -> No
     assert "Traceback" not in running.logs()
 
 
-def test_a_hangup_of_the_terminal_ends_nobody(stage: MakeStage) -> None:
+def test_a_hangup_of_the_whole_terminal_ends_nobody_but_replaces_the_workers(stage: MakeStage) -> None:
     running = stage().start()
-    workers = running.worker_pids()
+    old = set(running.worker_pids().values())
     os.killpg(running.pid, signal.SIGHUP)
-    wait_until(lambda: "hangup" in running.logs(), 2, "main took note")
-    assert running.worker_pids() == workers
+    wait_until(replaced(running, *old), 10, "both workers are new")
+    wait_until(lambda: running.marks("drained") == old, 5, "the old ones came to their end")
+    assert "worker died" not in running.logs()
     running.stop()
+
+
+def test_a_reload_into_workers_that_fail_keeps_the_old_ones(stage: MakeStage) -> None:
+    running = stage().start()
+    old = running.worker_pids()
+    for order in ("fail-start", "exit-start"):
+        running.order(order)
+        report = running.control("reload")
+        assert (report["ok"], report["complete"]) == (True, False)
+        assert [worker["replaced"] for worker in report["workers"]] == [False]
+        assert running.ready_workers() == old
+        running.revoke(order)
+    assert running.control("reload")["complete"]
+    running.stop()
+
+
+def test_a_worker_killed_after_a_reload_is_replaced(stage: MakeStage) -> None:
+    running = stage().start()
+    for _ in range(2):
+        assert running.control("reload")["complete"]
+        dead = running.kill_worker()
+        wait_until(replaced(running, dead), 5, "a new worker is ready")
+    running.stop()
+
+
+def test_a_stop_during_a_reload_ends_old_and_new_workers(stage: MakeStage) -> None:
+    running = stage().start()
+    running.order("slow-start")
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: len(running.marks("starting")) == 3, 10, "a newcomer is starting")
+    assert running.stop() < 4
 
 
 def test_the_death_of_main_leaves_nothing_behind(stage: MakeStage) -> None:
@@ -211,10 +246,56 @@ def test_the_death_of_a_single_process_takes_its_bus_along(stage: MakeStage) -> 
     wait_until(lambda: not running.processes(), 2, "the bus is gone")
 
 
-def test_development_mode_restarts_all_workers_and_leaves_no_reloader_behind(stage: MakeStage) -> None:
-    running = stage(dev=True).start()
+def test_development_mode_restarts_all_workers_when_a_file_changes(stage: MakeStage, tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    (watched / "page.html").touch()
+    running = stage(dev=True, arguments=("--reload-dir", str(watched))).start()
+    old = running.worker_pids().values()
+    time.sleep(1.1)  # the reloader looks once a second, and must have seen the file before
+    os.utime(watched / "page.html", (2**31, 2**31))
+    wait_until(replaced(running, *old), 10, "both workers are new")
     running.kill_main()
     wait_until(lambda: not running.processes(), 2, "the reloader is gone, too")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_before_there_are_workers_leaves_nothing(stage: MakeStage, number: signal.Signals) -> None:
+    running = stage().start(wait=False)
+    process = running.process
+    assert process is not None
+    wait_until(lambda: len(running.processes()) > 1, 10, "the first child is there")
+    process.send_signal(number)
+    assert process.wait(5) == 0
+    wait_until(lambda: not running.processes(), 2, "nothing is left")
+    assert "Traceback" not in running.logs()
+
+
+def test_two_servers_on_one_store_are_one_too_many(stage: MakeStage) -> None:
+    running = stage().start()
+    second = stage(folder=running.folder).start(wait=False)
+    assert second.process is not None
+    assert second.process.wait(15) == 1
+    assert f"in use by process {running.pid}: give each server its own DATA_DIR" in second.logs()
+    assert "Traceback" not in second.logs()
+    assert running.nats_pid() == running.control("status")["arbiter"]["bus"]["pid"]
+
+
+def test_the_bus_killed_over_and_over_comes_back_for_the_same_server(stage: MakeStage) -> None:
+    running = stage().start()
+    dead: set[int | None] = {None}
+
+    def back() -> bool:
+        return running.nats_pid() not in dead
+
+    for killed in range(1, 4):
+        pid = running.nats_pid()
+        assert pid is not None
+        dead.add(pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(back, 3, "a new bus runs")
+        assert running.control("status")["arbiter"]["bus"]["restarts"] == killed
+    running.stop()
 
 
 def test_workers_get_a_private_run_folder_and_an_allocator_for_large_messages(stage: MakeStage) -> None:
