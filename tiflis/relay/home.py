@@ -112,6 +112,7 @@ class Home:
         self._held = False
         self._pressing: set[Neighbour] = set()  # neighbours that take too little
         self._expected: set[tuple[str, int]] = set()
+        self._travelling: set[str] = set()  # devices that were connected when the tunnel moved here
         self._greet_expected = False
 
     @property
@@ -146,10 +147,17 @@ class Home:
         self.desk.workstation_registered(workstation.auth_key)
         self._flush_departed()
         for attached in self.roster.everyone():
-            self._greet(attached, again=old is not None)
+            self._greet(attached, again=old is not None or self._greet_expected)
         self._flush_waiting()
         if self._expected:
             workstation.wire.pause(Pause.GATHERING)
+        else:
+            self.all_arrived()
+
+    def expect(self) -> None:
+        """A workstation will be registered here in a moment, so nobody has to hear that there is none."""
+        if not self.online:
+            self._start_grace()
 
     def resume(self, workstation: Workstation) -> None:
         """The workstation's socket has come over from another process; nobody has noticed."""
@@ -182,8 +190,8 @@ class Home:
 
     def _flush_departed(self) -> None:
         departed, self._departed = self._departed, set()
-        for device_id in departed - set(self.desk.devices()):
-            self._say_departed(device_id)
+        for device_id in departed:
+            self.device_left(device_id)
 
     def _flush_waiting(self) -> None:
         for device_id, request, text in self._waiting.leave():
@@ -288,8 +296,8 @@ class Home:
             self._departed.add(device_id)
 
     def device_left(self, device_id: str) -> None:
-        """A watch has disconnected: its device is gone unless it is connected in another way."""
-        if device_id not in self.roster:
+        """A device is gone unless it is connected in another way."""
+        if device_id not in self.roster and device_id not in self.desk.devices():
             self._say_departed(device_id)
 
     def desk_lost(self) -> None:
@@ -447,6 +455,7 @@ class Home:
         for device_id, request, age in state.requests:
             self._requests.note(device_id, request, now - age)
         self._expected = set(expected)
+        self._travelling = {device_id for device_id, age in state.seen.items() if not age} - self._departed
         self._greet_expected = greet and state.online
         if not greet:
             self.roster.introduced.update(state.introduced)
@@ -464,6 +473,9 @@ class Home:
         """Read the workstation: nothing that it says can miss a client any more."""
         self._expected.clear()
         self._greet_expected = False
+        lost, self._travelling = self._travelling, set()
+        for device_id in lost:
+            self.device_left(device_id)
         if self.workstation is not None:
             self.workstation.wire.resume(Pause.GATHERING)
 

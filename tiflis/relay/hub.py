@@ -184,6 +184,7 @@ class Hub:
         home.desk = self._make_desk(home)
         old = previous.home if previous else ""
         if old and old != self.me and self._alive(old):
+            home.expect()
             await Taker(home, self.me).take(old, self.open_channel)
             self.later(GATHER_SECONDS, home.all_arrived)
         return home
