@@ -449,3 +449,22 @@ async def test_what_comes_during_a_release_is_taken_along(stage: Stage) -> None:
     await release
     answer = await poll(stage.desk())
     assert (data(answer), answer["may_have_missed_messages"]) == ([{"n": 1}, {"n": 2}], False)
+
+
+async def test_a_crash_before_the_first_write_of_a_new_home_takes_nothing_back(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.store.fail_heads = 1
+    desk.deliver(b'{"n":1}')
+    while "m-1" not in stage.store.log:
+        await asyncio.sleep(0)
+    await desk.close()
+
+    for _ in range(3):
+        heir = stage.desk()
+        # The store breaks down when the heir has read, and before it writes.
+        heir._opened().add_done_callback(lambda _: setattr(stage.store, "away", True))
+        await heir._opened()
+        answer = await poll(heir)
+        assert (data(answer), answer["current_sequence"]) == ([{"n": 1}], 2)
+        await heir.close()
+        stage.store.away = False

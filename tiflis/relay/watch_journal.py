@@ -8,6 +8,7 @@ from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
 from tiflis.relay.watch_device import Watch
 from tiflis.relay.watch_queue import Message
 from tiflis.relay.watch_records import (
+    ITS_OWN,
     PAST_EPOCHS,
     HeadRecord,
     MessageRecord,
@@ -90,9 +91,10 @@ class WatchJournal:
         head = decode_head(found.value)
         if head is None or not head.watches:
             return Recovered([], [], True)
-        claim = HeadRecord(self._epoch, head.watches, past=[*head.past, (head.epoch, found.revision)])
+        past = head.past = [(epoch, cut or found.revision) for epoch, cut in head.past][-PAST_EPOCHS:]
+        claim = HeadRecord(self._epoch, head.watches, past=[*past, (head.epoch, ITS_OWN)])
         self._revision = await self._store.put_head(self._tunnel_id, encode(claim), found.revision)
-        self._past = [*head.past, (head.epoch, self._revision)][-PAST_EPOCHS:]
+        self._past = [*past, (head.epoch, self._revision)]
         records = valid(await self._store.load(self._tunnel_id, self._revision), head, self._revision)
         return Recovered(list(watches(records).values()), messages(records), head.clean)
 

@@ -9,6 +9,7 @@ from tiflis.bus.watch_store import Record
 from tiflis.relay.watch_queue import StreamKey
 
 FORMAT = 1
+ITS_OWN = 0  # as a revision in a head: that of the head itself, which nobody knows before it is written
 PAST_EPOCHS = 32  # homes that a tunnel may have had within the life of a record
 
 
