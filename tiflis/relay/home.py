@@ -112,7 +112,7 @@ class Home:
         self._held = False
         self._pressing: set[Neighbour] = set()  # neighbours that take too little
         self._expected: set[tuple[str, int]] = set()
-        self._travelling: set[str] = set()  # devices that were connected when the tunnel moved here
+        self._travelling: set[str] = set()  # devices that were connected where the tunnel was before
         self._greet_expected = False
 
     @property
@@ -455,9 +455,10 @@ class Home:
         for device_id, request, age in state.requests:
             self._requests.note(device_id, request, now - age)
         self._expected = set(expected)
-        self._travelling = {device_id for device_id, age in state.seen.items() if not age} - self._departed
         self._greet_expected = greet and state.online
-        if not greet:
+        if greet:
+            self._travelling = {device for device, age in state.seen.items() if not age} - self._departed
+        else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:
             self._end_grace()
