@@ -1,0 +1,261 @@
+"""Clients whose tunnel's home is in another worker: they must not notice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.relay.fakes import FakeDesk, FakeWire
+from tests.relay.town import Town
+from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
+from tiflis.relay.wire import Pause
+
+OFFLINE = ["connection.workstation_offline", "workstation.status"]
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    town = Town("a", "b", "c")
+    yield town
+    await town.close()
+
+
+async def pair(town: Town) -> tuple[FakeWire, FakeWire]:
+    """A workstation at a, a client at b."""
+    workstation, phone = await town.workstation("a"), await town.client("b")
+    workstation.take()
+    phone.take()
+    return workstation, phone
+
+
+async def test_connect_and_talk(town: Town) -> None:
+    workstation = await town.workstation("a")
+    phone = await town.client("b")
+    assert phone.types == ["connected"]
+    phone.say(b'{"type":"sync","n":1.000}')
+    await town.settle()
+    assert workstation.texts[-1] == b'{"type":"sync","n":1.000,"device_id":"phone"}'
+    workstation.say(b'{"type":"session.output", "n":1.000}')
+    await town.settle()
+    assert phone.texts[-1] == b'{"type":"session.output", "n":1.000}'
+
+
+async def test_answers_go_to_the_asker_wherever_it_is(town: Town) -> None:
+    workstation, phone = await pair(town)
+    near, far = await town.client("a", "near"), await town.client("c", "far")
+    phone.say({"type": "history.request", "id": "1"})
+    await town.settle()
+    near.take(), far.take()
+    workstation.say({"type": "history.response", "id": "1"})
+    workstation.say({"type": "forward.to_device", "device_id": "far", "payload": '{"type":"x"}'})
+    await town.settle()
+    assert (phone.types, near.types, far.types) == (["history.response"], [], ["x"])
+
+
+async def test_a_device_with_sockets_at_two_workers(town: Town) -> None:
+    workstation, phone = await pair(town)
+    second = await town.client("c", "phone")
+    second.take()
+    workstation.say({"type": "forward.to_device", "device_id": "phone", "payload": '{"type":"x"}'})
+    await town.settle()
+    assert phone.types == second.types == ["x"]
+    phone.end()
+    await town.settle()
+    assert "client.disconnected" not in workstation.types
+    second.end()
+    await town.settle()
+    assert workstation.types == ["client.disconnected"]
+
+
+async def test_late_connected_from_afar(town: Town) -> None:
+    (await town.workstation("a")).end()
+    await asyncio.sleep(0)
+    town.home("a")._gone()
+    phone = await town.client("b")
+    assert phone.codes() == ["WORKSTATION_OFFLINE"]
+    assert phone.messages[0]["id"] == "c"
+    await town.workstation("a")
+    assert phone.types == ["error", "connected"]
+
+
+async def test_one_too_many_waits_from_afar() -> None:
+    town = Town("a", "b", pending_limit=1)
+    (await town.workstation("a")).end()
+    town.home("a")._gone()
+    phones = [await town.client("b", f"phone {number}") for number in range(2)]
+    assert [phone.wide for phone in phones] == [True, False], "the second is a newcomer again"
+    await town.workstation("a")
+    assert [phone.types[-1] for phone in phones] == ["connected", "error"]
+    await town.close()
+
+
+async def test_offline_is_told_afar(town: Town) -> None:
+    workstation, phone = await pair(town)
+    workstation.end()
+    town.home("a")._gone()
+    await town.settle()
+    assert phone.types == OFFLINE
+    phone.say({"type": "sync", "id": 5})
+    await town.settle()
+    assert (phone.messages[-1]["id"], phone.codes()) == (5, ["WORKSTATION_OFFLINE"])
+
+
+async def test_a_slow_workstation_slows_clients_afar(town: Town) -> None:
+    workstation, _ = await pair(town)
+    workstation.session.pressed(True)
+    [channel] = [end for end in town.cable.ends if end.held]
+    assert channel.peer == "b"
+    workstation.session.pressed(False)
+    assert not any(end.held for end in town.cable.ends)
+
+
+async def test_a_full_way_to_the_home_slows_its_clients(town: Town) -> None:
+    _, phone = await pair(town)
+    [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
+    edge_end.fill(True)
+    late = await town.client("b", "late")
+    assert phone.paused == late.paused == Pause.PRESSURE
+    edge_end.fill(False)
+    assert phone.paused == late.paused == Pause(0)
+
+
+async def test_a_full_way_from_the_home_slows_the_workstation(town: Town) -> None:
+    workstation, _ = await pair(town)
+    await town.client("c", "other")
+    ends = [end for end in town.cable.ends if end.peer in ("b", "c")]
+    for end in ends:
+        end.fill(True)
+    assert workstation.paused == Pause.PRESSURE
+    ends[0].fill(False)
+    assert workstation.paused == Pause.PRESSURE, "the other is still full"
+    ends[1].fill(False)
+    assert workstation.paused == Pause(0)
+
+
+async def test_a_full_way_that_breaks_slows_nobody(town: Town) -> None:
+    workstation, _ = await pair(town)
+    [end] = [end for end in town.cable.ends if end.peer == "b"]
+    end.fill(True)
+    town.crash("b")
+    await town.settle()
+    assert workstation.paused == Pause(0)
+
+
+async def test_an_edges_crash_takes_its_devices_along(town: Town) -> None:
+    workstation, _ = await pair(town)
+    town.crash("b")
+    await town.settle()
+    assert workstation.types == ["client.disconnected"]
+
+
+async def test_a_homes_crash_is_told_at_once_and_the_next_home_is_found(town: Town) -> None:
+    _, phone = await pair(town)
+    town.crash("a")
+    await town.settle()
+    assert phone.types == OFFLINE
+    await town.workstation("c")
+    await town.until(lambda: "connection.workstation_online" in phone.types)
+    phone.say({"type": "sync"})
+    await town.settle()
+    assert phone.codes() == []
+    assert phone.types.count("connection.workstation_offline") == 1
+
+
+async def test_what_the_dead_home_had_not_consumed_comes_back(town: Town) -> None:
+    _, phone = await pair(town)
+    phone.say({"type": "sync", "id": 5})
+    town.crash("a")
+    await town.settle()
+    assert (phone.messages[-1].get("id"), phone.codes()) == (5, ["WORKSTATION_OFFLINE"])
+
+
+async def test_clients_of_a_broken_way_hear_nothing_and_lose_nothing(town: Town) -> None:
+    """Both workers live, but their channel has ended."""
+    workstation, phone = await pair(town)
+    phone.say({"type": "note", "n": 1})
+    [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
+    edge_end.end()
+    phone.say({"type": "note", "n": 2})
+    edge_end.other.end()
+    await town.until(lambda: len(workstation.types) >= 2)
+    phone.say({"type": "note", "n": 3})
+    await town.settle()
+    notes = [message["n"] for message in workstation.messages if message["type"] == "note"]
+    assert (notes, phone.texts) == ([1, 2, 3], [])
+
+
+async def test_without_a_directory_the_clients_of_a_broken_way_are_told(town: Town) -> None:
+    town.limits = town.limits.model_copy(update={"offline_grace": 0.05})
+    for hub in town.hubs.values():
+        hub.limits = town.limits
+    _, phone = await pair(town)
+    town.directory.away = True
+    town.directory.followed.clear()
+    town.crash("a")
+    phone.take()
+    phone.say({"type": "sync", "id": 1})
+    await town.until(phone.codes)
+    assert (phone.messages[-1]["id"], phone.paused) == (1, Pause(0))
+
+
+async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
+    (await town.workstation("a")).end()
+    town.crash("a")
+    phone = await town.client("b")
+    assert phone.codes() == ["WORKSTATION_OFFLINE"]
+    assert town.home("b").record.home == "b"
+    again = await town.workstation("c")
+    await town.until(lambda: "connected" in phone.types)
+    phone.say({"type": "sync"})
+    await town.settle()
+    assert again.types[-1] == "sync"
+
+
+# Watch calls
+
+
+def desk(town: Town, worker: str) -> FakeDesk:
+    found = town.home(worker).desk
+    assert isinstance(found, FakeDesk)
+    return found
+
+
+async def test_a_watchs_call_is_made_at_the_home(town: Town) -> None:
+    await town.workstation("a")
+    desk(town, "a").answer = {"messages_json": "[1]", "n": 1, "more": True}
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {"x": 1}, b"body"))
+    await town.settle()
+    assert await asking == {"messages_json": "[1]", "n": 1, "more": True}
+    assert desk(town, "a").calls == [("command", {"x": 1}, b"body")]
+
+
+async def test_a_refusal_comes_back_as_it_was_raised(town: Town) -> None:
+    await town.workstation("a")
+    desk(town, "a").answer = WorkstationOffline()
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {}))
+    await town.settle()
+    with pytest.raises(WorkstationOffline):
+        await asking
+
+
+async def test_a_bug_at_the_home_is_an_internal_error(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    await town.workstation("a")
+    desk(town, "a").answer = KeyError("a bug")
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "state", {}))
+    await town.settle()
+    with pytest.raises(TunnelError) as refused:
+        await asking
+    assert refused.value.http_status == 500
+    assert caplog.records[-1].exc_info
+
+
+async def test_a_call_under_way_when_the_home_dies_fails(town: Town) -> None:
+    await town.workstation("a")
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "state", {}))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for end in town.cable.ends:
+        end.outgoing.clear()  # the home has got the call
+    town.crash("a")
+    with pytest.raises(SendFailed):
+        await asking

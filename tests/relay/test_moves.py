@@ -1,0 +1,229 @@
+"""A tunnel whose workstation reconnects at another worker: nothing is lost, doubled or announced."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.relay.fakes import FakeWire
+from tests.relay.town import Town
+from tiflis.relay.wire import Pause
+
+ONLINE = ["connection.workstation_online", "workstation.status"]
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    town = Town("a", "b", "c")
+    yield town
+    await town.close()
+
+
+def notes(wire: FakeWire) -> list[int]:
+    return [message["n"] for message in wire.messages if message["type"] == "note"]
+
+
+async def test_clients_everywhere_keep_going(town: Town) -> None:
+    old = await town.workstation("a")
+    phones = [await town.client(worker, worker) for worker in ("a", "b", "c")]
+    for phone in phones:
+        phone.take()
+    new = await town.workstation("b")
+    await town.settle()
+    assert (set(town.hubs["a"].homes), set(town.hubs["b"].homes)) == (set(), {"tunnel-1"})
+    for number, phone in enumerate(phones):
+        phone.say({"type": "note", "n": number})
+    new.say({"type": "session.output"})
+    await town.settle()
+    assert sorted(notes(new)) == [0, 1, 2]
+    assert [phone.types for phone in phones] == [[*ONLINE, "session.output"]] * 3
+    assert old.closed is None
+
+
+async def test_the_orphan_is_ignored(town: Town) -> None:
+    old, phone = await town.workstation("a"), await town.client("c")
+    new = await town.workstation("b")
+    phone.take()
+    old.take()
+    old.say({"type": "session.output"})
+    old.say({"type": "ping", "timestamp": 1})
+    phone.say({"type": "note", "n": 1})
+    await town.settle()
+    assert (phone.texts, old.texts, len(old.pongs)) == ([], [], 1)
+    old.end()
+    await town.settle()
+    assert (phone.texts, notes(new)) == ([], [1])
+
+
+async def test_what_was_under_way_arrives_once_and_in_order(town: Town) -> None:
+    old = await town.workstation("a")
+    near, far = await town.client("a", "near"), await town.client("c", "far")
+    for number in range(5):
+        near.say({"type": "note", "n": number})
+        far.say({"type": "note", "n": 100 + number})
+    new = await town.workstation("b")
+    for number in range(5, 10):
+        near.say({"type": "note", "n": number})
+        far.say({"type": "note", "n": 100 + number})
+    await town.settle()
+    for first in (0, 100):
+        heard = [n for n in notes(old) + notes(new) if first <= n < first + 100]
+        assert heard == list(range(first, first + 10))
+
+
+async def test_within_the_grace_the_move_is_not_announced(town: Town) -> None:
+    old = await town.workstation("a")
+    phones = [await town.client(worker, worker) for worker in ("a", "b", "c")]
+    for phone in phones:
+        phone.take()
+    old.end()
+    for number, phone in enumerate(phones):
+        phone.say({"type": "note", "n": number})
+    await town.settle()
+    new = await town.workstation("b")
+    await town.settle()
+    assert sorted(notes(new)) == [0, 1, 2]
+    assert [phone.texts for phone in phones] == [[], [], []]
+    introduced = [m["payload"]["device_id"] for m in new.messages if m["type"] == "auth"]
+    assert sorted(introduced) == ["a", "b", "c"]
+    assert new.types.index("auth") < new.types.index("note")
+
+
+async def test_a_client_that_is_faster_than_the_old_homes_state(town: Town) -> None:
+    """The edge hears of the end, and is at the new home, before the new home has heard anything."""
+    old, phone = await town.workstation("a"), await town.client("c")
+    old.end()
+    phone.take()
+    joining = asyncio.create_task(town.workstation("b"))
+    held = None
+    async with asyncio.timeout(1.0):
+        while not joining.done():
+            for end in town.cable.ends:
+                if end.peer == "a" and end.other.peer == "b" and held is None:
+                    held = end  # b's end of the way to the old home: it does not get to read
+                    end.hold()
+            await asyncio.sleep(0)
+            if held is not None and any(e.peer == "b" and e.other.peer == "c" for e in town.cable.ends):
+                break
+        phone.say({"type": "note", "n": 1})
+        await town.settle()
+        assert held is not None
+        held.resume()
+        new = await joining
+    await town.settle()
+    assert phone.texts == [], "neither an error nor a false alarm"
+    assert notes(new) == [1]
+
+
+async def test_the_workstation_is_not_read_until_its_clients_are_here(town: Town) -> None:
+    await town.workstation("a")
+    phone = await town.client("c")
+    phone.take()
+    [way] = [end for end in town.cable.ends if end.peer == "c"]
+    way.other.hold()  # the edge is slow to hear that it has to go elsewhere
+    way.hold()
+    new = await town.workstation("b")
+    assert new.paused == Pause.GATHERING or phone.types == ONLINE
+    way.other.resume()
+    way.resume()
+    await town.until(lambda: new.paused == Pause(0))
+    new.say({"type": "session.output"})
+    await town.settle()
+    assert phone.types == [*ONLINE, "session.output"]
+
+
+async def test_a_dead_old_home_delays_nobody_for_long(town: Town) -> None:
+    await town.workstation("a")
+    town.crash("a")
+    new = await town.workstation("b")
+    await town.until(lambda: "workstation.registered" in new.types)
+    assert new.paused == Pause(0)
+
+
+async def test_an_old_home_that_does_not_answer_is_waited_for_a_moment(town: Town) -> None:
+    await town.workstation("a")
+    wire = town.socket("b")
+    town.cable.acceptors["a"] = lambda channel: _Deaf()
+    town.hubs["a"].homes.clear()
+    new = asyncio.create_task(town.workstation("b"))
+    wire = await new
+    await town.until(lambda: "workstation.registered" in wire.types, 3.0)
+
+
+class _Deaf:
+    def received(self, channel: object, message: bytes) -> None: ...
+    def writable_changed(self, channel: object, writable: bool) -> None: ...
+    def closed(self, channel: object, undelivered: list[bytes]) -> None: ...
+
+
+async def test_back_and_forth(town: Town) -> None:
+    await town.workstation("a")
+    phones = [await town.client(worker, worker) for worker in ("a", "b", "c")]
+    heard: list[int] = []
+    for move in range(6):
+        station = await town.workstation("bca"[move % 3])
+        for number, phone in enumerate(phones):
+            phone.say({"type": "note", "n": move * 10 + number})
+        await town.settle()
+        heard += notes(station)
+    assert sorted(heard) == [move * 10 + number for move in range(6) for number in range(3)]
+    assert sum(len(hub.homes) for hub in town.hubs.values()) == 1
+    assert all(phone.codes() == [] for phone in phones)
+
+
+async def test_a_device_that_leaves_during_the_move_is_told_to_the_new_home(town: Town) -> None:
+    old, phone = await town.workstation("a"), await town.client("c")
+    old.end()
+    phone.end()
+    await town.settle()
+    new = await town.workstation("b")
+    await town.settle()
+    assert [m["payload"]["device_id"] for m in new.messages if m["type"] == "client.disconnected"] == [
+        "phone"
+    ]
+
+
+async def test_questions_are_remembered_at_the_new_home(town: Town) -> None:
+    await town.workstation("a")
+    phone, tablet = await town.client("a", "phone"), await town.client("c", "tablet")
+    phone.say({"type": "history.request", "id": "q"})
+    new = await town.workstation("b")
+    await town.settle()
+    phone.take(), tablet.take()
+    new.say({"type": "history.response", "id": "q"})
+    await town.settle()
+    assert (phone.types, tablet.types) == (["history.response"], [])
+
+
+async def test_restored_is_remembered_at_the_new_home(town: Town) -> None:
+    await town.workstation("a")
+    phone = await town.client("a", "phone")
+    phone.end()
+    await town.workstation("b")
+    again = await town.client("c", "phone", reconnect=True)
+    assert again.messages[0]["payload"].get("restored") is True
+
+
+async def test_pending_clients_are_accepted_at_the_new_home(town: Town) -> None:
+    (await town.workstation("a")).end()
+    town.home("a")._gone()
+    phones = [await town.client(worker, worker) for worker in ("a", "b", "c")]
+    await town.workstation("b")
+    await town.settle()
+    assert [phone.types[-1] for phone in phones] == ["connected"] * 3
+    assert [phone.types.count("connected") for phone in phones] == [1, 1, 1]
+
+
+async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: Town) -> None:
+    await town.workstation("a")
+    phone = await town.client("c")
+    [way] = [end for end in town.cable.ends if end.peer == "c"]
+    way.other.hold()  # the edge hears late that it has to go elsewhere
+    joining = asyncio.create_task(town.workstation("b"))
+    await town.until(lambda: town.hubs["b"].homes and "tunnel-1" not in town.hubs["a"].homes)
+    phone.end()
+    way.other.resume()
+    new = await joining
+    await town.until(lambda: "client.disconnected" in new.types)
+    await town.settle()
+    assert new.types.count("client.disconnected") == 1

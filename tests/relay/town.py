@@ -1,0 +1,89 @@
+"""Several workers' hubs on one cable and one directory, without processes, sockets and bus."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from tests.relay.fake_directory import FakeDirectory
+from tests.relay.fakes import AUTH_KEY, REGISTRATION_KEY, Cable, FakeDesk, FakeWire
+from tiflis.bus.directory import Directory
+from tiflis.limits import Limits
+from tiflis.relay.claims import Claims
+from tiflis.relay.gate import Gate
+from tiflis.relay.home import Home
+from tiflis.relay.hub import Hub
+from tiflis.relay.keys import Keyring
+from tiflis.relay.limiter import Limiter
+from tiflis.relay.tasks import Tasks
+
+
+class Town:
+    """``a``, ``b``, ``c`` … are the workers' names; a peer is given by its wire."""
+
+    def __init__(self, *workers: str, **limits: Any) -> None:
+        self.cable, self.directory, self.tasks = Cable(), FakeDirectory(), Tasks()
+        self.alive = set(workers)
+        self.limits = Limits().model_copy(update=limits)
+        self.hubs = {worker: self._hub(worker) for worker in workers}
+
+    def _hub(self, worker: str) -> Hub:
+        ring = Keyring([REGISTRATION_KEY])
+        claims = Claims(cast(Directory, self.directory), ring, worker, 0.0)
+        gate = Gate(claims, ring, Limiter(None, lambda: 1000.0, lambda data: None))
+        hub = Hub(worker, self.limits, claims, gate, self.alive.__contains__, _desk, self.tasks)
+        hub.open_channel = self.cable.opener(worker)
+        self.cable.acceptors[worker] = hub.accept
+        return hub
+
+    def home(self, worker: str) -> Home:
+        [home] = self.hubs[worker].homes.values()
+        return home
+
+    def socket(self, worker: str) -> FakeWire:
+        wire = FakeWire()
+        wire.session = self.hubs[worker].newcomer(wire, "ws://here/ws")
+        return wire
+
+    async def settle(self) -> None:
+        """Until nothing happens any more without time passing."""
+        await self.cable.settle()
+
+    async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self.cable.carry()
+                await asyncio.sleep(0.005)
+
+    async def workstation(
+        self, worker: str, tunnel_id: str = "tunnel-1", auth_key: str = AUTH_KEY
+    ) -> FakeWire:
+        wire = self.socket(worker)
+        payload = {
+            "api_key": REGISTRATION_KEY,
+            "name": "desk",
+            "auth_key": auth_key,
+            "reconnect": True,
+            "previous_tunnel_id": tunnel_id,
+        }
+        wire.say({"type": "workstation.register", "payload": payload})
+        await self.settle()
+        return wire
+
+    async def client(self, worker: str, device_id: str = "phone", **more: Any) -> FakeWire:
+        wire = self.socket(worker)
+        payload = {"tunnel_id": "tunnel-1", "auth_key": AUTH_KEY, "device_id": device_id, **more}
+        wire.say({"type": "connect", "id": "c", "payload": payload})
+        await self.settle()
+        return wire
+
+    def crash(self, worker: str) -> None:
+        """The worker is gone, and the others have been told."""
+        self.alive.discard(worker)
+        self.cable.cut(worker)
+
+    async def close(self) -> None:
+        await self.tasks.close()
+
+
+def _desk(home: Home) -> FakeDesk:
+    return FakeDesk()
