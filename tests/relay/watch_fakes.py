@@ -30,6 +30,7 @@ class FakeStore:
         self.log: list[str] = []
         self.looks = 0
         self.away = False
+        self.fail_puts = 0
         self.fail_heads = 0  # as if the store had broken down between a put and its head
 
     def _check(self) -> None:
@@ -58,6 +59,9 @@ class FakeStore:
 
     async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
         self._check()
+        if self.fail_puts:
+            self.fail_puts -= 1
+            raise StoreUnavailable("broken down")
         await asyncio.sleep(0)  # others get their turn, as with a real one
         for name, value in records:
             self.log.append(name)
