@@ -81,6 +81,7 @@ class Outbox:
         "_pongs",
         "_queue",
         "_recent",
+        "_relieved",
         "blocked",
         "pong_bytes",
         "pressed",
@@ -89,8 +90,10 @@ class Outbox:
         "written",
     )
 
-    def __init__(self, cork: Cork, transport: Transport) -> None:
+    def __init__(self, cork: Cork, transport: Transport, relieved: Flush) -> None:
+        """``relieved`` is called when the pressure is off: after ``pressed``, little waits again."""
         self._cork = cork
+        self._relieved = relieved
         self.transport = transport
         self._marked = False  # the cork knows of us
         self._burst: list[bytes] = []
@@ -98,7 +101,7 @@ class Outbox:
         self._pongs: deque[tuple[bool, bytes]] | None = None
         self._recent: deque[bytes | memoryview] = deque()  # what the transport may not have sent yet
         self.blocked = False  # the transport has had enough
-        self.pressed = False  # more than PRESSURE_HIGH waits; cleared by the owner
+        self.pressed = False  # more than PRESSURE_HIGH waits
         self.waiting = 0  # bytes that the transport has not been given
         self.pong_bytes = 0
         self.written = 0  # bytes that the transport has been given in all
@@ -141,6 +144,13 @@ class Outbox:
             data, self._burst = b"".join(self._burst), []
             self.waiting = 0
             self._write(data)
+        if self.pressed or self.pong_bytes:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        if self.waiting < PRESSURE_LOW and self.pong_bytes < PONGS_HIGH // 2:
+            self.pressed = False
+            self._relieved()
 
     def _settle(self) -> None:
         """Put the burst, as one piece, behind what waits already."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tiflis.limits import Limits
 from tiflis.protocol.close import close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
-from tiflis.relay.outbox import PONGS_HIGH, PRESSURE_LOW, TRANSPORT_HIGH, Cork, Outbox
+from tiflis.relay.outbox import PONGS_HIGH, TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.wire import Pause
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
-        self._outbox = Outbox(self._cork, cast(Any, transport))
+        self._outbox = Outbox(self._cork, cast(Any, transport), self._relieved)
         transport.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
         if self._paused:
@@ -114,18 +114,17 @@ class Socket(asyncio.Protocol):
         self._outbox.blocked = True
 
     def resume_writing(self) -> None:
-        outbox = self._outbox
-        outbox.blocked = False
-        outbox.pump()
+        self._outbox.blocked = False
+        self._outbox.flush()
         if self._ending:
             self._end()
-        if outbox.waiting < PRESSURE_LOW:
-            outbox.pressed = False
-            if self._pressed:
-                self._pressed = False
-                self.session.pressed(False)
-        if outbox.pong_bytes < PONGS_HIGH // 2:
-            self.resume(Pause.PONGS)
+
+    def _relieved(self) -> None:
+        """Little waits to be sent: those who were stopped for it may go on."""
+        if self._pressed:
+            self._pressed = False
+            self.session.pressed(False)
+        self.resume(Pause.PONGS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._leaving is not None:
