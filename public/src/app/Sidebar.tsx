@@ -33,6 +33,8 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
   const groups = grouped(filter ? fitting(sessions, filter) : sessions);
   const many = Object.keys(sessions).length >= FILTER_FROM || filter !== "";
   const Frame = wide ? "nav" : "main";
+  // On a phone the list is the whole page, and its title the page's.
+  const [Title, Kind] = wide ? (["h2", "h3"] as const) : (["h1", "h2"] as const);
   return (
     <Frame
       aria-label={text.title}
@@ -46,7 +48,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
           <Row sessionKey={SUPERVISOR} current={current === SUPERVISOR} icon="spark" title={common.supervisor} detail={text.supervisorHint} />
         </ul>
         <div className="mt-4 mb-1 flex items-center justify-between pl-3">
-          <h2 className="text-sm font-semibold">{text.title}</h2>
+          <Title className="text-sm font-semibold">{text.title}</Title>
           <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />
         </div>
         {many && (
@@ -62,7 +64,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
         )}
         {groups.map((group) => (
           <section key={group.kind} aria-label={text[group.kind]} className="mb-3">
-            <h3 className="px-3 pt-1 pb-1 text-xs font-medium text-muted">{text[group.kind]}</h3>
+            <Kind className="px-3 pt-1 pb-1 text-xs font-medium text-muted">{text[group.kind]}</Kind>
             <ul>
               {group.sessions.map((session) => (
                 <SessionRow key={session.id} session={session} current={session.id === current} />

@@ -44,7 +44,20 @@ function Image({ src, alt }: ComponentProps<"img">) {
   return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
 }
 
+/** All of one level to a screen reader: the message stands in a page that has levels of its own. */
+const heading = (depth: number) =>
+  function Heading({ children }: { children?: ReactNode }) {
+    return (
+      <h2 className="heading" data-depth={Math.min(depth, 3)}>
+        {children}
+      </h2>
+    );
+  };
+
+const HEADINGS = { h1: heading(1), h2: heading(2), h3: heading(3), h4: heading(4), h5: heading(5), h6: heading(6) };
+
 const components = (live: boolean): Components => ({
+  ...HEADINGS,
   a: Link as Components["a"],
   img: Image as Components["img"],
   input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? "done" : "to do"} />,

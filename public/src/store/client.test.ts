@@ -202,6 +202,17 @@ describe("history", () => {
     expect(words(world)).toEqual(["one", "two", "three", "four", "five", "six"]);
   });
 
+  it("starts afresh when the workstation has lost its memory and counts anew", async () => {
+    const world = await makeWorld().paired();
+    world.client.watch(SUPERVISOR);
+    await world.history([entry(1, "user", "old one", "x1"), entry(2, "assistant", "old two", "x2")]);
+    world.socket.breaks();
+    world.clock.pass(500);
+    world.accept();
+    await world.history([entry(1, "user", "new one", "y1"), entry(2, "assistant", "new two", "y2"), entry(3, "user", "new three", "y3")]);
+    expect(words(world)).toEqual(["new one", "new two", "new three"]);
+  });
+
   it("loads older pages until there are none", async () => {
     const world = await makeWorld().paired();
     world.client.watch(SUPERVISOR);

@@ -11,7 +11,8 @@ export interface Merge {
 }
 
 /** The newest page, or one on the way from it down to what is known (`gap`). */
-export function mergeNewest(chat: Chat, page: HistoryPage, now: number): Merge {
+export function mergeNewest(before: Chat, page: HistoryPage, now: number): Merge {
+  const chat = beganAnew(before, page) ? { ...before, messages: before.messages.filter((each) => each.sequence === null) } : before;
   const known = newestSequence(chat);
   const oldest = page.entries[0]?.sequence;
   const closes = known === null || oldest === undefined || oldest <= known || !page.hasMore;
@@ -64,8 +65,17 @@ function combined(messages: ChatMessage[], entries: HistoryEntry[], now: number)
   return [...rest, ...merged];
 }
 
+/** The workstation has lost its memory: its numbers went back, or stand for other messages than before. */
+function beganAnew({ messages }: Chat, { entries }: HistoryPage): boolean {
+  const newest = entries.at(-1)?.sequence ?? -1;
+  const ids = new Map(entries.map((entry) => [entry.sequence, entry.messageId]));
+  return messages.some(
+    ({ sequence, messageId }) => sequence !== null && (sequence > newest || (ids.get(sequence) ?? messageId) !== messageId),
+  );
+}
+
 function counterpart(messages: ChatMessage[], entry: HistoryEntry): number {
-  const byId = messages.findIndex((message) => message.messageId === entry.messageId || message.sequence === entry.sequence);
+  const byId = messages.findIndex((message) => message.messageId === entry.messageId);
   return byId >= 0 ? byId : messages.findIndex((message) => sameWords(message, entry));
 }
 

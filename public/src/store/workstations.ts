@@ -75,6 +75,7 @@ export class Workstations {
     const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : {};
     this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, current: workstation?.id ?? null });
     memory.remember("current", workstation?.id);
+    this.show();
     if (!workstation) return;
     const outbox = await this.selection.inherit(workstation.id);
     // Another one may have been chosen while the vault was read.
@@ -96,10 +97,13 @@ export class Workstations {
   }
 
   private show(): void {
-    this.core.store.setState({ workstations: this.saved.map(withoutKey) });
+    const { current } = this.core.store.getState();
+    this.core.store.setState({ workstations: this.saved.map((each) => withoutKey(each, each.id === current)) });
   }
 }
 
-function withoutKey({ id, name, tunnelId, url, addedAt }: SavedWorkstation): Workstation {
-  return { id, name, tunnelId, url, addedAt };
+/** One that is not looked at goes by the name that it told the last time, unless the user gave it one. */
+function withoutKey({ id, name, tunnelId, url, addedAt }: SavedWorkstation, current: boolean): Workstation {
+  const told = current ? "" : memory.recall<Partial<State>>(`sessions.${id}`, {}).workstationName;
+  return { id, name: name || told || "", tunnelId, url, addedAt };
 }
