@@ -5,10 +5,10 @@ import random
 import pytest
 
 from tests.bus.simulation import Faults, Recorder, SimClock, SimNetwork, SimWorker
-from tiflis.bus.channel import HARD_CAP, HIGH_WATER, Channel
+from tiflis.bus.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.bus.lane import CHUNK_SIZE
-from tiflis.bus.streams import WINDOW
+from tiflis.bus.streams import HARD_CAP, HIGH_WATER, WINDOW
 
 BAD = Faults(drop=0.1, duplicate=0.1, jitter=0.02)
 
@@ -159,7 +159,7 @@ def test_a_held_reader_gets_no_more_than_the_window_and_holds_up_only_itself() -
         pair.clock.run(0.01)
     pair.clock.run(5)
     assert slow_saw.received_ == []
-    assert sum(len(chunk) for chunk, _ in slow_far._incoming.waiting) <= WINDOW
+    assert sum(len(chunk) for chunk, _ in slow_far.incoming.waiting) <= WINDOW
     assert HIGH_WATER <= slow.buffered <= HIGH_WATER + 2 * len(message)
     assert len(quick_saw.received_) > 50
     slow_far.resume()
@@ -268,6 +268,38 @@ def test_an_idle_end_notices_that_the_other_end_has_forgotten_it() -> None:
     pair.network.faults = Faults()
     pair.clock.run(20)
     assert far.ended and far_saw.undelivered == []
+
+
+def test_a_peer_that_nobody_reports_gone_is_given_up_after_a_minute_of_silence() -> None:
+    pair = Pair()
+    near, near_saw, _, _ = pair.connect()
+    pair.clock.run(1)
+    pair.b.bus.close()
+    near.send(b"anyone?")
+    pair.clock.run(55)
+    assert near_saw.undelivered is None
+    pair.clock.run(10)
+    assert near_saw.undelivered == [b"anyone?"]
+
+
+def test_a_long_outage_ends_no_channel_and_piles_nothing_up() -> None:
+    pair = Pair()
+    near, near_saw, _, far_saw = pair.connect()
+    pair.clock.run(1)
+    pair.a.link.go_down()
+    pair.b.link.go_down()
+    near.send(b"patience")
+    for _ in range(60):
+        channel, _ = pair.a.open("h-1-bbb", "T")
+        channel.send(bytes(1000))
+        pair.clock.run(5)
+    (lane,) = pair.a.bus._lanes.values()
+    assert len(lane._sending) + len(lane._telling) < 20
+    assert near_saw.undelivered is None
+    pair.b.link.come_up()
+    pair.a.link.come_up()
+    pair.clock.run(1)
+    assert far_saw.received_ == [b"patience"]
 
 
 def test_a_worker_that_comes_back_under_its_id_ends_what_its_former_life_had() -> None:

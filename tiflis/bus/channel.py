@@ -6,27 +6,11 @@ from typing import Protocol
 
 from tiflis.bus import wire
 from tiflis.bus.errors import ChannelClosed
-from tiflis.bus.streams import Incoming, Outgoing
+from tiflis.bus.patience import Patience
+from tiflis.bus.streams import ACK_AT_ONCE, HARD_CAP, HIGH_WATER, LOW_WATER, Incoming, Outgoing
 from tiflis.bus.wire import Kind
 
 log = logging.getLogger(__name__)
-
-HIGH_WATER = 8 * 1024 * 1024
-"""Unconsumed bytes above which a channel is not writable: its writer stops reading its socket."""
-LOW_WATER = 2 * 1024 * 1024
-HARD_CAP = 96 * 1024 * 1024
-"""Unconsumed bytes at which a channel is closed: one message of 50 MiB on top of a full buffer still fits."""
-ACK_AT_ONCE = 1024 * 1024
-"""Consumed and not yet told: a quarter of the window, so that a fast sender never waits for credit."""
-OPEN_SECONDS = 5.0
-"""With the bus up, how long a peer may leave an OPEN unanswered."""
-OPEN_SECONDS_AT_MOST = 15.0
-"""The same with or without the bus."""
-LINGER_SECONDS = 60.0
-"""How long a closed channel waits for the peer to consume the rest without any progress."""
-RETRY_SECONDS = 0.2
-"""Without progress for so long, the peer is asked what it has; doubled each time up to a second."""
-RETRY_SECONDS_AT_MOST = 1.0
 
 
 class ChannelHandler(Protocol):
@@ -61,35 +45,7 @@ class Port(Protocol):
 class Channel:
     """A reliable, ordered, flow-controlled pair of streams to one worker, for one tunnel."""
 
-    __slots__ = (
-        "_ack_due",
-        "_closing",
-        "_held",
-        "_incoming",
-        "_lane",
-        "_nak_due",
-        "_nak_told",
-        "_opened_at",
-        "_outgoing",
-        "_peer_end",
-        "_progress_at",
-        "_retry",
-        "_retry_at",
-        "_sync_due",
-        "confirmed",
-        "ended",
-        "handler",
-        "number",
-        "peer",
-        "queued",
-        "told",
-        "tunnel_id",
-        "up_seconds",
-        "writable",
-    )
-
     def __init__(self, lane: Port, number: int, tunnel_id: str, confirmed: bool) -> None:
-        now = lane.now()
         self._lane = lane
         self.peer = lane.peer
         self.number = number
@@ -100,20 +56,13 @@ class Channel:
         self.ended = False
         self.queued = False  # waits in its lane to send data
         self.told = False  # waits in its lane to send anything else
-        self.up_seconds = 0.0
-        self._outgoing = Outgoing()
-        self._incoming = Incoming()
+        self.outgoing = Outgoing()
+        self.incoming = Incoming()
         self._held = False
         self._closing = False
         self._peer_end = -1
-        self._ack_due = False
-        self._nak_due = False
         self._sync_due = False
-        self._nak_told = (-1, 0.0)
-        self._opened_at = now
-        self._progress_at = now
-        self._retry = RETRY_SECONDS
-        self._retry_at = now + RETRY_SECONDS
+        self._patience = Patience(lane.now())
 
     # -- for whoever uses it
 
@@ -123,7 +72,7 @@ class Channel:
             raise ChannelClosed(f"the channel to {self.peer} has ended")
         if isinstance(message, list):
             message = b"".join(message)
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         outgoing.add(message, self._lane.chunk_size)
         if not self.queued:
             self._lane.wants_to_send(self)
@@ -133,7 +82,7 @@ class Channel:
     @property
     def buffered(self) -> int:
         """Bytes that the peer has not consumed yet."""
-        return self._outgoing.buffered
+        return self.outgoing.buffered
 
     def hold(self) -> None:
         """Deliver no more until `resume`; the peer runs out of credit."""
@@ -150,18 +99,19 @@ class Channel:
         if self.ended or self._closing:
             return
         self._closing = True
-        self._incoming.waiting.clear()
-        self._progressed()
+        self.incoming.waiting.clear()
+        self.restart_clock()
         self._lane.wants_to_tell(self)
 
     # -- what the peer says
 
     def run(self, first: int, lengths: tuple[int, ...], data: bytes, position: int) -> int:
         """Consecutive chunks came, beginning with number `first`; returns where they end in `data`."""
-        incoming = self._incoming
+        incoming = self.incoming
         skip = incoming.got + 1 - first
         if skip < 0:
-            self._missed()
+            if incoming.missed(self._lane.now()):
+                self._lane.wants_to_tell(self)
             return position + wire.total(lengths)
         for length in lengths:
             stop = position + (length & wire.LENGTH)
@@ -176,12 +126,12 @@ class Channel:
 
     def acknowledged(self, got: int, taken: int) -> None:
         """The peer has received and consumed that much."""
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         self.confirmed = True
         if got <= outgoing.got and taken <= outgoing.taken:
             return
         self._lane.landed(outgoing.acknowledged(got, taken))
-        self._progressed()
+        self.restart_clock()
         if outgoing.unsent and not self.queued:
             self._lane.wants_to_send(self)
         if not self.writable and outgoing.buffered <= LOW_WATER and not self.ended:
@@ -190,22 +140,22 @@ class Channel:
     def asked_again(self, got: int, taken: int) -> None:
         """The peer misses what comes after `got`."""
         self.acknowledged(got, taken)
-        self._lane.landed(self._outgoing.rewind())
-        if self._outgoing.unsent and not self.queued:
+        self._lane.landed(self.outgoing.rewind())
+        if self.outgoing.unsent and not self.queued:
             self._lane.wants_to_send(self)
 
     def asked(self, sent: int) -> None:
         """The peer wants to know how far we are; it has sent up to `sent`."""
-        self._ack_due = True
-        self._nak_due = self._nak_due or sent > self._incoming.got
+        self.incoming.asked(sent)
         self._lane.wants_to_tell(self)
 
     def peer_closed(self, last: int, taken: int) -> None:
         """The peer's messages end after `last`, and it consumed ours up to `taken` and will take no more."""
         self.confirmed = True
         self._peer_end = last
+        self.outgoing.stopped = True
         self._settle(taken)
-        if self._closing or self._incoming.taken >= last:
+        if self._closing or self.incoming.taken >= last:
             self._finish()
         else:
             self._acknowledge()
@@ -218,67 +168,43 @@ class Channel:
 
     # -- what the lane asks for
 
-    @property
-    def taken(self) -> int:
-        return self._incoming.taken
-
-    @property
-    def flying(self) -> int:
-        """Bytes in the air."""
-        return self._outgoing.flying_size
-
-    @property
-    def outgoing(self) -> Outgoing:
-        return self._outgoing
-
     def run_header(self, first: int, count: int) -> bytes:
         """What goes before a run; carries the acknowledgement along."""
-        incoming = self._incoming
-        self._told_now()
+        incoming = self.incoming
+        incoming.told()
         return wire.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
 
     def control_frames(self) -> list[bytes]:
         """All that is to be said besides messages."""
         frames: list[bytes] = []
-        incoming, number = self._incoming, self.number
+        incoming, number = self.incoming, self.number
         if not self.confirmed:
             frames.append(wire.open_frame(number, self.tunnel_id))
         if self._closing:
-            frames.append(wire.FIN.pack(Kind.FIN, number, self._outgoing.end, incoming.taken))
+            frames.append(wire.FIN.pack(Kind.FIN, number, self.outgoing.end, incoming.taken))
         if self._sync_due:
-            frames.append(
-                wire.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self._outgoing.sent)
-            )
-        if self._nak_due:
+            frames.append(wire.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self.outgoing.sent))
+        if incoming.nak_due:
             frames.append(wire.ACK.pack(Kind.NAK, number, incoming.got, incoming.taken))
-        elif self._ack_due and not self._sync_due:
+        elif incoming.ack_due and not self._sync_due:
             frames.append(wire.ACK.pack(Kind.ACK, number, incoming.got, incoming.taken))
-        self._sync_due = self._nak_due = False
-        self._told_now()
+        self._sync_due = incoming.nak_due = False
+        incoming.told()
         return frames
-
-    @property
-    def ack_due(self) -> bool:
-        return self._ack_due
 
     @property
     def settled(self) -> bool:
         """Nothing is expected from the peer."""
-        return self.confirmed and not self._closing and not self._outgoing.outstanding
+        return self.confirmed and not self._closing and not self.outgoing.outstanding
 
-    def tick(self, now: float, elapsed: float) -> None:
-        """Look at the clock: ask the peer, or give up. `elapsed`: for how long of that the bus was up."""
-        if not self.confirmed:
-            self.up_seconds += elapsed
-            if self.up_seconds >= OPEN_SECONDS or now - self._opened_at >= OPEN_SECONDS_AT_MOST:
-                self.abandon()
-                return
-        if self._closing and now - self._progress_at >= LINGER_SECONDS:
+    def tick(self, now: float, up_seconds: float) -> None:
+        """Look at the clock: ask the peer, or give up. `up_seconds`: the bus was up that long of it."""
+        patience = self._patience
+        if not self.confirmed and patience.open_expired(now, up_seconds):
             self.abandon()
-            return
-        if now >= self._retry_at:
-            self._retry = min(self._retry * 2, RETRY_SECONDS_AT_MOST)
-            self._retry_at = now + self._retry
+        elif self._closing and patience.linger_expired(now):
+            self.abandon()
+        elif patience.should_ask(now):
             self.ask()
 
     def ask(self) -> None:
@@ -297,7 +223,7 @@ class Channel:
     # -- inside
 
     def _above_high_water(self) -> None:
-        if self._outgoing.buffered > HARD_CAP:
+        if self.outgoing.buffered > HARD_CAP:
             log.warning("channel over its cap", extra={"peer": self.peer, "tunnel_id": self.tunnel_id})
             self._lane.soon(self.abandon)
         elif self.writable:
@@ -305,23 +231,19 @@ class Channel:
 
     def _set_writable(self, writable: bool) -> None:
         self.writable = writable
-        if self.handler is not None:
-            try:
-                self.handler.writable_changed(self, writable)
-            except Exception:  # outermost frame
-                log.exception("channel handler failed", extra={"peer": self.peer})
+        self._call(lambda handler: handler.writable_changed(self, writable))
 
     def _chunk(self, chunk: bytes, more: bool) -> None:
-        if self._held or self._incoming.waiting:
+        if self._held or self.incoming.waiting:
             if not self._closing and not self.ended:
-                self._incoming.waiting.append((chunk, more))
+                self.incoming.waiting.append((chunk, more))
             return
         self._consume(chunk, more)
 
     def _consume(self, chunk: bytes, more: bool) -> None:
         if self._closing or self.ended:
             return
-        incoming = self._incoming
+        incoming = self.incoming
         message = incoming.take(chunk, more)
         if message is not None and self.handler is not None:
             try:
@@ -334,53 +256,43 @@ class Channel:
             self._finish()
 
     def _deliver_waiting(self) -> None:
-        waiting = self._incoming.waiting
+        waiting = self.incoming.waiting
         while waiting and not self._held:
             self._consume(*waiting.popleft())
         self._acknowledge()
 
     def _acknowledge(self) -> None:
+        incoming = self.incoming
         if self.ended:
             return
-        if self._incoming.told_size >= ACK_AT_ONCE:
-            self._ack_due = True
+        if incoming.untold >= ACK_AT_ONCE:
+            incoming.ack_due = True
             self._lane.wants_to_tell(self)
-        elif not self._ack_due:
-            self._ack_due = True
+        elif not incoming.ack_due:
+            incoming.ack_due = True
             self._lane.ack_later(self)
-
-    def _missed(self) -> None:
-        got, now = self._incoming.got, self._lane.now()
-        told, when = self._nak_told
-        if told != got or now - when >= RETRY_SECONDS / 2:
-            self._nak_told = (got, now)
-            self._nak_due = True
-            self._lane.wants_to_tell(self)
-
-    def _told_now(self) -> None:
-        self._ack_due = False
-        self._incoming.told_size = 0
 
     def restart_clock(self) -> None:
         """Something new is expected from the peer."""
-        self._progressed()
-
-    def _progressed(self) -> None:
-        now = self._lane.now()
-        self._progress_at = now
-        self._retry = RETRY_SECONDS
-        self._retry_at = now + RETRY_SECONDS
+        self._patience.progressed(self._lane.now())
 
     def _settle(self, taken: int) -> None:
-        self._lane.landed(self._outgoing.acknowledged(taken, taken))
+        self._lane.landed(self.outgoing.acknowledged(taken, taken))
 
     def _finish(self, tell: bool = True) -> None:
         if self.ended:
             return
         self.ended = True
         self._lane.forget(self, tell)
+        undelivered = self.outgoing.undelivered()
+        self.outgoing = Outgoing()
+        self.incoming.waiting.clear()
+        self.incoming.parts.clear()
+        self._call(lambda handler: handler.closed(self, undelivered))
+
+    def _call(self, what: Callable[[ChannelHandler], None]) -> None:
         if self.handler is not None:
             try:
-                self.handler.closed(self, self._outgoing.undelivered())
-            except Exception:  # outermost frame
+                what(self.handler)
+            except Exception:  # outermost frame: whoever uses the channel must not cost us the others
                 log.exception("channel handler failed", extra={"peer": self.peer})

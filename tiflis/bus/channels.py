@@ -24,6 +24,8 @@ IDLE_SECONDS = 15
 """A channel without traffic asks its peer this often whether it still exists there."""
 TURN_BYTES = 1024 * 1024
 """Published in one loop turn, at most: then sockets get their turn."""
+SILENT_SECONDS = 60.0
+"""A peer that answers nothing for so long, with the bus up, is gone even if nobody has told us."""
 LANE_SECONDS = 600.0
 """A lane without channels is forgotten after this long in silence."""
 
@@ -71,13 +73,13 @@ class Bus:
         self._header = wire.packet_header(time.time_ns() if epoch is None else epoch, me)
         self._lanes: dict[str, Lane] = {}
         self._by_header: dict[bytes, Lane] = {}
-        self._heard: dict[str, float] = {}
         self._dirty: dict[Lane, None] = {}
         self._watched: dict[Channel, None] = {}
         self._acks: list[Channel] = []
         self._flush_scheduled = False
         self._ticking = False
         self._ticked_at = 0.0
+        self._up_since = self._clock.time()
         self._turn = 0
         self._closed = False
         self.chunk_size = CHUNK_SIZE
@@ -160,7 +162,6 @@ class Bus:
         lane = self._lanes.get(peer)
         if lane is None:
             lane = self._lanes[peer] = Lane(self, self._me, peer, subjects.inbox(peer).encode())
-            self._heard[peer] = self._clock.time()
             self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._lanes)))
         return lane
 
@@ -227,12 +228,13 @@ class Bus:
     def _send_acks(self) -> None:
         acks, self._acks = self._acks, []
         for channel in acks:
-            if channel.ack_due and not channel.ended:
+            if channel.incoming.ack_due and not channel.ended:
                 channel.tell()
 
     # -- the clock
 
     def _link_up(self) -> None:
+        self._up_since = self._clock.time()
         self.chunk_size = min(CHUNK_SIZE, self._link.max_payload - (PACKET_ROOM - CHUNK_SIZE))
         for lane in self._lanes.values():
             for channel in lane.channels.values():
@@ -253,23 +255,28 @@ class Bus:
             self._clock.call_later(TICK_SECONDS, self._tick)
 
     def _second(self) -> None:
-        """Ask on a fifteenth of the quiet channels, and forget lanes that nobody uses."""
+        """Ask on a fifteenth of the quiet channels; give up lanes that are silent or that nobody uses."""
         if self._closed:
             return
         self._clock.call_later(1.0, self._second)
         self._turn = (self._turn + 1) % IDLE_SECONDS
         now = self._clock.time()
-        for peer, lane in list(self._lanes.items()):
-            if lane.channels:
-                self._heard[peer] = now
-                for number, channel in lane.channels.items():
-                    if (number >> 1) % IDLE_SECONDS == self._turn and channel not in self._watched:
-                        channel.ask()
-            elif now - self._heard[peer] > LANE_SECONDS:
+        for lane in list(self._lanes.values()):
+            lane.tidy()
+            if not lane.channels and now - lane.heard_at > LANE_SECONDS:
                 self._forget(lane)
+            elif self._link.up and now - max(lane.heard_at, self._up_since) > SILENT_SECONDS:
+                lane.peer_gone()
+            else:
+                self._ask_quiet(lane)
+
+    def _ask_quiet(self, lane: Lane) -> None:
+        for number, channel in lane.channels.items():
+            if (number >> 1) % IDLE_SECONDS == self._turn and channel not in self._watched:
+                channel.ask()
 
     def _forget(self, lane: Lane) -> None:
-        del self._lanes[lane.peer], self._heard[lane.peer]
+        del self._lanes[lane.peer]
         for header in [header for header, other in self._by_header.items() if other is lane]:
             del self._by_header[header]
 

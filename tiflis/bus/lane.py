@@ -9,7 +9,6 @@ from tiflis.bus import wire
 from tiflis.bus.channel import Channel
 from tiflis.bus.errors import PacketRefused
 from tiflis.bus.packet import Carrier, Packet
-from tiflis.bus.streams import Piece
 from tiflis.bus.wire import Kind
 
 log = logging.getLogger(__name__)
@@ -21,6 +20,7 @@ PACKET_ROOM = CHUNK_SIZE + 4 * 1024
 FLIGHT_ALL = 32 * 1024 * 1024
 """Bytes in the air towards all peers together: half of what makes NATS cut a slow consumer off (64 MiB)."""
 FLIGHT_LEAST = 1024 * 1024
+REPLIES_KEPT = 4096
 REMEMBERED_ENDS = 16_384
 """Ended channels whose last word can still be repeated."""
 
@@ -33,6 +33,7 @@ class Lane:
         self.peer = peer
         self.subject = subject
         self.epoch = 0
+        self.heard_at = carrier.now()
         self.channels: dict[int, Channel] = {}
         self._parity = 0 if me < peer else 1
         self._next = self._parity + 2
@@ -73,7 +74,10 @@ class Lane:
         self._carrier.ack_later(channel)
 
     def reply(self, frame: bytes) -> None:
+        """A last word. If the bus is away for long the oldest are dropped, and given again on demand."""
         self._replies.append(frame)
+        if len(self._replies) > REPLIES_KEPT:
+            del self._replies[: REPLIES_KEPT // 2]
         self._carrier.wake(self)
 
     def landed(self, size: int) -> None:
@@ -85,12 +89,12 @@ class Lane:
 
     def forget(self, channel: Channel, tell: bool) -> None:
         """The channel has ended; remember its last word."""
-        self._flight -= channel.flying
+        self._flight -= channel.outgoing.flying_size
         self.channels.pop(channel.number, None)
-        self._ended[channel.number] = channel.taken
+        self._ended[channel.number] = channel.incoming.taken
         self._carrier.unwatch(channel)
         if tell:
-            self.reply(wire.closed_frame(channel.number, channel.taken))
+            self.reply(wire.closed_frame(channel.number, channel.incoming.taken))
         if len(self._ended) > REMEMBERED_ENDS:
             number, _ = self._ended.popitem(last=False)
             if number % 2 != self._parity:
@@ -110,6 +114,11 @@ class Lane:
         """End all channels; if the peer lives after all it hears so."""
         for channel in list(self.channels.values()):
             channel.abandon()
+
+    def tidy(self) -> None:
+        """Let go of channels that ended while nothing could be sent."""
+        self._sending = deque(channel for channel in self._sending if not channel.ended)
+        self._telling = [channel for channel in self._telling if not channel.ended]
 
     def renewed(self, epoch: int) -> None:
         """The peer runs under a new epoch: what its former life knew is gone."""
@@ -134,6 +143,7 @@ class Lane:
     def receive(self, data: bytes, position: int) -> None:
         """All frames of one packet, or PacketRefused in the middle of it."""
         end = len(data)
+        self.heard_at = self._carrier.now()
         try:
             while position < end:
                 reader = _READERS.get(data[position])
@@ -252,20 +262,11 @@ class Lane:
             self.soon(channel.abandon)
             return False
         self._flight += run.size
-        lengths: list[int] = []
-        views: list[bytes | memoryview] = []
-        for chunk in run.chunks:
-            if isinstance(chunk, Piece):
-                lengths.append(len(chunk) if chunk.last else len(chunk) | wire.MORE)
-                views.append(chunk.view)
-            else:
-                lengths.append(len(chunk))
-                views.append(chunk)
         if opening:
             packet.add(opening)
-        packet.add(channel.run_header(run.first, len(lengths)))
-        packet.add(wire.lengths(len(lengths)).pack(*lengths))
-        packet.extend(views)
+        count = len(run.lengths)
+        packet.add(channel.run_header(run.first, count) + wire.lengths(count).pack(*run.lengths))
+        packet.extend(run.chunks)
         return True
 
     def _write_control(self, packet: Packet) -> None:

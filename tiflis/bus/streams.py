@@ -1,9 +1,20 @@
 """One direction of a channel, without any I/O: numbering, the window, what may be sent, what was consumed."""
 
 from collections import deque
+from typing import NamedTuple
+
+from tiflis.bus.patience import RETRY_SECONDS
+from tiflis.bus.wire import MORE
 
 WINDOW = 4 * 1024 * 1024
 """Bytes sent and not consumed by the peer, at most: what a stalled reader can pile up at the other end."""
+HIGH_WATER = 8 * 1024 * 1024
+"""Unconsumed bytes above which a channel is not writable: its writer stops reading its socket."""
+LOW_WATER = 2 * 1024 * 1024
+HARD_CAP = 96 * 1024 * 1024
+"""Unconsumed bytes at which a channel is closed: one message of 50 MiB on top of a full buffer still fits."""
+ACK_AT_ONCE = 1024 * 1024
+"""Consumed and not yet told: a quarter of the window, so that a fast sender never waits for credit."""
 OVERHEAD = 64
 """Counted for every chunk besides its bytes, so that millions of tiny messages are bounded too."""
 
@@ -25,15 +36,13 @@ class Piece:
 Chunk = bytes | Piece
 
 
-class Run:
-    """Consecutive chunks that go out together."""
+class Run(NamedTuple):
+    """Consecutive chunks that go out together; `lengths` as they are packed, `size` as it is counted."""
 
-    __slots__ = ("chunks", "first", "size")
-
-    def __init__(self, first: int, chunks: list[Chunk], size: int) -> None:
-        self.first = first
-        self.chunks = chunks
-        self.size = size
+    first: int
+    lengths: list[int]
+    chunks: list[bytes | memoryview]
+    size: int
 
 
 class Outgoing:
@@ -48,6 +57,7 @@ class Outgoing:
         "flying_size",
         "got",
         "sent",
+        "stopped",
         "taken",
         "unsent",
         "window",
@@ -64,6 +74,7 @@ class Outgoing:
         self.buffered = 0
         self.flying_size = 0
         self.window = WINDOW
+        self.stopped = False  # the peer takes no more
 
     def add(self, message: bytes, chunk_size: int) -> None:
         """Queue one message, cut into chunks."""
@@ -87,7 +98,7 @@ class Outgoing:
 
     def next_size(self) -> int:
         """How long the next chunk is, or -1 when none may be sent now."""
-        if not self.unsent:
+        if not self.unsent or self.stopped:
             return -1
         size = len(self.unsent[0])
         if size + OVERHEAD > self.window and self.sent > self.taken:
@@ -99,24 +110,31 @@ class Outgoing:
         Each costs four bytes of room for its length."""
         unsent, flying = self.unsent, self.flying
         first, window, size = self.sent + 1, self.window, 0
-        chunks: list[Chunk] = []
+        lengths: list[int] = []
+        chunks: list[bytes | memoryview] = []
         idle = self.sent == self.taken
         while unsent and len(chunks) < count:
             chunk = unsent[0]
             length = len(chunk)
+            cost = length + OVERHEAD
             room -= length + 4
-            if room < 0 or (window < length + OVERHEAD and not idle):
+            if room < 0 or (window < cost and not idle):
                 break
             idle = False
-            window -= length + OVERHEAD
-            size += length + OVERHEAD
-            chunks.append(chunk)
+            window -= cost
+            size += cost
+            if isinstance(chunk, bytes):
+                lengths.append(length)
+                chunks.append(chunk)
+            else:
+                lengths.append(length if chunk.last else length | MORE)
+                chunks.append(chunk.view)
             flying.append(chunk)
             unsent.popleft()
         self.sent += len(chunks)
         self.window = window
         self.flying_size += size
-        return Run(first, chunks, size)
+        return Run(first, lengths, chunks, size)
 
     def acknowledged(self, got: int, taken: int) -> int:
         """The peer has `got` chunks and consumed `taken` of them; returns the bytes that newly landed."""
@@ -176,12 +194,25 @@ class Outgoing:
 class Incoming:
     """What we receive: nothing twice, nothing out of turn. Held chunks wait in `waiting`."""
 
-    __slots__ = ("got", "parts", "parts_size", "taken", "told_size", "waiting")
+    __slots__ = (
+        "_nak_told",
+        "ack_due",
+        "got",
+        "nak_due",
+        "parts",
+        "parts_size",
+        "taken",
+        "untold",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.got = 0
         self.taken = 0
-        self.told_size = 0
+        self.untold = 0  # bytes consumed since the last acknowledgement
+        self.ack_due = False
+        self.nak_due = False
+        self._nak_told = (-1, 0.0)
         self.parts: list[bytes] = []
         self.parts_size = 0
         self.waiting: deque[tuple[bytes, bool]] = deque()
@@ -189,7 +220,7 @@ class Incoming:
     def take(self, chunk: bytes, more: bool) -> bytes | None:
         """Consume the next chunk; returns the message that it completes."""
         self.taken += 1
-        self.told_size += len(chunk)
+        self.untold += len(chunk)
         if more:
             self.parts.append(chunk)
             self.parts_size += len(chunk)
@@ -201,3 +232,22 @@ class Incoming:
         self.parts.clear()
         self.parts_size = 0
         return message
+
+    def missed(self, now: float) -> bool:
+        """A gap came; True when the peer should hear of it (again)."""
+        got, when = self._nak_told
+        if got == self.got and now - when < RETRY_SECONDS / 2:
+            return False
+        self._nak_told = (self.got, now)
+        self.nak_due = True
+        return True
+
+    def asked(self, sent: int) -> None:
+        """The peer has sent that many chunks and wants to know how far we are."""
+        self.ack_due = True
+        self.nak_due = self.nak_due or sent > self.got
+
+    def told(self) -> None:
+        """The peer hears now how far we are."""
+        self.ack_due = False
+        self.untold = 0
