@@ -184,11 +184,13 @@ class Outbox:
     def _write_pong(self) -> bool:
         """A protocol pong may go between fragments, one in JSON only between messages."""
         assert self._pongs is not None
-        is_message, frame = self._pongs[0]
         first = self._queue[0] if self._queue else None
-        if is_message and isinstance(first, _Large) and first.at:
+        amid = isinstance(first, _Large) and first.at > 0
+        index = next((at for at, (is_message, _) in enumerate(self._pongs) if not (amid and is_message)), None)
+        if index is None:
             return False
-        self._pongs.popleft()
+        _, frame = self._pongs[index]
+        del self._pongs[index]
         self.pong_bytes = self.pong_bytes - len(frame) if self._pongs else 0
         self._write(frame)
         return True
