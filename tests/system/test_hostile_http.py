@@ -32,9 +32,8 @@ GOOD = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(
-        workers=2, env={"HEADER_TIMEOUT": "2", "ROLE_DEADLINE": "2", "LIVENESS_INTERVAL": "0.5"}
-    ) as running:
+    short = {"HEADER_TIMEOUT": "2", "ROLE_DEADLINE": "2", "LIVENESS_INTERVAL": "0.5", "CLOSE_TIMEOUT": "0.5"}
+    with Server(workers=2, env=short) as running:
         yield running
 
 
@@ -96,6 +95,8 @@ async def idle(server: Server, data: bytes) -> float:
     with contextlib.suppress(OSError):
         await asyncio.wait_for(reader.read(), 30)
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
     return time.monotonic() - start
 
 
@@ -111,6 +112,7 @@ async def test_slow_peers_are_cut_off_and_delay_nobody(server: Server) -> None:
         assert (await workstation.next("x"))["n"] == number
         taken.append(time.monotonic() - start)
     assert sorted(taken)[98] < 0.5
-    assert max(await asyncio.gather(*waiting)) < 2 * 2
+    # Two seconds, and for a WebSocket the wait for its close frame.
+    assert max(await asyncio.gather(*waiting)) < 5
     assert (workstation.closed, client.closed) == (None, None)
     await asyncio.gather(workstation.close(), client.close())
