@@ -70,7 +70,9 @@ class Visitor:
 
     def watch(self, page: Page) -> None:
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.errors.append(f"{error.name}: {error.message}\n{error.stack}"))
+        page.on(
+            "pageerror", lambda error: self.errors.append(f"{error.name}: {error.message}\n{error.stack}")
+        )
         page.on("request", lambda request: self._look_at(request.url))
 
     def refused(self) -> list[str]:

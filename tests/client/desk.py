@@ -10,6 +10,7 @@ from typing import Any, Self
 from tests.client.loop import LoopThread
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, wait_until
 from tiflis.demo.pairing import Pairing
+from tiflis.demo.terminal import Terminal
 from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
 
 Message = dict[str, Any]
@@ -85,6 +86,19 @@ class Desk:
     def tell_all(self, message: Message) -> None:
         """Send something of the test's own making to every device."""
         self._loop.call(lambda: self.demo.desk.broadcast(message))
+
+    def print(self, text: str) -> None:
+        """Let the program in the terminal write this."""
+        terminal = self._terminal()
+        self._loop.call(lambda: terminal._emit(text))
+
+    def terminal_size(self) -> tuple[int, int]:
+        """Columns and rows as the workstation has them."""
+        terminal = self._terminal()
+        return terminal.columns, terminal.rows
+
+    def _terminal(self) -> Terminal:
+        return self.demo.desk.sessions.terminal(self.session("terminal"))
 
     def session(self, session_type: str) -> str:
         """The id of the first open session of this type."""

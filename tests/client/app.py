@@ -1,0 +1,88 @@
+"""The web client as its user sees it: by names, roles and words on screen."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.client.browser import PATIENCE, Visitor
+from tests.client.desk import Desk
+
+expect.set_options(timeout=PATIENCE)
+
+
+class App:
+    """One device's client. `page` is for what has no verb here."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.page: Page = visitor.page
+
+    # --- getting in ---
+
+    def open(self, path: str = "/") -> None:
+        self.visitor.open(path)
+
+    def pair_by_address(self, desk: Desk) -> None:
+        """By opening the workstation's web link."""
+        self.open(f"/#data={desk.pairing.data}")
+        self.until_online()
+
+    @property
+    def phase(self) -> Locator:
+        """Where the state of the connection is told."""
+        return self.page.get_by_test_id("connection-phase").first
+
+    def until_online(self) -> None:
+        self.until_phase("verified")
+
+    def until_phase(self, phase: str) -> None:
+        expect(self.phase).to_have_attribute("data-phase", phase)
+
+    # --- going about ---
+
+    def home(self) -> None:
+        """The list of sessions; at a desk it is always there."""
+        self.go("#/")
+
+    def go(self, fragment: str) -> None:
+        self.page.evaluate("fragment => { location.hash = fragment }", fragment)
+
+    def session_link(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("link", name=name)
+
+    def enter(self, key: str) -> None:
+        """A conversation or terminal by its key."""
+        self.go(f"#/s/{key}")
+
+    # --- talking ---
+
+    @property
+    def log(self) -> Locator:
+        return self.page.get_by_role("log", name="Conversation")
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.get_by_role("textbox", name=re.compile("^Message"))
+
+    def say(self, text: str) -> None:
+        self.composer.fill(text)
+        self.button("Send").click()
+
+    def button(self, name: str | re.Pattern[str], exact: bool = True) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=exact)
+
+    def reads(self, text: str | re.Pattern[str]) -> None:
+        """The words stand in the conversation."""
+        expect(self.log).to_contain_text(text)
+
+    # --- the terminal ---
+
+    @property
+    def screen(self) -> Locator:
+        return self.page.locator(".xterm-rows")
+
+    def enter_terminal(self, desk: Desk) -> None:
+        self.enter(desk.session("terminal"))
+        expect(self.screen).to_contain_text("$")

@@ -1,0 +1,148 @@
+"""Pairing as a newcomer does it: link, JSON, fields, QR; and several workstations in one browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client.app import App
+from tests.client.conftest import NewApp
+from tests.client.desk import Desk
+from tests.client.film import film_qr
+from tests.client.loop import LoopThread
+from tests.harness import Server
+
+WRONG_KEY = "this-is-not-the-key-of-anybody"
+
+
+def paste(app: App, text: str) -> None:
+    app.page.get_by_role("textbox", name="Pairing link or JSON").fill(text)
+    app.button("Pair").click()
+
+
+def test_the_web_link_pairs_and_leaves_the_address_bar(new_app: NewApp, server: Server, desk: Desk) -> None:
+    app = new_app(server.url)
+    app.open(f"/#data={desk.pairing.data}")
+    app.until_online()
+    assert desk.pairing.data not in app.page.url
+    assert desk.pairing.key not in app.page.evaluate("JSON.stringify(history.state ?? '') + location.href")
+
+
+@pytest.mark.parametrize("form", ["magic_link", "json", "web_link"])
+def test_what_the_workstation_prints_can_be_pasted(
+    new_app: NewApp, server: Server, desk: Desk, form: str
+) -> None:
+    app = new_app(server.url, phone=True)
+    paste(app, getattr(desk.pairing, form))
+    app.until_online()
+
+
+def test_the_four_fields_by_hand(new_app: NewApp, server: Server, desk: Desk) -> None:
+    app = new_app(server.url)
+    app.button("Enter the details by hand").click()
+    address = app.page.get_by_label("Server address")
+    expect(address).to_have_value(re.compile(re.escape(f"127.0.0.1:{server.port}")))
+    app.page.get_by_label("Name").fill("My desk")
+    app.page.get_by_label("Tunnel id").fill(desk.pairing.tunnel_id)
+    app.page.get_by_label("Access key").fill(desk.pairing.key)
+    app.button("Pair").click()
+    app.until_online()
+    expect(app.page.get_by_text("My desk").first).to_be_visible()
+
+
+def test_the_camera_reads_the_qr_code(new_app: NewApp, server: Server, desk: Desk, film: Path) -> None:
+    film_qr(film, desk.pairing.magic_link)
+    app = new_app(server.url, phone=True)
+    app.button("Scan QR").click()
+    app.until_online()
+
+
+def test_without_a_camera_the_scanner_says_what_to_do(new_app: NewApp, server: Server) -> None:
+    app = new_app(server.url, permissions=[])
+    app.button("Scan QR").click()
+    expect(app.page.get_by_role("dialog")).to_contain_text("The camera is blocked for this page")
+    app.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(app.page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hello", "This is no pairing link"),
+        ('{"tunnel_id":"a","url":"ws://x/ws","key":"short"}', "at least 16 characters"),
+        ('{"tunnel_id":"a","key":"0123456789abcdef"}', "address is missing"),
+    ],
+)
+def test_a_wrong_link_is_explained(new_app: NewApp, server: Server, text: str, words: str) -> None:
+    app = new_app(server.url)
+    paste(app, text)
+    expect(app.page.get_by_role("alert")).to_contain_text(words)
+
+
+def test_a_wrong_key_is_told(new_app: NewApp, server: Server, desk: Desk) -> None:
+    app = new_app(server.url)
+    paste(app, desk.pairing.json.replace(desk.pairing.key, WRONG_KEY))
+    app.until_phase("refused")
+
+
+def test_the_key_is_not_readable_where_it_is_kept(app: App, desk: Desk) -> None:
+    kept = app.page.evaluate(
+        """async () => {
+          const texts = [JSON.stringify(localStorage), JSON.stringify(sessionStorage)];
+          for (const { name } of await indexedDB.databases()) {
+            const db = await new Promise((done) => {
+              const open = indexedDB.open(name);
+              open.onsuccess = () => done(open.result);
+            });
+            for (const store of db.objectStoreNames) {
+              const all = await new Promise((done) => {
+                const asked = db.transaction(store).objectStore(store).getAll();
+                asked.onsuccess = () => done(asked.result);
+              });
+              for (const one of all) {
+                const bytes = [one, ...Object.values(one ?? {})].filter(
+                  (part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part));
+                texts.push(...bytes.map(() => "ArrayBuffer"), JSON.stringify(one), ...bytes.map((part) => new TextDecoder().decode(part)));
+              }
+            }
+          }
+          return texts.join("\\n");
+        }"""
+    )
+    assert "ArrayBuffer" in kept, "the test looks in the wrong place"
+    assert desk.pairing.key not in kept
+
+
+def test_a_reload_finds_the_workstation_again(app: App) -> None:
+    app.page.reload()
+    app.until_online()
+
+
+def test_two_workstations_to_switch_between(
+    new_app: NewApp, server: Server, desk: Desk, loop: LoopThread
+) -> None:
+    app = new_app(server.url, desk)
+    with Desk(loop, server, name="Second", auth_key="second-key-0123456789") as second:
+        app.pair_by_address(second)
+        expect(app.page.get_by_text("Second").first).to_be_visible()
+        app.phase.click()
+        app.page.get_by_role("group", name="Connection details").get_by_role("button", name="Demo").click()
+        app.until_online()
+        desk.forget_what_it_got()
+        app.enter("supervisor")
+        app.say("hello")
+        assert desk.until_got("supervisor.command")["payload"]["command"] == "hello"
+        assert second.got("supervisor.command") == []
+
+
+def test_forgetting_removes_it_for_good(app: App) -> None:
+    app.go("#/settings")
+    app.button(re.compile("Workstations$")).click()
+    app.page.get_by_role("menuitem", name="Forget").click()
+    app.page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    expect(app.page.get_by_role("textbox", name="Pairing link or JSON")).to_be_visible()
+    app.page.reload()
+    expect(app.page.get_by_role("textbox", name="Pairing link or JSON")).to_be_visible()
