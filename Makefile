@@ -35,6 +35,8 @@ web: $(CLIENT)
 
 test: lint $(CLIENT)
 	@scripts/system-packages
+	@$(BIN)/python scripts/npm.py --silent run check
+	@$(BIN)/python scripts/npm.py --silent test
 	@$(BIN)/pytest
 
 lint: $(VENV)/.installed-dev
@@ -63,7 +65,8 @@ clean:
 $(CLIENT): $(CLIENT_SOURCES) | $(VENV)/.installed
 	@echo "Building the web client"
 	@$(PIP) install --no-deps -e .
-	@if [ -f $@ ]; then touch $@; fi
+	@if [ -f $@ ]; then touch $@; else \
+		echo "The web client could not be built; a page says so in its place. Why: $(BIN)/pip install -v -e ."; fi
 
 $(VENV)/.installed: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
 	@echo "Installing the server and building the web client (the first time takes a minute)"
