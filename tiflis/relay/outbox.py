@@ -137,7 +137,7 @@ class Outbox:
     def flush(self) -> None:
         """Give the transport what it takes."""
         self._marked = False
-        if self.blocked or self._queue:
+        if self.blocked or self._queue or self._pongs:
             self._settle()
             self.pump()
         elif self._burst:
@@ -186,11 +186,11 @@ class Outbox:
         assert self._pongs is not None
         first = self._queue[0] if self._queue else None
         amid = isinstance(first, _Large) and first.at > 0
-        index = next((at for at, (is_message, _) in enumerate(self._pongs) if not (amid and is_message)), None)
-        if index is None:
+        at = next((at for at, (is_message, _) in enumerate(self._pongs) if not (amid and is_message)), -1)
+        if at < 0:
             return False
-        _, frame = self._pongs[index]
-        del self._pongs[index]
+        _, frame = self._pongs[at]
+        del self._pongs[at]
         self.pong_bytes = self.pong_bytes - len(frame) if self._pongs else 0
         self._write(frame)
         return True
