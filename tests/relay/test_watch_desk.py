@@ -466,3 +466,25 @@ async def test_a_crash_before_the_first_write_of_a_new_home_takes_nothing_back(s
         assert (data(answer), answer["current_sequence"]) == ([{"n": 1}], 2)
         await heir.close()
         assert stage.store.fail_puts == 0
+
+
+async def test_a_desk_opens_with_the_first_message_and_holds_on_to_nothing(stage: Stage) -> None:
+    desk = stage.desk()
+    for _ in range(3):
+        desk.deliver(b'{"type":"x"}')
+    async with asyncio.timeout(2):
+        while desk._early is not None:
+            await asyncio.sleep(0)
+    assert stage.store.looks == 1
+
+
+async def test_records_that_cannot_be_read_are_left_out(stage: Stage) -> None:
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    await desk.release()
+    for place, (_, revision, at) in stage.store.records.items():
+        stage.store.records[place] = (b"rubbish", revision, at)
+    heir = stage.desk()
+    assert (await poll(heir, since=1))["may_have_missed_messages"]
+    await deliver(heir, b'{"n":2}')
+    assert data(await poll(heir)) == [{"n": 2}]

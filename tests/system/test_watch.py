@@ -184,6 +184,25 @@ async def test_a_crash_in_the_middle_of_a_conversation(mortal: Server) -> None:
             assert not watch.numbers_went_back()
 
 
+async def test_a_rolling_restart_loses_nothing_and_announces_nothing(mortal: Server) -> None:
+    async with crowd(mortal) as people:
+        workstation, tunnel_id = await people.workstation()
+        async with watch_at(mortal, tunnel_id) as watch:
+            old = set(mortal.worker_pids().values())
+            await talk(workstation, range(10))
+            await watch.poll_until(10)
+            mortal.control("reload")
+            sent = 10
+            async with asyncio.timeout(40):
+                while old & set(mortal.worker_pids().values()):
+                    await talk(workstation, range(sent, sent + 1))
+                    sent += 1
+                    await watch.poll_until(sent - 3)
+            await watch.poll_until(sent)
+            assert heard(watch) == list(range(sent))
+            assert (watch.numbers_went_back(), watch.gaps, watch.refused) == (False, 0, [])
+
+
 async def test_an_outage_of_the_bus_delays_and_loses_nothing(mortal: Server) -> None:
     async with crowd(mortal) as people:
         workstation, tunnel_id = await people.workstation()

@@ -1,7 +1,8 @@
 """How a tunnel's watches look in the store: its head, one record a watch, one a message."""
 
 import hashlib
-from typing import NamedTuple
+import logging
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -53,6 +54,10 @@ class StoredMessage(NamedTuple):
     age: float
 
 
+_R = TypeVar("_R")
+
+log = logging.getLogger(__name__)
+
 _to_bytes = msgspec.msgpack.Encoder().encode
 _head = msgspec.msgpack.Decoder(HeadRecord)
 _watch = msgspec.msgpack.Decoder(WatchRecord)
@@ -94,15 +99,22 @@ def watches(records: list[Record]) -> dict[str, StoredWatch]:
         if not record.name.startswith("w-"):
             continue
         latest.pop(record.name, None)  # an empty record says that the watch has gone
-        if record.value:
-            latest[record.name] = StoredWatch(_watch.decode(record.value), record.age)
+        read = _read(_watch, record)
+        if read is not None:
+            latest[record.name] = StoredWatch(read, record.age)
     return {stored.record.device_id: stored for stored in latest.values()}
 
 
 def messages(records: list[Record]) -> list[StoredMessage]:
     """The messages, oldest first."""
-    return [
-        StoredMessage(_message.decode(record.value), record.age)
-        for record in records
-        if record.name.startswith("m-") and record.value
-    ]
+    found = [(_read(_message, record), record.age) for record in records if record.name.startswith("m-")]
+    return [StoredMessage(read, age) for read, age in found if read is not None]
+
+
+def _read(decoder: msgspec.msgpack.Decoder[_R], record: Record) -> _R | None:
+    """None for an empty record, and for one of another version: its loss is announced like any other."""
+    try:
+        return decoder.decode(record.value) if record.value else None
+    except msgspec.MsgspecError:
+        log.warning("watch record not readable", extra={"record": record.name})
+        return None

@@ -9,17 +9,17 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.watch_device import Watch
+from tiflis.relay.watch_early import EarlyMessages
 from tiflis.relay.watch_home import DeskClosed, DeskHome, DeskLimits
 from tiflis.relay.watch_journal import Recovered, WatchJournal
 from tiflis.relay.watch_queue import Message
 from tiflis.relay.watch_recovery import restore
-from tiflis.relay.watch_text import digest
+from tiflis.relay.watch_text import digest, stamp
 from tiflis.relay.watch_writer import WatchWriter
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,7 @@ class WatchRoll:
         self._departed: dict[str, float] = {}
         self._journal = WatchJournal(tunnel_id, store, self._watches, clock)
         self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
-        self._early: list[tuple[bytes, str | None]] | None = []
-        self._early_size = 0
-        self._early_lost = False
+        self._early: EarlyMessages | None = EarlyMessages(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False  # no more calls
@@ -62,8 +60,10 @@ class WatchRoll:
         self._auth_key = ""  # as the workstation registered it, to introduce restored watches
 
     def open(self) -> None:
-        """Begin to look for what an earlier home left. Messages that come meanwhile wait for the outcome."""
-        self._opened()
+        """Begin to look for what an earlier home left, as the first message, registration or call also does.
+        Messages that come meanwhile wait for the outcome."""
+        if not self._closed:
+            self._opened()
 
     def _opened(self) -> asyncio.Task[None]:
         if self._opening is None:
@@ -71,8 +71,15 @@ class WatchRoll:
         return self._opening
 
     async def _open(self) -> None:
-        recovered = await self._recover()
-        if self._early_lost:
+        try:
+            self._begin(await self._recover())
+        except Exception:
+            log.exception("watches not recovered", extra={"tunnel": self._tunnel_id})
+            self._fenced()
+
+    def _begin(self, recovered: Recovered) -> None:
+        early, self._early = self._early, None
+        if early is not None and early.lost:
             recovered = recovered._replace(orderly=False)
         now = self._clock()
         for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
@@ -80,8 +87,7 @@ class WatchRoll:
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
-        early, self._early = self._early or [], None
-        for text, device_id in early:
+        for text, device_id in early.texts if early else ():
             self._take(text, device_id)
         if self._watches:
             self._writer.kick()
@@ -100,15 +106,16 @@ class WatchRoll:
 
     def expect_gap(self) -> None:
         """The last home could not write everything down (``release`` said so): announce a gap."""
-        self._early_lost = True
+        if self._early is not None:
+            self._early.lost = True
 
     async def release(self) -> bool:
         """End orderly: what is queued is stored, and the next home goes on without a gap, if all went well.
         The caller sets the deadline; what is delivered before the end is taken along, nothing after it."""
-        if self._early:
+        if self._early is not None and self._early.texts:
             with contextlib.suppress(SendFailed):
                 await self._ready()
-        written = self._early is None or not (self._early or self._early_lost)
+        written = self._early is None or not (self._early.texts or self._early.lost)
         await self._stop()
         try:
             written = await self._write_down() and written
@@ -150,12 +157,12 @@ class WatchRoll:
         self._home.desk_lost()
 
     async def _ready(self) -> None:
-        opening = self._opened()
-        if not opening.done():
-            await asyncio.wait([opening], timeout=self._limits.store_timeout)
+        """Until it is known who is connected. Raises SendFailed."""
+        if not self._closed and self._early is not None:
+            await asyncio.wait([self._opened()], timeout=self._limits.store_timeout)
         if self._closed:
             raise DeskClosed
-        if not opening.done():
+        if self._early is not None:
             raise SendFailed(UNREACHABLE)
 
     # What the workstation sends
@@ -180,13 +187,14 @@ class WatchRoll:
         if self._deaf:
             return
         if self._early is not None:
-            self._hold(self._early, text, device_id)
+            self.open()
+            self._early.hold(text, device_id)
             return
         watches = list(self._watches.values()) if device_id is None else self._addressed(device_id)
         found = digest(text) if watches else None
         if found is None:
             return
-        message = Message(found[0], self._stamp(), self._clock(), found[1])
+        message = Message(found[0], stamp(self._wall()), self._clock(), found[1])
         for watch in watches:
             watch.append(message)
         self._journal.add(message)
@@ -196,19 +204,9 @@ class WatchRoll:
         watch = self._watches.get(device_id)
         return [watch] if watch else []
 
-    def _hold(self, early: list[tuple[bytes, str | None]], text: bytes, device_id: str | None) -> None:
-        early.append((text, device_id))
-        self._early_size += len(text)
-        while len(early) > self._limits.bounds.messages or self._early_size > self._limits.bounds.size:
-            self._early_size -= len(early.pop(0)[0])
-            self._early_lost = True
-
-    def _stamp(self) -> str:
-        moment = datetime.fromtimestamp(self._wall(), UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
     def workstation_registered(self, auth_key: str) -> None:
         """A workstation that registers knows no device: introduce all watches to it (3.3)."""
+        self.open()
         self._auth_key = auth_key
         for watch in self._watches.values():
             watch.introduced = False
@@ -284,13 +282,15 @@ class WatchRoll:
 
     def sweep(self) -> None:
         """Drop what is too old; comes again by itself as long as there is a watch."""
+        self._sweeper = None
+        if self._closed:
+            return
         now = self._clock()
         for watch in list(self._watches.values()):
             watch.queue.expire(now)
             if watch.last_call + self._limits.idle <= now and not watch.polled:
                 self._leave(watch)
-        self._sweeper = None
-        if self._watches and not self._closed:
+        if self._watches:
             due = min(map(self._due, self._watches.values()))
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(max(due - now, SWEEP_LEAST), self.sweep)

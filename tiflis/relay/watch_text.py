@@ -1,6 +1,7 @@
 """What of a workstation's message a watch can digest: a valid JSON object, and which stream it belongs to."""
 
 import re
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -59,3 +60,8 @@ def _key(fields: _Stream) -> StreamKey | None:
     if not stream or kind is None or head.string(inner.content_type) == _INCREMENTAL:
         return None
     return kind, stream
+
+
+def stamp(time: float) -> str:
+    """As watches read it: ``2026-01-15T12:00:00.000Z``."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
