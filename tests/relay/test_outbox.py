@@ -1,0 +1,298 @@
+"""One peer's unsent output: corked, in order, in fragments where it is big, overtaken by pongs alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiflis.protocol.frames import Opcode
+from tiflis.relay import outbox as box
+from tiflis.relay.outbox import BIG_WAIT, FRAGMENT, KIB, MIB, PRESSURE_HIGH, Cork, Outbox
+
+Message = tuple[int, bytes]
+
+
+class FakeTransport:
+    """Takes what it is given; ``drain`` lets it leave. Blocks above ``high`` bytes like a real one."""
+
+    def __init__(self, high: int = 256 * KIB) -> None:
+        self.high = high
+        self.writes: list[bytes] = []
+        self.left = b""
+        self._buffer = b""
+        self.outbox: Outbox
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.writes.append(bytes(data))
+        self._buffer += bytes(data)
+        if len(self._buffer) > self.high:
+            self.outbox.blocked = True
+
+    def get_write_buffer_size(self) -> int:
+        return len(self._buffer)
+
+    def drain(self, size: int | None = None) -> None:
+        size = len(self._buffer) if size is None else size
+        self.left, self._buffer = self.left + self._buffer[:size], self._buffer[size:]
+        if self.outbox.blocked and len(self._buffer) <= self.high // 4:
+            self.outbox.blocked = False
+            self.outbox.flush()
+
+    def drain_all(self) -> None:
+        while self._buffer or self.outbox.waiting or self.outbox.pong_bytes:
+            self.drain()
+
+
+class Loop:
+    def __init__(self) -> None:
+        self.soon: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None], /) -> None:
+        self.soon.append(callback)
+
+    def turn(self) -> None:
+        soon, self.soon = self.soon, []
+        for callback in soon:
+            callback()
+
+
+class Desk:
+    def __init__(self, high: int = 256 * KIB) -> None:
+        self.loop = Loop()
+        self.cork = Cork(self.loop.call_soon)
+        self.transport = FakeTransport(high)
+        self.outbox = self.transport.outbox = Outbox(self.cork, self.transport, self._relieved)
+
+        self.reliefs = 0
+
+    def _relieved(self) -> None:
+        self.reliefs += 1
+
+    def put(self, payload: bytes) -> None:
+        self.outbox.put(payload)
+        self.loop.turn()
+
+    def pong(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
+        self.outbox.put_pong(payload, opcode)
+        self.loop.turn()
+
+    def messages(self) -> list[Message]:
+        """What has left, as a client reads it."""
+        return read_server(self.transport.left)
+
+
+def read_server(stream: bytes) -> list[Message]:
+    """Unmasked frames to messages; control frames are told where they stand."""
+    messages: list[Message] = []
+    opcode, parts = 0, b""
+    at = 0
+    while at < len(stream):
+        first, length = stream[at], stream[at + 1]
+        at += 2
+        if length >= 126:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(stream[at : at + size], "big")
+            at += size
+        payload, at = stream[at : at + length], at + length
+        assert len(payload) == length, "cut short"
+        kind = first & 15
+        if kind >= 8:
+            messages.append((kind, payload))
+            continue
+        assert (kind == 0) == bool(opcode), "a continuation, or a new message, where it must not be"
+        opcode, parts = kind or opcode, parts + payload
+        if first & 128:
+            messages.append((opcode, parts))
+            opcode, parts = 0, b""
+    return messages
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_one_loop_turn_is_one_write(desk: Desk) -> None:
+    for number in range(10):
+        desk.outbox.put(b"%d" % number)
+    assert desk.transport.writes == []
+    desk.loop.turn()
+    assert len(desk.transport.writes) == 1
+    desk.transport.drain_all()
+    assert desk.messages() == [(1, b"%d" % number) for number in range(10)]
+
+
+def test_a_burst_is_flushed_once_when_it_ends(desk: Desk) -> None:
+    desk.cork.depth = 1
+    desk.outbox.put(b"a")
+    assert desk.loop.soon == []
+    desk.cork.depth = 0
+    desk.cork.flush()
+    desk.outbox.put(b"b")
+    desk.loop.turn()
+    assert len(desk.transport.writes) == 2
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 125, 126, 65535, 65536, FRAGMENT, FRAGMENT + 1, 5 * FRAGMENT, 3 * MIB + 7]
+)
+def test_every_size_arrives(desk: Desk, size: int) -> None:
+    payload = bytes(range(256)) * (size // 256 + 1)
+    for each in (b"before", payload[:size], b"after"):
+        desk.put(each)
+    desk.transport.drain_all()
+    assert desk.messages() == [(1, b"before"), (1, payload[:size]), (1, b"after")]
+
+
+def test_the_transport_is_given_little_at_a_time(desk: Desk) -> None:
+    desk.put(b"x" * 10 * MIB)
+    assert desk.transport.get_write_buffer_size() < 512 * KIB
+    assert desk.outbox.waiting > 9 * MIB
+
+
+def test_a_message_to_many_is_not_copied() -> None:
+    payload = b"x" * 10 * MIB
+    desks = [Desk() for _ in range(3)]
+    for desk in desks:
+        desk.put(payload)
+    waiting = [item for desk in desks for item in desk.outbox._queue]
+    assert all(item.payload is payload for item in waiting if isinstance(item, box._Large))
+
+
+def test_pressure_rises_and_everything_is_counted(desk: Desk) -> None:
+    desk.transport.high = 0
+    desk.put(b"x")
+    desk.put(b"x" * 2 * PRESSURE_HIGH)
+    assert desk.outbox.pressed
+    assert desk.outbox.unsent() >= PRESSURE_HIGH
+    before = desk.outbox.sent()
+    desk.transport.drain()
+    assert desk.outbox.sent() > before
+    assert desk.reliefs == 0
+    desk.transport.drain_all()
+    assert (desk.outbox.unsent(), desk.outbox.waiting, desk.outbox.pressed) == (0, 0, False)
+    assert desk.reliefs > 0
+
+
+def test_the_pressure_ends_though_the_transport_took_everything(desk: Desk) -> None:
+    """Then it never says that it could be written to again."""
+    desk.transport.high = 100 * MIB
+    desk.put(b"x" * 2 * PRESSURE_HIGH)
+    assert (desk.outbox.pressed, desk.reliefs > 0) == (False, True)
+
+
+def test_a_pong_keeps_its_place_behind_small_messages(desk: Desk) -> None:
+    desk.transport.high = 0
+    for number in range(5):
+        desk.put(b"%d" % number)
+        desk.pong(b"pong %d" % number)
+    desk.transport.drain_all()
+    expected = [text for number in range(5) for text in ((1, b"%d" % number), (1, b"pong %d" % number))]
+    assert desk.messages() == expected
+
+
+def test_a_json_pong_overtakes_what_is_big_but_does_not_cut_it(desk: Desk) -> None:
+    big = b"x" * 5 * MIB
+    desk.put(big)
+    desk.put(b"next" + b"y" * 2 * MIB)
+    desk.pong(b"pong")
+    desk.transport.drain_all()
+    assert [payload[:4] for _, payload in desk.messages()] == [b"xxxx", b"pong", b"next"]
+
+
+def test_a_protocol_pong_goes_between_fragments(desk: Desk) -> None:
+    desk.put(b"x" * 5 * MIB)
+    desk.pong(b"p", Opcode.PONG)
+    desk.transport.drain(FRAGMENT * 3)
+    desk.transport.drain_all()
+    assert desk.messages()[0] == (Opcode.PONG, b"p"), "long before the message is complete"
+    assert len(desk.messages()[1][1]) == 5 * MIB
+
+
+def test_pongs_stay_in_their_order(desk: Desk) -> None:
+    desk.put(b"x" * 5 * MIB)
+    for number in range(3):
+        desk.pong(b"json %d" % number)
+        desk.pong(b"%d" % number, Opcode.PONG)
+    desk.transport.drain_all()
+    pongs = [payload for _, payload in desk.messages() if len(payload) < 100]
+    assert pongs == [b"0", b"1", b"2", b"json 0", b"json 1", b"json 2"]
+    assert desk.outbox.pong_bytes == 0
+
+
+def test_a_pong_waits_behind_a_mebibyte_at_most(desk: Desk) -> None:
+    desk.transport.high = 0
+    desk.put(b"0")  # the transport is full
+    while desk.outbox.waiting <= BIG_WAIT:
+        desk.put(b"x" * 64 * KIB)
+    desk.pong(b"pong")
+    desk.transport.drain()
+    desk.transport.drain()
+    left = desk.messages()
+    assert (1, b"pong") in left
+    assert sum(len(payload) for _, payload in left) < 256 * KIB
+
+
+def test_after_a_drop_a_control_frame_may_follow(desk: Desk) -> None:
+    desk.put(b"x" * 5 * MIB)
+    desk.pong(b"pong")
+    desk.transport.drain(FRAGMENT)
+    desk.outbox.drop()
+    desk.outbox.put(b"\x03\xf5", Opcode.CLOSE)
+    desk.loop.turn()
+    desk.transport.drain_all()
+    assert desk.messages() == [(Opcode.CLOSE, b"\x03\xf5")]
+
+
+def test_another_process_goes_on(desk: Desk) -> None:
+    big = bytes(range(256)) * 8 * KIB
+    desk.put(big)
+    desk.put(b"after")
+    desk.pong(b"pong")
+    desk.transport.drain(FRAGMENT + 5)
+    tail = desk.outbox.unsent_tail(desk.transport.get_write_buffer_size())
+    other = Desk()
+    other.outbox.restore(tail, desk.outbox.export())
+    other.transport.drain_all()
+    left = read_server(desk.transport.left + other.transport.left)
+    assert left == [(1, big), (1, b"pong"), (1, b"after")]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from([1, 200, FRAGMENT, FRAGMENT + 1, 3 * FRAGMENT, 2 * MIB])),
+        st.tuples(st.just("pong"), st.sampled_from([Opcode.TEXT, Opcode.PONG])),
+        st.tuples(st.just("drain"), st.integers(1, MIB)),
+        st.tuples(st.just("move"), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_any_schedule_keeps_messages_and_pongs_in_order(steps: list[tuple[str, Any]]) -> None:
+    desk, left = Desk(), b""
+    sent: list[Message] = []
+    for number, (what, value) in enumerate(steps):
+        if what == "put":
+            sent.append((1, b"m%d " % number + b"x" * value))
+            desk.put(sent[-1][1])
+        elif what == "pong":
+            sent.append((int(value), b"p%d" % number))
+            desk.pong(sent[-1][1], value)
+        elif what == "drain":
+            desk.transport.drain(value)
+        else:
+            desk.loop.turn()
+            left += desk.transport.left
+            tail = desk.outbox.unsent_tail(desk.transport.get_write_buffer_size())
+            other = Desk()
+            other.outbox.restore(tail, desk.outbox.export())
+            desk = other
+    desk.transport.drain_all()
+    heard = read_server(left + desk.transport.left)
+    for opcode, start in ((1, b"m"), (1, b"p"), (Opcode.PONG, b"p")):
+        mine = [message for message in sent if message[0] == opcode and message[1][:1] == start]
+        assert [message for message in heard if message[0] == opcode and message[1][:1] == start] == mine
