@@ -1,12 +1,15 @@
 """Who is asking, and by which name: the peer, or what a trusted proxy says of it."""
 
 import ipaddress
+import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from sanic import Request
 
 from tiflis.config import Network, Settings
+
+
+_HOST = re.compile(r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]{1,253}))(:(?P<port>\d{1,5}))?")
 
 
 class Addresses:
@@ -94,11 +97,17 @@ def _address(text: str) -> str | None:
 
 
 def _is_host(host: str) -> bool:
-    try:
-        parts = urlsplit(f"ws://{host}")
-        return bool(parts.hostname) and parts.netloc == host and "@" not in host and parts.port != 0
-    except ValueError:
+    """Whether any URL parser takes it for a host and a port; a name that ends in a number must be an address."""
+    match = _HOST.fullmatch(host)
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
         return False
+    name = match["six"] or match["name"]
+    if match["six"] or name.rstrip(".").rpartition(".")[2].isdigit():
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+    return True
 
 
 def _bracketed(address: str) -> str:
