@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import nats
 import pytest
+from nats.js.kv import KeyValue
 
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
@@ -19,7 +22,7 @@ TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_00
 @contextlib.asynccontextmanager
 async def directory(urls: str) -> AsyncIterator[Directory]:
     """A directory that has loaded."""
-    one = Directory(urls, "test")
+    one = Directory(urls, "test", shares_client=False)
     try:
         await one.start()
         yield one
@@ -31,6 +34,16 @@ async def directory(urls: str) -> AsyncIterator[Directory]:
 async def two_directories(urls: str) -> AsyncIterator[tuple[Directory, Directory]]:
     async with directory(urls) as one, directory(urls) as two:
         yield one, two
+
+
+@contextlib.asynccontextmanager
+async def other_client(url: str) -> AsyncIterator[KeyValue]:
+    """The same bucket as any NATS client sees it."""
+    client = await nats.connect(url)
+    try:
+        yield await client.jetstream().key_value("tiflis_tunnels")
+    finally:
+        await client.close()
 
 
 async def test_a_record_comes_back_as_it_was_put(nats_server: NatsServer) -> None:
@@ -131,8 +144,8 @@ async def put_patiently(one: Directory, record: Record) -> Record:
 async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
     async with directory(nats_cluster.url) as one:
         stored = await one.put(TUNNEL)
-        info = await one.connection.jetstream().stream_info("KV_tiflis_tunnels")
-        assert info.config.num_replicas == 3
+        info = await one._store.jetstream.call("STREAM.INFO.KV_tiflis_tunnels", {}, 2.0)
+        assert info["config"]["num_replicas"] == 3
         nats_cluster.servers[0].kill()
         moved = await put_patiently(one, replace(stored, generation=2))
         assert await one.read("Tunnel_1") == moved
@@ -165,7 +178,7 @@ async def fails_in_time(one: Directory) -> None:
 
 async def test_a_start_without_a_server_fails_and_succeeds_later(nats_server: NatsServer) -> None:
     nats_server.kill()
-    one = Directory(nats_server.url, "test")
+    one = Directory(nats_server.url, "test", shares_client=False)
     with pytest.raises(DirectoryUnavailable):
         await one.start(0.5)
     nats_server.start()
@@ -192,8 +205,8 @@ async def test_a_store_that_was_wiped_is_noticed(nats_server: NatsServer) -> Non
 async def test_a_deleted_record_is_gone_and_can_be_created_again(nats_server: NatsServer) -> None:
     async with two_directories(nats_server.url) as (one, two):
         await one.put(TUNNEL)
-        bucket = await one.connection.jetstream().key_value("tiflis_tunnels")
-        await bucket.delete("Tunnel_1")
+        async with other_client(nats_server.url) as bucket:
+            await bucket.delete("Tunnel_1")
         await until(lambda: one.get("Tunnel_1") is None and two.get("Tunnel_1") is None, 1.0)
         assert await one.read("Tunnel_1") is None
         await one.put(TUNNEL)
@@ -201,8 +214,8 @@ async def test_a_deleted_record_is_gone_and_can_be_created_again(nats_server: Na
 
 async def test_a_record_that_nobody_can_read_is_ignored(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one:
-        bucket = await one.connection.jetstream().key_value("tiflis_tunnels")
-        await bucket.put("Tunnel_1", b"{nonsense")
+        async with other_client(nats_server.url) as bucket:
+            await bucket.put("Tunnel_1", b"{nonsense")
         stored = await one.put(replace(TUNNEL, tunnel_id="other"))
         assert await one.read("Tunnel_1") is None
         async with directory(nats_server.url) as two:
@@ -216,3 +229,21 @@ async def test_ids_that_mean_something_in_a_subject_never_reach_the_store(tunnel
         await one.read(tunnel_id)
     with pytest.raises(ValueError):
         await one.put(replace(TUNNEL, tunnel_id=tunnel_id))
+
+
+async def test_a_connection_for_others_can_be_had(nats_server: NatsServer) -> None:
+    one = Directory(nats_server.url, "test")
+    with pytest.raises(DirectoryUnavailable):
+        _ = one.connection
+    await one.start()
+    assert one.connection.is_connected
+    await one.close()
+
+
+async def test_any_client_reads_what_is_stored(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        stored = await one.put(TUNNEL)
+        async with other_client(nats_server.url) as bucket:
+            entry = await bucket.get("Tunnel_1")
+        assert entry.revision == stored.revision
+        assert json.loads(entry.value or b"")["home"] == "h-0-aaa"

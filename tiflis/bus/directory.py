@@ -35,10 +35,13 @@ def _nobody(_tunnel_id: str, _record: Record | None) -> None:
 class Directory:
     """The directory as this worker sees it: `get` from memory, `read` and `put` at the store."""
 
-    def __init__(self, urls: str, name: str, bucket: str = BUCKET, replicas: int = 3) -> None:
+    def __init__(
+        self, urls: str, name: str, bucket: str = BUCKET, replicas: int = 3, shares_client: bool = True
+    ) -> None:
         self._urls = urls
         self._name = name
         self._link = Link(urls, name)
+        self._shares_client = shares_client
         self._client: Client | None = None
         self._store = Store(self._link, bucket, MAX_AGE_SECONDS, replicas)
         self._follower = Follower(self._link, self._store, self)
@@ -58,7 +61,7 @@ class Directory:
             async with asyncio.timeout(deadline):
                 await self._link.start(deadline)
                 await self._loaded.wait()
-                if self._client is None:
+                if self._shares_client and self._client is None:
                     self._client = await connect(self._urls, self._name, deadline)
         except (TimeoutError, LinkUnavailable) as error:
             raise DirectoryUnavailable(f"no directory within {deadline:g} s: {error}") from None
@@ -152,12 +155,13 @@ class Directory:
         """Another bucket, or an older state of it: what we know counts as not stored until we hear of it."""
         self._records = {tunnel_id: record.at(0) for tunnel_id, record in self._records.items()}
 
-    def complete(self, keys: set[str] | None) -> None:
-        """Everything stored has been told; with `keys`, whatever else we know is gone."""
+    def complete(self, keys: set[str] | None, revision: int) -> None:
+        """Everything stored has been told; with `keys`, what else we know up to that revision is gone."""
         if keys is not None:
-            for tunnel_id in [known for known in self._records if known not in keys]:
-                del self._records[tunnel_id]
-                self._tell(tunnel_id, None)
+            for tunnel_id, known in list(self._records.items()):
+                if tunnel_id not in keys and known.revision <= revision:
+                    del self._records[tunnel_id]
+                    self._tell(tunnel_id, None)
         if not self._loaded.is_set():
             self.started_empty = not self._records
             self._loaded.set()

@@ -13,9 +13,13 @@ from tiflis.bus.store import REQUEST_SECONDS, Store, value_of
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1
+CHECK_SECONDS = 1.0
+"""How often the consumer is compared with the leader: what it has must be here by the next time."""
 SILENCE_SECONDS = 3.0
 """Three heartbeats: then the consumer is gone and another one takes over where it stopped."""
 PAUSE_SECONDS = 0.1
+AUDIT_SECONDS = 6 * 3600.0
+"""Everything is told anew this often: a record that expires is not announced."""
 ABANDONED_SECONDS = 30
 """The server removes a consumer that nobody listens to."""
 _NANOSECONDS = 1_000_000_000
@@ -30,8 +34,8 @@ class Audience(Protocol):
     def replaced(self) -> None:
         """Another bucket, or an older state of it: everything is told again from the start."""
 
-    def complete(self, keys: set[str] | None) -> None:
-        """All that is stored has been told; with `keys`, these are all that there are."""
+    def complete(self, keys: set[str] | None, revision: int) -> None:
+        """All that is stored has been told; with `keys`, these are all that there were at that revision."""
 
 
 class _Broken(BusError):
@@ -52,6 +56,9 @@ class Follower:
         self._seen = 0
         self._created = ""
         self._keys: set[str] | None = None
+        self._audit = False
+        self._newest = 0
+        self._pending = 0
         self._delivered = 0
         self._heard_at = 0.0
         self._fault = ""
@@ -68,7 +75,7 @@ class Follower:
                 log.debug("directory watch ended", extra={"reason": str(error)})
             except Exception:  # outermost frame of this task
                 log.exception("directory watch failed")
-            self.current = False
+            self.current = self.current and self._audit
             await self._pause()
 
     async def _pause(self) -> None:
@@ -94,6 +101,7 @@ class Follower:
         self._fault = ""
         self._disturbed.clear()
         self._position(await self._store.ensure(self._link.clustered))
+        self._newest = await self._store.last_revision()
         self._delivered = 0
         inbox = self._store.jetstream.requests.new_inbox()
         sid = self._link.subscribe_whole(inbox, self._message)
@@ -102,8 +110,8 @@ class Follower:
             consumer = await self._store.jetstream.call(
                 f"CONSUMER.CREATE.{self._store.stream}", request, REQUEST_SECONDS
             )
-            if not consumer.get("num_pending") and not self._delivered:
-                self._caught_up()
+            self._pending = int(consumer.get("num_pending") or 0)
+            self._caught_up()
             await self._attend()
         finally:
             self._link.unsubscribe(sid)
@@ -111,11 +119,11 @@ class Follower:
     def _position(self, info: Document) -> None:
         """Go on where we were, or from the start if this is not the bucket we know."""
         created = str(info["created"])
-        if self._seen and (created != self._created or info["state"]["last_seq"] < self._seen):
+        if self._created and (created != self._created or info["state"]["last_seq"] < self._seen):
             self._seen = 0
             self._audience.replaced()
-        if self._seen == 0:
-            self._keys = set()
+        if self._seen == 0 or self._audit:
+            self._seen, self._keys, self._audit = 0, set(), False
         self._created = created
 
     def _config(self, inbox: str) -> Document:
@@ -133,17 +141,29 @@ class Follower:
         }
 
     async def _attend(self) -> None:
-        """Watch over the consumer."""
+        """Watch over the consumer: it must deliver, at least heartbeats, and all that the leader has."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
+        audit_at = loop.time() + AUDIT_SECONDS
         while not self._fault:
-            left = self._heard_at + SILENCE_SECONDS - loop.time()
-            if left <= 0:
-                raise _Broken("silence")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(CHECK_SECONDS):
                     await self._disturbed.wait()
+            if loop.time() - self._heard_at > SILENCE_SECONDS:
+                self._break("silence")
+            elif loop.time() > audit_at:
+                self._audit = True
+                self._break("audit")
+            elif not self._fault:
+                await self._compare()
         raise _Broken(self._fault)
+
+    async def _compare(self) -> None:
+        """What the leader had at the last comparison must have come by now."""
+        if self._seen < self._newest:
+            self._break("behind the leader")
+        else:
+            self._newest = max(self._seen, await self._store.last_revision())
 
     # -- what the consumer delivers
 
@@ -163,8 +183,8 @@ class Follower:
             return
         self._delivered = number
         self._apply(subject.decode(), value_of(headers, payload), revision)
-        if pending == 0:
-            self._caught_up()
+        self._pending = pending
+        self._caught_up()
 
     def _heartbeat(self, headers: bytes) -> None:
         last = header(headers, "Nats-Last-Consumer")
@@ -179,7 +199,10 @@ class Follower:
         self._audience.changed(key, value, revision)
 
     def _caught_up(self) -> None:
-        if not self.current:
+        """Are we? A consumer that runs on a lagging replica has nothing pending too early."""
+        if self.current and self._keys is None:
+            return
+        if not self._pending and self._seen >= self._newest:
             keys, self._keys = self._keys, None
             self.current = True
-            self._audience.complete(keys)
+            self._audience.complete(keys, self._newest)

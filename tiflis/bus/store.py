@@ -109,6 +109,17 @@ class Store:
             "allow_direct": True,
         }
 
+    async def last_revision(self) -> int:
+        """The revision of the newest entry, from the leader."""
+        request = {"last_by_subj": f"{self.prefix}>"}
+        try:
+            answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, REQUEST_SECONDS)
+        except StoreRefused as refused:
+            if refused.code == NOT_FOUND:
+                return 0
+            raise
+        return int(answer["message"]["seq"])
+
     # -- keys
 
     async def read(self, key: str, deadline: float) -> Entry | None:

@@ -1,0 +1,125 @@
+"""What the directory's follower does when its consumer misbehaves, with a store that does as it is told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.bus.nats import NatsServer
+from tests.bus.waiting import until
+from tiflis.bus import follower
+from tiflis.bus.follower import Follower
+from tiflis.bus.link import Link
+from tiflis.bus.store import Store
+
+
+class Listener:
+    """An audience that remembers."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes | None] = {}
+        self.told: list[tuple[str, int]] = []
+        self.completed: list[set[str] | None] = []
+
+    def changed(self, key: str, value: bytes | None, revision: int) -> None:
+        self.values[key] = value
+        self.told.append((key, revision))
+
+    def replaced(self) -> None:
+        self.values.clear()
+
+    def complete(self, keys: set[str] | None, revision: int) -> None:
+        self.completed.append(keys)
+
+
+@contextlib.asynccontextmanager
+async def following(server: NatsServer) -> AsyncIterator[tuple[Follower, Store, Listener]]:
+    link = Link(server.url, "test")
+    store, listener = Store(link, "things", 3600.0, 1), Listener()
+    one = Follower(link, store, listener)
+    await link.start()
+    task = asyncio.create_task(one.run())
+    try:
+        await until(lambda: one.current)
+        yield one, store, listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await link.close()
+
+
+async def write(store: Store, **values: str) -> None:
+    for key, value in values.items():
+        entry = await store.read(key, 2.0)
+        await store.write(key, value.encode(), entry.revision if entry else 0, 2.0)
+
+
+async def test_each_change_is_told_once_and_in_order(nats_server: NatsServer) -> None:
+    async with following(nats_server) as (_, store, listener):
+        for number in range(20):
+            await write(store, a=str(number))
+        await until(lambda: listener.values.get("a") == b"19")
+        assert listener.told == [("a", number + 1) for number in range(20)]
+
+
+async def test_a_gap_is_noticed_and_filled(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with following(nats_server) as (one, store, listener):
+        swallowed: list[bytes] = []
+        deliver = one._message
+
+        def lossy(subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+            if payload == b"swallowed" and not swallowed:
+                swallowed.append(payload)
+            else:
+                deliver(subject, reply, headers, payload)
+
+        # The running consumer's handler is replaced behind its back.
+        for sid, handler in list(one._link._whole_handlers.items()):
+            if handler == one._message:
+                one._link._whole_handlers[sid] = lossy
+        await write(store, a="swallowed")
+        await write(store, b="2")
+        await until(lambda: listener.values == {"a": b"swallowed", "b": b"2"})
+        assert swallowed
+
+
+async def test_the_last_change_lost_is_noticed_by_the_heartbeat(nats_server: NatsServer) -> None:
+    async with following(nats_server) as (one, store, listener):
+        for sid, handler in list(one._link._whole_handlers.items()):
+            if handler == one._message:
+                one._link._whole_handlers[sid] = lambda *message: (
+                    None if message[1].startswith(b"$JS.ACK.") else one._message(*message)
+                )
+        await write(store, a="lost")
+        await until(lambda: listener.values == {"a": b"lost"}, 5.0)
+
+
+async def test_a_consumer_that_vanishes_is_replaced(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "SILENCE_SECONDS", 1.5)
+    async with following(nats_server) as (_, store, listener):
+        names: Any = await store.jetstream.call(f"CONSUMER.NAMES.{store.stream}", {}, 2.0)
+        for name in names["consumers"]:
+            await store.jetstream.call(f"CONSUMER.DELETE.{store.stream}.{name}", {}, 2.0)
+        await write(store, a="after")
+        await until(lambda: listener.values == {"a": b"after"}, 5.0)
+
+
+async def test_an_audit_tells_everything_anew(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "AUDIT_SECONDS", 0.2)
+    async with following(nats_server) as (_, store, listener):
+        await write(store, a="1", b="2")
+        await until(lambda: listener.completed[-1] == {"a", "b"}, 5.0)
+
+
+async def test_a_thousand_keys_are_loaded_at_the_start(nats_server: NatsServer) -> None:
+    async with following(nats_server) as (_, store, _):
+        await asyncio.gather(*(store.write(f"k{number}", b"x" * 300, 0, 5.0) for number in range(1000)))
+    async with following(nats_server) as (_, _, listener):
+        assert len(listener.values) == 1000
+        assert listener.completed == [{f"k{number}" for number in range(1000)}]
