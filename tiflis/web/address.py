@@ -9,8 +9,7 @@ from sanic import Request
 from tiflis.config import Network, Settings
 
 
-_HOST = re.compile(r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]{1,253}))(:(?P<port>\d{1,5}))?")
-
+_HOST = re.compile(r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?")
 
 class Addresses:
     """Reads a request's addresses as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
@@ -97,7 +96,7 @@ def _address(text: str) -> str | None:
 
 
 def _is_host(host: str) -> bool:
-    """Whether any URL parser takes it for a host and a port; a name that ends in a number must be an address."""
+    """Whether every URL parser takes it: a name that ends in a number, for one, must be an address."""
     match = _HOST.fullmatch(host)
     if match is None or not 0 < int(match["port"] or 1) < 65536:
         return False
