@@ -36,11 +36,8 @@ class Life:
         self.since = 0
 
     async def step(self) -> None:
-        step = self.chance.choices(
-            [self.say, self.poll, self.rest, self.crash, self.hand_over, self.break_store],
-            [40, 25, 25, 4, 4, 4],
-        )[0]
-        await step()
+        steps = (self.say, self.poll, self.rest, self.crash, self.hand_over, self.break_store)
+        await self.chance.choices(steps, (40, 25, 25, 4, 4, 4))[0]()
 
     async def connect(self) -> None:
         with contextlib.suppress(SendFailed):  # on a busy machine the store may not be fast enough
@@ -55,15 +52,24 @@ class Life:
             text["streaming_message_id"] = str(self.streams[number])
         self.desk.deliver(json.dumps(text).encode())
 
-    async def poll(self) -> None:
+    async def is_settled(self) -> bool:
+        try:
+            await self.desk.call("state", WHO)
+            await self.desk._settle()
+        except SendFailed:
+            return False
+        return True
+
+    async def poll(self) -> bool:
         try:
             answer = await self.desk.call("messages", {**WHO, "since": self.since})
         except SendFailed:
-            return
+            return False
         assert answer["current_sequence"] >= self.since
         self.since = answer["current_sequence"]
         numbers = [message["data"]["n"] for message in json.loads(answer["messages_json"])]
         self.heard.append((answer["may_have_missed_messages"], numbers))
+        return True
 
     async def rest(self) -> None:
         for _ in range(self.chance.randrange(6)):
@@ -96,14 +102,8 @@ class Life:
         self.stage.store.away = False
         self.stage.store.fail_heads = 0
         async with asyncio.timeout(10):
-            while True:
-                try:
-                    await self.desk.call("state", WHO)
-                    await self.desk._settle()
-                    break
-                except SendFailed:
-                    continue
-        await self.poll()
+            while not (await self.is_settled() and await self.poll()):
+                pass
         self.heard.append((False, [len(self.said)]))  # what is missing at the end needs a gap too
 
     def unannounced(self) -> list[int]:
