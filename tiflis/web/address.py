@@ -8,8 +8,10 @@ from sanic import Request
 
 from tiflis.config import Network, Settings
 
+_HOST = re.compile(
+    r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
+)
 
-_HOST = re.compile(r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?")
 
 class Addresses:
     """Reads a request's addresses as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
