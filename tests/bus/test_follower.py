@@ -76,9 +76,9 @@ async def test_a_gap_is_noticed_and_filled(nats_server: NatsServer, monkeypatch:
                 deliver(subject, reply, headers, payload)
 
         # The running consumer's handler is replaced behind its back.
-        for sid, handler in list(one._link._whole_handlers.items()):
+        for sid, handler in list(one._link._subscriptions.whole.items()):
             if handler == one._message:
-                one._link._whole_handlers[sid] = lossy
+                one._link._subscriptions.whole[sid] = lossy
         await write(store, a="swallowed")
         await write(store, b="2")
         await until(lambda: listener.values == {"a": b"swallowed", "b": b"2"})
@@ -87,9 +87,9 @@ async def test_a_gap_is_noticed_and_filled(nats_server: NatsServer, monkeypatch:
 
 async def test_the_last_change_lost_is_noticed_by_the_heartbeat(nats_server: NatsServer) -> None:
     async with following(nats_server) as (one, store, listener):
-        for sid, handler in list(one._link._whole_handlers.items()):
+        for sid, handler in list(one._link._subscriptions.whole.items()):
             if handler == one._message:
-                one._link._whole_handlers[sid] = lambda *message: (
+                one._link._subscriptions.whole[sid] = lambda *message: (
                     None if message[1].startswith(b"$JS.ACK.") else one._message(*message)
                 )
         await write(store, a="lost")

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -182,6 +184,27 @@ async def test_a_cluster_survives_the_loss_of_the_server_we_use(nats_cluster: Na
         await until(lambda: bool(downs), 3.0)
         await until(lambda: link.up, 3.0)
         await hears_itself(link, b"from the second")
+
+
+async def test_a_server_that_is_about_to_leave_is_left_at_once(nats_cluster: NatsCluster) -> None:
+    first = nats_cluster.servers[0]
+    async with linked(first.url) as link:
+        await until(lambda: len(link._pool) == 3)
+        ups: list[int] = []
+        link.listen(Listener(on_up=lambda: ups.append(1)))
+        os.kill(first.process.pid, signal.SIGUSR2)  # lame duck mode
+        await until(lambda: bool(ups), 3.0)
+        assert link._pool.first().port != first.port
+        await hears_itself(link, b"from another one")
+
+
+async def test_an_outage_is_logged_once_for_each_reason(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with linked(nats_server.url):
+        nats_server.kill()
+        await asyncio.sleep(0.5)
+        assert 1 <= len([record for record in caplog.records if record.message == "bus unavailable"]) <= 3
 
 
 async def test_credentials_are_never_logged(

@@ -12,6 +12,7 @@ from typing import Any
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats_protocol import Handler, NatsProtocol, WholeHandler
 from tiflis.bus.servers import Server, ServerPool, default_tls
+from tiflis.bus.subscriptions import Subscription, Subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +23,14 @@ CONNECT_SECONDS = 1.0
 PING_SECONDS = 0.9
 """Below one second, so that two unanswered pings are noticed within three seconds in the worst case."""
 PINGS_UNANSWERED = 2
+REASONS_TOLD = 16
+"""Different failures logged in one outage: an attempt every 50 ms must not fill a disk."""
 DEFAULT_MAX_PAYLOAD = 1024 * 1024
 """What NATS allows unless told otherwise; replaced by what INFO says."""
 
 
 def _nothing() -> None:
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Subscription:
-    subject: str
-    queue: str | None
-
-    def line(self, sid: bytes) -> bytes:
-        queue = f" {self.queue}" if self.queue else ""
-        return b"SUB %b%b %b\r\n" % (self.subject.encode(), queue.encode(), sid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +57,13 @@ class Link:
         self._name = name
         self._tls = tls
         self._listeners = [Listener(on_up, on_down)]
-        self._handlers: dict[bytes, Handler] = {}
-        self._whole_handlers: dict[bytes, WholeHandler] = {}
-        self._subscriptions: dict[bytes, _Subscription] = {}
-        self._last_sid = 0
+        self._subscriptions = Subscriptions()
         self._protocol: NatsProtocol | None = None
         self._task: asyncio.Task[None] | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._came_up = asyncio.Event()
         self._last_failure = "no attempt yet"
+        self._told: set[tuple[tuple[str, int], str]] = set()  # logged in this outage
         self.up = False
         self.clustered = False  # the server belongs to a cluster
         self.max_payload = DEFAULT_MAX_PAYLOAD
@@ -140,32 +131,21 @@ class Link:
 
     def subscribe(self, subject: str, handler: Handler, queue: str | None = None) -> int:
         """Call `handler(subject, payload)` for each message, also after a reconnect; returns the `sid`."""
-        sid = self._next_sid()
-        self._handlers[sid] = handler
-        return self._subscribe(sid, _Subscription(subject, queue))
+        return self._subscribe(self._subscriptions.add(subject, queue, handler))
 
     def subscribe_whole(self, subject: str, handler: WholeHandler) -> int:
         """As `subscribe`, for a handler that wants reply subject and headers too."""
-        sid = self._next_sid()
-        self._whole_handlers[sid] = handler
-        return self._subscribe(sid, _Subscription(subject, None))
+        return self._subscribe(self._subscriptions.add_whole(subject, handler))
 
-    def _next_sid(self) -> bytes:
-        self._last_sid += 1
-        return b"%d" % self._last_sid
-
-    def _subscribe(self, sid: bytes, subscription: _Subscription) -> int:
-        self._subscriptions[sid] = subscription
+    def _subscribe(self, subscription: Subscription) -> int:
         if self._protocol is not None:
-            self._protocol.write(subscription.line(sid))
-        return int(sid)
+            self._protocol.write(subscription.line())
+        return int(subscription.sid)
 
     def unsubscribe(self, sid: int) -> None:
         """No call any more from now on."""
         key = b"%d" % sid
-        self._handlers.pop(key, None)
-        self._whole_handlers.pop(key, None)
-        if self._subscriptions.pop(key, None) is not None and self._protocol is not None:
+        if self._subscriptions.remove(key) and self._protocol is not None:
             self._protocol.write(b"UNSUB %b\r\n" % key)
 
     async def flush(self, deadline: float = 2.0) -> None:
@@ -212,16 +192,17 @@ class Link:
             self._failed(server, reason)
 
     def _failed(self, server: Server, reason: str) -> None:
-        if reason != self._last_failure:
+        if (server.address, reason) not in self._told and len(self._told) < REASONS_TOLD:
+            self._told.add((server.address, reason))
             log.warning("bus unavailable", extra={"host": server.host, "port": server.port, "reason": reason})
         self._last_failure = reason
         self._pool.failed(server)
 
     async def _connect(self, server: Server) -> NatsProtocol:
-        loop = asyncio.get_running_loop()
+        loop, subscriptions = asyncio.get_running_loop(), self._subscriptions
         async with asyncio.timeout(CONNECT_SECONDS):
             _, protocol = await loop.create_connection(
-                lambda: NatsProtocol(self, self._handlers, self._whole_handlers), server.host, server.port
+                lambda: NatsProtocol(self, subscriptions.plain, subscriptions.whole), server.host, server.port
             )
             try:
                 await self._introduce(protocol, server)
@@ -247,8 +228,8 @@ class Link:
             **server.credentials(),
         }
         protocol.write(b"CONNECT %b\r\n" % json.dumps(hello).encode())
-        for sid, subscription in self._subscriptions.items():
-            protocol.write(subscription.line(sid))
+        for subscription in self._subscriptions:
+            protocol.write(subscription.line())
         welcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         protocol.ping(welcome)
         await welcome
@@ -264,11 +245,12 @@ class Link:
 
     def _connected(self, protocol: NatsProtocol) -> None:
         # A subscription made while we were introducing ourselves is not lost: SUB of a known sid is a no-op.
-        for sid, subscription in self._subscriptions.items():
-            protocol.write(subscription.line(sid))
+        for subscription in self._subscriptions:
+            protocol.write(subscription.line())
         self._protocol = protocol
         self.up = True
         self._last_failure = ""
+        self._told.clear()
         self._came_up.set()
         log.info("bus up")
         self._schedule_ping()
