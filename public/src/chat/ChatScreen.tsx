@@ -1,7 +1,7 @@
 /** A conversation: with the supervisor or with one agent. */
 
 import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
-import { useCallback, useMemo, useState } from "react";
+import { memo, useCallback, useMemo, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useWorkstationName } from "~/app/ConnectionCard";
 import { ScreenHeader } from "~/app/ScreenHeader";
@@ -38,12 +38,13 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
     onNew: async (message: AppendMessage) => client.send(chatKey, textOf(message)),
     onCancel: () => client.cancel(chatKey),
   });
+  const toggleSearch = useCallback(() => setSearching((before) => !before), []);
   useScreenAction("search", useCallback(() => (setSearching(true), true), []));
   useScreenAction("latest", useCallback(() => (thread.jump(), true), [thread]));
 
   return (
     <AssistantRuntimeProvider runtime={runtime}>
-      <Header chatKey={chatKey} onSearch={() => setSearching(!searching)} />
+      <Header chatKey={chatKey} onSearch={toggleSearch} />
       {searching && <SearchBar rows={rows} onReveal={thread.reveal} onClose={() => setSearching(false)} />}
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
@@ -57,7 +58,8 @@ function textOf(message: AppendMessage): string {
   return message.content.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
 
-function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
+/** Memo: an answer that streams is no reason to draw it again. */
+const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
   const session = useClient((state) => state.sessions[chatKey]);
   const [asking, setAsking] = useState(false);
   const { items, dialog } = useSessionMenu(chatKey);
@@ -92,4 +94,4 @@ function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
       )}
     </>
   );
-}
+});

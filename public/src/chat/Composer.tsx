@@ -1,6 +1,6 @@
 /** Where messages are written, spoken, queued and stopped. */
 
-import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { useScreenAction } from "~/app/shortcuts";
 import { useWide } from "~/app/media";
@@ -24,7 +24,7 @@ interface ComposerProps {
   items: OutboxItem[];
 }
 
-export function Composer({ chatKey, executing, held, items }: ComposerProps) {
+export const Composer = memo(function Composer({ chatKey, executing, held, items }: ComposerProps) {
   const draft = useClient((state) => state.drafts[chatKey] ?? "");
   const [recording, setRecording] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -78,7 +78,7 @@ export function Composer({ chatKey, executing, held, items }: ComposerProps) {
       </div>
     </div>
   );
-}
+});
 
 /** As a screen reader presses it: once to record, once more to send. */
 function press(root: HTMLElement | null): boolean {

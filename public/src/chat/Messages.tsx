@@ -32,7 +32,7 @@ function UserMessage() {
   const { message, item, day } = row;
   const failed = message.delivery === "failed";
   return (
-    <MessagePrimitive.Root data-key={message.key} data-role="user" className="flex flex-col">
+    <MessagePrimitive.Root data-key={message.key} data-role="user" className="message flex flex-col">
       <Day day={day} />
       <article aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
         <div
@@ -85,7 +85,7 @@ function AssistantMessage() {
   if (!row) return null;
   const { message, day } = row;
   return (
-    <MessagePrimitive.Root data-key={message.key} data-role="assistant" className="flex flex-col">
+    <MessagePrimitive.Root data-key={message.key} data-role="assistant" className="message flex flex-col">
       <Day day={day} />
       <article className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
         <div className="space-y-2.5">

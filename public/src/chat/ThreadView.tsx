@@ -44,8 +44,8 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
 
 /** assistant-ui draws new messages a moment after we gave them to it; only then can the scroll be kept. */
 function Drawn({ run }: { run(): void }) {
-  const messages = useAuiState((state) => state.thread.messages);
-  useLayoutEffect(run, [messages, run]);
+  const mounted = useAuiState(({ thread: { messages } }) => `${messages[0]?.id} ${messages.length} ${messages.at(-1)?.id}`);
+  useLayoutEffect(run, [mounted, run]);
   return null;
 }
 

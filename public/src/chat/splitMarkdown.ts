@@ -2,7 +2,7 @@
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 /** A line that may belong to what came before a blank line: lists, indented text, quotes, tables, footnotes. */
-const GOES_ON = /^(\s|[-+*>|]|\d+[.)]\s|\[\^?[^\]]+\]:)/;
+const GOES_ON = /^(\s|[-+*]\s|[>|]|\d+[.)]\s|\[\^?[^\]]+\]:)/;
 
 export function splitMarkdown(text: string): string[] {
   // References may point anywhere in the text; such a text is read as one.

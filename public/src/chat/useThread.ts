@@ -52,7 +52,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const view = viewport.current;
     if (!view) return;
     lastTop.current = view.scrollTop;
-    anchor.current = firstInView(view, content.current);
+    // At the end there is nothing to hold on to but the end, and measuring costs.
+    anchor.current = end.current ? null : firstInView(view, content.current);
   }, []);
 
   const keep = useCallback(() => {
