@@ -92,14 +92,15 @@ class Socket(asyncio.Protocol):
             for opcode, payload in self._reader.feed(data):
                 if self.close_by and opcode != Opcode.CLOSE:
                     continue
-                if opcode <= Opcode.BINARY:
-                    self.session.received(payload)
-                else:
-                    self._control(opcode, payload)
+                try:
+                    if opcode <= Opcode.BINARY:
+                        self.session.received(payload)
+                    else:
+                        self._control(opcode, payload)
+                except Exception:  # outermost frame of a message: its bug must not take others along
+                    log.exception("message failed", extra={"connection": self.connection_id})
             if self._reader.failure is not None:
                 self._broken()
-        except Exception:  # outermost frame of the event: one message's bug must not take others along
-            log.exception("message failed", extra={"connection": self.connection_id})
         finally:
             cork.depth -= 1
             if cork.dirty and not cork.depth:
@@ -221,8 +222,14 @@ class Socket(asyncio.Protocol):
         """Close once all is written; what does not get through by ``close_by`` is given up."""
         self._ending = True
         self._outbox.flush()
-        if not self._outbox.waiting:
+        if self._outbox.waiting or self._outbox.pong_bytes:
+            return
+        if self._reader.failure is None:
             self._transport.close()
+        else:
+            # The peer may be in the middle of sending. Closing with its data unread would reset the
+            # connection, and it might never see why: so read on, and throw away, until it has ended too.
+            self._transport.write_eof()
 
     def _press(self) -> None:
         outbox = self._outbox

@@ -53,6 +53,8 @@ class Endpoint:
     def _check(self, request: Request) -> str:
         """The handshake's key (RFC 6455, 4.2.1). Raises Refused."""
         headers = request.headers
+        if request.method != "GET":  # Sanic serves HEAD wherever there is a GET
+            raise Refused(405, "A WebSocket is opened with GET", {"Allow": "GET"})
         if headers.get("upgrade", "").lower() != "websocket" or not _names(headers, "connection", "upgrade"):
             raise Refused(
                 426, "This is a WebSocket endpoint", {"Upgrade": "websocket", "Connection": "Upgrade"}
