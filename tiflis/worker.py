@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it takes a tunnel for homeless
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
+BUS_DRAIN_SECONDS = 3.0  # for the other workers to take what was sent to them
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
 
@@ -67,6 +68,9 @@ class Worker:
         self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
+        # Whoever sat in this slot before may live on until it has handed its sockets over to this worker; if it
+        # has died instead, the main process says so.
+        self.presence.overlaps = True
         self.directory = Directory(self._bus_urls, self.id)
         await self.directory.start(patience)
         self._store = JetStreamWatchStore(self.directory.connection)
@@ -221,6 +225,9 @@ class Worker:
     async def stop(self) -> None:
         """Let go of the tunnels and of the bus."""
         await self.upkeep.leave()
+        # What the others take us for is settled first: once we are gone they drop what is still under way.
+        if not await self.bus.drain(BUS_DRAIN_SECONDS):
+            log.warning("other workers have not taken everything")
         await self.presence.stop()
         await self._tasks.close()
         if self.siblings is not None:

@@ -254,6 +254,7 @@ class Home:
             attached.send(messages.error(WorkstationOffline(), request))
 
     def _accept(self, attached: Attached) -> None:
+        self.roster.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
         restored = attached.reconnect and self.roster.known(attached)
         attached.accept(messages.connected(self.tunnel_id, __version__, restored))
         if isinstance(attached, ClientSession):

@@ -32,6 +32,7 @@ class Socket(asyncio.Protocol):
         "_clock",
         "_cork",
         "_ending",
+        "_early",
         "_gone",
         "_leaving",
         "_limits",
@@ -66,6 +67,7 @@ class Socket(asyncio.Protocol):
         self._limits = limits
         self._reader = FrameReader(limits.roleless_message_limit, limits.fragment_limit)
         self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
+        self._early: bytearray | None = None  # what came before an adopted socket may be read
         self._leaving: asyncio.Future[bytes] | None = None
         self._paused = Pause(0)
         self._pressed = False
@@ -81,10 +83,11 @@ class Socket(asyncio.Protocol):
         self._outbox = Outbox(self._cork, cast(Any, transport), self._relieved)
         transport.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
-        if self._paused:
-            transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early += data
+            return
         self.heard = self._clock()
         cork = self._cork
         cork.depth += 1
@@ -172,6 +175,9 @@ class Socket(asyncio.Protocol):
         if not self._paused and not self._transport.is_closing():
             self.heard = self._clock()  # silence while we did not listen counts for nothing
             self._transport.resume_reading()
+            if self._early is not None:
+                early, self._early = self._early, None
+                self.data_received(bytes(early))
 
     def widen(self) -> None:
         self._reader.max_message = self._limits.message_limit
@@ -263,6 +269,7 @@ class Socket(asyncio.Protocol):
         self._gone(self)
         return descriptor, {
             "reader": self._reader.export(),
+            "early": bytes(self._early or b""),
             "tail": tail,
             "outbox": outbox.export(),
             "connection_id": self.connection_id,
@@ -288,10 +295,11 @@ class Socket(asyncio.Protocol):
         self.heard, self.opened = now - state["silent"], now - state["age"]
         self.close_by = now + state["closing"] if state["closing"] else 0.0
         self._ending = state["ending"]
-        self._paused = Pause.HANDOVER
+        self._paused, self._early = Pause.HANDOVER, bytearray(state["early"])
         sock = sockets.socket(fileno=descriptor)
         sock.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)
+        self._transport.pause_reading()  # uvloop reads from the start, even if told otherwise
         self._outbox.restore(state["tail"], state["outbox"])
 
     def go(self) -> None:
