@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -39,6 +40,12 @@ class App:
 
     def until_phase(self, phase: str) -> None:
         expect(self.phase).to_have_attribute("data-phase", phase)
+
+    def another_tab(self) -> App:
+        """The same profile in a second tab, at the start page."""
+        page = self.visitor.another_page()
+        page.goto(self.visitor.url)
+        return App(replace(self.visitor, page=page))
 
     # --- going about ---
 

@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-sync",
     "--use-fake-device-for-media-stream",
 )
+# Leads to this machine, but the browser does not take it for this machine: what http is elsewhere.
+INSECURE_HOST = "tunnel.test"
 PATIENCE = 15_000  # milliseconds; two cores may be busy with other things
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -45,7 +47,11 @@ def launch(playwright: Playwright, film: Path) -> Browser:
     """`film` is what the fake camera sees; it is read each time the camera is opened."""
     return playwright.chromium.launch(
         executable_path=CHROMIUM,
-        args=[*FLAGS, f"--use-file-for-fake-video-capture={film}"],
+        args=[
+            *FLAGS,
+            f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
+            f"--use-file-for-fake-video-capture={film}",
+        ],
     )
 
 
@@ -98,7 +104,9 @@ class Visitor:
 def visit(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
     """A new profile for the length of a `with` block; it is checked at the end."""
     permissions = options.pop("permissions", ["microphone", "camera", "clipboard-read", "clipboard-write"])
-    context = browser.new_context(**{**DESKTOP, "reduced_motion": "reduce", **options})
+    # Filling a cache that the test does not look at costs each of them half a second.
+    quiet = {"reduced_motion": "reduce", "service_workers": "block"}
+    context = browser.new_context(**{**DESKTOP, **quiet, **options})
     context.grant_permissions(permissions, origin=url)
     context.add_init_script(WATCH)
     try:

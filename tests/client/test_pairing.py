@@ -105,7 +105,8 @@ def test_the_key_is_not_readable_where_it_is_kept(app: App, desk: Desk) -> None:
               for (const one of all) {
                 const bytes = [one, ...Object.values(one ?? {})].filter(
                   (part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part));
-                texts.push(...bytes.map(() => "ArrayBuffer"), JSON.stringify(one), ...bytes.map((part) => new TextDecoder().decode(part)));
+                texts.push(...bytes.map((part) => "ArrayBuffer " + new TextDecoder().decode(part)));
+                texts.push(JSON.stringify(one));
               }
             }
           }

@@ -22,6 +22,7 @@ class Wire:
         self._lose: Choice | None = None
         self._lose_at_most = 0
         self._repeat: Choice | None = None
+        self._swallow: Choice | None = None
         self._pages: list[WebSocketRoute] = []
         page.route_web_socket(re.compile(r"/ws$"), self._join)
 
@@ -32,6 +33,10 @@ class Wire:
     def repeat(self, choice: Choice) -> None:
         """Deliver every message from the server that fits twice."""
         self._repeat = choice
+
+    def swallow(self, choice: Choice | None) -> None:
+        """Let the page's messages that fit never reach the server; `None` ends it."""
+        self._swallow = choice
 
     def cut(self) -> None:
         """Close the page's socket as a server that went away."""
@@ -46,8 +51,10 @@ class Wire:
         server_side.on_message(lambda text: self._to_page(page_side, text))
 
     def _to_server(self, side: WebSocketRoute, text: str | bytes) -> None:
-        self.sent.append(json.loads(text))
-        side.send(text)
+        message = json.loads(text)
+        self.sent.append(message)
+        if self._swallow is None or not self._swallow(message):
+            side.send(text)
 
     def _to_page(self, side: WebSocketRoute, text: str | bytes) -> None:
         message = json.loads(text)
