@@ -1,13 +1,14 @@
 """The watches' records in a real JetStream: fenced, in chunks, whole or not there, back after a crash."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
-import nats
 import pytest
 from nats.aio.client import Client
 
-from tests.bus.nats import NatsServer
+from tests.bus.nats import NatsCluster, NatsServer
+from tiflis.bus.connection import close, connect
 from tiflis.bus.watch_store import (
     CHUNK,
     RECORD_TTL,
@@ -19,18 +20,15 @@ from tiflis.bus.watch_store import (
 
 TUNNEL = "tunnel-1"
 
-
-async def quiet(error: Exception) -> None:
-    """Lost connections are part of these tests."""
+# nats-py leaves the streams of failed connection attempts to the garbage collector.
+untidy = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
 async def connection(nats_server: NatsServer) -> AsyncIterator[Client]:
-    connection = await nats.connect(
-        nats_server.url, reconnect_time_wait=0.05, max_reconnect_attempts=-1, error_cb=quiet
-    )
+    connection = await connect(nats_server.url, "test", 10)
     yield connection
-    await connection.close()
+    await close(connection)
 
 
 @pytest.fixture
@@ -126,6 +124,27 @@ async def test_a_stream_with_other_settings_is_brought_up_to_date(connection: Cl
     assert (info.config.max_age, info.config.max_msgs_per_subject) == (RECORD_TTL, 1)
 
 
+@untidy
+async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
+    connection = await connect(nats_cluster.url, "test", 10)
+    store = JetStreamWatchStore(connection)
+    await store.start()
+    await store.put(TUNNEL, "e1", [("m-1", b"value")])
+    info = await connection.jetstream().stream_info(STREAM)
+    assert info.config.num_replicas == 3
+    nats_cluster.servers[0].kill()
+    assert (await persistently(store))["e1", "m-1"] == b"value"
+    await close(connection)
+
+
+async def persistently(store: JetStreamWatchStore) -> dict[tuple[str, str], bytes]:
+    """What is stored, as soon as somebody answers."""
+    async with asyncio.timeout(15):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                return await stored(store)
+
+
 async def test_a_missing_stream_is_made_on_the_way(connection: Client) -> None:
     store = JetStreamWatchStore(connection)
     with pytest.raises(StoreUnavailable):
@@ -134,16 +153,11 @@ async def test_a_missing_stream_is_made_on_the_way(connection: Client) -> None:
     assert await stored(store) == {("e1", "m-1"): b"value"}
 
 
+@untidy
 async def test_records_outlive_a_killed_server(store: JetStreamWatchStore, nats_server: NatsServer) -> None:
     await store.put(TUNNEL, "e1", [("m-1", b"value")])
     nats_server.kill()
     with pytest.raises(StoreUnavailable):
         await store.put(TUNNEL, "e1", [("m-2", b"lost?")])
     nats_server.start()
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                assert (await stored(store))["e1", "m-1"] == b"value"
-                return
-            except StoreUnavailable:
-                continue
+    assert (await persistently(store))["e1", "m-1"] == b"value"

@@ -24,6 +24,10 @@ CHUNKS_UNDER_WAY = 12  # below the 2 MiB that nats-py buffers without a connecti
 MAX_BYTES = 1 << 30  # of the whole stream; beyond it the oldest records go, and their watches hear of a gap
 ANSWER_TIMEOUT = 2.0  # seconds
 
+REPLICAS = 3  # in a cluster that has so many servers
+START_PATIENCE = 10.0  # seconds: a cluster needs some to agree on a leader
+RETRY = 0.2  # seconds
+
 _WRONG_REVISION = (10071, 10164)
 _CHUNK_HEAD = struct.Struct(">QHH")  # which value, which chunk, how many
 
@@ -73,12 +77,24 @@ class WatchStore(Protocol):
 class JetStreamWatchStore:
     """The store over a nats-py connection, which belongs to the caller and reconnects by itself."""
 
-    def __init__(self, connection: Client, replicas: int = 1) -> None:
+    def __init__(self, connection: Client) -> None:
+        self._connection = connection
         self._js: JetStreamContext = connection.jetstream(timeout=ANSWER_TIMEOUT)
-        self._replicas = replicas
 
-    async def start(self) -> None:
-        """Make the stream, or bring its settings up to date. Raises StoreUnavailable."""
+    async def start(self, patience: float = START_PATIENCE) -> None:
+        """Make the stream, or bring its settings up to date; tries for so many seconds. Raises
+        StoreUnavailable."""
+        end = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                return await self._make()
+            except StoreUnavailable:
+                if asyncio.get_running_loop().time() >= end:
+                    raise
+                await asyncio.sleep(RETRY)
+
+    async def _make(self) -> None:
+        replicas = REPLICAS if len(self._connection.servers) >= REPLICAS else 1
         config = api.StreamConfig(
             name=STREAM,
             subjects=[f"{SUBJECT}.>"],
@@ -87,26 +103,30 @@ class JetStreamWatchStore:
             max_bytes=MAX_BYTES,
             discard=api.DiscardPolicy.OLD,
             storage=api.StorageType.FILE,
-            num_replicas=self._replicas,
+            num_replicas=replicas,
             duplicate_window=RECORD_TTL / 10,
         )
         try:
             await self._js.add_stream(config)
         except APIError:
-            await self._update(config)
+            await self._make_otherwise(config)
         except (nats.errors.Error, TimeoutError) as error:
             raise StoreUnavailable(str(error)) from error
 
-    async def _update(self, config: api.StreamConfig) -> None:
+    async def _make_otherwise(self, config: api.StreamConfig) -> None:
         """The stream is there with other settings, or the server has no room to set aside for it."""
-        config.max_bytes = -1
-        for change in (self._js.update_stream, self._js.add_stream):
+        try:
             try:
-                await change(config)
-                return
-            except (nats.errors.Error, TimeoutError) as error:
-                problem = error
-        raise StoreUnavailable(str(problem)) from problem
+                there = await self._js.stream_info(STREAM)
+            except NotFoundError:
+                await self._js.add_stream(config.evolve(max_bytes=-1))
+            else:
+                replicas = max(config.num_replicas or 1, there.config.num_replicas or 1)
+                await self._js.update_stream(
+                    config.evolve(max_bytes=there.config.max_bytes, num_replicas=replicas)
+                )
+        except (nats.errors.Error, TimeoutError) as error:
+            raise StoreUnavailable(str(error)) from error
 
     async def head(self, tunnel_id: str) -> Head | None:
         try:
@@ -121,7 +141,7 @@ class JetStreamWatchStore:
 
     async def _make_if_missing(self, error: APIError) -> None:
         if error.err_code == 10059:  # the stream itself is not there
-            await self.start()
+            await self._make()
 
     async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
         headers = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
@@ -135,7 +155,7 @@ class JetStreamWatchStore:
                 raise Fenced from error
             raise StoreUnavailable(str(error)) from error
         except NoStreamResponseError as error:
-            await self.start()  # a store that lost its data; the caller tries again
+            await self._make()  # a store that lost its data; the caller tries again
             raise StoreUnavailable("the stream was not there") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise StoreUnavailable(str(error)) from error
