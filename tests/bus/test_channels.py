@@ -170,6 +170,32 @@ async def test_drain_waits_until_everything_is_consumed(nats_server: NatsServer)
         assert far_saw.received_ == [b"last words"]
 
 
+async def test_after_a_drain_the_peer_knows_what_was_consumed(nats_server: NatsServer) -> None:
+    async with pair(nats_server.url) as (one, two):
+        near, near_saw, _, far_saw = await connect(one, two)
+        near.send(b"consumed")
+        await until(lambda: far_saw.received_ == [b"consumed"])
+        await two.bus.drain(1.0)
+        await two.link.flush()
+        await one.link.flush()
+        one.bus.peer_gone("h-1-bbb")
+        assert near_saw.undelivered == []
+
+
+async def test_who_leaves_closes_everything_and_both_sides_agree(nats_server: NatsServer) -> None:
+    async with pair(nats_server.url) as (one, two):
+        near, near_saw, _, far_saw = await connect(one, two)
+        await connect(one, two)
+        load = [b"%d" % number for number in range(2000)]
+        for message in load:
+            near.send(message)
+        await until(lambda: bool(far_saw.received_))
+        assert await two.bus.leave(2.0)
+        await until(lambda: near_saw.undelivered is not None)
+        assert far_saw.received_ + (near_saw.undelivered or []) == load
+        assert one.bus.channels == two.bus.channels == 0
+
+
 async def test_a_channel_opened_while_the_bus_is_away_opens_when_it_is_back(nats_server: NatsServer) -> None:
     async with pair(nats_server.url) as (one, two):
         nats_server.kill()

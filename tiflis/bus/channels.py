@@ -4,13 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from tiflis.bus import subjects, wire
 from tiflis.bus.channel import Channel, ChannelHandler
 from tiflis.bus.errors import PacketRefused
 from tiflis.bus.lane import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
 from tiflis.bus.link import Listener
+from tiflis.bus.outside import Clock, Wire
 
 __all__ = ["Bus", "Channel", "ChannelHandler"]
 
@@ -28,31 +28,6 @@ SILENT_SECONDS = 60.0
 """A peer that answers nothing for so long, with the bus up, is gone even if nobody has told us."""
 LANE_SECONDS = 600.0
 """A lane without channels is forgotten after this long in silence."""
-
-
-class Clock(Protocol):
-    """The part of an event loop that the bus uses."""
-
-    def time(self) -> float: ...
-    def call_soon(self, callback: Callable[[], None], /) -> object: ...
-    def call_later(self, delay: float, callback: Callable[[], None], /) -> asyncio.TimerHandle: ...
-
-
-class Wire(Protocol):
-    """The part of a Link that the bus uses."""
-
-    up: bool
-    max_payload: int
-
-    @property
-    def writable(self) -> bool: ...
-    def listen(self, listener: Listener) -> None: ...
-    def subscribe(
-        self, subject: str, handler: Callable[[bytes, bytes], None], queue: str | None = None
-    ) -> int: ...
-    def unsubscribe(self, sid: int) -> None: ...
-    def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool: ...
-    def flush_writes(self) -> None: ...
 
 
 class Bus:
@@ -114,10 +89,23 @@ class Bus:
         end = self._clock.time() + deadline
         while self._watched and self._clock.time() < end:
             await asyncio.sleep(ACK_SECONDS)
+        self._send_acks()
+        self._flush()
         return not self._watched
 
+    async def leave(self, deadline: float) -> bool:
+        """Close every channel and wait for the ends: then both sides know exactly what was consumed."""
+        end = self._clock.time() + deadline
+        while self.channels and self._clock.time() < end:
+            for lane in self._lanes.values():
+                for channel in list(lane.channels.values()):
+                    channel.close()
+            await asyncio.sleep(ACK_SECONDS / 4)
+        return not self.channels
+
     def close(self) -> None:
-        """Send and receive nothing any more. Nobody is told: close the channels first."""
+        """Send and receive nothing any more. Nobody is told: leave first."""
+        self._send_acks()
         self._flush()
         self._closed = True
         self._link.unsubscribe(self._sid)

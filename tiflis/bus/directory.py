@@ -24,7 +24,7 @@ MAX_AGE_SECONDS = 30 * 24 * 3600.0
 """A tunnel is forgotten after 30 days without its workstation."""
 ANSWER_SECONDS = 2.0
 """For one read or write, all attempts together."""
-MARGIN_SECONDS = 0.15
+MARGIN_SECONDS = 0.3
 """Left for the loop, so that callers see the above kept."""
 
 
