@@ -10,7 +10,7 @@ import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
-import { useWide } from "./media";
+import { followKeyboard, useWide } from "./media";
 import { addressOf, go, useRoute, type Route } from "./route";
 import { SessionScreen } from "./SessionScreen";
 import { useShortcuts } from "./shortcuts";
@@ -50,6 +50,7 @@ export default function App() {
     onHash();
     return () => (stopNotify(), stopAutoplay(), window.removeEventListener("hashchange", onHash));
   }, []);
+  useEffect(() => followKeyboard(), []);
   useEffect(() => registerWorker(() => setUpdate(true)), []);
   useEffect(() => void started.catch((error: unknown) => client.notice("error", String(error))), []);
 
@@ -80,7 +81,7 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
   const shown: Route = wide && (route.name === "home" || route.name === "new") ? { name: "session", key: SUPERVISOR } : route;
   const list = route.name === "home" || route.name === "new";
   return (
-    <div className="flex h-dvh pr-[var(--safe-right)] pl-[var(--safe-left)]">
+    <div className="flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
       {wide && (
         <a href="#main" onClick={skip} className="sr-only z-50 rounded-xl bg-accent px-4 py-3 text-on-accent focus:not-sr-only focus:absolute focus:top-2 focus:left-2">
           {common.skip}

@@ -71,6 +71,11 @@ export function ConnectionCard() {
   );
 }
 
+/** The socket cannot know that this device itself has no network; the browser does. */
+export function whyOf({ phase, why }: ConnectionState): string {
+  return phase === "disconnected" && !navigator.onLine ? "network" : why;
+}
+
 export function Dot({ phase }: { phase: Phase }) {
   return <span aria-hidden="true" className={`inline-block size-2 shrink-0 rounded-full ${DOTS[TONES[phase]]}`} />;
 }
@@ -97,13 +102,14 @@ function Details({ connection, onDone }: { connection: ConnectionState; onDone()
   const version = useClient((state) => state.workstationVersion);
   const here = workstations.find((each) => each.id === current);
   const online = connection.phase === "verified";
+  const why = whyOf(connection);
   return (
     <div role="group" aria-label={text.details} className="animate-rise absolute inset-x-0 top-full z-30 mt-1.5 rounded-xl border border-line bg-raised p-1.5 shadow-high">
       <div className="px-3 pt-2 pb-2 text-sm">
         <div className="flex items-center gap-2 font-medium">
           <Dot phase={connection.phase} /> {phases[connection.phase]}
         </div>
-        {connection.why && <p className="mt-1 text-muted">{reasons[connection.why] ?? connection.why}</p>}
+        {why && <p className="mt-1 text-muted">{reasons[why] ?? why}</p>}
         {connection.phase === "workstation_offline" && <p className="mt-1 text-muted">{text.held}</p>}
         <p className="mt-1 text-muted" title={fullTimeOf(connection.since)}>
           {text.since(lasting(now - connection.since))}

@@ -5,7 +5,7 @@ import type { Phase } from "~/store/state";
 import { lasting } from "~/text/common";
 import { connection as text, phases, reasons } from "~/text/connection";
 import { client, useClient } from "./client";
-import { Dot } from "./ConnectionCard";
+import { Dot, whyOf } from "./ConnectionCard";
 import { useNow } from "./media";
 import { go } from "./route";
 
@@ -21,12 +21,12 @@ export function ConnectionStrip() {
   const now = useNow(500);
   const shown = trouble && since !== null && (connection.phase === "refused" || now - since > SHOW_AFTER);
   if (!shown) return null;
-  const { phase, why, retryAt } = connection;
+  const { phase, retryAt } = connection;
   const wait = retryAt !== null && retryAt - now > 1_500 ? text.retryIn(lasting(retryAt - now)) : "";
   return (
     <div role="status" className="flex items-center gap-2 border-b border-line bg-sunken py-0.5 pr-1 pl-5 text-[0.8125rem]">
       <Dot phase={phase} />
-      <span className="min-w-0 flex-1 truncate" title={reasons[why]}>
+      <span className="min-w-0 flex-1 truncate" title={reasons[whyOf(connection)]}>
         <span className="font-medium">{phases[phase]}</span>
         <span className="text-muted">
           {` ${text.since(lasting(now - since))}`}

@@ -3,14 +3,16 @@
 import { memo, useCallback, useRef, useState } from "react";
 import { agentName, grouped, sessionTitle, shortPath } from "~/sessions/order";
 import { isBusy } from "~/store/sessions";
-import { SUPERVISOR, type State } from "~/store/state";
+import { SUPERVISOR, type Phase, type State } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
-import { common } from "~/text/common";
+import { common, lasting } from "~/text/common";
+import { connection as connectionText } from "~/text/connection";
 import { help as helpText, settings as settingsText } from "~/text/settings";
 import { sessions as text } from "~/text/sessions";
 import { IconButton } from "~/ui/Button";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { useClient } from "./client";
+import { useNow } from "./media";
 import { ConnectionCard } from "./ConnectionCard";
 import { addressOf, go } from "./route";
 import { useScreenAction } from "./shortcuts";
@@ -62,6 +64,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
             className="mb-2 h-11 w-full rounded-xl border border-line bg-surface px-3.5 text-base placeholder:text-muted sm:text-sm"
           />
         )}
+        <Age />
         {groups.map((group) => (
           <section key={group.kind} aria-label={text[group.kind]} className="mb-3">
             <Kind className="px-3 pt-1 pb-1 text-xs font-medium text-muted">{text[group.kind]}</Kind>
@@ -150,6 +153,23 @@ function busyNow(state: State, key: string, session: SessionInfo | undefined): b
   if (session) return session.type !== "terminal" && isBusy(state, session);
   return state.chats[key]?.executing === true;
 }
+
+/** How old the list is, while nobody keeps it up to date. */
+function Age() {
+  const synced = useClient((state) => state.syncedAt);
+  const some = useClient((state) => Object.keys(state.sessions).length > 0);
+  const fresh = useClient((state) => FRESH.has(state.connection.phase));
+  const now = useNow(10_000);
+  if (!some || (fresh && synced !== null)) return null;
+  return (
+    <p className="flex items-center gap-2 px-3 pb-2 text-xs text-muted">
+      <Icon name="clock" size={14} />
+      {synced === null ? connectionText.staleEver : connectionText.stale(lasting(now - synced))}
+    </p>
+  );
+}
+
+const FRESH = new Set<Phase>(["authenticated", "verified", "degraded"]);
 
 function Nothing({ filtered }: { filtered: boolean }) {
   return (

@@ -16,6 +16,21 @@ export function useWide(): boolean {
   );
 }
 
+/** Where a keyboard covers the page instead of shrinking it, the page is given the height that is left. */
+export function followKeyboard(): () => void {
+  const view = window.visualViewport;
+  if (!view) return () => {};
+  const fit = () => {
+    // Pinched to zoom: the reader looks at a part of the page, which stays as it is.
+    const covered = view.scale === 1 && window.innerHeight - view.height > 80;
+    if (covered) document.documentElement.style.setProperty("--app-height", `${view.height}px`);
+    else document.documentElement.style.removeProperty("--app-height");
+    if (covered && view.offsetTop > 0) window.scrollTo(0, 0);
+  };
+  view.addEventListener("resize", fit);
+  return () => view.removeEventListener("resize", fit);
+}
+
 export function usePageVisible(): boolean {
   return useSyncExternalStore(
     (changed) => {

@@ -154,7 +154,7 @@ export class ReconnectingLink implements Link {
   /** An error before the workstation has accepted us, or one that says it has forgotten us. */
   private failed(code: string, id: string | undefined): boolean {
     if (code === "UNAUTHENTICATED") {
-      this.authenticate();
+      this.forgotten();
       return id === undefined;
     }
     if (this.usable) return false;
@@ -165,6 +165,16 @@ export class ReconnectingLink implements Link {
     if (this.phase !== "connecting" && this.phase !== "connected") return false;
     this.refuse(code);
     return true;
+  }
+
+  /** The workstation does not know us any more: nothing more is sent until it does. */
+  private forgotten(): void {
+    if (this.usable) {
+      this.pulse.stopBeating();
+      this.enter("connected", "");
+      this.events.lost();
+    }
+    this.authenticate();
   }
 
   /** The socket stays: `connected` or `workstation_online` will come on it by itself. */

@@ -2,6 +2,7 @@
 
 import { lazy, Suspense, useEffect, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
+import { go } from "~/app/route";
 import { checkPairing, pairingText, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
 import { common, errorText } from "~/text/common";
 import { pairing as text } from "~/text/pairing";
@@ -61,7 +62,7 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
     <main className="flex h-dvh flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
       <div className="w-full max-w-md">
         <div className="flex h-11 items-center">
-          {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => history.back()} />}
+          {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => go({ name: "home" })} />}
         </div>
         <Head first={first} />
         {foreign && (

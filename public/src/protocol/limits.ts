@@ -18,6 +18,8 @@ export const OPEN_WITHIN = 8_000;
 export const AUTH_WITHIN = 10_000;
 
 export const ANSWER_WITHIN = 30_000;
+/** A message that met no workstation is tried again after this; a short absence is announced by nobody. */
+export const REST = 2_000;
 export const ACK_WITHIN = 5_000;
 export const VOICE_ACK_WITHIN = 10_000;
 

@@ -110,6 +110,31 @@ describe("sending", () => {
     expect(again.socket.last("supervisor.command").payload?.command).toBe("still here");
   });
 
+  it("is not hammered at a workstation that is away for a moment", async () => {
+    const world = await makeWorld().paired();
+    world.client.send(SUPERVISOR, "hello");
+    const { id } = world.socket.last("supervisor.command");
+    world.socket.says({ type: "error", id, payload: { code: "WORKSTATION_OFFLINE", message: "away" } });
+    await world.settle();
+    expect(world.socket.of("supervisor.command")).toHaveLength(1);
+    world.clock.pass(2_000);
+    expect(world.socket.of("supervisor.command")).toHaveLength(2);
+  });
+
+  it("waits for a new authentication when the workstation has forgotten us", async () => {
+    const world = await makeWorld().paired();
+    world.client.send(SUPERVISOR, "hello");
+    const { id } = world.socket.last("supervisor.command");
+    world.socket.says({ type: "error", id, payload: { code: "UNAUTHENTICATED", message: "who?" } });
+    await world.settle();
+    expect(world.socket.of("auth")).toHaveLength(2);
+    expect(outbox(world)).toEqual([["hello", "waiting"]]);
+    world.socket.says({ type: "auth.success", payload: {} });
+    world.sync();
+    world.clock.pass(2_000);
+    expect(world.socket.last("supervisor.command").id).toBe(id);
+  });
+
   it("is queued again when the session is busy", async () => {
     const world = await makeWorld().paired();
     world.client.send(SUPERVISOR, "hello");

@@ -1,6 +1,6 @@
 /** Carries this tab's messages to the workstation: once each, in order, and says what became of them. */
 
-import { ACK_WITHIN, VOICE_ACK_WITHIN } from "../protocol/limits";
+import { ACK_WITHIN, REST, VOICE_ACK_WITHIN } from "../protocol/limits";
 import { newId } from "../protocol/ids";
 import type { Incoming } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
@@ -16,6 +16,7 @@ type Failure = Extract<Incoming, { type: "error" }>;
 export class Courier {
   private readonly deadlines = new Map<string, () => void>();
   private pumping = false;
+  private restUntil = 0;
   /** Writes to the vault, one after the other: a late "keep" must not bring a sent message back. */
   private writes: Promise<unknown> = Promise.resolve();
 
@@ -41,6 +42,7 @@ export class Courier {
   /** Puts on the wire whatever may go now. */
   pump(): void {
     if (this.pumping || !this.core.synced || !this.core.link?.usable) return;
+    if (this.core.clock.now() < this.restUntil) return;
     this.pumping = true;
     for (let item = nextToSend(this.core.store.getState()); item; item = nextToSend(this.core.store.getState())) {
       if (!this.put(item)) break;
@@ -79,11 +81,17 @@ export class Courier {
       update(this.core, (state) => withChat(state, item.chat, (chat) => applyExecuting(chat, true)));
       this.alter(item.id, { state: "queued" });
     } else if (code === "WORKSTATION_OFFLINE" || code === "UNAUTHENTICATED") {
+      this.rest();
       this.alter(item.id, { state: "waiting" });
     } else {
       this.alter(item.id, { state: "failed", error: message || code });
     }
     return true;
+  }
+
+  /** Sessions that are gone take what waits for them along. */
+  discardWhere(gone: (chat: ChatKey) => boolean): void {
+    for (const item of this.core.store.getState().outbox) if (gone(item.chat)) this.discard(item.id);
   }
 
   /** The history has told whether it arrived before the connection went. */
@@ -104,6 +112,11 @@ export class Courier {
     const items = mine.map(({ item }): OutboxItem => (item.state === "sending" ? { ...item, state: "unsure" } : item));
     for (const item of items) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
     return items.sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  private rest(): void {
+    this.restUntil = this.core.clock.now() + REST;
+    this.core.clock.after(REST, () => this.pump());
   }
 
   /** The user has spoken again: the queue goes on. */

@@ -64,7 +64,7 @@ export class Dispatch {
       case "session.created":
         return this.created(message);
       case "session.terminated":
-        return update(this.core, (state) => sessionTerminated(state, message.sessionId));
+        return this.terminated(message.sessionId);
       case "session.subscribed":
         return this.subscribed(message);
       case "session.resized":
@@ -101,6 +101,7 @@ export class Dispatch {
   private synchronised({ state: sync }: Message<"sync.state">): void {
     this.core.synced = true;
     update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
+    this.parts.courier.discardWhere((chat) => !this.exists(chat));
     const state = this.core.store.getState();
     const agents = Object.values(state.sessions).filter((session) => !isTerminal(session));
     for (const session of agents.slice(-FOLLOWED_MOST)) this.core.send(outgoing.subscribe(session.id));
@@ -114,6 +115,11 @@ export class Dispatch {
   private created({ session }: Message<"session.created">): void {
     update(this.core, (state) => sessionCreated(state, session));
     if (!isTerminal(session)) this.core.send(outgoing.subscribe(session.id));
+  }
+
+  private terminated(sessionId: string): void {
+    update(this.core, (state) => sessionTerminated(state, sessionId));
+    this.parts.courier.discardWhere((chat) => chat === sessionId);
   }
 
   private subscribed(message: Message<"session.subscribed">): void {
@@ -163,7 +169,7 @@ export class Dispatch {
   }
 
   private sessionError({ sessionId, code, message }: Message<"session.error">): void {
-    if (code === "SESSION_NOT_FOUND") return update(this.core, (state) => sessionTerminated(state, sessionId));
+    if (code === "SESSION_NOT_FOUND") return this.terminated(sessionId);
     this.chat(sessionId, (chat) => withError(applyExecuting(chat, false), code, message, this.core.clock.now()));
     this.parts.courier.pump();
   }

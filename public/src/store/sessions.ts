@@ -35,7 +35,6 @@ export function applySync(state: State, sync: SyncState, now: number): Partial<S
     chats: syncedChats(state, sync, alive, now),
     unread: only(state.unread, alive),
     terminals: only(state.terminals, alive),
-    outbox: state.outbox.filter((item) => alive(item.chat)),
   };
 }
 
@@ -64,7 +63,6 @@ export function sessionTerminated(state: State, id: string): Partial<State> {
     chats: only(state.chats, keep),
     unread: only(state.unread, keep),
     terminals: only(state.terminals, keep),
-    outbox: state.outbox.filter((item) => item.chat !== id),
   };
 }
 

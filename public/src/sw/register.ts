@@ -20,7 +20,8 @@ async function register(onUpdate: () => void): Promise<void> {
   try {
     const registration = await workers.register(scriptUrl(new URL("sw.js", document.baseURI).href));
     if (hadOne) workers.addEventListener("controllerchange", onUpdate, { once: true });
-    window.setInterval(() => void registration.update().catch(() => undefined), LOOK_EVERY);
+    // A browser that forbids workers quietly gives none.
+    window.setInterval(() => void registration?.update().catch(() => undefined), LOOK_EVERY);
   } catch {
     // Private windows and some policies forbid workers: the client works without, only not offline.
   }

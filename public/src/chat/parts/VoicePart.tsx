@@ -1,5 +1,6 @@
 /** Voice: what was said here, with its words; and answers read aloud. */
 
+import { useAuiState } from "@assistant-ui/react";
 import { lazy, Suspense } from "react";
 import { client } from "~/app/client";
 import type { ContentBlock } from "~/protocol/blocks";
@@ -8,14 +9,23 @@ import { chat as text } from "~/text/chat";
 
 const AudioPlayer = lazy(() => import("../../voice/AudioPlayer"));
 
+/** Words that have not come by then do not come. */
+const UNDERSTOOD_WITHIN = 120_000;
+
 type Voice = Extract<ContentBlock, { kind: "voice_input" | "voice_output" }>;
 
 export function VoiceInputPart({ data }: { data: ContentBlock }) {
+  const at = useAuiState((state) => state.message.createdAt.getTime());
   if (data.kind !== "voice_input") return null;
+  const hopeful = Date.now() - at < UNDERSTOOD_WITHIN;
   return (
     <div className="space-y-1">
       <Player block={data} kind="input" label={text.voiceMessage} />
-      {data.content ? <p className="whitespace-pre-wrap">{data.content}</p> : <p className="text-sm text-muted italic">{text.transcribing}</p>}
+      {data.content ? (
+        <p className="whitespace-pre-wrap">{data.content}</p>
+      ) : (
+        <p className="text-sm text-muted italic">{hopeful ? text.transcribing : text.noTranscript}</p>
+      )}
     </div>
   );
 }
