@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import tiflis
-from tiflis.commands import check, demo, keygen, reload, status
+from tiflis.commands import check, demo, keygen, reload, status, takeover
 
-COMMANDS = (keygen, check, status, reload, demo)
+COMMANDS = (keygen, check, status, reload, takeover, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

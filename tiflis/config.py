@@ -93,6 +93,10 @@ class Settings(Limits):
         default=True, description="hand a client's socket to the worker of its workstation"
     )
 
+    takeover: bool = Field(
+        default=False, description="take sockets and port over from the server that runs, then end it"
+    )
+
     # Set by the main process for its workers.
     run_dir: Path | None = Field(
         default=None, validation_alias="TIFLIS_RUN_DIR", description="folder of the running server"

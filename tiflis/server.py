@@ -30,7 +30,9 @@ class TiflisApp(Sanic[Any, Any]):
         options["motd"] = False
         options["protocol"] = PatientHttp
         options["access_log"] = settings.access_log
-        super().prepare(host or settings.host, settings.port if port is None else port, **options)
+        port = settings.port if port is None else port
+        self.ctx.arbiter.prepare(port, options)
+        super().prepare(host or settings.host, port, **options)
 
 
 def build(settings: Settings) -> TiflisApp:
@@ -38,7 +40,8 @@ def build(settings: Settings) -> TiflisApp:
     app = TiflisApp("tiflis", configure_logging=False, request_class=SoundRequest, error_handler=Errors())
     app.ctx.settings = settings
     configure(app, settings)
-    Arbiter(settings).attach(app)
+    app.ctx.arbiter = Arbiter(settings)
+    app.ctx.arbiter.attach(app)
     service = Service(settings)
     service.attach(app)
     upgrade.add_route(app, settings.ws_path, service.endpoint)

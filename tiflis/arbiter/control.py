@@ -3,8 +3,8 @@
 One JSON object a line, each with a verb in `do`. The first line decides what a connection is: `hello`
 makes it a worker's, anything else is a command, which gets one line as its answer.
 
-    worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status}
-    main -> worker    gone {worker_id} · status {ask}
+    worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse
+    main -> worker    gone {worker_id} · status {ask} · pulse
     command -> main   status -> {ok, status, arbiter} or {ok: false, error}
 
 With --single-process the only worker hosts the socket and is its own client.
@@ -60,6 +60,7 @@ class WorkerSession:
         self.pid = int(hello["pid"])
         self.worker_id = str(hello["worker_id"])
         self.ready = False
+        self.unanswered = 0  # pulses since it last said anything
         self._writer = writer
         self._asks = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Message]] = {}
@@ -117,6 +118,12 @@ class ControlServer:
             listener.bind(address)
         (self._folder.path / SOCKET_NAME).chmod(0o600)
         self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=LINE_BYTES)
+
+    async def listen_again(self) -> None:
+        """Another main process had taken the socket's name, and is gone."""
+        if self._server is not None:
+            self._server.close()
+        await self.start()
 
     async def close(self) -> None:
         if self._server is not None:
@@ -181,7 +188,10 @@ class ControlServer:
             self._crew.left(session)
 
     def _from_worker(self, session: WorkerSession, message: Message) -> None:
+        session.unanswered = 0
         match message.get("do"):
+            case "pulse":
+                pass
             case "ready":
                 session.ready = True
                 self._crew.ready(session)

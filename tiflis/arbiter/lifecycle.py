@@ -28,11 +28,13 @@ from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
+from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
 from tiflis.arbiter.slots import Slots
+from tiflis.arbiter.takeover import Bequest, CannotTakeOver, Estate, Heir, Inheritance, listener_of
 from tiflis.config import Settings
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class Arbiter:
         self._nats: NatsServer | None = None
         self._thread: ArbiterThread | None = None
         self._control: ControlServer | None = None
+        self._heir: Heir | None = None
+        self._inheritance: Inheritance | None = None
 
     def attach(self, app: Sanic[Any, Any]) -> None:
         """Register the listeners."""
@@ -88,7 +92,8 @@ class Arbiter:
         _guard_shared_state(manager)
         self._start_bus()
         assert self._folder is not None
-        self._thread = ArbiterThread(self._settings, self._folder, manager, self._describe)
+        estate = Estate(self._folder, self._nats, lambda: listener_of(app))
+        self._thread = ArbiterThread(self._settings, estate, manager, self._describe, self._heir)
         self._thread.start()
         signal.signal(signal.SIGHUP, self._thread.hangup)
 
@@ -99,7 +104,7 @@ class Arbiter:
         self._stop_bus()
 
     def _reloader_start(self, app: Sanic[Any, Any]) -> None:
-        end_with_parent()
+        end_with_parent(0)
 
     # --- workers ---
 
@@ -131,16 +136,42 @@ class Arbiter:
 
     # --- both ---
 
+    def prepare(self, port: int, options: dict[str, Any]) -> None:
+        """Before anything is opened: where the settings say so, take over from the server that runs."""
+        if not self._settings.takeover or _is_worker():
+            return
+        self._heir = Heir(RunFolder(self._settings.data_dir, port).path)
+        try:
+            self._inheritance = self._heir.inherit()
+        except CannotTakeOver as problem:
+            _refuse(f"cannot take over: {problem}")
+        options["sock"] = self._inheritance.listener
+
     def _take_folder(self, port: int) -> None:
         self._folder = RunFolder(self._settings.data_dir, port)
+        if self._inheritance is not None:
+            self._folder.lock.adopt(self._inheritance.lock)
+            self._folder.lock.say(main=os.getpid())
+            self._name_instance()
+            return
         try:
             self._folder.take(TAKE_OVER_SECONDS)
         except LockHeld as held:
             _refuse(f"process {held.holder.get('main')} already serves port {port} from this DATA_DIR")
+        self._name_instance()
+
+    def _name_instance(self) -> None:
+        assert self._folder is not None
         os.environ["TIFLIS_RUN_DIR"] = str(self._folder.path)
         os.environ["TIFLIS_INSTANCE"] = _new_instance()
 
     def _start_bus(self) -> None:
+        if self._inheritance is not None:
+            if self._inheritance.bus is not None and self._folder is not None:
+                self._nats = NatsServer(
+                    self._folder, *self._inheritance.bus
+                )  # started when the old one lets go
+            return
         if self._settings.nats_url is None and self._folder is not None:
             self._nats = NatsServer(self._folder)
             try:
@@ -163,11 +194,16 @@ class ArbiterThread:
     """The main process's only event loop, in a thread: main itself is busy in Sanic's manager."""
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, manager: SteadyManager, describe: Callable[[], Message]
+        self,
+        settings: Settings,
+        estate: Estate,
+        manager: SteadyManager,
+        describe: Callable[[], Message],
+        heir: Heir | None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._estate, self._heir = settings, estate, heir
         self._rollout: Rollout | None = None
-        self._folder = folder
+        self._folder = estate.folder
         self._manager = manager
         self._describe = describe
         self._listening = threading.Event()
@@ -208,17 +244,25 @@ class ArbiterThread:
         )
         self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command
+        bequest = Bequest(self._estate, slots, rollout, control)
+        control.commands["takeover"] = bequest.command
         await control.start()
         self._listening.set()
-        keeping = asyncio.create_task(slots.keep())
-        keeping.add_done_callback(self._kept)
+        if self._heir is not None:
+            await self._heir.follow(slots.all_ready, self._estate.start_bus)
+        tasks = [asyncio.create_task(slots.keep()), asyncio.create_task(watch_pulse(slots))]
+        for task in tasks:
+            task.add_done_callback(self._ended)
         await self._stop.wait()
-        keeping.cancel()
+        for task in tasks:
+            task.cancel()
+        if self._heir is not None:
+            await self._heir.close()
         await control.close()
 
-    def _kept(self, keeping: asyncio.Task[None]) -> None:
-        """Without its keeper the server must not go on as if all were well."""
-        if not keeping.cancelled() and (problem := keeping.exception()) is not None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Without its keepers the server must not go on as if all were well."""
+        if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("arbiter failed, stopping the server", exc_info=problem)
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -97,6 +97,8 @@ class MainLink:
             case "successor":
                 if self._successor is not None and not self._successor.done():
                     self._successor.set_result(message.get("worker_id"))
+            case "pulse":
+                self._send({"do": "pulse"})
             case "status":
                 task = asyncio.create_task(self._answer(message))
                 self._answering.add(task)

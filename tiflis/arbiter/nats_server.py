@@ -60,16 +60,17 @@ class NatsServer:
     signal fires when the *thread* ends that started the child.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, port: int = 0, token: str = "") -> None:
+        """``port`` and ``token``: of the one that another main process has let go of."""
         self._folder = folder
         self._store = folder.data_dir / "nats"
         self._lock = Lock(folder.data_dir / "nats.lock")
-        self._token = secrets.token_urlsafe(32)
+        self._token = token or secrets.token_urlsafe(32)
         self._reservation: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="nats-watch", daemon=True)
-        self.port = 0
+        self.port = port
         self.restarts = 0
 
     @property
@@ -94,8 +95,13 @@ class NatsServer:
         self._folder.write("bus.url", self.url)
         log.info("bus started", extra={"pid": self.pid, "port": self.port})
 
-    def stop(self) -> None:
-        """End it, after the last worker has gone."""
+    @property
+    def will(self) -> tuple[int, str]:
+        """What an heir has to know: port and token."""
+        return self.port, self._token
+
+    def stop(self, keep_files: bool = False) -> None:
+        """End it, after the last worker has gone. ``keep_files``: an heir will start it again."""
         self._stopping.set()
         if self._watcher.ident is not None:
             process = self._process
@@ -109,7 +115,7 @@ class NatsServer:
                 self._watcher.join()
         if self._reservation is not None:
             self._reservation.close()
-        for name in ("bus.url", "nats.conf"):
+        for name in () if keep_files else ("bus.url", "nats.conf"):
             self._folder.remove(name)
         self._lock.release()
         log.info("bus stopped")
@@ -146,7 +152,7 @@ class NatsServer:
         """
         self._reservation = socket.socket()
         self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reservation.bind(("127.0.0.1", 0))
+        self._reservation.bind(("127.0.0.1", self.port))
         self.port = int(self._reservation.getsockname()[1])
         if sys.platform != "linux":
             self._reservation.close()

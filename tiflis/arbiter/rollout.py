@@ -7,6 +7,8 @@ hands its sockets over. A newcomer that does not become ready is ended, and the 
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import time
 from typing import Any
 
@@ -116,6 +118,26 @@ class Rollout:
                 old.kill()
             await asyncio.sleep(LOOK_SECONDS)
         self._manager.forget_old(slot.process.name)
+
+    async def retire(self, name: str, heir: str) -> None:
+        """End a slot's worker for good; on its way out it hands its sockets to ``heir``."""
+        slot = self._slots[name]
+        slot.rolling, slot.heir = True, heir
+        pid = slot.process.pid
+        end = time.monotonic() + self._end_seconds
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        while slot.process.exitcode is None:
+            if time.monotonic() > end:
+                log.error("old worker does not end, killed", extra={"pid": pid})
+                os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(LOOK_SECONDS)
+        log.info("takeover: worker ended", extra={"slot": name, "heir": heir, **slot.handed})
+
+    def reinstate(self) -> None:
+        """Nobody is retired after all: whoever has ended is replaced."""
+        for name in self._slots.names():
+            self._slots[name].rolling, self._slots[name].heir = False, ""
 
     async def _undo(self, slot: Slot, old: WorkerSession | None) -> None:
         """End the newcomer and have the slot be the old worker's again."""

@@ -56,6 +56,11 @@ class Lock:
             raise RuntimeError(f"{self.path} is not locked")
         return self._descriptor
 
+    def adopt(self, descriptor: int) -> None:
+        """Hold it by another process's descriptor of it, which that process is about to give up."""
+        os.set_inheritable(descriptor, False)
+        self._descriptor = descriptor
+
     def say(self, **holder: Any) -> None:
         """Write into the file who holds it, for the one who waits."""
         os.ftruncate(self.descriptor, 0)

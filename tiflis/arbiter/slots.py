@@ -51,6 +51,7 @@ class Slot:
     replace_at: float = 0.0
     told_pid: int = 0
     told_at: float = 0.0
+    heir: str = ""  # the worker of another main process that takes this one's sockets
     rolling: bool = False  # a newcomer is being started beside the worker
     handed: dict[str, Any] = field(default_factory=dict)  # how the old worker's handover went
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,7 +96,8 @@ class Slots:
         slot = self._slots.get(session.slot)
         newcomer = slot.session if slot is not None and slot.rolling else None
         ready = newcomer is not None and newcomer is not session and newcomer.ready
-        session.send({"do": "successor", "worker_id": newcomer.worker_id if newcomer and ready else None})
+        successor = newcomer.worker_id if newcomer is not None and ready else None
+        session.send({"do": "successor", "worker_id": (slot.heir if slot else "") or successor})
 
     def handed(self, session: WorkerSession, report: dict[str, Any]) -> None:
         slot = self._slots.get(session.slot)
@@ -103,6 +105,14 @@ class Slots:
             slot.handed = report
 
     # --- replacement ---
+
+    async def all_ready(self) -> list[str]:
+        """Wait until a ready worker sits in every slot; their ids."""
+        while True:
+            ready = [slot.session for slot in self._slots.values() if slot.session and slot.session.ready]
+            if ready and len(ready) == len(self._slots):
+                return [session.worker_id for session in ready]
+            await asyncio.sleep(TICK_SECONDS)
 
     def __getitem__(self, name: str) -> Slot:
         return self._slots[name]
@@ -115,6 +125,10 @@ class Slots:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), tick)
             self._wake.clear()
+
+    def sessions(self) -> list[WorkerSession]:
+        """Those of the workers that are ready and in a place of their own."""
+        return [slot.session for slot in self._slots.values() if slot.session and slot.session.ready]
 
     def names(self) -> list[str]:
         return sorted(self._slots)

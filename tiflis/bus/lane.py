@@ -241,7 +241,7 @@ class Lane:
                 continue
             if not self._write_run(channel, packet):
                 continue
-            if channel.outgoing.next_size() >= 0:
+            if channel.outgoing.unsent and channel.outgoing.next_size() >= 0:
                 channel.queued = True
                 sending.append(channel)
         self._write_control(packet)

@@ -109,6 +109,8 @@ class Outgoing:
         """Move up to `count` chunks into the air: as many as fit into `room` bytes and the window.
         Each costs four bytes of room for its length."""
         unsent, flying = self.unsent, self.flying
+        if len(unsent) == 1 and isinstance(unsent[0], bytes):
+            return self._single(unsent[0], room)
         first, window, size = self.sent + 1, self.window, 0
         lengths: list[int] = []
         chunks: list[bytes | memoryview] = []
@@ -135,6 +137,19 @@ class Outgoing:
         self.window = window
         self.flying_size += size
         return Run(first, lengths, chunks, size)
+
+    def _single(self, chunk: bytes, room: int) -> Run:
+        """The usual run under light load: one message. The caller has seen by `next_size` that it may go."""
+        length = len(chunk)
+        if room < length + 4:
+            return Run(self.sent + 1, [], [], 0)
+        cost = length + OVERHEAD
+        self.unsent.clear()
+        self.flying.append(chunk)
+        self.sent += 1
+        self.window -= cost
+        self.flying_size += cost
+        return Run(self.sent, [length], [chunk], cost)
 
     def acknowledged(self, got: int, taken: int) -> int:
         """The peer has `got` chunks and consumed `taken` of them; returns the bytes that newly landed."""

@@ -1,0 +1,204 @@
+"""The main process itself is replaced: a server started a second time takes over from the one that runs.
+
+The heir asks the old server's control socket. The old one then drives, over the private Unix socket that the
+heir listens on: it passes on the listening socket and the run folder's lock; when the heir's workers are
+ready, its own hand their live sockets to them, one after the other; last it lets go of the embedded bus, which
+the heir starts anew, on the same port and store, and it ends. Until its first worker has left, it goes on as if
+nothing had been asked when the heir fails.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from sanic import Sanic
+
+from tiflis.arbiter.control import ControlServer, NoServer, request
+from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, HandoffServer
+from tiflis.arbiter.lines import Message
+from tiflis.arbiter.nats_server import NatsServer
+from tiflis.arbiter.notify import notify
+from tiflis.arbiter.rollout import Rollout
+from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.slots import Slots
+
+log = logging.getLogger(__name__)
+
+SOCKET_NAME = "heir.sock"  # in the run folder: where the heir hears from the old server
+ASK_SECONDS = 10.0
+ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to start
+
+
+class Estate:
+    """What a main process owns and an heir gets."""
+
+    def __init__(
+        self, folder: RunFolder, nats: NatsServer | None, listener: Callable[[], socket.socket]
+    ) -> None:
+        self.folder, self.nats, self.listener = folder, nats, listener
+
+    def let_go(self) -> None:
+        """Stop the bus, for the heir to start it again. It blocks."""
+        if self.nats is not None:
+            self.nats.stop(keep_files=True)
+
+    async def start_bus(self) -> None:
+        """Start the bus that the old server has let go of."""
+        if self.nats is not None:
+            await asyncio.to_thread(self.nats.start)
+
+
+def listener_of(app: Sanic[Any, Any]) -> socket.socket:
+    """The listening socket, which only Sanic knows."""
+    sock: socket.socket = app.state.server_info[0].settings["sock"]
+    return sock
+
+
+class CannotTakeOver(Exception):
+    """There is no server that could be taken over from; the text says why."""
+
+
+class Inheritance:
+    """What an heir has got: the listening socket, the run folder's lock, and where the bus is."""
+
+    def __init__(self, listener: socket.socket, lock: int, will: Message) -> None:
+        self.listener, self.lock = listener, lock
+        self.instance: str = will["instance"]
+        self.bus: tuple[int, str] | None = tuple(will["bus"]) if will["bus"] else None  # port and token
+
+
+class Heir:
+    """The new main process: asks, and answers what the old one says."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._server: HandoffServer | None = None
+        self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
+        self.succeeded = asyncio.Event()
+
+    def inherit(self) -> Inheritance:
+        """Ask the running server, before there is any event loop. Raises CannotTakeOver."""
+        return asyncio.run(self._inherit())
+
+    async def _inherit(self) -> Inheritance:
+        self._given = asyncio.get_running_loop().create_future()
+        server = HandoffServer(self._run_dir / SOCKET_NAME, self._first)
+        await server.start()
+        try:
+            answer = await asyncio.to_thread(request, self._run_dir, "takeover", ASK_SECONDS)
+            if not answer.get("ok"):
+                raise CannotTakeOver(str(answer.get("error", "the running server refuses")))
+            async with asyncio.timeout(ASK_SECONDS):
+                will, descriptors = await self._given
+        except (NoServer, TimeoutError) as problem:
+            raise CannotTakeOver(str(problem) or "the running server does not answer") from None
+        finally:
+            await server.close()
+        return Inheritance(socket.socket(fileno=descriptors[0]), descriptors[1], will)
+
+    async def _first(self, body: bytes, descriptors: list[int]) -> bytes:
+        assert self._given is not None
+        self._given.set_result((json.loads(body), descriptors))
+        return b"taken"
+
+    async def follow(
+        self, workers: Callable[[], Awaitable[list[str]]], start_bus: Callable[[], Awaitable[None]]
+    ) -> None:
+        """From the arbiter's thread: answer the old server until it has gone.
+
+        ``workers()`` waits for ours to be ready and returns their ids; ``start_bus()`` starts the bus.
+        """
+
+        async def serve(body: bytes, descriptors: list[int]) -> bytes:
+            match json.loads(body)["say"]:
+                case "workers":
+                    return json.dumps(await workers()).encode()
+                case "bus":
+                    await start_bus()
+                    return b"started"
+                case "farewell":
+                    self.succeeded.set()
+                    notify(f"MAINPID={os.getpid()}", "READY=1")
+                    log.info("takeover: this server has taken over")
+                    return b"thanks"
+            return b""
+
+        self._server = HandoffServer(self._run_dir / SOCKET_NAME, serve)
+        await self._server.start()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            await self._server.close()
+
+
+class Bequest:
+    """The old main process: hands everything over and ends."""
+
+    def __init__(self, estate: "Estate", slots: Slots, rollout: Rollout, control: ControlServer) -> None:
+        self._estate, self._slots, self._rollout, self._control = estate, slots, rollout, control
+        self._path = estate.folder.path / SOCKET_NAME
+        self._task: asyncio.Task[None] | None = None
+
+    async def command(self, _: Message) -> Message:
+        """The control socket's ``takeover``."""
+        if self._rollout.running or (self._task is not None and not self._task.done()):
+            return {"ok": False, "error": "a reload or takeover is under way already"}
+        client = HandoffClient(self._path, ANSWER_SECONDS)
+        estate = self._estate
+        will = {
+            "instance": os.environ.get("TIFLIS_INSTANCE", ""),
+            "bus": estate.nats.will if estate.nats else None,
+        }
+        descriptors = [estate.listener().fileno(), estate.folder.lock.descriptor]
+        self._task = asyncio.create_task(self._hand_over(client, json.dumps(will).encode(), descriptors))
+        return {}
+
+    async def _hand_over(self, client: HandoffClient, will: bytes, descriptors: list[int]) -> None:
+        self._rollout.running = True
+        estate = self._estate
+        try:
+            await client.send(will, descriptors)
+            await client.close()
+            heir = await self._heir()
+            workers = json.loads(await heir.send(b'{"say": "workers"}', []))
+            log.info("takeover: handing over", extra={"workers": workers})
+            async with self._slots.restarting:
+                for index, name in enumerate(self._slots.names()):
+                    await self._rollout.retire(name, workers[index % len(workers)])
+                await asyncio.to_thread(estate.let_go)
+                await heir.send(b'{"say": "bus"}', [])
+                await heir.send(b'{"say": "farewell"}', [])
+        except (HandoffFailed, ValueError, IndexError) as problem:
+            log.error("takeover failed, this server goes on", extra={"reason": str(problem)})
+            await self._go_on()
+            return
+        log.info("takeover: done, ending")
+        # Not by the ordinary way: Sanic would shut the listening socket down, which is the heir's now.
+        os._exit(0)
+
+    async def _go_on(self) -> None:
+        """The heir has failed: be whole again."""
+        self._rollout.running = False
+        self._rollout.reinstate()
+        await self._control.listen_again()
+
+    async def _heir(self) -> HandoffClient:
+        """A line to the heir, whose arbiter listens again once its manager runs."""
+        client = HandoffClient(self._path, ANSWER_SECONDS)
+        end = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        while True:
+            try:
+                await client.send(b'{"say": "hello"}', [])
+            except HandoffFailed as problem:
+                if str(problem) == "refused":
+                    return client  # it is there, and answers nothing to a greeting
+                if problem.undecided or asyncio.get_running_loop().time() > end:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return client
