@@ -8,6 +8,7 @@ import pytest
 
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
+from tests.system.places import Places
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,20 @@ async def crowd(server: Server) -> AsyncIterator[Crowd]:
     """Peers at the shared server, closed after the test."""
     async with at(server) as people:
         yield people
+
+
+@pytest.fixture(scope="session")
+def apart() -> Iterator[Server]:
+    """Two workers that leave every socket where it was accepted, so that the bus carries what is said."""
+    with Server(workers=2, env={"STEERING": "false"}) as running:
+        yield running
+
+
+@pytest.fixture(params=["one worker", "two workers", "steered"])
+async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
+    """A workstation and its clients in one worker, in two, or wherever the server takes them."""
+    steered = request.param == "steered"
+    running: Server = request.getfixturevalue("server" if steered else "apart")
+    first, second = (None, None) if steered else sorted(running.worker_pids().values())
+    async with at(running) as people:
+        yield Places(people, first, first if request.param == "one worker" else second)
