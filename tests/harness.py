@@ -258,10 +258,10 @@ class Server:
             if name.startswith("Sanic-Server-")
         }
 
-    def control(self, do: str) -> dict[str, Any]:
+    def control(self, do: str, deadline: float = 5.0) -> dict[str, Any]:
         """The answer to a command on the control socket; empty when no server takes it."""
         try:
-            return request(self.run_dir, do, 5)
+            return request(self.run_dir, do, deadline)
         except NoServer:
             return {}
 

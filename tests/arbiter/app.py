@@ -14,6 +14,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic, json
 
 from tiflis import config, logs
+from tiflis.arbiter import pulse
 from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.main_link import MainLink
 from tiflis.arbiter.signals import stop_early
@@ -21,6 +22,7 @@ from tiflis.arbiter.slots import slot_of
 
 ORDERS = Path(os.environ["TEST_FOLDER"])
 
+pulse.UNANSWERED_PULSES = 2  # a test does not wait for 20 s
 settings = config.load()
 logs.install(settings.log_level, "json", settings.secrets())
 

@@ -103,6 +103,15 @@ async def test_a_ready_worker_tells_the_status(main: Main) -> None:
     assert await main.server.worker_status() == {"told_by": "ready"}
 
 
+async def test_a_living_worker_answers_every_pulse(main: Main) -> None:
+    await main.worker("a")
+    session = main.server.sessions["a"]
+    for _ in range(3):
+        session.unanswered += 1
+        session.send({"do": "pulse"})
+        await eventually(lambda: session.unanswered == 0, 2, "it answered")
+
+
 async def test_a_status_may_take_a_coroutine(main: Main) -> None:
     async def status() -> dict[str, Any]:
         await asyncio.sleep(0)

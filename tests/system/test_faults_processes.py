@@ -19,7 +19,9 @@ import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd, eventually, register, wait_until
 
-RESPAWN_SECONDS = 6.0  # the figure is 1 s
+RESPAWN_SECONDS = 10.0  # the figure is 1 s
+STOP_SECONDS = 8.0  # at 9 s workers that hang are killed
+ORPHAN_SECONDS = 5.0  # the figure is 2 s
 PUSH_SECONDS = 0.01
 
 
@@ -142,7 +144,7 @@ async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> N
         # Accepted by the kernel while nobody lives, and served by the newcomers: no connection is lost.
         early = await asyncio.wait_for(people.socket(), 5)
         await early.settle(5)
-        await eventually(all_new(server, *dead), 5, "all are new")
+        await eventually(all_new(server, *dead), RESPAWN_SECONDS, "all are new")
         _, same_id = await people.workstation(previous=tunnel_id)
         assert same_id == tunnel_id
 
@@ -152,7 +154,7 @@ async def test_f3_the_main_process_killed(mortal: Callable[..., Server]) -> None
     workstation, tunnel_id = await register(first)
     first.kill_main()
     await workstation.until_closed(2)
-    await eventually(lambda: not first.processes(), 2, "workers and bus are gone")
+    await eventually(lambda: not first.processes(), ORPHAN_SECONDS, "workers and bus are gone")
     second = mortal(port=first.port).start()
     async with crowd(second) as people:
         _, same_id = await people.workstation(previous=tunnel_id)
@@ -167,7 +169,7 @@ async def test_a_stop_says_goodbye_and_ends_in_time(mortal: Callable[..., Server
         took = await asyncio.to_thread(server.stop)
         assert (await workstation.until_closed())[0] == 1001
         assert (await client.until_closed())[0] == 1001
-    assert took < 5
+    assert took < STOP_SECONDS
     assert "Traceback" not in server.logs()
     assert "killed" not in server.logs()
 
@@ -176,7 +178,7 @@ async def test_a_stop_says_goodbye_and_ends_in_time(mortal: Callable[..., Server
 def test_a_stop_while_it_starts_ends_at_once(mortal: Callable[..., Server], moment: str) -> None:
     server = mortal().start(wait=False)
     wait_until(lambda: moment in server.logs(), 15, moment)
-    assert server.stop() < 5
+    assert server.stop() < STOP_SECONDS
     assert "Traceback" not in server.logs()
 
 
