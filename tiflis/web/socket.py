@@ -174,10 +174,22 @@ class Socket(asyncio.Protocol):
         self._paused &= ~why
         if not self._paused and not self._transport.is_closing():
             self.heard = self._clock()  # silence while we did not listen counts for nothing
+            self._listen()
+
+    def _listen(self) -> None:
+        if self._early is None:
             self._transport.resume_reading()
-            if self._early is not None:
-                early, self._early = self._early, None
-                self.data_received(bytes(early))
+        else:
+            # Later, for whoever resumes may have messages that came even before these.
+            asyncio.get_running_loop().call_soon(self._hear_early)
+
+    def _hear_early(self) -> None:
+        if self._early is None or self._paused:
+            return
+        early, self._early = self._early, None
+        self.data_received(bytes(early))
+        if not self._paused and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def widen(self) -> None:
         self._reader.max_message = self._limits.message_limit
@@ -222,7 +234,7 @@ class Socket(asyncio.Protocol):
         if self._paused:
             self._paused = Pause(0)
             if not self._transport.is_closing():
-                self._transport.resume_reading()  # the peer's close frame must be seen
+                self._listen()  # the peer's close frame must be seen
 
     def _end(self) -> None:
         """Close once all is written; what does not get through by ``close_by`` is given up."""
