@@ -59,7 +59,7 @@ class Session(Protocol):
 
     def received(self, text: bytes) -> None: ...
     def lost(self) -> None:
-        """The socket is gone; called once."""
+        """The socket is gone, or on its way out: nothing gets through any more. Called once."""
 
     def pressed(self, high: bool) -> None:
         """The socket's unsent output has risen above, or fallen below, its mark."""

@@ -36,6 +36,7 @@ class Socket(asyncio.Protocol):
         "_gone",
         "_leaving",
         "_limits",
+        "_lost",
         "_outbox",
         "_paused",
         "_pressed",
@@ -69,6 +70,7 @@ class Socket(asyncio.Protocol):
         self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
         self._early: bytearray | None = None  # what came before an adopted socket may be read
         self._leaving: asyncio.Future[bytes] | None = None
+        self._lost = False  # the session has heard that nothing gets through any more
         self._paused = Pause(0)
         self._pressed = False
         self._progress = (0, 0.0)  # bytes sent, and since when no more
@@ -136,8 +138,14 @@ class Socket(asyncio.Protocol):
             return
         self.close_by = self.close_by or self._clock()  # nothing is sent any more
         self._outbox.drop()
-        self.session.lost()
+        self._lose()
         self._gone(self)
+
+    def _lose(self) -> None:
+        """Nothing gets through any more, though the connection may last a while: the session is over."""
+        if not self._lost:
+            self._lost = True
+            self.session.lost()
 
     # What a session calls
 
@@ -231,6 +239,7 @@ class Socket(asyncio.Protocol):
         payload = close_payload(code, reason) if code else b""
         self._outbox.put(payload, Opcode.CLOSE)
         self.close_by = self._clock() + patience
+        self._lose()
         if self._paused:
             self._paused = Pause(0)
             if not self._transport.is_closing():
@@ -344,6 +353,8 @@ class Socket(asyncio.Protocol):
         """Close a peer that is too slow: what it has not taken is dropped, but it may read why."""
         if not self.close_by:
             self._outbox.drop()
+            self._lost = True  # in a moment: we may be in the middle of a message to many
+            asyncio.get_running_loop().call_soon(self.session.lost)
             self._finish(code, reason, STALLED_PATIENCE)
 
 
