@@ -89,16 +89,19 @@ class Hub:
         if await self._steered(newcomer, self.least_loaded()):
             return
         async with self.lock(said.previous_tunnel_id):
+            if newcomer.gone:
+                return  # it must not take the place of the socket that has come instead
             claim = await self._claims.register(said)
             home = await self._settle(claim.record, claim.previous)
+        if newcomer.gone:
+            home.expect()
+            return
         wire = newcomer.wire
         session = WorkstationSession(wire, self.limits, home, said.auth_key, self.orphans)
         wire.session = session
         wire.widen()
         home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
         log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
-        if newcomer.gone:
-            session.lost()
 
     async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
