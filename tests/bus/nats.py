@@ -89,6 +89,11 @@ class NatsServer:
     def freeze(self) -> None:
         """The process stops, its sockets stay open."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        end = time.monotonic() + START_SECONDS
+        threads = Path(f"/proc/{self.process.pid}/task")
+        while any("State:\tT" not in (thread / "status").read_text() for thread in threads.iterdir()):
+            assert time.monotonic() < end, "the server did not stop"
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
