@@ -74,9 +74,7 @@ class Handover:
         began = time.monotonic()
         while True:
             await self._together([self._home(home) for home in list(self._hub.homes.values())])
-            await self._together(
-                [self._edge(edge) for edge in list(self._hub.edges.values()) if edge.clients]
-            )
+            await self._together([self.edge(edge) for edge in list(self._hub.edges.values()) if edge.clients])
             await self._loose()
             self.report.seconds = time.monotonic() - began
             if not self._left() or self.report.fell_back or self.report.seconds > seconds:
@@ -124,7 +122,7 @@ class Handover:
 
     # Clients of a home elsewhere
 
-    async def _edge(self, edge: Edge) -> None:
+    async def edge(self, edge: Edge) -> None:
         async with self._hub.lock(edge.tunnel_id):
             for client in edge.clients.values():
                 client.wire.pause(Pause.HANDOVER)

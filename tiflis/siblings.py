@@ -8,6 +8,7 @@ from tiflis.adoption import Adoption
 from tiflis.arbiter.handoff import HandoffClient, HandoffServer
 from tiflis.bus.presence import Presence
 from tiflis.handover import Handover, Report
+from tiflis.relay.edge import Edge
 from tiflis.relay.hub import Hub
 from tiflis.relay.newcomer import Newcomer
 from tiflis.web.sockets import Sockets
@@ -15,6 +16,7 @@ from tiflis.web.sockets import Sockets
 log = logging.getLogger(__name__)
 
 SLACK = 1.25  # a workstation moves only if here there are this many times as many as elsewhere,
+STRAIGHTEN_SECONDS = 0.5  # so that a tunnel that moves twice moves its clients once
 SPARE = 4  # and this many more: moving costs more than a small imbalance
 
 
@@ -75,6 +77,19 @@ class Siblings:
             extra={"connection": newcomer.wire.connection_id, "to": worker_id, **handover.report.why()},
         )
         return taken
+
+    def straighten(self, edge: Edge) -> None:
+        """An edge's clients go to their home in a moment, if that is in this host and still theirs then."""
+        if path_of(self._run_dir, edge.peer).exists():
+            self._hub.later(STRAIGHTEN_SECONDS, lambda: self._hub.spawn(self._straighten(edge)))
+
+    async def _straighten(self, edge: Edge) -> None:
+        if self._hub.edges.get(edge.tunnel_id) is not edge or not edge.clients or self._hub.leaving:
+            return
+        handover = Handover(self._me, self._hub, self._sockets, self._line(edge.peer))
+        await handover.edge(edge)
+        moved = {"tunnel": edge.tunnel_id, "to": edge.peer, **handover.report.summary()}
+        log.debug("clients brought home", extra=moved)
 
     def least_loaded(self) -> str:
         """Where a new workstation should go: this worker, unless a sibling has clearly fewer."""

@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it takes a tunnel for homeless
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
-BUS_DRAIN_SECONDS = 3.0  # for the other workers to take what was sent to them
+CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
+BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
 
@@ -68,8 +69,8 @@ class Worker:
         self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
-        # Whoever sat in this slot before may live on until it has handed its sockets over to this worker; if it
-        # has died instead, the main process says so.
+        # Whoever sat in this slot before may live on until it has handed its sockets over to this worker;
+        # if it has died instead, the main process says so.
         self.presence.overlaps = True
         self.directory = Directory(self._bus_urls, self.id)
         await self.directory.start(patience)
@@ -90,6 +91,7 @@ class Worker:
         if self.settings.steering:
             self.hub.steer = siblings.steer
             self.hub.least_loaded = siblings.least_loaded
+            self.hub.straighten = siblings.straighten
 
     def _compose(self) -> None:
         """Put the relay together."""
@@ -210,15 +212,17 @@ class Worker:
         """All sockets to the worker that takes this one's place. This one accepts no more."""
         assert self.siblings is not None
         stop_accepting()
+        self.hub.leaving = True
         return await self.siblings.hand_over(successor, self.settings.handoff_timeout)
 
     async def drain(self) -> None:
         """Tell everyone who is still here to go elsewhere, and let what is queued leave."""
         self.draining, self.ready = True, False
+        self.hub.leaving = True
         self.sockets.draining = True
         for socket in list(self.sockets.open.values()):
             socket.close(CloseCode.GOING_AWAY, "Server is shutting down")
-        end = time.monotonic() + self.settings.close_timeout
+        end = time.monotonic() + self.settings.shutdown_timeout * CLOSE_SHARE
         while self.sockets.open and time.monotonic() < end:
             await asyncio.sleep(0.02)
 

@@ -225,7 +225,7 @@ class ArbiterThread:
     def hangup(self, number: int, frame: FrameType | None) -> None:
         """SIGHUP: replace the workers."""
         if self._loop is not None and self._rollout is not None:
-            asyncio.run_coroutine_threadsafe(self._rollout.command({}), self._loop)
+            asyncio.run_coroutine_threadsafe(self._rollout.asked(), self._loop)
 
     def _run(self) -> None:
         try:

@@ -42,6 +42,16 @@ class Rollout:
         complete = all(worker["replaced"] and not worker["fell_back"] for worker in workers)
         return {"complete": complete, "workers": workers}
 
+    async def asked(self) -> None:
+        """By a signal: nobody waits for the answer."""
+        try:
+            answer = await self.command({})
+        except Exception:  # outermost frame of the task
+            log.exception("reload failed")
+        else:
+            if not answer["complete"]:
+                log.error("reload incomplete", extra={"reason": answer.get("reason", "see above")})
+
     async def roll(self) -> list[dict[str, Any]]:
         """One report for each worker, in their order; stops at the first that cannot be replaced."""
         self.running = True

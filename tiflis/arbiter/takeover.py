@@ -1,10 +1,10 @@
 """The main process itself is replaced: a server started a second time takes over from the one that runs.
 
-The heir asks the old server's control socket. The old one then drives, over the private Unix socket that the
-heir listens on: it passes on the listening socket and the run folder's lock; when the heir's workers are
-ready, its own hand their live sockets to them, one after the other; last it lets go of the embedded bus, which
-the heir starts anew, on the same port and store, and it ends. Until its first worker has left, it goes on as if
-nothing had been asked when the heir fails.
+The heir asks the old server's control socket. The old one then drives, over the private Unix socket on which
+the heir listens: it passes on the listening socket and the run folder's lock; when the heir's workers are
+ready, its own hand their live sockets to them, one after the other; last it lets go of the embedded bus,
+which the heir starts anew on the same port and store, and ends. If the heir fails, it goes on; workers that
+have left by then are replaced.
 """
 
 import asyncio

@@ -34,7 +34,8 @@ ROUTE_ATTEMPTS = 8  # a tunnel that moves faster than this is in a storm
 RETRY_SECONDS = 0.05  # between two looks for a home that is just moving
 ADRIFT_RETRY_SECONDS = 0.5  # between two looks once the clients have been told
 GATHER_SECONDS = 1.5  # how long a workstation waits for clients on their way from its old home
-CALL_SECONDS = 10.0  # a watch's call at a home elsewhere, besides the time that it asked to wait
+CALL_SECONDS = 10.0  # a watch's call at a home elsewhere
+WAIT_SLICE_SECONDS = 2.0  # of a watch's wait for messages
 
 
 class Steer(Protocol):
@@ -62,15 +63,18 @@ class Hub:
     ) -> None:
         """``alive``: whether a worker, by id, is there.
 
-        To be set before traffic: ``open_channel``, and where sockets can be handed over ``steer`` and
-        ``least_loaded``, the worker that a new workstation should go to.
+        To be set before traffic: ``open_channel``, and where sockets can be handed over ``steer``,
+        ``least_loaded``, the worker that a new workstation should go to, and ``straighten``, which brings an
+        edge's clients to their home if that is near.
         """
         self.me, self.limits, self.gate = me, limits, gate
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.orphans = Orphans(limits)
+        self.leaving = False  # this worker ends: nothing waits any more
         self.open_channel: Opener
         self.steer: Steer = _stay
+        self.straighten: Callable[[Edge], None] = lambda edge: None
         self.least_loaded: Callable[[], str] = str
         self.spawn = tasks.spawn
         self._claims, self._alive, self._make_desk = claims, alive, make_desk
@@ -86,7 +90,7 @@ class Hub:
     async def register(self, newcomer: Newcomer, said: Registration) -> None:
         """A workstation takes its tunnel. Raises TunnelError."""
         self.gate.admit_workstation(said.api_key, newcomer.wire.address)
-        if await self._steered(newcomer, self.least_loaded()):
+        if await self._steered(newcomer, self._place(said)):
             return
         async with self.lock(said.previous_tunnel_id):
             if newcomer.gone:
@@ -117,6 +121,11 @@ class Hub:
         wire.widen()
         route.attach(client, request)
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
+
+    def _place(self, said: Registration) -> str:
+        """The worker that a workstation should be in: where its devices are, or else where there is room."""
+        known = self._claims.home_of(said.previous_tunnel_id) if said.previous_tunnel_id else ""
+        return known if known and self._alive(known) else self.least_loaded()
 
     async def _steered(self, newcomer: Newcomer, worker: str) -> bool:
         """Whether the newcomer's socket is now another worker's, who decides upon it."""
@@ -236,6 +245,8 @@ class Hub:
         undelivered, edge.undelivered = edge.undelivered, []
         for client, request, text in undelivered:
             route.forward(client, request, text)
+        if isinstance(route, Edge):
+            self.straighten(route)
 
     async def hand_over(self, home: Home, channel: Channel) -> None:
         """The worker at the other end of ``channel`` has claimed this home's tunnel."""
@@ -256,6 +267,8 @@ class Hub:
             assert edge is not None
             client.route = edge
             edge.attach(client)
+        if edge is not None and clients:
+            self.straighten(edge)
 
     def _open_edge(self, peer: str, tunnel_id: str) -> Edge:
         edge = self.edges[tunnel_id] = Edge(peer, tunnel_id, self.open_channel, self._edge_closed)
@@ -318,9 +331,22 @@ class Hub:
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
         """A watch's operation at the tunnel's home. Raises TunnelError."""
-        patience = CALL_SECONDS + float(arguments.get("wait") or 0)
+        left = float(arguments.get("wait") or 0)
+        while True:
+            # A long wait is cut into short ones: the home may move meanwhile, or this worker end.
+            wait = 0.0 if self.leaving else min(left, WAIT_SLICE_SECONDS)
+            left -= wait
+            if "wait" in arguments:
+                arguments = {**arguments, "wait": wait}
+            answer = await self._call_once(tunnel_id, operation, arguments, body)
+            if left <= 0 or self.leaving or worth_telling(answer):
+                return answer
+
+    async def _call_once(
+        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes
+    ) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(CALL_SECONDS):
                 while True:
                     try:
                         return await self._call(await self.route(tunnel_id), operation, arguments, body)
@@ -356,3 +382,8 @@ class Hub:
     def lost_desk(self, home: Home) -> None:
         """Its watches have another home, so the tunnel has: see to it as if the directory had said so."""
         log.info("watches have another home", extra={"tunnel": home.tunnel_id})
+
+
+def worth_telling(answer: dict[str, Any]) -> bool:
+    """Whether a poll that waits is to be answered now."""
+    return bool(answer.get("may_have_missed_messages")) or answer.get("messages_json", "") != "[]"

@@ -23,6 +23,7 @@ from tiflis.relay.watch_records import (
     watches,
 )
 
+DEAD_LIMIT = 256  # messages: how many that nobody needs any more may wait for a store that is away
 DROPPED_AT_ONCE = 1024 * 1024  # bytes: a released message above it does not wait in the store for its end
 
 
@@ -55,6 +56,7 @@ class WatchJournal:
         self._past: list[tuple[str, int]] = []
         self._revision = 0
         self._unsent: list[Message] = []
+        self._dead = 0  # at most so many of them are held by no queue any more
         self._dirty: set[str] = set()
         self._free: list[int] = []
         self._slots = 0
@@ -74,9 +76,13 @@ class WatchJournal:
 
     def released(self, message: Message) -> None:
         """No queue holds the message any more."""
+        size, message.text = len(message.text), b""
+        self._dead += 1
+        if self._dead > DEAD_LIMIT:
+            self._unsent, self._dead = [message for message in self._unsent if message.holders], 0
         if message.slot is None:
             return
-        self._retired.append((message.slot, len(message.text)))
+        self._retired.append((message.slot, size))
         for watch in self._watches.values():
             # It was the only witness of the highest number that this watch has seen.
             if message.numbers.get(watch.mark, -1) >= watch.queue.shown:

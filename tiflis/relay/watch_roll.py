@@ -95,13 +95,17 @@ class WatchRoll:
             self.sweep()
 
     async def _recover(self) -> Recovered:
+        told = False
         while True:
             try:
                 return await self._journal.recover()
             except (StoreUnavailable, Fenced) as problem:
-                log.warning(
-                    "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": str(problem)}
-                )
+                if not told:
+                    reason = str(problem)
+                    log.warning(
+                        "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": reason}
+                    )
+                told = True
                 await asyncio.sleep(RECOVERY_PAUSE)
 
     def expect_gap(self) -> None:

@@ -9,8 +9,8 @@ from tiflis.relay.watch_device import Watch
 from tiflis.relay.watch_journal import WatchJournal
 
 PACE = 0.1  # seconds between two writes: an answer grows by some 30 snapshots in it, of which one is written
-RETRY = 0.25  # seconds after a failure, doubled up to the next
-RETRY_LIMIT = 2.0
+RETRY = 0.1  # seconds after a failure, doubled up to the next
+RETRY_LIMIT = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,10 @@ class WatchWriter:
             try:
                 return await self._journal.flush()
             except StoreUnavailable as problem:
-                log.warning(
-                    "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": str(problem)}
-                )
+                if pause == RETRY:
+                    reason = str(problem)
+                    log.warning(
+                        "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": reason}
+                    )
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_LIMIT)

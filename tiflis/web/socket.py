@@ -31,8 +31,8 @@ class Socket(asyncio.Protocol):
     __slots__ = (
         "_clock",
         "_cork",
-        "_ending",
         "_early",
+        "_ending",
         "_gone",
         "_leaving",
         "_limits",
