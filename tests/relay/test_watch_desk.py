@@ -488,3 +488,16 @@ async def test_records_that_cannot_be_read_are_left_out(stage: Stage) -> None:
     assert (await poll(heir, since=1))["may_have_missed_messages"]
     await deliver(heir, b'{"n":2}')
     assert data(await poll(heir)) == [{"n": 2}]
+
+
+async def test_an_outage_of_the_store_does_not_pile_up_snapshots(stage: Stage) -> None:
+    desk = await connected(stage)
+    stage.store.away = True
+    for number in range(2000):
+        desk.deliver(b'{"type":"x","streaming_message_id":"s","n":%d}' % number)
+    pending = desk._journal._unsent
+    assert len(pending) < 300
+    assert sum(len(message.text) for message in pending) < 100
+    stage.store.away = False
+    await desk._settle()
+    assert numbers(await poll(desk)) == [2000]

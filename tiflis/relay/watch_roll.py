@@ -194,7 +194,8 @@ class WatchRoll:
             self.open()
             self._early.hold(text, device_id)
             return
-        watches = list(self._watches.values()) if device_id is None else self._addressed(device_id)
+        addressed = self._watches if device_id is None else [device_id]
+        watches = [self._watches[name] for name in addressed if name in self._watches]
         found = digest(text) if watches else None
         if found is None:
             return
@@ -203,10 +204,6 @@ class WatchRoll:
             watch.append(message)
         self._journal.add(message)
         self._writer.kick()
-
-    def _addressed(self, device_id: str) -> list[Watch]:
-        watch = self._watches.get(device_id)
-        return [watch] if watch else []
 
     def workstation_registered(self, auth_key: str) -> None:
         """A workstation that registers knows no device: introduce all watches to it (3.3)."""
