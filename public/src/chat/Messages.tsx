@@ -32,9 +32,9 @@ function UserMessage() {
   const { message, item, day } = row;
   const failed = message.delivery === "failed";
   return (
-    <MessagePrimitive.Root data-key={message.key} data-role="user" className="message flex flex-col">
+    <MessagePrimitive.Root className="message flex flex-col">
       <Day day={day} />
-      <article aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
+      <article data-key={message.key} data-role="user" aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
         <div
           className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
         >
@@ -85,9 +85,9 @@ function AssistantMessage() {
   if (!row) return null;
   const { message, day } = row;
   return (
-    <MessagePrimitive.Root data-key={message.key} data-role="assistant" className="message flex flex-col">
+    <MessagePrimitive.Root className="message flex flex-col">
       <Day day={day} />
-      <article className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
+      <article data-key={message.key} data-role="assistant" className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
         <div className="space-y-2.5">
           <MessagePrimitive.Parts components={ASSISTANT_PARTS} />
         </div>

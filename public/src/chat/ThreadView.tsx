@@ -62,16 +62,20 @@ function Top({ chatKey, chat, nothing }: { chatKey: string; chat: Chat; nothing:
       </div>
     );
   }
-  if (chat.loading === "older" || (nothing && chat.loading === "newest")) {
-    return (
-      <div role="status" className={`flex justify-center py-3 text-muted ${nothing ? "m-auto" : ""}`}>
-        <Spinner />
-        <span className="sr-only">{chat.loading === "older" ? text.loadingOlder : text.loadingNewest}</span>
-      </div>
-    );
-  }
-  if (nothing || chat.hasOlder || chat.freshness === "none") return null;
-  return <p className="pb-3 text-center text-xs text-muted">{text.beginning}</p>;
+  const loading = chat.loading === "older" || (nothing && chat.loading === "newest");
+  if (nothing && !loading) return null;
+  // Of one height, whatever it says: nothing below it moves.
+  return (
+    <div className={`flex h-10 shrink-0 items-center justify-center text-xs text-muted ${nothing ? "m-auto" : ""}`}>
+      {loading && (
+        <span role="status">
+          <Spinner />
+          <span className="sr-only">{nothing ? text.loadingNewest : text.loadingOlder}</span>
+        </span>
+      )}
+      {!loading && !chat.hasOlder && chat.freshness !== "none" && text.beginning}
+    </div>
+  );
 }
 
 function Empty({ supervisor }: { supervisor: boolean }) {

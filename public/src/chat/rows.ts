@@ -19,7 +19,8 @@ const messagesOfItems = new WeakMap<OutboxItem, ChatMessage>();
 /** The same message gives the same row again, so that only what changed is drawn anew. */
 export function rowsOf(chat: Chat, outbox: OutboxItem[], now: number): Row[] {
   const rows: Row[] = [];
-  let before = "";
+  // While older ones are to come nobody knows whether a day begins with the first.
+  let before = chat.hasOlder && chat.messages[0] ? dayOf(chat.messages[0].at, now) : "";
   const add = (message: ChatMessage, item: OutboxItem | null) => {
     const today = dayOf(message.at, now);
     rows.push(rowOf(message, item, today === before ? null : today));
