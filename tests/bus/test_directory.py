@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import nats
 import pytest
@@ -238,6 +239,18 @@ async def test_a_connection_for_others_can_be_had(nats_server: NatsServer) -> No
     await one.start()
     assert one.connection.is_connected
     await one.close()
+
+
+async def test_user_and_password_work_for_all_connections(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path, authorization='user: "me", password: "p:w"', credentials="me:p%3Aw")
+    server.start()
+    one = Directory(server.url, "test")
+    try:
+        await one.start(3.0)
+        assert one.connection.is_connected
+    finally:
+        await one.close()
+        server.stop()
 
 
 async def test_any_client_reads_what_is_stored(nats_server: NatsServer) -> None:

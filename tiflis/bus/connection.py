@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from tiflis.bus.errors import DirectoryUnavailable
+from tiflis.bus.servers import parse_urls
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +19,15 @@ CLOSE_SECONDS = 2.0
 async def connect(urls: str, name: str, deadline: float) -> Client:
     """A client that reconnects for ever; DirectoryUnavailable when no server takes us in time."""
     client = Client()
+    servers = parse_urls(urls)
     try:
         async with asyncio.timeout(deadline):
             await client.connect(
-                [url.strip() for url in urls.split(",") if url.strip()],
+                [server.url for server in servers],
                 name=name,
+                user=servers[0].user,
+                password=servers[0].password,
+                token=servers[0].token,
                 error_cb=_on_error,
                 connect_timeout=CONNECT_SECONDS,
                 reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; its hint says int

@@ -27,6 +27,12 @@ class Server:
     def address(self) -> tuple[str, int]:
         return self.host, self.port
 
+    @property
+    def url(self) -> str:
+        """The address as others write it, without the secrets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
+
     def credentials(self) -> dict[str, Any]:
         """The fields that CONNECT needs from us."""
         if self.token is not None:
