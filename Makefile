@@ -12,7 +12,7 @@ CLIENT := public/dist/index.html
 CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo web test lint check format bench autobahn faults clean
+.PHONY: help run demo web test lint check format bench bench-quick autobahn faults clean
 
 help:
 	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
@@ -20,7 +20,7 @@ help:
 	@echo "make web        build the web client, if its sources have changed"
 	@echo "make test       everything that must hold: lint, types, all tests"
 	@echo "make lint       ruff and mypy;  make format puts the code into shape"
-	@echo "make bench      measure throughput and latency"
+	@echo "make bench      measure cost and latency beside other servers; make bench-quick within a minute"
 	@echo "make autobahn   the WebSocket conformance suite"
 	@echo "make faults     the full fault programme (long)"
 	@echo "make clean      remove what was built; keys and data stay"
@@ -49,7 +49,10 @@ format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format -q .
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-quick: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench --quick
 
 autobahn: $(VENV)/.installed-dev
 	@$(BIN)/python tests/autobahn/run.py
