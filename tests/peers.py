@@ -32,6 +32,7 @@ class Peer:
         self.socket = socket
         self.seen: list[dict[str, Any]] = []
         self.raw: list[str] = []
+        self.kinds: set[type] = set()  # str for text frames, bytes for binary ones
         self.closed: tuple[int, str] | None = None
         self._unread: list[dict[str, Any]] = []
         self._news = asyncio.Condition()
@@ -131,6 +132,7 @@ class Peer:
     async def _read(self) -> None:
         try:
             async for text in self.socket:
+                self.kinds.add(type(text))
                 await self._remember(text if isinstance(text, str) else text.decode())
         except ConnectionClosed:
             pass

@@ -227,3 +227,20 @@ async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: To
     await town.until(lambda: "client.disconnected" in new.types)
     await town.settle()
     assert new.types.count("client.disconnected") == 1
+
+
+async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> None:
+    """Its successor, at another worker, was faster."""
+    await town.workstation("a")
+    slow = town.socket("b")
+    async with town.hubs["b"].lock("tunnel-1"):
+        joining = asyncio.create_task(town.workstation_at(slow))
+        await asyncio.sleep(0)
+        slow.end()
+        new = await town.workstation("a")
+    await joining
+    await town.settle()
+    phone = await town.client("c")
+    phone.say({"type": "note", "n": 1})
+    await town.settle()
+    assert notes(new) == [1]

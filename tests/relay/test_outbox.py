@@ -272,7 +272,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_any_schedule_keeps_messages_and_pongs_in_order(steps: list[tuple[str, Any]]) -> None:
+def test_any_schedule_keeps_messages_in_order(steps: list[tuple[str, Any]]) -> None:
     desk, left = Desk(), b""
     sent: list[Message] = []
     for number, (what, value) in enumerate(steps):
@@ -293,6 +293,9 @@ def test_any_schedule_keeps_messages_and_pongs_in_order(steps: list[tuple[str, A
             desk = other
     desk.transport.drain_all()
     heard = read_server(left + desk.transport.left)
-    for opcode, start in ((1, b"m"), (1, b"p"), (Opcode.PONG, b"p")):
-        mine = [message for message in sent if message[0] == opcode and message[1][:1] == start]
-        assert [message for message in heard if message[0] == opcode and message[1][:1] == start] == mine
+    assert [message for message in heard if is_data(message)] == [m for m in sent if is_data(m)]
+    assert sorted(heard) == sorted(sent), "a pong may overtake an earlier one that waits in its place"
+
+
+def is_data(message: Message) -> bool:
+    return message[1].startswith(b"m")

@@ -57,7 +57,11 @@ class Town:
     async def workstation(
         self, worker: str, tunnel_id: str = "tunnel-1", auth_key: str = AUTH_KEY
     ) -> FakeWire:
-        wire = self.socket(worker)
+        return await self.workstation_at(self.socket(worker), tunnel_id, auth_key)
+
+    async def workstation_at(
+        self, wire: FakeWire, tunnel_id: str = "tunnel-1", auth_key: str = AUTH_KEY
+    ) -> FakeWire:
         payload = {
             "api_key": REGISTRATION_KEY,
             "name": "desk",
