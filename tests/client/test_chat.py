@@ -157,6 +157,15 @@ def test_streaming_never_steals_the_scroll(new_app: NewApp, server: Server, calm
     expect(last(app)).to_be_in_viewport()
 
 
+def test_who_says_something_sees_it(app: App, desk: Desk) -> None:
+    app.enter(desk.session("claude"))
+    app.reads("(message 60 of 60)")
+    app.log.evaluate("log => log.scrollTo(0, 0)")
+    app.reads("(message 25 of 60)")
+    app.say("table, from far up")
+    expect(app.log.get_by_text("Inline:")).to_be_in_viewport()
+
+
 def test_messages_missed_while_away_stand_in_their_place(new_app: NewApp, server: Server, desk: Desk) -> None:
     app, other = new_app(server.url), new_app(server.url, desk)
     wire = Wire(app.page)

@@ -19,6 +19,7 @@ class Wire:
     def __init__(self, page: Page) -> None:
         self.lost: list[Message] = []
         self.sent: list[Message] = []
+        self.joined = 0
         self._lose: Choice | None = None
         self._lose_at_most = 0
         self._repeat: Choice | None = None
@@ -28,6 +29,7 @@ class Wire:
 
     def lose(self, choice: Choice, at_most: int = 1) -> None:
         """Let the next messages from the server that fit be lost."""
+        self.lost.clear()
         self._lose, self._lose_at_most = choice, at_most
 
     def repeat(self, choice: Choice) -> None:
@@ -45,6 +47,7 @@ class Wire:
         self._pages.clear()
 
     def _join(self, page_side: WebSocketRoute) -> None:
+        self.joined += 1
         server_side = page_side.connect_to_server()
         self._pages.append(page_side)
         page_side.on_message(lambda text: self._to_server(server_side, text))
