@@ -1,7 +1,7 @@
 /** A conversation: with the supervisor or with one agent. */
 
 import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
-import { memo, useCallback, useMemo, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useWorkstationName } from "~/app/ConnectionCard";
 import { ScreenHeader } from "~/app/ScreenHeader";
@@ -10,7 +10,7 @@ import { agentName, sessionTitle, shortPath } from "~/sessions/order";
 import { useSessionMenu } from "~/sessions/useSessionMenu";
 import { EMPTY_CHAT } from "~/store/initial";
 import { inChat } from "~/store/outbox";
-import { SUPERVISOR } from "~/store/state";
+import { SUPERVISOR, type OutboxItem } from "~/store/state";
 import { common, errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { IconButton } from "~/ui/Button";
@@ -41,6 +41,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const toggleSearch = useCallback(() => setSearching((before) => !before), []);
   useScreenAction("search", useCallback(() => (setSearching(true), true), []));
   useScreenAction("latest", useCallback(() => (thread.jump(), true), [thread]));
+  useOwnWords(mine, thread.jump);
 
   return (
     <AssistantRuntimeProvider runtime={runtime}>
@@ -52,6 +53,17 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
       <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />
     </AssistantRuntimeProvider>
   );
+}
+
+/** Who says something wants to see it, and the answer, wherever the reading was. */
+function useOwnWords(items: OutboxItem[], jump: () => void): void {
+  const newest = items.findLast((item) => item.state !== "queued")?.id;
+  const known = useRef(newest);
+  useEffect(() => {
+    if (newest !== undefined && newest !== known.current) jump();
+    known.current = newest;
+    // Only a new message counts; `jump` is new on each render.
+  }, [newest]);
 }
 
 function textOf(message: AppendMessage): string {
