@@ -4,8 +4,11 @@ Pure: the clock comes in with each call. A number is *given* at once and *shown*
 stored, so that it can never go back after a crash.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
+
+from tiflis import metrics
 
 StreamKey = tuple[str, str]  # a message's type and its streaming_message_id
 
@@ -23,6 +26,21 @@ class Message:
         self.holders = 0
         self.numbers: dict[str, int] = {}  # its number in each watch's queue
         self.slot: int | None = None  # its place in the store
+
+    @contextmanager
+    def held(self, released: "Released") -> Iterator[None]:
+        """Keep the message while it is put into several queues, one of which may drop it at once."""
+        self.holders += 1
+        yield
+        self.let_go(released)
+
+    def let_go(self, released: "Released") -> None:
+        self.holders -= 1
+        if not self.holders:
+            released(self)
+
+
+Released = Callable[[Message], None]  # told of a message that no queue holds any more
 
 
 class Bounds(NamedTuple):
@@ -44,8 +62,7 @@ class WatchQueue:
     """``last``: the highest number given; ``shown``: the highest that polls know; ``lost``: the highest
     that was dropped unread; ``acknowledged``: everything up to it has arrived."""
 
-    def __init__(self, bounds: Bounds, released: Callable[[Message], None] = lambda message: None) -> None:
-        """``released`` is told of each message that no queue holds any more."""
+    def __init__(self, bounds: Bounds, released: Released = lambda message: None) -> None:
         self._bounds = bounds
         self._released = released
         self._held: dict[int, Message] = {}
@@ -88,7 +105,7 @@ class WatchQueue:
         self.size += len(message.text)
         message.holders += 1
         while len(self._held) > self._bounds.messages or self.size > self._bounds.size:
-            self._lose(next(iter(self._held)))
+            self._lose(next(iter(self._held)), "full")
 
     def store(self, number: int) -> None:
         """Everything up to this number is safe and may be shown."""
@@ -121,13 +138,14 @@ class WatchQueue:
         """Drop what is too old."""
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
-            self._lose(number)
+            self._lose(number, "expired")
 
     def clear(self) -> None:
         for number in list(self._held):
             self._remove(number)
 
-    def _lose(self, number: int) -> None:
+    def _lose(self, number: int, reason: str) -> None:
+        metrics.count("watch_dropped_total", reason)
         self.lost = max(self.lost, number)
         self._remove(number)
 
@@ -136,6 +154,4 @@ class WatchQueue:
         self.size -= len(message.text)
         if message.key is not None and self._streams.get(message.key) == number:
             del self._streams[message.key]
-        message.holders -= 1
-        if not message.holders:
-            self._released(message)
+        message.let_go(self._released)

@@ -1,28 +1,26 @@
 """How a home makes its watches out of what the last one left in the store."""
 
-from collections.abc import Callable
+from contextlib import ExitStack
 
 from tiflis.relay.watch_device import Watch
 from tiflis.relay.watch_journal import Recovered
-from tiflis.relay.watch_queue import Bounds, Message
-from tiflis.relay.watch_records import StoredMessage, StoredWatch
+from tiflis.relay.watch_queue import Bounds, Message, Released, WatchQueue
+from tiflis.relay.watch_records import StoredMessage, StoredWatch, WatchRecord
 
 
-def restore(
-    recovered: Recovered, bounds: Bounds, released: Callable[[Message], None], now: float
-) -> list[Watch]:
+def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float) -> list[Watch]:
     """The watches with their queues. Unless the last home ended orderly, each skips one number as a gap:
     there may have been a message that was never stored."""
-    found = [(stored, _message(stored, now)) for stored in recovered.messages]
-    restored = []
-    for stored in recovered.watches:
-        watch = _watch(stored, bounds, released, now)
-        _fill(watch, stored, [(old.record.numbers, message) for old, message in found])
+    messages = [_message(stored, now) for stored in recovered.messages]
+    with ExitStack() as stack:
+        for message in messages:
+            stack.enter_context(message.held(released))
+        watches = [_watch(stored, messages, bounds, released, now) for stored in recovered.watches]
+    for watch in watches:
         watch.queue.expire(now)
         if not recovered.orderly:
             watch.queue.skip()
-        restored.append(watch)
-    return restored
+    return watches
 
 
 def _message(stored: StoredMessage, now: float) -> Message:
@@ -32,16 +30,17 @@ def _message(stored: StoredMessage, now: float) -> Message:
     return message
 
 
-def _watch(stored: StoredWatch, bounds: Bounds, released: Callable[[Message], None], now: float) -> Watch:
+def _watch(
+    stored: StoredWatch, messages: list[Message], bounds: Bounds, released: Released, now: float
+) -> Watch:
     record = stored.record
     watch = Watch(record.device_id, bounds, released, now - stored.age, record.watch)
     watch.introduced = record.introduced
+    _fill(watch.queue, record, {m.numbers[watch.mark]: m for m in messages if watch.mark in m.numbers})
     return watch
 
 
-def _fill(watch: Watch, stored: StoredWatch, messages: list[tuple[dict[str, int], Message]]) -> None:
-    record, queue = stored.record, watch.queue
-    known = {numbers[watch.mark]: message for numbers, message in messages if watch.mark in numbers}
+def _fill(queue: WatchQueue, record: WatchRecord, known: dict[int, Message]) -> None:
     queue.last = queue.shown = max([record.last, *known])
     queue.acknowledged, queue.lost = record.acknowledged, record.lost
     for number in sorted(known):

@@ -200,9 +200,10 @@ class WatchRoll:
         if found is None:
             return
         message = Message(found[0], stamp(self._wall()), self._clock(), found[1])
-        for watch in watches:
-            watch.append(message)
-        self._journal.add(message)
+        with message.held(self._journal.released):
+            for watch in watches:
+                watch.append(message)
+            self._journal.add(message)
         self._writer.kick()
 
     def workstation_registered(self, auth_key: str) -> None:
