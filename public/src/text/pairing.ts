@@ -15,7 +15,7 @@ export const pairing = {
   byHand: "Enter the details by hand",
   byLink: "Use a link instead",
   name: "Name",
-  namePlaceholder: "Optional; else the workstation says its own",
+  namePlaceholder: "Optional",
   url: "Server address",
   tunnelId: "Tunnel id",
   key: "Access key",

@@ -13,7 +13,6 @@ export const sessions = {
   working: "working",
   idle: "idle",
   active: "active",
-  rings: "rang",
   terminate: "End session",
   terminateTitle: "End this session?",
   terminateAgent: "The agent stops and the session closes on all devices. Files it changed stay as they are.",
@@ -31,10 +30,8 @@ export const sessions = {
   worktree: "Worktree",
   worktreePlaceholder: "Optional, e.g. feature-login",
   noWorkspaces: "The workstation has no workspaces. An agent needs one; a terminal does not.",
-  noProject: "Choose a project.",
   terminalHint: "A shell on the workstation",
   aliasOf: (type: string) => `alias of ${type}`,
-  inWorkspace: "Where",
   anywhere: "Home folder",
 };
 

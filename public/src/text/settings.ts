@@ -7,7 +7,6 @@ export const settings = {
   themes: { system: "System", light: "Light", dark: "Dark" },
   textSize: "Text size",
   textSizes: { small: "Small", normal: "Normal", large: "Large" },
-  terminalFont: "Terminal text",
   chat: "Chat",
   sendWith: "Send with",
   sendWiths: { enter: "Enter", "mod-enter": "Ctrl + Enter" },
@@ -29,9 +28,7 @@ export const settings = {
   forgetTitle: (name: string) => `Forget ${name}?`,
   forgetText: "The key, drafts and unsent messages for this workstation are removed from this browser. The workstation itself is not touched.",
   add: "Pair another workstation",
-  about: "About",
   help: "Keyboard shortcuts",
-  tunnelVersion: "Client",
 };
 
 export const help = {
