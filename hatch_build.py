@@ -62,7 +62,7 @@ class WebClient(BuildHookInterface):  # type: ignore[type-arg]
 
     def _run_npm(self) -> None:
         node, npm = system_node() or wheel_node()
-        env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        env = environment(node)
 
         def run(*arguments: str) -> None:
             subprocess.run([*npm, *arguments], cwd=self._source, env=env, check=True, stdout=sys.stderr)
@@ -96,6 +96,12 @@ def inputs(folder: Path) -> Iterator[Path]:
 
 Node = tuple[Path, list[str]]
 """The binary, and the command that runs npm with it."""
+
+
+def environment(node: Path) -> dict[str, str]:
+    """What npm runs in: this Node first, and the system's certificates besides its own."""
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path}
 
 
 def system_node() -> Node | None:

@@ -1,6 +1,5 @@
 """Runs npm in public/ with the system's Node or, where there is none, one from PyPI: `npm.py run check`."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = ROOT / "public"
 sys.path.insert(0, str(ROOT))
 
-from hatch_build import NODE_WHEEL, system_node, wheel_node  # noqa: E402 - it lies beside the package
+from hatch_build import NODE_WHEEL, environment, system_node, wheel_node  # noqa: E402 - it lies beside the package
 
 
 def npm() -> tuple[list[str], dict[str, str]]:
@@ -19,16 +18,16 @@ def npm() -> tuple[list[str], dict[str, str]]:
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", NODE_WHEEL], check=True)
         found = wheel_node()
     node, command = found
-    return command, {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return command, environment(node)
 
 
 def main() -> int:
     """npm's exit code."""
-    command, environment = npm()
+    command, env = npm()
     if not (PUBLIC / "node_modules" / ".bin").is_dir():
         install = [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(install, cwd=PUBLIC, env=environment, check=True)
-    return subprocess.run([*command, *sys.argv[1:]], cwd=PUBLIC, env=environment, check=False).returncode
+        subprocess.run(install, cwd=PUBLIC, env=env, check=True)
+    return subprocess.run([*command, *sys.argv[1:]], cwd=PUBLIC, env=env, check=False).returncode
 
 
 if __name__ == "__main__":
