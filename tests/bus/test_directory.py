@@ -16,6 +16,7 @@ from nats.js.kv import KeyValue
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.directory import Conflict, Directory, DirectoryUnavailable, Record
+from tiflis.bus.record import encode
 
 TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
 
@@ -260,3 +261,24 @@ async def test_any_client_reads_what_is_stored(nats_server: NatsServer) -> None:
             entry = await bucket.get("Tunnel_1")
         assert entry.revision == stored.revision
         assert json.loads(entry.value or b"")["home"] == "h-0-aaa"
+
+
+def test_what_we_wrote_ourselves_may_overtake_what_we_hear() -> None:
+    one = Directory("nats://127.0.0.1:1", "test")
+    changes: list[tuple[str, Record | None]] = []
+    one.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))
+    newer = replace(TUNNEL, generation=2)
+    one.changed("Tunnel_1", encode(newer), 5)
+    one.changed("Tunnel_1", encode(TUNNEL), 4)
+    one.changed("Tunnel_1", None, 3)
+    assert one.get("Tunnel_1") == newer.at(5)
+    assert changes == [("Tunnel_1", newer.at(5))]
+
+
+def test_a_full_listing_spares_what_is_newer_than_it() -> None:
+    one = Directory("nats://127.0.0.1:1", "test")
+    one.changed("old", encode(TUNNEL), 4)
+    one.changed("listed", encode(TUNNEL), 5)
+    one.changed("new", encode(TUNNEL), 9)
+    one.complete({"listed"}, 8)
+    assert {record.tunnel_id for record in one.records()} == {"listed", "new"}

@@ -64,6 +64,19 @@ async def test_each_change_is_told_once_and_in_order(nats_server: NatsServer) ->
         assert listener.told == [("a", number + 1) for number in range(20)]
 
 
+async def test_nothing_is_told_again_after_the_server_was_killed(nats_server: NatsServer) -> None:
+    async with following(nats_server) as (one, store, listener):
+        await write(store, a="1", b="2")
+        await until(lambda: len(listener.told) == 2)
+        nats_server.kill()
+        await until(lambda: not one.current)
+        nats_server.start()
+        await until(lambda: one.current)
+        await write(store, a="3")
+        await until(lambda: len(listener.told) > 2)
+        assert listener.told == [("a", 1), ("b", 2), ("a", 3)]
+
+
 async def test_a_gap_is_noticed_and_filled(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async with following(nats_server) as (one, store, listener):
         swallowed: list[bytes] = []
@@ -85,7 +98,7 @@ async def test_a_gap_is_noticed_and_filled(nats_server: NatsServer, monkeypatch:
         assert swallowed
 
 
-async def test_the_last_change_lost_is_noticed_by_the_heartbeat(nats_server: NatsServer) -> None:
+async def test_the_last_change_lost_is_noticed_by_comparing(nats_server: NatsServer) -> None:
     async with following(nats_server) as (one, store, listener):
         for sid, handler in list(one._link._subscriptions.whole.items()):
             if handler == one._message:

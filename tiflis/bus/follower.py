@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 from tiflis.bus.errors import BusError, LinkUnavailable
-from tiflis.bus.jetstream import Document, StoreRefused, header
+from tiflis.bus.jetstream import Document, StoreRefused
 from tiflis.bus.link import Link, Listener
 from tiflis.bus.store import REQUEST_SECONDS, Store, value_of
 
@@ -169,11 +169,8 @@ class Follower:
 
     def _message(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
-        if self._fault:
-            return
-        if not reply.startswith(b"$JS.ACK."):
-            self._heartbeat(headers)
-            return
+        if self._fault or not reply.startswith(b"$JS.ACK."):
+            return  # a heartbeat
         # $JS.ACK.[domain.account.]stream.consumer.delivered.sequence.number.time.pending[.token]
         words = reply.split(b".")
         first = 5 if len(words) == 9 else 7
@@ -185,11 +182,6 @@ class Follower:
         self._apply(subject.decode(), value_of(headers, payload), revision)
         self._pending = pending
         self._caught_up()
-
-    def _heartbeat(self, headers: bytes) -> None:
-        last = header(headers, "Nats-Last-Consumer")
-        if last is not None and int(last) != self._delivered:
-            self._break("gap before a heartbeat")
 
     def _apply(self, subject: str, value: bytes | None, revision: int) -> None:
         key = subject.removeprefix(self._store.prefix)

@@ -7,8 +7,11 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 from typing import Any
 
+from tiflis import metrics
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats_protocol import Handler, NatsProtocol, WholeHandler
 from tiflis.bus.servers import Server, ServerPool, default_tls
@@ -64,6 +67,8 @@ class Link:
         self._came_up = asyncio.Event()
         self._last_failure = "no attempt yet"
         self._told: set[tuple[tuple[str, int], str]] = set()  # logged in this outage
+        self._been_up = False
+        self.rtt = 0.0  # seconds, of the last ping
         self.up = False
         self.clustered = False  # the server belongs to a cluster
         self.max_payload = DEFAULT_MAX_PAYLOAD
@@ -228,8 +233,6 @@ class Link:
             **server.credentials(),
         }
         protocol.write(b"CONNECT %b\r\n" % json.dumps(hello).encode())
-        for subscription in self._subscriptions:
-            protocol.write(subscription.line())
         welcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         protocol.ping(welcome)
         await welcome
@@ -244,7 +247,6 @@ class Link:
         protocol.use(transport)
 
     def _connected(self, protocol: NatsProtocol) -> None:
-        # A subscription made while we were introducing ourselves is not lost: SUB of a known sid is a no-op.
         for subscription in self._subscriptions:
             protocol.write(subscription.line())
         self._protocol = protocol
@@ -252,6 +254,9 @@ class Link:
         self._last_failure = ""
         self._told.clear()
         self._came_up.set()
+        if self._been_up:
+            metrics.count("bus_reconnects_total")
+        self._been_up = True
         log.info("bus up")
         self._schedule_ping()
         for listener in tuple(self._listeners):
@@ -278,5 +283,11 @@ class Link:
             protocol.refusal = "no answer to pings"
             protocol.transport.abort()
             return
-        protocol.ping()
+        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pong.add_done_callback(partial(self._ponged, perf_counter()))
+        protocol.ping(pong)
         self._schedule_ping()
+
+    def _ponged(self, sent: float, pong: asyncio.Future[None]) -> None:
+        if not pong.cancelled() and pong.exception() is None:
+            self.rtt = perf_counter() - sent
