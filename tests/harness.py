@@ -283,7 +283,11 @@ class Server:
 
     def worker_of(self, peer: Peer) -> int | None:
         """The process that holds the server's end of this peer's connection."""
-        inode = self._inode_for(peer.local_port)
+        return self.worker_at(peer.local_port)
+
+    def worker_at(self, peer_port: int) -> int | None:
+        """The process that holds the server's end of the connection from this port."""
+        inode = self._inode_for(peer_port)
         for pid in self.worker_pids().values():
             with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
                 for descriptor in descriptors:

@@ -1,0 +1,122 @@
+"""Who sent what to whom, and what arrived: lost, doubled, reordered, spoilt, in a wrong tunnel, how late."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+LARGE = 64 << 10  # bytes: above it the time a message takes is its size's doing
+
+
+@dataclass
+class Flow:
+    """The numbered messages of one sender to one receiver."""
+
+    sent: int = 0
+    heard: int = 0
+    expected: int = 1
+    missing: set[int] = field(default_factory=set)
+    reported: set[int] = field(default_factory=set)  # told to the sender as not delivered
+    doubled: int = 0
+    reordered: int = 0
+    longest: float = 0.0  # seconds that a small message was on its way
+
+    def arrived(self, number: int) -> None:
+        self.heard += 1
+        if number >= self.expected:
+            self.missing.update(range(self.expected, number))
+            self.expected = number + 1
+        elif number in self.missing:
+            self.missing.remove(number)
+            self.reordered += 1
+        else:
+            self.doubled += 1
+
+    def lost(self) -> set[int]:
+        return (self.missing | set(range(self.expected, self.sent + 1))) - self.reported
+
+
+class Ledger:
+    """All flows of one load. A flow's name is `tunnel/sender/receiver`."""
+
+    def __init__(self) -> None:
+        self.flows: dict[str, Flow] = {}
+        self.spoilt = 0
+        self.strangers = 0  # messages that arrived in another tunnel or at another device
+        self.bytes = 0
+
+    def write(self, name: str, pad: str, audience: Iterable[str] = (), **more: Any) -> str:
+        """A new message of this flow; `audience` are those who should hear one to all."""
+        flow = self.flows.setdefault(name, Flow())
+        flow.sent += 1
+        for receiver in audience:
+            self.flows.setdefault(f"{name}:{receiver}", Flow(expected=flow.sent)).sent = flow.sent
+        content = {
+            "type": "load",
+            **more,
+            "flow": name,
+            "n": flow.sent,
+            "at": time.monotonic(),
+            "crc": zlib.crc32(pad.encode()),
+            "pad": pad,
+        }
+        return json.dumps(content, separators=(",", ":"))
+
+    def read(self, message: dict[str, Any], tunnel: str, receiver: str) -> Flow:
+        """A message that arrived at this receiver of this tunnel."""
+        name, pad = str(message["flow"]), str(message["pad"])
+        flow = self.flows[name]
+        there, _, wanted = name.split("/")
+        if there != tunnel or wanted not in (receiver, "all"):
+            self.strangers += 1
+            return flow
+        if wanted == "all":
+            flow = self.flows.setdefault(f"{name}:{receiver}", Flow(expected=int(message["n"])))
+        self.spoilt += zlib.crc32(pad.encode()) != message["crc"]
+        self.bytes += len(pad)
+        flow.arrived(int(message["n"]))
+        if len(pad) < LARGE:
+            flow.longest = max(flow.longest, time.monotonic() - message["at"])
+        return flow
+
+    def reported(self, message_id: str) -> None:
+        """The sender was told that its message, named `flow#number`, was not delivered."""
+        name, _, number = message_id.rpartition("#")
+        if name in self.flows:
+            self.flows[name].reported.add(int(number))
+
+    def single(self) -> dict[str, Flow]:
+        """Flows with one receiver; those to all are counted once for each who should hear them."""
+        return {name: flow for name, flow in self.flows.items() if not name.endswith("/all")}
+
+    def settled(self) -> bool:
+        """Whether nothing is on its way any more (or lost)."""
+        return all(flow.expected > flow.sent and not flow.missing for flow in self.single().values())
+
+    def lost(self, tunnels: set[str] | None = None) -> int:
+        return sum(len(flow.lost()) for flow in self._of(tunnels))
+
+    def doubled(self) -> int:
+        return sum(flow.doubled for flow in self.single().values())
+
+    def reordered(self) -> int:
+        return sum(flow.reordered for flow in self.single().values())
+
+    def sent(self) -> int:
+        return sum(flow.sent for flow in self.single().values())
+
+    def longest(self, share: float = 1.0, tunnels: set[str] | None = None) -> float:
+        """Seconds: the longest way of each flow, and of these the longest, or a percentile."""
+        ways = sorted(flow.longest for flow in self._of(tunnels))
+        return ways[min(len(ways) - 1, int(len(ways) * share))] if ways else 0.0
+
+    def _of(self, tunnels: set[str] | None) -> list[Flow]:
+        return [
+            flow
+            for name, flow in self.single().items()
+            if tunnels is None or name.partition("/")[0] in tunnels
+        ]
