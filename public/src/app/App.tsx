@@ -1,6 +1,6 @@
 /** The frame of every screen: pairing first, else side bar and conversation; toasts, shortcuts and help above. */
 
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { startNotify } from "~/notify";
 import { pairingInFragment } from "~/protocol/pairing";
 import { SUPERVISOR } from "~/store/state";
@@ -68,6 +68,7 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
   const wide = useWide();
   const nobody = useClient((state) => state.workstations.length === 0);
   const [help, setHelp] = useState(false);
+  const last = useRef<Route>({ name: "session", key: SUPERVISOR });
   useShortcuts(() => setHelp(true));
 
   if (nobody || route.name === "pair") {
@@ -78,7 +79,8 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
     );
   }
   // A desk has room for a conversation beside the list; on a phone the list is a screen of its own.
-  const shown: Route = wide && (route.name === "home" || route.name === "new") ? { name: "session", key: SUPERVISOR } : route;
+  const shown = wide ? beside(route, last.current) : route;
+  if (shown.name === "session") last.current = shown;
   const list = route.name === "home" || route.name === "new";
   return (
     <div className="flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
@@ -97,11 +99,17 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
         </main>
       )}
       <Part at={route.name === "new" ? "new" : help ? "help" : ""} quiet>
-        {route.name === "new" && <NewSession onClose={() => go({ name: "home" }, true)} />}
+        {route.name === "new" && <NewSession wanted={route.kind} onClose={() => go(wide ? last.current : { name: "home" }, true)} />}
         {help && <Help onClose={() => setHelp(false)} />}
       </Part>
     </div>
   );
+}
+
+/** A desk always shows a conversation: behind the new-session sheet the one before, else the supervisor's. */
+function beside(route: Route, last: Route): Route {
+  if (route.name === "new") return last;
+  return route.name === "home" ? { name: "session", key: SUPERVISOR } : route;
 }
 
 function skip(event: React.MouseEvent): void {

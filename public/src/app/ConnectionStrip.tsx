@@ -24,9 +24,9 @@ export function ConnectionStrip() {
   const { phase, retryAt } = connection;
   const wait = retryAt !== null && retryAt - now > 1_500 ? text.retryIn(lasting(retryAt - now)) : "";
   return (
-    <div role="status" className="flex items-center gap-2 border-b border-line bg-sunken py-0.5 pr-1 pl-5 text-[0.8125rem]">
+    <div role="status" className="flex items-center gap-2 border-b border-line bg-sunken py-0.5 pr-1 pl-5 text-[0.8125rem] leading-snug">
       <Dot phase={phase} />
-      <span className="min-w-0 flex-1 truncate" title={reasons[whyOf(connection)]}>
+      <span className="min-w-0 flex-1 py-1" title={reasons[whyOf(connection)]}>
         <span className="font-medium">{phases[phase]}</span>
         <span className="text-muted">
           {` ${text.since(lasting(now - since))}`}
@@ -38,9 +38,7 @@ export function ConnectionStrip() {
         <StripButton onClick={() => go({ name: "pair" })}>{text.pairAgain}</StripButton>
       ) : phase === "disconnected" ? (
         <StripButton onClick={() => client.retry()}>{text.retryNow}</StripButton>
-      ) : (
-        <span className="min-h-8" />
-      )}
+      ) : null}
     </div>
   );
 }

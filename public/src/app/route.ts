@@ -5,20 +5,22 @@ import { useSyncExternalStore } from "react";
 export type Route =
   | { name: "home" }
   | { name: "session"; key: string }
-  | { name: "new" }
+  | { name: "new"; kind?: string }
   | { name: "pair" }
   | { name: "settings" };
 
 export function readRoute(hash: string): Route {
   const [name, ...rest] = hash.replace(/^#\/?/, "").split("/");
   if (name === "s" && rest[0]) return { name: "session", key: decode(rest.join("/")) };
-  if (name === "pair" || name === "settings" || name === "new") return { name };
+  if (name === "new") return rest[0] ? { name, kind: decode(rest[0]) } : { name };
+  if (name === "pair" || name === "settings") return { name };
   return { name: "home" };
 }
 
 export function addressOf(route: Route): string {
   if (route.name === "home") return "#/";
-  return route.name === "session" ? `#/s/${encodeURIComponent(route.key)}` : `#/${route.name}`;
+  if (route.name === "session") return `#/s/${encodeURIComponent(route.key)}`;
+  return route.name === "new" && route.kind ? `#/new/${encodeURIComponent(route.kind)}` : `#/${route.name}`;
 }
 
 export function go(route: Route, replace = false): void {

@@ -13,12 +13,18 @@ import { Icon, Spinner } from "~/ui/icons";
 
 const TERMINAL = "terminal";
 
-export default function NewSession({ onClose }: { onClose(): void }) {
+interface NewSessionProps {
+  /** What is offered first. */
+  wanted?: string | undefined;
+  onClose(): void;
+}
+
+export default function NewSession({ wanted, onClose }: NewSessionProps) {
   const agents = useClient((state) => state.agents);
   const hidden = useClient((state) => state.hiddenBaseTypes);
   const workspaces = useClient((state) => state.workspaces);
   const shown = offered(agents, hidden);
-  const [kind, setKind] = useState(shown[0]?.name ?? TERMINAL);
+  const [kind, setKind] = useState((shown.find((agent) => agent.name === wanted) ?? shown[0])?.name ?? TERMINAL);
   const [place, setPlace] = useState(() => firstPlace(workspaces));
   const [worktree, setWorktree] = useState("");
   const [busy, setBusy] = useState(false);

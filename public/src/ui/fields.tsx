@@ -135,7 +135,7 @@ export function Choice<Value extends string>({ label, hint, value, options, onCh
         {(Object.entries(options) as [Value, string][]).map(([option, name]) => (
           <label
             key={option}
-            className="flex min-h-10 cursor-pointer items-center rounded-[10px] px-3.5 text-sm text-muted has-checked:bg-raised has-checked:font-medium has-checked:text-text has-checked:shadow-low has-focus-visible:outline-2 has-focus-visible:outline-accent"
+            className="flex min-h-11 cursor-pointer items-center rounded-[10px] px-3.5 text-sm text-muted has-checked:bg-raised has-checked:font-medium has-checked:text-text has-checked:shadow-low has-focus-visible:outline-2 has-focus-visible:outline-accent"
           >
             <input type="radio" name={id} className="sr-only" checked={option === value} onChange={() => onChange(option)} />
             {name}

@@ -47,7 +47,7 @@ function act(action: string, chat: string): void {
   if (kind === "send") return client.send(chat, value);
   if (kind === "url" && /^https?:\/\//i.test(value)) return void window.open(value, "_blank", "noopener,noreferrer");
   if (kind === "session" && value === "terminal") return void startTerminal();
-  if (kind === "session") return go({ name: "new" });
+  if (kind === "session") return go({ name: "new", kind: value });
   client.notice("error", text.buttonUnknown);
 }
 
