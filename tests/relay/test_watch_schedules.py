@@ -1,4 +1,4 @@
-"""Random lives of a watch: homes crash and hand over at any moment, the store fails, queues overflow.
+"""Random lives of two watches: homes crash and hand over at any moment, the store fails, queues overflow.
 
 Whatever happens, numbers never go back, nothing comes twice or out of order, and whatever does not come is
 announced as a gap before the next message that does.
@@ -14,67 +14,109 @@ import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import SendFailed
+from tiflis.relay.watch_desk import WatchDesk
 from tiflis.relay.watch_home import DeskLimits
 from tiflis.relay.watch_queue import Bounds
 
-WHO = {"device_id": "watch-1", "auth_key": KEY}
-STEPS = 60
+STEPS = 80
 SCHEDULES = 150
+BOUNDS = Bounds(messages=8, size=3000)
+TOO_LARGE = "x" * 3000
 
 
-class Life:
-    """One tunnel with one watch; ``heard`` is what each poll gave, and whether it announced a gap."""
+class Listener:
+    """A watch that polls; ``heard`` is what each poll gave, and whether it announced a gap."""
 
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.stage = Stage()
-        self.stage.limits = DeskLimits(Bounds(messages=8), pace=0.0, store_timeout=0.01)
-        self.desk = self.stage.desk()
-        self.said: list[int] = []
-        self.streams: dict[int, int] = {}  # which stream a message belongs to
+    def __init__(self, device_id: str) -> None:
+        self.who = {"device_id": device_id, "auth_key": KEY}
         self.heard: list[tuple[bool, list[int]]] = []
+        self.meant: list[int] = []  # what was said to it
+        self.streams: dict[int, int] = {}  # which stream a message belongs to
         self.since = 0
 
-    async def step(self) -> None:
-        steps = (self.say, self.poll, self.rest, self.crash, self.hand_over, self.break_store)
-        await self.chance.choices(steps, (40, 25, 25, 4, 4, 4))[0]()
-
-    async def connect(self) -> None:
-        with contextlib.suppress(SendFailed):  # on a busy machine the store may not be fast enough
-            await self.desk.call("connect", WHO)
-
-    async def say(self) -> None:
-        number = len(self.said)
-        self.said.append(number)
-        text: dict[str, Any] = {"type": "note", "n": number}
-        if self.chance.random() < 0.4:
-            self.streams[number] = self.chance.randrange(2)
-            text["streaming_message_id"] = str(self.streams[number])
-        self.desk.deliver(json.dumps(text).encode())
-
-    async def is_settled(self) -> bool:
+    async def poll(self, desk: WatchDesk) -> bool:
         try:
-            await self.desk.call("state", WHO)
-            await self.desk._settle()
+            answer = await desk.call("messages", {**self.who, "since": self.since})
         except SendFailed:
             return False
-        return True
-
-    async def poll(self) -> bool:
-        try:
-            answer = await self.desk.call("messages", {**WHO, "since": self.since})
-        except SendFailed:
-            return False
-        assert answer["current_sequence"] >= self.since
+        assert answer["current_sequence"] >= self.since, "numbers went back"
         self.since = answer["current_sequence"]
         numbers = [message["data"]["n"] for message in json.loads(answer["messages_json"])]
         self.heard.append((answer["may_have_missed_messages"], numbers))
         return True
 
+    def unannounced(self, end: int) -> list[int]:
+        """What the watch neither heard nor could know that it had missed, up to the message ``end``."""
+        lost, before, told = [], -1, False
+        for gap, numbers in [*self.heard, (False, [end])]:
+            for number in numbers:
+                assert number > before, f"{number} after {before}"
+                if not (gap or told):
+                    lost += [n for n in self.meant if before < n < number and not self.was_replaced(n)]
+                before = number
+            told = gap or (told and not numbers)
+        return lost
+
+    def was_replaced(self, number: int) -> bool:
+        stream = self.streams.get(number)
+        return stream is not None and any(
+            later > number and self.streams[later] == stream for later in self.streams
+        )
+
+
+class Life:
+    """One tunnel with two watches."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.stage = Stage()
+        self.stage.limits = DeskLimits(BOUNDS, pace=0.0, store_timeout=0.01)
+        self.desk = self.stage.desk()
+        self.watches = [Listener("watch-0"), Listener("watch-1")]
+        self.said = 0
+
+    async def step(self) -> None:
+        steps = (self.say, self.poll, self.rest, self.wait, self.crash, self.hand_over, self.break_store)
+        await self.chance.choices(steps, (40, 25, 25, 2, 4, 4, 5))[0]()
+
+    async def connect(self) -> None:
+        for watch in self.watches:
+            with contextlib.suppress(SendFailed):  # on a busy machine the store may not be fast enough
+                await self.desk.call("connect", watch.who)
+
+    async def say(self) -> None:
+        number, self.said = self.said, self.said + 1
+        text: dict[str, Any] = {"type": "note", "n": number}
+        hearers = self.chance.choice([self.watches, self.watches[:1], self.watches[1:]])
+        if self.chance.random() < 0.4:
+            text["streaming_message_id"] = str(stream := self.chance.randrange(2))
+            for watch in hearers:
+                watch.streams[number] = stream
+        elif self.chance.random() < 0.1:
+            text["payload"] = TOO_LARGE
+        for watch in hearers:
+            watch.meant.append(number)
+        encoded = json.dumps(text).encode()
+        if len(hearers) == 1:
+            self.desk.deliver_to(hearers[0].who["device_id"], encoded)
+        else:
+            self.desk.deliver(encoded)
+
+    async def poll(self) -> None:
+        await self.chance.choice(self.watches).poll(self.desk)
+
     async def rest(self) -> None:
         for _ in range(self.chance.randrange(6)):
             await asyncio.sleep(0)
         self.stage.clock.now += self.chance.random()
+
+    async def wait(self) -> None:
+        """Long enough for messages to get too old, not for the watches to be forgotten."""
+        self.stage.store.mend()
+        for _ in range(2):
+            self.stage.clock.now += 160
+            for watch in self.watches:
+                await self.is_settled(watch)
 
     async def crash(self) -> None:
         # A home that dies before it could write anything at all leaves no trace that it was there.
@@ -93,36 +135,31 @@ class Life:
         self.desk.open()
 
     async def break_store(self) -> None:
-        if self.chance.random() < 0.5:
-            self.stage.store.fail_heads = 1
+        store = self.stage.store
+        how = self.chance.randrange(4)
+        if how == 0:
+            store.fail_puts = 1
+        elif how == 1:
+            store.fail_heads = 1
+        elif how == 2:
+            store.tear = self.chance.random
         else:
-            self.stage.store.away = not self.stage.store.away
+            store.away = not store.away
 
-    async def last_poll(self) -> None:
-        self.stage.store.away = False
-        self.stage.store.fail_heads = 0
+    async def last_polls(self) -> None:
+        self.stage.store.mend()
         async with asyncio.timeout(10):
-            while not (await self.is_settled() and await self.poll()):
-                pass
-        self.heard.append((False, [len(self.said)]))  # what is missing at the end needs a gap too
+            for watch in self.watches:
+                while not (await self.is_settled(watch) and await watch.poll(self.desk)):
+                    pass
 
-    def unannounced(self) -> list[int]:
-        """What the watch neither heard nor could know that it had missed."""
-        lost, before, told = [], -1, False
-        for gap, numbers in self.heard:
-            for number in numbers:
-                assert number > before, f"{number} after {before}"
-                if not (gap or told):
-                    lost += [n for n in range(before + 1, number) if not self.was_replaced(n)]
-                before = number
-            told = gap or (told and not numbers)
-        return lost
-
-    def was_replaced(self, number: int) -> bool:
-        stream = self.streams.get(number)
-        return stream is not None and any(
-            later > number and self.streams[later] == stream for later in self.streams
-        )
+    async def is_settled(self, watch: Listener) -> bool:
+        try:
+            await self.desk.call("state", watch.who)
+            await self.desk._settle()
+        except SendFailed:
+            return False
+        return True
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
@@ -133,6 +170,7 @@ async def test_a_watch_hears_everything_or_of_a_gap(seed: int, monkeypatch: pyte
     await life.connect()
     for _ in range(STEPS):
         await life.step()
-    await life.last_poll()
-    assert life.unannounced() == []
+    await life.last_polls()
+    for watch in life.watches:
+        assert watch.unannounced(life.said) == []
     await life.stage.close()

@@ -1,7 +1,7 @@
 """A store in memory that can fail and be fenced, a clock to turn by hand, and a home that remembers."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
 from tiflis.protocol.errors import WorkstationOffline
@@ -31,6 +31,7 @@ class FakeStore:
         self.looks = 0
         self.away = False
         self.fail_puts = 0
+        self.tear: Callable[[], float] | None = None  # of the next put, only a random part is written
         self.fail_heads = 0  # as if the store had broken down between a put and its head
 
     def _check(self) -> None:
@@ -63,9 +64,16 @@ class FakeStore:
             self.fail_puts -= 1
             raise StoreUnavailable("broken down")
         await asyncio.sleep(0)  # others get their turn, as with a real one
+        tear, self.tear = self.tear, None
         for name, value in records:
-            self.log.append(name)
-            self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())
+            if tear is None or tear() < 0.5:
+                self.log.append(name)
+                self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())
+        if tear is not None:
+            raise StoreUnavailable("broken down in the middle")
+
+    def mend(self) -> None:
+        self.away, self.tear, self.fail_puts, self.fail_heads = False, None, 0, 0
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
         self._check()

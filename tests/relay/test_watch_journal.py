@@ -1,0 +1,101 @@
+"""What has to be in the store so that an heir's numbers never go back, whatever was dropped meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.relay.watch_fakes import KEY, Stage
+from tiflis.relay.watch_desk import WatchDesk
+from tiflis.relay.watch_home import DeskLimits
+from tiflis.relay.watch_queue import Bounds
+
+WATCHES = [{"device_id": f"watch-{number}", "auth_key": KEY} for number in (1, 2)]
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage()
+    stage.limits = DeskLimits(Bounds(size=100), pace=0.0, store_timeout=2.0)
+    yield stage
+    await stage.close()
+
+
+async def current(desk: WatchDesk) -> int:
+    return int((await desk.call("state", WATCHES[0]))["current_sequence"])
+
+
+async def with_two_watches(stage: Stage) -> WatchDesk:
+    desk = stage.desk()
+    for watch in WATCHES:
+        await desk.call("connect", watch)
+    return desk
+
+
+async def deliver(desk: WatchDesk, device_id: str, *texts: bytes) -> None:
+    for text in texts:
+        desk.deliver_to(device_id, text)
+    await desk._settle()
+
+
+async def heirs_number(stage: Stage, desk: WatchDesk) -> int:
+    await desk.close()
+    return await current(stage.desk())
+
+
+async def let_two_messages_expire(stage: Stage, desk: WatchDesk) -> None:
+    """After them, nothing but the watch's record can know that it has seen the number 2."""
+    stage.clock.now += 1
+    await deliver(desk, "watch-1", b'{"n":1}', b'{"n":2}')
+    stage.clock.now += 10
+    assert await current(desk) == 2
+    await desk.call("state", WATCHES[1])
+    stage.clock.now += 291
+    desk.sweep()
+    assert len(desk.devices()) == 2
+
+
+async def test_a_number_outlives_the_place_of_its_message(stage: Stage) -> None:
+    desk = await with_two_watches(stage)
+    await let_two_messages_expire(stage, desk)
+    for _ in range(4):
+        await deliver(desk, "watch-2", b"{}")
+    assert await heirs_number(stage, desk) == 3
+
+
+async def test_a_place_is_not_used_again_before_the_number_is_stored(stage: Stage) -> None:
+    desk = await with_two_watches(stage)
+    await let_two_messages_expire(stage, desk)
+    parts = iter([1.0])  # the first record, a watch's, does not arrive; the messages do
+    stage.store.tear = lambda: next(parts, 0.0)
+    for _ in range(2):
+        desk.deliver_to("watch-2", b"{}")
+    while stage.store.tear is not None:
+        await asyncio.sleep(0)
+    assert await heirs_number(stage, desk) == 3
+
+
+async def test_the_number_of_a_message_that_was_never_stored_is(stage: Stage) -> None:
+    desk = await with_two_watches(stage)
+    large = b'{"x":"%s"}' % (b"x" * 100)
+    await deliver(desk, "watch-1", large, large)
+    assert await current(desk) == 2
+    assert await heirs_number(stage, desk) == 3
+
+
+async def test_a_connect_is_stored_in_the_end(stage: Stage) -> None:
+    desk = stage.desk()
+    await desk.call("state", WATCHES[0])
+    stage.store.fail_puts = 1
+    await desk.call("connect", WATCHES[0])
+    await desk.close()
+    assert (await stage.desk().call("state", WATCHES[0]))["connected"]
+
+
+async def test_large_messages_do_not_wait_for_their_expiry(stage: Stage) -> None:
+    stage.limits = DeskLimits(pace=0.0)
+    desk = await with_two_watches(stage)
+    await deliver(desk, "watch-1", b'{"x":"%s"}' % (b"x" * 2_000_000))
+    await desk.call("messages", {**WATCHES[0], "since": 1})
+    await desk._settle()
+    assert max(len(value) for value, _, _ in stage.store.records.values()) < 1000
