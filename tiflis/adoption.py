@@ -72,6 +72,7 @@ class Adoption:
     async def _take_loose(self, taken: Parcel, descriptors: list[int]) -> None:
         for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
             socket = self._make(luggage)
+            socket.steered = taken.kind == "steered"
             passport = luggage.passport
             if passport.role == "orphan":
                 self._hub.orphans.add(passport.tunnel_id, cast(Wire, socket))

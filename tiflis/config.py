@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from tiflis.limits import Limits
 
 EXIT_MISCONFIGURED = 2
+TOKEN_LENGTH = 16  # characters, the least for an operator's token
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
 DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
 
@@ -93,6 +94,15 @@ class Settings(Limits):
         default=True, description="hand a client's socket to the worker of its workstation"
     )
 
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="port of its own for /metrics; 0: none")
+    metrics_host: str = Field(default="127.0.0.1", description="address of that port")
+    metrics_token: SecretStr | None = Field(
+        default=None, description="who shows it (Authorization: Bearer) may read /metrics; absent: nobody"
+    )
+    status_token: SecretStr | None = Field(
+        default=None, description="who shows it may read /status; absent: nobody"
+    )
+
     takeover: bool = Field(
         default=False, description="take sockets and port over from the server that runs, then end it"
     )
@@ -121,11 +131,18 @@ class Settings(Limits):
         lower = value.strip().lower() if isinstance(value, str) else value
         return "warn" if lower == "warning" else lower
 
-    @field_validator("host")
+    @field_validator("host", "metrics_host")
     @classmethod
     def _host(cls, value: str) -> str:
         if not _HOST.fullmatch(value):
             raise ValueError("must be an address or a host name")
+        return value
+
+    @field_validator("metrics_token", "status_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
+            raise ValueError(f"needs at least {TOKEN_LENGTH} characters")
         return value
 
     @field_validator("trust_proxy", mode="before")
@@ -189,9 +206,12 @@ class Settings(Limits):
         return value
 
     def secrets(self) -> Iterator[str]:
-        """What must never appear in a log: the registration keys and the credentials of the bus."""
+        """What must never appear in a log: the registration keys, tokens and the bus's credentials."""
         for key in self.registration_keys:
             yield key.get_secret_value()
+        for token in (self.metrics_token, self.status_token):
+            if token is not None:
+                yield token.get_secret_value()
         for server in _split(self.nats_url.get_secret_value()) if self.nats_url else []:
             url = urlsplit(server)
             if credential := url.password or url.username:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-from tiflis import parcel
+from tiflis import metrics, parcel
 from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
 from tiflis.parcel import Luggage, Parcel
 from tiflis.protocol.close import CloseCode
@@ -187,6 +187,27 @@ class Handover:
     ) -> bool:
         """Whether the sockets are the other worker's now; if so our descriptors of them are closed."""
         began = time.monotonic()
+        outcome = await self._pass(kind, tunnel_id, pieces, descriptors, record, state, expected)
+        pause = time.monotonic() - began
+        metrics.count("handoff_sockets_total", kind, outcome, by=len(pieces))
+        if outcome == "refused":
+            return False
+        metrics.observe("handoff_pause_seconds", pause, kind)
+        self.report.pauses.append(pause)
+        close_all(descriptors)
+        return True
+
+    async def _pass(
+        self,
+        kind: str,
+        tunnel_id: str,
+        pieces: list[Luggage],
+        descriptors: list[int],
+        record: dict[str, object] | None,
+        state: bytes,
+        expected: list[tuple[str, int]] | None,
+    ) -> str:
+        """``taken``, ``refused``, or ``unknown``: one of the outcomes in the metrics."""
         body = parcel.encode(
             Parcel(parcel.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state, expected or [])
         )
@@ -194,17 +215,13 @@ class Handover:
             receipt = parcel.read_receipt(await self._client.send(body, descriptors))
         except HandoffFailed as problem:
             self.report.failed(len(pieces), str(problem))
-            if not problem.undecided:
-                return False
             # It may be using them; two readers of one socket would be worse than a closed one.
-        else:
-            if not receipt.taken:
-                self.report.failed(len(pieces), receipt.reason)
-                return False
-            self.report.handed += len(pieces)
-        self.report.pauses.append(time.monotonic() - began)
-        close_all(descriptors)
-        return True
+            return "unknown" if problem.undecided else "refused"
+        if not receipt.taken:
+            self.report.failed(len(pieces), receipt.reason)
+            return "refused"
+        self.report.handed += len(pieces)
+        return "taken"
 
     async def _take_back(self, pieces: list[Luggage], descriptors: list[int], wires: list[Wire]) -> None:
         """The other worker did not take them: go on here, with the same sessions and numbers."""

@@ -14,6 +14,7 @@ from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
 from tiflis.web.health import health_routes
 from tiflis.web.http import PatientHttp, SoundRequest, configure
+from tiflis.web.metrics_page import metrics_routes
 from tiflis.web.replies import Errors
 from tiflis.web.watch import WatchLimits, watch_routes
 
@@ -48,6 +49,7 @@ def build(settings: Settings) -> TiflisApp:
     limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
     app.blueprint(watch_routes(service, Addresses(settings).client, limits))
     app.blueprint(health_routes(service))
+    app.blueprint(metrics_routes(service.metrics, settings.metrics_token))
     app.blueprint(client_routes(settings.web_client_path))
     return app
 

@@ -7,12 +7,16 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from sanic import Sanic
+from sanic import Request, Sanic
+from sanic.response import BaseHTTPResponse
 
+from tiflis import metrics
 from tiflis.arbiter.main_link import MainLink
 from tiflis.config import Settings
+from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
 from tiflis.web.health import State
+from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
 from tiflis.worker import Worker
 
@@ -29,6 +33,7 @@ class Service:
         self._worker: Worker | None = None
         self._main: MainLink | None = None
         self._started_at = time.monotonic()
+        self._metrics = MetricsPort(settings.metrics_host, settings.metrics_port, self.metrics)
 
     def attach(self, app: Sanic[Any, Any]) -> None:
         """Register the listeners of the worker."""
@@ -36,6 +41,7 @@ class Service:
         app.after_server_start(self._serve)
         app.before_server_stop(self._leave)
         app.after_server_stop(self._stop)
+        app.register_middleware(_count_response, "response")
 
     async def _start(self, app: Sanic[Any, Any]) -> None:
         # What the main process has put into the environment since these settings were read.
@@ -52,6 +58,8 @@ class Service:
         assert self._worker is not None and self._main is not None
         self._worker.ready = True
         self._main.ready()
+        if self._settings.metrics_port:
+            await self._metrics.start()
         log.info("worker ready")
 
     async def _leave(self, app: Sanic[Any, Any]) -> None:
@@ -67,6 +75,7 @@ class Service:
         await worker.drain()
 
     async def _stop(self, app: Sanic[Any, Any]) -> None:
+        await self._metrics.close()
         if self._worker is not None:
             await self._worker.stop()
         if self._main is not None:
@@ -92,7 +101,13 @@ class Service:
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
+        metrics.count("watch_calls_total", operation)
         return await self._ready.hub.call(tunnel_id, operation, arguments, body)
+
+    # For the operator
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        return expose(await self._ready.metrics(), accept)
 
     # For health
 
@@ -112,6 +127,10 @@ class Service:
 
     def uptime(self) -> float:
         return time.monotonic() - self._started_at
+
+
+async def _count_response(_: Request, response: BaseHTTPResponse) -> None:
+    metrics.count("http_responses_total", "503" if response.status == 503 else f"{response.status // 100}xx")
 
 
 def _slot() -> str:

@@ -18,6 +18,8 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.watch_store import JetStreamWatchStore
 from tiflis.config import Settings
 from tiflis.handover import Report
+from tiflis.ledger import Ledger
+from tiflis.metrics import Values
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.claims import Claims
 from tiflis.relay.gate import Gate
@@ -31,6 +33,7 @@ from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
 from tiflis.relay.watch_queue import Bounds
 from tiflis.siblings import Siblings
+from tiflis.survey import Survey
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 
@@ -41,6 +44,7 @@ TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
+METRICS_SECONDS = 1.0  # for the other workers to tell their numbers
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
 
@@ -78,6 +82,7 @@ class Worker:
         await self._store.start()
         self._compose()
         self.presence.answer("status", self._own_status)
+        self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
         if self.siblings is not None:
             await self._join(self.siblings)
@@ -121,6 +126,17 @@ class Worker:
         if settings.run_dir is not None:
             self.siblings = Siblings(settings.run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
+        ledger = Ledger(settings.run_dir, self.id) if settings.run_dir else None
+        self.survey = Survey(
+            self.id,
+            self.hub,
+            self.sockets,
+            self.bus,
+            self.link,
+            self.directory,
+            lambda: self.ready,
+            ledger,
+        )
 
     def _table(self) -> Path | None:
         return self.settings.run_dir / "attempts" if self.settings.run_dir else None
@@ -172,6 +188,7 @@ class Worker:
         while True:
             await asyncio.sleep(pause)
             self.sockets.check(loop.time())
+            self.survey.values()  # written down, so that little is lost with a worker that is killed
             if loop.time() - tidied >= TIDY_SECONDS:
                 tidied = loop.time()
                 await self.upkeep.tidy()
@@ -206,6 +223,10 @@ class Worker:
         """Workers and tunnels everywhere, for the operator."""
         return {"workers": await self.presence.ask("status")}
 
+    async def metrics(self) -> Values:
+        """The numbers of all workers of this server, those that are gone included."""
+        return self.survey.total(await self.presence.ask("metrics", METRICS_SECONDS), self._siblings)
+
     # The end
 
     async def hand_over(self, successor: str) -> Report:
@@ -236,6 +257,7 @@ class Worker:
         await self._tasks.close()
         if self.siblings is not None:
             await self.siblings.close()
+        self.survey.stop()
         self.bus.close()
         await self.directory.close()
         await self.link.close()

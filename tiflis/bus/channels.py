@@ -57,6 +57,7 @@ class Bus:
         self._up_since = self._clock.time()
         self._turn = 0
         self._closed = False
+        self.bytes_in = self.bytes_out = 0  # of packets, since the worker started
         self.chunk_size = CHUNK_SIZE
         self.flight_limit = FLIGHT_ALL
         self._sid = link.subscribe(subjects.inbox(me), self._received)
@@ -113,6 +114,7 @@ class Bus:
     # -- receiving
 
     def _received(self, _subject: bytes, data: bytes) -> None:
+        self.bytes_in += len(data)
         header = data[: data[0]] if data else b""
         lane = self._by_header.get(header) or self._newcomer(header)
         if lane is None or self._closed:
@@ -187,6 +189,7 @@ class Bus:
 
     def packet(self, subject: bytes, parts: list[bytes | memoryview], size: int) -> None:
         """Publish; what is dropped is asked for again."""
+        self.bytes_out += size
         self._link.publish_parts(subject, size, parts)
 
     # -- sending

@@ -4,8 +4,10 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import NamedTuple, TypeVar
 
+from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.link import Link
@@ -137,7 +139,7 @@ class Store:
             headers = base64.b64decode(message.get("hdrs", ""))
             return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
 
-        return await self._persist(attempt, deadline)
+        return await self._persist(attempt, deadline, "read")
 
     async def write(self, key: str, value: bytes, revision: int, deadline: float) -> int:
         """Store if the key is at `revision` (0: not stored); returns the new one.
@@ -156,10 +158,23 @@ class Store:
                     raise WrongRevision from None
                 raise
 
-        return await self._persist(attempt, deadline)
+        return await self._persist(attempt, deadline, "write")
 
-    async def _persist(self, attempt: Callable[[float], Awaitable[T]], deadline: float) -> T:
+    async def _persist(self, attempt: Callable[[float], Awaitable[T]], deadline: float, what: str) -> T:
         """Try until it works or the deadline has passed."""
+        began, outcome = perf_counter(), "unavailable"
+        try:
+            result = await self._try(attempt, deadline)
+            outcome = "ok"
+            return result
+        except WrongRevision:
+            outcome = "conflict"
+            raise
+        finally:
+            metrics.count("directory_operations_total", what, outcome)
+            metrics.observe("directory_seconds", perf_counter() - began, what)
+
+    async def _try(self, attempt: Callable[[float], Awaitable[T]], deadline: float) -> T:
         loop = asyncio.get_running_loop()
         end, reason = loop.time() + deadline, "no time left"
         while (left := end - loop.time()) > 0:

@@ -1,7 +1,9 @@
 """A client's session: a phone, tablet or browser that has given its tunnel's key."""
 
-from typing import Protocol
+import logging
+from typing import ClassVar, Protocol
 
+from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
@@ -13,6 +15,8 @@ from tiflis.relay.keys import same_key
 from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
+
+log = logging.getLogger(__name__)
 
 
 class Attached(Protocol):
@@ -38,6 +42,7 @@ class Route(Protocol):
     """The way from a client to its tunnel's home: here or elsewhere."""
 
     tunnel_id: str
+    path: ClassVar[str]  # local or bus, for the metrics
 
     def attach(
         self, client: "ClientSession", request: bytes = b"", origin: tuple[str, int] | None = None
@@ -75,6 +80,7 @@ class ClientSession(BaseSession):
         "tunnel_id",
     )
     role = Role.CLIENT
+    kind = "client"
 
     def __init__(
         self, wire: Wire, limits: Limits, said: Connection, route: Route, entrance: Entrance
@@ -103,6 +109,7 @@ class ClientSession(BaseSession):
         """A wrong ``auth`` ends here: the workstation would tell all devices of it."""
         key, device = messages.read_auth(found.payload)
         if not (same_key(key, self.auth_key) and device == self.device_id):
+            metrics.count("auth_failures_total", "auth_message")
             self.wire.send(messages.auth_error(InvalidAuthKey()))
             return
         self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
@@ -111,6 +118,8 @@ class ClientSession(BaseSession):
         self.route.detach(self)
 
     def overflowed(self) -> None:
+        metrics.count("slow_consumers_total")
+        log.info("slow consumer cut off", extra=self.named())
         self.wire.cut_off(CloseCode.TRY_AGAIN_LATER, "Too slow")
 
     def check(self, now: float) -> None:
@@ -123,6 +132,10 @@ class ClientSession(BaseSession):
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
+
+    @property
+    def path(self) -> str:
+        return self.route.path
 
     def passport(self) -> Passport:
         return Passport(

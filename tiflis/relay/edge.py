@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from tiflis import metrics
 from tiflis.bus.channel import Channel, ChannelHandler
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
@@ -24,6 +25,8 @@ class Opener(Protocol):
 
 class Edge:
     """A route to a home elsewhere. Once closed it only keeps what its owner has to send another way."""
+
+    path: ClassVar[str] = "bus"
 
     def __init__(self, peer: str, tunnel_id: str, opener: Opener, closed: Callable[["Edge"], None]) -> None:
         self.peer, self.tunnel_id = peer, tunnel_id
@@ -58,6 +61,7 @@ class Edge:
         if self.open:
             self._channel.send(envelope.message(client.wire.number, request, text))
         elif self.adrift:
+            metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
         else:
             self.undelivered.append((client, request, text))
@@ -158,5 +162,6 @@ class Edge:
 
     def return_undelivered(self) -> None:
         undelivered, self.undelivered = self.undelivered, []
+        metrics.count("undelivered_total", by=len(undelivered))
         for client, request, _ in undelivered:
             client.send(messages.error(WorkstationOffline(), request))

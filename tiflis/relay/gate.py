@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tiflis import metrics
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited
 from tiflis.relay.claims import Claims
 from tiflis.relay.keys import Keyring
@@ -19,6 +20,7 @@ class Gate:
         self._look(address, None)
         if not self._keyring.registers(api_key):
             self._limiter.wrong(address, None)
+            metrics.count("auth_failures_total", "api_key")
             raise InvalidApiKey
         self._limiter.right(address, None)
 
@@ -33,6 +35,7 @@ class Gate:
         fitting = [key for key in auth_keys if self._claims.matches(record, key)]
         if not fitting:
             self._limiter.wrong(address, tunnel_id)
+            metrics.count("auth_failures_total", "auth_key")
             raise InvalidAuthKey
         self._limiter.right(address, tunnel_id)
         return fitting[0]
@@ -40,4 +43,5 @@ class Gate:
     def _look(self, address: str, tunnel_id: str | None) -> None:
         wait = self._limiter.look(address, tunnel_id)
         if wait:
+            metrics.count("auth_failures_total", "rate_limited")
             raise RateLimited(wait)

@@ -6,11 +6,11 @@ there is none, wherever a device first asked for the tunnel.
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from tiflis import __version__
+from tiflis import __version__, metrics
 from tiflis.bus.directory import Record
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
@@ -93,6 +93,7 @@ class HomeState(msgspec.Struct):
 class Home:
     """One tunnel's home. All methods run in the worker's event loop; none waits."""
 
+    path: ClassVar[str] = "local"
     desk: Desk  # the watches; given right after the home is made, for each needs the other
 
     def __init__(self, host: Host, record: Record) -> None:
@@ -213,6 +214,7 @@ class Home:
         self._grace = None
         for device_id, request, _ in self._waiting.leave():
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
+            metrics.count("undelivered_total")
         for attached in self.roster.everyone():
             if attached.connected and not attached.told_offline:
                 attached.tell(False)
@@ -315,6 +317,7 @@ class Home:
                 self._requests.note(client.device_id, known, self._host.now())
             workstation.wire.send(text)
         elif not self._wait(client.device_id, request, text):
+            metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:

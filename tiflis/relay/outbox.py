@@ -83,6 +83,7 @@ class Outbox:
         "_recent",
         "_relieved",
         "blocked",
+        "frames",
         "pong_bytes",
         "pressed",
         "transport",
@@ -102,6 +103,7 @@ class Outbox:
         self._recent: deque[bytes | memoryview] = deque()  # what the transport may not have sent yet
         self.blocked = False  # the transport has had enough
         self.pressed = False  # more than PRESSURE_HIGH waits
+        self.frames = 0  # queued since somebody last counted them
         self.waiting = 0  # bytes that the transport has not been given
         self.pong_bytes = 0
         self.written = 0  # bytes that the transport has been given in all
@@ -109,6 +111,7 @@ class Outbox:
     def put(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
         """Queue one message."""
         size = len(payload)
+        self.frames += 1
         if not self._marked:
             self._marked = True
             self._cork.mark(self)
@@ -132,6 +135,7 @@ class Outbox:
         if self._pongs is None:
             self._pongs = deque()
         self._pongs.append((opcode == Opcode.TEXT, frames.frame(opcode, payload)))
+        self.frames += 1
         self.pong_bytes += len(payload) + 2
 
     def flush(self) -> None:

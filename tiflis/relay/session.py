@@ -20,6 +20,7 @@ class BaseSession:
 
     __slots__ = ("limits", "wire")
     role: ClassVar[Role]
+    kind: ClassVar[str] = "none"  # as the metrics name the role
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
         self.wire, self.limits = wire, limits
@@ -44,6 +45,10 @@ class BaseSession:
                 self.wire.send_pong(messages.pong(found.timestamp))
         else:
             raise InvalidPayload(self.refusal(), {"type": "not allowed here"})
+
+    @property
+    def path(self) -> str:
+        return "local"
 
     def refusal(self) -> str:
         return "This type of message may not be sent here"

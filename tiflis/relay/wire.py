@@ -1,7 +1,7 @@
 """What the relay needs of a socket, whichever process or transport carries it."""
 
 from enum import IntFlag
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from tiflis.relay.passport import Passport
 
@@ -53,6 +53,11 @@ class Session(Protocol):
     """What a socket's messages mean; it is exchanged when the socket takes a role."""
 
     wire: Wire
+    kind: ClassVar[str]  # one of ``metrics.ROLES``
+
+    @property
+    def path(self) -> str:
+        """How what comes from the socket reaches its receivers: one of ``metrics.PATHS``."""
 
     def passport(self) -> Passport | None:
         """What another process has to know to go on; None while that is just being decided."""

@@ -17,6 +17,7 @@ class WorkstationSession(BaseSession):
 
     __slots__ = ("_orphans", "auth_key", "home")
     role = Role.WORKSTATION
+    kind = "workstation"
 
     def __init__(self, wire: Wire, limits: Limits, home: Home, auth_key: str, orphans: Orphans) -> None:
         """``auth_key``: what the workstation wants to hear from its devices."""

@@ -9,8 +9,10 @@ import logging
 import os
 import socket as sockets
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.protocol.close import close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TIMED = 63  # of the frames of a socket every 64th has its burst timed
 STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
 
 
@@ -44,12 +47,16 @@ class Socket(asyncio.Protocol):
         "_reader",
         "_transport",
         "address",
+        "bytes_in",
+        "bytes_told",
         "close_by",
         "connection_id",
+        "frames_in",
         "heard",
         "number",
         "opened",
         "session",
+        "steered",
     )
 
     def __init__(
@@ -77,6 +84,9 @@ class Socket(asyncio.Protocol):
         self.opened = self.heard = clock()
         self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
         self.session: Session = cast("Session", None)
+        self.steered = False  # it was accepted by another worker
+        self.frames_in = self.bytes_in = 0
+        self.bytes_told = 0  # of the bytes written those that have been counted
 
     # What the transport calls
 
@@ -91,10 +101,14 @@ class Socket(asyncio.Protocol):
             self._early += data
             return
         self.heard = self._clock()
+        began = 0.0 if self.frames_in & TIMED else perf_counter()
         cork = self._cork
         cork.depth += 1
         try:
-            for opcode, payload in self._reader.feed(data):
+            events = self._reader.feed(data)
+            self.bytes_in += len(data)
+            self.frames_in += len(events)
+            for opcode, payload in events:
                 if self.close_by and opcode != Opcode.CLOSE:
                     continue
                 try:
@@ -110,6 +124,8 @@ class Socket(asyncio.Protocol):
             cork.depth -= 1
             if cork.dirty and not cork.depth:
                 cork.flush()
+        if began and events:
+            metrics.observe("relay_seconds", perf_counter() - began, self.path)
         if self._outbox.pressed or self._outbox.pong_bytes:
             self._press()
 
@@ -156,6 +172,12 @@ class Socket(asyncio.Protocol):
         outbox.put(text)
         if outbox.pressed:
             self._press()
+
+    @property
+    def path(self) -> str:
+        """How what is read here reaches its receivers: one of ``metrics.PATHS``."""
+        path = self.session.path
+        return "steered" if self.steered and path == "local" else path
 
     def send_pong(self, text: bytes) -> None:
         if not self.close_by:
@@ -232,6 +254,7 @@ class Socket(asyncio.Protocol):
                 "protocol error",
                 extra={"connection": self.connection_id, "code": int(failure.code), "reason": failure.reason},
             )
+            metrics.count("protocol_errors_total", str(int(failure.code)))
             self._finish(failure.code, failure.reason, self._limits.close_timeout)
             self._end()
 
@@ -299,6 +322,7 @@ class Socket(asyncio.Protocol):
             "ending": self._ending,
             "silent": now - self.heard,
             "age": now - self.opened,
+            "steered": self.steered,
         }
 
     def _left(self) -> None:
@@ -316,6 +340,7 @@ class Socket(asyncio.Protocol):
         self.heard, self.opened = now - state["silent"], now - state["age"]
         self.close_by = now + state["closing"] if state["closing"] else 0.0
         self._ending = state["ending"]
+        self.steered = self.steered or bool(state.get("steered"))
         self._paused, self._early = Pause.HANDOVER, bytearray(state["early"])
         sock = sockets.socket(fileno=descriptor)
         sock.setblocking(False)
@@ -339,6 +364,24 @@ class Socket(asyncio.Protocol):
         elif not self._paused & ~Pause.PONGS:
             self.session.check(now)
         self._outbox.settle()
+
+    def taken_out(self) -> tuple[int, int, int, int]:
+        """Frames and bytes read, frames and bytes written, each since the last time they were asked for."""
+        outbox = self._outbox
+        told, self.bytes_told = self.bytes_told, outbox.written
+        taken = (self.frames_in, self.bytes_in, outbox.frames, outbox.written - told)
+        self.frames_in = self.bytes_in = outbox.frames = 0
+        return taken
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a transport: not before an adopted socket has got its own."""
+        return hasattr(self, "_outbox")
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+        return self._outbox.unsent()
 
     def too_slow(self, now: float) -> bool:
         """Whether this peer has taken nothing for too long (protocol, section 6)."""

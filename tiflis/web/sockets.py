@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable
 
+from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.relay.outbox import Cork
 from tiflis.web.socket import Socket
@@ -30,6 +31,10 @@ class Sockets:
         self.open[number] = socket
         return socket
 
+    def opened(self) -> None:
+        """One of them has just been accepted."""
+        metrics.count("sockets_opened_total")
+
     def forget(self, socket: Socket) -> None:
         """It never came to life."""
         self.open.pop(socket.number, None)
@@ -37,9 +42,35 @@ class Sockets:
     def _gone(self, socket: Socket) -> None:
         if self.open.get(socket.number) is socket:
             del self.open[socket.number]
+        _count(socket)
         log.debug("socket closed", extra={"connection": socket.connection_id})
 
     def check(self, now: float) -> None:
         """Look at every socket; call it every few seconds."""
-        for socket in list(self.open.values()):
+        for socket in self._running():
             socket.check(now)
+
+    def count(self) -> None:
+        """Have what the sockets have counted since the last time in the metrics."""
+        for socket in self._running():
+            _count(socket)
+
+    def unsent(self) -> int:
+        """Bytes that peers have not taken yet."""
+        return sum(socket.unsent for socket in self._running())
+
+    def _running(self) -> list[Socket]:
+        """All but those that are just being adopted."""
+        return [socket for socket in self.open.values() if socket.running]
+
+
+def _count(socket: Socket) -> None:
+    """A socket's numbers go to whoever it is, and however it is reached, now."""
+    frames_in, bytes_in, frames_out, bytes_out = socket.taken_out()
+    if not (bytes_in or bytes_out):
+        return
+    who = (socket.session.kind, socket.path)
+    metrics.count("frames_total", *who, "in", by=frames_in)
+    metrics.count("bytes_total", *who, "in", by=bytes_in)
+    metrics.count("frames_total", *who, "out", by=frames_out)
+    metrics.count("bytes_total", *who, "out", by=bytes_out)

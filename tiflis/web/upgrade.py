@@ -83,6 +83,7 @@ class Endpoint:
         transport.write(_accepted(key))
         transport.set_protocol(socket)
         socket.connection_made(transport)
+        self._sockets.opened()
         log.debug("socket opened", extra={"connection": socket.connection_id, "address": socket.address})
         if early:
             socket.data_received(early)
