@@ -47,7 +47,7 @@ class Run:
         self.notes: list[str] = []
         self._servers: list[Server] = []
 
-    def size(self, full: float, small: float) -> Any:
+    def size(self, full: Any, small: Any) -> Any:
         """The one or the other, by how large this run is."""
         return small if self.small else full
 

@@ -1,0 +1,193 @@
+"""F11 to F18: slow and half-dead peers, and many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import time
+
+from tests.bench import accounting
+from tests.faults.load import Load, connect, register
+from tests.faults.processes import PATIENCE, closed_of
+from tests.faults.restarts import MIB
+from tests.faults.run import Run, resident, scenario
+from tests.harness import Server, eventually
+from tests.rawsocket import RawSocket, message
+
+PING = message({"type": "ping", "timestamp": 1})
+LARGE = 50 * MIB - 4096
+AT_ONCE = 500
+
+
+@scenario("F11", "one of 10 clients stops reading while 10 messages of 50 MiB come", 200, in_tests=True)
+async def one_stops_reading(run: Run) -> None:
+    size = LARGE if not run.small else 20 * MIB
+    with run.server(workers=2) as server:
+        async with Load(server, seed=run.seed, tunnels=1, clients=10, rate=20, largest=0) as load:
+            stuck = load.devices(next(iter(load.tunnel_ids())))[0]
+            load.start()
+            await asyncio.sleep(1)
+            before, peak = resident(server), 0
+            stuck.silent = True
+            stuck.socket.transport.pause_reading()
+            for _ in range(10):
+                frame = large_for(stuck.name, size)
+                load.workstations[0].socket.transport.write(frame)
+                peak = max(peak, resident(server))
+                await asyncio.sleep(0.3)
+                await load.workstations[0].socket.room()
+                peak = max(peak, resident(server))
+            await asyncio.sleep(run.size(12, 12))
+            peak = max(peak, resident(server))
+            stuck.socket.transport.resume_reading()
+            await eventually(lambda: stuck.closed, PATIENCE, "the stuck one is closed")
+            others = [end for end in load.ends if end is not stuck]
+            load.ledger.flows = {
+                name: flow for name, flow in load.ledger.flows.items() if not name.endswith(stuck.name)
+            }
+            await load.finish()
+            run.most("its close code off 1013", float(abs(stuck.closed[0] - 1013)), 0)
+            run.most("others closed", sum(len(end.closed) for end in others), 0)
+            run.most("memory grown at most", (peak - before) / MIB, 128, " MiB")
+            run.most("lost by others", load.ledger.lost(), 0)
+            run.most("reordered", load.ledger.reordered(), 0)
+            run.most("longest way of others, p99", load.ledger.longest(0.99), 0.05 + load.lag, " s")
+            run.note(f"own lag {load.lag:.3f} s")
+
+
+def large_for(device: str, size: int) -> bytes:
+    text = json.dumps({"type": "big", "pad": "b" * size})
+    return message({"type": "forward.to_device", "device_id": device, "payload": text})
+
+
+@scenario("F12", "half-open connections: nothing comes or goes any more", 120)
+async def half_open(run: Run) -> None:
+    """A peer that neither reads nor writes any more, as behind a dead network."""
+    with run.server(workers=2) as server:
+        async with Load(server, seed=run.seed, tunnels=3, clients=3) as load:
+            load.start()
+            await asyncio.sleep(1)
+            dead = load.ends[:4]
+            descriptors = open_files(server)
+            for end in dead:
+                end.silent = True
+                end.socket.transport.pause_reading()
+            began = time.monotonic()
+            ports = [end.socket.transport.get_extra_info("sockname")[1] for end in dead]
+            await eventually(
+                lambda: all(server.worker_at(port) is None for port in ports), 60, "the dead are dropped"
+            )
+            took = time.monotonic() - began
+            run.most("dead after", took, 26, " s")  # 20 s, and 5 s for their close frame
+            run.most("descriptors left", open_files(server) - (descriptors - len(dead)), 0)
+            run.most("others closed", sum(len(end.closed) for end in load.ends if end not in dead), 0)
+
+
+def open_files(server: Server) -> int:
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.worker_pids().values())
+
+
+@scenario("F15", "a worker's descriptors exhausted", 120, in_tests=True)
+async def no_descriptors(run: Run) -> None:
+    with run.server(workers=1) as server:
+        async with Load(server, seed=run.seed, tunnels=4, clients=3) as load:
+            load.start()
+            await asyncio.sleep(0.5)
+            worker = next(iter(server.worker_pids().values()))
+            limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+            used = open_files(server)
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 3, limits[1]))
+            refused = await opened(server, 20)
+            before = accounting.read([worker])
+            await asyncio.sleep(2)
+            busy = accounting.read([worker]) - before
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
+            for socket in refused:
+                socket.close()
+            began = time.monotonic()
+            await eventually(lambda: server.status("/healthz") == 200, PATIENCE, "serves again")
+            await load.finish()
+            run.most("serves again after", time.monotonic() - began, 1 + load.lag, " s")
+            run.most("processor share while refusing", busy.cpu / busy.at, 0.6)
+            run.most("sockets closed", closed_of(load, load.tunnel_ids()), 0)
+            run.faithful(load.ledger)
+
+
+async def opened(server: Server, count: int) -> list[RawSocket]:
+    """As many sockets as can be had of so many."""
+    tries = (RawSocket.open("127.0.0.1", server.port, deadline=2) for _ in range(count))
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    return [socket for socket in found if isinstance(socket, RawSocket)]
+
+
+@scenario("F16", "10,000 idle sockets that only ping", 900)
+async def idle(run: Run) -> None:
+    count, seconds = run.size(9_900, 500), run.size(600, 10)
+    with run.server(workers=2) as server:
+        before = resident(server)
+        tunnels = count // 100
+        async with Load(server, seed=run.seed, tunnels=tunnels, clients=99, rate=1) as load:
+            end = time.monotonic() + seconds
+            each = (resident(server) - before) / len(load.ends) / 1024
+            used = accounting.read(server.processes())
+            while time.monotonic() < end:
+                began = time.monotonic()
+                for number, one in enumerate(load.ends):
+                    one.socket.transport.write(PING)
+                    if number % 100 == 99:
+                        await asyncio.sleep(5 / (len(load.ends) / 100) / 1.2)
+                await asyncio.sleep(max(0.0, 5 - (time.monotonic() - began)))
+            used = accounting.read(server.processes()) - used
+            run.most("dropped", closed_of(load, load.tunnel_ids()), 0)
+            run.most("memory each", each, 16, " KiB")
+            run.note(f"processor {used.cpu / used.at:.1%} of a core with a ping every 5 s each")
+
+
+@scenario("F17", "5,000 sockets at once", 120)
+async def all_at_once(run: Run) -> None:
+    count = run.size(5_000, 500)
+    with run.server(workers=2) as server:
+        waits: list[float] = []
+
+        async def one() -> RawSocket:
+            began = time.monotonic()
+            socket = await RawSocket.open("127.0.0.1", server.port, deadline=30)
+            waits.append(time.monotonic() - began)
+            return socket
+
+        found = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
+        failed = sum(not isinstance(socket, RawSocket) for socket in found)
+        run.most("failed", failed, 0)
+        run.most("p99", sorted(waits)[int(len(waits) * 0.99)], 2, " s")
+        for socket in found:
+            if isinstance(socket, RawSocket):
+                socket.close()
+
+
+@scenario("F18", "10,000 sockets come back after a full restart", 300)
+async def all_come_back(run: Run) -> None:
+    tunnels, clients = run.size(100, 10), run.size(97, 9)
+    with run.server(workers=2) as server:
+        async with Load(server, seed=run.seed, tunnels=tunnels, clients=clients) as load:
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            began, room = time.monotonic(), asyncio.Semaphore(AT_ONCE)
+
+            async def again(tunnel: str, name: str) -> None:
+                async with room:
+                    socket = await RawSocket.open("127.0.0.1", server.port, deadline=60)
+                if name == "ws":
+                    assert await register(socket, tunnel, 60) == tunnel
+                else:
+                    await connect(socket, tunnel, name, again=True, deadline=60)
+
+            ends = list(load.ends)
+            run.dice.shuffle(ends)
+            back = await asyncio.gather(
+                *(again(one.tunnel, one.name) for one in ends), return_exceptions=True
+            )
+            run.most("not back", sum(result is not None for result in back), 0)
+            run.most("all back after", time.monotonic() - began, 5, " s")
+            run.note(f"{len(ends)} sockets")
