@@ -69,6 +69,7 @@ class Limits(BaseSettings):
 
     # Output of a socket
     backlog_limit: Size = size(64 * MIB, "unsent output of one client, closed with 1013 above (6)")
+    backlog_patience: Seconds = seconds(0.5, "above it for so long, its workstation unread meanwhile (6)")
     stall_bytes: Size = size(MIB, "unsent output above which a client has to make progress (6)")
     stall_timeout: Seconds = seconds(10, "no progress above it for so long: closed with 1013 (6)")
     workstation_high: Size = size(8 * MIB, "unsent output above which its clients are not read (6)")

@@ -51,6 +51,9 @@ class Route(Protocol):
         client comes from which the home knows already."""
 
     def detach(self, client: "ClientSession") -> None: ...
+    def press(self, client: "ClientSession", high: bool) -> None:
+        """Too much waits for the client, or less again."""
+
     def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
         """A message for the workstation; ``request`` is its raw id, for an error or an answer."""
 
@@ -116,6 +119,9 @@ class ClientSession(BaseSession):
 
     def lost(self) -> None:
         self.route.detach(self)
+
+    def crowded(self, high: bool) -> None:
+        self.route.press(self, high)
 
     def overflowed(self) -> None:
         metrics.count("slow_consumers_total")

@@ -35,6 +35,7 @@ class Edge:
         self.undelivered: list[tuple[ClientSession, bytes, bytes]] = []
         self.adrift = False  # closed, and no other way has been found within the grace
         self.open = True
+        self._pressing: set[ClientSession] = set()
         self._closed = closed
         self._last_call = 0
         self._moved: asyncio.Future[bool] | None = None
@@ -53,7 +54,15 @@ class Edge:
             self._channel.send(envelope.attach(Arrival(number, flags, request, client.device_id, origin)))
             client.hold(not self._channel.writable)
 
+    def press(self, client: ClientSession, high: bool) -> None:
+        """Too much waits for a client: for a moment nothing is taken from the home."""
+        (self._pressing.add if high else self._pressing.discard)(client)
+        if self.open:
+            (self._channel.hold if self._pressing else self._channel.resume)()
+
     def detach(self, client: ClientSession) -> None:
+        if client in self._pressing:
+            self.press(client, False)
         if self.clients.pop(client.wire.number, None) is not None and self.open:
             self._channel.send(envelope.numbered(envelope.DETACH, client.wire.number))
 

@@ -111,7 +111,7 @@ class Home:
         self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
         self._held = False
-        self._pressing: set[Neighbour] = set()  # neighbours that take too little
+        self._pressing: set[Neighbour | ClientSession] = set()  # who takes too little
         self._expected: set[tuple[str, int]] = set()
         self._travelling: set[str] = set()  # devices that were connected where the tunnel was before
         self._greet_expected = False
@@ -272,6 +272,7 @@ class Home:
     def detach(self, client: ClientSession) -> None:
         """A client of this worker has gone."""
         self.here.discard(client)
+        self.press(client, False)
         self.leave(client)
 
     def step_out(self, origin: tuple[str, int], client: Attached) -> Absent:
@@ -359,9 +360,9 @@ class Home:
         self.neighbours.discard(neighbour)
         self.press(neighbour, False)
 
-    def press(self, neighbour: Neighbour, high: bool) -> None:
-        """The way to a neighbour is full, or free again: read the workstation accordingly."""
-        (self._pressing.add if high else self._pressing.discard)(neighbour)
+    def press(self, who: Neighbour | ClientSession, high: bool) -> None:
+        """The way to a neighbour or client is full, or free again: read the workstation accordingly."""
+        (self._pressing.add if high else self._pressing.discard)(who)
         if self.workstation is not None:
             wire = self.workstation.wire
             (wire.pause if self._pressing else wire.resume)(Pause.PRESSURE)

@@ -67,6 +67,9 @@ class BaseSession:
     def pressed(self, high: bool) -> None:
         """Nobody else's messages go to this socket."""
 
+    def crowded(self, high: bool) -> None:
+        """Nobody else's messages go to this socket."""
+
     def overflowed(self) -> None:
         """Nobody else's messages go to this socket."""
 

@@ -69,8 +69,11 @@ class Session(Protocol):
     def pressed(self, high: bool) -> None:
         """The socket's unsent output has risen above, or fallen below, its mark."""
 
+    def crowded(self, high: bool) -> None:
+        """More output waits than may wait for long, or less again: have senders wait if that can be."""
+
     def overflowed(self) -> None:
-        """More output waits than any peer may let wait."""
+        """Too much output has waited for too long."""
 
     def check(self, now: float) -> None:
         """A regular look: close or probe the socket if it has been silent for too long."""

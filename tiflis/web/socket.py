@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIMED = 63  # of the frames of a socket every 64th has its burst timed
+CROWD_LOOK = 0.02  # seconds between two looks at output above its limit
 STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
 
 
@@ -34,6 +35,7 @@ class Socket(asyncio.Protocol):
     __slots__ = (
         "_clock",
         "_cork",
+        "_crowded_at",
         "_early",
         "_ending",
         "_gone",
@@ -80,6 +82,7 @@ class Socket(asyncio.Protocol):
         self._lost = False  # the session has heard that nothing gets through any more
         self._paused = Pause(0)
         self._pressed = False
+        self._crowded_at = 0.0  # since when more waits than may wait; 0 while less does
         self._progress = (0, 0.0)  # bytes sent, and since when no more
         self.opened = self.heard = clock()
         self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
@@ -288,7 +291,22 @@ class Socket(asyncio.Protocol):
         if outbox.pressed and not self._pressed:
             self._pressed = True
             self.session.pressed(True)
-        if outbox.waiting > self._limits.backlog_limit:
+        if outbox.waiting > self._limits.backlog_limit and not self._crowded_at:
+            self._crowded_at = self._clock()
+            self.session.crowded(True)
+            self._see_crowd()
+
+    def _see_crowd(self) -> None:
+        """A peer that reads well may let much wait for a moment, as after two big messages; not for long."""
+        waiting, limit = self._outbox.waiting, self._limits.backlog_limit
+        patient = self._clock() - self._crowded_at < self._limits.backlog_patience
+        if self.close_by or self._leaving is not None or waiting <= limit:
+            self._crowded_at = 0.0
+            self.session.crowded(False)
+        elif patient and waiting <= 2 * limit:
+            asyncio.get_running_loop().call_later(CROWD_LOOK, self._see_crowd)
+        else:
+            self._crowded_at = 0.0
             self.session.overflowed()
 
     # Leaving for another process
