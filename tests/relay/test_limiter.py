@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tiflis.relay.limiter import BUSY_WAIT, Limiter
+from tiflis.relay.limiter import Limiter
 
 ATTACKER, OWNER, TUNNEL = "192.0.2.66", "198.51.100.1", "aTunnel"
 
@@ -140,7 +140,7 @@ ATTACK = """
 import sys, time
 from pathlib import Path
 from tiflis.relay.limiter import Limiter
-limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None)
+limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None, patience=10)
 print("ready", flush=True)
 sys.stdin.readline()
 looked = 0
@@ -195,24 +195,38 @@ def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
 def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
     limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
     with process(HOLD, tmp_path / "looks") as holder:
-        assert limiter.look(OWNER, TUNNEL) == BUSY_WAIT
+        assert limiter.look(OWNER, TUNNEL) == 0.0
         holder.kill()
         holder.wait(timeout=10)
         assert limiter.look(OWNER, TUNNEL) == 0.0
     limiter.close()
 
 
-def test_a_stopped_worker_with_the_lock_costs_a_moment_and_no_look(tmp_path: Path) -> None:
-    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
+def test_while_a_stopped_worker_has_the_lock_each_counts_for_itself(tmp_path: Path) -> None:
+    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None, patience=0.01)
     with process(HOLD, tmp_path / "looks") as holder:
         os.kill(holder.pid, signal.SIGSTOP)
         start = time.monotonic()
-        assert limiter.look(OWNER, TUNNEL) == BUSY_WAIT
+        assert limiter.look(OWNER, TUNNEL) == 0.0
         limiter.right(OWNER, TUNNEL)
         limiter.heard(b"x" * 30)
         assert time.monotonic() - start < 1.0
-    assert limiter.look(OWNER, TUNNEL) == 0.0
+        wrong(limiter, ATTACKER, TUNNEL, 10)
+        assert limiter.look(ATTACKER, TUNNEL) > 0.0
+        assert limiter.look(OWNER, TUNNEL) == 0.0
     limiter.close()
+
+
+def test_a_right_key_is_given_back_once_the_lock_can_be_had(tmp_path: Path) -> None:
+    path = tmp_path / "looks"
+    limiter = Limiter(path, time.monotonic, lambda _: None, patience=0.001)
+    other = Limiter(path, time.monotonic, lambda _: None)
+    for _ in range(20):
+        assert limiter.look(OWNER, TUNNEL) == 0.0
+        with other._table.locked():
+            limiter.right(OWNER, TUNNEL)
+    limiter.close()
+    other.close()
 
 
 def test_the_counters_outlive_the_worker(tmp_path: Path, clock: Clock) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 MAGIC = b"tiflook1"
 ID_SIZE = 16
 NEIGHBOURS = 8  # entries among which an id finds its place
-LOCK_PATIENCE = 0.05  # s; the lock is held for microseconds, so a longer wait means a stopped worker
+LOCK_PATIENCE = 0.05  # s; it is held for microseconds: a longer wait means that its holder does not run
 OPEN_PATIENCE = 5.0  # s; a worker that starts can wait for a stopped one to go on
 LOCK_PAUSE = 0.0005  # s between two tries
 _HEADER = struct.Struct(
@@ -92,11 +92,19 @@ class LookTable:
     All methods are to be called within ``locked()``.
     """
 
-    def __init__(self, path: Path | None, pair_limit: int, tunnel_limit: int, buckets: int = 4096) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        pair_limit: int,
+        tunnel_limit: int,
+        buckets: int = 4096,
+        patience: float = LOCK_PATIENCE,
+    ) -> None:
         """Opens or makes the file; without a path the counters are this process's own.
 
         The file's name says its size, so that workers with other limits use another one.
         """
+        self._patience = patience
         hearsay = _HEADER.size
         sizes = [(buckets, pair_limit), (max(1, buckets // 8), tunnel_limit), (buckets, 1)]
         offsets = [hearsay + HEARSAY_KEPT * _HEARSAY_SIZE]
@@ -120,12 +128,12 @@ class LookTable:
         self._salt, self.host = salt, host
 
     @contextmanager
-    def locked(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+    def locked(self, patience: float | None = None) -> Iterator[None]:
         """Alone among this host's workers; raises Busy. The kernel frees the lock of a worker that died."""
         if self._file < 0:
             yield
             return
-        give_up = time.monotonic() + patience
+        give_up = time.monotonic() + (self._patience if patience is None else patience)
         while not self._try_lock():
             if time.monotonic() > give_up:
                 raise Busy
