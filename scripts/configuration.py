@@ -10,7 +10,7 @@ from tiflis.config import Settings
 from tiflis.limits import KIB, MIB, Limits
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
-INTERNAL = {"run_dir", "instance"}  # set by the main process for its workers
+INTERNAL = {"run_dir", "instance", "workers"}  # set by the main process for its workers
 INTRODUCTION = """\
 # Configuration
 

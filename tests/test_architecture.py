@@ -10,7 +10,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "tiflis"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LINE_LIMIT = 300
 # Longer ones, which hold one noun all the same, each with its own limit.
-LONG = {"relay/home.py": 500, "relay/hub.py": 400, "relay/watch_roll.py": 330, "web/socket.py": 330}
+LONG = {
+    "relay/home.py": 500,
+    "relay/hub.py": 400,
+    "relay/watch_roll.py": 330,
+    "web/socket.py": 420,
+    "arbiter/lifecycle.py": 350,
+}
 
 # What each room may import, besides itself. A room is a folder or a file of the package.
 BASE = {"__init__", "limits", "redaction", "config", "logs", "metrics"}
@@ -114,7 +120,7 @@ def test_only_the_settings_read_the_environment() -> None:
         and node.attr in ("environ", "getenv")
         and room(path) not in ("arbiter", "demo")
     }
-    assert readers <= {"config.py", "service.py"}
+    assert readers <= {"config.py", "service.py", "commands/takeover.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -114,6 +114,9 @@ class Settings(Limits):
     instance: str | None = Field(
         default=None, validation_alias="TIFLIS_INSTANCE", description="name of the running server"
     )
+    workers: int = Field(
+        default=1, ge=1, validation_alias="TIFLIS_WORKERS", description="how many the running server has"
+    )
 
     @field_validator("registration_keys", mode="before")
     @classmethod

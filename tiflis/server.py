@@ -16,6 +16,7 @@ from tiflis.web.health import health_routes
 from tiflis.web.http import PatientHttp, SoundRequest, configure
 from tiflis.web.metrics_page import metrics_routes
 from tiflis.web.replies import Errors
+from tiflis.web.status_page import status_routes
 from tiflis.web.watch import WatchLimits, watch_routes
 
 BACKLOG = 4096  # connections that may wait to be accepted: thousands come back at once after an outage
@@ -49,6 +50,7 @@ def build(settings: Settings) -> TiflisApp:
     limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
     app.blueprint(watch_routes(service, Addresses(settings).client, limits))
     app.blueprint(health_routes(service))
+    app.blueprint(status_routes(service.status, settings.status_token))
     app.blueprint(metrics_routes(service.metrics, settings.metrics_token))
     app.blueprint(client_routes(settings.web_client_path))
     return app

@@ -10,12 +10,12 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 
-from tiflis import metrics
+from tiflis import __version__, metrics
 from tiflis.arbiter.main_link import MainLink
 from tiflis.config import Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
-from tiflis.web.health import State
+from tiflis.web.health import State, judge
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
 from tiflis.worker import Worker
@@ -49,7 +49,7 @@ class Service:
         assert run.run_dir is not None and run.instance is not None
         urls = run.nats_url.get_secret_value() if run.nats_url else (run.run_dir / BUS_URL_FILE).read_text()
         slot = _slot()
-        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, app.state.workers or 1)
+        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, run.workers)
         await worker.start()
         self._main = MainLink(run.run_dir, slot, worker.id, worker.worker_gone, worker.status)
         await self._main.start()
@@ -108,6 +108,25 @@ class Service:
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         return expose(await self._ready.metrics(), accept)
+
+    async def status(self) -> dict[str, Any]:
+        """Everything that an operator may want to know, flat enough for a page."""
+        worker = self._ready
+        told = await worker.status()
+        workers = [dict(row) for row in told["workers"]]
+        tunnels = [tunnel for row in workers for tunnel in row.pop("tunnels", [])]
+        workstations, clients = worker.counts()
+        return {
+            "status": judge(self),
+            "why": ", ".join(self.degraded()),
+            "version": __version__,
+            "instance": worker.instance,
+            "workstations": workstations,
+            "clients": clients,
+            **{f"handoffs_{name}": value for name, value in told["handoffs"].items()},
+            "workers": workers,
+            "tunnels": tunnels,
+        }
 
     # For health
 

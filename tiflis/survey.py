@@ -53,6 +53,20 @@ class LagMeter:
         self._timer.cancel()
 
 
+def handoffs(values: Values) -> dict[str, object]:
+    """What became of sockets that were to go to another worker, for the operator."""
+    told: dict[str, object] = {}
+    for outcome in metrics.CATALOGUE["handoff_sockets_total"].labels["outcome"]:
+        rows = values.get("handoff_sockets_total", {}).items()
+        told[outcome] = int(sum(numbers[0] for labels, numbers in rows if labels.endswith(f",{outcome}")))
+    pauses = [numbers for numbers in values.get("handoff_pause_seconds", {}).values()]
+    groups = sum(sum(numbers[:-1]) for numbers in pauses)
+    told["pause_mean_ms"] = (
+        round(sum(numbers[-1] for numbers in pauses) / groups * 1000, 1) if groups else 0.0
+    )
+    return told
+
+
 class Survey:
     """Puts one worker's numbers together."""
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tiflis import logs
+from tiflis import __version__, logs
 from tiflis.bus import subjects
 from tiflis.bus.channels import Bus
 from tiflis.bus.directory import Directory
@@ -33,7 +33,7 @@ from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
 from tiflis.relay.watch_queue import Bounds
 from tiflis.siblings import Siblings
-from tiflis.survey import Survey
+from tiflis.survey import Survey, handoffs
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 
@@ -212,8 +212,12 @@ class Worker:
     def _own_status(self) -> dict[str, Any]:
         return {
             "worker": self.id,
+            "version": __version__,
             "uptime": int(time.monotonic() - self.started_at),
             "ready": self.ready,
+            "bus": self.link.up and self.directory.ready,
+            "lag_ms": round(self.survey.lag.worst() * 1000, 1),
+            "memory_mib": self.survey.memory() // 2**20,
             "sockets": len(self.sockets.open),
             **self.upkeep.counts(),
             "tunnels": self.upkeep.tunnels(),
@@ -221,7 +225,8 @@ class Worker:
 
     async def status(self) -> dict[str, Any]:
         """Workers and tunnels everywhere, for the operator."""
-        return {"workers": await self.presence.ask("status")}
+        workers = sorted(await self.presence.ask("status"), key=lambda told: str(told.get("worker")))
+        return {"workers": workers, "handoffs": handoffs(await self.metrics())}
 
     async def metrics(self) -> Values:
         """The numbers of all workers of this server, those that are gone included."""
@@ -251,7 +256,7 @@ class Worker:
         """Let go of the tunnels and of the bus."""
         await self.upkeep.leave()
         # What the others take us for is settled first: once we are gone they drop what is still under way.
-        if not await self.bus.drain(BUS_DRAIN_SECONDS):
+        if not await self.bus.leave(BUS_DRAIN_SECONDS):
             log.warning("other workers have not taken everything")
         await self.presence.stop()
         await self._tasks.close()

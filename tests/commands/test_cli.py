@@ -138,16 +138,30 @@ def test_status_is_shown_as_tables() -> None:
             "pid": 7,
             "instance": "x",
             "bus": {"pid": 6, "restarts": 0},
+            "last_reload": {
+                "ended_at": 0,
+                "seconds": 2.5,
+                "workers": [
+                    {"replaced": True, "handed": 9, "fell_back": 1},
+                    {"replaced": False, "handed": 0},
+                ],
+            },
             "workers": [
                 {"slot": "0", "worker_id": "x-0", "ready": True},
                 {"slot": "1", "worker_id": "x-1", "ready": False},
             ],
         },
-        "status": {"workers": [{"worker": "x-0", "sockets": 3, "tunnels": [tunnel]}, {"worker": "y-0"}]},
+        "status": {
+            "workers": [{"worker": "x-0", "sockets": 3, "tunnels": [tunnel]}, {"worker": "y-0"}],
+            "handoffs": {"taken": 9, "refused": 1, "unknown": 0, "pause_mean_ms": 1.5},
+        },
     }
-    assert list(tables(answer)) == [
+    shown = list(tables(answer))
+    assert "took 2.5 s: 1 of 2 workers replaced, 9 sockets handed over, 1 fell back" in shown.pop(3)
+    assert shown == [
         "main process  7, instance x",
         "bus           embedded, process 6, 0 restarts",
+        "handoffs      9 sockets taken, 1 refused, 0 closed, 1.5 ms pause on average",
         "devices       2",
         "",
         "workers",

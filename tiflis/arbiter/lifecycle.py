@@ -84,6 +84,7 @@ class Arbiter:
         self._take_folder(port)
         if not (app.state.sock or app.state.unix):
             _wait_for_port(app.state.host or self._settings.host, port)
+        os.environ["TIFLIS_WORKERS"] = str(app.state.workers)
         for name, value in ALLOCATOR.items():
             os.environ.setdefault(name, value)
 
@@ -240,7 +241,13 @@ class ArbiterThread:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         slots = Slots(self._manager)
         control = _control_server(
-            self._folder, slots, lambda: {**self._describe(), "workers": slots.describe()}
+            self._folder,
+            slots,
+            lambda: {
+                **self._describe(),
+                "workers": slots.describe(),
+                "last_reload": self._rollout.last if self._rollout else None,
+            },
         )
         self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command

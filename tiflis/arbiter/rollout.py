@@ -33,6 +33,7 @@ class Rollout:
         # The longest that an old worker may take: hand over, drain what fell back, and finish HTTP.
         self._end_seconds = settings.handoff_timeout + settings.drain_window + settings.shutdown_timeout
         self.running = False
+        self.last: dict[str, Any] | None = None  # how the last one went
 
     async def command(self, _: Message) -> Message:
         """The control socket's ``reload``."""
@@ -67,9 +68,9 @@ class Rollout:
                         break
         finally:
             self.running = False
-        log.info(
-            "reload ended", extra={"seconds": round(time.monotonic() - began, 2), "workers": len(reports)}
-        )
+        seconds = round(time.monotonic() - began, 2)
+        self.last = {"ended_at": time.time(), "seconds": seconds, "workers": reports}
+        log.info("reload ended", extra={"seconds": seconds, "workers": len(reports)})
         return reports
 
     async def _replace(self, name: str) -> dict[str, Any]:

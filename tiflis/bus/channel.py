@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from tiflis import metrics
 from tiflis.bus import wire
 from tiflis.bus.errors import ChannelClosed
 from tiflis.bus.patience import Patience
@@ -141,11 +140,7 @@ class Channel:
     def asked_again(self, got: int, taken: int) -> None:
         """The peer misses what comes after `got`."""
         self.acknowledged(got, taken)
-        again = self.outgoing.rewind()
-        if again:
-            metrics.count("bus_resends_total")
-            metrics.count("bus_resent_bytes_total", by=again)
-        self._lane.landed(again)
+        self._lane.landed(self.outgoing.rewind())
         if self.outgoing.unsent and not self.queued:
             self._lane.wants_to_send(self)
 

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import NamedTuple
 
+from tiflis import metrics
 from tiflis.bus.patience import RETRY_SECONDS
 from tiflis.bus.wire import MORE
 
@@ -184,6 +185,8 @@ class Outgoing:
     def rewind(self) -> int:
         """Everything the peer has not received goes out again; returns its bytes."""
         size, self.flying_size = self.flying_size, 0
+        metrics.count("bus_resends_total", by=bool(size))
+        metrics.count("bus_resent_bytes_total", by=size)
         self.unsent.extendleft(reversed(self.flying))
         self.flying.clear()
         self.sent = self.got

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 
 from tiflis.arbiter.lines import Message
@@ -35,6 +36,8 @@ def tables(answer: Message) -> Iterator[str]:
     tunnels = [tunnel for worker in workers for tunnel in rows_of(worker, "tunnels")]
     yield f"main process  {shown(arbiter.get('pid', '?'))}, instance {shown(arbiter.get('instance', '?'))}"
     yield f"bus           {bus_line(arbiter.get('bus'))}"
+    yield f"handoffs      {handoffs_line(answer)}"
+    yield f"last reload   {reload_line(arbiter.get('last_reload'))}"
     yield f"devices       {sum(count(tunnel, 'devices') for tunnel in tunnels)}"
     yield from ("", "workers", *table(joined(rows_of(arbiter, "workers"), workers)))
     yield from ("", "tunnels", *table(tunnels))
@@ -44,6 +47,31 @@ def bus_line(bus: object) -> str:
     if not isinstance(bus, dict):
         return "NATS_URL"
     return f"embedded, process {shown(bus.get('pid', '?'))}, {shown(bus.get('restarts', 0))} restarts"
+
+
+def handoffs_line(answer: Message) -> str:
+    """Sockets given to another worker: by steering, and when workers were replaced."""
+    told = (answer.get("status") or {}).get("handoffs")
+    if not isinstance(told, dict):
+        return "?"
+    return (
+        f"{count(told, 'taken')} sockets taken, {count(told, 'refused')} refused, "
+        f"{count(told, 'unknown')} closed, {shown(told.get('pause_mean_ms'))} ms pause on average"
+    )
+
+
+def reload_line(told: object) -> str:
+    """How long ago, how long it took, how many sockets went over, and how many had to be closed."""
+    if not isinstance(told, dict):
+        return "none yet"
+    workers = rows_of(told, "workers")
+    replaced = sum(worker.get("replaced") is True for worker in workers)
+    return (
+        f"{max(0, int(time.time() - float(told['ended_at'])))} s ago, took {shown(told.get('seconds'))} s: "
+        f"{replaced} of {len(workers)} workers replaced, "
+        f"{sum(count(worker, 'handed') for worker in workers)} sockets handed over, "
+        f"{sum(count(worker, 'fell_back') for worker in workers)} fell back"
+    )
 
 
 def joined(known: list[Row], told: list[Row]) -> list[Row]:

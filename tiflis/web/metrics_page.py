@@ -5,7 +5,6 @@ Every worker serves the numbers of all, so it does not matter which one is asked
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from sanic.response import HTTPResponse
 
 from tiflis.web.health import READ
 from tiflis.web.replies import error
+from tiflis.web.status_page import shows
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +35,13 @@ def metrics_routes(page: Page, token: SecretStr | None) -> Blueprint:
     async def metrics(request: Request) -> HTTPResponse:
         if token is None:
             return error(404)
-        if not has_token(request, token):
+        if not shows(request, token):
             return error(401, {"WWW-Authenticate": "Bearer"})
         text, content_type = await page(request.headers.get("accept", ""))
         return HTTPResponse(text, 200, {"Cache-Control": "no-store"}, content_type)
 
     routes.add_route(metrics, PATH, methods=READ)
     return routes
-
-
-def has_token(request: Request, token: SecretStr) -> bool:
-    """Whether the request shows it: ``Authorization: Bearer …``."""
-    kind, _, shown = request.headers.get("authorization", "").partition(" ")
-    expected = token.get_secret_value().encode()
-    return kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), expected)
 
 
 class MetricsPort:

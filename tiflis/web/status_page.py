@@ -1,0 +1,101 @@
+"""``/status`` for operators with a token: workers, tunnels and what went on, as a page or as JSON."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Awaitable, Callable
+from html import escape
+from typing import Any
+
+from pydantic import SecretStr
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse, html
+
+from tiflis.web.health import READ
+from tiflis.web.replies import error, reply
+
+PATH = "/status"
+_ASK = {"WWW-Authenticate": 'Basic realm="tiflis status", charset="UTF-8"'}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_STYLE = (
+    ":root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}body{margin:2rem auto;max-width:72rem;"
+    "padding:0 1rem}table{border-collapse:collapse;width:100%;display:block;overflow-x:auto}"
+    "th,td{text-align:left;padding:.3rem .8rem .3rem 0;white-space:nowrap;border-bottom:1px solid #8884}"
+    "h2{margin-top:2rem;font-size:1.1rem}"
+)
+_WORDS = {True: "yes", False: "no", None: "-"}
+
+Facts = dict[str, Any]
+
+
+def status_routes(facts: Callable[[], Awaitable[Facts]], token: SecretStr | None) -> Blueprint:
+    """The page; JSON for who asks for it. Without a token it is not there."""
+    routes = Blueprint("status")
+
+    async def status(request: Request) -> HTTPResponse:
+        if token is None:
+            return error(404)
+        if not shows(request, token):
+            return error(401, _ASK)
+        told = await facts()
+        if "html" in request.headers.get("accept", "") and "json" not in request.args:
+            return html(page(told), headers=_HEADERS)
+        return reply(told)
+
+    routes.add_route(status, PATH, methods=READ)
+    return routes
+
+
+def shows(request: Request, token: SecretStr) -> bool:
+    """Whether the request has the token: as a bearer, or as the password that a browser asks for."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    given = given.strip()
+    if kind.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, ValueError):
+            return False
+    elif kind.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.encode(), token.get_secret_value().encode())
+
+
+def page(told: Facts) -> str:
+    """Everything on one page that loads itself anew; no script."""
+    lists = {name: rows for name, rows in told.items() if isinstance(rows, list)}
+    single = {name: value for name, value in told.items() if name not in lists}
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5>",
+        "<meta name=viewport content='width=device-width'>",
+        f"<title>tiflis: {_cell(told.get('status'))}</title><style>{_STYLE}</style>",
+        f"<h1>tiflis {_cell(told.get('version'))}: {_cell(told.get('status'))}</h1>",
+        _table([{"": name.replace("_", " "), "value": value} for name, value in single.items()]),
+    ]
+    for name, rows in lists.items():
+        parts.append(f"<h2>{_cell(name)}</h2>{_table(rows)}")
+    return "".join(parts)
+
+
+def _table(rows: list[Facts]) -> str:
+    """Columns are those of all rows, in order of appearance."""
+    if not rows:
+        return "<p>none</p>"
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f"<th>{_cell(name.replace('_', ' '))}</th>" for name in columns)
+    body = "".join("<tr>" + "".join(f"<td>{_cell(row.get(name))}</td>" for name in columns) for row in rows)
+    return f"<table><tr>{head}{body}</table>"
+
+
+def _cell(value: object) -> str:
+    """Names come from workstations: nothing of them is markup."""
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
+    if isinstance(value, list):
+        value = ", ".join(map(str, value)) or "-"
+    return escape(str(value))
