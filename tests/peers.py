@@ -122,7 +122,9 @@ class Peer:
         return self.closed
 
     async def close(self) -> None:
-        await self.socket.close()
+        # One whose sending was cut off by the end would still try to say goodbye.
+        if self.closed is None:
+            await self.socket.close()
         await self._reader
 
     def abort(self) -> None:

@@ -141,6 +141,18 @@ async def test_a_full_way_that_breaks_slows_nobody(town: Town) -> None:
     assert workstation.paused == Pause(0)
 
 
+async def test_a_crowded_client_holds_its_way_from_the_home(town: Town) -> None:
+    _, phone = await pair(town)
+    [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
+    phone.session.crowded(True)
+    assert edge_end.held
+    phone.session.crowded(False)
+    assert not edge_end.held
+    phone.session.crowded(True)
+    phone.end()
+    assert not edge_end.held
+
+
 async def test_an_edges_crash_takes_its_devices_along(town: Town) -> None:
     workstation, _ = await pair(town)
     town.crash("b")

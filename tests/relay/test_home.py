@@ -471,3 +471,14 @@ def test_a_client_whose_output_overflows_is_cut_off_alone(stage: Stage) -> None:
     phone.session.overflowed()
     assert phone.closed is not None
     assert (phone.closed[0], phone.dropped, tablet.closed) == (1013, True, None)
+
+
+def test_the_workstation_waits_a_moment_for_a_crowded_client(stage: Stage) -> None:
+    workstation, phone = stage.workstation(), stage.client("phone")
+    phone.session.crowded(True)
+    assert workstation.paused == Pause.PRESSURE
+    phone.session.crowded(False)
+    assert workstation.paused == Pause(0)
+    phone.session.crowded(True)
+    phone.end()
+    assert workstation.paused == Pause(0)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,8 @@ class Heard:
     """The session of a socket with a role."""
 
     wire: Wire
+    kind: ClassVar[str] = "client"
+    path = "local"
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []
@@ -38,6 +40,7 @@ class Heard:
 
     def lost(self) -> None: ...
     def pressed(self, high: bool) -> None: ...
+    def crowded(self, high: bool) -> None: ...
     def overflowed(self) -> None: ...
     def check(self, now: float) -> None: ...
     def passport(self) -> None: ...

@@ -9,6 +9,7 @@ import pytest
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
 from tests.system.places import Places
+from tests.web.raw_peer import RawPeer
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,11 @@ async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
     first, second = (None, None) if steered else sorted(running.worker_pids().values())
     async with at(running) as people:
         yield Places(people, first, first if request.param == "one worker" else second)
+
+
+@pytest.fixture(autouse=True)
+async def no_raw_peer_stays() -> AsyncIterator[None]:
+    """Whatever a test opened with its own hands is reset when it ends."""
+    yield
+    while RawPeer.opened:
+        RawPeer.opened.pop().reset()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import httpx
 
@@ -18,10 +18,14 @@ from tiflis.web.upgrade import Endpoint, add_route
 class Remembering:
     """A session that echoes what begins with ``echo`` and remembers everything."""
 
+    kind: ClassVar[str] = "client"
+    path = "local"
+
     def __init__(self, wire: Wire, base_url: str) -> None:
         self.wire, self.base_url = wire, base_url
         self.heard: list[bytes] = []
         self.pressures: list[bool] = []
+        self.crowds: list[bool] = []
         self.overflows = 0
         self.checks: list[float] = []
         self.losses = 0
@@ -38,6 +42,9 @@ class Remembering:
 
     def pressed(self, high: bool) -> None:
         self.pressures.append(high)
+
+    def crowded(self, high: bool) -> None:
+        self.crowds.append(high)
 
     def overflowed(self) -> None:
         self.overflows += 1

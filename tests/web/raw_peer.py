@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from typing import Self
+from typing import ClassVar, Self
 
 from tests.protocol.wire import client as frame
 
@@ -20,8 +20,11 @@ def handshake(path: str = "/ws") -> bytes:
 class RawPeer:
     """Reads the server's frames whole; ``opcode`` 0 with no payload is the end of the connection."""
 
+    opened: ClassVar[list["RawPeer"]] = []  # for a fixture that resets them after each test
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.opened.append(self)
 
     @classmethod
     async def open(cls, port: int, extra: bytes = b"", path: str = "/ws", host: str = "127.0.0.1") -> Self:

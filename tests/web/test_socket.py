@@ -191,13 +191,31 @@ async def test_pressure_is_told_and_taken_back() -> None:
         await here.until(lambda: session.pressures == [True, False])
 
 
-async def test_overflow_is_told() -> None:
-    async with hall(backlog_limit=4 * MIB) as here, await RawPeer.open(here.port):
+async def test_overflow_is_told_when_it_lasts() -> None:
+    async with hall(backlog_limit=16 * MIB, backlog_patience=0.1) as here, await RawPeer.open(here.port):
         socket, session = socket_of(here), here.sessions[0]
-        socket.send(b"x" * 4 * MIB)
-        before = session.overflows
-        socket.send(b"x" * MIB)
-        assert (before, session.overflows) == (0, 1)
+        socket.send(b"x" * 16 * MIB)
+        assert session.crowds == []
+        socket.send(b"x" * 14 * MIB)
+        assert (session.crowds, session.overflows) == ([True], 0)
+        await here.until(lambda: session.overflows == 1)
+
+
+async def test_overflow_that_passes_is_no_overflow() -> None:
+    async with hall(backlog_limit=8 * MIB, backlog_patience=5) as here, await RawPeer.open(here.port) as peer:
+        socket, session = socket_of(here), here.sessions[0]
+        socket.send(b"x" * 14 * MIB)
+        for _ in range(14 * 8):
+            await peer.next()
+        await here.until(lambda: session.crowds == [True, False])
+        assert session.overflows == 0
+
+
+async def test_overflow_beyond_all_measure_is_told_at_once() -> None:
+    async with hall(backlog_limit=2 * MIB, backlog_patience=60) as here, await RawPeer.open(here.port):
+        socket, session = socket_of(here), here.sessions[0]
+        socket.send(b"x" * 12 * MIB)
+        assert session.overflows == 1
 
 
 async def test_a_peer_that_takes_nothing_is_too_slow() -> None:
