@@ -27,6 +27,7 @@ from sanic.worker.manager import WorkerManager
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
+from tiflis.arbiter.notify import notify
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
 from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
@@ -258,6 +259,8 @@ class ArbiterThread:
         if self._heir is not None:
             await self._heir.follow(slots.all_ready, self._estate.start_bus)
         tasks = [asyncio.create_task(slots.keep()), asyncio.create_task(watch_pulse(slots))]
+        if self._heir is None:  # an heir speaks for itself once the old server has gone
+            tasks.append(asyncio.create_task(_announce(slots)))
         for task in tasks:
             task.add_done_callback(self._ended)
         await self._stop.wait()
@@ -272,6 +275,12 @@ class ArbiterThread:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("arbiter failed, stopping the server", exc_info=problem)
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _announce(slots: Slots) -> None:
+    """Tell the service manager that the first start is complete."""
+    workers = await slots.all_ready()
+    notify("READY=1", f"STATUS={len(workers)} workers serve")
 
 
 class _Alone:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tiflis.arbiter.control import WorkerSession
 from tiflis.arbiter.lines import Message
+from tiflis.arbiter.notify import notify
 from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
 from tiflis.arbiter.slots import NotReady, Slot, Slots
@@ -57,6 +58,7 @@ class Rollout:
         """One report for each worker, in their order; stops at the first that cannot be replaced."""
         self.running = True
         began = time.monotonic()
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         reports: list[dict[str, Any]] = []
         try:
             async with self._slots.restarting:
@@ -68,6 +70,8 @@ class Rollout:
                         break
         finally:
             self.running = False
+            if not self._manager.stopping:
+                notify("READY=1")
         seconds = round(time.monotonic() - began, 2)
         self.last = {"ended_at": time.time(), "seconds": seconds, "workers": reports}
         log.info("reload ended", extra={"seconds": seconds, "workers": len(reports)})

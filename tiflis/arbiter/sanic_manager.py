@@ -32,6 +32,8 @@ from sanic.worker.constants import ProcessState
 from sanic.worker.manager import MonitorCycle, WorkerManager
 from sanic.worker.process import WorkerProcess
 
+from tiflis.arbiter.notify import notify
+
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.02
@@ -162,6 +164,7 @@ class SteadyManager(WorkerManager):
         cycle = super()._poll_monitor()
         if self._stop_wanted:
             log.info("stopping")
+            notify("STOPPING=1")
             self.shutdown()
             return MonitorCycle.BREAK
         return cycle

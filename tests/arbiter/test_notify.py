@@ -1,0 +1,56 @@
+"""What a service manager hears of the server's life (sd_notify)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Server
+from tiflis.arbiter.notify import notify
+
+
+class Manager:
+    """The service manager's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "notify")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.address)
+
+    def hears(self, deadline: float) -> list[str]:
+        """The lines of the next message."""
+        self._socket.settimeout(deadline)
+        return self._socket.recv(4096).decode().splitlines()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path)
+    yield made
+    made.close()
+
+
+def test_ready_once_all_workers_serve_then_reloading_then_stopping(manager: Manager) -> None:
+    with Server(workers=2, env={"NOTIFY_SOCKET": manager.address}) as server:
+        assert manager.hears(5) == ["READY=1", "STATUS=2 workers serve"]
+        os.kill(server.pid, signal.SIGHUP)
+        reloading, since = manager.hears(10)
+        assert (reloading, since.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
+        assert manager.hears(60) == ["READY=1"]
+        server.stop()
+        assert manager.hears(1) == ["STOPPING=1"]
+
+
+def test_without_a_service_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/at/all")
+    notify("READY=1")
