@@ -110,6 +110,16 @@ async def test_a_place_holds_one_value_and_everything_expires(
     assert info.config.max_age == RECORD_TTL
 
 
+async def test_records_go_by_themselves(connection: Client) -> None:
+    store = JetStreamWatchStore(connection, ttl=0.2)
+    await store.start()
+    await store.put_head(TUNNEL, b"head", 0)
+    async with asyncio.timeout(10):
+        while await store.head(TUNNEL) is not None:
+            await asyncio.sleep(0.05)
+    assert await store.put_head(TUNNEL, b"another life", 0)
+
+
 async def test_starting_again_is_harmless(store: JetStreamWatchStore, connection: Client) -> None:
     await store.put_head(TUNNEL, b"head", 0)
     await JetStreamWatchStore(connection).start()

@@ -24,6 +24,7 @@ CHUNKS_UNDER_WAY = 12  # below the 2 MiB that nats-py buffers without a connecti
 MAX_BYTES = 1 << 30  # of the whole stream; beyond it the oldest records go, and their watches hear of a gap
 ANSWER_TIMEOUT = 2.0  # seconds
 
+DUPLICATE_WINDOW = 10.0  # seconds; we do not use it, and the server's own default may exceed the age
 REPLICAS = 3  # in a cluster that has so many servers
 START_PATIENCE = 10.0  # seconds: a cluster needs some to agree on a leader
 RETRY = 0.2  # seconds
@@ -77,8 +78,10 @@ class WatchStore(Protocol):
 class JetStreamWatchStore:
     """The store over a nats-py connection, which belongs to the caller and reconnects by itself."""
 
-    def __init__(self, connection: Client) -> None:
+    def __init__(self, connection: Client, ttl: float = RECORD_TTL) -> None:
+        """``ttl``: seconds; more than a watch may be silent and a message may wait."""
         self._connection = connection
+        self._ttl = ttl
         self._js: JetStreamContext = connection.jetstream(timeout=ANSWER_TIMEOUT)
 
     async def start(self, patience: float = START_PATIENCE) -> None:
@@ -99,12 +102,12 @@ class JetStreamWatchStore:
             name=STREAM,
             subjects=[f"{SUBJECT}.>"],
             max_msgs_per_subject=1,
-            max_age=RECORD_TTL,
+            max_age=self._ttl,
             max_bytes=MAX_BYTES,
             discard=api.DiscardPolicy.OLD,
             storage=api.StorageType.FILE,
             num_replicas=replicas,
-            duplicate_window=RECORD_TTL / 10,
+            duplicate_window=min(self._ttl, DUPLICATE_WINDOW),
         )
         try:
             await self._js.add_stream(config)
