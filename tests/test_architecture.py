@@ -14,7 +14,7 @@ LONG = {
     "relay/home.py": 500,
     "relay/hub.py": 400,
     "relay/watch_roll.py": 330,
-    "web/socket.py": 420,
+    "web/socket.py": 450,
     "arbiter/lifecycle.py": 350,
 }
 

@@ -181,3 +181,9 @@ def test_secrets_are_hidden_in_the_representation_and_listed_for_the_log(
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(info.description for info in config.Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("field", config.Settings.model_fields)
+def test_every_setting_does_something(field: str) -> None:
+    package = Path(config.__file__).parent
+    assert any(f".{field}" in path.read_text() for path in package.rglob("*.py") if path.name != "config.py")

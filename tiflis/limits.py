@@ -63,8 +63,6 @@ class Limits(BaseSettings):
     device_memory: Seconds = seconds(5 * MINUTE, "a device that is back within it is restored (3.1)")
     request_memory: Seconds = seconds(MINUTE, "how long an answer finds the device that asked (3.3)")
     requests_remembered: Count = count(256, "open requests remembered a device (3.3)")
-    tunnel_ttl: Seconds = seconds(30 * DAY, "a tunnel without its workstation is forgotten (2)")
-    directory_timeout: Seconds = seconds(2, "an answer of the directory; registrations fail loudly after it")
     directory_warmup: Seconds = seconds(30, "no tunnel is surely unknown so soon after an empty start (4)")
 
     # Output of a socket
@@ -72,8 +70,6 @@ class Limits(BaseSettings):
     backlog_patience: Seconds = seconds(0.5, "above it for so long, its workstation unread meanwhile (6)")
     stall_bytes: Size = size(MIB, "unsent output above which a client has to make progress (6)")
     stall_timeout: Seconds = seconds(10, "no progress above it for so long: closed with 1013 (6)")
-    workstation_high: Size = size(8 * MIB, "unsent output above which its clients are not read (6)")
-    workstation_low: Size = size(2 * MIB, "unsent output below which they are read again (6)")
 
     # Wrong keys
     attempt_window: Seconds = seconds(MINUTE, "the minute of the two limits below (7)")
@@ -95,8 +91,6 @@ class Limits(BaseSettings):
 
     # Bus and workers
     bus_start_timeout: Seconds = seconds(20, "a worker without a bus gives up; below Sanic's 30 s")
-    hello_interval: Seconds = seconds(1, "time between two signs of life of a worker")
-    worker_lease: Seconds = seconds(4, "a worker that gave no sign of life for so long is gone")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended, the old one stays")
     handoff_timeout: Seconds = seconds(10, "a successor that does not take a socket gives it back")
     drain_window: Seconds = seconds(20, "closes of sockets not handed over are spread over it")
