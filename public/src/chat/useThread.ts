@@ -56,9 +56,25 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     anchor.current = end.current ? null : firstInView(view, content.current);
   }, []);
 
+  /** The reader may have scrolled since: to the end, or away from it. */
+  const notice = useCallback(() => {
+    const view = viewport.current;
+    if (!view) return;
+    const { rows: all, from: first, to: last } = now.current;
+    const up = view.scrollTop < lastTop.current - 1;
+    const reached = distance(view) <= END && last === all.length;
+    if (reached === end.current || !(reached || up)) return;
+    end.current = reached;
+    setAtEnd(reached);
+    setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: last - first });
+    if (up) anchor.current = firstInView(view, content.current);
+  }, []);
+
   const keep = useCallback(() => {
     const view = viewport.current;
     if (!view) return;
+    // New rows can be drawn before the browser tells of a scroll that has happened already.
+    notice();
     const element = wanted.current && find(content.current, wanted.current);
     if (element) {
       wanted.current = null;
@@ -73,7 +89,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
       if (kept) view.scrollTop += kept.getBoundingClientRect().top - view.getBoundingClientRect().top - anchor.current.top;
     }
     remember();
-  }, [remember]);
+  }, [notice, remember]);
 
   const look = useCallback(() => {
     const view = viewport.current;
@@ -94,17 +110,10 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const scrolled = useCallback(() => {
     const view = viewport.current;
     if (!view) return;
-    const { rows: all, from: first, to: last } = now.current;
-    const up = view.scrollTop < lastTop.current - 1;
-    const reached = distance(view) <= END && last === all.length;
-    if (reached !== end.current && (reached || up)) {
-      end.current = reached;
-      setAtEnd(reached);
-      setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: last - first });
-    }
+    notice();
     remember();
     look();
-  }, [look, remember]);
+  }, [look, notice, remember]);
 
   const drawn = useCallback(() => {
     keep();
@@ -112,6 +121,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   }, [keep, look]);
 
   useObserved(viewport, content, keep, scrolled);
+  // Older messages have come: there may be room for them in the window now.
+  useEffect(look, [look, rows.length]);
 
   return {
     shown: rows.slice(from, to),
