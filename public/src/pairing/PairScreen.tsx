@@ -103,9 +103,7 @@ function Head({ first }: { first: boolean }) {
   if (!first) return <h1 className="text-2xl font-semibold tracking-tight">{text.title}</h1>;
   return (
     <header className="pt-[6vh]">
-      <span className="flex size-14 items-center justify-center rounded-2xl bg-accent text-on-accent shadow-low">
-        <Icon name="spark" size={28} />
-      </span>
+      <img src="./icons/icon.svg" alt="" width={56} height={56} className="rounded-2xl shadow-low" />
       <h1 className="mt-5 text-[1.75rem] leading-tight font-semibold tracking-tight">{text.welcome}</h1>
       <p className="mt-2 text-muted">{text.lead}</p>
       <p className="mt-2 text-muted">{text.start}</p>

@@ -40,7 +40,7 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
 
 export default function Help({ onClose }: { onClose(): void }) {
   return (
-    <Dialog title={text.title} onClose={onClose} wide>
+    <Dialog title={text.title} onClose={onClose} wide reading>
       <p className="mb-4 text-muted">{text.hint}</p>
       <div className="grid gap-6 sm:grid-cols-2">
         {GROUPS.map(([group, lines]) => (

@@ -15,6 +15,7 @@ import { onPageTheme, pageIsDark, terminalTheme } from "./themes";
 import { scrollByTouch } from "./touch";
 
 export const SCROLLBACK = 10_000;
+const FAMILY = 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 export interface ScreenEvents {
   typed(data: string): void;
@@ -32,6 +33,7 @@ export class Screen {
   private follows: Size | undefined;
   private quiet = 0;
   private wantedFont: number;
+  private readonly widthPerPoint = letterWidth();
 
   constructor(
     private readonly host: HTMLElement,
@@ -42,7 +44,7 @@ export class Screen {
     this.terminal = new Terminal({
       scrollback: SCROLLBACK,
       fontSize: this.wantedFont,
-      fontFamily: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
+      fontFamily: FAMILY,
       theme: terminalTheme(pageIsDark()),
       minimumContrastRatio: 4.5,
       cursorBlink: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
@@ -93,7 +95,7 @@ export class Screen {
   measure(): void {
     if (this.host.clientWidth === 0 || this.host.clientHeight === 0) return;
     const cols = this.follows?.cols ?? SMALLEST.cols;
-    this.terminal.options.fontSize = fittingFont(this.wantedFont, cols, this.innerWidth(), this.widthPerPoint());
+    this.terminal.options.fontSize = fittingFont(this.wantedFont, cols, this.innerWidth(), this.widthPerPoint);
     if (this.follows) {
       this.terminal.resize(this.follows.cols, this.follows.rows);
     } else {
@@ -212,17 +214,9 @@ export class Screen {
     return this.host.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
   }
 
-  private widthPerPoint(): number {
-    const width = this.pixels("width") / this.terminal.cols;
-    return width > 0 ? width / (this.terminal.options.fontSize ?? this.wantedFont) : 0.6;
-  }
-
   private cellHeight(): number {
-    return this.pixels("height") / this.terminal.rows || 17;
-  }
-
-  private pixels(side: "width" | "height"): number {
-    return this.terminal.element?.querySelector(".xterm-screen")?.getBoundingClientRect()[side] ?? 0;
+    const screen = this.terminal.element?.querySelector(".xterm-screen");
+    return (screen?.getBoundingClientRect().height ?? 0) / this.terminal.rows || 17;
   }
 
   /** A window lower than the smallest terminal shows the part where things happen. */
@@ -232,6 +226,17 @@ export class Screen {
     const row = this.terminal.buffer.active.cursorY + 2;
     this.host.scrollTop = Math.max(0, row * this.cellHeight() - this.host.clientHeight);
   }
+}
+
+/**
+ * The width of a letter at a font of one pixel. Not read off the screen, which is drawn a moment after
+ * columns or font have changed.
+ */
+function letterWidth(): number {
+  const context = document.createElement("canvas").getContext("2d");
+  if (!context) return 0.6;
+  context.font = `100px ${FAMILY}`;
+  return context.measureText("W").width / 100;
 }
 
 /** Where the text on screen is the address itself. */

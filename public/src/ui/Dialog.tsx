@@ -10,9 +10,11 @@ interface DialogProps {
   children: ReactNode;
   footer?: ReactNode;
   wide?: boolean;
+  /** Nothing but text in it: the keyboard must be able to scroll it. */
+  reading?: boolean;
 }
 
-export function Dialog({ title, onClose, children, footer, wide = false }: DialogProps) {
+export function Dialog({ title, onClose, children, footer, wide = false, reading = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
@@ -39,7 +41,9 @@ export function Dialog({ title, onClose, children, footer, wide = false }: Dialo
           </h2>
           <IconButton icon="close" label={common.close} onClick={onClose} />
         </header>
-        <div className="min-h-0 flex-1 overflow-y-auto px-5 py-4">{children}</div>
+        <div className="min-h-0 flex-1 overflow-y-auto px-5 py-4 outline-offset-[-2px]" tabIndex={reading ? 0 : undefined}>
+          {children}
+        </div>
         {footer && (
           <footer className="flex justify-end gap-2 border-t border-line px-4 pt-3 pb-[max(0.75rem,var(--safe-bottom))]">{footer}</footer>
         )}
