@@ -101,10 +101,7 @@ class WatchRoll:
                 return await self._journal.recover()
             except (StoreUnavailable, Fenced) as problem:
                 if not told:
-                    reason = str(problem)
-                    log.warning(
-                        "watch store unavailable", extra={"tunnel": self._tunnel_id, "reason": reason}
-                    )
+                    log.warning("watches wait for the store: %s", problem, extra={"tunnel": self._tunnel_id})
                 told = True
                 await asyncio.sleep(RECOVERY_PAUSE)
 
