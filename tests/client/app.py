@@ -56,6 +56,16 @@ class App:
     def go(self, fragment: str) -> None:
         self.page.evaluate("fragment => { location.hash = fragment }", fragment)
 
+    def settled(self) -> None:
+        """Every part of the screen is loaded."""
+        expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)
+
+    def drawn(self) -> None:
+        """What has changed by now is on the screen."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
     def session_link(self, name: str | re.Pattern[str]) -> Locator:
         return self.page.get_by_role("link", name=name)
 

@@ -118,10 +118,15 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
         context.close()
 
 
-def axe(page: Page, source: str) -> list[str]:
-    """What axe-core finds wrong with the page as it stands, a line each."""
-    page.evaluate(source)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations)")
+def axe(page: Page, source: str, rules: tuple[str, ...] = ()) -> list[str]:
+    """What axe-core finds wrong with the page as it stands, a line each; all its rules unless named."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(source)
+    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = page.evaluate(
+        "options => axe.run(document, options).then((all) => all.violations)",
+        {"resultTypes": ["violations"], **only},
+    )
     return [
         f"{one['id']}: {one['help']}: {json.dumps([node['html'][:160] for node in one['nodes'][:5]])}"
         for one in found

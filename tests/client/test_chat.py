@@ -134,7 +134,7 @@ def test_older_messages_come_by_scrolling_without_a_jump(app: App, desk: Desk) -
 
 def place(app: App, message: Locator) -> float:
     """Where it stands in the window once the page is at rest."""
-    app.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    app.drawn()
     box = message.bounding_box()
     assert box is not None
     return box["y"]
@@ -160,8 +160,9 @@ def test_streaming_never_steals_the_scroll(new_app: NewApp, server: Server, calm
 def test_who_says_something_sees_it(app: App, desk: Desk) -> None:
     app.enter(desk.session("claude"))
     app.reads("(message 60 of 60)")
-    app.log.evaluate("log => log.scrollTo(0, 0)")
-    app.reads("(message 25 of 60)")
+    app.page.mouse.move(800, 300)
+    app.page.mouse.wheel(0, -1500)
+    expect(app.button("Jump to latest")).to_be_visible()
     app.say("table, from far up")
     expect(app.log.get_by_text("Inline:")).to_be_in_viewport()
 

@@ -77,6 +77,7 @@ def test_a_phone_never_asks_for_less_than_the_workstation_takes(phone: App, desk
     phone.page.set_viewport_size({"width": 320, "height": 480})
     phone.enter_terminal(desk)
     asked = desk.until_got("session.resize")["payload"]
+    assert_even(phone)
     assert asked["cols"] >= 40
     assert asked["rows"] >= 24
 
@@ -235,11 +236,20 @@ def test_copy_and_paste(app: App, desk: Desk) -> None:
 def test_the_font_grows_and_stays_so(app: App, desk: Desk) -> None:
     app.enter_terminal(desk)
     before = font_size(app)
-    app.button("Larger text").click()
+    app.button("A+: larger text").click()
     wait_until(lambda: font_size(app) > before, DEADLINE, "a larger font")
     app.page.reload()
     expect(app.screen).to_contain_text("$")
     assert font_size(app) > before
+    assert_even(app)
+
+
+def assert_even(app: App) -> None:
+    """Letters stand as wide as the grid: a stale measure of the font pulls words apart."""
+    spacing = app.page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('.xterm-rows')).letterSpacing)"
+    )
+    assert abs(spacing or 0) < 0.5
 
 
 def font_size(app: App) -> float:
