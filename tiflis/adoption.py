@@ -124,6 +124,7 @@ class Adoption:
             )
             self._sockets.forget(socket)
             return False
+        log.debug("socket adopted", extra={"connection": socket.connection_id, "was": luggage.passport.role})
         if go:
             socket.go()
         return True

@@ -51,7 +51,8 @@ class Edge:
         if self.open:
             flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
             flags |= RECONNECT * client.reconnect
-            self._channel.send(envelope.attach(Arrival(number, flags, request, client.device_id, origin)))
+            arrival = Arrival(number, flags, request, client.device_id, origin, client.wire.connection_id)
+            self._channel.send(envelope.attach(arrival))
             client.hold(not self._channel.writable)
 
     def press(self, client: ClientSession, high: bool) -> None:

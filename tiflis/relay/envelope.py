@@ -56,6 +56,7 @@ class Arrival(NamedTuple):
     request: bytes
     device_id: str
     origin: tuple[str, int] | None  # worker and number there, of a client that the home knows already
+    connection: str = ""  # its id, for the log
 
 
 def attach(arrival: Arrival) -> Parts:
@@ -66,7 +67,7 @@ def read_attach(message: bytes) -> Arrival:
     return Arrival(*_arrivals.decode(message[1:]))
 
 
-_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, tuple[str, int] | None])
+_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, tuple[str, int] | None, str])
 
 
 def message(number: int, request: bytes, text: bytes) -> Parts:

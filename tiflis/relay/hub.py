@@ -25,6 +25,7 @@ from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.orphans import Orphans
 from tiflis.relay.tasks import Tasks
+from tiflis.relay.trace import home_class
 from tiflis.relay.watch_home import DeskClosed
 from tiflis.relay.workstation import WorkstationSession
 
@@ -68,6 +69,7 @@ class Hub:
         edge's clients to their home if that is near.
         """
         self.me, self.limits, self.gate = me, limits, gate
+        self._home = home_class()
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.orphans = Orphans(limits)
@@ -192,7 +194,7 @@ class Hub:
         if home is not None:
             home.record = record
             return home
-        home = self.homes[record.tunnel_id] = Home(self, record)
+        home = self.homes[record.tunnel_id] = self._home(self, record)
         home.desk = self._make_desk(home)
         old = previous.home if previous else ""
         if old and old != self.me and self._alive(old):
@@ -284,7 +286,7 @@ class Hub:
 
     async def inherit(self, record: Record, state: bytes, expected: list[tuple[str, int]]) -> Home:
         """Become the home of a tunnel that is handed over. Raises Conflict, DirectoryUnavailable."""
-        home = Home(self, await self._claims.inherit(record))
+        home = self._home(self, await self._claims.inherit(record))
         self.homes[record.tunnel_id] = home
         home.desk = self._make_desk(home)
         home.take(state, expected, greet=False)

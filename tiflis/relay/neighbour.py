@@ -16,11 +16,12 @@ log = logging.getLogger(__name__)
 class DistantClient:
     """A client that is connected to the other worker."""
 
-    __slots__ = ("_channel", "connected", "device_id", "number", "reconnect", "told_offline")
+    __slots__ = ("_channel", "connected", "connection", "device_id", "number", "reconnect", "told_offline")
 
     def __init__(self, channel: Channel, arrival: Arrival) -> None:
         self._channel = channel
         self.number, self.device_id = arrival.number, arrival.device_id
+        self.connection = arrival.connection
         self.connected = bool(arrival.flags & CONNECTED)
         self.told_offline = bool(arrival.flags & TOLD_OFFLINE)
         self.reconnect = bool(arrival.flags & RECONNECT)
@@ -97,6 +98,10 @@ class Neighbour:
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)
         client = self.clients[arrival.number] = DistantClient(self.channel, arrival)
+        log.debug(
+            "client attached from elsewhere",
+            extra={"connection": client.connection, "tunnel": self.home.tunnel_id, "at": self.channel.peer},
+        )
         self.home.arrive(client, arrival.request, arrival.origin)
         self.home.arrived(*(arrival.origin or (self.channel.peer, arrival.number)))
 

@@ -71,6 +71,7 @@ class Newcomer(BaseSession):
         try:
             await entering
         except TunnelError as problem:
+            log.debug("role refused", extra=self.named() | {"code": problem.code})
             self.wire.send(messages.error(problem, request))
         except Exception:  # outermost frame of the task: the peer hears of it, the log has the traceback
             log.exception("entering failed", extra=self.named())

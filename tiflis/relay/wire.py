@@ -75,5 +75,8 @@ class Session(Protocol):
     def overflowed(self) -> None:
         """Too much output has waited for too long."""
 
+    def named(self) -> dict[str, str]:
+        """What a log line says of this session."""
+
     def check(self, now: float) -> None:
         """A regular look: close or probe the socket if it has been silent for too long."""

@@ -75,7 +75,7 @@ class Socket(asyncio.Protocol):
         self.number, self.connection_id, self.address = number, connection_id, address
         self._cork, self._clock, self._gone = cork, clock, gone
         self._limits = limits
-        self._reader = FrameReader(limits.roleless_message_limit, limits.fragment_limit)
+        self._reader = self._make_reader()
         self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
         self._early: bytearray | None = None  # what came before an adopted socket may be read
         self._leaving: asyncio.Future[bytes] | None = None
@@ -90,6 +90,11 @@ class Socket(asyncio.Protocol):
         self.steered = False  # it was accepted by another worker
         self.frames_in = self.bytes_in = 0
         self.bytes_told = 0  # of the bytes written those that have been counted
+
+    def _make_reader(self, state: dict[str, Any] | None = None) -> FrameReader:
+        if state is not None:
+            return FrameReader.restore(state)
+        return FrameReader(self._limits.roleless_message_limit, self._limits.fragment_limit)
 
     # What the transport calls
 
@@ -191,6 +196,11 @@ class Socket(asyncio.Protocol):
     def probe(self) -> None:
         if not self.close_by:
             self._outbox.put_pong(b"", Opcode.PING)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it goes on in another process, or another socket of this one."""
+        return self._leaving is not None
 
     @property
     def paused(self) -> bool:
@@ -354,7 +364,7 @@ class Socket(asyncio.Protocol):
         The session must be set. Raises OSError if the connection cannot be used; the descriptor is ours.
         """
         now = self._clock()
-        self._reader = FrameReader.restore(state["reader"])
+        self._reader = self._make_reader(state["reader"])
         self.heard, self.opened = now - state["silent"], now - state["age"]
         self.close_by = now + state["closing"] if state["closing"] else 0.0
         self._ending = state["ending"]

@@ -9,6 +9,7 @@ from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.relay.outbox import Cork
 from tiflis.web.socket import Socket
+from tiflis.web.trace import socket_class
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +23,15 @@ class Sockets:
         self.draining = False  # no new ones
         self._limits, self._worker, self._cork, self._clock = limits, worker, cork, clock
         self._numbers = itertools.count(1)
+        self._socket = socket_class()
 
     def make(self, address: str, connection_id: str = "", number: int = 0) -> Socket:
         """A socket without transport and session; ``connection_id`` and ``number``: if it had some before."""
         number = number or next(self._numbers)
         connection_id = connection_id or f"{self._worker}.{number:x}.{secrets.token_hex(2)}"
-        socket = Socket(number, connection_id, address, self._limits, self._cork, self._clock, self._gone)
+        socket = self._socket(
+            number, connection_id, address, self._limits, self._cork, self._clock, self._gone
+        )
         self.open[number] = socket
         return socket
 
@@ -43,7 +47,8 @@ class Sockets:
         if self.open.get(socket.number) is socket:
             del self.open[socket.number]
         _count(socket)
-        log.debug("socket closed", extra={"connection": socket.connection_id})
+        event = "socket left for another worker" if socket.leaving else "socket closed"
+        log.debug(event, extra={"connection": socket.connection_id})
 
     def check(self, now: float) -> None:
         """Look at every socket; call it every few seconds."""

@@ -1,0 +1,75 @@
+"""With LOG_LEVEL=debug the log shows the way of a message through all workers, and nothing of its content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.harness import Crowd, Server, crowd, eventually
+from tests.peers import AUTH_KEY
+
+CONTENT = "canary-content-0123456789"
+
+
+def lines_of(server: Server) -> list[dict[str, Any]]:
+    """The log's lines; the last one may be half written yet."""
+    made = []
+    for line in server.logs().splitlines():
+        try:
+            made.append(json.loads(line))
+        except ValueError:
+            continue
+    return made
+
+
+def way(server: Server, connection: str) -> list[str]:
+    """What happened on one connection, in order, whichever worker said so."""
+    return [line["event"] for line in lines_of(server) if line.get("connection") == connection]
+
+
+def workers_of(server: Server, connection: str) -> int:
+    """How many workers spoke of it."""
+    return len({line["worker"] for line in lines_of(server) if line.get("connection") == connection})
+
+
+def connection_of(server: Server, event: str, **fields: Any) -> str:
+    found = [
+        line["connection"]
+        for line in lines_of(server)
+        if line["event"] == event and fields.items() <= line.items()
+    ]
+    assert found, f"no line {event} {fields}"
+    return str(found[-1])
+
+
+@pytest.fixture(params=["true", "false"], ids=["steered", "over the bus"])
+async def people(request: pytest.FixtureRequest) -> AsyncIterator[Crowd]:
+    with Server(workers=2, env={"LOG_LEVEL": "debug", "STEERING": request.param}) as server:
+        async with crowd(server) as people:
+            yield people
+
+
+async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> None:
+    server = people.server
+    one, other = sorted(server.worker_pids().values())
+    workstation, tunnel_id = await people.workstation(worker=one)
+    client = await people.client(tunnel_id, worker=other, device_id="phone-7")
+    await client.send({"type": "supervisor.command", "id": "r1", "payload": {"command": CONTENT}})
+    await workstation.next("supervisor.command")
+    await workstation.send({"type": "response", "id": "r1", "payload": {"text": CONTENT}})
+    await client.next("response")
+    await client.close()
+    desk = connection_of(server, "workstation registered")
+    phone = connection_of(server, "client attached", tunnel=tunnel_id)
+    await eventually(lambda: "socket closed" in way(server, phone), 5, "the log shows the end")
+    steps = way(server, phone)
+    first = [steps.index(step) for step in ("socket opened", "message received", "client attached")]
+    assert first == sorted(first)
+    assert {"message routed", "message delivered"} <= set(steps[first[-1] :])
+    assert "message routed" in way(server, desk)
+    assert workers_of(server, phone) == 2
+    assert CONTENT not in server.logs()
+    assert AUTH_KEY not in server.logs()
