@@ -101,6 +101,18 @@ describe("sending", () => {
     expect(world.socket.last("supervisor.command").id).toBe(id);
   });
 
+  it("leaves it to the user when nobody can say whether it arrived", async () => {
+    const world = await makeWorld().paired();
+    world.client.send(SUPERVISOR, "hello");
+    world.socket.breaks();
+    world.clock.pass(500);
+    world.accept();
+    const { id } = world.socket.last("history.request");
+    world.socket.says({ type: "error", id, payload: { code: "INTERNAL_ERROR", message: "disk" } });
+    await world.settle();
+    expect(outbox(world)).toEqual([["hello", "failed"]]);
+  });
+
   it("survives a reload", async () => {
     const world = await makeWorld().paired();
     world.socket.breaks();

@@ -95,8 +95,9 @@ export class Courier {
   }
 
   /** The history has told whether it arrived before the connection went. */
-  settle = (item: OutboxItem, arrived: boolean): void => {
+  settle = (item: OutboxItem, arrived: boolean | null): void => {
     if (arrived) this.discard(item.id);
+    else if (arrived === null) this.alter(item.id, { state: "failed", error: "no-ack" });
     else this.alter(item.id, { state: "waiting" });
   };
 

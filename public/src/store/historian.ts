@@ -19,8 +19,8 @@ const CLOCK_SKEW = 60_000;
 export class Historian {
   constructor(
     private readonly core: Core,
-    /** What became of messages that were under way when the connection went. */
-    private readonly settle: (item: OutboxItem, arrived: boolean) => void,
+    /** What became of messages that were under way when the connection went; null: nobody can say. */
+    private readonly settle: (item: OutboxItem, arrived: boolean | null) => void,
   ) {}
 
   async loadNewest(key: ChatKey): Promise<void> {
@@ -91,9 +91,12 @@ export class Historian {
     return page.isExecuting && !streams ? applyStreaming(told, page.streaming, undefined, this.core.clock.now()) : told;
   }
 
+  private doubts(key: ChatKey): OutboxItem[] {
+    return inChat(this.core.store.getState().outbox, key).filter((item) => item.state === "unsure");
+  }
+
   private settleDoubts(key: ChatKey, news: HistoryEntry[]): void {
-    for (const item of inChat(this.core.store.getState().outbox, key)) {
-      if (item.state !== "unsure") continue;
+    for (const item of this.doubts(key)) {
       const known = this.chat(key).messages.some((message) => message.messageId === item.id);
       this.settle(item, known || news.some((entry) => isItem(entry, item)));
     }
@@ -104,6 +107,7 @@ export class Historian {
     // A connection that went is told elsewhere; the chat loads again by itself.
     const shown = code === "lost" || code === "offline" ? null : code;
     this.change(key, (chat) => ({ ...chat, loading: "no", error: shown }));
+    if (shown) for (const item of this.doubts(key)) this.settle(item, null);
     if (!(error instanceof RequestFailed)) throw error;
   }
 
