@@ -1,0 +1,172 @@
+"""A workstation reconnects at another worker: its tunnel follows it, and nobody loses anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.harness import AUTH_KEY, Crowd, Peer, Server, crowd, eventually
+from tests.system.streams import Stream, numbers, told
+
+ONLINE = "connection.workstation_online"
+
+
+@pytest.fixture
+async def people(apart: Server) -> AsyncIterator[Crowd]:
+    async with crowd(apart) as peers:
+        yield peers
+
+
+def workers(people: Crowd) -> tuple[int, int]:
+    first, second = sorted(people.server.worker_pids().values())
+    return first, second
+
+
+async def everywhere(people: Crowd, tunnel_id: str) -> list[Peer]:
+    """One client at each worker."""
+    return [
+        await people.client(tunnel_id, device_id=f"at {place}", worker=worker)
+        for place, worker in enumerate(workers(people))
+    ]
+
+
+def devices(workstation: Peer, kind: str) -> list[str]:
+    return [m["payload"]["device_id"] for m in workstation.seen if m["type"] == kind]
+
+
+async def test_clients_at_both_workers_keep_going(people: Crowd) -> None:
+    """The old socket is still open: a re-registration, which is announced once."""
+    here, there = workers(people)
+    old, tunnel_id = await people.workstation(worker=here)
+    clients = await everywhere(people, tunnel_id)
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(Stream(it, f"client {n}")) for n, it in enumerate(clients)]
+        await asyncio.sleep(0.2)
+        new, same = await people.workstation(worker=there, previous=tunnel_id)
+        await asyncio.sleep(0.3)
+    assert same == tunnel_id
+    for stream in streams:
+        await stream.all_heard(old, new)
+    assert [told(client) for client in clients] == [[ONLINE], [ONLINE]]
+    assert sorted(devices(new, "auth")) == ["at 0", "at 1"]
+    assert devices(old, "client.disconnected") + devices(new, "client.disconnected") == []
+
+
+async def test_what_the_new_workstation_says_misses_nobody(people: Crowd) -> None:
+    """From its very first word on."""
+    here, there = workers(people)
+    _, tunnel_id = await people.workstation(worker=here)
+    clients = await everywhere(people, tunnel_id)
+    for move in range(4):
+        new, _ = await people.workstation(worker=(there, here)[move % 2], previous=tunnel_id)
+        async with Stream(new, f"move {move}") as stream:
+            await asyncio.sleep(0.05)
+        for client in clients:
+            await stream.all_heard(client)
+
+
+async def test_the_old_socket_stays_open_and_is_ignored(people: Crowd) -> None:
+    here, there = workers(people)
+    old, tunnel_id = await people.workstation(worker=here)
+    client = await people.client(tunnel_id, worker=here)
+    new, _ = await people.workstation(worker=there, previous=tunnel_id)
+    await client.next(ONLINE)
+    await old.send({"type": "news"})
+    await old.send("nonsense")
+    await old.settle()
+    assert old.seen[-1]["type"] == "pong"
+    await old.close()
+    await client.send({"type": "sync"})
+    await new.next("sync")
+    assert (client.unread("news"), told(client), new.closed) == ([], [ONLINE], None)
+
+
+async def test_within_the_grace_nothing_is_announced_and_what_waited_is_delivered(people: Crowd) -> None:
+    here, there = workers(people)
+    old, tunnel_id = await people.workstation(worker=here)
+    clients = await everywhere(people, tunnel_id)
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(Stream(it, f"client {n}")) for n, it in enumerate(clients)]
+        await asyncio.sleep(0.1)
+        await old.close()
+        await asyncio.sleep(0.2)
+        new, _ = await people.workstation(worker=there, previous=tunnel_id)
+        await asyncio.sleep(0.2)
+    for stream, client in zip(streams, clients, strict=True):
+        await eventually(lambda s=stream: s.heard(new)[-1:] == [s.sent - 1], 5, "the last arrives")  # type: ignore[misc]  # mypy cannot tell the type of defaults
+        heard = stream.heard(old, new)
+        missing = set(range(stream.sent)) - set(heard)
+        # What was already on its way to the old socket when that closed, nobody can know.
+        assert len(missing) <= 5
+        assert heard == sorted(heard)
+        assert told(client) == []
+
+
+async def test_a_flapping_workstation(people: Crowd) -> None:
+    """Back and forth between the workers, ten times, while its clients talk."""
+    places = workers(people)
+    station, tunnel_id = await people.workstation(worker=places[0])
+    stations = [station]
+    clients = await everywhere(people, tunnel_id)
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(Stream(it, f"client {n}")) for n, it in enumerate(clients)]
+        for move in range(10):
+            stations.append((await people.workstation(worker=places[(move + 1) % 2], previous=tunnel_id))[0])
+    for stream in streams:
+        await stream.all_heard(*stations)
+    for client in clients:
+        assert set(told(client)) == {ONLINE}
+        assert client.closed is None
+
+
+async def test_a_device_that_leaves_in_the_middle_of_a_move_is_told_once(people: Crowd) -> None:
+    places = workers(people)
+    station, tunnel_id = await people.workstation(worker=places[0])
+    for move in range(6):
+        leaver = await people.client(tunnel_id, device_id=f"leaver {move}", worker=places[move // 3])
+        leaving = asyncio.create_task(leaver.close())
+        new, _ = await people.workstation(worker=places[(move + 1) % 2], previous=tunnel_id)
+        await leaving
+        await eventually(
+            lambda a=station, b=new, who=f"leaver {move}": (  # type: ignore[misc]  # mypy, as above
+                (devices(a, "client.disconnected") + devices(b, "client.disconnected")).count(who) == 1
+            ),
+            5,
+            "it is told",
+        )
+        station = new
+
+
+async def test_waiting_clients_are_accepted_wherever_the_workstation_comes_back(people: Crowd) -> None:
+    here, there = workers(people)
+    old, tunnel_id = await people.workstation(worker=here)
+    present = await people.client(tunnel_id, worker=there, device_id="present")
+    await old.close()
+    await present.next("connection.workstation_offline")
+    waiting = [await people.socket(worker=worker) for worker in (here, there)]
+    for number, peer in enumerate(waiting):
+        payload = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": f"waiting {number}"}
+        await peer.send({"type": "connect", "payload": payload})
+        await peer.next("error")
+    new, _ = await people.workstation(worker=there, previous=tunnel_id)
+    for number, peer in enumerate(waiting):
+        await peer.next("connected")
+        await peer.send({"type": "sync", "n": number})
+        assert (await new.next("sync"))["device_id"] == f"waiting {number}"
+
+
+async def test_a_move_takes_no_time_to_speak_of(people: Crowd) -> None:
+    here, there = workers(people)
+    _, tunnel_id = await people.workstation(worker=here)
+    client = await people.client(tunnel_id, worker=here)
+    for worker in (there, here, there):
+        began = time.monotonic()
+        new, _ = await people.workstation(worker=worker, previous=tunnel_id)
+        await client.send({"type": "note", "from": "client", "n": worker})
+        await new.next("note")
+        assert time.monotonic() - began < 1.5
+        assert numbers(new, "client") == [worker]
