@@ -30,7 +30,7 @@ def fell_back(report: dict[str, Any]) -> int:
 
 async def rolls(run: Run, loop: str) -> None:
     """F4: rolling restarts in a row under load."""
-    count = run.size(10, 2)
+    count = run.size(10, 1)
     size = {"tunnels": run.size(100, 10), "clients": run.size(19, 4), "rate": run.size(0.5, 5)}
     with run.server(workers=2, env=LOOPS[loop]) as server:
         old = set(server.worker_pids().values())
@@ -69,7 +69,7 @@ async def rolls_on_asyncio(run: Run) -> None:
     await rolls(run, "asyncio")
 
 
-@scenario("F5", "restart into a worker that fails at start", 120, in_tests=True)
+@scenario("F5", "restart into a worker that fails at start", 120)
 async def broken_successor(run: Run) -> None:
     """The code now on disk is broken: the old workers go on, and the operator is told."""
     broken = Path(tempfile.gettempdir()) / f"tiflis-broken-{uuid4().hex}"
@@ -127,7 +127,7 @@ async def large_on_uvloop(run: Run) -> None:
     await large_under_way(run, "uvloop")
 
 
-@scenario("F6a", "the same on asyncio", 240, in_tests=True)
+@scenario("F6a", "the same on asyncio", 240)
 async def large_on_asyncio(run: Run) -> None:
     await large_under_way(run, "asyncio")
 
