@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SOCKET_NAME = "heir.sock"  # in the run folder: where the heir hears from the old server
 ASK_SECONDS = 10.0
+LISTEN_SECONDS = 30.0  # for the heir's manager to run
 ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to start
 
 
@@ -88,15 +89,17 @@ class Heir:
     async def _inherit(self) -> Inheritance:
         self._given = asyncio.get_running_loop().create_future()
         server = HandoffServer(self._run_dir / SOCKET_NAME, self._first)
-        await server.start()
         try:
+            await server.start()
             answer = await asyncio.to_thread(request, self._run_dir, "takeover", ASK_SECONDS)
             if not answer.get("ok"):
                 raise CannotTakeOver(str(answer.get("error", "the running server refuses")))
             async with asyncio.timeout(ASK_SECONDS):
                 will, descriptors = await self._given
-        except (NoServer, TimeoutError) as problem:
-            raise CannotTakeOver(str(problem) or "the running server does not answer") from None
+        except TimeoutError:
+            raise CannotTakeOver("the running server does not answer") from None
+        except (NoServer, OSError):
+            raise CannotTakeOver("no server runs on this port with this DATA_DIR") from None
         finally:
             await server.close()
         return Inheritance(socket.socket(fileno=descriptors[0]), descriptors[1], will)
@@ -190,7 +193,7 @@ class Bequest:
     async def _heir(self) -> HandoffClient:
         """A line to the heir, whose arbiter listens again once its manager runs."""
         client = HandoffClient(self._path, ANSWER_SECONDS)
-        end = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        end = asyncio.get_running_loop().time() + LISTEN_SECONDS
         while True:
             try:
                 await client.send(b'{"say": "hello"}', [])

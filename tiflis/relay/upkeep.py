@@ -38,7 +38,10 @@ class Upkeep:
     def directory_changed(self, tunnel_id: str, record: Record | None) -> None:
         """Somebody else has claimed a tunnel of ours, perhaps."""
         home = self._hub.homes.get(tunnel_id)
-        if home is None or record is None or record.home == self._hub.me:
+        if home is None or (record is not None and record.home == self._hub.me):
+            return
+        if record is None:
+            self._hub.spawn(self._write_again(home))
             return
         if record.generation <= home.record.generation:
             return
@@ -57,6 +60,11 @@ class Upkeep:
         log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
         await Taker(home, self._hub.me).take(record.home, self._hub.open_channel)
         home.all_arrived()
+
+    async def _write_again(self, home: Home) -> None:
+        """The directory has lost a tunnel that is here: its store was wiped."""
+        log.warning("tunnel missing in the directory, written again", extra={"tunnel": home.tunnel_id})
+        await self._hub.rewrite(home, revision=0, generation=home.record.generation + 1)
 
     def _step_down(self, home: Home, record: Record) -> None:
         """The new home took us for dead and asked nothing: let go of all that is still here."""

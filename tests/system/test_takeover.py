@@ -1,0 +1,71 @@
+"""The whole server is replaced by another installation's, and no client notices."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.harness import Server, eventually
+from tests.harness import crowd as at
+from tests.system.traffic import Traffic
+
+
+def heir_of(server: Server, **options: object) -> Server:
+    """A second start on the same port and folders."""
+    return Server(
+        workers=3,
+        port=server.port,
+        folder=server.folder,
+        env={"TAKEOVER": "1"},
+        **options,  # type: ignore[arg-type] # tests
+    )
+
+
+async def test_a_takeover_changes_every_process_and_nothing_else() -> None:
+    with Server(workers=2) as old:
+        async with at(old) as people:
+            traffic = Traffic(seed=5)
+            await traffic.begin(people, tunnels=5, devices=2)
+            process, pid = old.process, old.pid
+            assert process is not None
+            heir = heir_of(old)
+            await asyncio.to_thread(heir.start, wait=False)
+            try:
+                await eventually(lambda: process.poll() is not None, 60, "the old server's end")
+                assert process.returncode == 0
+                await eventually(lambda: heir.status("/readyz") == 200, 20, "the new server's readiness")
+                assert heir.pid != pid
+                assert len(heir.ready_workers()) == 3
+                verdict = await traffic.end()
+                assert verdict.wrong == []
+                assert verdict.sent == verdict.arrived > 50
+            finally:
+                await asyncio.to_thread(heir.stop)
+                old.process = None
+
+
+async def test_an_heir_without_a_server_to_take_over_says_so() -> None:
+    with Server(workers=1) as running:
+        alone = Server(workers=1, env={"TAKEOVER": "1"})
+        alone.start(wait=False)
+        assert alone.process is not None
+        assert await asyncio.to_thread(alone.process.wait, 20) == 1
+        assert "cannot take over" in alone.logs()
+        alone.process = None
+        alone.__exit__()
+        assert running.status("/readyz") == 200
+
+
+async def test_a_server_goes_on_when_its_heir_fails() -> None:
+    with Server(workers=2, env={"LIVENESS_TIMEOUT": "120"}) as old:
+        async with at(old) as people:
+            station, tunnel_id = await people.workstation()
+            client = await people.client(tunnel_id)
+            heir = heir_of(old)
+            heir.start(wait=False)
+            await eventually((old.run_dir / "heir.sock").exists, 20, "the heir's question")
+            await eventually(lambda: len(heir.worker_pids()) > 0, 20, "the heir's first worker")
+            heir.kill_main()
+            await eventually(lambda: "takeover failed" in old.logs(), 60, "the old server's word")
+            await client.send({"type": "still"})
+            await station.next("still")
+            await eventually(lambda: bool(old.ready_workers()), 10, "the control socket")
