@@ -1,7 +1,7 @@
 /** The list: which workstation, how it is, and every session with what is new in it. */
 
 import { memo, useCallback, useRef, useState } from "react";
-import { agentName, grouped, sessionTitle, shortPath } from "~/sessions/order";
+import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { isBusy } from "~/store/sessions";
 import { SUPERVISOR, type Phase, type State } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
@@ -90,7 +90,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
 
 const SessionRow = memo(function SessionRow({ session, current }: { session: SessionInfo; current: boolean }) {
   const terminal = session.type === "terminal";
-  const detail = terminal ? shortPath(session) : [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
+  const detail = terminal ? endOfPath(session) : [agentName(session), endOfPath(session)].filter(Boolean).join(" · ");
   return (
     <Row
       sessionKey={session.id}

@@ -60,9 +60,9 @@ const components = (live: boolean): Components => ({
   ...HEADINGS,
   a: Link as Components["a"],
   img: Image as Components["img"],
-  input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? "done" : "to do"} />,
+  input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? words.done : words.toDo} />,
   table: ({ children }) => (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Table">
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={words.table}>
       <table>{children}</table>
     </div>
   ),

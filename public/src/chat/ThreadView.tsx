@@ -37,7 +37,7 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
         </div>
       </div>
       <Drawn run={thread.drawn} />
-      <Jump shown={!thread.atEnd} count={chat.messages.length} onJump={thread.jump} />
+      <Jump shown={!thread.atEnd} newest={chat.messages.at(-1)?.key} onJump={thread.jump} />
     </ThreadPrimitive.Root>
   );
 }
@@ -103,13 +103,14 @@ export function Working() {
   );
 }
 
-function Jump({ shown, count, onJump }: { shown: boolean; count: number; onJump(): void }) {
-  const [seen, setSeen] = useState(count);
-  const latest = useRef(count);
-  latest.current = count;
+/** `newest` is the key of the last message: older ones that come in above are no news. */
+function Jump({ shown, newest, onJump }: { shown: boolean; newest: string | undefined; onJump(): void }) {
+  const [seen, setSeen] = useState(newest);
+  const latest = useRef(newest);
+  latest.current = newest;
   useEffect(() => setSeen(latest.current), [shown]);
   if (!shown) return null;
-  const news = count > seen;
+  const news = newest !== seen;
   return (
     <div className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
       <button

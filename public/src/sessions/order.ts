@@ -32,6 +32,13 @@ export function agentName(session: SessionInfo): string {
   return session.agentAlias || typeName(session.type);
 }
 
+/** In a narrow list the end of a path says most. */
+export function endOfPath(session: SessionInfo): string {
+  const path = shortPath(session);
+  const parts = path.split("/");
+  return parts.length > 3 && path.length > 30 ? `…/${parts.slice(-2).join("/")}` : path;
+}
+
 /** The path as one writes it in a shell: the home folder is `~`. */
 export function shortPath(session: SessionInfo): string {
   const path = session.workingDir ?? [session.workspace, session.project].filter(Boolean).join("/");

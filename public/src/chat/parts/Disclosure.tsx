@@ -12,7 +12,7 @@ export function Disclosure({ summary, children }: DisclosureProps) {
   const [open, setOpen] = useState(false);
   const id = useId();
   return (
-    <div className="rounded-xl border border-line bg-surface">
+    <div className="fold rounded-xl border border-line bg-surface">
       <button
         type="button"
         aria-expanded={open}
