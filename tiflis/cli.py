@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import tiflis
-from tiflis.commands import check, demo, keygen, reload, status, takeover
+from tiflis.commands import check, demo, doctor, keygen, reload, status, takeover
 
-COMMANDS = (keygen, check, status, reload, takeover, demo)
+COMMANDS = (keygen, check, status, reload, takeover, doctor, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
+from tiflis.relay.moves import write_down
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Pause, Wire
 from tiflis.web.socket import Socket
@@ -26,7 +27,6 @@ from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
-RELEASE_SECONDS = 1.0  # how long a tunnel's watches may take to be written down
 PASS_SECONDS = 0.02  # between two looks for sockets that are still being decided upon, or were just accepted
 AT_ONCE = 8  # tunnels under way at the same time
 
@@ -99,7 +99,7 @@ class Handover:
         async with self._hub.lock(home.tunnel_id):
             if self._hub.homes.get(home.tunnel_id) is not home:
                 return
-            await self._release(home)
+            await write_down(home)
             wires = home.freeze()
             pieces, descriptors = await self._pack(wires)
             record = parcel.record_of(home.record)
@@ -112,13 +112,6 @@ class Handover:
             else:
                 await self._take_back(pieces, descriptors, wires)
                 self._hub.thaw(home)
-
-    async def _release(self, home: Home) -> None:
-        try:
-            async with asyncio.timeout(RELEASE_SECONDS):
-                await home.desk.release()
-        except TimeoutError:
-            log.warning("watches not written down in time", extra={"tunnel": home.tunnel_id})
 
     # Clients of a home elsewhere
 

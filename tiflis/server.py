@@ -48,9 +48,10 @@ def build(settings: Settings) -> TiflisApp:
     service.attach(app)
     upgrade.add_route(app, settings.ws_path, service.endpoint)
     limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
-    app.blueprint(watch_routes(service, Addresses(settings).client, limits))
+    addresses = Addresses(settings)
+    app.blueprint(watch_routes(service, addresses.client, limits))
     app.blueprint(health_routes(service))
-    app.blueprint(status_routes(service.status, settings.status_token))
+    app.blueprint(status_routes(service.status, settings.status_token, addresses.client))
     app.blueprint(metrics_routes(service.metrics, settings.metrics_token))
     app.blueprint(client_routes(settings.web_client_path))
     return app

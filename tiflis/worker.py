@@ -43,6 +43,7 @@ MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it 
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
+STORE_MARGIN_SECONDS = 30.0  # that a watch's records outlive what they are kept for
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
 METRICS_SECONDS = 1.0  # for the other workers to tell their numbers
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
@@ -78,7 +79,8 @@ class Worker:
         self.presence.overlaps = True
         self.directory = Directory(self._bus_urls, self.id)
         await self.directory.start(patience)
-        self._store = JetStreamWatchStore(self.directory.connection)
+        longest = max(settings.watch_idle, settings.watch_message_ttl)
+        self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
         await self._store.start()
         self._compose()
         self.presence.answer("status", self._own_status)

@@ -47,7 +47,10 @@ class Desk(Protocol):
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
     async def release(self) -> bool:
-        """Write everything down for the next home; nothing more is queued here."""
+        """Write everything down for the next home; nothing more is queued here. Whether that was done."""
+
+    def expect_gap(self) -> None:
+        """The last home could not write everything down."""
 
     def deliver(self, text: bytes) -> None: ...
     def deliver_to(self, device_id: str, text: bytes) -> bool: ...
@@ -88,6 +91,7 @@ class HomeState(msgspec.Struct):
     requests: list[tuple[str, bytes, float]]
     online: bool
     grace: bool
+    written_down: bool
 
 
 class Home:
@@ -99,6 +103,7 @@ class Home:
     def __init__(self, host: Host, record: Record) -> None:
         self.tunnel_id = record.tunnel_id
         self.record = record  # as this home last wrote it
+        self.written_down = True  # the watches, when the tunnel moves
         self.workstation: Workstation | None = None
         self.roster = Roster(host.now, host.limits.device_memory)
         self.here: set[ClientSession] = set()  # connected clients in this worker
@@ -416,6 +421,7 @@ class Home:
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
                 grace=self._grace is not None or self._in_grace,
+                written_down=self.written_down,
             )
         )
 
@@ -454,6 +460,8 @@ class Home:
         """
         state = msgspec.msgpack.decode(encoded, type=HomeState)
         now = self._host.now()
+        if not state.written_down:
+            self.desk.expect_gap()
         self._waiting.before([Waiting(*message) for message in state.waiting])
         self._departed |= set(state.departed)
         self.roster.remember(state.seen)

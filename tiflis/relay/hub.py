@@ -382,8 +382,10 @@ class Hub:
             log.info("directory not updated", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
 
     def lost_desk(self, home: Home) -> None:
-        """Its watches have another home, so the tunnel has: see to it as if the directory had said so."""
+        """Another home has taken over its watches: it has the tunnel, or has tried to and is gone."""
         log.info("watches have another home", extra={"tunnel": home.tunnel_id})
+        if self.homes.get(home.tunnel_id) is home and not self._claims.newer(home.record):
+            home.desk = self._make_desk(home)
 
 
 def worth_telling(answer: dict[str, Any]) -> bool:

@@ -67,16 +67,23 @@ class Taker(Nobody):
             self._state.set_result(b"")
 
 
+async def write_down(home: Home) -> None:
+    """Have the watches of a home that moves stored; if that fails, the next home announces a gap."""
+    try:
+        async with asyncio.timeout(RELEASE_SECONDS):
+            home.written_down = await home.desk.release()
+    except TimeoutError:
+        home.written_down = False
+    if not home.written_down:
+        log.warning("watches not written down", extra={"tunnel": home.tunnel_id})
+
+
 async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession]:
     """Give the home's state to the new one at the other end of ``channel`` and let all go.
 
     Returns the clients of this worker, who have to find the new home.
     """
-    try:
-        async with asyncio.timeout(RELEASE_SECONDS):
-            await home.desk.release()
-    except TimeoutError:
-        log.warning("watches not written down in time", extra={"tunnel": home.tunnel_id})
+    await write_down(home)
     # From here on without a pause: no message may come between the state and the farewells.
     clients = home.clients()
     sockets = {(me, client.wire.number) for client in clients}

@@ -98,10 +98,13 @@ class Upkeep:
                 self._hub.drop(edge)
 
     async def _give_back(self, home: Home) -> None:
-        await home.desk.release()
-        await self._hub.rewrite(home, home="", online=False)
-        if home.idle and self._hub.homes.get(home.tunnel_id) is home:
-            del self._hub.homes[home.tunnel_id]
+        """Nobody needs it; whoever is next starts from what is written down."""
+        async with self._hub.lock(home.tunnel_id):
+            if not home.idle or self._hub.homes.get(home.tunnel_id) is not home:
+                return
+            await home.desk.release()
+            await self._hub.rewrite(home, home="", online=False)
+            self._hub.let_go(home, "", [])
 
     async def leave(self) -> None:
         """This worker ends: write the watches down, and say in the directory that nobody is home."""

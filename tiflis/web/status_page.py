@@ -34,8 +34,13 @@ _WORDS = {True: "yes", False: "no", None: "-"}
 Facts = dict[str, Any]
 
 
-def status_routes(facts: Callable[[], Awaitable[Facts]], token: SecretStr | None) -> Blueprint:
-    """The page; JSON for who asks for it. Without a token it is not there."""
+def status_routes(
+    facts: Callable[[], Awaitable[Facts]], token: SecretStr | None, address: Callable[[Request], str]
+) -> Blueprint:
+    """The page; JSON for who asks for it. Without a token it is not there.
+
+    ``address``: the client's, as far as proxies are trusted; the operator sees whether that is right.
+    """
     routes = Blueprint("status")
 
     async def status(request: Request) -> HTTPResponse:
@@ -43,7 +48,7 @@ def status_routes(facts: Callable[[], Awaitable[Facts]], token: SecretStr | None
             return error(404)
         if not shows(request, token):
             return error(401, _ASK)
-        told = await facts()
+        told = {"your_address": address(request), **await facts()}
         if "html" in request.headers.get("accept", "") and "json" not in request.args:
             return html(page(told), headers=_HEADERS)
         return reply(told)

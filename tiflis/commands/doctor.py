@@ -1,0 +1,106 @@
+"""`tiflis doctor`: looks at a deployed server from anywhere, and says what to change."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+from tiflis.config import ConfigError, read
+from tiflis.doctor import http_checks, socket_checks, watch_checks
+from tiflis.doctor.findings import FAIL, NOTE, Finding
+from tiflis.doctor.socket_checks import Tunnel
+from tiflis.doctor.target import Target, WrongUrl
+
+NAME = "doctor"
+ABOUT = "check a deployed server from outside, through its proxy, and say what to change"
+IDLE_SECONDS = 75.0  # proxies cut at 60 s unless told otherwise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="such as https://tunnel.example.org, or with the path of its sockets")
+    parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
+    parser.add_argument("--status-token", help="to see which address the server sees (STATUS_TOKEN)")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds of silence to try (75)")
+    parser.add_argument("--quick", action="store_true", help="without big messages, long polls and silence")
+    parser.add_argument("--ca", help="file with the certificate to trust, for one of your own making")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: all is well, perhaps with notes; 1: something fails; 2: the URL is wrong."""
+    try:
+        target = Target.of(arguments.url, arguments.ca)
+    except (WrongUrl, OSError) as problem:
+        print(f"tiflis doctor: {problem}", file=sys.stderr)
+        return 2
+    api_key, token = _secrets(arguments)
+    return asyncio.run(_report(examine(target, api_key, token, arguments)))
+
+
+def _secrets(arguments: argparse.Namespace) -> tuple[str, str]:
+    """As given, or as the server's own settings have them, where this is its host."""
+    api_key, token = arguments.api_key or "", arguments.status_token or ""
+    try:
+        settings = read()
+    except ConfigError:
+        return api_key, token
+    if not api_key and settings.registration_keys:
+        api_key = settings.registration_keys[0].get_secret_value()
+    if not token and settings.status_token is not None:
+        token = settings.status_token.get_secret_value()
+    return api_key, token
+
+
+async def _report(findings: AsyncIterator[Finding]) -> int:
+    failed = 0
+    async for finding in findings:
+        failed += finding.state == FAIL
+        print("\n".join(finding.lines()), flush=True)
+    print(f"\n{failed} to change" if failed else "\nall is well")
+    return int(failed > 0)
+
+
+async def examine(
+    target: Target, api_key: str, token: str, arguments: argparse.Namespace
+) -> AsyncIterator[Finding]:
+    """Every finding, in order; what depends on something that fails is left out."""
+    for check in (http_checks.name, http_checks.certificate, http_checks.health):
+        async for finding in check(target):
+            yield finding
+            if finding.state == FAIL:
+                return
+    async for finding in http_checks.headers(target):
+        yield finding
+    if token:
+        async for finding in watch_checks.seen_address(target, token):
+            yield finding
+    else:
+        yield Finding(NOTE, "real address", "not looked at", "set STATUS_TOKEN, and give --status-token")
+    if not api_key:
+        yield Finding(NOTE, "tunnel", "sockets, sizes, watch and speed are not looked at", "give --api-key")
+        return
+    tunnel = Tunnel(target, api_key)
+    try:
+        async for finding in _through_a_tunnel(tunnel, arguments):
+            yield finding
+    finally:
+        await tunnel.close()
+
+
+async def _through_a_tunnel(tunnel: Tunnel, arguments: argparse.Namespace) -> AsyncIterator[Finding]:
+    async for finding in socket_checks.upgrade(tunnel):
+        yield finding
+        if finding.state == FAIL and finding.check == "upgrade":
+            return
+    checks = [socket_checks.speed(tunnel)]
+    if not arguments.quick:
+        checks.append(socket_checks.sizes(tunnel))
+        checks.append(watch_checks.watch(tunnel))
+        checks.append(socket_checks.idle(tunnel, arguments.idle))
+    checks.append(socket_checks.forged_address(tunnel))
+    for check in checks:
+        async for finding in check:
+            yield finding
+            if finding.state == FAIL and finding.check in ("sizes", "idle", "round trip"):
+                return  # the sockets are broken

@@ -1,0 +1,114 @@
+"""The server that is looked at: where it is, and single HTTP requests to it."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+HTTP_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
+_SCHEMES = {"http": False, "ws": False, "https": True, "wss": True}
+
+
+class WrongUrl(Exception):
+    """The URL names no server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer; ``seconds`` until it was there."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+    def json(self) -> dict[str, Any]:
+        """The body as an object, an empty one if it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Host, port and paths of a deployed server."""
+
+    host: str
+    port: int
+    secure: bool
+    ws_path: str
+    authority: str
+    tls: ssl.SSLContext | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, url: str, ca: str | None = None) -> Target:
+        """From any URL of the server; raises WrongUrl. ``ca``: a file with certificates to trust."""
+        try:
+            parts = urlsplit(url if "://" in url else f"https://{url}")
+            secure = _SCHEMES[parts.scheme]
+            port = parts.port or (443 if secure else 80)
+        except (KeyError, ValueError):
+            raise WrongUrl("give a URL such as https://tunnel.example.org") from None
+        if not parts.hostname:
+            raise WrongUrl("the URL names no host")
+        path = parts.path.rstrip("/") or "/ws"
+        tls = ssl.create_default_context(cafile=ca) if secure else None
+        return cls(parts.hostname, port, secure, path, parts.netloc.rpartition("@")[2], tls)
+
+    @property
+    def ws_url(self) -> str:
+        return f"{'wss' if self.secure else 'ws'}://{self.authority}{self.ws_path}"
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        seconds: float = HTTP_SECONDS,
+    ) -> Reply:
+        """One request on a connection of its own; raises OSError or http.client.HTTPException."""
+        return await asyncio.to_thread(self._request, method, path, body, headers or {}, seconds)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float
+    ) -> Reply:
+        connection: http.client.HTTPConnection
+        if self.tls is not None:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self.tls)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        began = time.monotonic()
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, named, data, time.monotonic() - began)
+        finally:
+            connection.close()
+
+    def handshake(self, protocols: list[str]) -> tuple[str, str, dict[str, Any]]:
+        """TLS version, negotiated protocol and certificate. Raises OSError (ssl.SSLError is one)."""
+        assert self.tls is not None
+        context = self.tls
+        context.set_alpn_protocols(protocols)
+        with (
+            socket.create_connection((self.host, self.port), CONNECT_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=self.host) as wrapped,
+        ):
+            return (
+                wrapped.version() or "",
+                wrapped.selected_alpn_protocol() or "",
+                dict(wrapped.getpeercert() or {}),
+            )
