@@ -102,13 +102,18 @@ class Visitor:
 
 @contextmanager
 def visit(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
-    """A new profile for the length of a `with` block; it is checked at the end."""
+    """A new profile for the length of a `with` block; it is checked at the end.
+
+    `scripts` run in each page before its own; the other options are Playwright's.
+    """
+    scripts = options.pop("scripts", ())
     permissions = options.pop("permissions", ["microphone", "camera", "clipboard-read", "clipboard-write"])
     # Filling a cache that the test does not look at costs each of them half a second.
     quiet = {"reduced_motion": "reduce", "service_workers": "block"}
     context = browser.new_context(**{**DESKTOP, **quiet, **options})
     context.grant_permissions(permissions, origin=url)
-    context.add_init_script(WATCH)
+    for script in (WATCH, *scripts):
+        context.add_init_script(script)
     try:
         visitor = Visitor(context, context.new_page(), url)
         visitor.watch(visitor.page)
