@@ -4,8 +4,8 @@
 const LOOK_EVERY = 60 * 60_000;
 
 /**
- * Registers the worker once the page is at rest. `onUpdate` is called at most once, when a newer version
- * has been installed under this page. The page is never reloaded from here, so it can never loop.
+ * Registers the worker once the page is at rest. `onUpdate` is called when a newer version has been
+ * installed under this page. The page is never reloaded from here, so it can never loop.
  */
 export function registerWorker(onUpdate: () => void): void {
   if (!("serviceWorker" in navigator) || !window.isSecureContext || import.meta.env.DEV) return;
@@ -16,10 +16,14 @@ export function registerWorker(onUpdate: () => void): void {
 
 async function register(onUpdate: () => void): Promise<void> {
   const workers = navigator.serviceWorker;
-  const hadOne = workers.controller !== null;
+  // The first worker that takes the page over brings the version that the page already is.
+  let first = workers.controller === null;
+  workers.addEventListener("controllerchange", () => {
+    if (!first) onUpdate();
+    first = false;
+  });
   try {
     const registration = await workers.register(scriptUrl(new URL("sw.js", document.baseURI).href));
-    if (hadOne) workers.addEventListener("controllerchange", onUpdate, { once: true });
     // A browser that forbids workers quietly gives none.
     window.setInterval(() => void registration?.update().catch(() => undefined), LOOK_EVERY);
   } catch {
