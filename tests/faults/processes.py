@@ -52,14 +52,19 @@ async def workers_die(run: Run) -> None:
             run.most("sockets of other tunnels closed", closed_of(load, untouched), 0)
             await load.finish()
             heard = [end.control for end in load.ends if end.closed and end.name != "ws"]
-            run.most("an answer from the rest", serving, RESPAWN_SECONDS + load.lag, " s")
-            run.most("a new worker ready", respawn, RESPAWN_SECONDS + 2 + load.lag, " s")
+            run.most("an answer from the rest", serving, RESPAWN_SECONDS + run.slack(load.lag), " s")
+            run.most("a new worker ready", respawn, RESPAWN_SECONDS + 2 + run.slack(load.lag), " s")
             run.most("tunnels that changed their id", sum(not end.tunnel for end in load.workstations), 0)
             run.most("lost on other tunnels", load.ledger.lost(untouched), 0)
             run.most("doubled", load.ledger.doubled(), 0)
             run.most("reordered", load.ledger.reordered(), 0)
             run.most("wrong tunnel", load.ledger.strangers, 0)
-            run.most("longest way on other tunnels", load.ledger.longest(1, untouched), 0.1 + load.lag, " s")
+            run.most(
+                "their longest way",
+                load.ledger.longest(1, untouched),
+                0.1 + run.slack(load.lag),
+                " s",
+            )
             run.note(f"{len(untouched)} tunnels untouched, {len(heard)} clients came back, "
                      f"{len(load.errors)} errors told, lost with their worker {load.ledger.lost()}, "
                      f"own lag {load.lag:.3f} s")  # fmt: skip
@@ -92,7 +97,7 @@ async def all_workers_die(run: Run) -> None:
                 await eventually(lambda: all_back(load), PATIENCE, "all ends are back")
             await asyncio.sleep(0.5)
             await load.finish()
-            run.most("served again", slowest, 3 + load.lag, " s")
+            run.most("served again", slowest, 3 + run.slack(load.lag), " s")
             run.most("doubled", load.ledger.doubled(), 0)
             run.most("wrong tunnel", load.ledger.strangers, 0)
 
