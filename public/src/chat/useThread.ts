@@ -56,7 +56,10 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     anchor.current = end.current ? null : firstInView(view, content.current);
   }, []);
 
-  /** The reader may have scrolled since: to the end, or away from it. */
+  /**
+   * The reader has scrolled: to the end, or away from it. Only the browser's own word counts as that: when
+   * the content shrinks for a moment, the place moves too.
+   */
   const notice = useCallback(() => {
     const view = viewport.current;
     if (!view) return;
@@ -67,14 +70,11 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     end.current = reached;
     setAtEnd(reached);
     setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: last - first });
-    if (up) anchor.current = firstInView(view, content.current);
   }, []);
 
   const keep = useCallback(() => {
     const view = viewport.current;
     if (!view) return;
-    // New rows can be drawn before the browser tells of a scroll that has happened already.
-    notice();
     const element = wanted.current && find(content.current, wanted.current);
     if (element) {
       wanted.current = null;
@@ -89,7 +89,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
       if (kept) view.scrollTop += kept.getBoundingClientRect().top - view.getBoundingClientRect().top - anchor.current.top;
     }
     remember();
-  }, [notice, remember]);
+  }, [remember]);
 
   const look = useCallback(() => {
     const view = viewport.current;
