@@ -14,7 +14,7 @@ from tiflis import __version__, metrics
 from tiflis.bus.directory import Record
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
-from tiflis.protocol.errors import WorkstationOffline
+from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
 from tiflis.relay.absent import Absent
@@ -115,7 +115,8 @@ class Home:
         self._in_grace = False  # when it was frozen
         self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
-        self._held = False
+        self._held = False  # who sends to the workstation is not read any further
+        self._full = False  # and nobody else is either
         self._pressing: set[Neighbour | ClientSession] = set()  # who takes too little
         self._expected: set[tuple[str, int]] = set()
         self._travelling: set[str] = set()  # devices that were connected where the tunnel was before
@@ -235,7 +236,7 @@ class Home:
         self, client: ClientSession, request: bytes = b"", origin: tuple[str, int] | None = None
     ) -> None:
         """A client in this worker."""
-        if self._held:
+        if self._full:
             client.hold(True)
         self.arrive(client, request, origin)
         if client.connected:
@@ -322,12 +323,16 @@ class Home:
             if known:
                 self._requests.note(client.device_id, known, self._host.now())
             workstation.wire.send(text)
+            if self._held and isinstance(client, ClientSession):
+                client.hold(True)
         elif not self._wait(client.device_id, request, text):
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
-        """Like ``forward``, for a watch. Raises WorkstationOffline."""
+        """Like ``forward``, for a watch. Raises WorkstationOffline, or SendFailed when too much waits."""
+        if self._full:
+            raise SendFailed
         if self.workstation is not None:
             self._to_workstation(device_id, request_id, text)
         elif not self._wait(device_id, request_id, text):
@@ -344,15 +349,26 @@ class Home:
         return self._grace is not None and self._waiting.enter(Waiting(device_id, request, text))
 
     def hold(self, held: bool) -> None:
-        """The workstation reads slowly: its devices are not read until it has caught up."""
+        """The workstation reads slowly: a device that sends to it is not read again until it has caught up.
+
+        The others are, so that their pings are answered: a phone gives up after 5 s without a pong.
+        """
         if held is self._held:
             return
         self._held = held
-        for attached in self.roster.everyone():
-            if isinstance(attached, ClientSession):
-                attached.hold(held)
         for neighbour in self.neighbours:
             neighbour.hold(held)
+        if not held:
+            self._full = False
+            for client in self.clients():
+                client.hold(False)
+
+    def crowd(self, high: bool) -> None:
+        """So much waits for the workstation that no device at all is read, or less again."""
+        self._full = high
+        if high:
+            for client in self.clients():
+                client.hold(True)
 
     # Other workers with clients of this tunnel
 

@@ -49,6 +49,10 @@ class WorkstationSession(BaseSession):
         if self.home.workstation is self:
             self.home.hold(high)
 
+    def crowded(self, high: bool) -> None:
+        if self.home.workstation is self:
+            self.home.crowd(high)
+
     def superseded(self) -> None:
         self._orphans.add(self.home.tunnel_id, self.wire)
 
