@@ -1,0 +1,34 @@
+"""The reader at the end of a conversation stays there, whatever comes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client.app import App
+from tests.client.conftest import NewApp
+from tests.client.desk import Desk
+from tests.harness import Server
+
+FROM_THE_END = "log => Math.round(log.scrollHeight - log.clientHeight - log.scrollTop)"
+PIXELS = 12
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_end_stays_in_view_through_every_kind_of_answer(
+    new_app: NewApp, server: Server, desk: Desk, phone: bool
+) -> None:
+    app = new_app(server.url, desk, phone=phone)
+    app.enter(desk.session("claude"))
+    app.reads("(message 60 of 60)")
+    for words in ("table", "voice", "think", "error", "buttons", "tool", "code", "status"):
+        app.say(words)
+        expect(app.log).to_have_attribute("aria-busy", "false")
+        assert rests_at_the_end(app), f"the answer to {words!r} pushed the end out of view"
+
+
+def rests_at_the_end(app: App) -> bool:
+    """Once the page is at rest; lazy parts of it may come late."""
+    app.page.wait_for_load_state("networkidle")
+    app.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return bool(app.log.evaluate(FROM_THE_END) <= PIXELS)
