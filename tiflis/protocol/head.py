@@ -104,11 +104,13 @@ def _first(raw: msgspec.Raw) -> bytes:
 
 def string(raw: msgspec.Raw) -> str | None:
     """The string that a raw field holds, lone surrogates replaced by U+FFFD; None if it holds none."""
-    if _first(raw) != b'"':
-        return None
     try:
         return _text.decode(raw)
+    except msgspec.ValidationError:
+        return None
     except (msgspec.DecodeError, UnicodeDecodeError):
+        if _first(raw) != b'"':
+            return None
         text: str = json.loads(bytes(raw))
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -126,6 +128,8 @@ def document(raw: msgspec.Raw) -> dict[str, Any] | None:
 
 def echoable(raw: msgspec.Raw) -> bytes:
     """A message's ``id`` as it came, for an error that answers it; empty if absent or absurdly long."""
+    if raw is _ABSENT:
+        return b""
     text = bytes(raw)
     return text if len(text) <= MAX_ECHOED_ID else b""
 

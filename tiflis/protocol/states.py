@@ -49,12 +49,28 @@ _REFUSED: dict[Role, tuple[str, ...]] = {
 }
 
 
+class Rules:
+    """What one role may say."""
+
+    __slots__ = ("_acts", "_refused")
+
+    def __init__(self, role: Role) -> None:
+        self._acts, self._refused = _ACTS[role], _REFUSED[role]
+
+    def act(self, kind: str) -> Act:
+        """What a message of type ``kind`` leads to."""
+        found = self._acts.get(kind)
+        if found is not None:
+            return found
+        return Act.REFUSE if kind.startswith(self._refused) else Act.RELAY
+
+
+RULES = {role: Rules(role) for role in Role}
+
+
 def act(role: Role, kind: str) -> Act:
     """What a message of type ``kind`` from ``role`` leads to."""
-    found = _ACTS[role].get(kind)
-    if found is not None:
-        return found
-    return Act.REFUSE if kind.startswith(_REFUSED[role]) else Act.RELAY
+    return RULES[role].act(kind)
 
 
 def client_may_send(kind: str) -> bool:

@@ -100,7 +100,7 @@ class Outbox:
         self._burst: list[bytes] = []
         self._queue: deque[bytes | _Large] = deque()
         self._pongs: deque[tuple[bool, bytes]] | None = None
-        self._recent: deque[bytes | memoryview] = deque()  # what the transport may not have sent yet
+        self._recent: list[bytes | memoryview] = []  # what the transport may not have sent yet
         self.blocked = False  # the transport has had enough
         self.pressed = False  # more than PRESSURE_HIGH waits
         self.frames = 0  # queued since somebody last counted them
@@ -200,15 +200,17 @@ class Outbox:
         return True
 
     def _write(self, data: bytes | memoryview) -> None:
-        self.settle()
-        self._recent.append(data)
+        if self.transport.get_write_buffer_size():
+            self._recent.append(data)
+        else:
+            self._recent = [data]
         self.written += len(data)
         self.transport.write(data)
 
     def settle(self) -> None:
         """Let go of what has surely been sent."""
         if self._recent and not self.transport.get_write_buffer_size():
-            self._recent.clear()
+            self._recent = []
 
     # Handing the socket over
 

@@ -8,7 +8,7 @@ from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head
-from tiflis.protocol.states import Act, Role, act
+from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.passport import Passport
 from tiflis.relay.wire import Wire
 
@@ -18,12 +18,13 @@ log = logging.getLogger(__name__)
 class BaseSession:
     """A socket in a role: reads each message's head once and hands it to the act that its type asks for."""
 
-    __slots__ = ("limits", "wire")
+    __slots__ = ("_act", "limits", "wire")
     role: ClassVar[Role]
     kind: ClassVar[str] = "none"  # as the metrics name the role
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
         self.wire, self.limits = wire, limits
+        self._act = RULES[self.role].act
 
     def received(self, text: bytes) -> None:
         """Text that is no message, or may not be sent in this role, is answered with an error."""
@@ -31,7 +32,7 @@ class BaseSession:
         try:
             found = head.peek(text)
             request = head.echoable(found.id)
-            self.handle(act(self.role, found.type), found, text)
+            self.handle(self._act(found.type), found, text)
         except TunnelError as problem:
             self.wire.send(messages.error(problem, request))
         except Exception:  # outermost frame of a message: the peer hears of it, the log has the traceback

@@ -29,6 +29,9 @@ CROWD_LOOK = 0.02  # seconds between two looks at output above its limit
 STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
 
 
+_BINARY = int(Opcode.BINARY)  # plain: enum members compare slowly
+
+
 class Socket(asyncio.Protocol):
     """A peer's WebSocket as the relay's Wire."""
 
@@ -120,7 +123,7 @@ class Socket(asyncio.Protocol):
                 if self.close_by and opcode != Opcode.CLOSE:
                     continue
                 try:
-                    if opcode <= Opcode.BINARY:
+                    if opcode <= _BINARY:
                         self.session.received(payload)
                     else:
                         self._control(opcode, payload)
