@@ -48,9 +48,10 @@ TAKE_OVER_SECONDS = 3.0
 THREAD_SECONDS = 10.0
 FIRST = 1000  # listener priority: first at start, and thereby last at the end
 INSTANCE_LENGTH = 6
-# Messages of 128 KiB to 4 MiB are otherwise mapped and unmapped each time, 25 times slower; larger ones
-# shall go back to the system at once. Either variable alone switches the adaptive behaviour off.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
+# Messages of 128 KiB to 16 MiB are otherwise mapped and unmapped each time: a voice message of 5 MB costs
+# twice as much, one of 1 MiB many times. Larger ones, which are rare, shall go back to the system at once.
+# Either variable alone switches the adaptive behaviour off.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
 
 
 class Arbiter:
