@@ -12,6 +12,7 @@ describe("a pairing", () => {
     ["url-safe base64", Buffer.from(json).toString("base64url")],
     ["the web client's address", `https://x.test/#data=${encodeURIComponent(base64)}`],
     ["JSON", json],
+    ["JSON as an address has it", encodeURIComponent(json)],
     ["JSON with room around it", `\n  ${json}\n`],
     ["a form's spaces for pluses", `tiflis://connect?data=${base64.replace(/\+/g, " ")}`],
   ])("is read from %s", (_, text) => {

@@ -56,8 +56,8 @@ export function pairingInFragment(hash: string): string | null {
 
 function jsonOf(text: string): unknown {
   if (text.startsWith("{")) return parse(text);
-  const data = /[?#&]data=([^&#\s]+)/.exec(text)?.[1] ?? text;
-  return parse(fromBase64(percentDecoded(data)));
+  const data = percentDecoded(/[?#&]data=([^&#\s]+)/.exec(text)?.[1] ?? text);
+  return parse(data.startsWith("{") ? data : fromBase64(data));
 }
 
 function percentDecoded(text: string): string {
