@@ -11,7 +11,7 @@ from tiflis.bus.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.limits import Limits
 from tiflis.protocol import messages
-from tiflis.protocol.errors import SendFailed, TunnelError
+from tiflis.protocol.errors import InvalidPayload, SendFailed, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act
@@ -91,6 +91,8 @@ class Hub:
 
     async def register(self, newcomer: Newcomer, said: Registration) -> None:
         """A workstation takes its tunnel. Raises TunnelError."""
+        if not newcomer.base_url:
+            raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
         self.gate.admit_workstation(said.api_key, newcomer.wire.address)
         if await self._steered(newcomer, self._place(said)):
             return
@@ -321,8 +323,20 @@ class Hub:
         home = self.homes.get(channel.tunnel_id)
         if home is not None:
             return Neighbour(home, channel, self)
-        self._loop.call_soon(channel.close)
+        channel.hold()  # what it brings is not consumed: the other end may have to send it elsewhere
+        self.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         return NOBODY
+
+    def _accept_late(self, channel: Channel) -> None:
+        """The other worker may have heard of a claim of ours before we did."""
+        home = self.homes.get(channel.tunnel_id)
+        if channel.ended:
+            return
+        if home is None:
+            channel.close()
+        else:
+            channel.handler = Neighbour(home, channel, self)
+            channel.resume()
 
     # Watches
 
@@ -375,11 +389,14 @@ class Hub:
             if home.workstation is None and self.homes.get(home.tunnel_id) is home:
                 await self.rewrite(home, online=False)
 
-    async def rewrite(self, home: Home, /, **changes: object) -> None:
+    async def rewrite(self, home: Home, /, **changes: object) -> bool:
+        """Change our record; whether the directory took it."""
         try:
             home.record = await self._claims.rewrite(home.record, **changes)
         except (Conflict, DirectoryUnavailable) as problem:
             log.info("directory not updated", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
+            return False
+        return True
 
     def lost_desk(self, home: Home) -> None:
         """Another home has taken over its watches: it has the tunnel, or has tried to and is gone."""

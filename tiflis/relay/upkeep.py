@@ -103,8 +103,10 @@ class Upkeep:
             if not home.idle or self._hub.homes.get(home.tunnel_id) is not home:
                 return
             await home.desk.release()
-            await self._hub.rewrite(home, home="", online=False)
-            self._hub.let_go(home, "", [])
+            if await self._hub.rewrite(home, home="", online=False):
+                self._hub.let_go(home, "", [])
+            else:
+                self._hub.thaw(home)  # the directory still sends everyone here
 
     async def leave(self) -> None:
         """This worker ends: write the watches down, and say in the directory that nobody is home."""
