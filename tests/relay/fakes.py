@@ -169,8 +169,12 @@ class FakeDesk:
         self.to: list[tuple[str, bytes]] = []
         self.registered: list[str] = []
         self.released = 0
+        self.gap = False
         self.calls: list[tuple[str, dict[str, Any], bytes]] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
+
+    def expect_gap(self) -> None:
+        self.gap = True
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
         self.calls.append((operation, arguments, body))
@@ -183,6 +187,7 @@ class FakeDesk:
         return True
 
     async def close(self) -> None: ...
+    def expect_gap(self) -> None: ...
 
     def deliver(self, text: bytes) -> None:
         self.broadcasts.append(text)

@@ -223,6 +223,46 @@ async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
     assert again.types[-1] == "sync"
 
 
+async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
+    """The directory says that a is the home, but a knows nothing of it."""
+    workstation, phone = await pair(town)
+    home = town.hubs["a"].homes.pop("tunnel-1")
+    [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
+    edge_end.end()
+    phone.say({"type": "note", "n": 1})
+    edge_end.other.end()
+    await town.settle()
+    assert workstation.types == []
+    await asyncio.sleep(0.2)
+    town.hubs["a"].homes["tunnel-1"] = home
+    await town.until(lambda: "note" in workstation.types)
+    await town.settle()
+    assert [message["n"] for message in workstation.messages if message["type"] == "note"] == [1]
+    assert phone.texts == []
+
+
+async def test_a_worker_that_is_a_home_in_a_moment(town: Town) -> None:
+    """Another one hears of its claim before it does itself."""
+    await town.workstation("a")
+    home = town.hubs["a"].homes.pop("tunnel-1")
+    phone = await town.client("b")
+    town.hubs["a"].homes["tunnel-1"] = home
+    await town.until(lambda: phone.types == ["connected"])
+    assert len([end for end in town.cable.ends if end.peer == "a"]) == 1, "at the first attempt"
+
+
+async def test_a_turned_away_client_is_no_workstation(town: Town) -> None:
+    (await town.workstation("a")).end()
+    town.home("a")._gone()
+    phone = await town.client("b")
+    phone.say({"type": "connect", "payload": {"tunnel_id": "none", "auth_key": "x" * 16, "device_id": "d"}})
+    await town.settle()
+    assert phone.codes()[-1] == "TUNNEL_NOT_FOUND"
+    phone.take()
+    await town.workstation_at(phone, "tunnel-2")
+    assert phone.codes() == ["INVALID_PAYLOAD"]
+
+
 # Watch calls
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.relay.fakes import AUTH_KEY, FakeWire
 from tests.relay.stage import Stage
+from tiflis.protocol.errors import SendFailed
 from tiflis.relay.wire import Pause
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
@@ -441,27 +442,46 @@ def test_the_old_ones_pings_are_answered_and_its_close_changes_nothing(stage: St
 # Backpressure
 
 
-def test_a_workstation_that_reads_slowly_slows_its_clients(stage: Stage) -> None:
+def test_a_workstation_that_reads_slowly_slows_those_who_send_to_it(stage: Stage) -> None:
+    workstation, phone, tablet = stage.workstation(), stage.client("phone"), stage.client("tablet")
+    workstation.session.pressed(True)
+    phone.say({"type": "note"})
+    assert (phone.paused, tablet.paused) == (Pause.PRESSURE, Pause(0)), "the tablet's pings are answered"
+    assert workstation.types[-1] == "note"
+    workstation.session.pressed(False)
+    assert phone.paused == Pause(0)
+
+
+def test_behind_a_workstation_with_far_too_much_nobody_is_read(stage: Stage) -> None:
     workstation, phone = stage.workstation(), stage.client()
     workstation.session.pressed(True)
+    workstation.session.crowded(True)
     late = stage.client("late")
     assert phone.paused == late.paused == Pause.PRESSURE
+    with pytest.raises(SendFailed):
+        stage.home.to_workstation(b"{}", "watch", b"")
+    workstation.session.crowded(False)
     workstation.session.pressed(False)
     assert phone.paused == late.paused == Pause(0)
+    stage.home.to_workstation(b"{}", "watch", b"")
 
 
 @pytest.mark.parametrize("how", ["lost", "superseded"])
 def test_clients_are_read_again_when_the_slow_one_is_gone(stage: Stage, how: str) -> None:
     workstation, phone = stage.workstation(), stage.client()
     workstation.session.pressed(True)
+    workstation.session.crowded(True)
     workstation.end() if how == "lost" else stage.workstation()
     assert phone.paused == Pause(0)
+    stage.home.to_workstation(b"{}", "watch", b"")
 
 
 def test_a_superseded_workstation_cannot_slow_anyone(stage: Stage) -> None:
     old, phone = stage.workstation(), stage.client()
     stage.workstation()
     old.session.pressed(True)
+    old.session.crowded(True)
+    phone.say({"type": "note"})
     assert phone.paused == Pause(0)
 
 

@@ -35,6 +35,9 @@ class Heard:
     def __init__(self) -> None:
         self.texts: list[bytes] = []
 
+    def named(self) -> dict[str, str]:
+        return {}
+
     def received(self, text: bytes) -> None:
         self.texts.append(text)
 

@@ -19,11 +19,12 @@ from tiflis.relay.claims import Claims
 from tiflis.relay.client import ClientSession
 from tiflis.relay.edge import Edge, Opener
 from tiflis.relay.gate import Gate
-from tiflis.relay.home import Desk, Home, Timer
+from tiflis.relay.home import Home
 from tiflis.relay.moves import NOBODY, Taker, hand_over
 from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.orphans import Orphans
+from tiflis.relay.surroundings import Desk, Timer
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.trace import home_class
 from tiflis.relay.watch_home import DeskClosed
