@@ -45,7 +45,8 @@ BELOW = {
     "service": BASE | RELAY | {"web", "worker", "arbiter", "exposition"},
     "server": BASE | RELAY | {"web", "worker", "service", "arbiter"},
     "demo": BASE | {"protocol"},
-    "commands": BASE | {"protocol", "arbiter", "demo"},
+    "doctor": BASE | {"protocol"},
+    "commands": BASE | {"protocol", "arbiter", "demo", "doctor"},
     "cli": BASE | {"commands"},
 }
 IMPURE = {

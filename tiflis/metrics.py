@@ -127,7 +127,7 @@ CATALOGUE = {
         _gauge("start_time_seconds", "When a worker started, since the epoch.", worker=()),
         _gauge("ready", "Whether a worker takes traffic.", worker=()),
         _gauge("workers_expected", "Workers that this server should have."),
-        _gauge("info", "Always 1; which version runs.", version=(), instance=()),
+        _gauge("info", "Always 1; which version runs.", version=(), server=()),
     )
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -33,12 +34,19 @@ http {{
 class Nginx:
     """A proxy in front of a server; peers can use it in the server's place."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(
+        self, server: Server, *, tls: bool = False, change: Callable[[str], str] = lambda site: site
+    ) -> None:
+        """``tls``: with a certificate of its own making, ``ca``. ``change``: mistakes in the site's file."""
         self._folder = Path(tempfile.mkdtemp(prefix="tiflis-nginx-"))
         self.port = free_port()
-        self.ws_url = f"ws://127.0.0.1:{self.port}/ws"
-        self.url = f"http://127.0.0.1:{self.port}"
-        (self._folder / "tiflis.conf").write_text(self._site(server))
+        secure = "s" if tls else ""
+        self.ws_url = f"ws{secure}://127.0.0.1:{self.port}/ws"
+        self.url = f"http{secure}://127.0.0.1:{self.port}"
+        self.ca = self._folder / "own.pem"
+        if tls:
+            self._make_certificate()
+        (self._folder / "tiflis.conf").write_text(change(self._site(server, tls)))
         (self._folder / "nginx.conf").write_text(AROUND.format(folder=self._folder))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,10 +83,22 @@ class Nginx:
         """What it has written so far, requests and errors."""
         return "".join(path.read_text() for path in self._folder.glob("*.log"))
 
-    def _site(self, server: Server) -> str:
+    def _make_certificate(self) -> None:
+        command = "openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=127.0.0.1 -addext"
+        files = ["-keyout", str(self._folder / "own.key"), "-out", str(self.ca)]
+        subprocess.run(
+            [*command.split(), "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True
+        )
+
+    def _site(self, server: Server, tls: bool) -> str:
         text = (ROOT / "deploy" / "nginx" / "tiflis.conf").read_text()
         text = text.replace("server 127.0.0.1:3001;", f"server 127.0.0.1:{server.port};")
-        text = re.sub(r"listen 443 ssl[^\n]*", f"listen 127.0.0.1:{self.port};", text)
+        if tls:
+            text = text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;")
+            text = re.sub(r"(ssl_certificate +)[^;]*;", rf"\1{self.ca};", text)
+            text = re.sub(r"(ssl_certificate_key +)[^;]*;", rf"\1{self._folder / 'own.key'};", text)
+        else:
+            text = re.sub(r"listen 443 ssl[^\n]*", f"listen 127.0.0.1:{self.port};", text)
+            text = re.sub(r"\n\s*ssl_[^\n]*", "", text)
         text = re.sub(r"server \{\s*listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
-        text = re.sub(r"\n\s*ssl_[^\n]*", "", text)
         return text.replace("/var/log/nginx/", f"{self._folder}/")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import statistics
 import time
@@ -47,7 +48,7 @@ class Line:
         proxy: Literal[True] | None = None if target.host in LOOPBACK else True
         socket = await connect(
             target.ws_url,
-            ssl=_for_sockets(target),
+            ssl=target.tls("http/1.1") if target.secure else None,
             open_timeout=ANSWER_SECONDS,
             close_timeout=2,
             ping_interval=None,
@@ -89,12 +90,6 @@ class Line:
                 await self.send({"type": "ping", "timestamp": int(time.time() * 1000)})
 
 
-def _for_sockets(target: Target) -> Any:
-    if target.tls is not None:
-        target.tls.set_alpn_protocols(["http/1.1"])
-    return target.tls
-
-
 class Tunnel:
     """The doctor's own tunnel: the same at every visit, so that none piles up in the directory."""
 
@@ -111,20 +106,29 @@ class Tunnel:
 
     async def open(self) -> None:
         """Register and connect; raises what Line raises."""
-        self.workstation = await Line.open(self.target)
+        self.workstation, told = await self.register(self._wanted)
+        self.tunnel_id, self.public_url = told["tunnel_id"], str(told.get("public_url"))
+        self.device = await Line.open(self.target)
+        await self.device.send({"type": "connect", "payload": self.credentials("doctor")})
+        await self.device.next("connected")
+
+    async def register(self, tunnel_id: str) -> tuple[Line, dict[str, Any]]:
+        """A workstation under this id, and what it was told."""
+        line = await Line.open(self.target)
         payload = {
             "api_key": self._api_key,
             "name": "tiflis doctor",
             "auth_key": self.auth_key,
             "reconnect": True,
-            "previous_tunnel_id": self._wanted,
+            "previous_tunnel_id": tunnel_id,
         }
-        await self.workstation.send({"type": "workstation.register", "payload": payload})
-        told = (await self.workstation.next("workstation.registered"))["payload"]
-        self.tunnel_id, self.public_url = told["tunnel_id"], str(told.get("public_url"))
-        self.device = await Line.open(self.target)
-        await self.device.send({"type": "connect", "payload": self.credentials("doctor")})
-        await self.device.next("connected")
+        await line.send({"type": "workstation.register", "payload": payload})
+        return line, (await line.next("workstation.registered"))["payload"]
+
+    async def decoy(self) -> tuple[Line, dict[str, str]]:
+        """A second tunnel, at which wrong keys may be tried, and what to connect to it with."""
+        line, told = await self.register(f"{self._wanted}-x")
+        return line, {**self.credentials("doctor"), "tunnel_id": told["tunnel_id"], "auth_key": "wrong" * 8}
 
     def credentials(self, device_id: str) -> dict[str, str]:
         return {"tunnel_id": self.tunnel_id, "auth_key": self.auth_key, "device_id": device_id}
@@ -144,10 +148,7 @@ async def upgrade(tunnel: Tunnel) -> AsyncIterator[Finding]:
         yield Finding(FAIL, "upgrade", *_no_socket(tunnel.target, problem.response.status_code))
         return
     except Refused as problem:
-        change = "give the key of TUNNEL_REGISTRATION_API_KEY with --api-key or in the environment"
-        yield Finding(
-            FAIL, "upgrade", str(problem), change if "KEY" in str(problem) else "see the server's log"
-        )
+        yield Finding(FAIL, "upgrade", str(problem), _refusal(str(problem)))
         return
     except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as problem:
         yield Finding(
@@ -159,6 +160,14 @@ async def upgrade(tunnel: Tunnel) -> AsyncIterator[Finding]:
         OK, "upgrade", f"a tunnel with both ends open after {milliseconds(time.monotonic() - began)}"
     )
     yield _address_told(tunnel)
+
+
+def _refusal(problem: str) -> str:
+    if "RATE_LIMITED" in problem:
+        return "wait a minute: too many wrong keys came from here"
+    if "KEY" in problem:
+        return "give the key of TUNNEL_REGISTRATION_API_KEY with --api-key or in the environment"
+    return "see the server's log"
 
 
 def _no_socket(target: Target, status: int) -> tuple[str, str]:
@@ -242,23 +251,31 @@ async def speed(tunnel: Tunnel) -> AsyncIterator[Finding]:
 
 
 async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Wrong keys at our own tunnel, each as if from another address: the limit must hold all the same."""
+    """Wrong keys at a tunnel of our own, each as if from another address: the limit must hold all the same."""
     codes: list[str] = []
+    here = False
     try:
+        workstation, payload = await tunnel.decoy()
         for number in range(LOOKS + 2):
             line = await Line.open(tunnel.target, forwarded=f"203.0.113.{number + 1}")
-            payload = tunnel.credentials("doctor") | {"auth_key": "wrong" * 8}
+            here = ipaddress.ip_address(line.socket.remote_address[0]).is_loopback
             await line.send({"type": "connect", "payload": payload})
             try:
                 await line.next("connected")
             except Refused as problem:
                 codes.append(str(problem).partition(":")[0])
             await line.close()
-    except (OSError, TimeoutError, WebSocketException) as problem:
+        await workstation.close()
+    except (OSError, TimeoutError, WebSocketException, Refused) as problem:
         yield Finding(NOTE, "forgery", f"not found out: {problem}")
         return
     if "RATE_LIMITED" in codes:
         yield Finding(OK, "forgery", "a forged X-Forwarded-For changes nothing")
+    elif here:
+        yield Finding(
+            NOTE, "forgery", "not found out: this machine may be one of the proxies that are trusted",
+            "run the doctor from another machine",
+        )  # fmt: skip
     else:
         yield Finding(
             FAIL, "forgery", "a forged X-Forwarded-For is believed: wrong keys are not limited",

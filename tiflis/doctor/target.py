@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,11 +48,11 @@ class Target:
     secure: bool
     ws_path: str
     authority: str
-    tls: ssl.SSLContext | None = field(repr=False, default=None)
+    ca: str | None = None  # a file with certificates to trust
 
     @classmethod
     def of(cls, url: str, ca: str | None = None) -> Target:
-        """From any URL of the server; raises WrongUrl. ``ca``: a file with certificates to trust."""
+        """From any URL of the server; raises WrongUrl."""
         try:
             parts = urlsplit(url if "://" in url else f"https://{url}")
             secure = _SCHEMES[parts.scheme]
@@ -62,12 +62,17 @@ class Target:
         if not parts.hostname:
             raise WrongUrl("the URL names no host")
         path = parts.path.rstrip("/") or "/ws"
-        tls = ssl.create_default_context(cafile=ca) if secure else None
-        return cls(parts.hostname, port, secure, path, parts.netloc.rpartition("@")[2], tls)
+        return cls(parts.hostname, port, secure, path, parts.netloc.rpartition("@")[2], ca)
 
     @property
     def ws_url(self) -> str:
         return f"{'wss' if self.secure else 'ws'}://{self.authority}{self.ws_path}"
+
+    def tls(self, *protocols: str) -> ssl.SSLContext:
+        """For a connection that speaks these. Raises OSError when ``ca`` cannot be read."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.set_alpn_protocols(list(protocols))
+        return context
 
     async def request(
         self,
@@ -84,8 +89,10 @@ class Target:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float
     ) -> Reply:
         connection: http.client.HTTPConnection
-        if self.tls is not None:
-            connection = http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self.tls)
+        if self.secure:
+            connection = http.client.HTTPSConnection(
+                self.host, self.port, timeout=seconds, context=self.tls("http/1.1")
+            )
         else:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         began = time.monotonic()
@@ -100,12 +107,9 @@ class Target:
 
     def handshake(self, protocols: list[str]) -> tuple[str, str, dict[str, Any]]:
         """TLS version, negotiated protocol and certificate. Raises OSError (ssl.SSLError is one)."""
-        assert self.tls is not None
-        context = self.tls
-        context.set_alpn_protocols(protocols)
         with (
             socket.create_connection((self.host, self.port), CONNECT_SECONDS) as plain,
-            context.wrap_socket(plain, server_hostname=self.host) as wrapped,
+            self.tls(*protocols).wrap_socket(plain, server_hostname=self.host) as wrapped,
         ):
             return (
                 wrapped.version() or "",
