@@ -187,7 +187,6 @@ class FakeDesk:
         return True
 
     async def close(self) -> None: ...
-    def expect_gap(self) -> None: ...
 
     def deliver(self, text: bytes) -> None:
         self.broadcasts.append(text)
