@@ -193,6 +193,11 @@ class Channel:
         return frames
 
     @property
+    def complete(self) -> bool:
+        """The peer has closed it in good order, and all that it sent has been consumed here."""
+        return 0 <= self._peer_end <= self.incoming.taken
+
+    @property
     def settled(self) -> bool:
         """Nothing is expected from the peer."""
         return self.confirmed and not self._closing and not self.outgoing.outstanding

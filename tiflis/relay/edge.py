@@ -35,6 +35,7 @@ class Edge:
         self.undelivered: list[tuple[ClientSession, bytes, bytes]] = []
         self.adrift = False  # closed, and no other way has been found within the grace
         self.open = True
+        self.torn = False  # closed, and perhaps not all that the home said has arrived
         self._pressing: set[ClientSession] = set()
         self._closed = closed
         self._last_call = 0
@@ -125,6 +126,7 @@ class Edge:
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         self.open = False
+        self.torn = not channel.complete
         if self._moved is not None and not self._moved.done() and not undelivered:
             self._moved.set_result(True)
             self._fail_calls(set())
@@ -165,10 +167,14 @@ class Edge:
 
     def announce_offline(self) -> None:
         """The home has died: its clients hear at once, and what they had sent comes back to them."""
+        self.tell_offline()
+        self.return_undelivered()
+
+    def tell_offline(self) -> None:
+        """The clients may have missed something: they ask for everything anew when they hear of the return."""
         for client in self.clients.values():
             if client.connected and not client.told_offline:
                 client.tell(False)
-        self.return_undelivered()
 
     def return_undelivered(self) -> None:
         undelivered, self.undelivered = self.undelivered, []

@@ -120,6 +120,8 @@ class Routes:
             del self.edges[edge.tunnel_id]
         if not self._alive(edge.peer):
             edge.announce_offline()
+        elif edge.torn:
+            edge.tell_offline()
         for client in edge.clients.values():
             client.hold(True)
         if edge.clients:
