@@ -13,6 +13,7 @@ describe("a pairing", () => {
     ["the web client's address", `https://x.test/#data=${encodeURIComponent(base64)}`],
     ["JSON", json],
     ["JSON as an address has it", encodeURIComponent(json)],
+    ["JSON as a browser's address has it", json.replace(/"/g, "%22")],
     ["JSON with room around it", `\n  ${json}\n`],
     ["a form's spaces for pluses", `tiflis://connect?data=${base64.replace(/\+/g, " ")}`],
   ])("is read from %s", (_, text) => {

@@ -55,7 +55,7 @@ export function pairingInFragment(hash: string): string | null {
 }
 
 function jsonOf(text: string): unknown {
-  if (text.startsWith("{")) return parse(text);
+  if (text.startsWith("{")) return parse(text) ?? parse(percentDecoded(text));
   const data = percentDecoded(/[?#&]data=([^&#\s]+)/.exec(text)?.[1] ?? text);
   return parse(data.startsWith("{") ? data : fromBase64(data));
 }

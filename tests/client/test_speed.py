@@ -1,0 +1,119 @@
+"""A stream update costs little, also on a phone four times slower than this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import CDPSession, Page, WebSocketRoute
+
+from tests.client.app import App
+from tests.client.conftest import NewApp
+from tests.harness import Server, wait_until
+
+Message = dict[str, Any]
+
+MESSAGES = 120
+PAGE = 50
+UPDATES = 60
+SLOWER = 4
+LIMIT = 50.0  # milliseconds an update
+WORDS = "It has **bold** parts, `code` and [links](https://example.com/). " * 3
+PAIRING = {"tunnel_id": "t", "url": "ws://127.0.0.1:1/ws", "key": "0123456789abcdef"}
+TALK = [
+    {
+        "message_id": f"m{number}",
+        "sequence": number,
+        "role": "user" if number % 2 else "assistant",
+        "content": f"message {number} " + ("" if number % 2 else WORDS),
+        "createdAt": "2026-01-15T12:00:00.000Z",
+    }
+    for number in range(1, MESSAGES + 1)
+]
+
+
+class Talker:
+    """A server and a workstation in one, with a long conversation behind them."""
+
+    def __init__(self, page: Page) -> None:
+        self._side: WebSocketRoute | None = None
+        page.route_web_socket(re.compile(r"/ws$"), self._join)
+
+    def stream(self, text: str, complete: bool = False) -> None:
+        block = {"id": "b", "block_type": "text", "content": text}
+        payload = {"content_type": "supervisor", "content_blocks": [block], "is_complete": complete}
+        self._say({"type": "supervisor.output", "streaming_message_id": "live", "payload": payload})
+
+    def _join(self, side: WebSocketRoute) -> None:
+        self._side = side
+        side.on_message(lambda text: self._answer(json.loads(text)))
+
+    def _answer(self, asked: Message) -> None:
+        answers: dict[str, Callable[[], Message]] = {
+            "connect": lambda: {"type": "connected", "payload": {"tunnel_id": "t"}},
+            "auth": lambda: {"type": "auth.success", "payload": {}},
+            "sync": lambda: {"type": "sync.state", "payload": {"sessions": [], "subscriptions": []}},
+            "ping": lambda: {"type": "pong", "timestamp": asked["timestamp"]},
+            "heartbeat": lambda: {"type": "heartbeat.ack", "id": asked["id"]},
+            "history.request": lambda: self._page(asked),
+        }
+        if asked["type"] in answers:
+            self._say(answers[asked["type"]]())
+
+    def _page(self, asked: Message) -> Message:
+        before = asked["payload"].get("before_sequence", MESSAGES + 1)
+        older = TALK[: before - 1]
+        payload = {"history": older[-PAGE:], "has_more": len(older) > PAGE}
+        return {"type": "history.response", "id": asked["id"], "payload": payload}
+
+    def _say(self, message: Message) -> None:
+        assert self._side is not None
+        self._side.send(json.dumps(message))
+
+
+def test_a_stream_update_is_cheap_with_a_hundred_messages_mounted(new_app: NewApp, server: Server) -> None:
+    app = new_app(server.url, phone=True)
+    talker = Talker(app.page)
+    app.open(f"/#data={json.dumps(PAIRING)}")
+    app.until_online()
+    app.enter("supervisor")
+    app.reads(f"message {MESSAGES}")
+    mount_a_hundred(app)
+    cost = cost_of_updates(app.page, talker)
+    assert cost * SLOWER <= LIMIT, f"an update costs {cost:.1f} ms here, {cost * SLOWER:.0f} ms on a phone"
+
+
+def mounted(app: App) -> int:
+    return app.log.locator("article").count()
+
+
+def mount_a_hundred(app: App) -> None:
+    """As a reader does who looks far back."""
+
+    def scrolled() -> bool:
+        app.log.evaluate("log => { log.scrollTop -= 2000 }")
+        app.page.wait_for_timeout(50)
+        return mounted(app) == 100
+
+    wait_until(scrolled, 20, "a hundred messages are mounted")
+
+
+def cost_of_updates(page: Page, talker: Talker) -> float:
+    """Milliseconds of the main thread's own time for each snapshot; what else runs here is not counted."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    words = "\n\n".join(f"**{count}.** A paragraph with `code` and *stress*." for count in range(UPDATES))
+    talker.stream("It begins.")
+    page.wait_for_timeout(500)
+    before = busy(devtools)
+    for count in range(1, UPDATES + 1):
+        talker.stream(words[: len(words) * count // UPDATES])
+        page.wait_for_timeout(70)
+    return (busy(devtools) - before) * 1000 / UPDATES
+
+
+def busy(devtools: CDPSession) -> float:
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
