@@ -1,6 +1,6 @@
 """`make faults`: the whole fault programme; writes docs/faults.md.
 
-python -m tests.faults [--small] [--seed N] [--no-report] [id …]
+python -m tests.faults [--small | --long] [--seed N] [--no-report] [id …]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.faults.programme import SCENARIOS
+from tests.faults.programme import ORDER, SCENARIOS
 from tests.faults.run import Outcome, perform
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -20,13 +20,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 def main() -> int:
     arguments = parse()
-    wanted = arguments.ids or list(SCENARIOS)
+    wanted = arguments.ids or ORDER
     outcomes = []
     for name in wanted:
         seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
         chosen = SCENARIOS[name]
         print(f"{name}: {chosen.title} (seed {seed}) …", flush=True)
-        outcome = asyncio.run(perform(chosen, seed, arguments.small))
+        outcome = asyncio.run(perform(chosen, seed, arguments.small, arguments.long))
         outcomes.append(outcome)
         print(f"  {'holds' if outcome.holds else 'FAILED'} after {outcome.seconds:.1f} s")
         print(f"    {outcome.lines()}", flush=True)
@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("ids", nargs="*", help="only these")
     parser.add_argument("--small", action="store_true", help="the sizes of the tests")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--long", action="store_true", help="the minutes that the longest ones ask for, too")
     parser.add_argument("--no-report", action="store_true")
     return parser.parse_args()
 

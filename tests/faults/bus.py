@@ -79,7 +79,7 @@ async def bus_killed(run: Run) -> None:
 
 @scenario("F8", "the bus away for long: what needs it is told, what does not goes on", 500)
 async def bus_away(run: Run) -> None:
-    seconds = run.size(300, 15)
+    seconds = run.size(run.long(300, 60), 15)
     with run.server(workers=2) as server:  # steered: relaying needs no bus
         async with Load(server, seed=run.seed, tunnels=10, clients=2, rate=5) as load:
             load.start()

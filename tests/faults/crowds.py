@@ -124,7 +124,7 @@ async def opened(server: Server, count: int) -> list[RawSocket]:
 
 @scenario("F16", "10,000 idle sockets that only ping", 900)
 async def idle(run: Run) -> None:
-    count, seconds = run.size(9_900, 500), run.size(600, 10)
+    count, seconds = run.size(9_900, 500), run.size(run.long(600, 60), 10)
     with run.server(workers=2) as server:
         before = resident(server)
         tunnels = count // 100

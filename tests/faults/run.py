@@ -41,8 +41,8 @@ class Measure:
 class Run:
     """What a scenario gets: its seed and dice, its size, and a place for its figures."""
 
-    def __init__(self, seed: int, small: bool) -> None:
-        self.seed, self.small, self.dice = seed, small, random.Random(seed)
+    def __init__(self, seed: int, small: bool, patient: bool = False) -> None:
+        self.seed, self.small, self.patient, self.dice = seed, small, patient, random.Random(seed)
         self.measures: list[Measure] = []
         self.notes: list[str] = []
         self._servers: list[Server] = []
@@ -50,6 +50,10 @@ class Run:
     def size(self, full: Any, small: Any) -> Any:
         """The one or the other, by how large this run is."""
         return small if self.small else full
+
+    def long(self, full: Any, shorter: Any) -> Any:
+        """What the programme asks for, if there is time for it."""
+        return full if self.patient else shorter
 
     def slack(self, lag: float) -> float:
         """What this process's own lag excuses; beside other tests, the server is just as late itself."""
@@ -76,14 +80,22 @@ class Run:
     @contextmanager
     def server(self, workers: int = 2, **options: Any) -> Iterator[Server]:
         """A started server; it is ended, with all its processes, whatever happens."""
-        with tempfile.TemporaryDirectory(prefix="tiflis-faults-") as folder:
-            server = Server(workers=workers, folder=Path(folder), **options)
-            try:
-                yield server.start()
-            finally:
-                if self.failed_so_far():
-                    self.note("log: " + server.tail(5))
-                server.kill_everything()
+        with (
+            tempfile.TemporaryDirectory(prefix="tiflis-faults-") as folder,
+            self.server_in(Path(folder), workers, **options) as server,
+        ):
+            yield server
+
+    @contextmanager
+    def server_in(self, folder: Path, workers: int = 2, **options: Any) -> Iterator[Server]:
+        """The same in a folder that is there already."""
+        server = Server(workers=workers, folder=folder, **options)
+        try:
+            yield server.start()
+        finally:
+            if self.failed_so_far():
+                self.note("log: " + server.tail(5))
+            server.kill_everything()
 
     def failed_so_far(self) -> bool:
         return any(not measure.holds for measure in self.measures)
@@ -136,9 +148,9 @@ class Outcome:
         return "\n    ".join([*told, *([self.failure] if self.failure else [])])
 
 
-async def perform(chosen: Scenario, seed: int, small: bool) -> Outcome:
+async def perform(chosen: Scenario, seed: int, small: bool, patient: bool = False) -> Outcome:
     """Run it once; whatever goes wrong is part of the outcome."""
-    run, began, failure = Run(seed, small), time.monotonic(), ""
+    run, began, failure = Run(seed, small, patient), time.monotonic(), ""
     try:
         async with asyncio.timeout(chosen.limit):
             await chosen.body(run)
