@@ -29,7 +29,7 @@ export function mergeGap(chat: Chat, page: HistoryPage, known: number, now: numb
 }
 
 export function mergeOlder(chat: Chat, page: HistoryPage, now: number): Chat {
-  return { ...chat, messages: ordered(combined(chat.messages, page.entries, now)), hasOlder: page.hasMore };
+  return { ...chat, messages: ordered(combined(chat.messages, page.entries, now)), hasOlder: page.hasMore && page.entries.length > 0 };
 }
 
 /** Too much happened meanwhile: forget what lies before the gap, it is a scroll away. */
