@@ -1,16 +1,28 @@
-# Builds the wheel, with the web client inside, and installs it without any build tool.
+# syntax=docker/dockerfile:1
+# Builds the wheel, with the web client inside; installs it; leaves what builds and installs behind.
+# docker buildx build --platform linux/amd64,linux/arm64 .
 FROM python:3.12-slim AS build
 WORKDIR /source
 COPY . .
 RUN pip install --no-cache-dir build && python -m build --wheel --outdir /wheels
 
+FROM python:3.12-slim AS install
+COPY --from=build /wheels /wheels
+RUN python -m venv --without-pip /opt/tiflis \
+ && pip --python /opt/tiflis/bin/python install --no-cache-dir --no-compile /wheels/*.whl \
+ && /opt/tiflis/bin/python -m compileall -q /opt/tiflis
+
 FROM python:3.12-slim
-RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir /wheels/*.whl \
- && useradd --system --uid 10001 --create-home --home-dir /var/lib/tiflis tiflis
+RUN pip uninstall --yes --quiet pip \
+ && useradd --system --uid 10001 --create-home --home-dir /var/lib/tiflis tiflis \
+ && install -d -o tiflis -g tiflis -m 0700 /var/lib/tiflis/data
+COPY --from=install /opt/tiflis /opt/tiflis
 USER tiflis
 WORKDIR /var/lib/tiflis
-ENV DATA_DIR=/var/lib/tiflis/data \
+# The root file system may be read-only: the server writes below DATA_DIR only.
+ENV PATH=/opt/tiflis/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DATA_DIR=/var/lib/tiflis/data \
     LOG_FORMAT=json \
     WORKERS=4
 VOLUME /var/lib/tiflis/data

@@ -251,7 +251,7 @@ async def speed(tunnel: Tunnel) -> AsyncIterator[Finding]:
 
 
 async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Wrong keys at a tunnel of our own, each as if from another address: the limit must hold all the same."""
+    """Wrong keys at a tunnel of our own, each as if from another address: the limit must hold."""
     codes: list[str] = []
     here = False
     try:

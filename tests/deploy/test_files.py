@@ -1,0 +1,247 @@
+"""The files in deploy/ are what their programs take, and agree with the server and with each other."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.harness import ROOT, free_port, wait_until
+from tests.system.nginx import AROUND
+from tiflis.arbiter.nats_server import find_binary
+from tiflis.config import Settings
+
+DEPLOY = ROOT / "deploy"
+COMPOSE = [
+    ROOT / "docker-compose.yml",
+    DEPLOY / "compose.embedded.yml",
+    DEPLOY / "several-hosts" / "docker-compose.yml",
+]
+# What the compose specification knows of a service, as far as we use it.
+SERVICE_KEYS = set(
+    "build image init restart stop_grace_period read_only tmpfs cap_drop security_opt depends_on environment"
+    " ports volumes ulimits logging command healthcheck profiles network_mode".split()
+)
+IMAGE_VARIABLES = {"WORKERS", "NATS_TOKEN", "HOST_NAME", "CLUSTER_PASSWORD", "ROUTE_A", "ROUTE_B", "ROUTE_C"}
+
+
+class Loader(yaml.SafeLoader):
+    """Knows compose's own tag for what an override takes away."""
+
+
+Loader.add_constructor("!reset", lambda loader, node: None)
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load(path.read_text(), Loader=Loader)
+    return loaded
+
+
+def known_variables() -> set[str]:
+    """Of the server's settings, as the environment has them."""
+    return {str(info.validation_alias or name).upper() for name, info in Settings.model_fields.items()}
+
+
+# Compose
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_compose_files_hold_what_compose_knows(path: Path) -> None:
+    document = load(path)
+    assert set(document) <= {"services", "volumes"}
+    for name, service in document["services"].items():
+        assert set(service) <= SERVICE_KEYS, name
+        for variable in service.get("environment", {}):
+            assert variable in known_variables() | IMAGE_VARIABLES, f"{name} is given {variable}"
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("."):
+                assert (path.parent / source).exists(), f"{source} is mounted and not there"
+            else:
+                assert source in document["volumes"]
+
+
+def test_the_server_is_bound_to_as_little_as_it_needs() -> None:
+    for path in (COMPOSE[0], COMPOSE[2]):
+        server = load(path)["services"]["tiflis"]
+        assert (server["read_only"], server["cap_drop"], server["init"]) == (True, ["ALL"], True)
+    assert "ports" not in load(COMPOSE[0])["services"]["nats"], "the bus is not published"
+
+
+def test_secrets_have_no_default() -> None:
+    for path in COMPOSE:
+        for name, fallback in re.findall(
+            r"\$\{(\w*(?:KEY|TOKEN|PASSWORD))(:?[-?][^}]*)?\}", path.read_text()
+        ):
+            assert not fallback.startswith((":-", "-")) or fallback in (":-", "-"), name
+
+
+def test_containers_have_more_time_to_end_than_the_server_takes() -> None:
+    grace = int(load(COMPOSE[0])["services"]["tiflis"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings.model_fields["shutdown_timeout"].default + 2
+
+
+# NATS
+
+
+@pytest.mark.parametrize("path", ["nats/nats.conf", "several-hosts/nats.conf"])
+def test_nats_takes_its_configuration(path: str, tmp_path: Path) -> None:
+    text = (DEPLOY / path).read_text().replace("/data", str(tmp_path))
+    (tmp_path / "nats.conf").write_text(text)
+    routes = {f"ROUTE_{host}": f"nats://cluster:secret@127.0.0.1:{free_port()}" for host in "ABC"}
+    done = subprocess.run(
+        [find_binary(), "-t", "-c", str(tmp_path / "nats.conf")],
+        env={"NATS_TOKEN": "a1b2c3", "HOST_NAME": "a", "CLUSTER_PASSWORD": "secret", **routes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nats-server: configuration file" in done.stderr + done.stdout
+
+
+def test_three_nodes_find_each_other(tmp_path: Path) -> None:
+    """The cluster's file with ports in place of hosts; JetStream elects a leader once all are there."""
+    clients, routes = ([free_port() for _ in range(3)] for _ in range(2))
+    known = {
+        f"ROUTE_{host}": f"nats://cluster:secret@127.0.0.1:{port}"
+        for host, port in zip("ABC", routes, strict=True)
+    }
+    running = []
+    try:
+        for name, client, route in zip("abc", clients, routes, strict=True):
+            text = (DEPLOY / "several-hosts" / "nats.conf").read_text()
+            text = text.replace("0.0.0.0:4222", f"127.0.0.1:{client}")
+            text = text.replace("0.0.0.0:6222", f"127.0.0.1:{route}").replace("/data", str(tmp_path / name))
+            (tmp_path / f"{name}.conf").write_text(text)
+            log = tmp_path / f"{name}.log"
+            running.append(
+                subprocess.Popen(
+                    [find_binary(), "-c", str(tmp_path / f"{name}.conf"), "-l", str(log)],
+                    env={"NATS_TOKEN": "a1b2c3", "HOST_NAME": name, "CLUSTER_PASSWORD": "secret", **known},
+                )
+            )
+
+        def told() -> str:
+            return "".join(path.read_text() for path in tmp_path.glob("*.log"))
+
+        wait_until(lambda: "JetStream cluster new metadata leader" in told(), 30, "a leader is elected")
+        assert "authentication error" not in told()
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait(10)
+
+
+# nginx
+
+
+def test_nginx_takes_our_site_and_the_upstream_of_several_hosts(tmp_path: Path) -> None:
+    site = (DEPLOY / "nginx" / "tiflis.conf").read_text()
+    several = (DEPLOY / "several-hosts" / "nginx.conf").read_text()
+    for host in "ab":
+        several = several.replace(f"server {host}:3001", "server 127.0.0.1:3001")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout own.key -out own.pem"
+    subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
+    site = site.replace("/etc/nginx/tls/tunnel.example.org", str(tmp_path / "own"))
+    site = site.replace("/var/log/nginx", str(tmp_path))
+    (tmp_path / "nginx.conf").write_text(AROUND.format(folder=tmp_path).replace("daemon off;", ""))
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    for text in (site, re.sub(r"upstream tiflis \{.*?\n\}\n", several, site, flags=re.DOTALL)):
+        (tmp_path / "tiflis.conf").write_text(text)
+        done = subprocess.run(
+            [nginx, "-t", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "warn" not in done.stderr
+
+
+# Traefik
+
+
+def test_traefik_files_use_documented_keys() -> None:
+    """Names of its documentation; there is no Traefik at hand to ask."""
+    static = load(DEPLOY / "traefik" / "traefik.yml")
+    assert set(static) == {"entryPoints", "certificatesResolvers", "providers", "accessLog"}
+    timeouts = static["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
+    assert timeouts["readTimeout"] == "0s", "a socket is one request that never ends"
+    assert {"RequestPath", "RequestLine"} <= set(static["accessLog"]["fields"]["names"])
+    dynamic = load(DEPLOY / "traefik" / "tiflis.yml")["http"]
+    assert set(dynamic) == {"routers", "middlewares", "services"}
+    router = dynamic["routers"]["tiflis"]
+    assert set(router) == {"rule", "entryPoints", "service", "middlewares", "tls"}
+    assert router["service"] in dynamic["services"]
+    assert set(router["middlewares"]) <= set(dynamic["middlewares"])
+    assert set(router["entryPoints"]) <= set(static["entryPoints"])
+    assert router["tls"]["certResolver"] in static["certificatesResolvers"]
+    balancer = dynamic["services"]["tiflis"]["loadBalancer"]
+    assert set(balancer) <= {"servers", "healthCheck", "responseForwarding"}
+    assert balancer["healthCheck"]["path"] == "/readyz"
+
+
+# systemd
+
+UNIT = DEPLOY / "systemd" / "tiflis.service"
+
+
+def unit() -> dict[str, list[str]]:
+    """The directives of the service section."""
+    section = UNIT.read_text().split("[Service]")[1].split("[Install]")[0]
+    found: dict[str, list[str]] = {}
+    for line in section.splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_reloads_without_closing_and_ends_in_order() -> None:
+    directives = unit()
+    assert directives["Type"] == ["notify"]
+    assert directives["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert directives["KillMode"] == ["mixed"]
+    assert int(directives["TimeoutStopSec"][0]) > Settings.model_fields["shutdown_timeout"].default + 2
+    assert int(directives["TimeoutStartSec"][0]) > Settings.model_fields["bus_start_timeout"].default
+    for setting in directives["Environment"]:
+        assert setting.partition("=")[0] in known_variables() | {"WORKERS"}
+
+
+def test_the_example_of_settings_names_settings() -> None:
+    parser = configparser.ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names as they are
+    parser.read_string("[env]\n" + (DEPLOY / "systemd" / "tiflis.env").read_text())
+    assert {name for name, _ in parser.items("env")} <= known_variables() | {"WORKERS"}
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd on this machine to ask")
+    text = UNIT.read_text().replace("/opt/tiflis/bin", os.fspath(Path(sys.executable).parent))
+    (tmp_path / "tiflis.service").write_text(text)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(tmp_path / "tiflis.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "tiflis.service" not in done.stderr, done.stderr
+    rated = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", str(tmp_path / "tiflis.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout[-300:]
