@@ -92,7 +92,7 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
         </div>
         <p className={`mt-4 flex gap-2 px-1 text-[0.8125rem] ${durable ? "text-muted" : "text-warn"}`}>
           <Icon name={durable ? "check" : "alert"} size={16} className="mt-0.5" />
-          {durable ? text.kept : text.notKept}
+          {durable ? text.kept : window.isSecureContext ? text.notKeptHere : text.notKept}
         </p>
       </div>
     </main>

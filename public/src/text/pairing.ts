@@ -23,6 +23,7 @@ export const pairing = {
   hideKey: "Hide the key",
   kept: "The key is kept encrypted in this browser and is sent to this server only.",
   notKept: "This page was not opened with https. The browser therefore offers no encryption: the key is kept only until this tab is closed, and microphone and camera are not to be had.",
+  notKeptHere: "This browser keeps nothing for this page, as in a private window: the key is kept only until this tab is closed.",
   pasteForbidden: "The browser does not let this page read the clipboard. Paste with the keyboard or a long press.",
   foreign: (host: string) => `The opened link leads to ${host}. Pair only if it is yours.`,
   paired: "Paired",
