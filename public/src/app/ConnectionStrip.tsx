@@ -13,11 +13,17 @@ import { go } from "./route";
 const SHOW_AFTER = 1_500;
 const TROUBLE = new Set<Phase>(["connecting", "connected", "degraded", "workstation_offline", "disconnected", "refused"]);
 
+/** When the trouble began: longer ago than any screen was opened, and through all attempts to mend it. */
+let began: number | null = null;
+
 export function ConnectionStrip() {
   const connection = useClient((state) => state.connection);
   const trouble = TROUBLE.has(connection.phase);
-  const [since, setSince] = useState<number | null>(null);
-  useEffect(() => setSince((before) => (trouble ? (before ?? Date.now()) : null)), [trouble]);
+  const [since, setSince] = useState(began);
+  useEffect(() => {
+    began = trouble ? (began ?? Date.now()) : null;
+    setSince(began);
+  }, [trouble]);
   const now = useNow(500);
   const shown = trouble && since !== null && (connection.phase === "refused" || now - since > SHOW_AFTER);
   if (!shown) return null;

@@ -2,8 +2,8 @@
 
 import { ThreadPrimitive, useAuiState } from "@assistant-ui/react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { client } from "~/app/client";
-import { SUPERVISOR, type Chat } from "~/store/state";
+import { client, useClient } from "~/app/client";
+import { SUPERVISOR, type Chat, type Phase } from "~/store/state";
 import { errors } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Button } from "~/ui/Button";
@@ -32,6 +32,7 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
         <div ref={thread.content} className="mx-auto flex min-h-full w-full max-w-3xl flex-col px-4 pt-4 pb-6">
           <Top chatKey={chatKey} chat={chat} nothing={nothing} />
           {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
+          {nothing && chat.freshness === "none" && chat.loading === "no" && !chat.error && <Absent />}
           <ThreadPrimitive.Messages components={MESSAGES} />
           {chat.executing && !chat.messages.at(-1)?.streaming && <Working />}
         </div>
@@ -89,6 +90,20 @@ function Empty({ supervisor }: { supervisor: boolean }) {
     </div>
   );
 }
+
+/** Nothing is kept of a conversation in the browser; it comes from the workstation. */
+function Absent() {
+  const away = useClient((state) => AWAY.has(state.connection.phase));
+  if (!away) return null;
+  return (
+    <div className="m-auto flex flex-col items-center gap-2 py-10 text-center text-muted">
+      <Icon name="offline" size={28} />
+      <p>{text.absent}</p>
+    </div>
+  );
+}
+
+const AWAY = new Set<Phase>(["disconnected", "workstation_offline", "refused", "idle"]);
 
 export function Working() {
   return (

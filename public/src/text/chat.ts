@@ -18,6 +18,7 @@ export const chat = {
   empty: "Nothing said yet",
   emptySupervisor: "Ask for an overview, start sessions, or hand out work.",
   emptySession: "Tell the agent what to do.",
+  absent: "The conversation comes with the connection.",
   loadFailed: "The messages could not be loaded.",
   queue: "Waiting until the agent is done",
   queueHeld: "Held since you stopped the agent",
