@@ -117,6 +117,10 @@ class Claims:
         """Change our own record, at the same generation. Raises Conflict, DirectoryUnavailable."""
         return await self._directory.put(replace(record, **changes))  # type: ignore[arg-type] # fields of Record
 
+    def current(self, tunnel_id: str) -> Record | None:
+        """The tunnel's record as far as we have heard."""
+        return self._directory.get(tunnel_id)
+
     def newer(self, record: Record) -> bool:
         """Whether the directory holds a later claim than ``record``."""
         current = self._directory.get(record.tunnel_id)

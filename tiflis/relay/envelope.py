@@ -26,7 +26,7 @@ DETACH = 0x44  # n: it has gone
 MESSAGE = 0x4D  # n, request, text: for the workstation
 MOVING = 0x56  # the edge's clients are about to go to another worker: keep what they miss
 CALL = 0x43  # number, operation and arguments, body: a watch's call
-TAKE = 0x54  # the sender is the new home: hand over
+TAKE = 0x54  # generation: the sender is the new home, hand over
 
 # From the home to the edge
 SEND = 0x53  # n, text: for one client
@@ -68,6 +68,15 @@ def read_attach(message: bytes) -> Arrival:
 
 
 _arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, tuple[str, int] | None, str])
+
+
+def take(generation: int) -> Parts:
+    return [bytes((TAKE,)), generation.to_bytes(8, "big")]
+
+
+def read_take(message: bytes) -> int:
+    """The generation of the claim by which the sender is the new home."""
+    return int.from_bytes(message[1:9], "big")
 
 
 def message(number: int, request: bytes, text: bytes) -> Parts:

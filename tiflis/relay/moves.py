@@ -40,7 +40,7 @@ class Taker(Nobody):
     async def take(self, old: str, opener: Opener) -> None:
         """Bring over what the worker ``old`` knows of the tunnel; without an answer in time, nothing."""
         channel = opener(old, self._home.tunnel_id, self)
-        channel.send(bytes((envelope.TAKE,)))
+        channel.send(envelope.take(self._home.record.generation))
         try:
             async with asyncio.timeout(TAKE_SECONDS):
                 encoded = await self._state

@@ -45,7 +45,7 @@ class DistantClient:
 class Calls(Protocol):
     """Who hands the tunnel over, and who runs what a message started."""
 
-    async def hand_over(self, home: Home, channel: Channel) -> None: ...
+    async def hand_over(self, home: Home, channel: Channel, generation: int) -> None: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
@@ -130,7 +130,7 @@ class Neighbour:
         self._moving = True
 
     def _take(self, message: bytes) -> None:
-        self._calls.spawn(self._calls.hand_over(self.home, self.channel))
+        self._calls.spawn(self._calls.hand_over(self.home, self.channel, envelope.read_take(message)))
 
     # What the home says
 

@@ -43,13 +43,14 @@ class Routes:
         """``alive``: whether a worker, by id, is there.
 
         To be set before traffic: ``open_channel``, and where sockets can be handed over ``straighten``, which
-        brings an edge's clients to their home if that is near.
+        brings an edge's clients to their home if that is near, and ``settled``, which hears of every home here.
         """
         self.me, self.limits = me, limits
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.open_channel: Opener
         self.straighten: Callable[[Edge], None] = lambda edge: None
+        self.settled: Callable[[str], None] = lambda tunnel_id: None
         self.spawn = tasks.spawn
         self._claims, self._alive, self._make_desk = claims, alive, make_desk
         self._home = home_class()
@@ -101,16 +102,16 @@ class Routes:
     async def _settle(self, record: Record, previous: Record | None) -> Home:
         """This worker is the tunnel's home now; if it was not, what the old one knows comes over."""
         home = self.homes.get(record.tunnel_id)
-        if home is not None:
-            home.record = record
-            return home
-        home = self.homes[record.tunnel_id] = self._home(self, record)
-        home.desk = self._make_desk(home)
+        if home is None:
+            home = self.homes[record.tunnel_id] = self._home(self, record)
+            home.desk = self._make_desk(home)
+        home.record = record
         old = previous.home if previous else ""
         if old and old != self.me and self._alive(old):
             home.expect()
             await Taker(home, self.me).take(old, self.open_channel)
             self.later(GATHER_SECONDS, home.all_arrived)
+        self.later(0, lambda: self.settled(record.tunnel_id))
         return home
 
     # Moving clients
@@ -162,8 +163,21 @@ class Routes:
         if isinstance(route, Edge):
             self.straighten(route)
 
-    async def hand_over(self, home: Home, channel: Channel) -> None:
+    async def hand_over(self, home: Home, channel: Channel, generation: int) -> None:
         """The worker at the other end of ``channel`` has claimed this home's tunnel."""
+        if self._outdates(generation, home):
+            # A workstation that is just being registered here comes first, and all that its home takes over.
+            async with self.lock(home.tunnel_id):
+                if self._outdates(generation, home):
+                    await self._hand_over(home, channel)
+                    return
+        channel.close()  # we have claimed it once more, or it has gone another way
+
+    def _outdates(self, generation: int, home: Home) -> bool:
+        """Whether a claim is newer than this home's, which still is one."""
+        return self.homes.get(home.tunnel_id) is home and generation > home.record.generation
+
+    async def _hand_over(self, home: Home, channel: Channel) -> None:
         clients = await hand_over(home, channel, self.me)
         self.let_go(home, channel.peer, clients)
         log.info(

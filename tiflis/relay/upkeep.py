@@ -32,6 +32,13 @@ class Upkeep:
     def __init__(self, hub: Hub, claims: Claims) -> None:
         self._hub, self._claims = hub, claims
         self._touched: dict[str, float] = {}  # when a home was last in use, or its record renewed
+        hub.settled = self._settled
+
+    def _settled(self, tunnel_id: str) -> None:
+        """There is a home here; the tunnel may have been claimed again before there was."""
+        record = self._claims.current(tunnel_id)
+        if record is not None:
+            self.directory_changed(tunnel_id, record)
 
     # The directory has changed
 
