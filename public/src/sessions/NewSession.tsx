@@ -58,9 +58,9 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
       }
     >
       <form id="new-session" onSubmit={(event) => void create(event)} className="space-y-5">
-        <fieldset>
+        <fieldset className="min-w-0">
           <legend className="mb-1.5 text-sm font-medium">{text.kind}</legend>
-          <div className="grid gap-2">
+          <div className="grid grid-cols-1 gap-2">
             {shown.map((agent) => (
               <Kind key={agent.name} agent={agent} checked={kind === agent.name} onPick={() => setKind(agent.name)} />
             ))}
@@ -128,7 +128,7 @@ function Place({ workspaces, optional, place, onChange }: PlaceProps) {
   if (workspaces.length === 0) return optional ? null : <p className="text-sm text-muted">{text.noWorkspaces}</p>;
   const projects = workspaces.find((each) => each.name === place.workspace)?.projects ?? [];
   return (
-    <div className="grid gap-4 sm:grid-cols-2">
+    <div className="grid grid-cols-1 gap-4 sm:grid-cols-2">
       <Select
         label={text.workspace}
         value={place.workspace}

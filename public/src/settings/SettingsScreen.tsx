@@ -105,7 +105,7 @@ function Row({ workstation }: { workstation: Workstation }) {
         <div className="truncate font-medium">{name}</div>
         <div className="truncate text-[0.8125rem] text-muted">{new URL(workstation.url).host}</div>
       </div>
-      {current && <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">{text.current}</span>}
+      {current && <span className="hidden rounded-full min-[22rem]:inline bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">{text.current}</span>}
       <Menu
         label={`${name}: ${text.workstations}`}
         items={[
