@@ -95,9 +95,9 @@ async def _through_a_tunnel(tunnel: Tunnel, arguments: argparse.Namespace) -> As
             return
     checks = [socket_checks.speed(tunnel)]
     if not arguments.quick:
+        checks.append(socket_checks.idle(tunnel, arguments.idle))
         checks.append(socket_checks.sizes(tunnel))
         checks.append(watch_checks.watch(tunnel))
-        checks.append(socket_checks.idle(tunnel, arguments.idle))
     checks.append(socket_checks.forged_address(tunnel))
     for check in checks:
         async for finding in check:

@@ -1,0 +1,216 @@
+"""docs/openapi.yaml: valid, complete, and what the running server really answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from tests.harness import ROOT, Crowd, Server, crowd
+from tests.peers import AUTH_KEY, REGISTRATION_KEY
+from tiflis import __version__
+from tiflis.protocol import errors
+
+DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
+TOKEN = "operator-token-0123456789"
+WATCH = "/api/v1/watch"
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """What a reference stands for."""
+    while "$ref" in node:
+        found: Any = DOCUMENT
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = found
+    return node
+
+
+def check(method: str, path: str, answer: httpx.Response) -> None:
+    """The answer is one that the document describes for this operation."""
+    described = DOCUMENT["paths"][path][method.lower()]["responses"]
+    assert str(answer.status_code) in described, f"{method} {path} answers {answer.status_code}"
+    response = resolved(described[str(answer.status_code)])
+    for header, about in response.get("headers", {}).items():
+        assert header in answer.headers or not about.get("required"), header
+    kind = answer.headers.get("content-type", "").split(";")[0]
+    content = response["content"]
+    assert kind in content, f"{kind} is not described for {path}"
+    if kind == "application/json":
+        schema = {**content[kind]["schema"], "components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(answer.json())
+
+
+def test_the_document_is_valid_and_of_this_version() -> None:
+    validate(DOCUMENT)
+    assert DOCUMENT["info"]["version"] == __version__
+
+
+ROUTES = """
+import json
+from tiflis.server import app
+routes = app.router.routes
+print(json.dumps([[method, "/" + route.path.lstrip("/")] for route in routes for method in route.methods]))
+"""
+
+
+def test_every_route_is_described_and_every_path_is_a_route(tmp_path: Path) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ROUTES], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    routes = {(method, path) for method, path in json.loads(done.stdout) if method not in ("HEAD", "OPTIONS")}
+    described = {
+        (method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations
+    }
+    pages = {(method, path) for method, path in routes if "<" in path or path == "/"}
+    assert pages
+    assert routes - pages == described - {("GET", "/")}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "index.html").write_text("<!doctype html><title>client</title>")
+    env = {
+        "METRICS_TOKEN": TOKEN,
+        "STATUS_TOKEN": TOKEN,
+        "WATCH_BODY_LIMIT": "64KiB",
+        "WEB_CLIENT_PATH": str(folder),
+    }
+    with Server(workers=1, env=env) as running:
+        yield running
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[Crowd]:
+    async with crowd(server) as people:
+        yield people
+
+
+@pytest.fixture
+async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        yield client
+
+
+async def watch_call(http: httpx.AsyncClient, name: str, **body: object) -> httpx.Response:
+    """One call as the document describes it, and its answer checked."""
+    if name in ("messages", "state"):
+        answer = await http.get(f"{WATCH}/{name}", params={key: str(value) for key, value in body.items()})
+        check("get", f"{WATCH}/{name}", answer)
+    else:
+        answer = await http.post(f"{WATCH}/{name}", json=body)
+        check("post", f"{WATCH}/{name}", answer)
+    return answer
+
+
+async def test_a_watchs_day(http: httpx.AsyncClient, people: Crowd) -> None:
+    workstation, tunnel_id = await people.workstation()
+    who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch"}
+    statuses = [
+        (await watch_call(http, "connect", **who)).status_code,
+        (await watch_call(http, "command", **who, message={"type": "x"})).status_code,
+    ]
+    await workstation.next("x")
+    await workstation.send({"type": "answer", "n": 1})
+    messages = await watch_call(http, "messages", **who, wait=5)
+    assert [message["data"] for message in messages.json()["messages"]] == [{"type": "answer", "n": 1}]
+    statuses.append((await watch_call(http, "state", **who)).status_code)
+    statuses.append((await watch_call(http, "disconnect", **who)).status_code)
+    assert set(statuses) == {200}
+
+
+async def test_what_a_watch_can_do_wrong(http: httpx.AsyncClient, people: Crowd) -> None:
+    workstation, tunnel_id = await people.workstation()
+    who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch"}
+    assert (await watch_call(http, "connect")).status_code == 400
+    assert (await watch_call(http, "command", **who, message={"type": "pong"})).status_code == 400
+    assert (await watch_call(http, "messages", **who, since=-1)).status_code == 400
+    assert (await watch_call(http, "state", **{**who, "auth_key": "w" * 20})).status_code == 401
+    big = {"type": "x", "data": "x" * 100_000}
+    assert (await watch_call(http, "command", **who, message=big)).status_code == 413
+    unknown = {**who, "tunnel_id": "nowhere"}
+    assert (await watch_call(http, "connect", **unknown)).status_code in (404, 503)
+    statuses = [
+        (await watch_call(http, "connect", **{**who, "auth_key": "w" * 20})).status_code for _ in range(10)
+    ]
+    assert statuses[-1] == 429
+    await workstation.close()
+
+
+async def test_an_offline_workstation(http: httpx.AsyncClient, people: Crowd) -> None:
+    workstation, tunnel_id = await people.workstation()
+    client = await people.client(tunnel_id)
+    await workstation.close()
+    await client.next("connection.workstation_offline", 10)
+    who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch"}
+    assert (await watch_call(http, "connect", **who)).json()["workstation_online"] is False
+    answer = await watch_call(http, "command", **who, message={"type": "x"})
+    assert (answer.status_code, answer.json()["error"]) == (503, "workstation_offline")
+
+
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz", "/"])
+async def test_what_anybody_may_read(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+    check("get", path, answer)
+    assert answer.status_code == 200
+    assert (await http.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status"])
+async def test_what_operators_may_read(http: httpx.AsyncClient, people: Crowd, path: str) -> None:
+    await people.workstation(name="<script>alert(1)</script>")
+    for headers, status in ((None, 401), ({"Authorization": f"Bearer {TOKEN}"}, 200)):
+        answer = await http.get(path, headers=headers)
+        check("get", path, answer)
+        assert answer.status_code == status
+        assert TOKEN not in answer.text
+
+
+async def test_the_status_page_is_one_for_browsers(http: httpx.AsyncClient, people: Crowd) -> None:
+    await people.workstation(name="<script>alert(1)</script>")
+    password = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
+    headers = {"Accept": "text/html", "Authorization": f"Basic {password}"}
+    answer = await http.get("/status", headers=headers)
+    check("get", "/status", answer)
+    assert "&lt;script&gt;" in answer.text
+    assert "<script" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    wrong = base64.b64encode(b"anyone:wrong").decode()
+    for bad in (f"Basic {wrong}", "Basic ???", "Bearer", f"Digest {TOKEN}"):
+        assert (await http.get("/status", headers={"Authorization": bad})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}],
+    ids=["no upgrade", "no key"],
+)
+async def test_a_handshake_that_is_none(http: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    check("get", "/ws", await http.get("/ws", headers=headers))
+
+
+def test_the_errors_named_are_those_there_are() -> None:
+    def all_below(kind: type[errors.TunnelError]) -> Iterator[type[errors.TunnelError]]:
+        yield kind
+        for below in kind.__subclasses__():
+            yield from all_below(below)
+
+    named = set(DOCUMENT["components"]["schemas"]["WatchError"]["properties"]["error"]["enum"])
+    assert {kind.http_error for kind in all_below(errors.TunnelError)} - {"invalid_api_key"} == named
