@@ -20,15 +20,24 @@ const messagesOfItems = new WeakMap<OutboxItem, ChatMessage>();
 export function rowsOf(chat: Chat, outbox: OutboxItem[], now: number): Row[] {
   const rows: Row[] = [];
   // While older ones are to come nobody knows whether a day begins with the first.
-  let before = chat.hasOlder && chat.messages[0] ? dayOf(chat.messages[0].at, now) : "";
+  let before = chat.hasOlder && chat.messages[0] ? midnightOf(chat.messages[0]) : null;
   const add = (message: ChatMessage, item: OutboxItem | null) => {
-    const today = dayOf(message.at, now);
-    rows.push(rowOf(message, item, today === before ? null : today));
-    before = today;
+    const midnight = midnightOf(message);
+    rows.push(rowOf(message, item, midnight === before ? null : dayOf(message.at, now)));
+    before = midnight;
   };
   for (const message of chat.messages) add(message, null);
   for (const item of outbox) if (item.state !== "queued") add(messageOf(item), item);
   return rows;
+}
+
+const midnights = new WeakMap<ChatMessage, number>();
+
+/** Calendars are slow, and a long conversation is gone through at each update. */
+function midnightOf(message: ChatMessage): number {
+  const known = midnights.get(message) ?? new Date(message.at).setHours(0, 0, 0, 0);
+  midnights.set(message, known);
+  return known;
 }
 
 function rowOf(message: ChatMessage, item: OutboxItem | null, day: string | null): Row {
