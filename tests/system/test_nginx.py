@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect as open_websocket
 
 from tests.harness import Crowd, Server, crowd
-from tests.peers import AUTH_KEY, Peer
+from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
 from tests.system.nginx import Nginx
 from tiflis.relay.limiter import LOOKS_A_PAIR
 
@@ -100,3 +105,110 @@ async def test_polls_and_uploads_pass_and_no_key_is_logged(
         assert [message["data"]["type"] for message in (await waiting).json()["messages"]] == ["answer"]
     assert "/api/v1/watch/messages" in nginx.log()
     assert AUTH_KEY not in nginx.log() + server.logs()
+
+
+async def test_with_tls_sockets_pages_and_public_address_are_secure(server: Server) -> None:
+    with Nginx(server, tls=True) as nginx:
+        trusted = ssl.create_default_context(cafile=str(nginx.ca))
+        async with open_websocket(nginx.ws_url, ssl=trusted, compression=None, proxy=None) as socket:
+            payload = {"api_key": REGISTRATION_KEY, "name": "desk", "auth_key": AUTH_KEY}
+            await socket.send(json.dumps({"type": "workstation.register", "payload": payload}))
+            told = json.loads(await socket.recv())["payload"]
+            assert told["public_url"] == nginx.ws_url
+        async with httpx.AsyncClient(base_url=nginx.url, verify=trusted) as browser:
+            answer = await browser.get("/health")
+            assert answer.json()["status"] == "healthy"
+            assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_the_web_clients_files_pass_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html><title>client</title>")
+    script = "console.log(1)\n" * 50_000
+    (tmp_path / "assets" / "app-12345678.js").write_text(script)
+    with Server(workers=1, env={"TRUST_PROXY": "true", "WEB_CLIENT_PATH": str(tmp_path)}) as server:
+        with Nginx(server) as nginx:
+            async with httpx.AsyncClient(base_url=nginx.url) as browser:
+                page = await browser.get("/chat/session-1")
+                assert (page.status_code, page.headers["cache-control"]) == (200, "no-cache")
+                asset = await browser.get("/assets/app-12345678.js")
+                assert asset.text == script
+                assert "immutable" in asset.headers["cache-control"]
+                again = await browser.get(
+                    "/assets/app-12345678.js", headers={"If-None-Match": asset.headers["etag"]}
+                )
+                assert again.status_code == 304
+                for header in ("content-security-policy", "x-content-type-options", "x-frame-options"):
+                    assert header in page.headers
+                assert (await browser.get("/assets/gone.js")).status_code == 404
+
+
+def impatient(site: str) -> str:
+    """Timeouts of seconds in place of the hour: a minute of silence in a few seconds."""
+    return re.sub(r"proxy_(read|send)_timeout +1h;", r"proxy_\1_timeout 3s;", site)
+
+
+async def test_pings_alone_keep_a_socket_open(server: Server) -> None:
+    with Nginx(server, change=impatient) as nginx:
+        async with crowd(cast(Server, nginx)) as people:
+            workstation, tunnel_id = await people.workstation()
+            client = await people.client(tunnel_id)
+            silent = await people.socket()
+            for number in range(8):
+                for peer in (workstation, client):
+                    await peer.send({"type": "ping", "timestamp": number})
+                    await peer.next("pong")
+                await asyncio.sleep(1)
+            assert (workstation.closed, client.closed) == (None, None)
+            assert silent.closed is not None, "the proxy's timeout is really that short"
+            await client.send({"type": "x"})
+            await workstation.next("x")
+
+
+async def test_a_poll_may_be_held_longer_than_proxies_wait_by_default(
+    server: Server, nginx: Nginx, people: Crowd
+) -> None:
+    _, tunnel_id = await people.workstation()
+    who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch-3"}
+    async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch") as watch:
+        await watch.post("/connect", json=who)
+        first = await watch.get("/messages", params={**who, "wait": 3}, timeout=20)
+        assert first.json()["messages"] == []
+        assert first.elapsed.total_seconds() >= 2.9
+
+
+async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Nginx, people: Crowd) -> None:
+    """nginx and the server each replace their workers while pages are read and messages pass both ways."""
+    workstation, tunnel_id = await people.workstation()
+    client = await people.client(tunnel_id)
+    over = asyncio.Event()
+    statuses: list[int] = []
+
+    async def browse() -> None:
+        async with httpx.AsyncClient(base_url=nginx.url, timeout=20) as browser:
+            while not over.is_set():
+                statuses.append((await browser.get("/healthz")).status_code)
+
+    async def talk() -> int:
+        number = 0
+        while not over.is_set():
+            await client.send({"type": "up", "n": number})
+            assert (await workstation.next("up", 20))["n"] == number
+            await workstation.send({"type": "down", "n": number})
+            assert (await client.next("down", 20))["n"] == number
+            number += 1
+        return number
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(browse())
+        talking = group.create_task(talk())
+        for _ in range(2):
+            nginx.reload()
+            answer = await asyncio.to_thread(server.control, "reload", 90)
+            assert answer["complete"], answer
+        over.set()
+    assert set(statuses) == {200}
+    assert talking.result() > 20
+    assert (workstation.closed, client.closed) == (None, None)
+    await client.silent("down")
