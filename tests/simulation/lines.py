@@ -1,0 +1,185 @@
+"""Connections without a network: a peer's end, and the server's, which can go from worker to worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from tiflis.limits import Limits
+from tiflis.relay.wire import Pause, Session
+
+DELAY = (0.0005, 0.02)  # seconds from one end to the other
+TICK = 1e-6  # no two things happen at one time: the loop promises no order then
+
+
+class Line:
+    """One connection. What the peer has said waits here, as in a kernel, while no worker reads."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, dice: random.Random) -> None:
+        self._loop, self._dice = loop, dice
+        self.wire: SimWire | None = None
+        self.inbox: deque[bytes] = deque()
+        self.closed = False
+        self.hear: Callable[[bytes], None] = lambda text: None
+        self.lost: Callable[[], None] = lambda: None
+        self._up = self._down = 0.0  # when the last thing said arrives, so that nothing overtakes
+
+    # The peer
+
+    def say(self, text: bytes) -> None:
+        self._up = max(self._up + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self._loop.call_at(self._up, self._arrive, text)
+
+    def _arrive(self, text: bytes) -> None:
+        if not self.closed:
+            self.inbox.append(text)
+            self.read()
+
+    def hang_up(self) -> None:
+        """The peer leaves: its worker hears of it, and nobody else."""
+        self.closed = True
+        if self.wire is not None:
+            self.wire.ended()
+
+    # The server
+
+    def read(self) -> None:
+        while self.inbox and self.wire is not None and not self.wire.paused and not self.wire.close_by:
+            self.wire.session.received(self.inbox.popleft())
+
+    def tell(self, text: bytes) -> None:
+        self._down = max(self._down + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self._loop.call_at(self._down, self._reach, text)
+
+    def _reach(self, text: bytes) -> None:
+        if not self.closed:
+            self.hear(text)
+
+    def cut(self) -> None:
+        """The server's end is gone: after what is under way, the peer hears of it."""
+        self._down = max(self._down + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self._loop.call_at(self._down, self._break)
+
+    def _break(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.lost()
+
+
+class Cellar:
+    """All workers' descriptors: real ones, of nothing, since they are closed and passed on like real ones."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, Line] = {}
+
+    def descriptor(self, line: Line) -> int:
+        number = os.open(os.devnull, os.O_RDONLY)
+        self.lines[number] = line
+        return number
+
+    def duplicate(self, descriptor: int) -> int:
+        return self.descriptor(self.lines[descriptor])
+
+
+class SimWire:
+    """The server's end of a line, as the relay and the handover know a socket."""
+
+    def __init__(self, owner: SimSockets, number: int, connection_id: str, address: str) -> None:
+        self.owner, self.number, self.connection_id, self.address = owner, number, connection_id, address
+        self.heard = self.opened = owner.loop.time()
+        self.session = cast(Session, None)
+        self.line: Line | None = None
+        self.paused = Pause(0)
+        self.close_by = 0.0
+        self.leaving = self.dead = False
+
+    def send(self, text: bytes) -> None:
+        if self.line is not None and not self.close_by and not self.dead:
+            self.line.tell(text)
+
+    send_pong = send
+
+    def close(self, code: int, reason: str = "") -> None:
+        if not self.close_by and self.line is not None:
+            self.close_by = self.owner.loop.time() + 5
+            self.owner.closes.append((code, reason))
+            self.line.cut()
+            self.owner.loop.call_soon(self.ended)
+
+    cut_off = close
+
+    def ended(self) -> None:
+        if not self.leaving and not self.dead:
+            self.dead = True
+            self.close_by = self.close_by or 1.0
+            self.owner.forget(self)
+            if self.session is not None:
+                self.session.lost()
+
+    def too_slow(self, now: float) -> bool:
+        return False
+
+    def probe(self) -> None: ...
+    def widen(self) -> None: ...
+    def narrow(self) -> None: ...
+
+    def pause(self, why: Pause) -> None:
+        self.paused |= why
+
+    def resume(self, why: Pause) -> None:
+        self.paused &= ~why
+        if not self.paused and self.line is not None:
+            self.owner.loop.call_soon(self.line.read)
+
+    # Leaving for another worker
+
+    async def leave(self) -> tuple[int, dict[str, Any]]:
+        self.pause(Pause.HANDOVER)
+        self.leaving = True
+        assert self.line is not None
+        line, self.line = self.line, None
+        line.wire = None
+        descriptor = self.owner.cellar.descriptor(line)
+        await asyncio.sleep(0)
+        self.owner.forget(self)
+        return descriptor, {"connection_id": self.connection_id, "address": self.address}
+
+    async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
+        line = self.owner.cellar.lines.pop(descriptor)
+        os.close(descriptor)
+        await asyncio.sleep(0)
+        self.paused = Pause.HANDOVER
+        self.line, line.wire = line, self
+        if self.owner.crashed:
+            line.cut()
+        if line.closed:
+            self.owner.loop.call_soon(self.ended)
+
+    def go(self) -> None:
+        self.resume(Pause.HANDOVER)
+
+
+class SimSockets:
+    """All server ends in one worker."""
+
+    def __init__(self, worker: str, loop: asyncio.AbstractEventLoop, cellar: Cellar, limits: Limits) -> None:
+        self.worker, self.loop, self.cellar, self.limits = worker, loop, cellar, limits
+        self.open: dict[int, SimWire] = {}
+        self.closes: list[tuple[int, str]] = []
+        self.crashed = False
+        self._numbers = itertools.count(1)
+
+    def make(self, address: str, connection_id: str = "", number: int = 0) -> SimWire:
+        number = number or next(self._numbers)
+        wire = SimWire(self, number, connection_id or f"{self.worker}.{number:x}", address)
+        self.open[number] = wire
+        return wire
+
+    def forget(self, wire: SimWire) -> None:
+        if self.open.get(wire.number) is wire:
+            del self.open[wire.number]
