@@ -171,7 +171,7 @@ class Edge:
         self.return_undelivered()
 
     def tell_offline(self) -> None:
-        """The clients may have missed something: they ask for everything anew when they hear of the return."""
+        """The clients may have missed something: they ask for everything when they hear of the return."""
         for client in self.clients.values():
             if client.connected and not client.told_offline:
                 client.tell(False)

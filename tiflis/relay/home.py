@@ -251,6 +251,7 @@ class Home(Traffic):
         """From now on this is nobody's home; its owner moves the clients."""
         self._end_grace()
         self._waiting.leave()
+        self.roster = Roster(self._host.now, self._host.limits.device_memory)  # nobody leaves: all move
         if self.workstation is not None:
             self.workstation.superseded()
             self.workstation = None

@@ -55,35 +55,39 @@ class Upkeep:
         if home.workstation is not None and not record.online:
             self._hub.spawn(self._reclaim(home, record))
         else:
-            self._hub.later(STEP_DOWN_SECONDS, lambda: self._step_down(home, record))
+            self._hub.later(STEP_DOWN_SECONDS, lambda: self._hub.spawn(self._step_down(home, record)))
 
     async def _reclaim(self, home: Home, record: Record) -> None:
         """A worker that could not hear us took the tunnel for homeless, but its workstation is here."""
-        try:
-            home.record = await self._claims.reclaim(record)
-        except (Conflict, DirectoryUnavailable) as problem:
-            log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
-            return
-        log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
-        await Taker(home, self._hub.me).take(record.home, self._hub.open_channel)
-        home.all_arrived()
+        async with self._hub.lock(home.tunnel_id):
+            if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
+                return
+            try:
+                home.record = await self._claims.reclaim(record)
+            except (Conflict, DirectoryUnavailable) as problem:
+                log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
+                return
+            log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
+            await Taker(home, self._hub.me).take(record.home, self._hub.open_channel)
+            home.all_arrived()
 
     async def _write_again(self, home: Home) -> None:
         """The directory has lost a tunnel that is here: its store was wiped."""
         log.warning("tunnel missing in the directory, written again", extra={"tunnel": home.tunnel_id})
         await self._hub.rewrite(home, revision=0, generation=home.record.generation + 1)
 
-    def _step_down(self, home: Home, record: Record) -> None:
+    async def _step_down(self, home: Home, record: Record) -> None:
         """The new home took us for dead and asked nothing: let go of all that is still here."""
-        if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
-            return
-        log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
-        clients = home.clients()
-        neighbours = list(home.neighbours)
-        home.retire()
-        for neighbour in neighbours:
-            neighbour.close()
-        self._hub.let_go(home, record.home, clients)
+        async with self._hub.lock(home.tunnel_id):
+            if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
+                return
+            log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
+            clients = home.clients()
+            neighbours = list(home.neighbours)
+            home.retire()
+            for neighbour in neighbours:
+                neighbour.close()
+            self._hub.let_go(home, record.home, clients)
 
     # Regularly
 
