@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { trustedTypes } from "./scripts/policy.ts";
 import { precache } from "./scripts/precache.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -10,7 +11,7 @@ export default defineConfig({
   root: here("."),
   base: "./",
   publicDir: "static",
-  plugins: [react(), tailwindcss(), precache(here("static"))],
+  plugins: [react(), tailwindcss(), trustedTypes(), precache(here("static"))],
   resolve: { alias: { "~": here("src") } },
   build: {
     outDir: "dist",

@@ -2,6 +2,7 @@
 
 import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
+import "./app/trusted";
 import "./app/theme.css";
 import { Boundary } from "./app/Boundary";
 import { applyAppearance } from "./app/theme";

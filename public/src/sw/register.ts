@@ -23,23 +23,10 @@ async function register(onUpdate: () => void): Promise<void> {
     first = false;
   });
   try {
-    const registration = await workers.register(scriptUrl(new URL("sw.js", document.baseURI).href));
+    const registration = await workers.register(new URL("sw.js", document.baseURI).href);
     // A browser that forbids workers quietly gives none.
     window.setInterval(() => void registration?.update().catch(() => undefined), LOOK_EVERY);
   } catch {
     // Private windows and some policies forbid workers: the client works without, only not offline.
   }
-}
-
-interface TrustedTypes {
-  createPolicy(name: string, rules: { createScriptURL(url: string): string }): {
-    createScriptURL(url: string): string;
-  };
-}
-
-/** Under Trusted Types only a policy of ours may name a script. */
-function scriptUrl(url: string): string {
-  const types = (window as unknown as { trustedTypes?: TrustedTypes }).trustedTypes;
-  if (!types) return url;
-  return types.createPolicy("tiflis-worker", { createScriptURL: (own) => own }).createScriptURL(url);
 }
