@@ -221,3 +221,19 @@ def test_a_hostile_pairing_link_does_nothing(new_app: NewApp, server: Server) ->
         app.page.evaluate(
             "indexedDB.databases().then(all => all.forEach(one => indexedDB.deleteDatabase(one.name)))"
         )
+
+
+def test_the_page_could_not_obey_even_if_it_tried(app: App) -> None:
+    """Trusted Types: markup and script from text are refused by the browser itself."""
+    tries = (
+        "document.createElement('div').innerHTML = '<b>bold</b>'",
+        "document.createElement('script').text = 'window.__pwned = 1'",
+        "new Worker('data:text/javascript,1')",
+        "new Worker('/assets/../api/v1/watch/state')",
+    )
+    for attempt in tries:
+        done = app.page.evaluate(
+            f"() => {{ try {{ {attempt}; return 'done' }} catch (e) {{ return e.name }} }}"
+        )
+        assert done == "TypeError", attempt
+    app.page.evaluate("window.__refused = []")

@@ -14,6 +14,7 @@ from tests.client.desk import Desk
 from tests.harness import Server, wait_until
 
 WEBM = b"\x1a\x45\xdf\xa3"
+LONGEST_SECONDS = 300
 LONG_ENOUGH = "0:01"
 DEADLINE = 10.0
 
@@ -102,6 +103,18 @@ def test_sliding_away_or_escape_discards(app: App, desk: Desk) -> None:
     app.say("hello")
     desk.until_got("supervisor.command")
     assert all("audio" not in one["payload"] for one in desk.got("supervisor.command"))
+
+
+def test_a_recording_ends_by_itself_and_is_sent(new_app: NewApp, server: Server, desk: Desk) -> None:
+    app = new_app(server.url)
+    app.page.clock.install()
+    app.pair_by_address(desk)
+    app.enter("supervisor")
+    microphone(app).click()
+    until_heard(app)
+    app.page.clock.fast_forward(LONGEST_SECONDS * 1000)
+    app.page.clock.run_for(1000)
+    assert recording(desk).startswith(WEBM)
 
 
 def test_the_keyboard_records(app: App, desk: Desk) -> None:
