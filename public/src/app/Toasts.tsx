@@ -1,7 +1,7 @@
 /** Short notices at the edge of the screen; they take nothing away and go by themselves. */
 
 import { useEffect } from "react";
-import { common } from "~/text/common";
+import { common, errors } from "~/text/common";
 import { boundary } from "~/text/settings";
 import { IconButton } from "~/ui/Button";
 import { Icon } from "~/ui/icons";
@@ -42,7 +42,7 @@ function Toast({ notice }: { notice: Notice }) {
   return (
     <div className="animate-rise pointer-events-auto flex max-w-md items-center gap-2.5 rounded-xl border border-line bg-raised py-1 pr-1 pl-3.5 shadow-high">
       <Icon name={error ? "alert" : "check"} size={18} className={error ? "text-danger" : "text-ok"} />
-      <span className="min-w-0 flex-1 py-2 text-sm">{notice.text}</span>
+      <span className="min-w-0 flex-1 py-2 text-sm">{errors[notice.text] ?? notice.text}</span>
       <IconButton icon="close" label={common.dismiss} size={16} onClick={() => client.dismiss(notice.id)} />
     </div>
   );

@@ -176,7 +176,12 @@ export class Dispatch {
 
   /** An error that answers nothing we asked is shown, unless the link has dealt with it. */
   private failed(error: Message<"error">): void {
-    if (this.parts.courier.refused(error) || error.id !== undefined || error.code === "WORKSTATION_OFFLINE") return;
+    const ours = this.parts.courier.refused(error);
+    if (ours && error.code === "SESSION_BUSY") return this.show(error);
+    if (!ours && error.id === undefined && error.code !== "WORKSTATION_OFFLINE") this.show(error);
+  }
+
+  private show(error: Message<"error">): void {
     this.core.store.setState((state) => ({
       notices: [...state.notices.slice(-2), { id: `error-${this.core.clock.now()}`, kind: "error", text: error.message || error.code }],
     }));
