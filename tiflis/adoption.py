@@ -42,6 +42,8 @@ class Adoption:
     async def _take(self, taken: Parcel, descriptors: list[int]) -> Receipt:
         if taken.kind == "steered" and len(self._sockets.open) >= self._room:
             return Receipt(False, "too many sockets here")
+        if taken.kind == "steered" and self._hub.leaving:
+            return Receipt(False, "this worker is leaving")
         if taken.kind == "home":
             await self._take_home(taken, descriptors)
         elif taken.kind == "edge":
