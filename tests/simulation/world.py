@@ -115,6 +115,8 @@ class SimWorker:
         gate = Gate(claims, ring, Limiter(None, world.loop.time, lambda data: None))
         alive = world.alive.__contains__
         self.hub = Hub(self.id, world.limits, claims, gate, alive, _desk, self.tasks)
+        self.dead = False
+        self.hub.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
         self.link = SimLink(world.network)
         self.link.up = world.bus_up
         self.bus = Bus(cast(Any, self.link), self.id, self.hub.accept, cast(Any, world.loop), 1)
@@ -127,6 +129,9 @@ class SimWorker:
             self.hub.steer = self._steer
         world.alive.add(self.id)
         world.workers[self.id] = self
+
+    def _later(self, delay: float, callback: Any, /) -> Any:
+        return self.world.loop.call_later(delay, lambda: None if self.dead else callback())
 
     async def _steer(self, newcomer: Newcomer, worker: str) -> bool:
         return await self._handover(worker).steer(newcomer)
@@ -154,12 +159,15 @@ class SimWorker:
         await self.end()
 
     async def end(self) -> None:
-        """Say goodbye to the others."""
+        """Say goodbye to the others; what is still open ends with the process."""
         self.stop_hearing()
         await self.tasks.close()
+        for wire in list(self.sockets.open.values()):
+            wire.close(1006)
         self.world.gone(self.id)
 
     def stop_hearing(self) -> None:
+        self.dead = True
         self.bus.close()
         self.link.up = False
         self.world.store.followers.pop(self.id, None)
