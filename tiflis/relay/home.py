@@ -17,6 +17,7 @@ from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.absent import Absent
 from tiflis.relay.baggage import HomeState
 from tiflis.relay.client import Attached, ClientSession
+from tiflis.relay.roster import Roster
 from tiflis.relay.surroundings import Surroundings, Workstation
 from tiflis.relay.traffic import Traffic
 from tiflis.relay.waiting import Waiting
