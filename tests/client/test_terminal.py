@@ -164,6 +164,7 @@ def test_ten_thousand_lines_are_kept(app: App, desk: Desk) -> None:
 
 def test_a_phone_types_in_a_native_line(phone: App, desk: Desk) -> None:
     phone.enter_terminal(desk)
+    expect(phone.page.locator(".xterm-cursor")).to_be_visible()
     enter_line(phone, "echo from the line")
     expect(phone.screen).to_have_text(re.compile("echo from the line.*from the line"))
     expect(line_of(phone)).to_have_value("")

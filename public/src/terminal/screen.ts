@@ -152,6 +152,9 @@ export class Screen {
     field.readOnly = true;
     field.tabIndex = -1;
     field.setAttribute("inputmode", "none");
+    // xterm draws no cursor before its first focus.
+    this.terminal.focus();
+    this.terminal.blur();
   }
 
   close(): void {
