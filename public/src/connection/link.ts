@@ -107,7 +107,6 @@ export class ReconnectingLink implements Link {
     switch (message.type) {
       case "connected":
         this.everConnected = true;
-        this.attempts = 0;
         this.enter("connected", "");
         this.authenticate();
         return true;
@@ -194,7 +193,7 @@ export class ReconnectingLink implements Link {
 
   private drop(why: string): void {
     if (!this.socket) return;
-    this.retryLater(why, this.backoff());
+    this.retryLater(globalThis.navigator?.onLine === false ? "network" : why, this.backoff());
   }
 
   private retryLater(why: string, delay: number): void {

@@ -1,4 +1,4 @@
-/** Notices that the page, the machine or the network came back. */
+/** Notices that the page, the machine or the network came back, or that the network went. */
 
 const LOOK_EVERY = 5_000;
 /** A look that comes this late means that the machine slept. */
@@ -7,6 +7,8 @@ const SLEPT = 15_000;
 export function onWake(run: () => void): void {
   const visible = () => document.visibilityState === "visible" && run();
   window.addEventListener("online", run);
+  // Gone as well: a socket without a network looks alive until it is asked.
+  window.addEventListener("offline", run);
   window.addEventListener("pageshow", run);
   document.addEventListener("visibilitychange", visible);
   let last = Date.now();

@@ -14,8 +14,9 @@ const BELL_CALM = 3000;
 /** Title badge, notifications and sounds from the client's events; `open` brings a chat or terminal on screen. */
 export function startNotify(client: Client, open: (chat: string) => void): Unsubscribe {
   const calm = new Map<string, number>();
+  // Who looks at another conversation of this page sees its unread mark; that is notice enough.
   const show = (chat: string, title: string, body: string): void => {
-    if (client.store.getState().settings.notifications) notification(chat, title, body, open);
+    if (!looking() && client.store.getState().settings.notifications) notification(chat, title, body, open);
   };
   const hear = (frequency: number): void => {
     if (client.store.getState().settings.sounds) tone(frequency);
@@ -29,7 +30,7 @@ export function startNotify(client: Client, open: (chat: string) => void): Unsub
     if (event.kind === "bell" && performance.now() - (calm.get(event.sessionId) ?? -BELL_CALM) >= BELL_CALM) {
       calm.set(event.sessionId, performance.now());
       hear(BELL_TONE);
-      if (!seen(state, event.sessionId)) show(event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
+      show(event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
     }
   };
   const badge = (state: State, before?: State): void => {
@@ -54,8 +55,12 @@ export async function askToNotify(): Promise<NotificationPermission> {
   }
 }
 
+function looking(): boolean {
+  return document.visibilityState === "visible" && document.hasFocus();
+}
+
 function seen(state: State, chat: string): boolean {
-  return document.visibilityState === "visible" && document.hasFocus() && state.watching === chat;
+  return looking() && state.watching === chat;
 }
 
 function nameOf(state: State, chat: string): string {

@@ -98,12 +98,11 @@ async function file(request: Request): Promise<Response> {
   return (await caches.match(url, { cacheName: CACHE })) ?? (await caches.match(url)) ?? fetch(request);
 }
 
-async function fetched(request: Request): Promise<Response | undefined> {
-  try {
-    return await fetch(request, { signal: AbortSignal.timeout(PAGE_WITHIN) });
-  } catch {
-    return undefined;
-  }
+/** The network's answer, unless it does not begin in time. */
+function fetched(request: Request): Promise<Response | undefined> {
+  const answer = fetch(request).catch(() => undefined);
+  const patience = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), PAGE_WITHIN));
+  return Promise.race([answer, patience]);
 }
 
 function absolute(name: string): string {

@@ -3,9 +3,9 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 import type { AudioFormat } from "~/protocol/messages";
 import { voiceText as text } from "~/text/voice";
-import { clock } from "./format";
 import { Gesture, type Verdict } from "./gesture";
-import { LONGEST, type Recording } from "./recorder";
+import { type DrawLevel, Meter } from "./Meter";
+import type { Recording } from "./recorder";
 import { type Problem, useRecorder } from "./useRecorder";
 import "./voice.css";
 
@@ -18,14 +18,11 @@ export interface VoiceRecorderProps {
 
 /** Pixels between the finger and the button's edge from which letting go discards. */
 const AWAY = 60;
-/** Seconds before the end at which the clock says how long is left. */
-const WARN = 15;
-const BARS = 28;
 
 export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceRecorderProps) {
   const button = useRef<HTMLButtonElement>(null);
   const gesture = useRef(new Gesture());
-  const meter = useRef<MeterHandle>(null);
+  const meter = useRef<DrawLevel>(null);
   const [away, setAway] = useState(false);
   const [held, setHeld] = useState(false);
   const [said, setSaid] = useState("");
@@ -89,7 +86,7 @@ export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceR
               <path d="M6 6l12 12M18 6L6 18" />
             </svg>
           </button>
-          <Meter handle={meter} opening={phase === "opening"} />
+          <Meter draw={meter} opening={phase === "opening"} />
           {held && <span className="recorder-hint">{away ? text.releaseDiscards : text.slide}</span>}
         </div>
       )}
@@ -143,46 +140,6 @@ function outside(event: PointerEvent<HTMLElement>): boolean {
   const across = Math.max(box.left - event.clientX, event.clientX - box.right);
   const along = Math.max(box.top - event.clientY, event.clientY - box.bottom);
   return Math.max(across, along) > AWAY;
-}
-
-type MeterHandle = (level: number, seconds: number) => void;
-
-/** Bars that move with the voice; drawn past React, sixteen times a second. */
-function Meter({ handle, opening }: { handle: { current: MeterHandle | null }; opening: boolean }) {
-  const bars = useRef<HTMLDivElement>(null);
-  const time = useRef<HTMLSpanElement>(null);
-  useEffect(() => {
-    const levels: number[] = Array.from({ length: BARS }, () => 0);
-    handle.current = (level, seconds) => {
-      levels.push(level);
-      levels.shift();
-      const drawn = bars.current?.children ?? [];
-      levels.forEach((one, place) => {
-        (drawn[place] as HTMLElement | undefined)?.style.setProperty("--level", one.toFixed(3));
-      });
-      if (time.current) time.current.textContent = timeWords(seconds);
-    };
-    return () => {
-      handle.current = null;
-    };
-  }, [handle]);
-  return (
-    <>
-      <span ref={time} className="recorder-time" role="timer">
-        {opening ? text.opening : clock(0)}
-      </span>
-      <div ref={bars} className="recorder-bars" aria-hidden="true">
-        {Array.from({ length: BARS }, (_, place) => (
-          <i key={place} />
-        ))}
-      </div>
-    </>
-  );
-}
-
-function timeWords(seconds: number): string {
-  const left = Math.ceil(LONGEST - seconds);
-  return left <= WARN ? text.almostFull(Math.max(0, left)) : clock(seconds);
 }
 
 function Trouble({ problem, settle }: { problem: Problem; settle(): void }) {
