@@ -14,28 +14,21 @@ import secrets
 import signal
 import socket
 import string
-import sys
-import threading
 import time
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from sanic import Sanic
 from sanic.worker.manager import WorkerManager
 
-from tiflis.arbiter.control import ControlServer, WorkerSession
+from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
-from tiflis.arbiter.notify import notify
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
-from tiflis.arbiter.pulse import watch_pulse
-from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
-from tiflis.arbiter.slots import Slots
-from tiflis.arbiter.takeover import Bequest, CannotTakeOver, Estate, Heir, Inheritance, listener_of
+from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
+from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse
 from tiflis.config import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +38,6 @@ log = logging.getLogger(__name__)
 STOP_MARGIN_SECONDS = 1.0
 # Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
 TAKE_OVER_SECONDS = 3.0
-THREAD_SECONDS = 10.0
 FIRST = 1000  # listener priority: first at start, and thereby last at the end
 INSTANCE_LENGTH = 6
 # Messages of 128 KiB to 16 MiB are otherwise mapped and unmapped each time: a voice message of 5 MB costs
@@ -134,7 +126,7 @@ class Arbiter:
         self._take_folder(app.state.port or self._settings.port)
         await asyncio.to_thread(self._start_bus)
         assert self._folder is not None
-        self._control = _control_server(self._folder, _Alone(), self._describe)
+        self._control = control_server(self._folder, Alone(), self._describe)
         await self._control.start()
 
     # --- both ---
@@ -147,7 +139,7 @@ class Arbiter:
         try:
             self._inheritance = self._heir.inherit()
         except CannotTakeOver as problem:
-            _refuse(f"cannot take over: {problem}")
+            refuse(f"cannot take over: {problem}")
         options["sock"] = self._inheritance.listener
 
     def _take_folder(self, port: int) -> None:
@@ -160,7 +152,7 @@ class Arbiter:
         try:
             self._folder.take(TAKE_OVER_SECONDS)
         except LockHeld as held:
-            _refuse(f"process {held.holder.get('main')} already serves port {port} from this DATA_DIR")
+            refuse(f"process {held.holder.get('main')} already serves port {port} from this DATA_DIR")
         self._name_instance()
 
     def _name_instance(self) -> None:
@@ -180,7 +172,7 @@ class Arbiter:
             try:
                 self._nats.start()
             except NatsFailed as problem:
-                _refuse(str(problem))
+                refuse(str(problem))
 
     def _stop_bus(self) -> None:
         if self._nats is not None:
@@ -193,125 +185,9 @@ class Arbiter:
         return {"pid": os.getpid(), "instance": os.environ.get("TIFLIS_INSTANCE"), "bus": bus}
 
 
-class ArbiterThread:
-    """The main process's only event loop, in a thread: main itself is busy in Sanic's manager."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        estate: Estate,
-        manager: SteadyManager,
-        describe: Callable[[], Message],
-        heir: Heir | None,
-    ) -> None:
-        self._settings, self._estate, self._heir = settings, estate, heir
-        self._rollout: Rollout | None = None
-        self._folder = estate.folder
-        self._manager = manager
-        self._describe = describe
-        self._listening = threading.Event()
-        self._stop: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="arbiter", daemon=True)
-
-    def start(self) -> None:
-        """Start, and wait until workers can connect."""
-        self._thread.start()
-        if not self._listening.wait(THREAD_SECONDS):
-            _refuse("the control socket cannot be opened: see the log")
-
-    def stop(self) -> None:
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(THREAD_SECONDS)
-
-    def hangup(self, number: int, frame: FrameType | None) -> None:
-        """SIGHUP: replace the workers."""
-        if self._loop is not None and self._rollout is not None:
-            asyncio.run_coroutine_threadsafe(self._rollout.asked(), self._loop)
-
-    def _run(self) -> None:
-        try:
-            # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(self._live())
-        except Exception:  # the outermost frame of the thread
-            log.exception("arbiter failed, stopping the server")
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    async def _live(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        slots = Slots(self._manager)
-        control = _control_server(
-            self._folder,
-            slots,
-            lambda: {
-                **self._describe(),
-                "workers": slots.describe(),
-                "last_reload": self._rollout.last if self._rollout else None,
-            },
-        )
-        self._rollout = rollout = Rollout(slots, self._manager, self._settings)
-        control.commands["reload"] = rollout.command
-        bequest = Bequest(self._estate, slots, rollout, control)
-        control.commands["takeover"] = bequest.command
-        await control.start()
-        self._listening.set()
-        if self._heir is not None:
-            await self._heir.follow(slots.all_ready, self._estate.start_bus)
-        tasks = [asyncio.create_task(slots.keep()), asyncio.create_task(watch_pulse(slots))]
-        if self._heir is None:  # an heir speaks for itself once the old server has gone
-            tasks.append(asyncio.create_task(_announce(slots)))
-        for task in tasks:
-            task.add_done_callback(self._ended)
-        await self._stop.wait()
-        for task in tasks:
-            task.cancel()
-        if self._heir is not None:
-            await self._heir.close()
-        await control.close()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Without its keepers the server must not go on as if all were well."""
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("arbiter failed, stopping the server", exc_info=problem)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-async def _announce(slots: Slots) -> None:
-    """Tell the service manager that the first start is complete."""
-    workers = await slots.all_ready()
-    notify("READY=1", f"STATUS={len(workers)} workers serve")
-
-
-class _Alone:
-    """The crew of a server without a manager: nobody comes or goes."""
-
-    def joined(self, session: WorkerSession) -> None: ...
-
-    def ready(self, session: WorkerSession) -> None: ...
-
-    def left(self, session: WorkerSession) -> None: ...
-
-    def leaving(self, session: WorkerSession) -> None:
-        session.send({"do": "successor", "worker_id": None})
-
-    def handed(self, session: WorkerSession, report: Message) -> None: ...
-
-
 def _is_worker() -> bool:
     """Whether Sanic's manager has started this process."""
     return bool(os.environ.get("SANIC_WORKER_NAME"))
-
-
-def _control_server(folder: RunFolder, crew: Any, describe: Callable[[], Message]) -> ControlServer:
-    control = ControlServer(folder, crew)
-
-    async def status(_: Message) -> Message:
-        return {"status": await control.worker_status(), "arbiter": describe()}
-
-    control.commands["status"] = status
-    return control
 
 
 def _guard_shared_state(manager: WorkerManager) -> None:
@@ -333,7 +209,7 @@ def _wait_for_port(host: str, port: int) -> None:
                 probe.listen()
             except OSError as problem:
                 if time.monotonic() > end:
-                    _refuse(f"cannot listen on {host} port {port}: {problem.strerror}")
+                    refuse(f"cannot listen on {host} port {port}: {problem.strerror}")
                 time.sleep(0.05)
             else:
                 return
@@ -342,9 +218,3 @@ def _wait_for_port(host: str, port: int) -> None:
 def _new_instance() -> str:
     """Part of every subject: letters and digits only."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(INSTANCE_LENGTH))
-
-
-def _refuse(reason: str) -> NoReturn:
-    """End the start with one clear line."""
-    log.critical("cannot start", extra={"reason": reason})
-    sys.exit(1)

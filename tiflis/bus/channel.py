@@ -6,24 +6,14 @@ from typing import Protocol
 
 from tiflis.bus import wire
 from tiflis.bus.errors import ChannelClosed
+from tiflis.bus.handler import ChannelHandler
 from tiflis.bus.patience import Patience
 from tiflis.bus.streams import ACK_AT_ONCE, HARD_CAP, HIGH_WATER, LOW_WATER, Incoming, Outgoing
 from tiflis.bus.wire import Kind
 
+__all__ = ["Channel", "ChannelHandler", "Port"]
+
 log = logging.getLogger(__name__)
-
-
-class ChannelHandler(Protocol):
-    """Who uses a channel. All calls come from the event loop and must not block."""
-
-    def received(self, channel: "Channel", message: bytes) -> None:
-        """One message, in order, once."""
-
-    def writable_changed(self, channel: "Channel", writable: bool) -> None:
-        """False: send no more for now. True: go on."""
-
-    def closed(self, channel: "Channel", undelivered: list[bytes]) -> None:
-        """The channel has ended; `undelivered` are our messages that the peer had not consumed, in order."""
 
 
 class Port(Protocol):

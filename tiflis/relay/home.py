@@ -296,8 +296,3 @@ class Home(Traffic):
             self.device_left(device_id)
         if self.workstation is not None:
             self.workstation.wire.resume(Pause.GATHERING)
-
-    def tidy(self, now: float) -> None:
-        """Forget what is too old to matter."""
-        self._requests.forget_older(now)
-        self.roster.tidy()

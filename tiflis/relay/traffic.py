@@ -179,3 +179,8 @@ class Traffic:
             if attached.connected:
                 attached.send(text)
         return bool(sockets)
+
+    def tidy(self, now: float) -> None:
+        """Forget what is too old to matter."""
+        self._requests.forget_older(now)
+        self.roster.tidy()

@@ -1,0 +1,148 @@
+"""The main process's event loop, in a thread of its own: control socket, slots, rollouts and takeovers."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+from tiflis.arbiter.control import ControlServer, WorkerSession
+from tiflis.arbiter.lines import Message
+from tiflis.arbiter.notify import notify
+from tiflis.arbiter.pulse import watch_pulse
+from tiflis.arbiter.rollout import Rollout
+from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.sanic_manager import SteadyManager
+from tiflis.arbiter.slots import Slots
+from tiflis.arbiter.takeover import Bequest, Estate, Heir
+from tiflis.config import Settings
+
+log = logging.getLogger(__name__)
+
+THREAD_SECONDS = 10.0
+
+
+class ArbiterThread:
+    """The main process's only event loop, in a thread: main itself is busy in Sanic's manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        estate: Estate,
+        manager: SteadyManager,
+        describe: Callable[[], Message],
+        heir: Heir | None,
+    ) -> None:
+        self._settings, self._estate, self._heir = settings, estate, heir
+        self._rollout: Rollout | None = None
+        self._folder = estate.folder
+        self._manager = manager
+        self._describe = describe
+        self._listening = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="arbiter", daemon=True)
+
+    def start(self) -> None:
+        """Start, and wait until workers can connect."""
+        self._thread.start()
+        if not self._listening.wait(THREAD_SECONDS):
+            refuse("the control socket cannot be opened: see the log")
+
+    def stop(self) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(THREAD_SECONDS)
+
+    def hangup(self, number: int, frame: FrameType | None) -> None:
+        """SIGHUP: replace the workers."""
+        if self._loop is not None and self._rollout is not None:
+            asyncio.run_coroutine_threadsafe(self._rollout.asked(), self._loop)
+
+    def _run(self) -> None:
+        try:
+            # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._live())
+        except Exception:  # the outermost frame of the thread
+            log.exception("arbiter failed, stopping the server")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _live(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        slots = Slots(self._manager)
+        control = control_server(
+            self._folder,
+            slots,
+            lambda: {
+                **self._describe(),
+                "workers": slots.describe(),
+                "last_reload": self._rollout.last if self._rollout else None,
+            },
+        )
+        self._rollout = rollout = Rollout(slots, self._manager, self._settings)
+        control.commands["reload"] = rollout.command
+        bequest = Bequest(self._estate, slots, rollout, control)
+        control.commands["takeover"] = bequest.command
+        await control.start()
+        self._listening.set()
+        if self._heir is not None:
+            await self._heir.follow(slots.all_ready, self._estate.start_bus)
+        tasks = [asyncio.create_task(slots.keep()), asyncio.create_task(watch_pulse(slots))]
+        if self._heir is None:  # an heir speaks for itself once the old server has gone
+            tasks.append(asyncio.create_task(_announce(slots)))
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        await self._stop.wait()
+        for task in tasks:
+            task.cancel()
+        if self._heir is not None:
+            await self._heir.close()
+        await control.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Without its keepers the server must not go on as if all were well."""
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("arbiter failed, stopping the server", exc_info=problem)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _announce(slots: Slots) -> None:
+    """Tell the service manager that the first start is complete."""
+    workers = await slots.all_ready()
+    notify("READY=1", f"STATUS={len(workers)} workers serve")
+
+
+class Alone:
+    """The crew of a server without a manager: nobody comes or goes."""
+
+    def joined(self, session: WorkerSession) -> None: ...
+
+    def ready(self, session: WorkerSession) -> None: ...
+
+    def left(self, session: WorkerSession) -> None: ...
+
+    def leaving(self, session: WorkerSession) -> None:
+        session.send({"do": "successor", "worker_id": None})
+
+    def handed(self, session: WorkerSession, report: Message) -> None: ...
+
+
+def control_server(folder: RunFolder, crew: Any, describe: Callable[[], Message]) -> ControlServer:
+    control = ControlServer(folder, crew)
+
+    async def status(_: Message) -> Message:
+        return {"status": await control.worker_status(), "arbiter": describe()}
+
+    control.commands["status"] = status
+    return control
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the start with one clear line."""
+    log.critical("cannot start", extra={"reason": reason})
+    sys.exit(1)
