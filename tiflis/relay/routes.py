@@ -42,8 +42,8 @@ class Routes:
     ) -> None:
         """``alive``: whether a worker, by id, is there.
 
-        To be set before traffic: ``open_channel``; ``settled``, which hears of every home here; and where
-        sockets can be handed over ``straighten``, which brings an edge's clients to their home if that is near.
+        To be set before traffic: ``open_channel``; ``settled``, which hears of every home here; and, where
+        sockets can be handed over, ``straighten``, which brings an edge's clients home if that is near.
         """
         self.me, self.limits = me, limits
         self.homes: dict[str, Home] = {}
