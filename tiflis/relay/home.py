@@ -223,7 +223,7 @@ class Home(Traffic):
             HomeState(
                 waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
                 departed=list(self._departed),
-                seen=self.roster.export(),
+                seen=dict.fromkeys(self._travelling, 0.0) | self.roster.export(),
                 introduced=list(self.roster.introduced),
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
@@ -271,15 +271,20 @@ class Home(Traffic):
         self.roster.remember(state.seen)
         for device_id, request, age in state.requests:
             self._requests.note(device_id, request, now - age)
-        self._expected = set(expected)
+        self._expected |= set(expected)
         self._greet_expected = greet and state.online
         if greet:
-            self._travelling = {device for device, age in state.seen.items() if not age} - self._departed
+            self._travelling |= {device for device, age in state.seen.items() if not age} - self._departed
         else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:
             self._end_grace()
             self._start_grace()
+
+    @property
+    def awaited(self) -> set[tuple[str, int]]:
+        """Sockets (worker, number) that are on their way here from the tunnel's last home."""
+        return set(self._expected)
 
     def arrived(self, worker: str, number: int) -> None:
         """One of the expected sockets is here, or will not come."""
