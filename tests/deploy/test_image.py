@@ -1,0 +1,177 @@
+"""The image's recipe, replayed in plain folders: there is no container engine at hand.
+
+The steps of the Dockerfile are taken from the file itself, with its absolute paths below a temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.harness import ROOT, free_port
+from tests.peers import REGISTRATION_KEY
+
+TEXT = (ROOT / "Dockerfile").read_text()
+
+
+class Step(NamedTuple):
+    stage: int
+    word: str
+    text: str
+
+
+def steps() -> list[Step]:
+    """The instructions, with continued lines joined and comments left out."""
+    lines = [line for line in TEXT.splitlines() if not line.startswith("#")]
+    stage, found = -1, []
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        word, _, text = line.partition(" ")
+        stage += word == "FROM"
+        found.append(Step(stage, word, text))
+    return found
+
+
+STEPS = steps()
+
+
+def all_of(word: str, stage: int | None = None) -> list[str]:
+    return [step.text for step in STEPS if step.word == word and stage in (None, step.stage)]
+
+
+# Rules
+
+
+def test_stages_are_named_and_bases_have_versions() -> None:
+    for text in all_of("FROM"):
+        image = text.split()[0]
+        assert re.fullmatch(r"python:3\.\d+-slim", image), "glibc, as the wheels need it, and no compiler"
+    assert len(all_of("FROM")) == 3
+
+
+def test_what_is_copied_between_stages_exists_there() -> None:
+    names = {text.split(" AS ")[1] for text in all_of("FROM") if " AS " in text}
+    for text in all_of("COPY"):
+        if match := re.match(r"--from=(\w+)", text):
+            assert match[1] in names
+
+
+def test_the_server_runs_without_root_and_gets_its_signals() -> None:
+    last = [step for step in STEPS if step.stage == 2]
+    assert [step.word for step in last].index("USER") < [step.word for step in last].index("CMD")
+    assert all_of("USER") == ["tiflis"]
+    command = json.loads(all_of("CMD", 2)[-1])
+    assert command[:2] == ["sh", "-c"]
+    assert command[2].startswith("exec "), "the shell would keep SIGTERM and SIGHUP to itself"
+
+
+def test_no_tool_that_builds_or_installs_is_left() -> None:
+    runs = " ".join(all_of("RUN", 2))
+    assert "pip uninstall" in runs
+    assert not re.search(r"apt-get install|npm|pip install", runs)
+    assert not any("secret" in text.lower() or "KEY=" in text for text in all_of("ENV") + all_of("ARG"))
+
+
+def test_what_the_image_needs_is_sent_to_the_builder() -> None:
+    """Secrets and rubbish stay behind; what the build reads does not."""
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".env", ".env.local", ".tiflis", ".git", ".venv"} <= set(ignored)
+    for needed in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "tiflis", "public"):
+        assert needed not in ignored
+        assert (ROOT / needed).exists()
+
+
+# The replay
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for the image's root."""
+    root = tmp_path_factory.mktemp("image")
+    source = root / "source"
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    names = [name.removeprefix("**/") for name in ignored if not name.startswith("public/")]
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*names, "dist"))
+    # Saves fetching its packages again; the recipe itself runs in a clean clone.
+    (source / "public" / "node_modules").symlink_to(ROOT / "public" / "node_modules")
+    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    for number, text in enumerate(all_of("RUN", 0) + all_of("RUN", 1)):
+        command = text.replace("/wheels", str(root / "wheels")).replace(
+            "/opt/tiflis", str(root / "opt/tiflis")
+        )
+        # The module `build` by pip's own builder, and Python's by this one's.
+        command = re.sub(
+            r"pip install --no-cache-dir build && python -m build --wheel --outdir (\S+)",
+            rf"pip wheel -q --no-deps --no-build-isolation --wheel-dir \1 {source}",
+            command,
+        )
+        command = command.replace("python -m venv", f"{sys.executable} -m venv")
+        command = re.sub(r"(^|&& )pip ", rf"\1{sys.executable} -m pip ", command)
+        done = subprocess.run(
+            ["sh", "-ec", command], cwd=source, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"step {number}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    shutil.rmtree(source)
+    return root
+
+
+@pytest.fixture
+def running(image: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    """The image's command in its environment, with a read-only installation."""
+    env = {"TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY, "PORT": str(free_port()), "HOST": "127.0.0.1"}
+    for pair in shlex.split(" ".join(all_of("ENV", 2))):
+        name, _, value = pair.partition("=")
+        value = value.replace("/opt/tiflis", str(image / "opt/tiflis")).replace("$PATH", "/usr/bin:/bin")
+        env[name] = value.replace("/var/lib/tiflis", str(tmp_path))
+    env["WORKERS"] = "2"
+    log = (tmp_path / "log").open("wb")
+    command = json.loads(all_of("CMD", 2)[-1])
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=log, stderr=log, start_new_session=True)
+    yield process, env
+    if process.poll() is None:
+        process.terminate()
+        process.wait(20)
+    log.close()
+
+
+def healthy(env: dict[str, str]) -> int:
+    """The exit code of the image's health check."""
+    check = json.loads(all_of("HEALTHCHECK")[0].partition("CMD ")[2])
+    return subprocess.run(check, env=env, capture_output=True, check=False).returncode
+
+
+def test_the_image_serves_reloads_and_ends(
+    running: tuple[subprocess.Popen[bytes], dict[str, str]], image: Path, tmp_path: Path
+) -> None:
+    process, env = running
+
+    def ask(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert healthy(env) != 0
+    end = time.monotonic() + 40
+    while healthy(env) != 0:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        assert time.monotonic() < end, (tmp_path / "log").read_text()
+    page = httpx.get(f"http://127.0.0.1:{env['PORT']}/")
+    assert page.status_code == 200
+    assert "<script" in page.text, "the web client is inside"
+    where = ask("python", "-c", "import tiflis; print(tiflis.__file__)")
+    assert str(image) in where.stdout, "it runs what was installed, not the sources"
+    done = ask("tiflis", "reload")
+    assert done.returncode == 0, done.stdout + done.stderr
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert not (image / "opt/tiflis/bin/pip").exists()

@@ -1,0 +1,137 @@
+"""What the documents say: their links lead somewhere, their commands are run by a test or said why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness import ROOT, Server
+from tests.peers import REGISTRATION_KEY
+from tiflis.metrics import CATALOGUE, PREFIX
+from tiflis.protocol import errors
+
+PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
+NO_ENGINE = "needs a Docker engine; tests/deploy checks the files and replays the image's steps"
+NO_SYSTEMD = "needs systemd as the first process; tests/deploy has systemd-analyze verify the unit"
+NO_INSTALL = "changes the machine"
+
+# The beginning of each command in the documents: the test that runs it, or why none does.
+COMMANDS = {
+    "tiflis doctor": "tests/system/test_doctor.py",
+    "tiflis keygen --env": "tests/test_documents.py",
+    "tiflis check": "tests/test_documents.py",
+    "tiflis status": "tests/test_documents.py",
+    "tiflis reload": "tests/test_documents.py",
+    "tiflis demo": "tests/system/test_demo.py",
+    "curl": "tests/api/test_openapi.py",
+    "export": "tests/deploy/test_files.py",
+    "docker compose": NO_ENGINE,
+    "nginx -t": "tests/deploy/test_files.py",
+    "nginx -s reload": "tests/system/test_nginx.py",
+    "pip wheel": "tests/deploy/test_image.py",
+    "python3 -m venv": "tests/deploy/test_image.py",
+    "/opt/tiflis/bin/pip install": "tests/deploy/test_image.py",
+    "/opt/tiflis-0.2/bin/tiflis takeover": "tests/system/test_takeover.py",
+    "install": NO_INSTALL,
+    "systemctl": NO_SYSTEMD,
+    "journalctl": NO_SYSTEMD,
+    "tar": NO_INSTALL,
+    "make run": "tests/test_scripts.py",
+    "make demo": "tests/system/test_demo.py",
+    "make test": "it is what runs this",
+    "pip install .": "tests/deploy/test_image.py",
+    "sanic tiflis.server:app": "tests/harness.py",
+}
+
+
+def commands(page: str) -> list[str]:
+    """Every command line in the page's blocks for a shell; pictures begin otherwise."""
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.match(r"[a-z/][\w./-]* ", line + " ")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()) if "://" not in link]
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [(page, command) for page in PAGES for command in commands(page)],
+)
+def test_every_command_is_run_by_a_test_or_said_why_not(page: str, command: str) -> None:
+    known = [start for start in COMMANDS if command.startswith(start)]
+    assert known, f"{page}: {command}"
+    why = COMMANDS[known[0]]
+    assert " " in why or (ROOT / why).exists(), f"{why} is not there"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    named = re.findall(r"`((?:deploy|docs|tests|public|tiflis)/[\w./-]*)`", (ROOT / page).read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_metrics_that_are_named_exist() -> None:
+    named = {name for page in PAGES for name in re.findall(r"\btiflis_\w+", (ROOT / page).read_text())}
+    known = {PREFIX + name for name in CATALOGUE} | {"tiflis_tunnels"}
+    assert {name for name in named if not name.startswith(("tiflis_tunnels",))} <= known
+
+
+def test_error_codes_are_all_explained() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text()
+
+    def below(kind: type[errors.TunnelError]) -> set[str]:
+        return {kind.code, kind.http_error}.union(*(below(one) for one in kind.__subclasses__()))
+
+    unexplained = {code for code in below(errors.TunnelError) if code not in text}
+    assert unexplained <= {"internal_error", "invalid_api_key"}
+
+
+def test_examples_of_messages_are_json() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text()
+    for block in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            assert isinstance(json.loads(line)["type"], str)
+
+
+def tool(server: Server, *arguments: str) -> str:
+    """What a command of `tiflis` prints, with the server's own settings."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tiflis.cli", *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY,
+            "PORT": str(server.port),
+            "DATA_DIR": str(server.data_dir),
+            "HOST": "127.0.0.1",
+        },
+        cwd=server.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_commands_for_operators_work_on_a_running_server(tmp_path: Path) -> None:
+    with Server(workers=2) as server:
+        assert tool(server, "keygen", "--env").startswith("TUNNEL_REGISTRATION_API_KEY=")
+        assert "already running" in tool(server, "check")
+        assert "last reload   none yet" in tool(server, "status")
+        assert "yes" in tool(server, "reload")
+        assert "2 of 2 workers replaced" in tool(server, "status")
+        assert json.loads(tool(server, "status", "--json"))["ok"] is True
