@@ -223,7 +223,7 @@ class Home(Traffic):
             HomeState(
                 waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
                 departed=list(self._departed),
-                seen=dict.fromkeys(self._travelling, 0.0) | self.roster.export(),
+                seen=self.roster.export() | dict.fromkeys(self._travelling, 0.0),
                 introduced=list(self.roster.introduced),
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
