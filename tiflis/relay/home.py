@@ -152,6 +152,7 @@ class Home(Traffic):
             return
         self.roster.add(attached)
         self._departed.discard(attached.device_id)
+        self._travelling.discard(attached.device_id)
         if attached.connected:
             self._rejoined(attached)
         elif self.online:
