@@ -1,11 +1,12 @@
 /** The record button, and what covers the composer while it records. */
 
-import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { AudioFormat } from "~/protocol/messages";
 import { voiceText as text } from "~/text/voice";
-import { Gesture, type Verdict } from "./gesture";
+import type { Verdict } from "./gesture";
 import { type DrawLevel, Meter } from "./Meter";
 import type { Recording } from "./recorder";
+import { usePress } from "./usePress";
 import { type Problem, useRecorder } from "./useRecorder";
 import "./voice.css";
 
@@ -16,23 +17,13 @@ export interface VoiceRecorderProps {
   disabled?: boolean;
 }
 
-/** Pixels between the finger and the button's edge from which letting go discards. */
-const AWAY = 60;
-
 export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceRecorderProps) {
-  const button = useRef<HTMLButtonElement>(null);
-  const gesture = useRef(new Gesture());
-  const meter = useRef<DrawLevel>(null);
-  const [away, setAway] = useState(false);
-  const [held, setHeld] = useState(false);
+  const draw = useRef<DrawLevel>(null);
   const [said, setSaid] = useState("");
-
   const recorded = ({ audio, format, seconds }: Recording): void => onRecorded(audio, format, seconds);
-  const recorder = useRecorder(recorded, (level, seconds) => meter.current?.(level, seconds));
+  const recorder = useRecorder(recorded, (level, seconds) => draw.current?.(level, seconds));
   const { phase, problem } = recorder;
   const active = phase !== "idle";
-
-  useEffect(() => onActive?.(active), [active, onActive]);
 
   const discard = (): void => {
     recorder.cancel();
@@ -46,48 +37,22 @@ export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceR
     if (verdict === "finish") recorder.finish();
     if (verdict === "cancel") discard();
   };
-  const press = (): void => {
-    setHeld(true);
-    act(gesture.current.press(phase, performance.now()));
-  };
-  const release = (gone: boolean): void => {
-    setHeld(false);
-    setAway(false);
-    act(gesture.current.release(phase, performance.now(), gone));
-  };
-  const keyDown = (event: KeyboardEvent): void => {
-    if (event.key !== " " && event.key !== "Enter") return;
-    event.preventDefault();
-    if (!event.repeat) press();
-  };
-  const keyUp = (event: KeyboardEvent): void => {
-    if (event.key !== " " && event.key !== "Enter") return;
-    event.preventDefault();
-    release(false);
-  };
+  const press = usePress(phase, act);
 
-  useEffect(() => {
-    if (!active) return;
-    const escape = (event: globalThis.KeyboardEvent): void => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      discard();
-    };
-    window.addEventListener("keydown", escape, true);
-    return () => window.removeEventListener("keydown", escape, true);
-  });
+  useEffect(() => onActive?.(active), [active, onActive]);
+  useEscape(active, discard);
 
   return (
     <>
       {active && (
-        <div className="recorder" data-away={away || undefined}>
+        <div className="recorder" data-away={press.away || undefined}>
           <button type="button" className="recorder-cancel" aria-label={text.cancel} onClick={discard}>
             <svg viewBox="0 0 24 24" aria-hidden="true">
               <path d="M6 6l12 12M18 6L6 18" />
             </svg>
           </button>
-          <Meter draw={meter} opening={phase === "opening"} />
-          {held && <span className="recorder-hint">{away ? text.releaseDiscards : text.slide}</span>}
+          <Meter draw={draw} opening={phase === "opening"} />
+          {press.held && <span className="recorder-hint">{press.away ? text.releaseDiscards : text.slide}</span>}
         </div>
       )}
       {problem && <Trouble problem={problem} settle={recorder.settle} />}
@@ -95,33 +60,13 @@ export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceR
         {phase === "recording" ? text.recording : said}
       </span>
       <button
-        ref={button}
         type="button"
         className="recorder-button"
         data-phase={phase}
         disabled={disabled && !active}
         aria-label={active ? text.send : text.record}
         title={active ? text.send : text.recordHint}
-        onPointerDown={(event) => {
-          if (event.button !== 0) return;
-          event.currentTarget.setPointerCapture(event.pointerId);
-          press();
-        }}
-        onPointerMove={(event) => held && setAway(outside(event))}
-        onPointerUp={(event) => release(outside(event))}
-        onPointerCancel={() => {
-          setHeld(false);
-          setAway(false);
-          gesture.current.drop();
-        }}
-        onKeyDown={keyDown}
-        onKeyUp={keyUp}
-        onClick={(event) => {
-          // Screen readers click without pressing; a click of mouse, finger or key was a press already.
-          if (event.detail !== 0 || gesture.current.held) return;
-          act(active ? "finish" : "start");
-        }}
-        onContextMenu={(event) => event.preventDefault()}
+        {...press.button}
       >
         <svg viewBox="0 0 24 24" aria-hidden="true">
           {active ? (
@@ -135,11 +80,20 @@ export default function VoiceRecorder({ onRecorded, onActive, disabled }: VoiceR
   );
 }
 
-function outside(event: PointerEvent<HTMLElement>): boolean {
-  const box = event.currentTarget.getBoundingClientRect();
-  const across = Math.max(box.left - event.clientX, event.clientX - box.right);
-  const along = Math.max(box.top - event.clientY, event.clientY - box.bottom);
-  return Math.max(across, along) > AWAY;
+/** Escape discards, before anybody else gets it: elsewhere it stops the agent. */
+function useEscape(active: boolean, discard: () => void): void {
+  const latest = useRef(discard);
+  latest.current = discard;
+  useEffect(() => {
+    if (!active) return;
+    const escape = (event: KeyboardEvent): void => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      latest.current();
+    };
+    window.addEventListener("keydown", escape, true);
+    return () => window.removeEventListener("keydown", escape, true);
+  }, [active]);
 }
 
 function Trouble({ problem, settle }: { problem: Problem; settle(): void }) {
