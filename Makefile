@@ -12,7 +12,7 @@ CLIENT := public/dist/index.html
 CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo web test lint check format bench bench-quick autobahn faults clean
+.PHONY: help run demo web test lint check format bench bench-quick autobahn faults simulation clean
 
 help:
 	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      measure cost and latency beside other servers; make bench-quick within a minute"
 	@echo "make autobahn   the WebSocket conformance suite"
 	@echo "make faults     the full fault programme (long)"
+	@echo "make simulation thousands of simulated lives of a server, for five minutes"
 	@echo "make clean      remove what was built; keys and data stay"
 
 run: $(VENV)/.installed $(CLIENT)
@@ -58,7 +59,10 @@ autobahn: $(VENV)/.installed-dev
 	@$(BIN)/python tests/autobahn/run.py
 
 faults: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+simulation: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.simulation --seeds 10000 --minutes 5
 
 clean:
 	rm -rf $(VENV) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,14 +1,14 @@
 """A socket without a role: what it may say, how long it may take, and what it pipelines."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 import pytest
 
 from tests.relay.fakes import FakeWire, Works
 from tiflis.limits import Limits
-from tiflis.protocol.errors import InvalidAuthKey
+from tiflis.protocol.errors import InvalidAuthKey, SendFailed
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Pause, Wire
@@ -57,6 +57,7 @@ class FakeReception:
         self.decided = asyncio.Event()
         self.problem: Exception | None = None
         self.asked: list[Registration | Connection] = []
+        self.timers: list[Callable[[], None]] = []
         self.role = Heard()
 
     async def register(self, newcomer: Newcomer, said: Registration) -> None:
@@ -74,6 +75,15 @@ class FakeReception:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.works.spawn(work)
+
+    def later(self, delay: float, callback: Callable[[], None], /) -> None:
+        self.timers.append(callback)
+
+    async def look_again(self) -> None:
+        timers, self.timers = self.timers, []
+        for callback in timers:
+            callback()
+        await self.works.finish()
 
 
 @pytest.fixture
@@ -158,6 +168,37 @@ async def test_a_retry_may_be_pipelined_too(wire: FakeWire, reception: FakeRecep
     await finish(reception)
     assert wire.codes() == ["INVALID_AUTH_KEY", "INVALID_AUTH_KEY", "INVALID_PAYLOAD"]
     assert wire.paused == Pause(0)
+
+
+async def test_a_tunnel_whose_home_is_found_late(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = SendFailed()
+    wire.say(CONNECT)
+    await finish(reception)
+    await reception.look_again()
+    assert wire.codes() == ["WORKSTATION_OFFLINE"], "told once"
+    reception.problem = None
+    await reception.look_again()
+    assert wire.session is reception.role
+    assert len(reception.asked) == 3
+
+
+async def test_a_client_that_asks_again_is_answered_again(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = SendFailed()
+    wire.say(CONNECT)
+    await finish(reception)
+    wire.say(CONNECT)
+    await reception.look_again()
+    assert wire.codes() == ["WORKSTATION_OFFLINE"] * 2
+    assert len(reception.asked) == 2, "the first is forgotten"
+
+
+async def test_nobody_looks_for_a_socket_that_is_lost(wire: FakeWire, reception: FakeReception) -> None:
+    reception.problem = SendFailed()
+    wire.say(CONNECT)
+    await finish(reception)
+    wire.end()
+    await reception.look_again()
+    assert len(reception.asked) == 1
 
 
 async def test_a_bug_is_told(wire: FakeWire, reception: FakeReception) -> None:

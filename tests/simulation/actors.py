@@ -115,11 +115,13 @@ class Client(Actor):
         super().__init__(world, ledger, tunnel)
         self.name, self.eager, self.pings = name, eager, pings
         self.ponged = True
+        self.life = 0  # which connection: there is no order between two of them
 
     def introduce(self) -> None:
         payload = {"tunnel_id": self.tunnel, "auth_key": AUTH_KEY, "device_id": self.name, "reconnect": True}
         self.say({"type": "connect", "payload": payload})
         self.ponged = True
+        self.life += 1
         if self.pings:
             assert self.line is not None
             self.world.loop.call_later(PING_SECONDS, self._ping, self.line)
@@ -150,9 +152,11 @@ class Client(Actor):
         self.say({"type": "ping", "timestamp": 1})
         self.world.loop.call_later(PONG_SECONDS, self._ping, line)
 
-    def tell(self) -> None:
-        name = f"{self.tunnel}/{self.name}/ws"
+    def tell(self) -> str:
+        """Say something to the workstation; the flow's name."""
+        name = f"{self.tunnel}/{self.name}.{self.life}/ws"
         number = self.ledger.flows[name].sent + 1 if name in self.ledger.flows else 1
         text = self.ledger.write(name, "p", id=f"{name}#{number}")
         if self.line is not None:
             self.line.say(text.encode())
+        return name

@@ -36,7 +36,7 @@ class Story:
     async def _play(self) -> None:
         dice = self.dice
         faults = Faults(
-            drop=dice.choice((0, 0, 0.02, 0.1)),
+            drop=dice.choice((0, 0, 0.02, 0.1)) if self.wild else 0,
             duplicate=dice.choice((0, 0.05)),
             delay=0.001,
             jitter=dice.choice((0, 0.01, 0.1)),
@@ -102,6 +102,8 @@ class Story:
                 self.dice.choice(self.actors).leave()
             elif what in ("roll", "crash") and any(kind in ("roll", "crash") for kind, _ in under_way):
                 pass  # the arbiter restarts one worker at a time
+            elif what == "bus_away" and under_way and not self.wild:
+                pass  # one thing at a time
             else:
                 under_way.append((what, asyncio.create_task(getattr(world, what)())))
             under_way = [(kind, task) for kind, task in under_way if not task.done()]
@@ -124,12 +126,12 @@ class Story:
         wanted = []
         for actor in self.actors:
             if isinstance(actor, Client) and actor.at_work:
-                actor.tell()
+                name = actor.tell()
                 station = next(one for one in self.actors if one.tunnel == actor.tunnel)
                 assert isinstance(station, Workstation)
                 if station.at_work:
                     station.tell(actor.name)
-                    wanted += [f"{actor.tunnel}/{actor.name}/ws", f"{actor.tunnel}/ws/{actor.name}"]
+                    wanted += [name, f"{actor.tunnel}/ws/{actor.name}"]
         marks = {name: self.ledger.flows[name].sent for name in wanted}
         end = self.world.loop.time() + ALIVE_SECONDS
         while self.world.loop.time() < end:

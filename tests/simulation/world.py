@@ -257,6 +257,8 @@ class World:
             return
         new = SimWorker(self, old.slot)
         await asyncio.sleep(0.1)
+        while not self.bus_up or self.store.away:
+            await asyncio.sleep(0.02)  # without them it would not be ready
         if not old.sockets.crashed:
             await old.retire(new.id)
 

@@ -1,13 +1,13 @@
 """A socket without a role: it registers or connects within its deadline, or is closed."""
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
-from tiflis.protocol.errors import InternalError, TunnelError
+from tiflis.protocol.errors import InternalError, SendFailed, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act, Role
@@ -16,6 +16,8 @@ from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5  # between two looks for the home of a client's tunnel that cannot be found just now
 
 
 class Reception(Protocol):
@@ -26,11 +28,13 @@ class Reception(Protocol):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run in the background, owned by the worker."""
 
+    def later(self, delay: float, callback: Callable[[], None], /) -> object: ...
+
 
 class Newcomer(BaseSession):
     """Waits for a role. While one is being looked up, the socket is not read."""
 
-    __slots__ = ("_backlog", "_reception", "_said", "base_url", "gone", "settled")
+    __slots__ = ("_backlog", "_reception", "_said", "_unserved", "base_url", "gone", "settled")
     role = Role.NEWCOMER
 
     def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
@@ -39,6 +43,7 @@ class Newcomer(BaseSession):
         self._reception, self.base_url = reception, base_url
         self._backlog: list[bytes] | None = None
         self._said = b""
+        self._unserved = b""  # the connect for which its tunnel's home could not be found
         self.gone = False  # the socket is lost, or another worker's
         self.settled = False  # it stays in this worker, wherever its tunnel is
 
@@ -72,7 +77,7 @@ class Newcomer(BaseSession):
             await entering
         except TunnelError as problem:
             log.debug("role refused", extra=self.named() | {"code": problem.code})
-            self.wire.send(messages.error(problem, request))
+            self._refuse(problem, request)
         except Exception:  # outermost frame of the task: the peer hears of it, the log has the traceback
             log.exception("entering failed", extra=self.named())
             self.wire.send(messages.error(InternalError(), request))
@@ -84,6 +89,19 @@ class Newcomer(BaseSession):
         for text in backlog:
             self.wire.session.received(text)
 
+    def _refuse(self, problem: TunnelError, request: bytes) -> None:
+        """Shipped clients that hear "offline" wait for ``connected`` to come late: so go on looking."""
+        told, said = self._unserved is self._said, self._said
+        self._unserved = said if isinstance(problem, SendFailed) else b""
+        if self._unserved:
+            self._reception.later(RETRY_SECONDS, lambda: self._look_again(said))
+        if not (self._unserved and told):
+            self.wire.send(messages.error(problem, request))
+
+    def _look_again(self, said: bytes) -> None:
+        if not self.gone and self._backlog is None and self.wire.session is self and self._unserved is said:
+            self.received(said)
+
     def lost(self) -> None:
         self.gone = True
 
@@ -92,7 +110,8 @@ class Newcomer(BaseSession):
 
     def onward(self) -> Passport:
         """For another worker that decides anew, from the message that asked for a role."""
-        first = [self._said, *(self._backlog or [])] if self._said else []
+        said = self._said or self._unserved
+        first = [said, *(self._backlog or [])] if said else []
         return Passport("newcomer", self.wire.number, base_url=self.base_url, first=first)
 
     def check(self, now: float) -> None:
