@@ -15,7 +15,9 @@ from tests.system.watches import WatchDevice
 
 AUTH = "canary-auth+key/é 0123456789"
 CONTENT = "canary-content-0123456789"
-SECRETS = (AUTH, REGISTRATION_KEY, "canary-content", "canary-query", "canary-wrong")
+METRICS_TOKEN, STATUS_TOKEN = "canary-metrics-0123456789", "canary-status-0123456789"
+GIVEN = (REGISTRATION_KEY, METRICS_TOKEN, STATUS_TOKEN)  # by the operator, in the environment
+SECRETS = (AUTH, *GIVEN, "canary-content", "canary-query", "canary-wrong")
 
 
 def spellings(secret: str) -> set[bytes]:
@@ -52,6 +54,7 @@ async def live_through(server: Server) -> list[str]:
         ):
             await stranger.send(message)
         await hostile_http(server, tunnel_id, bodies)
+        await what_operators_read(server, bodies)
         await stranger.until_closed(20)
         bodies += stranger.raw
     return bodies
@@ -81,6 +84,17 @@ async def hostile_http(server: Server, tunnel_id: str, bodies: list[str]) -> Non
             bodies.append(response.text + str(response.headers))
 
 
+async def what_operators_read(server: Server, bodies: list[str]) -> None:
+    """Metrics and status with the right token and without, as JSON and as a page."""
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        for path, token in (("/metrics", METRICS_TOKEN), ("/status", STATUS_TOKEN)):
+            for shown, kind in ((token, "*/*"), (token, "text/html"), ("canary-wrong-token", "*/*")):
+                headers = {"Authorization": f"Bearer {shown}", "Accept": kind}
+                response = await http.get(path, headers=headers)
+                assert response.status_code == (401 if shown != token else 200)
+                bodies.append(response.text + str(response.headers))
+
+
 def left_behind(server: Server) -> list[str]:
     """Where a secret lies in the server's files, and in its processes' arguments and environments."""
     places = [
@@ -91,7 +105,7 @@ def left_behind(server: Server) -> list[str]:
             places.append(f"arguments of {pid}")
         # The operator gave the key to main in its environment, and Python's own children of it read it there.
         own = pid == server.pid or "multiprocessing" in command_of(pid)
-        if not own and REGISTRATION_KEY in environment_of(pid).values():
+        if not own and set(GIVEN) & set(environment_of(pid).values()):
             places.append(f"environment of {pid}")
     return places
 
@@ -99,6 +113,7 @@ def left_behind(server: Server) -> list[str]:
 @pytest.mark.parametrize("level", ["trace", "info"])
 async def test_no_secret_is_left_anywhere(level: str) -> None:
     limits = {"ROLE_DEADLINE": "2", "LIVENESS_INTERVAL": "0.5"}
+    limits |= {"METRICS_TOKEN": METRICS_TOKEN, "STATUS_TOKEN": STATUS_TOKEN}
     with Server(workers=2, env={"LOG_LEVEL": level, "ACCESS_LOG": "true", **limits}) as server:
         bodies = await live_through(server)
         assert "/nothing?<query>" in server.logs()
