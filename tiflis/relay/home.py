@@ -275,7 +275,8 @@ class Home(Traffic):
         self._expected |= set(expected)
         self._greet_expected = greet and state.online
         if greet:
-            self._travelling |= {device for device, age in state.seen.items() if not age} - self._departed
+            present = {device for device, age in state.seen.items() if not age and device not in self.roster}
+            self._travelling |= present - self._departed
         else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:
