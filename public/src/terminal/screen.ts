@@ -167,7 +167,9 @@ export class Screen {
     terminal.textarea?.setAttribute("aria-label", terminalText.screen);
     terminal.onData((data) => this.typed(data));
     terminal.onBell(() => {
-      if (this.quiet === 0) this.events.bell();
+      if (this.quiet > 0) return;
+      this.flash();
+      this.events.bell();
     });
     terminal.attachCustomKeyEventHandler((event) => this.takes(event));
     const observer = new ResizeObserver(() => this.measure());
@@ -177,6 +179,11 @@ export class Screen {
       onPageTheme(() => (terminal.options.theme = terminalTheme(pageIsDark()))),
       scrollByTouch(this.host, { lineHeight: () => this.cellHeight(), lines: (count) => this.scroll(count) }),
     );
+  }
+
+  /** The bell for the eye: not everybody hears it, and sound may be off. */
+  private flash(): void {
+    this.host.animate([{ filter: "invert(0.15)" }, { filter: "none" }], 300);
   }
 
   private typed(data: string): void {
