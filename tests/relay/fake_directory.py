@@ -18,6 +18,7 @@ class FakeDirectory:
         self.started_empty = False
         self.reads = self.puts = 0
         self.before_put: Callable[[Record], None] | None = None  # a rival that is faster, once
+        self.on_change: Callable[[str, Record | None], None] = lambda tunnel_id, record: None
         self._revision = 0
 
     def get(self, tunnel_id: str) -> Record | None:
@@ -48,4 +49,5 @@ class FakeDirectory:
         self.stored[record.tunnel_id] = stored
         if not self.lagging:
             self.followed[record.tunnel_id] = stored
+            self.on_change(record.tunnel_id, stored)
         return stored

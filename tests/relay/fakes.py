@@ -1,7 +1,9 @@
 """One end of each seam of the relay: wires that remember, clocks turned by hand, channels without a bus."""
 
 import asyncio
+import itertools
 import json
+import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -35,6 +37,7 @@ class FakeWire:
     """A socket that remembers what it was sent. ``messages`` are its texts as objects."""
 
     _count = 0
+    _sends = itertools.count()
 
     def __init__(self, address: str = "10.0.0.1") -> None:
         FakeWire._count += 1
@@ -44,6 +47,7 @@ class FakeWire:
         self.heard = self.opened = 0.0
         self.session: Session = cast(Session, None)
         self.texts: list[bytes] = []
+        self.times: list[int] = []  # for each text, how many were sent before it anywhere
         self.pongs: list[bytes] = []
         self.closed: tuple[int, str] | None = None
         self.dropped = False
@@ -64,6 +68,7 @@ class FakeWire:
         """What came since the last look."""
         messages = self.messages
         self.texts.clear()
+        self.times.clear()
         return messages
 
     def codes(self) -> list[str]:
@@ -74,6 +79,7 @@ class FakeWire:
     def send(self, text: bytes) -> None:
         if self.closed is None:
             self.texts.append(text)
+            self.times.append(next(FakeWire._sends))
 
     def send_pong(self, text: bytes) -> None:
         self.pongs.append(text)
@@ -213,6 +219,7 @@ class FakeChannel:
         self.writable = True
         self.ended = False
         self.closing = False
+        self.complete = False  # the other end has closed in good order, and we have heard all of it
         self.held = False
         self.outgoing: list[bytes] = []
         cable.ends.append(self)
@@ -281,10 +288,18 @@ class Cable:
             far.handler.received(far.real, end.outgoing.pop(0))
             return True
         if end.closing and (not end.outgoing or far.closing or far.ended):
+            far.complete = not end.outgoing
+            end.complete = far.closing and not far.outgoing
             end.end()
             far.end()
             return True
         return False
+
+    def carry_some(self, chance: random.Random, count: int) -> None:
+        """A few deliveries, between any two workers."""
+        for _ in range(count):
+            if self.ends:
+                self._carry_one(chance.choice(self.ends))
 
     async def settle(self) -> None:
         """Carry, and let tasks run, until neither has anything to do."""

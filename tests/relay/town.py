@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tests.relay.fake_directory import FakeDirectory
 from tests.relay.fakes import AUTH_KEY, REGISTRATION_KEY, Cable, FakeDesk, FakeWire
-from tiflis.bus.directory import Directory
+from tiflis.bus.directory import Directory, Record
 from tiflis.limits import Limits
 from tiflis.relay.claims import Claims
 from tiflis.relay.gate import Gate
@@ -15,6 +15,7 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter
 from tiflis.relay.tasks import Tasks
+from tiflis.relay.upkeep import Upkeep
 
 
 class Town:
@@ -24,6 +25,8 @@ class Town:
         self.cable, self.directory, self.tasks = Cable(), FakeDirectory(), Tasks()
         self.alive = set(workers)
         self.limits = Limits().model_copy(update=limits)
+        self.upkeeps: dict[str, Upkeep] = {}
+        self.directory.on_change = self._changed
         self.hubs = {worker: self._hub(worker) for worker in workers}
 
     def _hub(self, worker: str) -> Hub:
@@ -32,8 +35,13 @@ class Town:
         gate = Gate(claims, ring, Limiter(None, lambda: 1000.0, lambda data: None))
         hub = Hub(worker, self.limits, claims, gate, self.alive.__contains__, _desk, self.tasks)
         hub.open_channel = self.cable.opener(worker)
+        self.upkeeps[worker] = Upkeep(hub, claims)
         self.cable.acceptors[worker] = hub.accept
         return hub
+
+    def _changed(self, tunnel_id: str, record: Record | None) -> None:
+        for upkeep in self.upkeeps.values():
+            upkeep.directory_changed(tunnel_id, record)
 
     def home(self, worker: str) -> Home:
         [home] = self.hubs[worker].homes.values()
@@ -62,6 +70,11 @@ class Town:
     async def workstation_at(
         self, wire: FakeWire, tunnel_id: str = "tunnel-1", auth_key: str = AUTH_KEY
     ) -> FakeWire:
+        wire.say(self.registration(tunnel_id, auth_key))
+        await self.settle()
+        return wire
+
+    def registration(self, tunnel_id: str = "tunnel-1", auth_key: str = AUTH_KEY) -> dict[str, Any]:
         payload = {
             "api_key": REGISTRATION_KEY,
             "name": "desk",
@@ -69,20 +82,22 @@ class Town:
             "reconnect": True,
             "previous_tunnel_id": tunnel_id,
         }
-        wire.say({"type": "workstation.register", "payload": payload})
-        await self.settle()
-        return wire
+        return {"type": "workstation.register", "payload": payload}
 
     async def client(self, worker: str, device_id: str = "phone", **more: Any) -> FakeWire:
         wire = self.socket(worker)
-        payload = {"tunnel_id": "tunnel-1", "auth_key": AUTH_KEY, "device_id": device_id, **more}
-        wire.say({"type": "connect", "id": "c", "payload": payload})
+        wire.say(self.connecting(device_id, **more))
         await self.settle()
         return wire
+
+    def connecting(self, device_id: str = "phone", **more: Any) -> dict[str, Any]:
+        payload = {"tunnel_id": "tunnel-1", "auth_key": AUTH_KEY, "device_id": device_id, **more}
+        return {"type": "connect", "id": "c", "payload": payload}
 
     def crash(self, worker: str) -> None:
         """The worker is gone, and the others have been told."""
         self.alive.discard(worker)
+        del self.upkeeps[worker]
         self.cable.cut(worker)
 
     async def close(self) -> None:
