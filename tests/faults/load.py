@@ -271,11 +271,15 @@ async def connect(
     payload: dict[str, Any] = {"tunnel_id": tunnel, "auth_key": AUTH_KEY, "device_id": device}
     if again:
         payload["reconnect"] = True
-    answer = await socket.ask({"type": "connect", "payload": payload}, deadline)
-    while answer["type"] != "connected":
+    answers = [await socket.ask({"type": "connect", "payload": payload}, deadline)]
+    while answers[-1]["type"] != "connected":
+        answer = answers[-1]
         if answer["type"] == "error" and answer["payload"]["code"] != "WORKSTATION_OFFLINE":
             raise Refused(str(answer))
-        answer = await socket.next(deadline)  # told late, when the workstation is there
+        try:
+            answers.append(await socket.next(deadline))  # told late, when the workstation is there
+        except TimeoutError:
+            raise Refused(f"not connected after {str(answers)[:300]}") from None
 
 
 def worker_of(server: Server, socket: RawSocket) -> int | None:
