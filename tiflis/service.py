@@ -106,12 +106,19 @@ class Service:
 
     # For the operator
 
+    @property
+    def _present(self) -> Worker:
+        """Also one that drains: it still knows."""
+        if self._worker is None or not (self._worker.ready or self._worker.draining):
+            raise Starting
+        return self._worker
+
     async def metrics(self, accept: str) -> tuple[bytes, str]:
-        return expose(await self._ready.metrics(), accept)
+        return expose(await self._present.metrics(), accept)
 
     async def status(self) -> dict[str, Any]:
         """Everything that an operator may want to know, flat enough for a page."""
-        worker = self._ready
+        worker = self._present
         told = await worker.status()
         workers = [dict(row) for row in told["workers"]]
         tunnels = [tunnel for row in workers for tunnel in row.pop("tunnels", [])]

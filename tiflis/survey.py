@@ -95,13 +95,17 @@ class Survey:
         return {"worker": self._id, "values": self.values()}
 
     def values(self) -> Values:
-        """Counters, which are written down before anybody sees them, and gauges."""
+        """Counters and gauges. What is told is written down first."""
+        self.keep()
+        return {**tally.values, **self._gauges()}
+
+    def keep(self) -> None:
+        """Write the counters down, so that they outlive this worker."""
         self._sockets.count()
         self._count_bus()
         self._count_cpu()
         if self._ledger is not None:
             self._ledger.write(tally.values)
-        return {**tally.values, **self._gauges()}
 
     def total(self, answers: list[dict[str, object]], expected: int) -> Values:
         """All numbers of this server: its living workers' answers, and what others have left behind.
@@ -131,7 +135,7 @@ class Survey:
     def stop(self) -> None:
         """The last word: it counts for ever."""
         self.lag.stop()
-        self.values()
+        self.keep()
 
     def _count_bus(self) -> None:
         now = (self._bus.bytes_in, self._bus.bytes_out)

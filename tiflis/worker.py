@@ -181,6 +181,9 @@ class Worker:
         for worker_id in list(self.presence.peers):
             self.bus.peer_gone(worker_id)
 
+    def _is_sibling(self, worker_id: str) -> bool:
+        return worker_id.startswith(f"{self.instance}-")
+
     # Regularly
 
     async def _regularly(self) -> None:
@@ -190,7 +193,7 @@ class Worker:
         while True:
             await asyncio.sleep(pause)
             self.sockets.check(loop.time())
-            self.survey.values()  # written down, so that little is lost with a worker that is killed
+            self.survey.keep()  # so that little is lost with a worker that is killed
             if loop.time() - tidied >= TIDY_SECONDS:
                 tidied = loop.time()
                 await self.upkeep.tidy()
@@ -232,7 +235,9 @@ class Worker:
 
     async def metrics(self) -> Values:
         """The numbers of all workers of this server, those that are gone included."""
-        return self.survey.total(await self.presence.ask("metrics", METRICS_SECONDS), self._siblings)
+        return self.survey.total(
+            await self.presence.ask("metrics", METRICS_SECONDS, self._is_sibling), self._siblings
+        )
 
     # The end
 

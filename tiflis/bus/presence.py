@@ -106,9 +106,14 @@ class Presence:
         """Answer questions of this kind from now on."""
         self._questions.answer(kind, respond)
 
-    async def ask(self, kind: str, deadline: float = 1.0) -> list[Facts]:
-        """What every living worker answers, this one first; those that do not answer in time are missing."""
-        return await self._questions.ask(kind, set(self.peers), deadline)
+    async def ask(
+        self, kind: str, deadline: float = 1.0, whom: Callable[[str], bool] = lambda worker_id: True
+    ) -> list[Facts]:
+        """What every living worker answers, this one first; those that do not answer in time are missing.
+
+        With ``whom`` only these are waited for; others may be among the answers all the same.
+        """
+        return await self._questions.ask(kind, set(filter(whom, self.peers)), deadline)
 
     # -- hello
 

@@ -169,6 +169,15 @@ def proxy(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"TRUST_PROXY: X-Forwarded-* is believed from {networks}")
 
 
+def metrics(settings: Settings) -> Iterator[Finding]:
+    if settings.metrics_port and settings.metrics_host not in ("127.0.0.1", "::1", "localhost"):
+        yield Finding(
+            "note",
+            f"METRICS_HOST={settings.metrics_host}: whoever reaches port {settings.metrics_port} reads the"
+            " metrics; METRICS_TOKEN guards only those of the public port",
+        )
+
+
 def user(settings: Settings) -> Iterator[Finding]:
     if os.geteuid() == 0:
         yield Finding("note", "this is root; the server needs no rights of root")
@@ -181,5 +190,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     data_folder,
     descriptors,
     proxy,
+    metrics,
     user,
 )

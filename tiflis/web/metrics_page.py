@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
+from tiflis.protocol.errors import TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error
-from tiflis.web.status_page import shows
+from tiflis.web.status_page import SOON, shows
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,10 @@ def metrics_routes(page: Page, token: SecretStr | None) -> Blueprint:
             return error(404)
         if not shows(request, token):
             return error(401, {"WWW-Authenticate": "Bearer"})
-        text, content_type = await page(request.headers.get("accept", ""))
+        try:
+            text, content_type = await page(request.headers.get("accept", ""))
+        except TunnelError as problem:
+            return error(problem.http_status, SOON)
         return HTTPResponse(text, 200, {"Cache-Control": "no-store"}, content_type)
 
     routes.add_route(metrics, PATH, methods=READ)
@@ -85,7 +89,10 @@ class MetricsPort:
         if method not in READ:
             return _response("405 Method Not Allowed", b"", "text/plain", method)
         fields = dict(line.lower().split(":", 1) for line in lines[1:] if ":" in line)
-        text, content_type = await self._page(fields.get("accept", "").strip())
+        try:
+            text, content_type = await self._page(fields.get("accept", "").strip())
+        except TunnelError:
+            return _response("503 Service Unavailable", b"", "text/plain", method)
         return _response("200 OK", text, content_type, method)
 
 

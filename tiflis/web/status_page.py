@@ -11,10 +11,12 @@ from pydantic import SecretStr
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, html
 
+from tiflis.protocol.errors import TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error, reply
 
 PATH = "/status"
+SOON = {"Retry-After": "1"}
 _ASK = {"WWW-Authenticate": 'Basic realm="tiflis status", charset="UTF-8"'}
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -48,7 +50,10 @@ def status_routes(
             return error(404)
         if not shows(request, token):
             return error(401, _ASK)
-        told = {"your_address": address(request), **await facts()}
+        try:
+            told = {"your_address": address(request), **await facts()}
+        except TunnelError as problem:
+            return error(problem.http_status, SOON)
         if "html" in request.headers.get("accept", "") and "json" not in request.args:
             return html(page(told), headers=_HEADERS)
         return reply(told)

@@ -1,0 +1,94 @@
+"""What operators are answered: by whom it may be read, and while the worker cannot tell yet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import SecretStr
+
+from tests.harness import free_port
+from tests.web.served import served
+from tiflis.protocol.errors import Starting
+from tiflis.web.metrics_page import MetricsPort, metrics_routes
+from tiflis.web.status_page import page, status_routes
+
+TOKEN = SecretStr("operator-token-0123456789")
+SHOWN = {"Authorization": f"Bearer {TOKEN.get_secret_value()}"}
+
+
+async def numbers(accept: str) -> tuple[bytes, str]:
+    return f"# {accept}\n".encode(), "text/plain"
+
+
+async def too_early(*_: object) -> Any:
+    raise Starting
+
+
+async def facts() -> dict[str, Any]:
+    return {"status": "healthy", "version": "1", "tunnels": [{"name": "<b>", "online": True, "why": None}]}
+
+
+def test_names_are_no_markup_and_every_list_is_a_table() -> None:
+    shown = page({"status": "healthy", "version": "<1>", "workers": [], "tunnels": [{"name": "<b>&"}]})
+    assert "&lt;b&gt;&amp;" in shown
+    assert "<b>" not in shown
+    assert shown.count("<h2>") == 2
+
+
+async def test_a_worker_that_starts_says_come_back() -> None:
+    routes = (metrics_routes(too_early, TOKEN), status_routes(too_early, TOKEN, lambda request: "::1"))
+    async with served(*routes) as client:
+        for path in ("/metrics", "/status"):
+            answer = await client.get(path, headers=SHOWN)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_status_is_json_unless_a_browser_asks() -> None:
+    async with served(status_routes(facts, TOKEN, lambda request: "192.0.2.7")) as client:
+        answer = await client.get("/status", headers=SHOWN)
+        assert answer.json()["your_address"] == "192.0.2.7"
+        as_page = await client.get("/status", headers={**SHOWN, "Accept": "text/html,*/*"})
+        assert as_page.text.startswith("<!doctype html>")
+        assert (await client.head("/status", headers=SHOWN)).status_code == 200
+
+
+@asynccontextmanager
+async def own_port(answer: Any) -> AsyncIterator[int]:
+    port = free_port()
+    first, second = MetricsPort("127.0.0.1", port, answer), MetricsPort("127.0.0.1", port, answer)
+    await first.start()
+    await second.start()
+    try:
+        yield port
+    finally:
+        await first.close()
+        await second.close()
+
+
+async def said(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_the_port_of_their_own_serves_metrics_and_nothing_else() -> None:
+    async with own_port(numbers) as port:
+        answer = await said(port, b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(b"\r\n\r\n# text/plain\n")
+        assert b" 404 " in await said(port, b"GET /health HTTP/1.1\r\n\r\n")
+        assert b" 405 " in await said(port, b"POST /metrics HTTP/1.1\r\n\r\n")
+        head = await said(port, b"HEAD /metrics HTTP/1.1\r\n\r\n")
+        assert head.endswith(b"\r\n\r\n")
+        for nonsense in (b"\r\n\r\n", b"\x00\xff \r\n\r\n", b"GET\r\n\r\n", b"x" * 20_000):
+            assert b"200" not in (await said(port, nonsense))[:16]
+
+
+async def test_the_port_says_when_it_is_too_early() -> None:
+    async with own_port(too_early) as port:
+        assert b" 503 " in await said(port, b"GET /metrics HTTP/1.1\r\n\r\n")
