@@ -16,6 +16,8 @@ from tiflis.relay.watch_home import DeskClosed
 
 log = logging.getLogger(__name__)
 
+DEPARTED_LIMIT = 256  # clients remembered after they have left: their last words may still be under way
+
 
 class Opener(Protocol):
     """Opens a channel to another worker, for one tunnel."""
@@ -37,6 +39,8 @@ class Edge:
         self.open = True
         self.torn = False  # closed, and perhaps not all that the home said has arrived
         self._pressing: set[ClientSession] = set()
+        self._departed: dict[int, ClientSession] = {}  # who has left lately
+        self.leavers: list[ClientSession] = []  # who has left, which the home does not know
         self._closed = closed
         self._last_call = 0
         self._moved: asyncio.Future[bool] | None = None
@@ -65,8 +69,16 @@ class Edge:
     def detach(self, client: ClientSession) -> None:
         if client in self._pressing:
             self.press(client, False)
-        if self.clients.pop(client.wire.number, None) is not None and self.open:
-            self._channel.send(envelope.numbered(envelope.DETACH, client.wire.number))
+        number = client.wire.number
+        if self.clients.pop(number, None) is None:
+            return
+        if self.open:
+            self._channel.send(envelope.numbered(envelope.DETACH, number))
+            self._departed[number] = client
+            if len(self._departed) > DEPARTED_LIMIT:
+                del self._departed[next(iter(self._departed))]
+        else:
+            self.leavers.append(client)
 
     def forward(self, client: ClientSession, request: bytes, text: bytes) -> None:
         if self.open:
@@ -147,12 +159,16 @@ class Edge:
                 answer.set_exception(DeskClosed() if number in undelivered else SendFailed())
 
     def _keep(self, message: bytes) -> None:
-        """Of what the home has not consumed only messages matter; the rest is said anew to the next."""
+        """Of what the home has not consumed messages matter, and who has left; the rest is said anew."""
         if message[0] == envelope.MESSAGE:
             number, request, text = envelope.read_message(message)
-            client = self.clients.get(number)
+            client = self.clients.get(number) or self._departed.get(number)
             if client is not None:
                 self.undelivered.append((client, request, text))
+        elif message[0] == envelope.DETACH:
+            number, _ = envelope.read_numbered(message)
+            if number in self._departed:
+                self.leavers.append(self._departed[number])
 
     def _reply(self, message: bytes) -> None:
         number, text = envelope.read_numbered(message)

@@ -125,13 +125,13 @@ class Routes:
             edge.tell_offline()
         for client in edge.clients.values():
             client.hold(True)
-        if edge.clients:
+        if edge.clients or edge.leavers:
             self.spawn(self._reroute(edge))
 
     async def _reroute(self, edge: Edge, known_as_before: bool = False) -> None:
         """Bring an edge's clients, and what they said meanwhile, to the tunnel's new home."""
         told_at = self.now() + self.limits.offline_grace
-        while edge.clients:
+        while edge.clients or (edge.leavers and not edge.adrift):
             try:
                 route = await self.route(edge.tunnel_id, fresh=True)
             except TunnelError as problem:
@@ -157,9 +157,16 @@ class Routes:
             route.attach(client, origin=(self.me, client.wire.number) if known_as_before else None)
             if isinstance(route, Home):
                 route.arrived(self.me, client.wire.number)
+        leavers, edge.leavers = edge.leavers, []
+        for client in leavers:
+            route.attach(client)
         undelivered, edge.undelivered = edge.undelivered, []
         for client, request, text in undelivered:
             route.forward(client, request, text)
+        for client in leavers:
+            route.detach(client)
+            if isinstance(route, Home):
+                route.arrived(self.me, client.wire.number)
         if isinstance(route, Edge):
             self.straighten(route)
 
