@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# Processes that share the tests; most tests wait more than they compute.
+TESTERS ?= 3
 # The first Python of 3.11 or later; PYTHON=… names another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -36,9 +38,7 @@ web: $(CLIENT)
 
 test: lint $(CLIENT)
 	@scripts/system-packages
-	@$(BIN)/python scripts/npm.py --silent run check
-	@$(BIN)/python scripts/npm.py --silent test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -1,23 +1,19 @@
 """The web client's own checks, which need no browser: its types, and its tests of protocol and store."""
 
-import shutil
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
-PUBLIC = Path(__file__).parent.parent / "public"
+from tests.harness import ROOT
+
 PATIENCE = 300
 
 
 @pytest.mark.parametrize("script", ["check", "test"])
 def test_the_web_client_passes(script: str) -> None:
-    npm = shutil.which("npm")
-    if npm is None or not (PUBLIC / "node_modules").is_dir():
-        pytest.skip("Node with npm, and `npm ci` in public/, are needed")
     done = subprocess.run(
-        [npm, "run", "--silent", script],
-        cwd=PUBLIC,
+        [sys.executable, str(ROOT / "scripts" / "npm.py"), "run", "--silent", script],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
