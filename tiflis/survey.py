@@ -115,7 +115,7 @@ class Survey:
         living = {
             str(answer["worker"]): answer["values"]
             for answer in answers
-            if str(answer["worker"]).startswith(f"{self._instance}-")
+            if str(answer.get("worker")).startswith(f"{self._instance}-")
         }
         written = self._ledger.read() if self._ledger is not None else {}
         total: Values = {}

@@ -45,6 +45,8 @@ SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes 
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
 STORE_MARGIN_SECONDS = 30.0  # that a watch's records outlive what they are kept for
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
+TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, below what the bus takes
+TUNNELS_TOLD_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
 METRICS_SECONDS = 1.0  # for the other workers to tell their numbers
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
@@ -225,12 +227,17 @@ class Worker:
             "memory_mib": self.survey.memory() // 2**20,
             "sockets": len(self.sockets.open),
             **self.upkeep.counts(),
-            "tunnels": self.upkeep.tunnels(),
+            "homes": len(self.hub.homes),
+            "tunnels": self.upkeep.tunnels(TUNNELS_TOLD),
         }
 
     async def status(self) -> dict[str, Any]:
         """Workers and tunnels everywhere, for the operator."""
         workers = sorted(await self.presence.ask("status"), key=lambda told: str(told.get("worker")))
+        room = TUNNELS_TOLD_IN_ALL
+        for told in workers:
+            rows = told.get("tunnels") or []
+            told["tunnels"], room = rows[:room], max(0, room - len(rows))
         return {"workers": workers, "handoffs": handoffs(await self.metrics())}
 
     async def metrics(self) -> Values:

@@ -122,6 +122,25 @@ async def test_a_question_waits_no_longer_than_its_deadline(nats_server: NatsSer
             assert await one.ask("count", 0.1) == [{"clients": 1}]
 
 
+async def test_only_those_that_are_meant_are_waited_for(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, _, _):
+        async with present(nats_server, "h-1-bbb") as (two, _, _), present(nats_server, "z-0-mute"):
+            await until(lambda: {"h-1-bbb", "z-0-mute"} <= set(one.peers))
+            two.answer("count", lambda: {"clients": 2})
+            async with asyncio.timeout(5):
+                answers = await one.ask("count", 60.0, lambda worker_id: worker_id.startswith("h-"))
+            assert answers == [{"clients": 2}]
+
+
+async def test_an_answer_that_the_bus_would_not_take_is_left_out(nats_server: NatsServer) -> None:
+    async with present(nats_server, "h-0-aaa") as (one, _, _):
+        async with present(nats_server, "h-1-bbb") as (two, _, link):
+            await until(lambda: "h-1-bbb" in one.peers)
+            two.answer("count", lambda: {"rows": "x" * (link.max_payload + 1)})
+            assert await one.ask("count", 5.0) == [{}]
+            assert link.up
+
+
 async def test_nonsense_on_the_subjects_is_refused(nats_server: NatsServer) -> None:
     async with present(nats_server, "h-0-aaa") as (one, _seen, link):
         for payload in (

@@ -67,15 +67,22 @@ class Questions:
             del self._polls[number]
         return poll.answers
 
-    def _publish(self, subject: str, message: Facts) -> None:
-        self._link.publish(subject, json.dumps(message, separators=(",", ":")).encode())
+    def _publish(self, subject: str, message: Facts) -> bool:
+        """False for one that is too long: NATS would cut the link over it."""
+        payload = json.dumps(message, separators=(",", ":")).encode()
+        if len(payload) > self._link.max_payload:
+            log.error("answer too long for the bus", extra={"subject": subject, "bytes": len(payload)})
+            return False
+        self._link.publish(subject, payload)
+        return True
 
     def _asked(self, _subject: bytes, payload: bytes) -> None:
         question = json.loads(payload)
         respond = self._responders.get(question["kind"])
         if respond is not None and question["from"] != self._me:
             answer = {"from": self._me, "number": question["number"], "answer": respond()}
-            self._publish(subjects.answers(question["from"]), answer)
+            if not self._publish(subjects.answers(question["from"]), answer):
+                self._publish(subjects.answers(question["from"]), {**answer, "answer": {}})
 
     def _answered(self, _subject: bytes, payload: bytes) -> None:
         message = json.loads(payload)

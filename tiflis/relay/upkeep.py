@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import islice
 from typing import Any, TypedDict
 
 from tiflis.bus.directory import Record
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to ask for its state
 IDLE_SECONDS = 600.0  # a home without workstation, devices and watches is given back after this
+NAME_TOLD = 64  # characters of a workstation's name that operators are shown; it may have thousands
 LEAVE_SECONDS = 2.0  # a worker that ends waits no longer for the directory; its lease runs out anyway
 REFRESH_SECONDS = 86_400.0  # a tunnel's record is renewed this often, far below its 30 days
 
@@ -145,17 +147,17 @@ class Upkeep:
             "clients": here + elsewhere,
         }
 
-    def tunnels(self) -> list[dict[str, Any]]:
-        """One row for each tunnel whose home is here, for the operator."""
+    def tunnels(self, limit: int) -> list[dict[str, Any]]:
+        """One row for each tunnel whose home is here, for the operator; at most ``limit``."""
         return [
             {
                 "tunnel_id": home.tunnel_id,
-                "name": home.record.name,
+                "name": home.record.name[:NAME_TOLD],
                 "online": home.workstation is not None,
                 "home": self._hub.me,
                 "generation": home.record.generation,
                 "devices": len(home.roster),
                 "watches": len(home.desk.devices()),
             }
-            for home in self._hub.homes.values()
+            for home in islice(self._hub.homes.values(), limit)
         ]
