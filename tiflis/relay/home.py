@@ -198,7 +198,11 @@ class Home(Traffic):
     def leave(self, attached: Attached) -> None:
         """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
         device_id = attached.device_id
-        if self.roster.remove(attached) and device_id not in self.desk.devices():
+        if not self.roster.remove(attached):
+            return
+        if self.workstation is None:
+            self._left_early.add(device_id)
+        if device_id not in self.desk.devices():
             self._say_departed(device_id)
 
     def _say_departed(self, device_id: str) -> None:
@@ -276,7 +280,7 @@ class Home(Traffic):
         self._greet_expected = greet and state.online
         if greet:
             present = {device for device, age in state.seen.items() if not age and device not in self.roster}
-            self._travelling |= present - self._departed
+            self._travelling |= present - self._departed - self._left_early
         else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:
@@ -298,6 +302,7 @@ class Home(Traffic):
         """Read the workstation: nothing that it says can miss a client any more."""
         self._expected.clear()
         self._greet_expected = False
+        self._left_early.clear()
         lost, self._travelling = self._travelling, set()
         for device_id in lost:
             self.device_left(device_id)

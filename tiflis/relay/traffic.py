@@ -41,6 +41,7 @@ class Traffic:
         self._full = False  # and nobody else is either
         self._pressing: set[Neighbour | ClientSession] = set()  # who takes too little
         self._expected: set[tuple[str, int]] = set()
+        self._left_early: set[str] = set()  # devices that left while there was no workstation here
         self._travelling: set[str] = set()  # devices that were connected where the tunnel was before
         self._greet_expected = False
 
