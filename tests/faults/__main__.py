@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import sys
-import time
 from pathlib import Path
 
 from tests.faults.programme import ORDER, SCENARIOS
 from tests.faults.run import Outcome, perform
 
+ROW = re.compile(r"\| [FPS]\d")
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
@@ -32,8 +33,9 @@ def main() -> int:
         print(f"    {outcome.lines()}", flush=True)
     missed = [outcome.scenario.id for outcome in outcomes if not outcome.holds]
     print(f"\n{len(outcomes) - len(missed)} of {len(outcomes)} hold; not: {', '.join(missed) or 'none'}")
-    if not arguments.ids and not arguments.no_report:
-        PAGE.write_text(page(outcomes, arguments.small))
+    if not arguments.no_report:
+        size = "small" if arguments.small else "long" if arguments.long else "full"
+        PAGE.write_text(page(outcomes, size, PAGE.read_text() if PAGE.exists() else ""))
     return 1 if missed else 0
 
 
@@ -47,29 +49,29 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def page(outcomes: list[Outcome], small: bool) -> str:
-    rows = "\n".join(row(outcome) for outcome in outcomes)
-    missed = [outcome for outcome in outcomes if not outcome.holds]
-    verdict = (
-        "Every line holds."
-        if not missed
-        else "Not held: " + ", ".join(outcome.scenario.id for outcome in missed) + "."
-    )
-    size = "the small sizes" if small else "full size"
+def page(outcomes: list[Outcome], size: str, before: str) -> str:
+    """The report: these outcomes, and of the scenarios that were not run the rows that are there already."""
+    rows = {line.split("|")[1].strip(): line for line in before.splitlines() if ROW.match(line)}
+    rows |= {outcome.scenario.id: row(outcome, size) for outcome in outcomes}
+    known = [rows[name] for name in ORDER if name in rows]
+    missed = [line.split("|")[1].strip() for line in known if "| **no** |" in line]
+    verdict = f"Not held: {', '.join(missed)}." if missed else "Every line holds."
+    lines = "\n".join(known)
     return f"""# The fault programme
 
-Written by `make faults` on {time.strftime("%Y-%m-%d")}, at {size}: a seeded load of numbered, checksummed
-messages both ways over several tunnels, and what must not happen to it. *Lost* means: accepted, and neither
-delivered nor reported to its sender. Each scenario has a time limit and prints its seed;
-`python -m tests.faults --seed N ID` repeats one. {verdict}
+Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and what
+must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each scenario has
+a time limit and prints its seed; `python -m tests.faults --seed N ID` repeats one and renews its row here. *Full*
+is the size that the programme asks for, *small* that of the tests. Bounds on time allow for the longest that the
+load itself was not at work. {verdict}
 
-| id | scenario | holds | measured (bound) | seconds | seed |
-|---|---|---|---|---|---|
-{rows}
+| id | scenario | size | holds | measured (bound) | seconds | seed |
+|---|---|---|---|---|---|---|
+{lines}
 """
 
 
-def row(outcome: Outcome) -> str:
+def row(outcome: Outcome, size: str) -> str:
     told = [str(measure) for measure in outcome.measures]
     told += [note for note in outcome.notes if not note.startswith("log: ")]
     if outcome.failure:
@@ -77,6 +79,7 @@ def row(outcome: Outcome) -> str:
     cells = [
         outcome.scenario.id,
         outcome.scenario.title,
+        size,
         "yes" if outcome.holds else "**no**",
         "; ".join(told).replace("|", "/").replace("\n", " "),
         f"{outcome.seconds:.0f}",
