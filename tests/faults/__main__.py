@@ -23,6 +23,7 @@ def main() -> int:
     arguments = parse()
     wanted = arguments.ids or ORDER
     outcomes = []
+    size = "small" if arguments.small else "long" if arguments.long else "full"
     for name in wanted:
         seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
         chosen = SCENARIOS[name]
@@ -31,11 +32,10 @@ def main() -> int:
         outcomes.append(outcome)
         print(f"  {'holds' if outcome.holds else 'FAILED'} after {outcome.seconds:.1f} s")
         print(f"    {outcome.lines()}", flush=True)
+        if not arguments.no_report:
+            PAGE.write_text(page([outcome], size, PAGE.read_text() if PAGE.exists() else ""))
     missed = [outcome.scenario.id for outcome in outcomes if not outcome.holds]
     print(f"\n{len(outcomes) - len(missed)} of {len(outcomes)} hold; not: {', '.join(missed) or 'none'}")
-    if not arguments.no_report:
-        size = "small" if arguments.small else "long" if arguments.long else "full"
-        PAGE.write_text(page(outcomes, size, PAGE.read_text() if PAGE.exists() else ""))
     return 1 if missed else 0
 
 
@@ -59,11 +59,11 @@ def page(outcomes: list[Outcome], size: str, before: str) -> str:
     lines = "\n".join(known)
     return f"""# The fault programme
 
-Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and what
-must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each scenario has
-a time limit and prints its seed; `python -m tests.faults --seed N ID` repeats one and renews its row here. *Full*
-is the size that the programme asks for, *small* that of the tests. Bounds on time allow for the longest that the
-load itself was not at work. {verdict}
+Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and
+what must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each
+scenario has a time limit and prints its seed; `python -m tests.faults --seed N ID` repeats one and renews its
+row here. *Full* is the size that the programme asks for, *small* that of the tests. Bounds on time allow for the
+longest that the load itself was not at work. {verdict}
 
 | id | scenario | size | holds | measured (bound) | seconds | seed |
 |---|---|---|---|---|---|---|
