@@ -62,8 +62,8 @@ def page(outcomes: list[Outcome], size: str, before: str) -> str:
 Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and
 what must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each
 scenario has a time limit and prints its seed; `python -m tests.faults --seed N ID` repeats one and renews its
-row here. *Full* is the size that the programme asks for, *small* that of the tests. Bounds on time allow for the
-longest that the load itself was not at work. {verdict}
+row here. *Full* is the size that the programme asks for, *small* that of the tests. Bounds on time allow for
+the longest that the load itself was not at work. {verdict}
 
 | id | scenario | size | holds | measured (bound) | seconds | seed |
 |---|---|---|---|---|---|---|

@@ -19,7 +19,8 @@ from tests.rawsocket import RawSocket, masked, message
 LARGE_SHARE = 0.01
 SMALL = (10, 8 << 10)  # bytes
 OPENING = 40  # sockets that are opened at the same time
-PING = message({"type": "ping", "timestamp": 1})
+PING_SECONDS = 5.0
+PING_FRAME = message({"type": "ping", "timestamp": 1})
 
 
 @dataclass
@@ -69,8 +70,21 @@ class Load:
             async with room:
                 await self._tunnel()
 
+        pings = asyncio.create_task(self._keep_alive())
         await asyncio.gather(*(one() for _ in range(self.tunnels)))
+        pings.cancel()
         return self
+
+    async def _keep_alive(self) -> None:
+        """Those who are there already ping, as clients do, until the load starts."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            self._ping()
+
+    def _ping(self) -> None:
+        for end in self.ends:
+            if end.socket.closed is None:
+                end.socket.transport.write(PING_FRAME)
 
     async def __aexit__(self, *_: object) -> None:
         await self._cancel()
@@ -138,11 +152,9 @@ class Load:
         pinged = time.monotonic()
         while not self.ledger.settled() and time.monotonic() < end:
             await asyncio.sleep(0.02)
-            if time.monotonic() - pinged > 5:
+            if time.monotonic() - pinged > PING_SECONDS:
                 pinged = time.monotonic()
-                for one in self.ends:
-                    if one.socket.closed is None:
-                        one.socket.transport.write(PING)
+                self._ping()
 
     async def _talk(self, end: End, dice: random.Random) -> None:
         pause = 1 / self.rate
@@ -211,7 +223,7 @@ class Load:
         elif kind == "error":
             self.errors.append(str(content["payload"]["code"]))
             self.ledger.reported(str(content.get("id", "")))
-        else:
+        elif kind != "pong":
             end.control.append(kind)
 
     def _lost(self, end: End, socket: RawSocket) -> None:
