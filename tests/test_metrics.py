@@ -107,6 +107,14 @@ def test_what_a_dead_worker_counted_counts_for_ever(tmp_path: Path, monkeypatch:
     assert sorted(path.stem for path in (tmp_path / "metrics").glob("*.json")) == [PAST, "x-0-living"]
 
 
+def test_what_is_written_late_does_not_replace_what_is_newer(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "x-0-a")
+    late = ledger.taken_down(counted(1))
+    ledger.write(counted(2))
+    late()
+    assert ledger.read()["x-0-a"]["sockets_opened_total"][""] == [2.0]
+
+
 def test_a_broken_file_costs_nothing_but_itself(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, "x-0-a")
     ledger.write(counted(1))

@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,26 @@ class Ledger:
     def __init__(self, run_dir: Path, me: str) -> None:
         self._folder = run_dir / FOLDER
         self._me = me
+        self._taken = 0  # how many times the counters were taken down
+        self._written = 0  # which of these is in the file
+        self._writing = threading.Lock()
 
     def write(self, values: Values) -> None:
         """Put down this worker's counters as they are now."""
+        self.taken_down(values)()
+
+    def taken_down(self, values: Values) -> Callable[[], None]:
+        """The counters as they are now; to be called, in any thread, to have them written."""
+        self._taken += 1
         counters = {name: rows for name, rows in values.items() if CATALOGUE[name].kind is not Kind.GAUGE}
-        self._put(self._me, {"pid": os.getpid(), "values": counters})
+        return partial(self._write, self._taken, _text({"pid": os.getpid(), "values": counters}))
+
+    def _write(self, number: int, text: str) -> None:
+        """What is older than what the file holds comes too late."""
+        with self._writing:
+            if number > self._written:
+                self._written = number
+                self._put(self._me, text)
 
     def read(self) -> dict[str, Values]:
         """What each worker last wrote, by its id; the dead are summed up under PAST."""
@@ -44,7 +61,7 @@ class Ledger:
                 past = values.setdefault(PAST, {})
                 for name in dead:
                     add(past, values.pop(name))
-                if self._put(PAST, {"pid": 0, "values": past}):
+                if self._put(PAST, _text({"pid": 0, "values": past})):
                     for name in dead:
                         (self._folder / f"{name}.json").unlink(missing_ok=True)
         return values
@@ -64,18 +81,22 @@ class Ledger:
         finally:
             os.close(descriptor)
 
-    def _put(self, name: str, entry: dict[str, Any]) -> bool:
+    def _put(self, name: str, text: str) -> bool:
         """Whether the file is there now, whole."""
         draft = self._folder / f"{name}.{secrets.token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            draft.write_text(json.dumps(entry, separators=(",", ":")))
+            draft.write_text(text)
             draft.replace(self._folder / f"{name}.json")
         except OSError:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
             return False
         return True
+
+
+def _text(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, separators=(",", ":"))
 
 
 def _entry(path: Path) -> dict[str, Any] | None:

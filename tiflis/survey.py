@@ -86,6 +86,7 @@ class Survey:
         self._bus, self._link, self._directory, self._ready = bus, link, directory, ready
         self._ledger = ledger
         self._started_at = time.time()
+        self._keeping = False
         self._bus_told = (0, 0)
         self._cpu_told = 0.0
         self.lag = LagMeter()
@@ -101,11 +102,25 @@ class Survey:
 
     def keep(self) -> None:
         """Write the counters down, so that they outlive this worker."""
+        self._count()
+        if self._ledger is not None:
+            self._ledger.write(tally.values)
+
+    async def keep_meanwhile(self) -> None:
+        """The same without keeping the loop waiting for the disk; one at a time."""
+        if self._ledger is None or self._keeping:
+            return
+        self._keeping = True
+        try:
+            self._count()
+            await asyncio.to_thread(self._ledger.taken_down(tally.values))
+        finally:
+            self._keeping = False
+
+    def _count(self) -> None:
         self._sockets.count()
         self._count_bus()
         self._count_cpu()
-        if self._ledger is not None:
-            self._ledger.write(tally.values)
 
     def total(self, answers: list[dict[str, object]], expected: int) -> Values:
         """All numbers of this server: its living workers' answers, and what others have left behind.

@@ -195,7 +195,8 @@ class Worker:
         while True:
             await asyncio.sleep(pause)
             self.sockets.check(loop.time())
-            self.survey.keep()  # so that little is lost with a worker that is killed
+            # So that little is lost with a worker that is killed.
+            self._tasks.spawn(self.survey.keep_meanwhile())
             if loop.time() - tidied >= TIDY_SECONDS:
                 tidied = loop.time()
                 await self.upkeep.tidy()
