@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -73,3 +74,19 @@ async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> N
     assert workers_of(server, phone) == 2
     assert CONTENT not in server.logs()
     assert AUTH_KEY not in server.logs()
+
+
+async def test_a_connection_keeps_its_id_in_the_next_worker() -> None:
+    with Server(workers=1, env={"LOG_LEVEL": "debug"}) as server:
+        async with crowd(server) as people:
+            workstation, tunnel_id = await people.workstation()
+            client = await people.client(tunnel_id)
+            phone = connection_of(server, "client attached", tunnel=tunnel_id)
+            assert (await asyncio.to_thread(server.control, "reload", 90))["complete"]
+            await client.send({"type": "after"})
+            await workstation.next("after")
+        await eventually(lambda: "socket closed" in way(server, phone), 5, "the log shows the end")
+        steps = way(server, phone)
+        left, adopted = steps.index("socket left for another worker"), steps.index("socket adopted")
+        assert "message received" in steps[max(left, adopted) :]
+        assert workers_of(server, phone) == 2
