@@ -31,7 +31,7 @@ def fell_back(report: dict[str, Any]) -> int:
 async def rolls(run: Run, loop: str) -> None:
     """F4: rolling restarts in a row under load."""
     count = run.size(10, 1)
-    size = {"tunnels": run.size(100, 10), "clients": run.size(19, 4), "rate": run.size(0.5, 5)}
+    size = {"tunnels": run.size(100, 10), "clients": run.size(19, 4), "rate": run.size(0.2, 5)}
     with run.server(workers=2, env=LOOPS[loop]) as server:
         old = set(server.worker_pids().values())
         async with Load(server, seed=run.seed, largest=run.size(50, 4) * MIB, **size) as load:
