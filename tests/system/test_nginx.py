@@ -49,10 +49,14 @@ async def test_a_tunnel_works_through_it_and_has_a_public_address(nginx: Nginx, 
     await client.next("y")
 
 
+# A reload closes kept connections; a browser then asks again on a new one, which must always be served.
+ANEW = httpx.Limits(max_keepalive_connections=0)
+
+
 async def test_a_reload_closes_and_refuses_nothing(nginx: Nginx, people: Crowd) -> None:
     workstation, tunnel_id = await people.workstation()
     client = await people.client(tunnel_id)
-    async with httpx.AsyncClient(base_url=nginx.url) as browser:
+    async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=20) as browser:
         for number in range(60):
             if number % 20 == 10:
                 nginx.reload()
@@ -185,7 +189,7 @@ async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Ng
     statuses: list[int] = []
 
     async def browse() -> None:
-        async with httpx.AsyncClient(base_url=nginx.url, timeout=20) as browser:
+        async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=20) as browser:
             while not over.is_set():
                 statuses.append((await browser.get("/healthz")).status_code)
 

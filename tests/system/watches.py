@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -69,8 +70,11 @@ class WatchDevice:
 
     async def poll_until(self, count: int, deadline: float = POLL_SECONDS) -> None:
         """Poll in the same way until so many messages are here."""
+        await self.poll_while(lambda: len(self.data) < count, deadline)
+
+    async def poll_while(self, more: Callable[[], bool], deadline: float = POLL_SECONDS) -> None:
         async with asyncio.timeout(deadline):
-            while len(self.data) < count:
+            while more():
                 if await self._try(wait=0.5) != 200:
                     await asyncio.sleep(0.02)
 
