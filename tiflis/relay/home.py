@@ -59,9 +59,9 @@ class Home(Traffic):
         self.desk.workstation_registered(workstation.auth_key)
         self._flush_departed()
         for attached in self.roster.everyone():
-            self._greet(attached, again=old is not None or self._greet_expected)
+            self._greet(attached, again=old is not None or self.journey.greeted)
         self._flush_waiting()
-        if self._expected:
+        if self.journey.sockets:
             workstation.wire.pause(Pause.GATHERING)
         else:
             self.all_arrived()
@@ -77,7 +77,7 @@ class Home(Traffic):
         self._end_grace()
         self._flush_departed()
         self._flush_waiting()
-        if self._expected:
+        if self.journey.sockets:
             workstation.wire.pause(Pause.GATHERING)
 
     def _end_grace(self) -> None:
@@ -152,7 +152,7 @@ class Home(Traffic):
             return
         self.roster.add(attached)
         self._departed.discard(attached.device_id)
-        self._travelling.discard(attached.device_id)
+        self.journey.seen(attached.device_id)
         if attached.connected:
             self._rejoined(attached)
         elif self.online:
@@ -173,7 +173,7 @@ class Home(Traffic):
     def _rejoined(self, attached: Attached) -> None:
         """A connected client whose tunnel has moved here."""
         if self.workstation is not None:
-            self._greet(attached, again=self._greet_expected)
+            self._greet(attached, again=self.journey.greeted)
         elif not self.online and not attached.told_offline:
             attached.tell(False)
 
@@ -201,7 +201,7 @@ class Home(Traffic):
         if not self.roster.remove(attached):
             return
         if self.workstation is None:
-            self._left_early.add(device_id)
+            self.journey.left(device_id)
         if device_id not in self.desk.devices():
             self._say_departed(device_id)
 
@@ -228,7 +228,7 @@ class Home(Traffic):
             HomeState(
                 waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
                 departed=list(self._departed),
-                seen=self.roster.export() | dict.fromkeys(self._travelling, 0.0),
+                seen=self.roster.export() | dict.fromkeys(self.journey.devices, 0.0),
                 introduced=list(self.roster.introduced),
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
@@ -276,35 +276,25 @@ class Home(Traffic):
         self.roster.remember(state.seen)
         for device_id, request, age in state.requests:
             self._requests.note(device_id, request, now - age)
-        self._expected |= set(expected)
-        self._greet_expected = greet and state.online
+        self.journey.begin(expected, greeted=greet and state.online)
         if greet:
             present = {device for device, age in state.seen.items() if not age and device not in self.roster}
-            self._travelling |= present - self._departed - self._left_early
+            self.journey.expect(present - self._departed)
         else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:
             self._end_grace()
             self._start_grace()
 
-    @property
-    def awaited(self) -> set[tuple[str, int]]:
-        """Sockets (worker, number) that are on their way here from the tunnel's last home."""
-        return set(self._expected)
-
     def arrived(self, worker: str, number: int) -> None:
         """One of the expected sockets is here, or will not come."""
-        self._expected.discard((worker, number))
-        if not self._expected:
+        self.journey.sockets.discard((worker, number))
+        if not self.journey.sockets:
             self.all_arrived()
 
     def all_arrived(self) -> None:
         """Read the workstation: nothing that it says can miss a client any more."""
-        self._expected.clear()
-        self._greet_expected = False
-        self._left_early.clear()
-        lost, self._travelling = self._travelling, set()
-        for device_id in lost:
+        for device_id in self.journey.end():
             self.device_left(device_id)
         if self.workstation is not None:
             self.workstation.wire.resume(Pause.GATHERING)

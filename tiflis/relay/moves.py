@@ -88,7 +88,7 @@ async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession
     clients = home.clients()
     sockets = {(me, client.wire.number) for client in clients}
     neighbours = list(home.neighbours)
-    sockets |= home.neighbour_sockets() | home.awaited
+    sockets |= home.neighbour_sockets() | home.journey.sockets
     state = home.export()
     home.retire()
     if not channel.ended:

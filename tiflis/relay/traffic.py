@@ -10,6 +10,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
 from tiflis.relay.absent import Absent
 from tiflis.relay.client import Attached, ClientSession
+from tiflis.relay.journey import Journey
 from tiflis.relay.roster import Roster
 from tiflis.relay.surroundings import Desk, Neighbour, Surroundings, Timer, Workstation
 from tiflis.relay.waiting import Waiting, WaitingRoom
@@ -40,10 +41,7 @@ class Traffic:
         self._held = False  # who sends to the workstation is not read any further
         self._full = False  # and nobody else is either
         self._pressing: set[Neighbour | ClientSession] = set()  # who takes too little
-        self._expected: set[tuple[str, int]] = set()
-        self._left_early: set[str] = set()  # devices that left while there was no workstation here
-        self._travelling: set[str] = set()  # devices that were connected where the tunnel was before
-        self._greet_expected = False
+        self.journey = Journey()  # of those who come from the tunnel's last home
 
     @property
     def workstation_online(self) -> bool:
