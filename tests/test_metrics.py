@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -18,8 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tiflis.exposition import expose
 from tiflis.ledger import PAST, Ledger
 from tiflis.metrics import CATALOGUE, PREFIX, Kind, Tally, add
+from tiflis.protocol.close import CloseCode
 
-OBSERVABILITY = Path(__file__).resolve().parent.parent / "deploy" / "observability"
+ROOT = Path(__file__).resolve().parent.parent
+OBSERVABILITY = ROOT / "deploy" / "observability"
 
 
 def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -197,3 +200,40 @@ def test_every_alert_says_what_is_wrong() -> None:
     for rule in rules:
         assert rule["labels"]["severity"] in ("critical", "warning", "info")
         assert rule["annotations"]["summary"]
+
+
+def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call of a function or method of this name in the package, with its file."""
+    for path in sorted((ROOT / "tiflis").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
+                yield str(path.relative_to(ROOT)), node
+
+
+@pytest.mark.parametrize("name", ["count", "observe"])
+def test_what_the_code_counts_is_in_the_catalogue(name: str) -> None:
+    """Names and labels as far as they are written out; a wrong one would break what it counts."""
+    found = 0
+    for path, call in calls(name):
+        if not ast.unparse(call.func).startswith("metrics.") or not isinstance(call.args[0], ast.Constant):
+            continue
+        found += 1
+        metric = CATALOGUE[str(call.args[0].value)]
+        labels = [part for part in call.args[2 if name == "observe" else 1 :]]
+        starred = any(isinstance(part, ast.Starred) for part in labels)
+        assert starred or len(labels) == len(metric.labels), f"{path}: {ast.unparse(call)}"
+        for part, allowed in zip(labels, metric.labels.values(), strict=False):
+            if isinstance(part, ast.Constant) and not starred:
+                assert part.value in allowed, f"{path}: {ast.unparse(call)}"
+    assert found >= 4
+
+
+def test_every_kind_of_handover_and_every_breach_is_in_the_catalogue() -> None:
+    kinds = {call.args[0].value for _, call in calls("_send") if isinstance(call.args[0], ast.Constant)}
+    named = set(CATALOGUE["handoff_sockets_total"].labels["kind"])
+    assert {kind for kind in kinds if isinstance(kind, str) and kind in named} == named
+    source = (ROOT / "tiflis" / "handover.py").read_text()
+    assert set(re.findall(r"self\._send\(\s*\"(\w+)\"", source)) == named
+    breaches = {ast.unparse(call.args[0]).split(".")[-1] for _, call in calls("Breach")}
+    codes = {str(int(CloseCode[name])) for name in breaches if name in CloseCode.__members__}
+    assert codes == set(CATALOGUE["protocol_errors_total"].labels["code"])
