@@ -203,3 +203,20 @@ def test_its_errors_are_warnings_and_its_chat_is_not(caplog: pytest.LogCaptureFi
         ("WARNING", "bus says: no space left on device"),
         ("WARNING", "bus says: nats-server: cannot read configuration"),
     ]
+
+
+def test_a_bus_whose_disk_was_full_is_restarted_once_there_is_room(
+    bus: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Disk:
+        f_frsize, f_bavail = 4096, 0
+
+    monkeypatch.setattr(nats_server, "ROOM_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(os, "statvfs", lambda path: Disk)
+    before = bus.pid
+    bus.notice("[1] 2026/01/01 [ERR] JetStream failed to store a msg: write: no space left on device")
+    time.sleep(0.1)  # several looks at a disk that is still full
+    assert bus.pid == before
+    Disk.f_bavail = 1 << 20
+    wait_until(lambda: bus.pid != before, 5, "a new process")
+    wait_until(lambda: greets(bus), 5, "it greets")

@@ -21,7 +21,7 @@ from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, eventually
 from tests.rawsocket import RawSocket
 from tests.system.watches import WatchDevice
 
-FILLED_REGISTRATIONS = 60
+FILLED_REGISTRATIONS = 200
 
 
 @scenario("F14", "the disk is full under the bus", 120)
@@ -33,8 +33,10 @@ async def disk_full(run: Run) -> None:
             async with Load(server, seed=run.seed, tunnels=4, clients=2) as load:
                 load.start()
                 fill(folder / "filler")
-                slowest, told = 0.0, 0
-                for _ in range(FILLED_REGISTRATIONS):
+                slowest, told, tries = 0.0, 0, 0
+                # The store still has room in its last block: some may get through before it is full.
+                while told < 3 and tries < FILLED_REGISTRATIONS:
+                    tries += 1
                     socket = await RawSocket.open("127.0.0.1", server.port)
                     began = time.monotonic()
                     try:
@@ -51,7 +53,7 @@ async def disk_full(run: Run) -> None:
                 back = time.monotonic() - began
                 await load.finish()
                 run.most("registrations answered after", slowest, 2 + run.slack(load.lag), " s")
-                run.note(f"{told} of {FILLED_REGISTRATIONS} registrations refused while the disk was full")
+                run.note(f"{told} of {tries} registrations refused while the disk was full")
                 run.most("registers again after", back, 10, " s")
                 run.most("sockets closed", closed_of(load, load.tunnel_ids()), 0)
                 run.faithful(load.ledger)

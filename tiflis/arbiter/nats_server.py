@@ -28,6 +28,10 @@ STALE_SECONDS = 3.0
 # Waits before the next start after 1, 2, 3 … starts in a row that came to nothing.
 BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0)
 LIVED_SECONDS = 1.0  # who lived so long did not fail at start
+# nats-server never writes again to a store that was full once, even when the disk has room: it is restarted.
+ROOM_BYTES = 4 * 2**20  # the disk has room again
+ROOM_LOOK_SECONDS = 0.5
+FULL_PAUSE_SECONDS = 5.0  # between two restarts for this reason
 
 # Runs in a fresh interpreter between fork and exec: prctl in a forked child of a threaded process could
 # hang on a lock that another thread held. Wishes survive exec; a parent that is already gone is noticed.
@@ -38,6 +42,7 @@ if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])
 """
 _LINE = re.compile(r"^\[\d+\] (?:\S+ \S+ )?\[(?P<level>[A-Z]{3})\] ?(?P<text>.*)$")
 _LOUD = {"WRN", "ERR", "FTL"}
+_FULL = re.compile(r"no space left on device|JetStream out of .* resources", re.IGNORECASE)
 
 
 class NatsFailed(Exception):
@@ -69,6 +74,7 @@ class NatsServer:
         self._reservation: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._full = threading.Event()  # its disk is, or was until just now
         self._watcher = threading.Thread(target=self._watch, name="nats-watch", daemon=True)
         self.port = port
         self.restarts = 0
@@ -199,8 +205,27 @@ class NatsServer:
         if process.stderr is not None:
             with process.stderr as lines:
                 for line in lines:
-                    _relay_log(line.decode(errors="replace").rstrip())
+                    self.notice(line.decode(errors="replace").rstrip())
         process.wait()
+
+    def notice(self, line: str) -> None:
+        """A line of its log."""
+        _relay_log(line)
+        if _FULL.search(line) and not self._full.is_set() and self._process is not None:
+            self._full.set()
+            threading.Thread(target=self._renew, args=(self._process,), daemon=True).start()
+
+    def _renew(self, process: subprocess.Popen[bytes]) -> None:
+        """The disk is full: once it has room again, end this process so that its successor can write."""
+        log.error("disk full, the bus cannot store anything")
+        while not self._stopping.wait(ROOM_LOOK_SECONDS) and process.poll() is None:
+            room = os.statvfs(self._store)
+            if room.f_bavail * room.f_frsize >= ROOM_BYTES:
+                log.warning("disk has room again, the bus is restarted")
+                process.terminate()
+                break
+        self._stopping.wait(FULL_PAUSE_SECONDS)
+        self._full.clear()
 
     def _command(self) -> list[str]:
         command = [self._binary, "-c", str(self._config)]
