@@ -107,6 +107,7 @@ async def one_schedule(dice: random.Random, workstation: RawSocket, client: RawS
         arrived.append(payload.split(b'"n":')[1][:2])
 
     workstation.on_message = hear
+    workstation.transport.write(masked(b"", PING))  # it lives
     wire, pongs = b"", client.pongs
     for number in range(count):
         pad = "p" * int(dice.choice((0, 10, 1000, 30_000)))
