@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Servers and browsers of other tests run beside these: no example fails for being slow.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 HERE = Path(__file__).parent
 # What takes longest begins first, so that nobody waits for it at the end.

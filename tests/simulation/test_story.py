@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.simulation.virtual import run
 KNOWN = (5, 13, 29, 98)  # each of these has found something
 
 
-@pytest.mark.parametrize("seed", [*KNOWN, *range(1000, 1008), *random.sample(range(1 << 30), 4)])
+@pytest.mark.parametrize("seed", [*KNOWN, *range(1000, 1012)])
 def test_all_is_well_in_the_end(seed: int) -> None:
     story = Story(seed).play()
     assert not story.broken, f"seed {seed}: {story.broken}\n{story.events}"
