@@ -25,17 +25,24 @@ class Tunnel:
     clients: list[RawSocket]
 
 
-async def tunnel(contender: Contender, clients: int = 1) -> Tunnel:
-    """One tunnel; with `apart` set, the workstation at its first worker and the clients at its second."""
+async def tunnel(contender: Contender, clients: int = 1, seated: list[RawSocket] | None = None) -> Tunnel:
+    """One tunnel; with `apart` set, the workstation at its first worker and the clients at its second.
+
+    All who are at work already are in `seated`, in case they have to be kept alive meanwhile.
+    """
+    seated = [] if seated is None else seated
     workstation = await _open(contender, 0)
     register = {"api_key": contender.key, "name": "bench", "auth_key": AUTH_KEY}
     answer = await workstation.ask({"type": "workstation.register", "payload": register})
     tunnel_id = answer["payload"]["tunnel_id"]
+    seated.append(workstation)
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> RawSocket:
         async with room:
-            return await client(contender, tunnel_id, f"dev{number}")
+            socket = await client(contender, tunnel_id, f"dev{number}")
+        seated.append(socket)
+        return socket
 
     return Tunnel(tunnel_id, workstation, await asyncio.gather(*map(one, range(clients))))
 
@@ -49,12 +56,14 @@ async def client(contender: Contender, tunnel_id: str, device_id: str) -> RawSoc
     return socket
 
 
-async def tunnels(contender: Contender, count: int, clients: int = 1) -> list[Tunnel]:
+async def tunnels(
+    contender: Contender, count: int, clients: int = 1, seated: list[RawSocket] | None = None
+) -> list[Tunnel]:
     room = asyncio.Semaphore(max(1, AT_ONCE // (clients + 1)))
 
     async def one() -> Tunnel:
         async with room:
-            return await tunnel(contender, clients)
+            return await tunnel(contender, clients, seated)
 
     return list(await asyncio.gather(*(one() for _ in range(count))))
 

@@ -41,9 +41,9 @@ def page(results: Results, contenders: list[str]) -> str:
 Written by `make bench`. {machine()}.
 
 Processor time of **all** processes of a server (workers, main process, bus), from the kernel's own
-accounting, in microseconds for one unit of work; the load comes from a process of its own. All contenders were
-measured in turns in one run, several rounds each; the least of the rounds is told, because whatever else
-the machine does only adds. Compare columns, not machines.
+accounting, in microseconds for one unit of work; the load comes from a process of its own. All contenders
+were measured in turns in one run, several rounds each; the least of the rounds is told, because whatever
+else the machine does only adds. Compare columns, not machines.
 
 {table(results, contenders)}
 
@@ -139,9 +139,9 @@ def plot(results: Results, contenders: list[str]) -> str:
         'font-size="10"><rect width="100%" height="100%" fill="white"/>'
     ]
     for number, one in enumerate(shown):
-        x, y = left + number % 3 * 240, 12 + number // 3 * 14
+        x, y = left + number % 3 * 240, 12.0 + number // 3 * 14
         out.append(_bar(x, y - 8, 9, 9, COLOURS[number % len(COLOURS)]) + _text(x + 14, y, one))
-    y = float(top)
+    y = top
     for scenario in scenarios:
         out.append(_text(left - 6, y + len(shown) * bar / 2 + 3, scenario, anchor="end"))
         for number, one in enumerate(shown):

@@ -27,6 +27,7 @@ KEY_UP = message({"type": "session.input", "d": "k"})
 INNER_KEY = '{"type":"session.output","d":"k"}'
 INNER = '{"type":"session.output","payload":{"content":"' + "y" * 940 + '"}}'
 MIB = 1 << 20
+PINGED_TOGETHER = 20
 
 
 def down(device_id: str, inner: str) -> bytes:
@@ -215,12 +216,9 @@ async def storm(contender: Contender, seconds: float) -> Figures:
 async def idle(contender: Contender, seconds: float, *, connections: int = 10_000) -> Figures:
     """Connections that only ping every 5 s: memory of each, and processor share for all."""
     empty = accounting.memory(contender.pids)
-    crowd = await tunnels(contender, connections // 100, 99)
-    sockets = [socket for one in crowd for socket in (one.workstation, *one.clients)]
-    for socket in sockets:
-        socket.on_message = lambda _: None
-    ping = message({"type": "ping", "timestamp": 1})
-    pings = asyncio.create_task(paced(len(sockets) / 5, sockets, ping))
+    sockets: list[RawSocket] = []
+    pings = asyncio.create_task(keep_alive(sockets))
+    crowd = await tunnels(contender, connections // 100, 99, sockets)
     await asyncio.sleep(1)
     used = accounting.memory(contender.pids) - empty
     figures = await measured(contender, max(seconds, 5.0), frames(crowd))
@@ -229,6 +227,20 @@ async def idle(contender: Contender, seconds: float, *, connections: int = 10_00
     leave(crowd)
     percent = figures["cpu"] * figures["rate"] / 1e4
     return figures | {"memory": used / len(sockets) / 1024, "percent": percent, "lost": lost}
+
+
+async def keep_alive(sockets: list[RawSocket]) -> None:
+    """A ping of each every 5 s, spread evenly, also of those who come later."""
+    frame = message({"type": "ping", "timestamp": 1})
+    while True:
+        began = time.monotonic()
+        present = list(sockets)
+        for start in range(0, len(present), PINGED_TOGETHER):
+            for socket in present[start : start + PINGED_TOGETHER]:
+                socket.on_message = lambda _: None
+                socket.transport.write(frame)
+            await asyncio.sleep(4 * PINGED_TOGETHER / max(len(present), 4 * PINGED_TOGETHER))
+        await asyncio.sleep(max(0.0, 5 - (time.monotonic() - began)))
 
 
 class Poller(asyncio.Protocol):
