@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import re
 import sys
@@ -74,6 +75,7 @@ the longest that the load itself was not at work. {verdict}
 def row(outcome: Outcome, size: str) -> str:
     told = [str(measure) for measure in outcome.measures]
     told += [note for note in outcome.notes if not note.startswith("log: ")]
+    told.append(f"load average of the machine {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores")
     if outcome.failure:
         told.append("failed: " + outcome.failure.strip().splitlines()[-1][:200])
     cells = [
