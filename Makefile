@@ -38,7 +38,7 @@ web: $(CLIENT)
 
 test: lint $(CLIENT)
 	@scripts/system-packages
-	@$(BIN)/pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -n $(TESTERS) --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

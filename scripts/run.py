@@ -30,13 +30,16 @@ def welcome(settings: Settings, is_new: bool) -> str:
     address = f"{host}:{settings.port}"
     base = settings.public_base_url or f"http://{address}"
     key = settings.registration_keys[0].get_secret_value() if is_new else "the one in .env or the environment"
+    tunnel = f"ws://{address}{settings.ws_path}"
+    elsewhere = "" if (settings.port, settings.ws_path) == (3001, "/ws") else f" --url {tunnel}"
+    demo = f"{os.path.relpath(BIN / 'tiflis')} demo{elsewhere}"
     note = "   (new, kept in .env)" if is_new else ""
     return f"""
   Tiflis tunnel
 
   Web client        {base}
-  Try it            {os.path.relpath(BIN / "tiflis")} demo   (in another terminal; prints a link to pair with)
-  Workstation       tunnel  ws://{address}{settings.ws_path}
+  Try it            {demo}   (in another terminal; prints a link to pair with)
+  Workstation       tunnel  {tunnel}
                     key     {key}{note}
   Stop              Ctrl-C
 """

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Servers and browsers of other tests run beside these: no example fails for being slow.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside others")
 
-HERE = Path(__file__).parent
 # What takes longest begins first, so that nobody waits for it at the end.
 LONG = ("client", "faults", "arbiter", "system", "deploy")
 # One browser and its server for all the tests of the web client.
@@ -20,15 +19,29 @@ TOGETHER = {"client"}
 APART = {"faults", "arbiter"}
 
 
-def room(item: pytest.Item) -> str:
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def room(nodeid: str) -> str:
     """The folder in tests/, or the file."""
-    return item.path.relative_to(HERE).parts[0]
+    return file_of(nodeid).split("/")[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONG.index(room(item)) if room(item) in LONG else len(LONG))
-    for item in items:
-        if room(item) not in APART:
-            group = room(item) if room(item) in TOGETHER else str(item.path.relative_to(HERE))
-            item.add_marker(pytest.mark.xdist_group(group))
+    rooms = [room(item.nodeid) for item in items]
+    ranks = {one: LONG.index(one) if one in LONG else len(LONG) for one in rooms}
+    items.sort(key=lambda item: ranks[room(item.nodeid)])
+
+
+class Spread(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests of one file run in one process, one after the other, but for the rooms named above."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if room(nodeid) in APART:
+            return nodeid
+        return room(nodeid) if room(nodeid) in TOGETHER else file_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
+    return Spread(config, log)
