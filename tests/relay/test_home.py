@@ -439,6 +439,16 @@ def test_the_old_ones_pings_are_answered_and_its_close_changes_nothing(stage: St
     assert (phone.texts, stage.home.online, stage.host.offline) == ([], True, [])
 
 
+def test_a_superseded_session_cannot_take_the_new_one_along(stage: Stage) -> None:
+    old, phone = stage.workstation(), stage.client()
+    session = old.session
+    stage.workstation()
+    phone.take()
+    session.lost()
+    stage.host.pass_time(100)
+    assert (phone.texts, stage.home.online) == ([], True)
+
+
 # Backpressure
 
 
