@@ -123,7 +123,7 @@ def machine() -> str:
     )
     return (
         f"Machine: {model}, {os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}, "
-        f"Python {platform.python_version()}"
+        f"Python {platform.python_version()}, load average {os.getloadavg()[2]:.0f} when it was written"
     )
 
 

@@ -88,7 +88,7 @@ async def too_big(run: Run) -> None:
         run.most("closed at exactly 50 MiB", float(client.closed is not None), 0)
 
 
-@scenario("P4", "schedules of pings, messages and stalls", 200, in_tests=True)
+@scenario("P4", "schedules of pings, messages and stalls", 900, in_tests=True)
 async def schedules(run: Run) -> None:
     """What is sent arrives in its order; pongs come in the order of the pings."""
     with run.server(workers=2) as server:
