@@ -246,7 +246,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(stage: MakeStage) -> None:
         assert process.wait(START_SECONDS) == 1
     assert f"cannot listen on 127.0.0.1 port {running.port}" in running.logs()
     assert "Traceback" not in running.logs()
-    assert not running.processes()
+    wait_until(lambda: not running.processes(), ORPHAN_SECONDS, "nothing is left")
 
 
 def test_a_single_process_has_its_own_bus_and_socket(stage: MakeStage) -> None:
