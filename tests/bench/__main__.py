@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ ONLY_OURS = ("watch polling",)
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the contenders end with us
     arguments = parse()
     scenarios = arguments.scenario or (QUICK if arguments.quick else tuple(SCENARIOS))
     rounds = 1 if arguments.quick else arguments.rounds

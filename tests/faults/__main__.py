@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # our servers end with us
     arguments = parse()
     wanted = arguments.ids or ORDER
     outcomes = []
