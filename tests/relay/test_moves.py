@@ -229,6 +229,16 @@ async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: To
     assert new.types.count("client.disconnected") == 1
 
 
+async def test_a_device_that_leaves_in_the_very_moment_of_the_move_is_told_once(town: Town) -> None:
+    town.hubs["a"].now = lambda: 1000.0  # a loop's clock may stand still during a turn
+    old = await town.workstation("a")
+    (await town.client("a")).end()
+    new = await town.workstation("b")
+    await town.until(lambda: "client.disconnected" in old.types)
+    town.home("b").all_arrived()
+    assert [wire.types.count("client.disconnected") for wire in (old, new)] == [1, 0]
+
+
 async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> None:
     """Its successor, at another worker, was faster."""
     await town.workstation("a")

@@ -14,3 +14,4 @@ class HomeState(msgspec.Struct):
     online: bool
     grace: bool
     written_down: bool
+    present: list[str] = []  # said apart from ``seen``: a device may have left in this very moment

@@ -229,6 +229,7 @@ class Home(Traffic):
                 waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
                 departed=list(self._departed),
                 seen=self.roster.export() | dict.fromkeys(self.journey.devices, 0.0),
+                present=[*self.roster.present(), *self.journey.devices],
                 introduced=list(self.roster.introduced),
                 requests=[(device, request, now - at) for device, request, at in self._requests.export()],
                 online=self.workstation is not None,
@@ -278,8 +279,7 @@ class Home(Traffic):
             self._requests.note(device_id, request, now - age)
         self.journey.begin(expected, greeted=greet and state.online)
         if greet:
-            present = {device for device, age in state.seen.items() if not age and device not in self.roster}
-            self.journey.expect(present - self._departed)
+            self.journey.expect(set(state.present) - self._departed - self.roster.present())
         else:
             self.roster.introduced.update(state.introduced)
         if (state.grace or (state.online and not greet)) and self.workstation is None:

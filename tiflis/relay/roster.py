@@ -59,6 +59,10 @@ class Roster:
         sockets = self._devices[old.device_id]
         sockets[sockets.index(old)] = new
 
+    def present(self) -> set[str]:
+        """The devices that are connected now."""
+        return {attached.device_id for attached in self.everyone() if attached.connected}
+
     def known(self, attached: Attached) -> bool:
         """Whether the device was connected within the last minutes, also on another socket."""
         device_id = attached.device_id
@@ -70,8 +74,8 @@ class Roster:
     def export(self) -> dict[str, float]:
         """For each device that is or was connected, how many seconds ago that was."""
         now = self._now()
-        here = {attached.device_id: 0.0 for attached in self.everyone() if attached.connected}
-        return {device_id: now - left for device_id, left in self._left.items()} | here
+        ages = {device_id: now - left for device_id, left in self._left.items()}
+        return ages | dict.fromkeys(self.present(), 0.0)
 
     def remember(self, ages: dict[str, float]) -> None:
         """What another roster has exported."""
