@@ -6,6 +6,7 @@ import logging
 import resource
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ class Worker:
         self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
         self.bus = Bus(self.link, self.id, self.hub.accept)
         self.hub.open_channel = self.bus.open
+        self.hub.orphans.publish = partial(self.link.publish, subjects.ORPHANS)
+        self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.orphans.heard(data))
         self.upkeep = Upkeep(self.hub, claims)
         self.directory.on_change = self.upkeep.directory_changed
         loop = asyncio.get_running_loop()
@@ -161,6 +164,7 @@ class Worker:
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
+        self.hub.orphans.worker_gone(worker_id)
         if self.siblings is not None:
             self.siblings.gone(worker_id)
 

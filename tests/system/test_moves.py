@@ -86,6 +86,19 @@ async def test_the_old_socket_stays_open_and_is_ignored(people: Crowd) -> None:
     assert (client.unread("news"), told(client), new.closed) == ([], [ONLINE], None)
 
 
+async def test_of_the_old_sockets_at_both_workers_the_newest_four_are_kept(people: Crowd) -> None:
+    places = workers(people)
+    station, tunnel_id = await people.workstation(worker=places[0])
+    stations = [station]
+    for move in range(6):
+        station, _ = await people.workstation(worker=places[(move + 1) // 2 % 2], previous=tunnel_id)
+        stations.append(station)
+    await eventually(lambda: sum(it.closed is not None for it in stations) == 2, 5, "two are dropped")
+    for survivor in stations[2:]:
+        await survivor.settle()
+    assert [it.closed is None for it in stations] == [False] * 2 + [True] * 5
+
+
 async def test_within_the_grace_nothing_is_announced_and_what_waited_is_delivered(people: Crowd) -> None:
     here, there = workers(people)
     old, tunnel_id = await people.workstation(worker=here)

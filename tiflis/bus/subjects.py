@@ -9,6 +9,7 @@ HELLO = "tiflis.hello"
 GONE = "tiflis.gone"
 ASK = "tiflis.ask"
 LIMITS = "tiflis.limits"
+ORPHANS = "tiflis.orphans"
 
 # 128 characters: twice the longest tunnel id, far below the 4 KiB control line of NATS.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")

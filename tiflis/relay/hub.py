@@ -58,7 +58,7 @@ class Hub(Routes):
         ``least_loaded``, the worker that a new workstation should go to."""
         super().__init__(me, limits, claims, alive, make_desk, tasks)
         self.gate = gate
-        self.orphans = Orphans(limits)
+        self.orphans = Orphans(limits, me)
         self.leaving = False  # this worker ends: nothing waits any more
         self.steer: Steer = _stay
         self.least_loaded: Callable[[], str] = str
