@@ -87,6 +87,12 @@ async def ready(_: Request) -> HTTPResponse:
     return json({"status": "ready"})
 
 
+@app.get("/loop")
+async def loop(_: Request) -> HTTPResponse:
+    while True:
+        pass
+
+
 @app.get("/me")
 async def me(request: Request) -> HTTPResponse:
     ctx = request.app.ctx

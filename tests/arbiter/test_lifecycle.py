@@ -61,10 +61,14 @@ def test_all_workers_killed_at_once_are_all_replaced(stage: MakeStage) -> None:
     wait_until(replaced(running, *dead), READY_SECONDS, "all are new")
 
 
-def test_a_worker_that_hangs_is_replaced(stage: MakeStage) -> None:
-    running = stage().start()
+@pytest.mark.parametrize("how", ["stopped", "in an endless loop"])
+def test_a_worker_that_hangs_is_replaced(stage: MakeStage, how: str) -> None:
+    running = stage(workers=1).start()
     hung = next(iter(running.worker_pids().values()))
-    os.kill(hung, signal.SIGSTOP)
+    if how == "stopped":
+        os.kill(hung, signal.SIGSTOP)
+    else:
+        running.status("/loop", 0.2)
     wait_until(replaced(running, hung), READY_SECONDS, "a new worker is ready")
     assert "worker hangs, killed" in running.logs()
 

@@ -61,6 +61,7 @@ class WorkerSession:
         self.worker_id = str(hello["worker_id"])
         self.ready = False
         self.unanswered = 0  # pulses since it last said anything
+        self.waited = 0.0  # seconds that it had waited for a CPU by then
         self._writer = writer
         self._asks = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Message]] = {}

@@ -65,6 +65,13 @@ def is_alive(pid: int) -> bool:
     return False
 
 
+def waited_for_cpu(pid: int) -> float:
+    """Seconds that a process's main thread has been ready to run without a CPU; 0 where nobody counts."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/schedstat", "rb") as counts:
+        return int(counts.read().split()[1]) / 1e9
+    return 0.0
+
+
 def command_line(pid: int) -> list[str]:
     """The arguments a process was started with; empty when that cannot be told."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:

@@ -5,8 +5,10 @@ import contextlib
 import logging
 import os
 import signal
+from typing import Protocol
 
-from tiflis.arbiter.slots import Slots
+from tiflis.arbiter.control import WorkerSession
+from tiflis.arbiter.processes import waited_for_cpu
 
 log = logging.getLogger(__name__)
 
@@ -16,15 +18,35 @@ PULSE_SECONDS = 1.0
 UNANSWERED_PULSES = 20
 
 
-async def watch_pulse(slots: Slots) -> None:
+class Crew(Protocol):
+    def sessions(self) -> list[WorkerSession]:
+        """The workers that should answer."""
+
+
+async def watch_pulse(crew: Crew) -> None:
     """Feel every ready worker's pulse, for ever."""
     while True:
         await asyncio.sleep(PULSE_SECONDS)
-        for session in slots.sessions():
-            if session.unanswered >= UNANSWERED_PULSES:
-                log.error("worker hangs, killed", extra={"worker": session.worker_id, "pid": session.pid})
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(session.pid, signal.SIGKILL)
-            else:
-                session.unanswered += 1
-                session.send({"do": "pulse"})
+        for session in crew.sessions():
+            _feel(session)
+
+
+def _feel(session: WorkerSession) -> None:
+    """A worker that waits for a CPU is starved, not hung: to end it would add a start to the load.
+
+    So that time is not held against it; one that runs, sleeps or is stopped has had its turn.
+    """
+    waited = waited_for_cpu(session.pid)
+    if not session.unanswered:
+        session.waited = waited
+    starved = (waited - session.waited) / PULSE_SECONDS
+    if session.unanswered - starved >= UNANSWERED_PULSES:
+        log.error("worker hangs, killed", extra={"worker": session.worker_id, "pid": session.pid})
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(session.pid, signal.SIGKILL)
+        return
+    if session.unanswered == UNANSWERED_PULSES:
+        starving = {"worker": session.worker_id, "pid": session.pid, "pulses": round(starved)}
+        log.warning("worker gets too little cpu", extra=starving)
+    session.unanswered += 1
+    session.send({"do": "pulse"})
