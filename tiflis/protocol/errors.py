@@ -27,6 +27,7 @@ class TunnelError(Exception):
     http_status: ClassVar[int] = 500
     http_error: ClassVar[str] = "internal_error"
     default: ClassVar[str] = "Something went wrong on the server"
+    request: bytes = b""  # the raw id of the message, where who raises it knows more than who catches it
 
     def __init__(self, message: str = "", details: dict[str, str] | None = None) -> None:
         super().__init__(message or self.default)

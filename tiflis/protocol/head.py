@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from tiflis.protocol.errors import InvalidPayload
+from tiflis.protocol.surrogates import without_lone_surrogates
 
 _ABSENT = msgspec.Raw(b"")
 _SPACE = b" \t\r\n"
@@ -31,6 +32,10 @@ class Head(msgspec.Struct, gc=False):
 
 
 _head = msgspec.json.Decoder(Head)
+# The same with a ``type`` of any kind.
+_loose: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct("_Loose", [(name, msgspec.Raw, _ABSENT) for name in Head.__struct_fields__])
+)
 _text = msgspec.json.Decoder(str)
 _any = msgspec.json.Decoder()
 
@@ -39,32 +44,31 @@ def peek(text: bytes) -> Head:
     """The head of a message. Raises InvalidPayload for anything but a JSON object with a string ``type``."""
     try:
         return _head.decode(text)
-    except msgspec.ValidationError:
-        raise InvalidPayload(
-            "A message is a JSON object with a string type", {"type": "a string is required"}
-        ) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _peek_slowly(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _peek_again(text)
 
 
-def _peek_slowly(text: bytes) -> Head:
-    """Lone surrogates are legal JSON, but msgspec refuses them; only for them build the document."""
-    if b"\\u" not in text:
-        raise InvalidPayload("The message is not JSON")
-    document = loads(text)
-    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
-        raise InvalidPayload(
-            "A message is a JSON object with a string type", {"type": "a string is required"}
-        )
+def _peek_again(text: bytes) -> Head:
+    """What the first look refuses although it may be legal: lone surrogates, and a ``type`` that is there
+    more than once. Still no document is built: a hostile one would take 20 times its size."""
     try:
-        rest = {
-            name: msgspec.Raw(_dumps(document[name]))
-            for name in Head.__struct_fields__[1:]
-            if name in document
-        }
-    except RecursionError:
-        raise InvalidPayload("The message is nested too deeply") from None
-    return Head(type=document["type"], **rest)
+        found = _loose.decode(without_lone_surrogates(text))
+    except msgspec.ValidationError:
+        raise _no_message() from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise InvalidPayload("The message is not JSON") from None
+    kind = string(found.type)
+    if kind is None:
+        raise _no_message(found.id)
+    return Head(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
+
+
+def _no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:
+    problem = InvalidPayload(
+        "A message is a JSON object with a string type", {"type": "a string is required"}
+    )
+    problem.request = echoable(request)
+    return problem
 
 
 class Number:
@@ -79,7 +83,9 @@ class Number:
 def loads(text: bytes | msgspec.Raw) -> Any:
     """Build the document, numbers as the digits they came in. Raises InvalidPayload."""
     try:
-        return json.loads(bytes(text), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+        # Decoded here: of bytes it would guess that they might be UTF-16.
+        decoded = bytes(text).decode()
+        return json.loads(decoded, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise InvalidPayload("The message is not JSON") from None
 
@@ -111,8 +117,10 @@ def string(raw: msgspec.Raw) -> str | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         if _first(raw) != b'"':
             return None
-        text: str = json.loads(bytes(raw))
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        return _text.decode(without_lone_surrogates(bytes(raw)))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidPayload("The message is not JSON") from None
 
 
 def document(raw: msgspec.Raw) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import msgspec
 from tiflis.protocol import head
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
+from tiflis.protocol.surrogates import without_lone_surrogates
 
 PROTOCOL_VERSION = "1.0.0"
 MIN_API_KEY = 32
@@ -72,6 +73,29 @@ def _encodable(text: str) -> bool:
     return True
 
 
+FORWARD = b'{"type":"forward.to_device",'  # how all workstations begin one
+
+
+class Forward(msgspec.Struct, gc=False):
+    """A workstation's ``forward.to_device``, whole."""
+
+    type: str
+    device_id: str
+    payload: str
+
+
+_forward = msgspec.json.Decoder(Forward)
+
+
+def read_forward(text: bytes) -> Forward | None:
+    """Read one in a single look; None for what is not plainly one, and needs ``head.peek``."""
+    try:
+        found = _forward.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return found if found.type == "forward.to_device" and found.device_id else None
+
+
 def read_registration(payload: msgspec.Raw) -> Registration:
     """Raises InvalidPayload with one detail per wrong field."""
     fields = _Fields(payload)
@@ -99,28 +123,32 @@ def read_connection(payload: msgspec.Raw) -> Connection:
     return Connection(tunnel_id, auth_key, device_id, reconnect)
 
 
-def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
-    """The key and the device id of a client's ``auth``; empty where absent or of another type."""
-    values = head.document(payload) or {}
-    key, device = values.get("auth_key"), values.get("device_id")
-    return key if isinstance(key, str) else "", device if isinstance(device, str) else ""
-
-
 class _AddressedPayload(msgspec.Struct, gc=False):
+    """What is looked at in the payload of an ``auth`` or ``auth.success``, which may be as big as any."""
+
+    auth_key: msgspec.Raw = msgspec.Raw(b"")
     device_id: msgspec.Raw = msgspec.Raw(b"")
 
 
 _addressed = msgspec.json.Decoder(_AddressedPayload)
 
 
+def _read_addressed(payload: msgspec.Raw) -> _AddressedPayload:
+    try:
+        return _addressed.decode(without_lone_surrogates(bytes(payload)))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _AddressedPayload()
+
+
+def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
+    """The key and the device id of a client's ``auth``; empty where absent or of another type."""
+    found = _read_addressed(payload)
+    return head.string(found.auth_key) or "", head.string(found.device_id) or ""
+
+
 def addressee(payload: msgspec.Raw) -> str | None:
     """The ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
-    try:
-        return head.string(_addressed.decode(payload).device_id) or None
-    except (msgspec.MsgspecError, RecursionError):
-        values = head.document(payload) if payload else None
-        device = (values or {}).get("device_id")
-        return device or None if isinstance(device, str) else None
+    return head.string(_read_addressed(payload).device_id) or None
 
 
 def _dumps(message: dict[str, Any]) -> bytes:

@@ -1,17 +1,13 @@
 """What of a workstation's message a watch can digest: a valid JSON object, and which stream it belongs to."""
 
-import re
 from datetime import UTC, datetime
 
 import msgspec
 
 from tiflis.protocol import head
+from tiflis.protocol.surrogates import without_lone_surrogates
 from tiflis.relay.watch_queue import StreamKey
 
-_PAIR_OR_LONE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-_BACKSLASH = b"\\\\"  # an escaped one: what follows it is no escape
 _INCREMENTAL = "terminal"  # its pieces follow each other; everything else repeats the whole answer so far
 _ABSENT = msgspec.Raw(b"")
 
@@ -29,17 +25,6 @@ class _Payload(msgspec.Struct, gc=False):
 
 _stream = msgspec.json.Decoder(_Stream)
 _payload = msgspec.json.Decoder(_Payload)
-
-
-def without_lone_surrogates(text: bytes) -> bytes:
-    """Replace each by U+FFFD, which is as long: JSON readers in the field refuse the whole text for one."""
-    if b"\\ud" not in text and b"\\uD" not in text:
-        return text
-    return _BACKSLASH.join(_PAIR_OR_LONE.sub(_replace, part) for part in text.split(_BACKSLASH))
-
-
-def _replace(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape[1] else escape[0]
 
 
 def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:

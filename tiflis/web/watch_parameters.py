@@ -10,7 +10,7 @@ import msgspec
 from tiflis.protocol import head, states
 from tiflis.protocol.errors import InvalidPayload, MissingParameters
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
-from tiflis.relay.watch_text import without_lone_surrogates
+from tiflis.protocol.surrogates import without_lone_surrogates
 
 NUMBER_LIMIT = 2**63 - 1  # a larger one says as much: far above every sequence
 
