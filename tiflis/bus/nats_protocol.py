@@ -111,7 +111,13 @@ class NatsProtocol(asyncio.Protocol):
                 return
             data = b"".join(self._parts)
             self._parts.clear()
-        rest, self._need = self._parse(data)
+        try:
+            rest, self._need = self._parse(data)
+        except (ValueError, IndexError):
+            # What follows cannot be told from a payload any more: begin again on a new connection.
+            self._refused("malformed line from the server")
+            self.transport.abort()
+            return
         if rest < len(data):
             tail = data[rest:]
             self._parts.append(tail)
@@ -129,6 +135,8 @@ class NatsProtocol(asyncio.Protocol):
                 words = data[pos:line_end].split(b" ")
                 start = line_end + 2
                 stop = start + int(words[-1])
+                if stop < start:
+                    raise ValueError("a negative size")
                 if stop + 2 > end:
                     return pos, stop + 2 - pos
                 pos = stop + 2
@@ -163,6 +171,8 @@ class NatsProtocol(asyncio.Protocol):
                 waiter.set_result(None)
         elif line.startswith(b"INFO "):
             info = json.loads(line[5:])
+            if not isinstance(info, dict):
+                raise ValueError("INFO without an object")
             if not self.info.done():
                 self.info.set_result(info)
             self._owner.informed(info)

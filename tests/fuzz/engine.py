@@ -1,0 +1,21 @@
+"""One target under atheris, in a process of its own: `python -m tests.fuzz.engine TARGET`."""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+
+def main() -> None:
+    atheris.enabled_hooks.add("str")  # the one for patterns takes none of bytes
+    with atheris.instrument_imports(include=["tiflis"]):
+        from tests.fuzz.targets import checked, quiet  # noqa: PLC0415 - instrumented as it is imported
+    target = sys.argv.pop(1)
+    with quiet() as errors:
+        atheris.Setup(sys.argv, checked(target, errors))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
