@@ -133,6 +133,9 @@ def test_auth_success_goes_to_its_device_alone(stage: Stage) -> None:
     assert (phone.types, tablet.types) == (["auth.success"], [])
     workstation.say({"type": "auth.success", "payload": {}})
     assert (len(phone.texts), len(tablet.texts)) == (2, 1)
+    tablet.say({"type": "auth", "id": "q", "payload": {"auth_key": AUTH_KEY, "device_id": "tablet"}})
+    workstation.say({"type": "auth.success", "id": "q"})
+    assert (len(phone.texts), len(tablet.texts)) == (2, 2)
 
 
 def test_forward_to_device_sends_the_payloads_text(stage: Stage) -> None:

@@ -99,6 +99,15 @@ def test_a_client_that_takes_nothing_is_cut_off(stage: Stage) -> None:
     assert (wire.closed[0], wire.dropped) == (1013, True)
 
 
+def test_an_object_that_is_no_message_has_its_id_named(stage: Stage) -> None:
+    workstation, phone = stage.workstation(), stage.client()
+    for wire in (workstation, phone):
+        wire.take()
+        wire.say(b'{"id":"q","type":5}')
+        [error] = wire.messages
+        assert (error["id"], error["payload"]["code"]) == ("q", "INVALID_PAYLOAD")
+
+
 # Superseded workstations
 
 

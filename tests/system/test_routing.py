@@ -40,6 +40,21 @@ async def test_binary_frames_are_accepted_and_text_is_sent(places: Places) -> No
     assert client.kinds == workstation.kinds == {str}
 
 
+async def test_bytes_that_are_no_text_are_refused_and_close_nobody(places: Places) -> None:
+    """Relayed as a text they would make the receiver close with 1007."""
+    workstation, client, _ = await places.pair()
+    for sender in (client, workstation):
+        for text in (
+            b'{"type":"sync","x":"\xff"}',
+            b'{"type":"sync","id":"\xc3"}',
+            '{"type":"屵"}'.encode("utf-16-be"),
+        ):
+            await sender.send(text)
+            assert (await sender.next("error"))["payload"]["code"] == "INVALID_PAYLOAD"
+    await workstation.silent()
+    await client.silent()
+
+
 @pytest.mark.parametrize(
     "spelling",
     [

@@ -34,7 +34,7 @@ class BaseSession:
             request = head.echoable(found.id)
             self.handle(self._act(found.type), found, text)
         except TunnelError as problem:
-            self.wire.send(messages.error(problem, request))
+            self.wire.send(messages.error(problem, request or problem.request))
         except Exception:  # outermost frame of a message: the peer hears of it, the log has the traceback
             log.exception("message failed", extra=self.named())
             self.wire.send(messages.error(InternalError(), request))

@@ -162,8 +162,8 @@ class Traffic:
         self.desk.deliver(text)
 
     def _addressee(self, found: Head) -> str | None:
-        if found.type == "auth.success":
-            return messages.addressee(found.payload)
+        if found.type == "auth.success" and (device_id := messages.addressee(found.payload)):
+            return device_id
         request = head.request_id(head.echoable(found.id))
         return self._requests.asker(request, self._now()) if request else None
 

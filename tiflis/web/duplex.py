@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tiflis import metrics
 from tiflis.limits import Limits
+from tiflis.protocol import utf8
 from tiflis.protocol.close import close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
 from tiflis.relay.outbox import PONGS_HIGH, TRANSPORT_HIGH, Cork, Outbox
@@ -23,7 +24,7 @@ TIMED = 63  # of the frames of a socket every 64th has its burst timed
 CROWD_LOOK = 0.02  # seconds between two looks at output above its limit
 
 
-_BINARY = int(Opcode.BINARY)  # plain: enum members compare slowly
+_TEXT = int(Opcode.TEXT)  # plain: enum members compare slowly
 
 
 class Duplex(asyncio.Protocol):
@@ -117,7 +118,7 @@ class Duplex(asyncio.Protocol):
                 if self.close_by and opcode != Opcode.CLOSE:
                     continue
                 try:
-                    if opcode <= _BINARY:
+                    if opcode == _TEXT:
                         self.session.received(payload)
                     else:
                         self._control(opcode, payload)
@@ -211,7 +212,11 @@ class Duplex(asyncio.Protocol):
     # Between the two
 
     def _control(self, opcode: int, payload: bytes) -> None:
-        if opcode == Opcode.PING:
+        """Anything but a text."""
+        if opcode == Opcode.BINARY:
+            # It goes on as a text. Whoever got one that is none would have to close: it is no message.
+            self.session.received(payload if utf8.is_valid(payload) else b"")
+        elif opcode == Opcode.PING:
             self._outbox.put_pong(payload, Opcode.PONG)
         elif opcode == Opcode.CLOSE:
             self._closed_by_peer(payload)
