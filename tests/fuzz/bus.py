@@ -54,9 +54,13 @@ def nats(data: bytes) -> None:
     script = Script(data)
     built, sizes = script.byte() & 1, script.take(3)
     stream, meant = _lines(script) if built else (script.rest(), None)
-    at_once = asyncio.run(_hear([stream]))
-    assert asyncio.run(_hear(cut(stream, sizes))) == at_once
-    assert asyncio.run(_hear(cut(stream, b"\0"))) == at_once
+    asyncio.run(_same(stream, sizes, meant))
+
+
+async def _same(stream: bytes, sizes: bytes, meant: list[Call] | None) -> None:
+    at_once = _hear([stream])
+    assert _hear(cut(stream, sizes)) == at_once
+    assert _hear(cut(stream, b"\0")) == at_once
     assert meant is None or at_once == (meant, False)
 
 
@@ -83,7 +87,7 @@ def _lines(script: Script) -> tuple[bytes, list[Call]]:
     return stream, meant
 
 
-async def _hear(pieces: list[bytes]) -> tuple[list[Call], bool]:
+def _hear(pieces: list[bytes]) -> tuple[list[Call], bool]:
     heard = Heard()
     connection = NatsProtocol(
         heard,

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from tiflis.protocol import head
+from tests.fuzz.script import Script
+from tiflis.protocol import head, long_text
 from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.relay.watch_text import digest
@@ -37,12 +38,44 @@ WORDS = (
 )
 
 
+NAMES = (
+    b'"type"',
+    b'"id"',
+    b'"device_id"',
+    b'"payload"',
+    b'"streaming_message_id"',
+    b'"timestamp"',
+    b'"\\u0074ype"',
+    b'"device\\u005fid"',
+    b'"other"',
+)
+VALUES = (
+    b'"x"',
+    b"0",
+    b"-1.50e+3",
+    b"1e400",
+    b"null",
+    b"true",
+    b"NaN",
+    b"01",
+    b'"\\ud800"',
+    b'"\\ud83d\\ude00"',
+    b'"\\\\ud800"',
+    b'"\\"\\u0031"',
+    b'{"device_id":"y","auth_key":"z"}',
+    b"[]",
+)
+SPACE = (b"", b"", b" ", b"\r\n\t")
+
+
 class Number(str):
     """A number's own digits."""
 
 
 def heads(data: bytes) -> None:
     """The target. Text frames are UTF-8 by the time their head is read, and binary ones are checked."""
+    script = Script(data)
+    data = _object(script) if script.byte() & 1 else script.rest()
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -59,6 +92,26 @@ def heads(data: bytes) -> None:
     _same(found, document)
     _spliced(data, document)
     _digested(data, document)
+
+
+def _object(script: Script, depth: int = 0) -> bytes:
+    """An object, most of the time a legal one."""
+    members = []
+    for _ in range(script.byte() % 6):
+        name, space = script.choice(NAMES), script.choice(SPACE)
+        members.append(space + name + b":" + _value(script, depth) + space)
+    return b"{" + b",".join(members) + b"}" + script.choice(SPACE)
+
+
+def _value(script: Script, depth: int) -> bytes:
+    kind = script.byte() % 8
+    if kind == 0:
+        return b'"' + script.piece() + b'"'
+    if kind == 1 and depth < 5:
+        return _object(script, depth + 1)
+    if kind == 2 and depth < 5:
+        return b"[" + _value(script, depth + 1) + b"," + _value(script, depth + 1) + b"]"
+    return script.choice(VALUES)
 
 
 def expected(text: str) -> dict[str, Any] | None:
@@ -103,11 +156,21 @@ def _same(found: Head, document: dict[str, Any]) -> None:
         value = document[name]
         assert whole(loads(bytes(raw).decode())) == whole(value), name
         assert head.string(raw) == (whole(value) if type(value) is str else None), name
+        assert _in_pieces(raw) == (whole(value).encode() if type(value) is str else None), name
         assert head.is_number(raw) is isinstance(value, Number), name
         assert (head.document(raw) is not None) is isinstance(value, dict), name
     for request in (head.echoable(found.id), bytes(found.id)):
         known = head.request_id(request)
         assert not known or whole(loads(known.decode())) == whole(document["id"])
+
+
+def _in_pieces(raw: msgspec.Raw) -> bytes | None:
+    """A string as long ones are read, in pieces of few bytes."""
+    kept, long_text.PIECE = long_text.PIECE, 16
+    try:
+        return long_text.utf8(raw)
+    finally:
+        long_text.PIECE = kept
 
 
 def _spliced(data: bytes, document: dict[str, Any]) -> None:
