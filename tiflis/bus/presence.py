@@ -68,7 +68,6 @@ class Presence:
         self._timer: asyncio.TimerHandle | None = None
         self._sids: list[int] = []
         self._questions = Questions(link, me)
-        self.overlaps = False  # we succeed a worker of our seat that still lives
         self.peers: dict[str, Peer] = {}
 
     # -- life
@@ -122,10 +121,7 @@ class Presence:
         self._welcoming = False
         if self._stopped:
             return
-        hello: Facts = {"id": self._me, "facts": self._describe()}
-        if self.overlaps:
-            hello["overlaps"] = True
-        self._publish(subjects.HELLO, hello)
+        self._publish(subjects.HELLO, {"id": self._me, "facts": self._describe()})
 
     def _publish(self, subject: str, message: Facts) -> None:
         self._link.publish(subject, json.dumps(message, separators=(",", ":")).encode())
@@ -145,8 +141,6 @@ class Presence:
         facts = message.get("facts")
         if peer is None:
             self.peers[worker_id] = peer = Peer(worker_id)
-            if not message.get("overlaps"):
-                self._replaced_by(worker_id)
             self._welcome()
             self._on_seen(worker_id)
         peer.heard_at = self._loop.time()
@@ -157,13 +151,6 @@ class Presence:
         if not self._welcoming:
             self._welcoming = True
             self._loop.call_later(WELCOME_SECONDS, self._say_hello)
-
-    def _replaced_by(self, worker_id: str) -> None:
-        """A new incarnation sits where an old one sat: the old one's process has ended."""
-        seat = subjects.parse_worker_id(worker_id).seat
-        for other in list(self.peers):
-            if other != worker_id and seat[1] and subjects.parse_worker_id(other).seat == seat:
-                self._bury(other)
 
     # -- gone
 

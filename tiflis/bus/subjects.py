@@ -1,7 +1,6 @@
 """The names on the bus: which subject reaches whom, and which ids may become part of one."""
 
 import re
-from typing import NamedTuple
 
 from tiflis.bus.errors import BadSubject
 
@@ -13,19 +12,6 @@ ORPHANS = "tiflis.orphans"
 
 # 128 characters: twice the longest tunnel id, far below the 4 KiB control line of NATS.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-
-class WorkerId(NamedTuple):
-    """The parts of `<instance>-<slot>-<incarnation>`; the last two hold no hyphen."""
-
-    instance: str
-    slot: str
-    incarnation: str
-
-    @property
-    def seat(self) -> tuple[str, str]:
-        """What a successor shares with the worker it replaces."""
-        return self.instance, self.slot
 
 
 def checked(identifier: str) -> str:
@@ -43,11 +29,3 @@ def inbox(worker_id: str) -> str:
 def answers(worker_id: str) -> str:
     """Where a worker receives answers to what it asked everybody."""
     return f"tiflis.r.{checked(worker_id)}"
-
-
-def parse_worker_id(worker_id: str) -> WorkerId:
-    """The parts of a worker id; an id without slot is a seat of its own."""
-    parts = checked(worker_id).rsplit("-", 2)
-    if len(parts) != 3:
-        return WorkerId(worker_id, "", "")
-    return WorkerId(*parts)
