@@ -15,7 +15,7 @@ from tiflis.arbiter.main_link import MainLink
 from tiflis.config import Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
-from tiflis.web.health import State, judge
+from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
 from tiflis.worker import Worker
@@ -125,7 +125,7 @@ class Service:
         workstations, clients = worker.counts()
         return {
             "status": judge(self),
-            "why": ", ".join(self.degraded()),
+            "why": reasons(self),
             "version": __version__,
             "instance": worker.instance,
             "workstations": workstations,
@@ -149,7 +149,7 @@ class Service:
         return "ready" if worker.link.up and worker.directory.ready else "no bus"
 
     def degraded(self) -> Collection[str]:
-        return self._worker.missing() if self._worker else ()
+        return self._worker.troubles() if self._worker else ()
 
     def uptime(self) -> float:
         return time.monotonic() - self._started_at

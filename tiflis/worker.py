@@ -1,7 +1,6 @@
 """One worker's life: start, ready, drain, gone."""
 
 import asyncio
-import gc
 import logging
 import resource
 import secrets
@@ -35,6 +34,7 @@ from tiflis.relay.watch_desk import DeskLimits, WatchDesk
 from tiflis.relay.watch_queue import Bounds
 from tiflis.siblings import Siblings
 from tiflis.survey import Survey, handoffs
+from tiflis.web.http import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 
@@ -77,9 +77,6 @@ class Worker:
         self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
-        # Whoever sat in this slot before may live on until it has handed its sockets over to this worker;
-        # if it has died instead, the main process says so.
-        self.presence.overlaps = True
         self.directory = Directory(self._bus_urls, self.id)
         await self.directory.start(patience)
         longest = max(settings.watch_idle, settings.watch_message_ttl)
@@ -208,18 +205,25 @@ class Worker:
     # What others may ask
 
     def _describe(self) -> dict[str, Any]:
-        return {**self.upkeep.counts(), "ready": self.ready}
+        return {**self.upkeep.counts(), "ready": self.ready, "refused": self.directory.refuses}
+
+    def _everyone(self) -> list[dict[str, Any]]:
+        return [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
 
     def counts(self) -> tuple[int, int]:
         """Workstations and clients online now, over all workers."""
-        facts = [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
+        facts = self._everyone()
         workstations = sum(int(fact.get("workstations", 0)) for fact in facts)
         return workstations, sum(int(fact.get("clients", 0)) for fact in facts)
 
-    def missing(self) -> list[str]:
+    def troubles(self) -> list[str]:
         """What is not as it should be, in words for the operator."""
-        here = 1 + sum(peer.startswith(f"{self.instance}-") for peer in self.presence.peers)
-        return [] if here >= self._siblings else [f"{self._siblings - here} of {self._siblings} workers"]
+        missing = self._siblings - 1 - sum(map(self._is_sibling, self.presence.peers))
+        troubles = {
+            f"{missing} of {self._siblings} workers missing": missing > 0,
+            "the directory stores no registrations": any(it.get("refused") for it in self._everyone()),
+        }
+        return [trouble for trouble, there in troubles.items() if there]
 
     def _own_status(self) -> dict[str, Any]:
         return {
@@ -285,14 +289,3 @@ class Worker:
         self.bus.close()
         await self.directory.close()
         await self.link.close()
-
-
-def stop_accepting() -> None:
-    """Close this process's copy of the listening socket; the other workers go on accepting.
-
-    Sanic has no handle on its server object, so it is looked up among all objects.
-    """
-    for candidate in gc.get_objects():
-        kind = type(candidate)
-        if kind.__name__ == "Server" and kind.__module__ in ("uvloop.loop", "asyncio.base_events"):
-            candidate.close()

@@ -13,6 +13,7 @@ import nats
 import pytest
 from nats.js.kv import KeyValue
 
+from tests.bus.full import full
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.directory import Conflict, Directory, DirectoryUnavailable, Record
@@ -55,6 +56,17 @@ async def test_a_record_comes_back_as_it_was_put(nats_server: NatsServer) -> Non
         assert stored.revision > 0
         assert one.get("Tunnel_1") == await one.read("Tunnel_1") == stored
         assert await one.read("unknown") is None
+
+
+async def test_a_store_that_is_full_is_known_until_it_takes_something_again(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        await one.put(TUNNEL)
+        async with full(nats_server.url):
+            with pytest.raises(DirectoryUnavailable):
+                await one.put(replace(TUNNEL, tunnel_id="other"))
+            assert one.refuses and one.ready and await one.read("Tunnel_1") is not None
+        await one.put(replace(TUNNEL, tunnel_id="other"))
+        assert not one.refuses
 
 
 async def test_the_others_follow(nats_server: NatsServer) -> None:

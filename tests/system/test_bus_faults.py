@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Any
 
 import pytest
 
+from tests.bus.full import full
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, Server, crowd, eventually
 from tests.system.streams import Stream, told
 
@@ -153,3 +156,28 @@ async def test_health_tells_the_truth(people: Crowd) -> None:
         assert await asyncio.to_thread(people.server.status, "/healthz") == 200
     await until_ready(people.server, True, 5)
     assert b'"healthy"' in (await asyncio.to_thread(people.server.get, "/health"))[1]
+
+
+async def test_a_bus_that_stores_nothing_more_is_told_and_costs_registrations_only(people: Crowd) -> None:
+    server = people.server
+    _, tunnel_id = await people.workstation()
+    bus = (server.run_dir / "bus.url").read_text().strip()
+    async with full(bus):
+        refused = await people.socket()
+        payload = {"api_key": REGISTRATION_KEY, "name": "desk", "auth_key": AUTH_KEY}
+        await refused.send({"type": "workstation.register", "payload": payload})
+        assert (await refused.next("error"))["payload"]["code"] == "REGISTRATION_FAILED"
+        for worker in server.worker_pids().values():  # each has heard of it
+            with server.accepting_only(worker):
+                await eventually(lambda: "registrations" in health(server).get("why", ""), 5, "it is told")
+                assert server.status("/readyz") == 200
+        client = await people.client(tunnel_id)
+        await client.settle()
+    await people.workstation()
+    await eventually(lambda: health(server)["status"] == "healthy", 5, "it is over")
+
+
+def health(server: Server) -> dict[str, Any]:
+    told = json.loads(server.get("/health")[1])
+    assert isinstance(told, dict)
+    return told

@@ -45,21 +45,22 @@ async def test_a_healthy_server_says_so_in_the_documented_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worker", "status", "code", "ready"),
+    ("worker", "status", "why", "code", "ready"),
     [
-        (Worker("ready"), "healthy", 200, 200),
-        (Worker("ready", ["a worker is away"]), "degraded", 200, 200),
-        (Worker("no bus"), "degraded", 200, 503),
-        (Worker("draining"), "degraded", 200, 503),
-        (Worker("starting"), "unhealthy", 503, 503),
+        (Worker("ready"), "healthy", None, 200, 200),
+        (Worker("ready", ["a worker is away"]), "degraded", "a worker is away", 200, 200),
+        (Worker("no bus"), "degraded", "no bus", 200, 503),
+        (Worker("draining", ["one", "two"]), "degraded", "draining, one, two", 200, 503),
+        (Worker("starting"), "unhealthy", "starting", 503, 503),
     ],
 )
 async def test_health_and_readiness_follow_the_state(
-    worker: Worker, status: str, code: int, ready: int
+    worker: Worker, status: str, why: str | None, code: int, ready: int
 ) -> None:
     async with served(health_routes(worker)) as client:
         health, readiness = await client.get("/health"), await client.get("/readyz")
-    assert (health.json()["status"], health.status_code) == (status, code)
+    told = health.json()
+    assert (told["status"], told.get("why"), health.status_code) == (status, why, code)
     assert readiness.status_code == ready
     assert readiness.json() == {"status": worker.state()}
 

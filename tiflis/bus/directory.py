@@ -90,6 +90,11 @@ class Directory:
         """Connected, and `get` is as new as the store."""
         return self._follower.current and self._link.up
 
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing can be stored, as far as we have tried lately; reads and `get` may work."""
+        return self._store.refuses
+
     def get(self, tunnel_id: str) -> Record | None:
         """From memory: as new as the last change that we heard of."""
         return self._records.get(tunnel_id)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
-from tiflis.bus.link import Link
+from tiflis.bus.link import Link, Listener
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,8 @@ REQUEST_SECONDS = 0.7
 PAUSE_SECONDS = 0.05
 REPLICAS_SECONDS = 5.0
 """How long a young cluster may take to find places for all replicas before one has to do."""
+REFUSED_SECONDS = 60.0
+"""For so long a failed write says something: workstations that were refused come again within it."""
 
 WRONG_LAST_SEQUENCE = (10071, 10164)
 REPLICAS_NOT_SUPPORTED = 10074
@@ -53,9 +55,21 @@ class Store:
         self._link = link
         self._max_age = max_age
         self._replicas = replicas
+        self._refused_at: float | None = None
+        link.listen(Listener(on_up=self._link_up))
         self.jetstream = JetStream(link)
         self.stream = f"KV_{bucket}"
         self.prefix = f"$KV.{bucket}."
+
+    def _link_up(self) -> None:
+        """Perhaps another server: it is given its try."""
+        self._refused_at = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the newest write has failed, and that not long ago: who could know it after a while?"""
+        at = self._refused_at
+        return at is not None and asyncio.get_running_loop().time() - at < REFUSED_SECONDS
 
     # -- the bucket
 
@@ -158,7 +172,13 @@ class Store:
                     raise WrongRevision from None
                 raise
 
-        return await self._persist(attempt, deadline, "write")
+        try:
+            revision = await self._persist(attempt, deadline, "write")
+        except DirectoryUnavailable:
+            self._refused_at = asyncio.get_running_loop().time()
+            raise
+        self._refused_at = None
+        return revision
 
     async def _persist(self, attempt: Callable[[float], Awaitable[T]], deadline: float, what: str) -> T:
         """Try until it works or the deadline has passed."""

@@ -83,7 +83,8 @@ async def health(target: Target) -> AsyncIterator[Finding]:
             "compare the proxy's upstream with HOST and PORT of the server, and see both logs",
         )  # fmt: skip
         return
-    text = f"{told['status']}, version {told.get('version')}, answered in {milliseconds(reply.seconds)}"
+    status = f"{told['status']} ({told['why']})" if "why" in told else told["status"]
+    text = f"{status}, version {told.get('version')}, answered in {milliseconds(reply.seconds)}"
     if told["status"] == "healthy" and ready.status == 200:
         yield Finding(OK, "health", text)
     else:

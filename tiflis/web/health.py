@@ -36,9 +36,10 @@ def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.n
 
     async def health(_: Request) -> HTTPResponse:
         workstations, clients = await facts.counts()
-        status = judge(facts)
+        status, why = judge(facts), reasons(facts)
         body = {
             "status": status,
+            **({"why": why} if why else {}),
             "version": tiflis.__version__,
             "uptime": int(facts.uptime()),
             "connections": {"workstations": workstations, "clients": clients},
@@ -64,3 +65,9 @@ def judge(facts: Facts) -> Literal["healthy", "degraded", "unhealthy"]:
     if facts.state() == "starting":
         return "unhealthy"
     return "healthy" if facts.state() == "ready" and not facts.degraded() else "degraded"
+
+
+def reasons(facts: Facts) -> str:
+    """Why the server is not healthy, for people; empty if it is."""
+    state = facts.state()
+    return ", ".join([*([] if state == "ready" else [state]), *facts.degraded()])

@@ -1,5 +1,6 @@
 """Sanic as we run it: limits from the settings, a header deadline that holds, requests that always parse."""
 
+import gc
 from typing import Any, cast
 
 from sanic import Request, Sanic
@@ -59,3 +60,14 @@ def configure(app: Sanic[Any, Any], settings: Settings) -> None:
     app.config.update(
         CORS=False, OAS=False, HEALTH=False, LOGGING=False, HTTP_ALL_METHODS=False, HTTP_AUTO_OPTIONS=False
     )
+
+
+def stop_accepting() -> None:
+    """Close this process's copy of the listening socket; the other workers go on accepting.
+
+    Sanic has no handle on its server object, so it is looked up among all objects.
+    """
+    for candidate in gc.get_objects():
+        kind = type(candidate)
+        if kind.__name__ == "Server" and kind.__module__ in ("uvloop.loop", "asyncio.base_events"):
+            candidate.close()

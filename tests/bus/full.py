@@ -1,0 +1,22 @@
+"""A directory that stores nothing more, as on a full disk."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import nats
+
+from tiflis.bus.directory import BUCKET
+
+
+@contextlib.asynccontextmanager
+async def full(url: str) -> AsyncIterator[None]:
+    """The servers at ``url`` read, and refuse every write of the directory."""
+    client = await nats.connect(url)
+    try:
+        jetstream = client.jetstream()
+        config = (await jetstream.stream_info(f"KV_{BUCKET}")).config
+        await jetstream.update_stream(config, max_bytes=1)
+        yield
+        await jetstream.update_stream(config, max_bytes=-1)
+    finally:
+        await client.close()
