@@ -217,6 +217,7 @@ class FakeChannel:
         self.handler: ChannelHandler | None = None
         self.other: FakeChannel
         self.writable = True
+        self.buffered = 0
         self.ended = False
         self.closing = False
         self.complete = False  # the other end has closed in good order, and we have heard all of it

@@ -8,6 +8,7 @@ import pytest
 from tests.relay.fakes import FakeDesk, FakeWire
 from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
+from tiflis.relay.edge import FULL
 from tiflis.relay.wire import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
@@ -109,14 +110,32 @@ async def test_a_slow_workstation_slows_clients_afar(town: Town) -> None:
     assert not any(end.held for end in town.cable.ends)
 
 
-async def test_a_full_way_to_the_home_slows_its_clients(town: Town) -> None:
+async def test_a_full_way_to_the_home_slows_who_sends(town: Town) -> None:
+    """The others' pings are answered all the same."""
     _, phone = await pair(town)
+    quiet = await town.client("b", "quiet")
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
     edge_end.fill(True)
     late = await town.client("b", "late")
-    assert phone.paused == late.paused == Pause.PRESSURE
+    phone.say({"type": "note"})
+    quiet.say({"type": "ping", "timestamp": 1})
+    assert [wire.paused for wire in (phone, quiet, late)] == [Pause.PRESSURE, Pause(0), Pause(0)]
+    assert len(quiet.pongs) == 1
     edge_end.fill(False)
-    assert phone.paused == late.paused == Pause(0)
+    assert phone.paused == Pause(0)
+
+
+async def test_a_way_that_takes_no_more_stops_everyone(town: Town) -> None:
+    _, phone = await pair(town)
+    quiet = await town.client("b", "quiet")
+    [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
+    edge_end.fill(True)
+    edge_end.buffered = FULL + 1
+    phone.say({"type": "note"})
+    late = await town.client("b", "late")
+    assert [wire.paused for wire in (phone, quiet, late)] == [Pause.PRESSURE] * 3
+    edge_end.fill(False)
+    assert [wire.paused for wire in (phone, quiet, late)] == [Pause(0)] * 3
 
 
 async def test_a_full_way_from_the_home_slows_the_workstation(town: Town) -> None:

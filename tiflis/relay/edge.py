@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from tiflis import metrics
 from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.limits import MIB
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay import envelope
@@ -16,6 +17,7 @@ from tiflis.relay.watch_home import DeskClosed
 
 log = logging.getLogger(__name__)
 
+FULL = 32 * MIB  # unconsumed by the home: one more message of 50 MiB fits below the channel's cap
 DEPARTED_LIMIT = 256  # clients remembered after they have left: their last words may still be under way
 
 
@@ -58,7 +60,7 @@ class Edge:
             flags |= RECONNECT * client.reconnect
             arrival = Arrival(number, flags, request, client.device_id, origin, client.wire.connection_id)
             self._channel.send(envelope.attach(arrival))
-            client.hold(not self._channel.writable)
+            client.hold(self._full)
 
     def press(self, client: ClientSession, high: bool) -> None:
         """Too much waits for a client: for a moment nothing is taken from the home."""
@@ -83,11 +85,26 @@ class Edge:
     def forward(self, client: ClientSession, request: bytes, text: bytes) -> None:
         if self.open:
             self._channel.send(envelope.message(client.wire.number, request, text))
+            if not self._channel.writable:
+                self._slow_down(client)
         elif self.adrift:
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
         else:
             self.undelivered.append((client, request, text))
+
+    def _slow_down(self, client: ClientSession) -> None:
+        """The home is behind: who sends to it is not read until it has caught up.
+
+        The others are, so that their pings are answered: a phone gives up after 5 s without a pong. When each
+        of them has sent something, nobody is read any more.
+        """
+        for one in self.clients.values() if self._full else (client,):
+            one.hold(True)
+
+    @property
+    def _full(self) -> bool:
+        return not self._channel.writable and self._channel.buffered > FULL
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
         """A watch's call at the home. Raises the home's TunnelError, or SendFailed if the way breaks."""
@@ -133,8 +150,9 @@ class Edge:
             envelope.repeat(message, self.clients)
 
     def writable_changed(self, channel: Channel, writable: bool) -> None:
-        for client in self.clients.values():
-            client.hold(not writable)
+        if writable:
+            for client in self.clients.values():
+                client.hold(False)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         self.open = False
