@@ -41,7 +41,7 @@ class RawSocket(asyncio.Protocol):
     Without a handler messages wait in ``inbox``. Pings are answered, pongs counted, nothing is checked.
     """
 
-    def __init__(self, path: str = "/ws") -> None:
+    def __init__(self, path: str = "/ws", headers: str = "") -> None:
         self.on_message: Handler | None = None
         self.on_close: Callable[[], None] | None = None
         self.inbox: deque[bytes] = deque()
@@ -52,7 +52,7 @@ class RawSocket(asyncio.Protocol):
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
-        self._path = path
+        self._path, self._headers = path, headers
         self._buffer = bytearray()
         self._parts: list[bytes] = []
         self._need = 0  # bytes that must be there before it is worth looking
@@ -60,11 +60,19 @@ class RawSocket(asyncio.Protocol):
         self._room.set()
 
     @classmethod
-    async def open(cls, host: str, port: int, path: str = "/ws", deadline: float = 20.0) -> RawSocket:
-        """Connected and upgraded."""
-        loop = asyncio.get_running_loop()
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        path: str = "/ws",
+        deadline: float = 20.0,
+        headers: str = "",
+        origin: str | None = None,
+    ) -> RawSocket:
+        """Connected and upgraded. `headers`: more of them, each with its line end; `origin`: our address."""
+        loop, local = asyncio.get_running_loop(), (origin, 0) if origin else None
         async with asyncio.timeout(deadline):
-            _, socket = await loop.create_connection(lambda: cls(path), host, port)
+            _, socket = await loop.create_connection(lambda: cls(path, headers), host, port, local_addr=local)
             await socket.opened
         return socket
 
@@ -73,7 +81,7 @@ class RawSocket(asyncio.Protocol):
         key = base64.b64encode(os.urandom(16)).decode()
         self.transport.write(
             f"GET {self._path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{self._headers}\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:
@@ -103,6 +111,10 @@ class RawSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._room.set()
+
+    @property
+    def has_room(self) -> bool:
+        return self._room.is_set()
 
     async def room(self) -> None:
         """Wait while much of what was written has not left."""

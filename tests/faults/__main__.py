@@ -1,45 +1,32 @@
 """`make faults`: the whole fault programme; writes docs/faults.md.
 
-python -m tests.faults [--small | --long] [--seed N] [--no-report] [id …]
+python -m tests.faults [--small] [--seed N] [--no-report] [id …]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import random
-import re
 import signal
 import sys
+import time
 from pathlib import Path
 
+import uvloop
+
+from tests.faults.lanes import Lanes, write_outcome
+from tests.faults.page import write
 from tests.faults.programme import ORDER, SCENARIOS
 from tests.faults.run import Outcome, perform
-
-ROW = re.compile(r"\| [FPS]\d")
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # our servers end with us
     arguments = parse()
-    wanted = arguments.ids or ORDER
-    outcomes = []
-    size = "small" if arguments.small else "long" if arguments.long else "full"
-    for name in wanted:
-        seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
-        chosen = SCENARIOS[name]
-        print(f"{name}: {chosen.title} (seed {seed}) …", flush=True)
-        outcome = asyncio.run(perform(chosen, seed, arguments.small, arguments.long))
-        outcomes.append(outcome)
-        print(f"  {'holds' if outcome.holds else 'FAILED'} after {outcome.seconds:.1f} s")
-        print(f"    {outcome.lines()}", flush=True)
-        if not arguments.no_report:
-            PAGE.write_text(page([outcome], size, PAGE.read_text() if PAGE.exists() else ""))
-    missed = [outcome.scenario.id for outcome in outcomes if not outcome.holds]
-    print(f"\n{len(outcomes) - len(missed)} of {len(outcomes)} hold; not: {', '.join(missed) or 'none'}")
-    return 1 if missed else 0
+    try:
+        return one(arguments) if arguments.outcome else everything(arguments)
+    except KeyboardInterrupt:
+        return 130
 
 
 def parse() -> argparse.Namespace:
@@ -47,49 +34,37 @@ def parse() -> argparse.Namespace:
     parser.add_argument("ids", nargs="*", help="only these")
     parser.add_argument("--small", action="store_true", help="the sizes of the tests")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--long", action="store_true", help="the minutes that the longest ones ask for, too")
     parser.add_argument("--no-report", action="store_true")
+    parser.add_argument("--outcome", type=Path, help="run one here, and write how it went to this file")
     return parser.parse_args()
 
 
-def page(outcomes: list[Outcome], size: str, before: str) -> str:
-    """The report: these outcomes, and of the scenarios that were not run the rows that are there already."""
-    rows = {line.split("|")[1].strip(): line for line in before.splitlines() if ROW.match(line)}
-    rows |= {outcome.scenario.id: row(outcome, size) for outcome in outcomes}
-    known = [rows[name] for name in ORDER if name in rows]
-    missed = [line.split("|")[1].strip() for line in known if "| **no** |" in line]
-    verdict = f"Not held: {', '.join(missed)}." if missed else "Every line holds."
-    lines = "\n".join(known)
-    return f"""# The fault programme
-
-Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and
-what must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each
-scenario has a time limit and prints its seed; `python -m tests.faults --seed N ID` repeats one and renews its
-row here. *Full* is the size that the programme asks for, *small* that of the tests. Bounds on time allow for
-the longest that the load itself was not at work. {verdict}
-
-| id | scenario | size | holds | measured (bound) | seconds | seed |
-|---|---|---|---|---|---|---|
-{lines}
-"""
+def one(arguments: argparse.Namespace) -> int:
+    """In a process of its own: what it leaves behind, and its lateness, is no other's."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome = runner.run(perform(SCENARIOS[arguments.ids[0]], arguments.seed, arguments.small))
+    write_outcome(arguments.outcome, outcome)
+    return 0
 
 
-def row(outcome: Outcome, size: str) -> str:
-    told = [str(measure) for measure in outcome.measures]
-    told += [note for note in outcome.notes if not note.startswith("log: ")]
-    told.append(f"load average of the machine {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores")
-    if outcome.failure:
-        told.append("failed: " + outcome.failure.strip().splitlines()[-1][:200])
-    cells = [
-        outcome.scenario.id,
-        outcome.scenario.title,
-        size,
-        "yes" if outcome.holds else "**no**",
-        "; ".join(told).replace("|", "/").replace("\n", " "),
-        f"{outcome.seconds:.0f}",
-        str(outcome.seed),
-    ]
-    return "| " + " | ".join(cells) + " |"
+def everything(arguments: argparse.Namespace) -> int:
+    began, size, outcomes = time.monotonic(), "small" if arguments.small else "full", list[Outcome]()
+
+    def told(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        verdict = "not run" if outcome.absent else "holds" if outcome.holds else "FAILED"
+        print(f"{outcome.scenario.id}: {outcome.scenario.title} (seed {outcome.seed})")
+        print(f"  {verdict} after {outcome.seconds:.1f} s\n    {outcome.lines()}", flush=True)
+        if not arguments.no_report:
+            write(outcomes, size, anew=not arguments.ids)
+
+    asyncio.run(Lanes(arguments.seed, arguments.small, told).run(arguments.ids or ORDER))
+    missed = [outcome.scenario.id for outcome in outcomes if not (outcome.holds or outcome.absent)]
+    absent = [outcome.scenario.id for outcome in outcomes if outcome.absent]
+    held = len(outcomes) - len(missed) - len(absent)
+    print(f"\n{held} of {len(outcomes)} hold; not: {', '.join(missed) or 'none'}; not run: ", end="")
+    print(f"{', '.join(absent) or 'none'}; {(time.monotonic() - began) / 60:.1f} minutes")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

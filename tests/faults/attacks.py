@@ -1,4 +1,4 @@
-"""P2 to P10: peers that break the rules, flood, or hold their part of the conversation back."""
+"""P2 to P8: peers that break the rules, flood, or hold their part of the conversation back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import time
 from tests.faults.load import Load, connect, register
 from tests.faults.processes import closed_of
 from tests.faults.restarts import MIB
-from tests.faults.run import Run, resident, scenario
+from tests.faults.run import Company, Run, resident, scenario
 from tests.harness import Server, eventually
 from tests.rawsocket import MASK_KEY, PING, TEXT, RawSocket, masked, message
 
 CONTINUATION, FIN, BINARY = 0x00, 0x80, 0x02
 LIMIT = 50 * MIB
 VERDICT_SECONDS = 0.1
+SIDE_BY_SIDE = 40
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -45,7 +46,7 @@ def head(first: int, size: int) -> bytes:
     return struct.pack("!BBQ", first, 0xFF, size) + MASK_KEY
 
 
-@scenario("P2", "invalid UTF-8, whole and split over fragments", 60, in_tests=True)
+@scenario("P2", "invalid UTF-8, whole and split over fragments", 60, in_tests=True, company=Company.ALONE)
 async def not_utf8(run: Run) -> None:
     bad = [b'{"type":"x","d":"\xff"}', b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc3", b"\xc0\xaf"]
     with run.server(workers=1) as server:
@@ -66,7 +67,11 @@ async def not_utf8(run: Run) -> None:
 
 
 @scenario(
-    "P3", "messages above 50 MiB by one byte, whole and in fragments; exactly 50 MiB", 120, in_tests=True
+    "P3",
+    "messages above 50 MiB by one byte, whole and in fragments; exactly 50 MiB",
+    120,
+    in_tests=True,
+    company=Company.ALONE,
 )
 async def too_big(run: Run) -> None:
     with run.server(workers=1) as server:
@@ -88,16 +93,24 @@ async def too_big(run: Run) -> None:
         run.most("closed at exactly 50 MiB", float(client.closed is not None), 0)
 
 
-@scenario("P4", "schedules of pings, messages and stalls", 900, in_tests=True)
+@scenario("P4", "schedules of pings, messages and stalls", 300, in_tests=True)
 async def schedules(run: Run) -> None:
     """What is sent arrives in its order; pongs come in the order of the pings."""
+    count, wrong = run.size(10_000, 300), 0
+    numbers = iter(range(count))
     with run.server(workers=2) as server:
-        pairs = [await pair(server) for _ in range(10)]
-        wrong = 0
-        for number in range(run.size(10_000, 300)):
-            workstation, client, _ = pairs[number % len(pairs)]
-            wrong += not await one_schedule(random.Random(run.seed + number), workstation, client)
+
+        async def some() -> int:
+            workstation, client, _ = await pair(server)
+            mine = [
+                await one_schedule(random.Random(run.seed + number), workstation, client)
+                for number in numbers
+            ]
+            return mine.count(False)
+
+        wrong = sum(await asyncio.gather(*(some() for _ in range(SIDE_BY_SIDE))))
         run.most("schedules with something out of order", wrong, 0)
+        run.note(f"{count:,} schedules")
 
 
 async def one_schedule(dice: random.Random, workstation: RawSocket, client: RawSocket) -> bool:
@@ -128,7 +141,7 @@ async def one_schedule(dice: random.Random, workstation: RawSocket, client: RawS
     return arrived == [b"%d" % (10 + number) for number in range(count)]
 
 
-@scenario("P5", "a ping flood from a peer that does not read", 120, in_tests=True)
+@scenario("P5", "a ping flood from a peer that does not read", 120, in_tests=True, company=Company.ALONE)
 async def ping_flood(run: Run) -> None:
     seconds = run.size(20, 5)
     with run.server(workers=1) as server:
@@ -148,7 +161,7 @@ async def ping_flood(run: Run) -> None:
             flooder.close()
             await load.finish()
             run.most("memory grown", grown / MIB, 32, " MiB")
-            run.most("longest way of others", load.ledger.longest(0.99), 0.05 + run.slack(load.lag), " s")
+            run.most("p99 of the others", load.ledger.late(), 0.05 + run.slack(load.lag), " s")
             run.faithful(load.ledger)
 
 
@@ -183,7 +196,9 @@ async def roleless(run: Run) -> None:
             socket.close()
 
 
-@scenario("P8", "slow headers and silence after the upgrade, beside honest clients", 120)
+@scenario(
+    "P8", "slow headers and silence after the upgrade, beside honest clients", 120, company=Company.ALONE
+)
 async def slow_ones(run: Run) -> None:
     count = run.size(500, 100)
     with run.server(workers=2) as server:
@@ -199,7 +214,7 @@ async def slow_ones(run: Run) -> None:
             run.most("slow headers cut after", ended, 12 + run.slack(load.lag), " s")
             run.most("silent ones closed after", took, 23 + run.slack(load.lag), " s")
             run.most("closed with another code", sum(one.closed not in (1008, 1006) for one in silent), 0)
-            run.most("longest way of honest ones", load.ledger.longest(0.99), 0.5 + run.slack(load.lag), " s")
+            run.most("p99 of the honest ones", load.ledger.late(), 0.5 + run.slack(load.lag), " s")
             run.most("honest ones closed", closed_of(load, load.tunnel_ids()), 0)
             run.faithful(load.ledger)
 
@@ -229,79 +244,3 @@ async def ended(reader: asyncio.StreamReader, patience: float) -> bool:
         return False
     except ConnectionError:
         return True
-
-
-@scenario("P10", "malformed handshakes and requests", 200, in_tests=True)
-async def malformed(run: Run) -> None:
-    count = run.size(10_000, 500)
-    with run.server(workers=2) as server:
-        workers = set(server.worker_pids().values())
-        logged, broken = len(server.logs()), 0
-        for start in range(0, count, 50):
-            answers = await asyncio.gather(*(nonsense(run, server) for _ in range(min(50, count - start))))
-            broken += sum(is_broken(answer) for answer in answers)
-        run.most("answers 5xx", broken, 0)
-        run.most("workers dead", len(workers - set(server.worker_pids().values())), 0)
-        run.most("bytes of log each", (len(server.logs()) - logged) / count, 300)
-        run.most("tracebacks", server.logs().count("Traceback"), 0)
-        run.least("serving", float(server.status("/readyz") == 200), 1)
-
-
-def is_broken(answer: bytes) -> bool:
-    """A 5xx, other than the 503 that says that an unknown tunnel may still turn up (protocol, section 4)."""
-    return answer.startswith(b"HTTP/1.1 5") and not answer.startswith(b"HTTP/1.1 503")
-
-
-async def nonsense(run: Run, server: Server) -> bytes:
-    """A request with something wrong; what came back."""
-    dice, wire = run.dice, bytearray(run.dice.choice(REQUESTS))
-    for _ in range(dice.randrange(0, 6)):
-        at = dice.randrange(len(wire))
-        match dice.randrange(4):
-            case 0:
-                wire[at] = dice.randrange(256)
-            case 1:
-                del wire[at : at + dice.randrange(1, 10)]
-                wire = wire or bytearray(b"\r\n")
-            case 2:
-                wire[at:at] = dice.randbytes(dice.randrange(1, 10))
-            case _:
-                wire[at:at] = dice.choice(SPICE)
-    try:
-        async with asyncio.timeout(3):
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            try:
-                writer.write(bytes(wire))
-                writer.write_eof()
-                return await reader.read(256)
-            finally:
-                writer.transport.abort()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-    except (TimeoutError, OSError):
-        return b""
-
-
-REQUESTS = (
-    HANDSHAKE,
-    b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /api/v1/watch/messages?tunnel_id=a&auth_key=bbbbbbbbbbbbbbbbbbbb&device_id=c HTTP/1.1\r\n"
-    b"Host: x\r\n\r\n",
-    b"POST /api/v1/watch/connect HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 2\r\n\r\n{}",
-    b"POST /api/v1/watch/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"2\r\n{}\r\n0\r\n\r\n",
-)
-SPICE = (
-    b"\r\nContent-Length: 5\r\n",
-    b"\r\nTransfer-Encoding: chunked\r\n",
-    b"\r\nContent-Length: -1\r\n",
-    b"\n",
-    b"\x00",
-    b"\r\nUpgrade: h2c\r\n",
-    b"%",
-    b"%00",
-    b"\xff\xfe",
-    b" HTTP/9.9",
-    b"\r\nExpect: 100-continue\r\n",
-)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import zlib
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +23,14 @@ class Flow:
     expected: int = 1
     missing: set[int] = field(default_factory=set)
     reported: set[int] = field(default_factory=set)  # told to the sender as not delivered
+    excused: list[range] = field(default_factory=list)  # under way when their worker was killed
     doubled: int = 0
     reordered: int = 0
-    longest: float = 0.0  # seconds that a small message was on its way
+    ways: array[float] = field(default_factory=lambda: array("f"))  # seconds that small ones were on theirs
+
+    @property
+    def longest(self) -> float:
+        return max(self.ways, default=0.0)
 
     def arrived(self, number: int) -> None:
         self.heard += 1
@@ -36,8 +43,12 @@ class Flow:
         else:
             self.doubled += 1
 
-    def lost(self) -> set[int]:
+    def not_delivered(self) -> set[int]:
         return (self.missing | set(range(self.expected, self.sent + 1))) - self.reported
+
+    def lost(self) -> set[int]:
+        missing = self.not_delivered()
+        return {number for number in missing if not any(number in numbers for numbers in self.excused)}
 
 
 class Ledger:
@@ -80,7 +91,7 @@ class Ledger:
         self.bytes += len(pad)
         flow.arrived(int(message["n"]))
         if len(pad) < LARGE:
-            flow.longest = max(flow.longest, time.monotonic() - message["at"])
+            flow.ways.append(time.monotonic() - message["at"])
         return flow
 
     def reported(self, message_id: str) -> None:
@@ -88,6 +99,25 @@ class Ledger:
         name, _, number = message_id.rpartition("#")
         if name in self.flows:
             self.flows[name].reported.add(int(number))
+
+    def under_way(self, tunnels: set[str]) -> dict[str, int]:
+        """Of each flow of these tunnels the first number that has not arrived."""
+        return {
+            name: flow.expected for name, flow in self.single().items() if name.partition("/")[0] in tunnels
+        }
+
+    def excuse(self, since: dict[str, int]) -> None:
+        """What these flows have sent since then, up to now, may be lost."""
+        for name, first in since.items():
+            self.flows[name].excused.append(range(first, self.flows[name].sent + 1))
+
+    def excused(self) -> int:
+        """How many were lost so."""
+        return sum(len(flow.not_delivered()) - len(flow.lost()) for flow in self.single().values())
+
+    def forget(self, *starts: str) -> None:
+        """Flows that are not judged."""
+        self.flows = {name: flow for name, flow in self.flows.items() if not name.startswith(starts)}
 
     def single(self) -> dict[str, Flow]:
         """Flows with one receiver; those to all are counted once for each who should hear them."""
@@ -112,6 +142,12 @@ class Ledger:
     def longest(self, share: float = 1.0, tunnels: set[str] | None = None) -> float:
         """Seconds: the longest way of each flow, and of these the longest, or a percentile."""
         ways = sorted(flow.longest for flow in self._of(tunnels))
+        return ways[min(len(ways) - 1, int(len(ways) * share))] if ways else 0.0
+
+    def late(self, share: float = 0.99, but: str = "") -> float:
+        """Seconds: a percentile of the ways of all small messages, but for flows that start so."""
+        flows = [flow for name, flow in self.single().items() if not (but and name.startswith(but))]
+        ways = sorted(itertools.chain.from_iterable(flow.ways for flow in flows))
         return ways[min(len(ways) - 1, int(len(ways) * share))] if ways else 0.0
 
     def _of(self, tunnels: set[str] | None) -> list[Flow]:

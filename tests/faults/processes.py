@@ -8,7 +8,7 @@ import signal
 import time
 
 from tests.faults.load import Load
-from tests.faults.run import Run, scenario
+from tests.faults.run import Company, Run, scenario
 from tests.harness import Server, eventually
 from tests.rawsocket import RawSocket
 
@@ -28,7 +28,7 @@ async def all_new(server: Server, dead: set[int]) -> float:
     return time.monotonic() - began
 
 
-@scenario("F1", "SIGKILL of a random worker, all but one, 20 times", 400)
+@scenario("F1", "SIGKILL of a random worker, all but one, 20 times", 400, company=Company.ALONE)
 async def workers_die(run: Run) -> None:
     kills = run.size(20, 3)
     with run.server(workers=3) as server:
@@ -80,7 +80,7 @@ def closed_of(load: Load, tunnels: set[str]) -> int:
     return sum(len(end.closed) for end in load.ends if end.tunnel in tunnels)
 
 
-@scenario("F2", "SIGKILL of all workers at once", 120)
+@scenario("F2", "SIGKILL of all workers at once", 120, company=Company.ALONE)
 async def all_workers_die(run: Run) -> None:
     with run.server(workers=2) as server:
         async with Load(server, seed=run.seed, tunnels=4, clients=2) as load:
@@ -104,7 +104,7 @@ async def all_workers_die(run: Run) -> None:
             run.most("wrong tunnel", load.ledger.strangers, 0)
 
 
-@scenario("F3", "SIGKILL of the main process", 120)
+@scenario("F3", "SIGKILL of the main process", 120, company=Company.ALONE)
 async def main_dies(run: Run) -> None:
     with run.server(workers=2) as server:
         slowest = 0.0

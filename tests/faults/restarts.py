@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.faults.load import Load
-from tests.faults.run import Run, scenario
+from tests.faults.run import Company, Run, scenario
 from tests.harness import Server
 from tiflis.arbiter.control import request
 
@@ -59,12 +59,14 @@ async def rolls(run: Run, loop: str) -> None:
             run.note(f"longest way {load.ledger.longest():.3f} s, own lag {load.lag:.3f} s")
 
 
-@scenario("F4", "10 rolling restarts under load, 2,000 sockets (uvloop)", 400, in_tests=True)
+@scenario(
+    "F4", "10 rolling restarts under load, 2,000 sockets (uvloop)", 400, in_tests=True, company=Company.ALONE
+)
 async def rolls_on_uvloop(run: Run) -> None:
     await rolls(run, "uvloop")
 
 
-@scenario("F4a", "the same on asyncio", 400, in_tests=True)
+@scenario("F4a", "the same on asyncio", 400, in_tests=True, company=Company.ALONE)
 async def rolls_on_asyncio(run: Run) -> None:
     await rolls(run, "asyncio")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
 import tempfile
 import time
@@ -10,12 +12,13 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tests.bench.accounting import memory
 from tests.faults.ledger import Ledger
-from tests.harness import Server
+from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
 
 
 @dataclass
@@ -41,19 +44,15 @@ class Measure:
 class Run:
     """What a scenario gets: its seed and dice, its size, and a place for its figures."""
 
-    def __init__(self, seed: int, small: bool, patient: bool = False) -> None:
-        self.seed, self.small, self.patient, self.dice = seed, small, patient, random.Random(seed)
+    def __init__(self, seed: int, small: bool) -> None:
+        self.seed, self.small, self.dice = seed, small, random.Random(seed)
         self.measures: list[Measure] = []
         self.notes: list[str] = []
-        self._servers: list[Server] = []
+        self.keys_left = 0  # places where a server of this scenario has left a key (S9)
 
     def size(self, full: Any, small: Any) -> Any:
         """The one or the other, by how large this run is."""
         return small if self.small else full
-
-    def long(self, full: Any, shorter: Any) -> Any:
-        """What the programme asks for, if there is time for it."""
-        return full if self.patient else shorter
 
     def slack(self, lag: float) -> float:
         """What this process's own lag excuses; beside other tests, the server is just as late itself."""
@@ -96,12 +95,25 @@ class Run:
             if self.failed_so_far():
                 self.note("log: " + server.tail(5))
             server.kill_everything()
+            self.keys_left += keys_in(server)
 
     def failed_so_far(self) -> bool:
         return any(not measure.holds for measure in self.measures)
 
 
 Body = Callable[[Run], Awaitable[None]]
+
+
+class Absent(Exception):
+    """Something that a scenario needs is not on this machine; says what."""
+
+
+class Company(StrEnum):
+    """What else may run at the same time."""
+
+    ALONE = "alone"  # nothing: its figures are of milliseconds, or its crowd needs the machine
+    BESIDE = "beside"  # the patient ones
+    PATIENT = "patient"  # everything but those alone: it takes minutes and little else
 
 
 @dataclass(frozen=True)
@@ -113,16 +125,19 @@ class Scenario:
     limit: float  # seconds
     body: Body
     in_tests: bool
+    company: Company
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(id: str, title: str, limit: float, *, in_tests: bool = False) -> Callable[[Body], Body]:
+def scenario(
+    id: str, title: str, limit: float, *, in_tests: bool = False, company: Company = Company.BESIDE
+) -> Callable[[Body], Body]:
     """Enter a scenario into the programme; `in_tests`: its small form runs with the tests."""
 
     def enter(body: Body) -> Body:
-        SCENARIOS[id] = Scenario(id, title, limit, body, in_tests)
+        SCENARIOS[id] = Scenario(id, title, limit, body, in_tests, company)
         return body
 
     return enter
@@ -138,27 +153,51 @@ class Outcome:
     measures: list[Measure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+    absent: str = ""  # why it could not run at all
+    load: float = 0.0  # load average of the machine at its end
 
     @property
     def holds(self) -> bool:
-        return not self.failure and bool(self.measures) and all(one.holds for one in self.measures)
+        return (
+            not self.absent
+            and not self.failure
+            and bool(self.measures)
+            and all(one.holds for one in self.measures)
+        )
 
     def lines(self) -> str:
         told = [str(measure) for measure in self.measures] + self.notes
-        return "\n    ".join([*told, *([self.failure] if self.failure else [])])
+        return "\n    ".join([*told, *(text for text in (self.failure, self.absent) if text)])
 
 
-async def perform(chosen: Scenario, seed: int, small: bool, patient: bool = False) -> Outcome:
+async def perform(chosen: Scenario, seed: int, small: bool) -> Outcome:
     """Run it once; whatever goes wrong is part of the outcome."""
-    run, began, failure = Run(seed, small, patient), time.monotonic(), ""
+    run, began, failure, absent = Run(seed, small), time.monotonic(), "", ""
     try:
         async with asyncio.timeout(chosen.limit):
             await chosen.body(run)
+    except Absent as missing:
+        absent = str(missing)
     except TimeoutError:
-        failure = f"not done within {chosen.limit:g} s\n{traceback.format_exc(limit=-4)}"
+        failure = f"{traceback.format_exc(limit=-4)}\nnot done within {chosen.limit:g} s"
     except Exception:  # noqa: BLE001  # the report of this scenario must not cost the others theirs
         failure = traceback.format_exc(limit=-6)
-    return Outcome(chosen, seed, time.monotonic() - began, run.measures, run.notes, failure)
+    if run.keys_left:
+        run.most("keys left behind in logs and files", run.keys_left, 0)
+    seconds = time.monotonic() - began
+    return Outcome(chosen, seed, seconds, run.measures, run.notes, failure, absent, os.getloadavg()[0])
+
+
+def keys_in(server: Server) -> int:
+    """Files of this server, its logs among them, that hold a key which came over the wire or was given."""
+    keys = (AUTH_KEY.encode(), REGISTRATION_KEY.encode())
+    found = 0
+    for path in server.folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                content = path.read_bytes()
+                found += any(key in content for key in keys)
+    return found
 
 
 def resident(server: Server) -> int:
