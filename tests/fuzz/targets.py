@@ -21,7 +21,7 @@ class Target(NamedTuple):
 
 
 TARGETS: dict[str, Target] = {
-    "frames": Target(frames.frames),
+    "frames": Target(frames.frames, longest=300),
     "heads": Target(heads.heads, heads.WORDS),
     "conversations": Target(conversations.conversations, conversations.WORDS),
     "requests": Target(requests.requests, requests.WORDS),

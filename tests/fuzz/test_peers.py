@@ -1,0 +1,377 @@
+"""Workstations, clients and watches do what they like at a real server; a model says who hears what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import Phase
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.fuzz.background import Background
+from tests.fuzz.effort import effort
+from tests.fuzz.people import PATIENCE, Message, Person, Tunnel, error, told_of_workstation
+from tests.harness import AUTH_KEY, Server
+from tests.system.watches import WatchDevice
+
+DEVICES = st.sampled_from(["a", "b"])
+REQUESTS = st.sampled_from(["r1", "r2", "r3"])
+BURSTS = st.integers(1, 6)
+WATCH = "watch"
+RELOAD_SECONDS = 60.0
+FORGED = ["workstation.registered", "client.disconnected", "connection.workstation_online", "error", "pong"]
+
+
+def online(people: Any) -> bool:
+    return people.tunnel.workstation is not None
+
+
+def offline(people: Any) -> bool:
+    return not online(people)
+
+
+def anybody(people: Any) -> bool:
+    return bool(people.tunnel.clients)
+
+
+def watched(people: Any) -> bool:
+    return people.tunnel.watch is not None
+
+
+class Peers(RuleBasedStateMachine):
+    """One tunnel's life. After each rule everybody has heard exactly what the rules promise."""
+
+    server: ClassVar[Server]
+    background: ClassVar[Background]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tunnel = Tunnel(self.server)
+        self.introduced = False  # the watch, to the workstation as it is now
+        self.count = 0
+
+    def run(self, work: Any) -> Any:
+        return self.background.run(work, 120.0)
+
+    def message(self, **more: Any) -> Message:
+        self.count += 1
+        return {"type": "talk", "n": self.count, **more}
+
+    def teardown(self) -> None:
+        self.run(self.tunnel.end())
+
+    # The workstation
+
+    @initialize()
+    def begins(self) -> None:
+        person, answer = self.run(self.tunnel.register())
+        self.tunnel.tunnel_id = answer["payload"]["tunnel_id"]
+        self._is_workstation(person, restored=False)
+        self.run(self.tunnel.agree())
+
+    def _is_workstation(self, person: Person, restored: bool) -> None:
+        """What follows from a registration for everybody."""
+        tunnel = self.tunnel
+        if tunnel.workstation is not None:
+            tunnel.superseded.append(tunnel.workstation)
+        tunnel.workstation = person
+        payload = {"tunnel_id": tunnel.tunnel_id, "public_url": self.server.ws_url}
+        welcome = {
+            "type": "workstation.registered",
+            "payload": payload | ({"restored": True} if restored else {}),
+        }
+        person.due += [welcome]
+        person.due += [tunnel.introduction(device) for device in tunnel.devices]
+        person.due += [tunnel.farewell(device) for device in tunnel.departed]
+        tunnel.departed.clear()
+        for client in tunnel.clients:
+            if client.connected:
+                client.due += told_of_workstation(tunnel.tunnel_id, True)
+                continue
+            client.due += [tunnel.welcome(client.reconnect and client.device in tunnel.known)]
+            client.connected = True
+        tunnel.known |= tunnel.devices
+        self.introduced = False
+
+    @rule()
+    def registers_again(self) -> None:
+        """Over its old socket, or after it has been away."""
+        person, answer = self.run(self.tunnel.register(self.tunnel.tunnel_id))
+        assert answer["type"] == "workstation.registered"
+        self._is_workstation(person, restored=True)
+        self._watch_may_be_introduced(person)
+        self.run(self.tunnel.agree())
+        if len(self.tunnel.superseded) > 3:
+            self.run(self.tunnel.superseded.pop(0).peer.close())
+
+    def _watch_may_be_introduced(self, person: Person) -> None:
+        """At once, or before its next command: the page leaves that open."""
+        if self.tunnel.watch is None:
+            return
+        greeting = self.tunnel.introduction(WATCH)
+        self.run(person.peer.settle())
+        if greeting in person.news():
+            person.due.append(greeting)
+            self.introduced = True
+
+    @precondition(online)
+    @rule(broken=st.booleans())
+    def leaves(self, broken: bool) -> None:
+        tunnel, station = self.tunnel, self.tunnel.workstation
+        assert station is not None
+        tunnel.workstation = None
+        self.run(self._go(station, broken))
+        for client in tunnel.clients:
+            if client.connected:
+                client.due += told_of_workstation(tunnel.tunnel_id, False)
+        self.run(tunnel.until_offline())
+        self.run(tunnel.agree())
+
+    async def _go(self, person: Person, broken: bool) -> None:
+        if broken:
+            person.peer.abort()
+            await person.peer.until_closed()
+        else:
+            await person.peer.close()
+
+    @rule(stranger=st.booleans())
+    def is_refused(self, stranger: bool) -> None:
+        """A wrong registration key; or the right one, and another auth key for this tunnel."""
+        tunnel = self.tunnel
+        if stranger:
+            person, answer = self.run(tunnel.register(tunnel.tunnel_id, api_key="wrong" * 8))
+            assert answer == error("INVALID_API_KEY", "reg")
+        else:
+            person, answer = self.run(tunnel.register(tunnel.tunnel_id, auth_key="another" * 4))
+            assert answer["type"] == "workstation.registered"
+            assert answer["payload"]["tunnel_id"] != tunnel.tunnel_id
+        self.run(person.peer.close())
+        self.run(tunnel.agree())
+
+    @precondition(online)
+    @rule(times=BURSTS)
+    def tells_all(self, times: int) -> None:
+        for _ in range(times):
+            self._says(self.message(), {client.device for client in self.tunnel.clients} | {WATCH})
+        self.run(self.tunnel.agree(ordered=True))
+
+    @precondition(online)
+    @rule(request=REQUESTS, times=BURSTS)
+    def answers(self, request: str, times: int) -> None:
+        """To who asked, if it was one device; else to everybody."""
+        askers = self.tunnel.asked.get(request, set())
+        hearers = askers if len(askers) == 1 else {"a", "b", WATCH}
+        for _ in range(times):
+            self._says(self.message(id=request), hearers)
+        self.run(self.tunnel.agree(ordered=True))
+
+    @precondition(online)
+    @rule(device=DEVICES | st.sampled_from([WATCH, "nobody"]))
+    def tells_one(self, device: str) -> None:
+        message = self.message()
+        text = {"type": "forward.to_device", "device_id": device, "payload": self._text(message)}
+        self._says(message, {device}, text)
+        self.run(self.tunnel.agree(ordered=True))
+
+    @staticmethod
+    def _text(message: Message) -> str:
+        return f'{{"type": "talk", "n": {message["n"]}}}'
+
+    def _says(self, message: Message, hearers: set[str], text: Message | None = None) -> None:
+        tunnel = self.tunnel
+        assert tunnel.workstation is not None
+        self.run(tunnel.workstation.peer.send(text or message))
+        for client in tunnel.clients:
+            if client.connected and client.device in hearers:
+                client.due.append(message)
+        if tunnel.watch is not None and WATCH in hearers:
+            tunnel.watch_due.append(message)
+
+    @precondition(lambda self: self.tunnel.superseded)
+    @rule(leaves=st.booleans())
+    def is_ignored(self, leaves: bool) -> None:
+        """Whatever an old socket of the workstation says or does."""
+        old = self.tunnel.superseded[0]
+        self.run(old.peer.send(self.message()))
+        if leaves:
+            self.run(self.tunnel.superseded.pop(0).peer.close())
+        self.run(self.tunnel.agree())
+
+    # Clients
+
+    @rule(device=DEVICES, reconnect=st.booleans())
+    def connects(self, device: str, reconnect: bool) -> None:
+        tunnel = self.tunnel
+        person, answer = self.run(tunnel.connect(device, reconnect))
+        person.reconnect = reconnect
+        if tunnel.workstation is None:
+            assert answer == error("WORKSTATION_OFFLINE", "con")
+        else:
+            assert answer == tunnel.welcome(reconnect and device in tunnel.known)
+            person.connected = True
+            tunnel.known.add(device)
+        tunnel.departed.discard(device)
+        tunnel.clients.append(person)
+        self.run(tunnel.agree())
+
+    @rule(device=DEVICES)
+    def connects_with_a_wrong_key(self, device: str) -> None:
+        person, answer = self.run(self.tunnel.connect(device, False, auth_key="wrong" * 8))
+        assert answer == error("INVALID_AUTH_KEY", "con")
+        self.run(person.peer.close())
+        self.run(self.tunnel.agree())
+
+    @precondition(anybody)
+    @rule(which=st.integers(0, 99), broken=st.booleans())
+    def hangs_up(self, which: int, broken: bool) -> None:
+        tunnel = self.tunnel
+        person = tunnel.clients.pop(which % len(tunnel.clients))
+        self.run(self._go(person, broken))
+        if person.connected and not any(one.device == person.device for one in tunnel.clients):
+            if tunnel.workstation is None:
+                tunnel.departed.add(person.device)
+            else:
+                tunnel.workstation.due.append(tunnel.farewell(person.device))
+        self.run(tunnel.agree())
+
+    @precondition(anybody)
+    @rule(which=st.integers(0, 99), request=st.none() | REQUESTS, times=BURSTS)
+    def asks(self, which: int, request: str | None, times: int) -> None:
+        """One message or several in a row; without a workstation each is refused."""
+        tunnel = self.tunnel
+        person = tunnel.clients[which % len(tunnel.clients)]
+        for _ in range(times):
+            message = self.message() if request is None else self.message(id=request)
+            self.run(person.peer.send(message))
+            if tunnel.workstation is None:
+                person.due.append(error("WORKSTATION_OFFLINE", request))
+                continue
+            tunnel.workstation.due.append(message | {"device_id": person.device})
+            if request is not None:
+                tunnel.asked.setdefault(request, set()).add(person.device)
+        self.run(tunnel.agree(ordered=True))
+
+    @precondition(anybody)
+    @rule(which=st.integers(0, 99), kind=st.sampled_from(FORGED))
+    def forges(self, which: int, kind: str) -> None:
+        person = self.tunnel.clients[which % len(self.tunnel.clients)]
+        self.run(person.peer.send({"type": kind, "id": "f", "payload": {}}))
+        person.due.append(error("INVALID_PAYLOAD", "f"))
+        self.run(self.tunnel.agree())
+
+    @precondition(anybody)
+    @rule(which=st.integers(0, 99), right=st.booleans())
+    def authenticates(self, which: int, right: bool) -> None:
+        tunnel = self.tunnel
+        person = tunnel.clients[which % len(tunnel.clients)]
+        payload = {"auth_key": AUTH_KEY if right else "wrong" * 8, "device_id": person.device}
+        message = {"type": "auth", "payload": payload}
+        self.run(person.peer.send(message))
+        if not right:
+            person.due.append({"type": "auth.error", "code": "INVALID_AUTH_KEY"})
+        elif tunnel.workstation is None:
+            person.due.append(error("WORKSTATION_OFFLINE"))
+        else:
+            tunnel.workstation.due.append(message | {"device_id": person.device})
+        self.run(tunnel.agree())
+
+    # The watch
+
+    @rule()
+    def watch_connects(self) -> None:
+        tunnel = self.tunnel
+        if tunnel.watch is not None:
+            self.run(tunnel.watch.http.aclose())
+        tunnel.watch, tunnel.watch_due = WatchDevice(self.server, tunnel.tunnel_id, WATCH), []
+        answer = self.run(tunnel.watch.connect())
+        assert answer["workstation_online"] is (tunnel.workstation is not None)
+        tunnel.departed.discard(WATCH)
+        if tunnel.workstation is not None:
+            tunnel.workstation.due.append(tunnel.introduction(WATCH))
+            self.introduced = True
+        self.run(tunnel.agree())
+
+    @precondition(watched)
+    @rule()
+    def watch_polls(self) -> None:
+        tunnel = self.tunnel
+        assert tunnel.watch is not None
+        self.run(tunnel.watch.poll_until(len(tunnel.watch_due), PATIENCE))
+        self.run(tunnel.watch.poll_again())
+        assert tunnel.watch.data == tunnel.watch_due
+        assert not tunnel.watch.numbers_went_back()
+        assert tunnel.watch.gaps == 0
+
+    @precondition(watched)
+    @rule(request=st.none() | REQUESTS)
+    def watch_commands(self, request: str | None) -> None:
+        tunnel = self.tunnel
+        assert tunnel.watch is not None
+        message = self.message() if request is None else self.message(id=request)
+        answer = self.run(tunnel.watch.post("command", message=message))
+        if tunnel.workstation is None:
+            assert (answer.status_code, answer.json()["error"]) == (503, "workstation_offline")
+        else:
+            assert (answer.status_code, answer.json()) == (200, {"success": True})
+            tunnel.workstation.due += [] if self.introduced else [tunnel.introduction(WATCH)]
+            tunnel.workstation.due.append(message | {"device_id": WATCH})
+            self.introduced = True
+            if request is not None:
+                tunnel.asked.setdefault(request, set()).add(WATCH)
+        self.run(tunnel.agree(ordered=True))
+
+    @precondition(watched)
+    @rule()
+    def watch_disconnects(self) -> None:
+        tunnel = self.tunnel
+        assert tunnel.watch is not None
+        assert self.run(tunnel.watch.post("disconnect")).json() == {"success": True}
+        self.run(tunnel.watch.http.aclose())
+        tunnel.watch = None
+        if tunnel.workstation is None:
+            tunnel.departed.add(WATCH)
+        else:
+            tunnel.workstation.due.append(tunnel.farewell(WATCH))
+        self.run(tunnel.agree())
+
+    # The operator
+
+    @rule(dice=st.integers(0, 7))
+    def workers_are_replaced(self, dice: int) -> None:
+        """Nobody notices. Seldom, for it takes seconds."""
+        if dice != 7:
+            return
+        answer = self.server.control("reload", RELOAD_SECONDS)
+        assert answer["complete"], answer
+        self.run(self.tunnel.agree())
+
+
+@pytest.fixture(params=["true", "false"], ids=["steered", "over the bus"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    env = {
+        "STEERING": request.param,
+        "OFFLINE_GRACE": "0.2",
+        # Nobody here pings by itself, and wrong keys are tried by the hundred.
+        "LIVENESS_TIMEOUT": "600",
+        "ATTEMPTS_AN_ADDRESS": "2000",
+        "ATTEMPTS_A_TUNNEL": "2000",
+    }
+    with Server(workers=2, env=env) as running:
+        yield running
+
+
+def test_everybody_hears_what_the_rules_promise(server: Server) -> None:
+    # A broken life is not made shorter: each wrong step of another one would be waited for.
+    settings = effort(6, stateful_step_count=25, phases=[Phase.generate])
+    with Background() as background:
+        Peers.server, Peers.background = server, background
+        run_state_machine_as_test(Peers, settings=settings)
+    assert '"level": "error"' not in server.logs()
