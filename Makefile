@@ -14,7 +14,7 @@ CLIENT := public/dist/index.html
 CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo web test lint check format bench bench-quick autobahn faults simulation clean
+.PHONY: help run demo web test lint check format bench bench-quick autobahn faults simulation fuzz clean
 
 help:
 	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
@@ -26,6 +26,7 @@ help:
 	@echo "make autobahn   the WebSocket conformance suite"
 	@echo "make faults     the full fault programme (long)"
 	@echo "make simulation thousands of simulated lives of a server, for five minutes"
+	@echo "make fuzz       look for inputs that break the readers, and for lives and requests that break the server"
 	@echo "make clean      remove what was built; keys and data stay"
 
 run: $(VENV)/.installed $(CLIENT)
@@ -66,6 +67,11 @@ faults: $(VENV)/.installed-dev
 simulation: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.simulation --seeds 10000 --minutes 5
 
+# FUZZ="--seconds 600 --keep frames" fuzzes one target for longer, and keeps what is new.
+fuzz: $(VENV)/.installed-fuzz
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@TIFLIS_TEST_EFFORT=10 $(BIN)/pytest -n 0 tests/fuzz/test_peers.py tests/api/test_generated.py
+
 clean:
 	rm -rf $(VENV) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find tiflis tests scripts -name __pycache__ -prune -exec rm -rf {} +
@@ -86,6 +92,11 @@ $(VENV)/.installed-dev: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/pytho
 	@echo "Installing the server and its tools"
 	@$(PIP) install -e ".[dev]"
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
+	@echo "Installing the server, its tools and the fuzzer"
+	@$(PIP) install -e ".[dev,fuzz]"
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed."; exit 1; }

@@ -6,6 +6,7 @@ python -m tests.fuzz [--seconds N, for all together] [--keep] [--replay FILE] [t
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ def main() -> int:
             for target in wanted.targets:
                 checked(target, errors)(wanted.replay.read_bytes())
         return 0
+    if importlib.util.find_spec("atheris") is None:
+        print("atheris is needed, and has wheels for Linux: pip install -e '.[dev,fuzz]'", file=sys.stderr)
+        return 2
     os.nice(5)
     holds = True
     for target in wanted.targets:
