@@ -51,7 +51,11 @@ async def one_stops_reading(run: Run) -> None:
             await asyncio.sleep(12)  # as long as it may take to see that it does not read
             stuck.socket.transport.resume_reading()
             await eventually(lambda: stuck.closed, PATIENCE, "the stuck one is closed")
-            load.ledger.forget(f"{stuck.tunnel}/ws/{stuck.name}", f"{stuck.tunnel}/{stuck.name}/")
+            load.ledger.forget(
+                f"{stuck.tunnel}/ws/{stuck.name}",
+                f"{stuck.tunnel}/{stuck.name}/",
+                f"{stuck.tunnel}/ws/all:{stuck.name}",
+            )
             await load.finish()
             others = [end for end in load.ends if end is not stuck]
             behind = f"{workstation.tunnel}/ws/"
