@@ -19,7 +19,7 @@ def utf8(raw: msgspec.Raw) -> bytes | None:
     out, at, end = BytesIO(), 1, view.nbytes - 1
     while at < end:
         stop = _cut(view, at, end)
-        text = head.string(msgspec.Raw(b'"%b"' % view[at:stop]))
+        text = head.string(msgspec.Raw(b'"%b"' % bytes(view[at:stop])))
         if text is None:
             return None
         out.write(text.encode())
