@@ -6,10 +6,12 @@ the same moment on several workers cannot get past the limit together.
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 IPV6_PREFIX = 64  # bits: what one customer gets, so the other bits are free to vary for an attacker
 
 
+@lru_cache(maxsize=4096)
 def address_group(address: str) -> str:
     """The address under which attempts are counted: IPv4 as it is, IPv6 by its /64, other text unchanged."""
     try:

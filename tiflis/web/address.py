@@ -3,11 +3,13 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from sanic import Request
 
 from tiflis.config import Network, Settings
 
+LONGEST = 128  # of an address with port, zone and space around it
 _HOST = re.compile(
     r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
 )
@@ -84,6 +86,11 @@ def _trust(setting: bool | tuple[Network, ...]) -> Callable[[str], bool]:
 
 def _address(text: str) -> str | None:
     """An address without brackets, port and zone; IPv4 within IPv6 as IPv4. None if it is none."""
+    return _plain(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)  # after an outage thousands come at once, most of them through one proxy
+def _plain(text: str) -> str | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
