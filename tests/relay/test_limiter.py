@@ -50,28 +50,35 @@ def limiter(clock: Clock) -> Iterator[Limiter]:
 
 def wrong(limiter: Limiter, address: str, tunnel: str | None, times: int) -> int:
     """Tries wrong keys; how many were looked at."""
-    looked = 0
+    looks: list[str] = []
     for _ in range(times):
-        if limiter.look(address, tunnel) == 0.0:
-            limiter.wrong(address, tunnel)
-            looked += 1
-    return looked
+        looked = len(looks)
+        right, wait = limiter.judge(address, tunnel, lambda: bool(looks.append(address)))  # type: ignore[func-returns-value]  # None, so wrong
+        assert not right and (wait == 0.0) == (len(looks) > looked), "looked at, or told to wait"
+    return len(looks)
+
+
+def right(limiter: Limiter, address: str, tunnel: str | None) -> float:
+    """Tries the right key; how long it has to wait."""
+    is_right, wait = limiter.judge(address, tunnel, lambda: True)
+    assert is_right == (wait == 0.0)
+    return wait
 
 
 def test_ten_wrong_keys_a_minute_are_looked_at_and_then_none(limiter: Limiter, clock: Clock) -> None:
     assert wrong(limiter, ATTACKER, TUNNEL, 1000) == 10
-    assert limiter.look(ATTACKER, TUNNEL) == 60.0
+    assert right(limiter, ATTACKER, TUNNEL) == 60.0
     clock.now += 59.9
-    assert limiter.look(ATTACKER, TUNNEL) == pytest.approx(0.1)
+    assert right(limiter, ATTACKER, TUNNEL) == pytest.approx(0.1)
     clock.now += 0.2
     assert wrong(limiter, ATTACKER, TUNNEL, 1000) == 10
 
 
 def test_the_owner_elsewhere_and_other_tunnels_are_not_affected(limiter: Limiter) -> None:
     wrong(limiter, ATTACKER, TUNNEL, 100)
-    assert limiter.look(OWNER, TUNNEL) == 0.0
-    assert limiter.look(ATTACKER, "another") == 0.0
-    assert limiter.look(ATTACKER, None) == 0.0
+    assert right(limiter, OWNER, TUNNEL) == 0.0
+    assert right(limiter, ATTACKER, "another") == 0.0
+    assert right(limiter, ATTACKER, None) == 0.0
 
 
 def test_registration_keys_count_by_address_alone(limiter: Limiter) -> None:
@@ -81,27 +88,24 @@ def test_registration_keys_count_by_address_alone(limiter: Limiter) -> None:
 
 def test_right_keys_never_use_up_the_looks(limiter: Limiter) -> None:
     for _ in range(1000):
-        assert limiter.look(OWNER, TUNNEL) == 0.0
-        limiter.right(OWNER, TUNNEL)
+        assert right(limiter, OWNER, TUNNEL) == 0.0
 
 
 def test_a_right_key_does_not_wash_away_the_wrong_ones(limiter: Limiter) -> None:
     assert wrong(limiter, ATTACKER, TUNNEL, 9) == 9
-    assert limiter.look(ATTACKER, TUNNEL) == 0.0
-    limiter.right(ATTACKER, TUNNEL)
+    assert right(limiter, ATTACKER, TUNNEL) == 0.0
     assert wrong(limiter, ATTACKER, TUNNEL, 10) == 1
 
 
 def test_a_tunnel_attacked_from_everywhere_is_looked_at_sixty_times_a_minute(
     limiter: Limiter, clock: Clock
 ) -> None:
-    limiter.look(OWNER, TUNNEL)
-    limiter.right(OWNER, TUNNEL)
+    right(limiter, OWNER, TUNNEL)
     assert sum(wrong(limiter, f"10.0.{n // 250}.{n % 250}", TUNNEL, 3) for n in range(1000)) == 60
-    assert limiter.look("203.0.113.9", TUNNEL) > 0.0
-    assert limiter.look(OWNER, TUNNEL) == 0.0  # an authenticated device lives there
+    assert right(limiter, "203.0.113.9", TUNNEL) > 0.0
+    assert right(limiter, OWNER, TUNNEL) == 0.0  # an authenticated device lives there
     clock.now += 61
-    assert limiter.look("203.0.113.9", TUNNEL) == 0.0
+    assert right(limiter, "203.0.113.9", TUNNEL) == 0.0
 
 
 def test_an_attacker_cannot_vary_the_free_half_of_an_ipv6_address(limiter: Limiter) -> None:
@@ -110,7 +114,7 @@ def test_an_attacker_cannot_vary_the_free_half_of_an_ipv6_address(limiter: Limit
 
 def test_a_flood_of_addresses_pushes_out_the_oldest_counters_only(limiter: Limiter, clock: Clock) -> None:
     for number in range(60_000):
-        limiter.look(f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", None)
+        wrong(limiter, f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", None, 1)
     clock.now += 1
     assert wrong(limiter, ATTACKER, None, 20) == 10
 
@@ -145,11 +149,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 looked = 0
 for _ in range(3000):
-    if limiter.look("192.0.2.66", "aTunnel") == 0.0:
-        looked += 1
-        limiter.wrong("192.0.2.66", "aTunnel")
-    if limiter.look("198.51.100.1", "aTunnel") == 0.0:
-        limiter.right("198.51.100.1", "aTunnel")
+    looked += not limiter.judge("192.0.2.66", "aTunnel", lambda: False).wait
+    assert limiter.judge("198.51.100.1", "aTunnel", lambda: True).right
 print(looked, flush=True)
 """
 
@@ -195,10 +196,10 @@ def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
 def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
     limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
     with process(HOLD, tmp_path / "looks") as holder:
-        assert limiter.look(OWNER, TUNNEL) == 0.0
+        assert right(limiter, OWNER, TUNNEL) == 0.0
         holder.kill()
         holder.wait(timeout=10)
-        assert limiter.look(OWNER, TUNNEL) == 0.0
+        assert right(limiter, OWNER, TUNNEL) == 0.0
     limiter.close()
 
 
@@ -207,26 +208,13 @@ def test_while_a_stopped_worker_has_the_lock_each_counts_for_itself(tmp_path: Pa
     with process(HOLD, tmp_path / "looks") as holder:
         os.kill(holder.pid, signal.SIGSTOP)
         start = time.monotonic()
-        assert limiter.look(OWNER, TUNNEL) == 0.0
-        limiter.right(OWNER, TUNNEL)
+        assert right(limiter, OWNER, TUNNEL) == 0.0
         limiter.heard(b"x" * 30)
         assert time.monotonic() - start < 1.0
         wrong(limiter, ATTACKER, TUNNEL, 10)
-        assert limiter.look(ATTACKER, TUNNEL) > 0.0
-        assert limiter.look(OWNER, TUNNEL) == 0.0
+        assert right(limiter, ATTACKER, TUNNEL) > 0.0
+        assert right(limiter, OWNER, TUNNEL) == 0.0
     limiter.close()
-
-
-def test_a_right_key_is_given_back_once_the_lock_can_be_had(tmp_path: Path) -> None:
-    path = tmp_path / "looks"
-    limiter = Limiter(path, time.monotonic, lambda _: None, patience=0.001)
-    other = Limiter(path, time.monotonic, lambda _: None)
-    for _ in range(20):
-        assert limiter.look(OWNER, TUNNEL) == 0.0
-        with other._table.locked():
-            limiter.right(OWNER, TUNNEL)
-    limiter.close()
-    other.close()
 
 
 def test_the_counters_outlive_the_worker(tmp_path: Path, clock: Clock) -> None:
@@ -234,7 +222,7 @@ def test_the_counters_outlive_the_worker(tmp_path: Path, clock: Clock) -> None:
     wrong(first, ATTACKER, TUNNEL, 10)
     first.close()
     second = Limiter(tmp_path / "looks", clock, lambda _: None)
-    assert second.look(ATTACKER, TUNNEL) > 0.0
+    assert right(second, ATTACKER, TUNNEL) > 0.0
     second.close()
 
 

@@ -1,8 +1,4 @@
-"""How often a key may be looked at: the counting rule of section 7, over times that the caller keeps.
-
-A look is reserved before the comparison and given back when the key was right, so that attempts made at
-the same moment on several workers cannot get past the limit together.
-"""
+"""How often a key may be looked at: the counting rule of section 7, over times that the caller keeps."""
 
 import ipaddress
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Who may come in: keys are compared here, and wrong ones counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tiflis import metrics
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited
@@ -17,12 +17,9 @@ class Gate:
 
     def admit_workstation(self, api_key: str, address: str) -> None:
         """Raises RateLimited without looking at the key, or InvalidApiKey."""
-        self._look(address, None)
-        if not self._keyring.registers(api_key):
-            self._limiter.wrong(address, None)
+        if not self._right(address, None, lambda: self._keyring.registers(api_key)):
             metrics.count("auth_failures_total", "api_key")
             raise InvalidApiKey
-        self._limiter.right(address, None)
 
     async def authorise(self, tunnel_id: str, auth_keys: Sequence[str], address: str) -> str:
         """The one of ``auth_keys`` that is the tunnel's (a watch may write one key in two ways).
@@ -30,18 +27,21 @@ class Gate:
         Raises TunnelNotFound, Starting, RateLimited without looking at the key, or InvalidAuthKey.
         """
         record = await self._claims.find(tunnel_id)
-        self._look(address, tunnel_id)
-        # All are compared: that an early one fits must not show.
-        fitting = [key for key in auth_keys if self._claims.matches(record, key)]
-        if not fitting:
-            self._limiter.wrong(address, tunnel_id)
+        fitting: list[str] = []
+
+        def fits() -> bool:
+            # All are compared: that an early one fits must not show.
+            fitting.extend([key for key in auth_keys if self._claims.matches(record, key)])
+            return bool(fitting)
+
+        if not self._right(address, tunnel_id, fits):
             metrics.count("auth_failures_total", "auth_key")
             raise InvalidAuthKey
-        self._limiter.right(address, tunnel_id)
         return fitting[0]
 
-    def _look(self, address: str, tunnel_id: str | None) -> None:
-        wait = self._limiter.look(address, tunnel_id)
+    def _right(self, address: str, tunnel_id: str | None, fits: Callable[[], bool]) -> bool:
+        right, wait = self._limiter.judge(address, tunnel_id, fits)
         if wait:
             metrics.count("auth_failures_total", "rate_limited")
             raise RateLimited(wait)
+        return right

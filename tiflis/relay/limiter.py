@@ -1,10 +1,10 @@
 """Who may have a key looked at, and when: wrong keys counted over all workers and hosts (section 7)."""
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_bytes
+from typing import NamedTuple
 
 from tiflis.protocol.attempts import address_group, wait, within
 from tiflis.relay.look_table import LOCK_PATIENCE, Busy, LookTable
@@ -13,19 +13,22 @@ WINDOW = 60.0  # s
 LOOKS_A_PAIR = 10  # a window, of one address at one tunnel (or at the registration keys)
 LOOKS_A_TUNNEL = 60  # a window, of all addresses without an authenticated device
 KNOWN_FOR = 24 * 60 * 60.0  # s that an address counts as one with an authenticated device
-OWED_KEPT = 1024  # looks to give back once the shared counters can be reached again
+KNOWN_AGAIN = 60 * 60.0  # s after which that is noted anew; below it a right key changes nothing
 REGISTRATION = ""  # stands for the tunnel where registration keys are tried; no tunnel id is empty
 
 _GOSSIP = struct.Struct("=8s8s")  # the host that saw it, a name for the piece of gossip
 _NAME_LIMIT = 256  # bytes of gossip after the header
 
 
-class Limiter:
-    """Counts looks at keys.
+class Verdict(NamedTuple):
+    """Whether the key was right; or, if it could not be looked at, in how many seconds it can."""
 
-    ``look`` reserves one, ``right`` gives it back, ``wrong`` tells the other hosts. Call ``right`` or
-    ``wrong`` in the same turn of the loop as ``look``: a reserved look counts as a wrong key until then.
-    """
+    right: bool
+    wait: float = 0.0
+
+
+class Limiter:
+    """Counts wrong keys, and tells the other hosts of them."""
 
     def __init__(
         self,
@@ -43,44 +46,30 @@ class Limiter:
         # For moments when another worker has the shared counters and does not run: nothing is looked at
         # uncounted, and nobody is refused for it.
         self._own = LookTable(None, pair_limit, tunnel_limit)
-        self._reserved_in = self._table
-        self._owed: deque[tuple[str, str]] = deque(maxlen=OWED_KEPT)
         self._now = now
         self._publish = publish
         self._window = window
         self._pair_limit = pair_limit
         self._tunnel_limit = tunnel_limit
 
-    def look(self, address: str, tunnel_id: str | None) -> float:
-        """0.0 if the key may be looked at now, which is then counted; else seconds to wait."""
+    def judge(self, address: str, tunnel_id: str | None, fits: Callable[[], bool]) -> Verdict:
+        """Have a key compared by ``fits``, if one of this address and tunnel may be looked at now.
+
+        Nobody else on this host looks at one meanwhile: attempts made at the same moment on several workers
+        cannot get past the limit together.
+        """
         group, tunnel = address_group(address), tunnel_id or REGISTRATION
         try:
             with self._table.locked():
-                self._reserved_in = self._table
-                self._settle()
-                return self._reserve(self._table, group, tunnel)
+                verdict = self._judge(self._table, group, tunnel, fits)
         except Busy:
-            self._reserved_in = self._own
-            return self._reserve(self._own, group, tunnel)
+            verdict = self._judge(self._own, group, tunnel, fits)
+        if not (verdict.right or verdict.wait):
+            self._tell(group, tunnel)
+        return verdict
 
-    def right(self, address: str, tunnel_id: str | None) -> None:
-        """The key was right: the look is given back, and the address has a device of this tunnel."""
-        group, tunnel = address_group(address), tunnel_id or REGISTRATION
-        if self._reserved_in is self._own:
-            self._give_back(self._own, group, tunnel)
-            return
-        try:
-            with self._table.locked():
-                self._settle()
-                self._give_back(self._table, group, tunnel)
-        except Busy:
-            self._owed.append((group, tunnel))
-
-    def wrong(self, address: str, tunnel_id: str | None) -> None:
-        """The key looked at was wrong: other hosts hear of it."""
-        names = "\0".join((address_group(address), tunnel_id or REGISTRATION)).encode(
-            "utf-8", "surrogatepass"
-        )
+    def _tell(self, group: str, tunnel: str) -> None:
+        names = f"{group}\0{tunnel}".encode("utf-8", "surrogatepass")
         if len(names) <= _NAME_LIMIT:
             self._publish(_GOSSIP.pack(self._table.host, token_bytes(8)) + names)
 
@@ -93,7 +82,7 @@ class Limiter:
         try:
             with self._table.locked():
                 if host != self._table.host and self._table.is_news(name):
-                    self._count(group, tunnel)
+                    self._count(self._table, group, tunnel)
         except Busy:
             return
 
@@ -101,42 +90,28 @@ class Limiter:
         """Lets go of the shared file."""
         self._table.close()
 
-    def _settle(self) -> None:
-        while self._owed:
-            self._give_back(self._table, *self._owed.popleft())
-
-    def _reserve(self, table: LookTable, group: str, tunnel: str) -> float:
+    def _judge(self, table: LookTable, group: str, tunnel: str, fits: Callable[[], bool]) -> Verdict:
         now = self._now()
         pair = table.id(group, tunnel)
-        looks = within(table.pairs.get(pair), now, self._window)
-        if delay := wait(looks, now, self._window, self._pair_limit):
-            return delay
-        if self._is_capped(table, pair, tunnel, now):
-            all_looks = within(table.tunnels.get(table.id(tunnel)), now, self._window)
-            if delay := wait(all_looks, now, self._window, self._tunnel_limit):
-                return delay
-            table.tunnels.put(table.id(tunnel), [*all_looks, now])
-        table.pairs.put(pair, [*looks, now])
-        return 0.0
-
-    def _is_capped(self, table: LookTable, pair: bytes, tunnel: str, now: float) -> bool:
-        """Whether this address shares the tunnel's looks with all others."""
-        return tunnel != REGISTRATION and not within(table.known.get(pair), now, KNOWN_FOR)
-
-    def _give_back(self, table: LookTable, group: str, tunnel: str) -> None:
-        now = self._now()
-        pair = table.id(group, tunnel)
-        if looks := table.pairs.get(pair):
-            table.pairs.put(pair, sorted(looks)[:-1])
-        if self._is_capped(table, pair, tunnel, now) and (all_looks := table.tunnels.get(table.id(tunnel))):
-            table.tunnels.put(table.id(tunnel), sorted(all_looks)[:-1])
-        if tunnel != REGISTRATION:
+        delay = wait(within(table.pairs.get(pair), now, self._window), now, self._window, self._pair_limit)
+        known_at = max(within(table.known.get(pair), now, KNOWN_FOR), default=0.0)
+        if not (delay or known_at or tunnel == REGISTRATION):
+            looks = within(table.tunnels.get(table.id(tunnel)), now, self._window)
+            delay = wait(looks, now, self._window, self._tunnel_limit)
+        if delay:
+            return Verdict(False, delay)
+        if not fits():
+            self._count(table, group, tunnel)
+            return Verdict(False)
+        if tunnel != REGISTRATION and not (known_at and now - known_at < KNOWN_AGAIN):
             table.known.put(pair, [now])
+        return Verdict(True)
 
-    def _count(self, group: str, tunnel: str) -> None:
+    def _count(self, table: LookTable, group: str, tunnel: str) -> None:
+        """A wrong key; without a device of this tunnel the address shares the tunnel's looks with others."""
         now = self._now()
-        table = self._table
         pair = table.id(group, tunnel)
         table.pairs.put(pair, [*table.pairs.get(pair), now])
-        if self._is_capped(table, pair, tunnel, now):
-            table.tunnels.put(table.id(tunnel), [*table.tunnels.get(table.id(tunnel)), now])
+        if tunnel != REGISTRATION and not within(table.known.get(pair), now, KNOWN_FOR):
+            name = table.id(tunnel)
+            table.tunnels.put(name, [*table.tunnels.get(name), now])

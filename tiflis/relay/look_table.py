@@ -53,37 +53,44 @@ class Table:
         self._buckets = buckets
         self._entry = struct.Struct(f"={ID_SIZE}s{times}d")
         self._times = times
+        self._bucket = NEIGHBOURS * self._entry.size  # bytes
 
     @property
     def end(self) -> int:
         """The first byte after this table."""
-        return self._offset + self._buckets * NEIGHBOURS * self._entry.size
+        return self._offset + self._buckets * self._bucket
 
     def get(self, id_: bytes) -> list[float]:
         """The times of this id; none if it has no entry."""
-        for place in self._places(id_):
-            found, *times = self._entry.unpack_from(self._memory, place)
-            if found == id_:
-                return [time for time in times if time]
-        return []
+        start = self._start(id_)
+        place = self._find(id_, self._memory[start : start + self._bucket])
+        if place < 0:
+            return []
+        _, *times = self._entry.unpack_from(self._memory, start + place)
+        return [time for time in times if time]
 
     def put(self, id_: bytes, times: list[float]) -> None:
         """Keeps the newest times of this id; the entry unused for longest gives way."""
-        best, oldest = 0, float("inf")
-        for place in self._places(id_):
-            found, *kept = self._entry.unpack_from(self._memory, place)
-            if found == id_:
-                best = place
-                break
-            if max(kept) < oldest:
-                best, oldest = place, max(kept)
+        start = self._start(id_)
+        bucket = self._memory[start : start + self._bucket]
+        place = self._find(id_, bucket)
+        if place < 0:
+            entries = enumerate(self._entry.iter_unpack(bucket))
+            place = min(entries, key=lambda entry: max(entry[1][1:]))[0] * self._entry.size
         newest = sorted(times)[-self._times :]
-        self._entry.pack_into(self._memory, best, id_, *newest, *[0.0] * (self._times - len(newest)))
+        padding = [0.0] * (self._times - len(newest))
+        self._entry.pack_into(self._memory, start + place, id_, *newest, *padding)
 
-    def _places(self, id_: bytes) -> range:
-        bucket = int.from_bytes(id_[:8], "little") % self._buckets
-        start = self._offset + bucket * NEIGHBOURS * self._entry.size
-        return range(start, start + NEIGHBOURS * self._entry.size, self._entry.size)
+    def _start(self, id_: bytes) -> int:
+        """Where the bucket of this id begins."""
+        return self._offset + int.from_bytes(id_[:8], "little") % self._buckets * self._bucket
+
+    def _find(self, id_: bytes, bucket: bytes) -> int:
+        """Where in its bucket the entry of this id is; -1 if it has none."""
+        place = bucket.find(id_)
+        while place >= 0 and place % self._entry.size:
+            place = bucket.find(id_, place + 1)  # some times look like it
+        return place
 
 
 class LookTable:
