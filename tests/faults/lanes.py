@@ -32,7 +32,7 @@ class Lanes:
 
     def __init__(self, seed: int | None, small: bool, told: Told) -> None:
         self._seed, self._small, self._told = seed, small, told
-        self._folder = Path(tempfile.mkdtemp(prefix="faults-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="faults-"))
 
     async def run(self, wanted: list[str]) -> None:
         """Cancelled, it ends everything that it has started."""
@@ -44,7 +44,7 @@ class Lanes:
                     group.create_task(self._one(name))
                 group.create_task(self._lane(of[Company.BESIDE]))
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _lane(self, names: list[str]) -> None:
         for name in names:
@@ -52,7 +52,7 @@ class Lanes:
 
     async def _one(self, name: str) -> None:
         seed = self._seed if self._seed is not None else random.randrange(1 << 30)
-        place = self._folder / name
+        place = self.folder / name
         place.mkdir()
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
