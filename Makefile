@@ -24,7 +24,7 @@ help:
 	@echo "make lint       ruff and mypy;  make format puts the code into shape"
 	@echo "make bench      measure cost and latency beside other servers; make bench-quick within a minute"
 	@echo "make autobahn   the WebSocket conformance suite"
-	@echo "make faults     the full fault programme (long)"
+	@echo "make faults     the full fault programme (40 minutes)"
 	@echo "make simulation thousands of simulated lives of a server, for five minutes"
 	@echo "make fuzz       look for inputs that break the readers, and for lives and requests that break the server"
 	@echo "make clean      remove what was built; keys and data stay"
