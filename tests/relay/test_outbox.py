@@ -1,6 +1,9 @@
 """One peer's unsent output: corked, in order, in fragments where it is big, overtaken by pongs alone."""
 
-from collections.abc import Callable
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from operator import eq
 from typing import Any
 
 import pytest
@@ -59,12 +62,12 @@ class Loop:
 
 
 class Desk:
-    def __init__(self, high: int = 256 * KIB) -> None:
+    def __init__(self, high: int = 256 * KIB, descriptor: int = -1) -> None:
         self.loop = Loop()
         self.cork = Cork(self.loop.call_soon)
         self.transport = FakeTransport(high)
-        self.outbox = self.transport.outbox = Outbox(self.cork, self.transport, self._relieved)
-
+        outbox = Outbox(self.cork, self.transport, self._relieved, descriptor)
+        self.outbox = self.transport.outbox = outbox
         self.reliefs = 0
 
     def _relieved(self) -> None:
@@ -299,3 +302,47 @@ def test_any_schedule_keeps_messages_in_order(steps: list[tuple[str, Any]]) -> N
 
 def is_data(message: Message) -> bool:
     return message[1].startswith(b"m")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_what_the_kernel_takes_does_not_go_through_the_transport(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    desk = Desk(descriptor=pair[0].fileno())
+    desk.put(b"at once")
+    assert desk.transport.writes == []
+    assert read_server(pair[1].recv(100)) == [(Opcode.TEXT, b"at once")]
+
+
+def test_what_the_kernel_does_not_take_follows_in_order(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    desk = Desk(64 * MIB, pair[0].fileno())
+    messages = [bytes([number]) * (100 * KIB) for number in range(40)]
+    for message in messages:
+        desk.put(message)
+    assert desk.transport.writes
+    taken = b""
+    pair[1].setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += pair[1].recv(MIB)
+    # There is room again, but what the transport holds comes first.
+    desk.put(b"last")
+    desk.transport.drain_all()
+    arrived = [text for _, text in read_server(taken + desk.transport.left)]
+    assert [text[:4] for text in arrived] == [text[:4] for text in [*messages, b"last"]]
+    assert all(map(eq, arrived, messages))
+
+
+def test_a_broken_socket_is_left_to_the_transport() -> None:
+    desk = Desk(descriptor=-1)
+    desk.put(b"lost")
+    assert len(desk.transport.writes) == 1

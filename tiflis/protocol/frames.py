@@ -99,11 +99,14 @@ class FrameReader:
         TEXT payloads are valid UTF-8; CLOSE payloads are empty or a legal code and a UTF-8 reason.
         """
         events: list[Event] = []
-        if self.failure is None and not self._closed:
-            try:
-                self._read(data, events)
-            except Breach as breach:
-                self._fail(breach.failure)
+        if self._closed:
+            return events
+        try:
+            at = 0 if self._head or self._opcode else self._whole_frames(data, 0, events)
+            if at < len(data):
+                self._read(data, at, events)
+        except Breach as breach:
+            self._fail(breach.failure)
         return events
 
     def export(self) -> dict[str, Any]:
@@ -131,7 +134,7 @@ class FrameReader:
         if state["failure"] is not None:
             code, reason = state["failure"]
             reader.failure = ProtocolFailure(CloseCode(code), reason)
-        reader._closed = bool(state["closed"])
+        reader._closed = bool(state["closed"]) or reader.failure is not None
         reader._head = state["head"]
         reader._left = state["left"]
         reader._key = state["key"]
@@ -153,22 +156,20 @@ class FrameReader:
 
     def _fail(self, failure: ProtocolFailure) -> None:
         self.failure = failure
-        self._forget()
+        self._close()
 
     def _close(self) -> None:
+        """Nothing is read any more: free what is held for it."""
         self._closed = True
-        self._forget()
-
-    def _forget(self) -> None:
-        """Free what nobody will read any more."""
         self._head = b""
         self._left = 0
         self._open_message(0)
 
-    def _read(self, data: bytes, events: list[Event]) -> None:
+    def _read(self, data: bytes, position: int, events: list[Event]) -> None:
         if self._head:
             data, self._head = self._head + data, b""
-        position = self._payload(data, 0, events) if self._left else 0
+        if self._left:
+            position = self._payload(data, position, events)
         end = len(data)
         while position < end:
             if not self._opcode:

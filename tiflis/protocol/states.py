@@ -23,6 +23,10 @@ class Act(Enum):
     REFUSE = auto()
 
 
+# Types of messages that are learnt, and how long one may be: peers can invent any number.
+KNOWN_TYPES = 256
+KNOWN_LENGTH = 64
+
 _ACTS: dict[Role, dict[str, Act]] = {
     Role.NEWCOMER: {"workstation.register": Act.REGISTER, "connect": Act.CONNECT, "ping": Act.PONG},
     Role.CLIENT: {
@@ -52,17 +56,21 @@ _REFUSED: dict[Role, tuple[str, ...]] = {
 class Rules:
     """What one role may say."""
 
-    __slots__ = ("_acts", "_refused")
+    __slots__ = ("_refused", "known")
 
     def __init__(self, role: Role) -> None:
-        self._acts, self._refused = _ACTS[role], _REFUSED[role]
+        self._refused = _REFUSED[role]
+        self.known = dict(_ACTS[role])  # by type, for a quick look; others may follow
 
     def act(self, kind: str) -> Act:
-        """What a message of type ``kind`` leads to."""
-        found = self._acts.get(kind)
+        """What a message of type ``kind`` leads to. Types that are used are known from then on."""
+        found = self.known.get(kind)
         if found is not None:
             return found
-        return Act.REFUSE if kind.startswith(self._refused) else Act.RELAY
+        found = Act.REFUSE if kind.startswith(self._refused) else Act.RELAY
+        if len(kind) <= KNOWN_LENGTH and len(self.known) < KNOWN_TYPES:
+            self.known[kind] = found
+        return found
 
 
 RULES = {role: Rules(role) for role in Role}

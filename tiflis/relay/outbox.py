@@ -1,14 +1,15 @@
 """What is still to be sent to one peer: corked, bounded, and fair to pongs.
 
-Small messages of one loop turn leave in one write. The transport is given little at a time, so that what
-waits here can be shared between receivers, counted, and overtaken by a pong. Big messages leave in fragments.
+Small messages of one loop turn leave in one write, straight into the socket. Only what the kernel does not
+take is the transport's: little at a time, so that what waits here can be shared between receivers, counted,
+and overtaken by a pong. Big messages leave in fragments.
 """
 
+import os
 from collections import deque
 from typing import Any, Protocol
 
-from tiflis.protocol import frames
-from tiflis.protocol.frames import Opcode
+from tiflis.protocol.frames import Opcode, frame, header
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -37,7 +38,8 @@ class Cork:
         self.dirty: list[Outbox] = []
 
     def mark(self, outbox: "Outbox") -> None:
-        if not self.dirty and not self.depth:
+        """Outside a burst."""
+        if not self.dirty:
             self._call_soon(self.flush)
         self.dirty.append(outbox)
 
@@ -68,7 +70,7 @@ class _Large:
         start, self.at = self.at, min(self.at + FRAGMENT, len(self.payload))
         last = self.at == len(self.payload)
         opcode = Opcode.CONTINUATION if start else self.opcode
-        return frames.header(opcode, self.at - start, last), memoryview(self.payload)[start : self.at], last
+        return header(opcode, self.at - start, last), memoryview(self.payload)[start : self.at], last
 
 
 class Outbox:
@@ -83,6 +85,7 @@ class Outbox:
         "_recent",
         "_relieved",
         "blocked",
+        "descriptor",
         "frames",
         "pong_bytes",
         "pressed",
@@ -91,22 +94,27 @@ class Outbox:
         "written",
     )
 
-    def __init__(self, cork: Cork, transport: Transport, relieved: Flush) -> None:
-        """``relieved`` is called when the pressure is off: after ``pressed``, little waits again."""
+    def __init__(self, cork: Cork, transport: Transport, relieved: Flush, descriptor: int = -1) -> None:
+        """``relieved`` is called when the pressure is off: after ``pressed``, little waits again.
+
+        ``descriptor``: the transport's socket; without one, -1, everything goes through the transport.
+        """
         self._cork = cork
         self._relieved = relieved
         self.transport = transport
+        self.descriptor = descriptor
         self._marked = False  # the cork knows of us
         self._burst: list[bytes] = []
         self._queue: deque[bytes | _Large] = deque()
         self._pongs: deque[tuple[bool, bytes]] | None = None
-        self._recent: list[bytes | memoryview] = []  # what the transport may not have sent yet
+        # What the transport may not have sent yet; at first perhaps what others gave it.
+        self._recent: list[bytes | memoryview] = [b""] if transport.get_write_buffer_size() else []
         self.blocked = False  # the transport has had enough
         self.pressed = False  # more than PRESSURE_HIGH waits
         self.frames = 0  # queued since somebody last counted them
         self.waiting = 0  # bytes that the transport has not been given
         self.pong_bytes = 0
-        self.written = 0  # bytes that the transport has been given in all
+        self.written = 0  # bytes that have been written in all, here or by the transport
 
     def put(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
         """Queue one message."""
@@ -114,16 +122,20 @@ class Outbox:
         self.frames += 1
         if not self._marked:
             self._marked = True
-            self._cork.mark(self)
+            cork = self._cork
+            if cork.depth:
+                cork.dirty.append(self)
+            else:
+                cork.mark(self)
         if size > FRAGMENT:
             self._settle()
             self._queue.append(_Large(opcode, payload))
             self.waiting += size
         else:
-            header = frames.header(opcode, size)
-            self._burst.append(header)
+            head = header(opcode, size)
+            self._burst.append(head)
             self._burst.append(payload)
-            self.waiting += size + len(header)
+            self.waiting += size + len(head)
         if self.waiting > PRESSURE_HIGH:
             self.pressed = True
 
@@ -134,7 +146,7 @@ class Outbox:
             return
         if self._pongs is None:
             self._pongs = deque()
-        self._pongs.append((opcode == Opcode.TEXT, frames.frame(opcode, payload)))
+        self._pongs.append((opcode == Opcode.TEXT, frame(opcode, payload)))
         self.frames += 1
         self.pong_bytes += len(payload) + 2
 
@@ -173,17 +185,17 @@ class Outbox:
             if isinstance(first, bytes):
                 self._queue.popleft()
                 self.waiting -= len(first)
-                self._write(first)
+                self._give(first)
             else:
                 self._write_fragment(first)
 
     def _write_fragment(self, large: _Large) -> None:
-        header, piece, last = large.next()
+        head, piece, last = large.next()
         if last:
             self._queue.popleft()
         self.waiting -= len(piece)
-        self._write(header)
-        self._write(piece)
+        self._give(head)
+        self._give(piece)
 
     def _write_pong(self) -> bool:
         """A protocol pong may go between fragments, one in JSON only between messages."""
@@ -196,14 +208,29 @@ class Outbox:
         _, frame = self._pongs[at]
         del self._pongs[at]
         self.pong_bytes = self.pong_bytes - len(frame) if self._pongs else 0
-        self._write(frame)
+        self._give(frame)
         return True
 
-    def _write(self, data: bytes | memoryview) -> None:
-        if self.transport.get_write_buffer_size():
-            self._recent.append(data)
-        else:
-            self._recent = [data]
+    def _write(self, data: bytes) -> None:
+        """Straight into the socket, unless the transport has something left to write before."""
+        if self._recent:
+            self.settle()
+        if self._recent:
+            self._give(data)
+            return
+        try:
+            taken = os.write(self.descriptor, data)
+        except OSError:  # it is full, or broken, which the transport then notices
+            taken = 0
+        self.written += taken
+        if taken < len(data):
+            self._give(memoryview(data)[taken:])
+
+    def _give(self, data: bytes | memoryview) -> None:
+        """To the transport, which writes when the loop comes to it: others have their turns meanwhile."""
+        if self._recent:
+            self.settle()
+        self._recent.append(data)
         self.written += len(data)
         self.transport.write(data)
 
@@ -240,11 +267,11 @@ class Outbox:
             self.pong_bytes = sum(len(frame) for _, frame in self._pongs)
         self.pressed = self.waiting > PRESSURE_HIGH
         if tail:
-            self._write(tail)
+            self._give(tail)
         self.pump()
 
     def drop(self) -> None:
-        """Forget all that the transport has not been given; the next frame may be a control frame."""
+        """Forget all that has not been written; the next frame may be a control frame."""
         self._burst.clear()
         self._queue.clear()
         self._pongs = None

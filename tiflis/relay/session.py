@@ -7,7 +7,7 @@ from tiflis.limits import Limits
 from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
-from tiflis.protocol.head import Head
+from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.passport import Passport
 from tiflis.relay.wire import Wire
@@ -18,26 +18,30 @@ log = logging.getLogger(__name__)
 class BaseSession:
     """A socket in a role: reads each message's head once and hands it to the act that its type asks for."""
 
-    __slots__ = ("_act", "limits", "wire")
+    __slots__ = ("_act", "_known", "limits", "wire")
     role: ClassVar[Role]
     kind: ClassVar[str] = "none"  # as the metrics name the role
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
         self.wire, self.limits = wire, limits
-        self._act = RULES[self.role].act
+        rules = RULES[self.role]
+        self._known, self._act = rules.known, rules.act
 
     def received(self, text: bytes) -> None:
         """Text that is no message, or may not be sent in this role, is answered with an error."""
-        request = b""
+        found = None
         try:
-            found = head.peek(text)
-            request = head.echoable(found.id)
-            self.handle(self._act(found.type), found, text)
+            found = peek(text)
+            kind = found.type
+            self.handle(self._known.get(kind) or self._act(kind), found, text)
         except TunnelError as problem:
-            self.wire.send(messages.error(problem, request or problem.request))
+            self._fail(problem, found)
         except Exception:  # outermost frame of a message: the peer hears of it, the log has the traceback
             log.exception("message failed", extra=self.named())
-            self.wire.send(messages.error(InternalError(), request))
+            self._fail(InternalError(), found)
+
+    def _fail(self, problem: TunnelError, found: Head | None) -> None:
+        self.wire.send(messages.error(problem, problem.request if found is None else head.echoable(found.id)))
 
     def handle(self, what: Act, found: Head, text: bytes) -> None:
         """Do what is asked; raises TunnelError for the peer."""

@@ -169,15 +169,12 @@ class Traffic:
 
     def to_device(self, device_id: str, text: bytes) -> None:
         """To all sockets of a device, or into its watch's queue; silence if there is no such device."""
-        if not self._send_to(device_id, text):
-            self.desk.deliver_to(device_id, text)
-
-    def _send_to(self, device_id: str, text: bytes) -> bool:
         sockets = self.roster.sockets(device_id)
+        if not sockets:
+            self.desk.deliver_to(device_id, text)
         for attached in sockets:
             if attached.connected:
                 attached.send(text)
-        return bool(sockets)
 
     def tidy(self, now: float) -> None:
         """Forget what is too old to matter."""
