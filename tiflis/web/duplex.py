@@ -98,8 +98,9 @@ class Duplex(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
-        self._outbox = Outbox(self._cork, cast(Any, transport), self._relieved)
-        transport.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        socket = transport.get_extra_info("socket")
+        socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        self._outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
 
     def data_received(self, data: bytes) -> None:
@@ -142,6 +143,8 @@ class Duplex(asyncio.Protocol):
         self._outbox.blocked = True
 
     def resume_writing(self) -> None:
+        if self._leaving is not None:
+            return
         self._outbox.blocked = False
         self._outbox.flush()
         if self._ending:
@@ -155,6 +158,7 @@ class Duplex(asyncio.Protocol):
         self.resume(Pause.PONGS)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._outbox.descriptor = -1  # the number is about to be somebody else's
         if self._leaving is not None:
             self._left()
             return
