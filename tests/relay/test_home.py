@@ -281,6 +281,15 @@ def test_a_watch_that_is_also_a_client_has_not_left(stage: Stage) -> None:
     assert left(workstation) == []
 
 
+def test_a_watch_that_is_back_is_not_told_to_have_left(stage: Stage) -> None:
+    """Also where its queue has still to be fetched when the workstation returns."""
+    stage.workstation().end()
+    stage.home.device_left("watch")
+    stage.home.device_came("watch")
+    assert stage.desk.devices() == []
+    assert left(stage.workstation()) == []
+
+
 def test_a_device_that_left_meanwhile_is_told_once_at_the_return(stage: Stage) -> None:
     workstation = stage.workstation()
     phone = stage.client("phone")

@@ -154,6 +154,14 @@ async def test_overflow_is_announced(stage: Stage) -> None:
     assert answer["may_have_missed_messages"]
 
 
+async def test_a_watch_that_is_back_has_not_left(stage: Stage) -> None:
+    stage.home.workstation_online = False
+    desk = await connected(stage)
+    await desk.call("disconnect", WHO)
+    await desk.call("connect", WHO)
+    assert (stage.home.left, stage.home.came) == (["watch-1"], ["watch-1"] * 2)
+
+
 async def test_a_new_connect_starts_afresh(stage: Stage) -> None:
     desk = await connected(stage)
     await deliver(desk, b'{"old":1}')

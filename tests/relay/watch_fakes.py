@@ -97,6 +97,7 @@ class FakeHome:
         self.workstation_name = "desk at home"
         self.sent: list[tuple[bytes, str, bytes]] = []
         self.left: list[str] = []
+        self.came: list[str] = []
         self.lost = 0
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
@@ -106,6 +107,9 @@ class FakeHome:
 
     def device_left(self, device_id: str) -> None:
         self.left.append(device_id)
+
+    def device_came(self, device_id: str) -> None:
+        self.came.append(device_id)
 
     def desk_lost(self) -> None:
         self.lost += 1

@@ -216,6 +216,10 @@ class Home(Traffic):
         if device_id not in self.roster and device_id not in self.desk.devices():
             self._say_departed(device_id)
 
+    def device_came(self, device_id: str) -> None:
+        """The watch is there (again): that it had gone is not told any more."""
+        self._departed.discard(device_id)
+
     def desk_lost(self) -> None:
         self._host.lost_desk(self)
 

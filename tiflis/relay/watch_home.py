@@ -40,5 +40,8 @@ class DeskHome(Protocol):
     def device_left(self, device_id: str) -> None:
         """The watch has gone; the workstation is to hear of it unless the device has a socket."""
 
+    def device_came(self, device_id: str) -> None:
+        """The watch is there (again): that it had gone is not told any more."""
+
     def desk_lost(self) -> None:
         """Another home has taken over this tunnel's watches; this desk answers no more."""

@@ -227,6 +227,7 @@ class WatchRoll:
         """Connect the device anew, durably. Raises SendFailed."""
         self._remove(device_id)
         self._departed.pop(device_id, None)
+        self._home.device_came(device_id)
         watch = Watch(device_id, self._limits.bounds, self._journal.released, self._clock())
         self._watches[device_id] = watch
         self._journal.touch(device_id)
