@@ -170,8 +170,8 @@ def envelopes(data: bytes) -> None:
     script = Script(data)
     number, request, text = int.from_bytes(script.take(4), "big"), script.piece(), script.piece()
     name = script.piece().decode("utf-8", "replace")
-    origin = ("them-1-b", number) if script.byte() & 1 else None
-    arrival = Arrival(number, script.byte(), request, name, origin, name)
+    places = [("them-1-b", number)] if script.byte() & 1 else []
+    arrival = Arrival(number, script.byte(), request, name, places, name)
     assert envelope.read_attach(b"".join(envelope.attach(arrival))) == arrival
     assert envelope.read_message(b"".join(envelope.message(number, request, text))) == (number, request, text)
     assert envelope.read_numbered(b"".join(envelope.numbered(envelope.SEND, number, text))) == (number, text)

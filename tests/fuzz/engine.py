@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import atheris
@@ -12,6 +13,8 @@ def main() -> None:
     with atheris.instrument_imports(include=["tiflis"]):
         from tests.fuzz.targets import checked, quiet  # noqa: PLC0415 - instrumented as it is imported
     target = sys.argv.pop(1)
+    # When libFuzzer minimises it runs "itself" again and again, by the first word, in a shell.
+    sys.argv[0] = f"{shlex.quote(sys.executable)} -m tests.fuzz.engine {target}"
     with quiet() as errors:
         atheris.Setup(sys.argv, checked(target, errors))
         atheris.Fuzz()
