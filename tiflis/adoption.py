@@ -7,6 +7,8 @@ from tiflis import parcel
 from tiflis.arbiter.handoff import close_all
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.parcel import Luggage, Parcel, Receipt
+from tiflis.protocol.errors import TunnelError
+from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession
 from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
@@ -32,8 +34,10 @@ class Adoption:
         try:
             taken = parcel.read(body)
             receipt = await self._take(taken, descriptors)
-        except (ValueError, Conflict, DirectoryUnavailable) as problem:
-            receipt = Receipt(False, str(problem) or type(problem).__name__)
+        except (Conflict, DirectoryUnavailable, TunnelError) as problem:
+            receipt = Receipt(False, str(problem) or type(problem).__name__, again=True)
+        except ValueError as problem:
+            receipt = Receipt(False, str(problem))
         if not receipt.taken:
             log.warning("handover refused", extra={"reason": receipt.reason})
             close_all(descriptors)
@@ -56,7 +60,7 @@ class Adoption:
         """A whole tunnel: claim it, then its clients, and its workstation last."""
         record = taken.described()
         async with self._hub.lock(record.tunnel_id):
-            home = await self._hub.inherit(record, taken.state, taken.expected)
+            home = await self._hub.inherit(record, taken.state)
         pieces = list(zip(taken.luggage, descriptors, strict=True))
         pieces.sort(key=lambda piece: piece[0].passport.role == "workstation")
         for luggage, descriptor in pieces:
@@ -68,6 +72,11 @@ class Adoption:
     async def _take_clients(self, taken: Parcel, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
         route = await self._hub.route(taken.tunnel_id)
+        stages = envelope.read_stages(taken.state) if taken.state else []
+        if isinstance(route, Home):
+            route.land(stages)
+        else:
+            route.resume(stages)
         for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
             await self._adopt_client(route, taken.sender, luggage, descriptor)
 
@@ -94,10 +103,11 @@ class Adoption:
         socket.session = client
         socket.widen()
         if await self._start(socket, luggage, descriptor, go=False):
-            route.attach(client, origin=(sender, passport.number))
+            route.attach(client, places=[(sender, passport.number)])
             socket.go()
-        elif isinstance(route, Home):
-            route.device_left(passport.device_id)
+        else:
+            route.attach(client, places=[(sender, passport.number)])
+            route.detach(client)
 
     async def _adopt_workstation(self, home: Home, luggage: Luggage, descriptor: int) -> None:
         socket, passport = self._make(luggage), luggage.passport

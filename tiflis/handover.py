@@ -16,6 +16,7 @@ from tiflis import metrics, parcel
 from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
 from tiflis.parcel import Luggage, Parcel
 from tiflis.protocol.close import CloseCode
+from tiflis.relay import envelope
 from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
@@ -28,6 +29,7 @@ from tiflis.web.sockets import Sockets
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 0.02  # between two looks for sockets that are still being decided upon, or were just accepted
+AGAIN_SECONDS = 0.1  # until what was refused for the moment is offered again
 AT_ONCE = 8  # tunnels under way at the same time
 
 
@@ -68,21 +70,27 @@ class Handover:
     def __init__(self, me: str, hub: Hub, sockets: Sockets, client: HandoffClient) -> None:
         self._me, self._hub, self._sockets, self._client = me, hub, sockets, client
         self.report = Report()
+        self._reason = ""  # why some were not taken that may be taken in a moment
 
     async def everything(self, seconds: float) -> Report:
         """All that is here, and what still comes in for so long; what cannot go is left open."""
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             await self._together([self._home(home) for home in list(self._hub.homes.values())])
             await self._together([self.edge(edge) for edge in list(self._hub.edges.values()) if edge.clients])
             await self._loose()
-            self.report.seconds = time.monotonic() - began
-            if not self._left() or self.report.fell_back or self.report.seconds > seconds:
+            self.report.seconds = clock() - began
+            left = self._left()
+            if left and not self.report.fell_back and self.report.seconds > seconds:
+                self.report.failed(left, self._reason or "not in time")
+            if not left or self.report.fell_back:
                 return self.report
-            await asyncio.sleep(PASS_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS if self._reason else PASS_SECONDS)
+            self._reason = ""
 
-    def _left(self) -> bool:
-        return any(not socket.close_by for socket in self._sockets.open.values())
+    def _left(self) -> int:
+        return sum(not socket.close_by for socket in self._sockets.open.values())
 
     async def _together(self, works: list[Coroutine[None, None, None]]) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -103,10 +111,7 @@ class Handover:
             wires = home.freeze()
             pieces, descriptors = await self._pack(wires)
             record = parcel.record_of(home.record)
-            expected = sorted(home.neighbour_sockets())
-            sent = await self._send(
-                "home", home.tunnel_id, pieces, descriptors, record, home.export(), expected
-            )
+            sent = await self._send("home", home.tunnel_id, pieces, descriptors, record, home.export())
             if sent:
                 self._hub.pass_on(home)
             else:
@@ -126,7 +131,8 @@ class Handover:
                 return
             wires = [client.wire for client in edge.clients.values()]
             pieces, descriptors = await self._pack(wires)
-            if not await self._send("edge", edge.tunnel_id, pieces, descriptors):
+            stages = envelope.pack_stages(edge.stages)
+            if not await self._send("edge", edge.tunnel_id, pieces, descriptors, state=stages):
                 await self._take_back(pieces, descriptors, wires)
                 self._hub.bring_back(edge)
 
@@ -176,11 +182,10 @@ class Handover:
         descriptors: list[int],
         record: dict[str, object] | None = None,
         state: bytes = b"",
-        expected: list[tuple[str, int]] | None = None,
     ) -> bool:
         """Whether the sockets are the other worker's now; if so our descriptors of them are closed."""
         began = time.monotonic()
-        outcome = await self._pass(kind, tunnel_id, pieces, descriptors, record, state, expected)
+        outcome = await self._pass(kind, tunnel_id, pieces, descriptors, record, state)
         pause = time.monotonic() - began
         metrics.count("handoff_sockets_total", kind, outcome, by=len(pieces))
         if outcome == "refused":
@@ -198,18 +203,18 @@ class Handover:
         descriptors: list[int],
         record: dict[str, object] | None,
         state: bytes,
-        expected: list[tuple[str, int]] | None,
     ) -> str:
         """``taken``, ``refused``, or ``unknown``: one of the outcomes in the metrics."""
-        body = parcel.encode(
-            Parcel(parcel.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state, expected or [])
-        )
+        body = parcel.encode(Parcel(parcel.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state))
         try:
             receipt = parcel.read_receipt(await self._client.send(body, descriptors))
         except HandoffFailed as problem:
             self.report.failed(len(pieces), str(problem))
             # It may be using them; two readers of one socket would be worse than a closed one.
             return "unknown" if problem.undecided else "refused"
+        if not receipt.taken and receipt.again:
+            self._reason = receipt.reason
+            return "refused"
         if not receipt.taken:
             self.report.failed(len(pieces), receipt.reason)
             return "refused"

@@ -31,8 +31,7 @@ class Parcel(msgspec.Struct):
     tunnel_id: str
     luggage: list[Luggage]
     record: dict[str, Any] = {}
-    state: bytes = b""
-    expected: list[tuple[str, int]] = []
+    state: bytes = b""  # home: what it knows besides; edge: the channels that the clients came by
 
     def described(self) -> Record:
         return Record(**self.record)
@@ -43,6 +42,7 @@ class Receipt(msgspec.Struct):
 
     taken: bool
     reason: str = ""
+    again: bool = False  # it may be taken in a moment
 
 
 def record_of(record: Record) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class FakeTimer:
 class FakeHost:
     """A worker whose clock is turned by hand."""
 
+    me: str = "me-0-a"
     limits: Limits = field(default_factory=Limits)
     time: float = 1000.0
     timers: list[FakeTimer] = field(default_factory=list)
@@ -223,7 +224,13 @@ class FakeChannel:
         self.complete = False  # the other end has closed in good order, and we have heard all of it
         self.held = False
         self.outgoing: list[bytes] = []
+        self.sent = self.consumed = 0
+        self.counted = False  # the other end has said what it took
         cable.ends.append(self)
+        self.number = len(cable.ends) // 2 * 2  # of both ends
+
+    def owed(self) -> list[tuple[int, bytes]]:
+        return list(enumerate(self.outgoing, self.sent + 1))
 
     def send(self, message: bytes | list[bytes]) -> None:
         assert not self.ended and not self.closing, "a message was given to a channel that has ended"
@@ -252,9 +259,9 @@ class FakeChannel:
     def end(self) -> None:
         if not self.ended:
             self.ended = True
-            undelivered, self.outgoing = self.outgoing, []
             assert self.handler is not None
-            self.handler.closed(self.real, undelivered)
+            self.handler.closed(self.real, list(self.outgoing))
+            self.outgoing = []
 
 
 class Cable:
@@ -269,6 +276,7 @@ class Cable:
             near = FakeChannel(self, peer, tunnel_id)
             far = FakeChannel(self, me, tunnel_id)
             near.other, far.other = far, near
+            far.number = near.number
             near.handler = handler
             return near.real
 
@@ -286,11 +294,14 @@ class Cable:
         if far.handler is None:
             far.handler = self.acceptors[end.peer](far.real)
         if end.outgoing and not far.closing and not far.ended and not far.held:
+            end.sent += 1
+            far.consumed += 1
             far.handler.received(far.real, end.outgoing.pop(0))
             return True
         if end.closing and (not end.outgoing or far.closing or far.ended):
             far.complete = not end.outgoing
             end.complete = far.closing and not far.outgoing
+            end.counted = far.counted = True
             end.end()
             far.end()
             return True

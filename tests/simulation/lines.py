@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import random
 from collections import deque
 from collections.abc import Callable
@@ -14,25 +13,32 @@ from tiflis.limits import Limits
 from tiflis.relay.wire import Pause, Session
 
 DELAY = (0.0005, 0.02)  # seconds from one end to the other
+FIRST_DESCRIPTOR = 1 << 30  # should one be closed by mistake, nothing real is
 TICK = 1e-6  # no two things happen at one time: the loop promises no order then
 
 
 class Line:
     """One connection. What the peer has said waits here, as in a kernel, while no worker reads."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dice: random.Random) -> None:
-        self._loop, self._dice = loop, dice
+    def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
+        self._loop, self._random = loop, random.Random(seed).random
         self.wire: SimWire | None = None
         self.inbox: deque[bytes] = deque()
         self.closed = False
+        self.ended_at = 0.0  # when either end left, or the peer turned to another line
+        self.said = self.taken = 0  # messages of the peer: given to the network, and read by the server
         self.hear: Callable[[bytes], None] = lambda text: None
         self.lost: Callable[[], None] = lambda: None
         self._up = self._down = 0.0  # when the last thing said arrives, so that nothing overtakes
 
+    def _later(self) -> float:
+        return self._loop.time() + DELAY[0] + (DELAY[1] - DELAY[0]) * self._random()
+
     # The peer
 
     def say(self, text: bytes) -> None:
-        self._up = max(self._up + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self.said += 1
+        self._up = max(self._up + TICK, self._later())
         self._loop.call_at(self._up, self._arrive, text)
 
     def _arrive(self, text: bytes) -> None:
@@ -42,18 +48,24 @@ class Line:
 
     def hang_up(self) -> None:
         """The peer leaves: its worker hears of it, and nobody else."""
-        self.closed = True
+        self.end()
         if self.wire is not None:
             self.wire.ended()
+
+    def end(self) -> None:
+        self.closed = True
+        self.ended_at = self.ended_at or self._loop.time()
 
     # The server
 
     def read(self) -> None:
         while self.inbox and self.wire is not None and not self.wire.paused and not self.wire.close_by:
+            self.taken += 1
+            self.wire.heard = self._loop.time()
             self.wire.session.received(self.inbox.popleft())
 
     def tell(self, text: bytes) -> None:
-        self._down = max(self._down + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self._down = max(self._down + TICK, self._later())
         self._loop.call_at(self._down, self._reach, text)
 
     def _reach(self, text: bytes) -> None:
@@ -62,28 +74,34 @@ class Line:
 
     def cut(self) -> None:
         """The server's end is gone: after what is under way, the peer hears of it."""
-        self._down = max(self._down + TICK, self._loop.time() + self._dice.uniform(*DELAY))
+        self.ended_at = self.ended_at or self._loop.time()
+        self._down = max(self._down + TICK, self._later())
         self._loop.call_at(self._down, self._break)
 
     def _break(self) -> None:
         if not self.closed:
-            self.closed = True
+            self.end()
             self.lost()
 
 
 class Cellar:
-    """All workers' descriptors: real ones, of nothing, since they are closed and passed on like real ones."""
+    """All workers' descriptors, which are numbers of lines; each is to be closed once."""
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
+        self._numbers = itertools.count(FIRST_DESCRIPTOR)
 
     def descriptor(self, line: Line) -> int:
-        number = os.open(os.devnull, os.O_RDONLY)
+        number = next(self._numbers)
         self.lines[number] = line
         return number
 
     def duplicate(self, descriptor: int) -> int:
         return self.descriptor(self.lines[descriptor])
+
+    def close_all(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            self.lines.pop(descriptor, None)
 
 
 class SimWire:
@@ -96,7 +114,7 @@ class SimWire:
         self.line: Line | None = None
         self.paused = Pause(0)
         self.close_by = 0.0
-        self.leaving = self.dead = False
+        self.leaving = self.dead = self.steered = False
 
     def send(self, text: bytes) -> None:
         if self.line is not None and not self.close_by and not self.dead:
@@ -124,7 +142,11 @@ class SimWire:
     def too_slow(self, now: float) -> bool:
         return False
 
-    def probe(self) -> None: ...
+    def probe(self) -> None:
+        """The peers of these stories answer protocol pings as long as they are there."""
+        if self.line is not None and not self.line.closed:
+            self.heard = self.owner.loop.time()
+
     def widen(self) -> None: ...
     def narrow(self) -> None: ...
 
@@ -151,7 +173,6 @@ class SimWire:
 
     async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
         line = self.owner.cellar.lines.pop(descriptor)
-        os.close(descriptor)
         await asyncio.sleep(0)
         self.paused = Pause.HANDOVER
         self.line, line.wire = line, self
@@ -183,3 +204,10 @@ class SimSockets:
     def forget(self, wire: SimWire) -> None:
         if self.open.get(wire.number) is wire:
             del self.open[wire.number]
+
+    def check(self) -> None:
+        """A regular look, as every worker does."""
+        now = self.loop.time()
+        for wire in list(self.open.values()):
+            if not wire.close_by and not wire.paused and wire.session is not None:
+                wire.session.check(now)

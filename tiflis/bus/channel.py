@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from tiflis.bus import wire
 from tiflis.bus.errors import ChannelClosed
-from tiflis.bus.handler import ChannelHandler
+from tiflis.bus.handler import ChannelHandler, Port
 from tiflis.bus.patience import Patience
 from tiflis.bus.streams import ACK_AT_ONCE, HARD_CAP, HIGH_WATER, LOW_WATER, Incoming, Outgoing
 from tiflis.bus.wire import Kind
@@ -14,22 +13,6 @@ from tiflis.bus.wire import Kind
 __all__ = ["Channel", "ChannelHandler", "Port"]
 
 log = logging.getLogger(__name__)
-
-
-class Port(Protocol):
-    """What a channel needs from the lane that carries it."""
-
-    peer: str
-
-    @property
-    def chunk_size(self) -> int: ...
-    def now(self) -> float: ...
-    def soon(self, call: Callable[[], None]) -> None: ...
-    def wants_to_send(self, channel: "Channel") -> None: ...
-    def wants_to_tell(self, channel: "Channel") -> None: ...
-    def ack_later(self, channel: "Channel") -> None: ...
-    def landed(self, size: int) -> None: ...
-    def forget(self, channel: "Channel", tell: bool) -> None: ...
 
 
 class Channel:
@@ -44,10 +27,12 @@ class Channel:
         self.handler: ChannelHandler | None = None
         self.writable = True
         self.ended = False
+        self.counted = False  # the peer has said how much it consumed, and consumes no more
         self.queued = False  # waits in its lane to send data
         self.told = False  # waits in its lane to send anything else
         self.outgoing = Outgoing()
         self.incoming = Incoming()
+        self._left: list[tuple[int, bytes]] = []
         self._held = False
         self._closing = False
         self._peer_end = -1
@@ -73,6 +58,15 @@ class Channel:
     def buffered(self) -> int:
         """Bytes that the peer has not consumed yet."""
         return self.outgoing.buffered
+
+    @property
+    def consumed(self) -> int:
+        """Chunks of the peer's that have been consumed here."""
+        return self.incoming.taken
+
+    def owed(self) -> list[tuple[int, bytes]]:
+        """Our messages that the peer has not consumed as far as we know, each with the chunk it ends in."""
+        return self._left if self.ended else self.outgoing.owed()
 
     def hold(self) -> None:
         """Deliver no more until `resume`; the peer runs out of credit."""
@@ -272,6 +266,7 @@ class Channel:
         self._patience.progressed(self._lane.now())
 
     def _settle(self, taken: int) -> None:
+        self.counted = True
         self._lane.landed(self.outgoing.acknowledged(taken, taken))
 
     def _finish(self, tell: bool = True) -> None:
@@ -279,11 +274,12 @@ class Channel:
             return
         self.ended = True
         self._lane.forget(self, tell)
-        undelivered = self.outgoing.undelivered()
+        self._left = self.outgoing.owed()
         self.outgoing = Outgoing()
         self.incoming.waiting.clear()
         self.incoming.parts.clear()
-        self._call(lambda handler: handler.closed(self, undelivered))
+        self._call(lambda handler: handler.closed(self, [message for _, message in self._left]))
+        self._left = []
 
     def _call(self, what: Callable[[ChannelHandler], None]) -> None:
         if self.handler is not None:

@@ -193,19 +193,17 @@ class Outgoing:
         self.window += size
         return size
 
-    def undelivered(self) -> list[bytes]:
-        """The whole messages that the peer has not consumed, in order."""
-        messages: list[bytes] = []
-        previous: bytes | None = None
+    def owed(self) -> list[tuple[int, bytes]]:
+        """The whole messages that the peer has not consumed, in order, each with the chunk it ends in."""
+        messages: list[tuple[int, bytes]] = []
+        number = self.taken
         for queue in (self.arrived, self.flying, self.unsent):
             for chunk in queue:
+                number += 1
                 if isinstance(chunk, bytes):
-                    messages.append(chunk)
-                elif chunk.message is not previous:
-                    previous = chunk.message
-                    messages.append(chunk.message)
-                if isinstance(chunk, Piece) and chunk.last:
-                    previous = None
+                    messages.append((number, chunk))
+                elif chunk.last:
+                    messages.append((number, chunk.message))
         return messages
 
 

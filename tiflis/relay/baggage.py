@@ -2,6 +2,34 @@
 
 import msgspec
 
+from tiflis.relay.envelope import Stage
+
+
+class Traveller(msgspec.Struct, array_like=True):
+    """One client on its way to the new home."""
+
+    number: int  # of its socket in its worker
+    device_id: str
+    connected: bool
+    told_offline: bool
+    reconnect: bool
+    missed: list[tuple[int, bytes]] = []
+    overflowed: bool = False
+
+
+class Party(msgspec.Struct, array_like=True):
+    """Clients of one worker, and what lies between it and the homes that they come from.
+
+    The channel to the last home may be gone before all of it has arrived. So the next home gets what was
+    still ``owed`` to the worker, each message with the chunk it ends in, and of each channel how much the
+    home there had consumed; the worker then says how much it consumed itself.
+    """
+
+    worker: str
+    stages: list[Stage] = []  # the last one is the channel of ``owed``
+    owed: list[tuple[int, bytes]] = []
+    travellers: list[Traveller] = []
+
 
 class HomeState(msgspec.Struct):
     """Times are ages in seconds: the two workers need not agree on a clock."""
@@ -14,4 +42,4 @@ class HomeState(msgspec.Struct):
     online: bool
     grace: bool
     written_down: bool
-    present: list[str] = []  # said apart from ``seen``: a device may have left in this very moment
+    parties: list[Party] = []

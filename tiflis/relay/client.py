@@ -1,6 +1,7 @@
 """A client's session: a phone, tablet or browser that has given its tunnel's key."""
 
 import logging
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from tiflis import metrics
@@ -11,6 +12,7 @@ from tiflis.protocol.errors import InvalidAuthKey
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import Act, Role
+from tiflis.relay.journey import Place
 from tiflis.relay.keys import same_key
 from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
@@ -44,10 +46,8 @@ class Route(Protocol):
     tunnel_id: str
     path: ClassVar[str]  # local or bus, for the metrics
 
-    def attach(
-        self, client: "ClientSession", request: bytes = b"", origin: tuple[str, int] | None = None
-    ) -> None:
-        """``request``: the raw id of its ``connect``; ``origin``: the worker, and its number there, that a
+    def attach(self, client: "ClientSession", request: bytes = b"", places: Sequence[Place] = ()) -> None:
+        """``request``: the raw id of its ``connect``; ``places``: the worker, and its number there, that a
         client comes from which the home knows already."""
 
     def detach(self, client: "ClientSession") -> None: ...

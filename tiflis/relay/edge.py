@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tiflis import metrics
 from tiflis.bus.channel import Channel, ChannelHandler
@@ -12,13 +12,15 @@ from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession
-from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival
+from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, Marks, Stage
+from tiflis.relay.journey import Place
 from tiflis.relay.watch_home import DeskClosed
 
 log = logging.getLogger(__name__)
 
 FULL = 32 * MIB  # unconsumed by the home: one more message of 50 MiB fits below the channel's cap
 DEPARTED_LIMIT = 256  # clients remembered after they have left: their last words may still be under way
+STAGES_KEPT = 4  # former channels that a new home is told of; more moves within one outage are a storm
 
 
 class Opener(Protocol):
@@ -27,22 +29,34 @@ class Opener(Protocol):
     def __call__(self, peer: str, tunnel_id: str, handler: ChannelHandler, /) -> Channel: ...
 
 
+class Unheard(NamedTuple):
+    """What a client has said that no home is known to have consumed; ``marks``: where any may have."""
+
+    client: ClientSession
+    request: bytes
+    text: bytes
+    marks: Marks
+
+
 class Edge:
     """A route to a home elsewhere. Once closed it only keeps what its owner has to send another way."""
 
     path: ClassVar[str] = "bus"
 
-    def __init__(self, peer: str, tunnel_id: str, opener: Opener, closed: Callable[["Edge"], None]) -> None:
-        self.peer, self.tunnel_id = peer, tunnel_id
+    def __init__(
+        self, me: str, peer: str, tunnel_id: str, opener: Opener, closed: Callable[["Edge"], None]
+    ) -> None:
+        self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
         self.clients: dict[int, ClientSession] = {}
+        self.places: dict[int, list[Place]] = {}  # where they were before, as long as their home may not know
         self.calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.undelivered: list[tuple[ClientSession, bytes, bytes]] = []
+        self.undelivered: list[Unheard] = []
         self.adrift = False  # closed, and no other way has been found within the grace
         self.open = True
-        self.torn = False  # closed, and perhaps not all that the home said has arrived
+        self.stages: list[Stage] = []  # the channels that its clients have come by; at the end this one too
         self._pressing: set[ClientSession] = set()
         self._departed: dict[int, ClientSession] = {}  # who has left lately
-        self.leavers: list[ClientSession] = []  # who has left, which the home does not know
+        self.leavers: list[tuple[ClientSession, Marks]] = []  # who has left, which the home may not know
         self._closed = closed
         self._last_call = 0
         self._moved: asyncio.Future[bool] | None = None
@@ -50,17 +64,25 @@ class Edge:
 
     # What clients call
 
-    def attach(
-        self, client: ClientSession, request: bytes = b"", origin: tuple[str, int] | None = None
-    ) -> None:
+    def attach(self, client: ClientSession, request: bytes = b"", places: Sequence[Place] = ()) -> None:
         number = client.wire.number
         self.clients[number] = client
+        if places:
+            self.places[number] = list(places)
         if self.open:
             flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
             flags |= RECONNECT * client.reconnect
-            arrival = Arrival(number, flags, request, client.device_id, origin, client.wire.connection_id)
+            arrival = Arrival(
+                number, flags, request, client.device_id, list(places), client.wire.connection_id
+            )
             self._channel.send(envelope.attach(arrival))
             client.hold(self._full)
+
+    def resume(self, stages: list[Stage]) -> None:
+        """Clients are about to be attached who were attached elsewhere, by these channels."""
+        self.stages = [*self.stages, *stages][-STAGES_KEPT:]
+        if self.open:
+            self._channel.send(envelope.resume(stages))
 
     def press(self, client: ClientSession, high: bool) -> None:
         """Too much waits for a client: for a moment nothing is taken from the home."""
@@ -76,11 +98,22 @@ class Edge:
             return
         if self.open:
             self._channel.send(envelope.numbered(envelope.DETACH, number))
-            self._departed[number] = client
-            if len(self._departed) > DEPARTED_LIMIT:
-                del self._departed[next(iter(self._departed))]
+            self._remember(client)
         else:
-            self.leavers.append(client)
+            self.leavers.append((client, []))
+
+    def _remember(self, client: ClientSession) -> None:
+        self._departed[client.wire.number] = client
+        if len(self._departed) > DEPARTED_LIMIT:
+            del self._departed[next(iter(self._departed))]
+
+    def left(self, client: ClientSession, marks: Marks) -> None:
+        """A client has gone that was attached to a former home, which may have been told."""
+        if self.open:
+            self._channel.send(envelope.left(marks, client.device_id, client.wire.number))
+            self._remember(client)
+        else:
+            self.leavers.append((client, marks))
 
     def forward(self, client: ClientSession, request: bytes, text: bytes) -> None:
         if self.open:
@@ -91,7 +124,17 @@ class Edge:
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
         else:
-            self.undelivered.append((client, request, text))
+            self.undelivered.append(Unheard(client, request, text, []))
+
+    def again(self, said: Unheard) -> None:
+        """Something that a former home may have consumed."""
+        if self.open and said.marks:
+            number = said.client.wire.number
+            self._channel.send(envelope.again(said.marks, number, said.request, said.text))
+        elif self.open:
+            self.forward(said.client, said.request, said.text)
+        else:
+            self.undelivered.append(said)
 
     def _slow_down(self, client: ClientSession) -> None:
         """The home is behind: who sends to it is not read until it has caught up.
@@ -156,37 +199,59 @@ class Edge:
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         self.open = False
-        self.torn = not channel.complete
+        self._note_stage(channel, undelivered)
         if self._moved is not None and not self._moved.done() and not undelivered:
             self._moved.set_result(True)
             self._fail_calls(set())
             return
-        for message in undelivered:
-            self._keep(message)
-        self._fail_calls(
-            {envelope.read_call(message)[0] for message in undelivered if message[0] == envelope.CALL}
-        )
+        attached = [message for message in undelivered if message[0] == envelope.ATTACH]
+        unsure = {envelope.read_attach(message).number for message in attached}
+        self.places = {number: places for number, places in self.places.items() if number in unsure}
+        for number, message in channel.owed():
+            # What the peer has counted is not consumed there; of the rest its next home may know more.
+            here = [] if channel.counted else [Stage(self._me, self.peer, channel.number, number)]
+            self._keep(message, here)
+        calls = [envelope.read_call(message) for message in undelivered if message[0] == envelope.CALL]
+        self._fail_calls({number for number, what, *_ in calls if channel.counted or what != "command"})
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(False)
         self._closed(self)
 
     def _fail_calls(self, undelivered: set[int]) -> None:
-        """Calls that the home has not seen may be made again; of the others nobody knows."""
+        """Calls that the home has not seen, or that do no harm, may be made again; of others nobody knows."""
         for number, answer in self.calls.items():
             if not answer.done():
                 answer.set_exception(DeskClosed() if number in undelivered else SendFailed())
 
-    def _keep(self, message: bytes) -> None:
+    def _note_stage(self, channel: Channel, undelivered: list[bytes]) -> None:
+        """What the next home has to be told: unless this one surely had been told of the former ones, all."""
+        told = not any(message[0] == envelope.RESUME for message in undelivered)
+        stage = Stage(self._me, self.peer, channel.number, channel.consumed)
+        self.stages = [stage] if told else [*self.stages, stage][-STAGES_KEPT:]
+
+    def _keep(self, message: bytes, here: Marks) -> None:
         """Of what the home has not consumed messages matter, and who has left; the rest is said anew."""
-        if message[0] == envelope.MESSAGE:
-            number, request, text = envelope.read_message(message)
-            client = self.clients.get(number) or self._departed.get(number)
-            if client is not None:
-                self.undelivered.append((client, request, text))
-        elif message[0] == envelope.DETACH:
-            number, _ = envelope.read_numbered(message)
-            if number in self._departed:
-                self.leavers.append(self._departed[number])
+        kind = message[0]
+        if kind == envelope.MESSAGE:
+            self._keep_message(message, here)
+        elif kind == envelope.AGAIN:
+            marks, inner = envelope.read_again(message)
+            self._keep_message(inner, marks + here)
+        elif kind == envelope.DETACH:
+            self._keep_leaver(envelope.read_numbered(message)[0], here)
+        elif kind == envelope.LEFT:
+            marks, _, number = envelope.read_left(message)
+            self._keep_leaver(number, marks + here)
+
+    def _keep_message(self, message: bytes, marks: Marks) -> None:
+        number, request, text = envelope.read_message(message)
+        client = self.clients.get(number) or self._departed.get(number)
+        if client is not None:
+            self.undelivered.append(Unheard(client, request, text, marks))
+
+    def _keep_leaver(self, number: int, marks: Marks) -> None:
+        if number in self._departed:
+            self.leavers.append((self._departed[number], marks))
 
     def _reply(self, message: bytes) -> None:
         number, text = envelope.read_numbered(message)
@@ -200,18 +265,11 @@ class Edge:
     # The home is gone
 
     def announce_offline(self) -> None:
-        """The home has died: its clients hear at once, and what they had sent comes back to them."""
-        self.tell_offline()
-        self.return_undelivered()
-
-    def tell_offline(self) -> None:
-        """The clients may have missed something: they ask for everything when they hear of the return."""
+        """No way to the tunnel is found: its clients hear so, and what they had sent comes back to them."""
         for client in self.clients.values():
             if client.connected and not client.told_offline:
                 client.tell(False)
-
-    def return_undelivered(self) -> None:
         undelivered, self.undelivered = self.undelivered, []
         metrics.count("undelivered_total", by=len(undelivered))
-        for client, request, _ in undelivered:
-            client.send(messages.error(WorkstationOffline(), request))
+        for said in undelivered:
+            said.client.send(messages.error(WorkstationOffline(), said.request))

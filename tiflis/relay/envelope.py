@@ -27,6 +27,9 @@ MESSAGE = 0x4D  # n, request, text: for the workstation
 MOVING = 0x56  # the edge's clients are about to go to another worker: keep what they miss
 CALL = 0x43  # number, operation and arguments, body: a watch's call
 TAKE = 0x54  # generation: the sender is the new home, hand over
+RESUME = 0x55  # stages: on these channels the edge was before, and that is what it consumed of them
+AGAIN = 0x47  # marks, then as MESSAGE: one that a former home may have consumed
+LEFT = 0x4C  # marks, device id, number: as DETACH, of a client that is not attached here
 
 # From the home to the edge
 SEND = 0x53  # n, text: for one client
@@ -43,6 +46,7 @@ RECONNECT = 4
 
 _one = struct.Struct("!BI")
 _message = struct.Struct("!BIH")
+_again = struct.Struct("!BH")
 _call = struct.Struct("!BII")
 
 Parts = list[bytes]
@@ -55,8 +59,28 @@ class Arrival(NamedTuple):
     flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT
     request: bytes
     device_id: str
-    origin: tuple[str, int] | None  # worker and number there, of a client that the home knows already
+    places: list[tuple[str, int]]  # worker and number there, where the home may know the client already
     connection: str = ""  # its id, for the log
+
+
+class Stage(NamedTuple):
+    """One of the channels by which an edge's clients have come, up to a message of it: where that ends, or
+    how far one side has consumed."""
+
+    edge: str
+    home: str
+    channel: int
+    reached: int
+
+    @property
+    def way(self) -> tuple[str, str, int]:
+        return self.edge, self.home, self.channel
+
+
+Marks = list[Stage]
+
+_stages = msgspec.msgpack.Decoder(list[Stage])
+_departures = msgspec.msgpack.Decoder(tuple[list[Stage], str, int])
 
 
 def attach(arrival: Arrival) -> Parts:
@@ -67,7 +91,7 @@ def read_attach(message: bytes) -> Arrival:
     return Arrival(*_arrivals.decode(message[1:]))
 
 
-_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, tuple[str, int] | None, str])
+_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, list[tuple[str, int]], str])
 
 
 def take(generation: int) -> Parts:
@@ -88,6 +112,37 @@ def read_message(message: bytes) -> tuple[int, bytes, bytes]:
     _, number, size = _message.unpack_from(message)
     end = _message.size + size
     return number, message[_message.size : end], message[end:]
+
+
+pack_stages: Callable[[list[Stage]], bytes] = msgspec.msgpack.encode
+
+
+def resume(stages: list[Stage]) -> bytes:
+    return bytes((RESUME,)) + pack_stages(stages)
+
+
+def read_stages(encoded: bytes) -> list[Stage]:
+    """What comes after a RESUME's first byte, or with an edge's clients."""
+    return _stages.decode(encoded)
+
+
+def again(marks: Marks, number: int, request: bytes, text: bytes) -> Parts:
+    head = msgspec.msgpack.encode(marks)
+    return [_again.pack(AGAIN, len(head)) + head, *message(number, request, text)]
+
+
+def read_again(message: bytes) -> tuple[Marks, bytes]:
+    """An AGAIN's marks, and the MESSAGE in it."""
+    end = _again.size + _again.unpack_from(message)[1]
+    return _stages.decode(message[_again.size : end]), message[end:]
+
+
+def left(marks: Marks, device_id: str, number: int) -> Parts:
+    return [bytes((LEFT,)), msgspec.msgpack.encode((marks, device_id, number))]
+
+
+def read_left(message: bytes) -> tuple[Marks, str, int]:
+    return _departures.decode(message[1:])
 
 
 def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
@@ -159,8 +214,20 @@ def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
         return
     number, text = read_numbered(message)
     one = clients.get(number)
-    if one is not None and kind in _SAY:
-        _SAY[kind](one, text)
+    if one is not None:
+        say(kind, one, text)
+
+
+def say(kind: int, client: Stand, text: bytes) -> None:
+    """One of a home's messages to one client."""
+    verb = _SAY.get(kind)
+    if verb is not None:
+        verb(client, text)
+
+
+def accepts(message: bytes, number: int) -> bool:
+    """Whether this tells a client that it is connected."""
+    return message[0] == ACCEPT and read_numbered(message)[0] == number
 
 
 _SAY: dict[int, Callable[[Stand, bytes], None]] = {

@@ -105,13 +105,13 @@ class Hub(Routes):
     def _place(self, said: Registration) -> str:
         """The worker that a workstation should be in: where its devices are, or else where there is room."""
         known = self._claims.home_of(said.previous_tunnel_id) if said.previous_tunnel_id else ""
-        return known if known and self._alive(known) else self.least_loaded()
+        return known if known and self.alive(known) else self.least_loaded()
 
     async def _steered(self, newcomer: Newcomer, worker: str) -> bool:
         """Whether the newcomer's socket is now another worker's, who decides upon it."""
         if worker in ("", self.me) or newcomer.settled or newcomer.gone:
             return False
-        return self._alive(worker) and await self.steer(newcomer, worker)
+        return self.alive(worker) and await self.steer(newcomer, worker)
 
     def turn_away(self, client: ClientSession, text: bytes) -> None:
         client.route.detach(client)

@@ -1,42 +1,66 @@
-"""Who is on the way to a tunnel's new home: until all are there its workstation is not read."""
+"""Who is on the way to a tunnel's new home, and what the last home knew of the ways they come by."""
 
 from collections.abc import Iterable
+from enum import Enum
+
+from tiflis.relay.baggage import Party
+from tiflis.relay.envelope import Marks, Stage
 
 Place = tuple[str, int]  # a worker, and a socket's number there
+Way = tuple[str, str, int]  # edge, home, channel
 
 
 class Journey:
-    """The sockets that a tunnel's last home has told of, and the devices behind them."""
+    """The sockets that a tunnel's last home has told of: until all are here its workstation is not read."""
 
-    __slots__ = ("_came_early", "devices", "greeted", "sockets")
+    __slots__ = ("greeted", "parties", "sockets")
 
     def __init__(self) -> None:
         self.sockets: set[Place] = set()
-        self.devices: set[str] = set()  # that were connected there and have not been seen here
         self.greeted = False  # those that arrive are to hear that the workstation is back
-        self._came_early: set[str] = set()  # devices that were here, and gone, before we were told of them
+        self.parties: dict[Way, Party] = {}
 
     def begin(self, sockets: Iterable[Place], greeted: bool) -> None:
         """These are on their way."""
         self.sockets |= set(sockets)
         self.greeted = greeted
 
-    def expect(self, devices: set[str]) -> None:
-        """These devices were connected, and should be so again."""
-        self.devices |= devices - self._came_early
-
-    def seen(self, device_id: str) -> None:
-        """It is here."""
-        self.devices.discard(device_id)
-
-    def left(self, device_id: str) -> None:
-        """It has been here, and has gone again."""
-        self._came_early.add(device_id)
-
-    def end(self) -> set[str]:
-        """Nobody is waited for any more. Returns the devices that did not come."""
-        lost, self.devices = self.devices, set()
+    def end(self) -> None:
+        """Nobody is waited for any more."""
         self.sockets.clear()
-        self._came_early.clear()
         self.greeted = False
-        return lost
+
+    def expect(self, party: Party) -> None:
+        if party.stages:
+            self.parties[party.stages[-1].way] = party
+
+    def forget(self, party: Party) -> None:
+        """They have not come for too long."""
+        for stage in party.stages[-1:]:
+            if self.parties.get(stage.way) is party:
+                del self.parties[stage.way]
+
+    def land(self, stages: list[Stage]) -> tuple[Party, int] | None:
+        """The party that came by one of these ways, and how much its edge has consumed there."""
+        for stage in reversed(stages):
+            party = self.parties.pop(stage.way, None)
+            if party is not None:
+                return party, stage.reached
+        return None
+
+
+class Fate(Enum):
+    """What has become of an edge's message that was under way when the channel to its home broke."""
+
+    CONSUMED = "consumed"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+def fate(marks: Marks, known: list[Stage]) -> Fate:
+    """``marks``: where it ends in each channel that it was given to; ``known``: what was consumed there."""
+    consumed = {stage.way: stage.reached for stage in known}
+    told = [mark.reached <= consumed[mark.way] for mark in marks if mark.way in consumed]
+    if any(told):
+        return Fate.CONSUMED
+    return Fate.PENDING if told or not marks else Fate.UNKNOWN

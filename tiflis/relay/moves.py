@@ -3,8 +3,6 @@
 import asyncio
 import logging
 
-import msgspec
-
 from tiflis.bus.channel import Channel
 from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession
@@ -15,8 +13,6 @@ log = logging.getLogger(__name__)
 
 TAKE_SECONDS = 1.5  # how long the new home waits for the old one's state before it goes on without
 RELEASE_SECONDS = 1.0  # how long the old home may take to write its watches down
-
-_State = tuple[bytes, list[tuple[str, int]]]  # the home's own state; (worker, socket number) of its clients
 
 
 class Nobody:
@@ -33,8 +29,8 @@ NOBODY = Nobody()
 class Taker(Nobody):
     """The new home's end: asks the old home for its state."""
 
-    def __init__(self, home: Home, me: str) -> None:
-        self._home, self._me = home, me
+    def __init__(self, home: Home) -> None:
+        self._home = home
         self._state: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def take(self, old: str, opener: Opener) -> None:
@@ -50,13 +46,7 @@ class Taker(Nobody):
         if not encoded:
             log.warning("old home gave no state", extra={"tunnel": self._home.tunnel_id, "from": old})
             return
-        state, clients = msgspec.msgpack.decode(encoded, type=_State)
-        self._home.take(state, set(clients) - self._here_already(), greet=True)
-
-    def _here_already(self) -> set[tuple[str, int]]:
-        """Clients that were faster than the state."""
-        here = {(self._me, client.wire.number) for client in self._home.here}
-        return here | self._home.neighbour_sockets()
+        self._home.take(encoded, greet=True)
 
     def received(self, channel: Channel, message: bytes) -> None:
         if message[0] == envelope.STATE and not self._state.done():
@@ -78,7 +68,7 @@ async def write_down(home: Home) -> None:
         log.warning("watches not written down", extra={"tunnel": home.tunnel_id})
 
 
-async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession]:
+async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
     """Give the home's state to the new one at the other end of ``channel`` and let all go.
 
     Returns the clients of this worker, who have to find the new home.
@@ -86,13 +76,11 @@ async def hand_over(home: Home, channel: Channel, me: str) -> list[ClientSession
     await write_down(home)
     # From here on without a pause: no message may come between the state and the farewells.
     clients = home.clients()
-    sockets = {(me, client.wire.number) for client in clients}
     neighbours = list(home.neighbours)
-    sockets |= home.neighbour_sockets() | home.journey.sockets
     state = home.export()
     home.retire()
     if not channel.ended:
-        channel.send([bytes((envelope.STATE,)), msgspec.msgpack.encode((state, list(sockets)))])
+        channel.send([bytes((envelope.STATE,)), state])
     for neighbour in neighbours:
         neighbour.close()
     return clients

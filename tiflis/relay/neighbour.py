@@ -1,16 +1,23 @@
 """A home's view of another worker that has clients, or watch calls, of its tunnel."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from tiflis.bus.channel import Channel
+from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol.errors import InternalError, TunnelError
 from tiflis.relay import envelope
-from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival
-from tiflis.relay.home import Home
+from tiflis.relay.absent import traveller
+from tiflis.relay.baggage import Party
+from tiflis.relay.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, Stage
+from tiflis.relay.home import Home, Landing
 
 log = logging.getLogger(__name__)
+
+STAGES_KEPT = 4  # former channels of an edge that still matter after so many moves within one outage
 
 
 class DistantClient:
@@ -45,8 +52,14 @@ class DistantClient:
 class Calls(Protocol):
     """Who hands the tunnel over, and who runs what a message started."""
 
+    me: str
+
     async def hand_over(self, home: Home, channel: Channel, generation: int) -> None: ...
+    def lock(self, tunnel_id: str) -> asyncio.Lock:
+        """Held while a home takes over what the last one left."""
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def alive(self, worker_id: str) -> bool: ...
 
 
 class Neighbour:
@@ -57,6 +70,8 @@ class Neighbour:
         self._calls = calls
         self.clients: dict[int, DistantClient] = {}
         self._moving = False
+        self._held = self._settling = False
+        self._landing = Landing(home, [])
         self._acts: dict[int, Callable[[bytes], None]] = {
             envelope.MESSAGE: self._message,
             envelope.ATTACH: self._attach,
@@ -64,6 +79,9 @@ class Neighbour:
             envelope.CALL: self._call,
             envelope.TAKE: self._take,
             envelope.MOVING: self._move,
+            envelope.RESUME: self._resume,
+            envelope.AGAIN: self._again,
+            envelope.LEFT: self._left,
         }
         home.join(self)
 
@@ -76,16 +94,17 @@ class Neighbour:
         self.home.press(self, not writable)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """The edge is gone, and its clients with it, unless they are on their way to another worker."""
+        """The edge has died, and its clients with it; or it lives, and they come back by another way."""
+        party = self.party(self._calls.me)
         self.home.part(self)
         clients, self.clients = self.clients, {}
-        if not self._moving:
-            for client in clients.values():
-                self.home.leave(client)
+        if self.home.retired:
             return
-        absent = {number: self.home.step_out((channel.peer, number), it) for number, it in clients.items()}
-        for message in undelivered:
-            envelope.repeat(message, absent)
+        if self._moving or self._calls.alive(channel.peer):
+            self.home.step_out(party, clients)
+            return
+        for client in clients.values():
+            self.home.leave(client)
 
     # What the edge says
 
@@ -102,8 +121,10 @@ class Neighbour:
             "client attached from elsewhere",
             extra={"connection": client.connection, "tunnel": self.home.tunnel_id, "at": self.channel.peer},
         )
-        self.home.arrive(client, arrival.request, arrival.origin)
-        self.home.arrived(*(arrival.origin or (self.channel.peer, arrival.number)))
+        places = [(self.channel.peer, arrival.number), *arrival.places]
+        self.home.arrive(client, arrival.request, places)
+        for place in places:
+            self.home.arrived(*place)
 
     def _detach(self, message: bytes) -> None:
         number, _ = envelope.read_numbered(message)
@@ -124,10 +145,38 @@ class Neighbour:
         except Exception:  # outermost frame of the task: the caller hears of it, the log has the traceback
             log.exception("call failed", extra={"tunnel": self.home.tunnel_id, "operation": operation})
             answer = envelope.failed(InternalError())
-        self.channel.send(envelope.numbered(envelope.REPLY, number, answer))
+        with contextlib.suppress(ChannelClosed):  # the caller knows that too
+            self.channel.send(envelope.numbered(envelope.REPLY, number, answer))
 
     def _move(self, message: bytes) -> None:
         self._moving = True
+
+    def _resume(self, message: bytes) -> None:
+        """Clients come who were at another home: that one's state may still be on its way here."""
+        stages = envelope.read_stages(message[1:])
+        if self._calls.lock(self.home.tunnel_id).locked():
+            self._settling = True
+            self.channel.hold()
+            self._calls.spawn(self._land_later(stages))
+        else:
+            self._landing = self.home.land(stages)
+
+    async def _land_later(self, stages: list[Stage]) -> None:
+        async with self._calls.lock(self.home.tunnel_id):
+            self._landing = self.home.land(stages)
+            self._settling = False
+            self.hold(self._held)
+
+    def _again(self, message: bytes) -> None:
+        marks, inner = envelope.read_again(message)
+        number, request, text = envelope.read_message(inner)
+        client = self.clients.get(number)
+        if client is not None:
+            self._landing.again(client, marks, request, text)
+
+    def _left(self, message: bytes) -> None:
+        marks, device_id, number = envelope.read_left(message)
+        self._landing.left(marks, device_id, (self.channel.peer, number))
 
     def _take(self, message: bytes) -> None:
         self._calls.spawn(self._calls.hand_over(self.home, self.channel, envelope.read_take(message)))
@@ -142,12 +191,23 @@ class Neighbour:
         """The edge's clients as (worker, socket number)."""
         return {(self.channel.peer, number) for number in self.clients}
 
+    def party(self, me: str) -> Party:
+        channel = self.channel
+        stage = Stage(channel.peer, me, channel.number, channel.consumed)
+        return Party(
+            channel.peer,
+            [*self._landing.stages, stage][-STAGES_KEPT:],
+            channel.owed(),
+            [traveller(client, number) for number, client in self.clients.items()],
+        )
+
     def close(self) -> None:
         """The tunnel moves: the edge has to find its new home."""
         self.channel.close()
 
     def hold(self, held: bool) -> None:
-        if held:
+        self._held = held
+        if held or self._settling:
             self.channel.hold()
         else:
             self.channel.resume()

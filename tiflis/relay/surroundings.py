@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tiflis.limits import Limits
+from tiflis.relay.baggage import Party
 from tiflis.relay.wire import Wire
 
 
@@ -43,12 +44,16 @@ class Neighbour(Protocol):
     def broadcast(self, text: bytes) -> None: ...
     def hold(self, held: bool) -> None: ...
     def sockets(self) -> set[tuple[str, int]]: ...
+    def party(self, me: str) -> Party:
+        """Its clients, and what lies between it and this home in the worker ``me``."""
+
     def close(self) -> None: ...
 
 
 class Surroundings(Protocol):
     """What a home needs of its worker to relay."""
 
+    me: str  # the worker's id
     limits: Limits
 
     def now(self) -> float: ...

@@ -70,7 +70,7 @@ class Upkeep:
                 log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
                 return
             log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
-            await Taker(home, self._hub.me).take(record.home, self._hub.open_channel)
+            await Taker(home).take(record.home, self._hub.open_channel)
             home.all_arrived()
 
     async def _write_again(self, home: Home) -> None:

@@ -85,6 +85,8 @@ class WatchRoll:
         for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
+            if self._auth_key:
+                watch.introduced = False  # the record tells of a registration before the last one
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
         for text, device_id in early.texts if early else ():
