@@ -50,8 +50,8 @@ Step = TypeVar("Step", bound=Callable[..., None])
 
 
 def needs(condition: Callable[[Any], object]) -> Callable[[Step], Step]:
-    """The step is left out unless this holds. It is drawn all the same: Hypothesis wants the same choices each
-    time, and nobody can say which worker takes a socket, and so who is there after its death."""
+    """The step is left out unless this holds. It is drawn all the same: Hypothesis wants the same choices
+    each time, and nobody can say which worker takes a socket, and so who is there after its death."""
 
     def made(step: Step) -> Step:
         @functools.wraps(step)
