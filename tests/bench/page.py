@@ -90,7 +90,7 @@ def targets(results: Results) -> str:
             verdict.text,
             f"≤ {verdict.wanted:g}",
             _shown(verdict.reached),
-            "holds" if verdict.holds else "**no**",
+            "holds" if verdict.holds else f"**no**{verdict.why and ': ' + verdict.why}",
         ]
         for verdict in verdicts(results)
     ]
