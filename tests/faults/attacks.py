@@ -8,7 +8,8 @@ import random
 import struct
 import time
 
-from tests.faults.load import Load, connect, register
+from tests.faults.enter import connect, register
+from tests.faults.load import Load
 from tests.faults.processes import closed_of
 from tests.faults.restarts import MIB
 from tests.faults.run import Company, Run, resident, scenario

@@ -19,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.faults.attacks import pair
-from tests.faults.load import PING_FRAME, Load
+from tests.faults.enter import kept_alive
+from tests.faults.load import Load
 from tests.faults.processes import closed_of
 from tests.faults.run import Absent, Run, scenario
 from tests.harness import Server, eventually
@@ -84,9 +85,12 @@ def shown_time(server: Server) -> float:
 async def one_step(run: Run, server: Server, step: Callable[[], None]) -> None:
     """What ends by itself after some seconds ends then, though the clock is set in the middle of them."""
     workstation, client, tunnel = await pair(server)
-    keeping = asyncio.create_task(keep_alive(workstation))
     roleless = await RawSocket.open("127.0.0.1", server.port)
-    async with WatchDevice(server, tunnel, "silent") as silent, WatchDevice(server, tunnel, "asks") as asks:
+    async with (
+        kept_alive(workstation, every=1),
+        WatchDevice(server, tunnel, "silent") as silent,
+        WatchDevice(server, tunnel, "asks") as asks,
+    ):
         await silent.connect()
         await asks.connect()
         workstation.send({"type": "note"})
@@ -105,15 +109,8 @@ async def one_step(run: Run, server: Server, step: Callable[[], None]) -> None:
         run.most("and a second after it", (await asks.state())["queue_size"], 0)
         for name, seconds in zip(ends, await ended, strict=True):
             run.most(f"{name} ended off its time", abs(seconds - LIFE), LATE + run.slack(0.0), " s")
-    keeping.cancel()
     workstation.close()
     client.close()
-
-
-async def keep_alive(socket: RawSocket) -> None:
-    while True:
-        socket.transport.write(PING_FRAME)
-        await asyncio.sleep(1)
 
 
 async def after(began: float, ended: Callable[[], object]) -> float:

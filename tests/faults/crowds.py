@@ -11,7 +11,8 @@ import time
 import httpx
 
 from tests.bench import accounting
-from tests.faults.load import Load, connect, register
+from tests.faults.enter import connect, register
+from tests.faults.load import Load
 from tests.faults.processes import PATIENCE, closed_of
 from tests.faults.restarts import MIB
 from tests.faults.run import Company, Run, resident, scenario

@@ -12,15 +12,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.enter import PING_FRAME, PING_SECONDS, Refused, connect, register
 from tests.faults.ledger import LARGE, Ledger
-from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
+from tests.harness import Server
 from tests.rawsocket import RawSocket, masked, message
 
 LARGE_SHARE = 0.01
 SMALL = (10, 8 << 10)  # bytes
 OPENING = 40  # sockets that are opened at the same time
-PING_SECONDS = 5.0
-PING_FRAME = message({"type": "ping", "timestamp": 1})
 
 
 @dataclass
@@ -260,38 +259,6 @@ class Load:
         for problem in results:
             if isinstance(problem, Exception):
                 raise problem
-
-
-class Refused(Exception):
-    """The server's answer was another than hoped for."""
-
-
-async def register(socket: RawSocket, previous: str | None = None, deadline: float = 10.0) -> str:
-    """The tunnel id of a workstation on this socket."""
-    payload: dict[str, Any] = {"api_key": REGISTRATION_KEY, "name": "load", "auth_key": AUTH_KEY}
-    if previous is not None:
-        payload |= {"reconnect": True, "previous_tunnel_id": previous}
-    answer = await socket.ask({"type": "workstation.register", "payload": payload}, deadline)
-    if answer["type"] != "workstation.registered":
-        raise Refused(str(answer))
-    return str(answer["payload"]["tunnel_id"])
-
-
-async def connect(
-    socket: RawSocket, tunnel: str, device: str, *, again: bool = False, deadline: float = 10.0
-) -> None:
-    payload: dict[str, Any] = {"tunnel_id": tunnel, "auth_key": AUTH_KEY, "device_id": device}
-    if again:
-        payload["reconnect"] = True
-    answers = [await socket.ask({"type": "connect", "payload": payload}, deadline)]
-    while answers[-1]["type"] != "connected":
-        answer = answers[-1]
-        if answer["type"] == "error" and answer["payload"]["code"] != "WORKSTATION_OFFLINE":
-            raise Refused(str(answer))
-        try:
-            answers.append(await socket.next(deadline))  # told late, when the workstation is there
-        except TimeoutError:
-            raise Refused(f"not connected after {str(answers)[:300]}") from None
 
 
 def worker_of(server: Server, socket: RawSocket) -> int | None:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import httpx
 
-from tests.faults.load import PING_FRAME, PING_SECONDS, Load
+from tests.faults.enter import PING_FRAME, PING_SECONDS
+from tests.faults.load import Load
 from tests.faults.processes import PATIENCE, all_back
 from tests.faults.run import Company, Run, scenario
 from tests.harness import Server, eventually

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from tests.faults.attacks import pair
-from tests.faults.load import Load, Refused, register
+from tests.faults.enter import Refused, register
+from tests.faults.load import Load
 from tests.faults.processes import PATIENCE, all_new, closed_of
 from tests.faults.restarts import reload
 from tests.faults.run import Run, scenario
