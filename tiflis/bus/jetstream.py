@@ -10,6 +10,10 @@ from tiflis.bus.link import Link, Listener
 
 _NO_RESPONDERS = b"NATS/1.0 503"
 NOT_FOUND = 404
+# Questions on the way at one time. When all workstations of many workers come back at once, JetStream's line
+# must stay shorter than the askers' patience: it would answer only those who have given up. The others wait
+# here, where giving up costs nothing.
+AT_ONCE = 32
 
 Document = dict[str, Any]
 
@@ -30,6 +34,7 @@ class Requests:
         self._link = link
         self._inbox = f"_INBOX.{secrets.token_hex(11)}"
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._last = 0
         link.subscribe_whole(f"{self._inbox}.*", self._answered)
         link.listen(Listener(on_down=self._link_down))
@@ -40,6 +45,13 @@ class Requests:
 
     async def ask(self, subject: str, payload: bytes, seconds: float, headers: bytes = b"") -> bytes:
         """The answer, or LinkUnavailable when the link is down, nobody listens, or none came in time."""
+        try:
+            async with asyncio.timeout(seconds), self._room:
+                return await self._ask(subject, payload, headers)
+        except TimeoutError:
+            raise LinkUnavailable("no answer in time") from None
+
+    async def _ask(self, subject: str, payload: bytes, headers: bytes) -> bytes:
         if not self._link.up:
             raise LinkUnavailable("the bus is away")
         self._last += 1
@@ -48,10 +60,7 @@ class Requests:
         self._waiting[reply.encode()] = waiter
         self._link.publish_whole(subject, reply, headers, payload)
         try:
-            async with asyncio.timeout(seconds):
-                return await waiter
-        except TimeoutError:
-            raise LinkUnavailable("no answer in time") from None
+            return await waiter
         finally:
             del self._waiting[reply.encode()]
 
