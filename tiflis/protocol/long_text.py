@@ -19,10 +19,13 @@ def utf8(raw: msgspec.Raw) -> bytes | None:
     out, at, end = BytesIO(), 1, view.nbytes - 1
     while at < end:
         stop = _cut(view, at, end)
-        text = head.string(msgspec.Raw(b'"%b"' % bytes(view[at:stop])))
-        if text is None:
-            return None
-        out.write(text.encode())
+        piece = bytes(view[at:stop])
+        if b"\\" in piece or not piece.isascii():
+            text = head.string(msgspec.Raw(b'"%b"' % piece))
+            if text is None:
+                return None
+            piece = text.encode()
+        out.write(piece)
         at = stop
     return out.getvalue()
 
