@@ -14,7 +14,7 @@ import nats
 from tests.bench import accounting
 from tests.faults.attacks import pair
 from tests.faults.enter import connect, kept_alive, register
-from tests.faults.run import Run, scenario
+from tests.faults.run import Run, need, scenario
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
 from tests.rawsocket import RawSocket
 from tests.system.nginx import Nginx
@@ -211,6 +211,7 @@ TALKATIVE = {"ACCESS_LOG": "true", "LOG_LEVEL": "debug"}
 @scenario("S8", "forged X-Forwarded-For, direct and through nginx", 60)
 async def forged_addresses(run: Run) -> None:
     """nginx is reached from 127.0.0.2, which no setting trusts."""
+    need("nginx", "the way through it")
     with run.server(workers=2, env={"TRUST_PROXY": "false", **TALKATIVE}) as server:
         await forge(run, "direct", server, server.port)
         run.most("forged addresses in the log", server.logs().count("203.0.113."), 0)

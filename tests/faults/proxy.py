@@ -11,7 +11,7 @@ import httpx
 from tests.faults.enter import PING_FRAME, PING_SECONDS
 from tests.faults.load import Load
 from tests.faults.processes import PATIENCE, all_back
-from tests.faults.run import Company, Run, scenario
+from tests.faults.run import Company, Run, need, scenario
 from tests.harness import Server, eventually
 from tests.system.nginx import Nginx
 
@@ -32,6 +32,7 @@ class Front:
     "F20", "nginx: reload under load, minutes of pings only, kill and restart", 900, company=Company.PATIENT
 )
 async def behind_nginx(run: Run) -> None:
+    need("nginx", "a proxy in front")
     with run.server(workers=2, env={"TRUST_PROXY": "127.0.0.1"}) as server, Nginx(server) as nginx:
         front = cast(Server, Front(server, nginx.port))
         async with Load(front, seed=run.seed, tunnels=run.size(10, 3), clients=3, rate=10) as load:

@@ -7,6 +7,7 @@ import contextlib
 import mmap
 import os
 import random
+import shutil
 import tempfile
 import time
 import traceback
@@ -107,6 +108,12 @@ Body = Callable[[Run], Awaitable[None]]
 
 class Absent(Exception):
     """Something that a scenario needs is not on this machine; says what."""
+
+
+def need(program: str, what_for: str) -> None:
+    """Raises Absent without it."""
+    if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        raise Absent(f"{program} is needed for {what_for}")
 
 
 class Company(StrEnum):
