@@ -90,7 +90,7 @@ class Adoption:
                 await self._start(socket, luggage, descriptor)
                 continue
             newcomer = self._hub.newcomer(cast(Wire, socket), passport.base_url)
-            newcomer.settled = taken.kind == "steered"
+            newcomer.settled = newcomer.vouched = taken.kind == "steered"
             socket.session = newcomer
             if await self._start(socket, luggage, descriptor):
                 for text in passport.first:

@@ -9,6 +9,7 @@ from tests.relay.fakes import FakeDesk, FakeWire
 from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
 from tiflis.relay.edge import FULL
+from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
@@ -332,3 +333,22 @@ async def test_a_call_under_way_when_the_home_dies_fails(town: Town) -> None:
     town.crash("a")
     with pytest.raises(SendFailed):
         await asking
+
+
+async def test_the_key_of_a_steered_client_is_not_looked_at_again_but_the_next_one_is(town: Town) -> None:
+    """The worker that it comes from has found it right."""
+    await town.workstation("a")
+    steered = [town.socket("a"), town.socket("a")]
+    for wire in steered:
+        assert isinstance(wire.session, Newcomer)
+        wire.session.vouched = True
+    looks = town.hubs["a"].gate._limiter.judge
+    town.hubs["a"].gate._limiter.judge = None  # type: ignore[assignment, method-assign]  # nobody may ask it
+    steered[0].say(town.connecting())
+    steered[1].say(town.connecting(tunnel_id="unknown"))
+    await town.settle()
+    assert (steered[0].types[0], steered[1].codes()) == ("connected", ["TUNNEL_NOT_FOUND"])
+    town.hubs["a"].gate._limiter.judge = looks  # type: ignore[method-assign]  # as it was
+    steered[1].say(town.connecting(auth_key="wrong, but long enough"))
+    await town.settle()
+    assert steered[1].codes()[-1] == "INVALID_AUTH_KEY"

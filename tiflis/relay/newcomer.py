@@ -34,7 +34,7 @@ class Reception(Protocol):
 class Newcomer(BaseSession):
     """Waits for a role. While one is being looked up, the socket is not read."""
 
-    __slots__ = ("_backlog", "_reception", "_said", "_unserved", "base_url", "gone", "settled")
+    __slots__ = ("_backlog", "_reception", "_said", "_unserved", "base_url", "gone", "settled", "vouched")
     role = Role.NEWCOMER
 
     def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
@@ -45,6 +45,7 @@ class Newcomer(BaseSession):
         self._said = b""
         self._unserved = b""  # the connect for which its tunnel's home could not be found
         self.gone = False  # the socket is lost, or another worker's
+        self.vouched = False  # another worker has found the key right that it gives next
         self.settled = False  # it stays in this worker, wherever its tunnel is
 
     def received(self, text: bytes) -> None:
@@ -101,6 +102,11 @@ class Newcomer(BaseSession):
     def _look_again(self, said: bytes) -> None:
         if not self.gone and self._backlog is None and self.wire.session is self and self._unserved is said:
             self.received(said)
+
+    def vouch(self) -> bool:
+        """Whether its key need not be looked at, this once."""
+        vouched, self.vouched = self.vouched, False
+        return vouched
 
     def lost(self) -> None:
         self.gone = True

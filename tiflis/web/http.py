@@ -67,6 +67,7 @@ def stop_accepting() -> None:
 
     Sanic has no handle on its server object, so it is looked up among all objects.
     """
+    gc.unfreeze()  # what is frozen is not listed
     for candidate in gc.get_objects():
         kind = type(candidate)
         if kind.__name__ == "Server" and kind.__module__ in ("uvloop.loop", "asyncio.base_events"):

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from sanic import HTTPResponse, Request, Sanic
@@ -97,6 +98,14 @@ def _leave_sanic(protocol: Any) -> None:
     protocol.transport = None
     if protocol._callback_check_timeouts is not None:
         protocol._callback_check_timeouts.cancel()
+        protocol._callback_check_timeouts = None
+    if protocol._task is not None:
+        protocol._task.add_done_callback(partial(_untie, protocol._http))
+
+
+def _untie(http: Any, _: object) -> None:
+    """What Sanic has made for one request refers to itself: thousands at once would be a long collection."""
+    http.response_func = http.request = http._send = http._receive_more = http.protocol = None
 
 
 def _accepted(key: str) -> bytes:
