@@ -7,7 +7,8 @@ the other worker reads it, and what comes for it meanwhile waits at its tunnel's
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -90,7 +91,17 @@ class Handover:
             self._reason = ""
 
     def _left(self) -> int:
-        return sum(not socket.close_by for socket in self._sockets.open.values())
+        here = sum(not socket.close_by for socket in self._sockets.open.values())
+        return here + self._hub.in_transit
+
+    @asynccontextmanager
+    async def _under_way(self) -> AsyncIterator[None]:
+        """Meanwhile sockets are neither here nor there: this worker must not end."""
+        self._hub.in_transit += 1
+        try:
+            yield
+        finally:
+            self._hub.in_transit -= 1
 
     async def _together(self, works: list[Coroutine[None, None, None]]) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -121,7 +132,7 @@ class Handover:
     # Clients of a home elsewhere
 
     async def edge(self, edge: Edge) -> None:
-        async with self._hub.lock(edge.tunnel_id):
+        async with self._hub.lock(edge.tunnel_id), self._under_way():
             for client in edge.clients.values():
                 client.wire.pause(Pause.HANDOVER)
             self._hub.detach_edge(edge)
@@ -154,14 +165,15 @@ class Handover:
         """One newcomer to the worker that can give it what it asks for. False: it is still here."""
         socket = cast(Socket, newcomer.wire)
         passport = newcomer.onward()
-        descriptor, state = await socket.leave()
-        pieces = [Luggage(passport, state)]
-        if await self._send("steered", "", pieces, [descriptor]):
-            newcomer.gone = True
-            return True
-        await self._take_back(pieces, [descriptor], [newcomer.wire])
-        newcomer.wire.pause(Pause.DECIDING)
-        return False
+        async with self._under_way():
+            descriptor, state = await socket.leave()
+            pieces = [Luggage(passport, state)]
+            if await self._send("steered", "", pieces, [descriptor]):
+                newcomer.gone = True
+                return True
+            await self._take_back(pieces, [descriptor], [newcomer.wire])
+            newcomer.wire.pause(Pause.DECIDING)
+            return False
 
     # All of them
 

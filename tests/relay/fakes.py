@@ -246,6 +246,9 @@ class FakeChannel:
         """What we sent is still delivered; what comes from now on is not consumed."""
         self.closing = True
 
+    def abandon(self) -> None:
+        self.end()
+
     def fill(self, full: bool) -> None:
         """As if the peer had fallen behind, or caught up."""
         self.writable = not full

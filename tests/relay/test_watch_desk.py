@@ -321,6 +321,24 @@ async def test_an_orderly_release_leaves_no_gap(stage: Stage) -> None:
     assert not answer["may_have_missed_messages"]
 
 
+async def test_a_home_that_dies_before_its_first_write_leaves_a_gap(stage: Stage) -> None:
+    """It came after one that ended in good order, and nothing in the store tells of it."""
+    await (await connected(stage)).release()
+    stage.home.generation = 2
+    short_lived = stage.desk()
+    short_lived.deliver(b'{"n":1}')
+    await short_lived.close()
+
+    stage.home.generation = 3
+    assert (await poll(stage.desk()))["may_have_missed_messages"]
+
+
+async def test_the_next_home_after_an_orderly_one_announces_no_gap(stage: Stage) -> None:
+    await (await connected(stage)).release()
+    stage.home.generation = 2
+    assert not (await poll(stage.desk()))["may_have_missed_messages"]
+
+
 async def test_what_expired_between_two_homes_is_missed(stage: Stage) -> None:
     desk = await connected(stage)
     await deliver(desk, b'{"n":1}')
@@ -371,6 +389,15 @@ async def test_a_recovered_watch_is_introduced_to_a_workstation_that_registered_
 ) -> None:
     desk = await connected(stage)
     await desk.close()
+    stage.home.sent.clear()
+    heir = stage.desk()
+    heir.workstation_registered(KEY)
+    await heir.call("state", WHO)
+    assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth"]
+
+
+async def test_a_handed_over_watch_is_introduced_to_a_workstation_that_registers_anew(stage: Stage) -> None:
+    await (await connected(stage)).release()
     stage.home.sent.clear()
     heir = stage.desk()
     heir.workstation_registered(KEY)

@@ -95,6 +95,7 @@ class FakeHome:
     def __init__(self) -> None:
         self.workstation_online = True
         self.workstation_name = "desk at home"
+        self.generation = 1
         self.sent: list[tuple[bytes, str, bytes]] = []
         self.left: list[str] = []
         self.came: list[str] = []

@@ -180,23 +180,37 @@ class Story:
             await asyncio.sleep(0.05)
 
     async def _fresh_messages(self) -> None:
-        """Both ways, of everybody who is at work; meanwhile the workstations come to rest."""
-        account, began = self.world.account, self.world.loop.time()
+        """Both ways, of everybody; meanwhile the workstations come to rest."""
+        began = self.world.loop.time()
         registrations = [one.registrations for one in self.stations.values()]
-        for actor in self.actors:
-            if actor.at_work and isinstance(actor, Client):
-                actor.tell("request", "ws")
-                self.stations[actor.tunnel].tell("output", actor.name)
-        fresh = [one for one in account.said.values() if one.at >= began]
-        while self.world.loop.time() < began + ALIVE_SECONDS:
-            late = [one for one in fresh if not account.arrived(one)]
-            if not late and self.world.loop.time() > began + REST_SECONDS:
+        while late := self._say_and_look(began):
+            if self.world.loop.time() > began + ALIVE_SECONDS:
+                self.broken.append(f"no fresh message within {ALIVE_SECONDS} s: {late}")
                 break
-            await asyncio.sleep(0.25)
-        else:
-            self.broken.append(f"no fresh message within {ALIVE_SECONDS} s: {late}")
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(max(0.0, began + REST_SECONDS - self.world.loop.time()))
         if registrations != [one.registrations for one in self.stations.values()]:
             self.broken.append("a workstation does not come to rest")
+
+    def _say_and_look(self, began: float) -> list[str]:
+        """The ways on which nothing said since has arrived; something more is said on each."""
+        account = self.world.account
+        arrived = {
+            (said.tunnel, said.by, said.to)
+            for said in account.said.values()
+            if said.at >= began and account.arrived(said)
+        }
+        late = []
+        for actor in self.actors:
+            if isinstance(actor, Client):
+                for by, to, speaker in (
+                    (actor.name, "ws", actor),
+                    ("ws", actor.name, self.stations[actor.tunnel]),
+                ):
+                    if (actor.tunnel, by, to) not in arrived:
+                        late.append(f"{actor.tunnel}: {by} to {to}")
+                        speaker.tell("request" if to == "ws" else "output", to)
+        return late
 
     async def _settle(self) -> None:
         end = self.world.loop.time() + SETTLE_SECONDS

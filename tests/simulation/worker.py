@@ -180,13 +180,20 @@ class Courier:
 
     async def send(self, body: bytes, descriptors: list[int]) -> bytes:
         world, lines = self._world, [self._world.cellar.lines[one] for one in descriptors]
-        await asyncio.sleep(world.dice.uniform(0, 0.01))
+        try:
+            await asyncio.sleep(world.dice.uniform(0, 0.01))
+        except asyncio.CancelledError:
+            for line in lines:  # they end with the process
+                line.cut()
+            raise
         worker = world.workers.get(self._worker)
         if worker is None or world.dice.random() < world.refusals:
             world.count("handoff refused")
             raise HandoffFailed("not there")
         passed = [world.cellar.duplicate(one) for one in descriptors]
-        answer = await worker.adoption.serve(body, passed)
+        serving = asyncio.create_task(worker.adoption.serve(body, passed))
+        world.servings.append(serving)
+        answer = await asyncio.shield(serving)
         await asyncio.sleep(world.dice.uniform(0, 0.01))
         if worker.sockets.crashed:
             for line in lines:

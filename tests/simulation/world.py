@@ -47,6 +47,7 @@ class World:
         self.happened: Counter[str] = Counter()
         self.watched: set[str] = set()  # tunnels with a watch
         self.fell_back = 0
+        self.servings: list[asyncio.Task[bytes]] = []  # of parcels, which outlive their senders
         self.bus_up = True
         self.network = SimNetwork(cast(Any, self.loop), self.dice.randrange(1 << 30), faults)
         self.store, self.shelf, self.cellar = Store(self), WatchShelf(self), Cellar()

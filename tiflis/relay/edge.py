@@ -178,6 +178,10 @@ class Edge:
         self._channel.close()
         return await self._moved
 
+    def give_up(self) -> None:
+        """Its home is dead, which the channel does not know: the clients have to find another."""
+        self._channel.abandon()
+
     def close(self) -> None:
         """Nobody here needs the tunnel any more."""
         if self.open:

@@ -45,6 +45,10 @@ class Home(Household):
         super().__init__(host, record)
         self._worker = host
 
+    @property
+    def generation(self) -> int:
+        return self.record.generation
+
     def gone_offline(self) -> None:
         self._worker.went_offline(self)
 

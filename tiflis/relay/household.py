@@ -89,8 +89,7 @@ class Household(Traffic):
 
     def _flush_waiting(self) -> None:
         for device_id, request, text in self._waiting.leave():
-            if device_id in self._departed:
-                self._introduce(device_id)  # its last words; its end is told after them
+            self._introduce(device_id)  # it may have left: its end is told after its last words
             self._to_workstation(device_id, request, text)
 
     def workstation_lost(self, workstation: Workstation) -> None:

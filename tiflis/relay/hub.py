@@ -60,6 +60,7 @@ class Hub(Routes):
         self.gate = gate
         self.orphans = Orphans(limits, me)
         self.leaving = False  # this worker ends: nothing waits any more
+        self.in_transit = 0  # handovers of single sockets, or of an edge's, that are under way
         self.steer: Steer = _stay
         self.least_loaded: Callable[[], str] = str
 

@@ -130,6 +130,8 @@ class Routes(Ways):
             edge.attach(client)
         if edge is not None and clients:
             self.straighten(edge)
+            if not self.alive(to):
+                edge.give_up()
 
     # The whole tunnel goes to another process, or comes from one
 

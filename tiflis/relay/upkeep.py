@@ -83,6 +83,9 @@ class Upkeep:
         async with self._hub.lock(home.tunnel_id):
             if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
                 return
+            record = (
+                self._claims.current(home.tunnel_id) or record
+            )  # it may have been claimed once more since
             log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
             clients = home.clients()
             neighbours = list(home.neighbours)

@@ -33,6 +33,10 @@ class DeskHome(Protocol):
     @property
     def workstation_name(self) -> str: ...
 
+    @property
+    def generation(self) -> int:
+        """Of the home's claim: it rises by one from each home of the tunnel to the next."""
+
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
         """Send ``text`` as it is. ``request_id``: raw JSON of the message's ``id``, empty without one.
         Raises WorkstationOffline."""

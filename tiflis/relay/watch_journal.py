@@ -46,8 +46,15 @@ class WatchJournal:
     """Write-behind of the desk's ``watches``. Not reentrant: one ``recover`` or ``flush`` at a time."""
 
     def __init__(
-        self, tunnel_id: str, store: WatchStore, watches: dict[str, Watch], clock: Callable[[], float]
+        self,
+        tunnel_id: str,
+        store: WatchStore,
+        watches: dict[str, Watch],
+        clock: Callable[[], float],
+        generation: Callable[[], int],
     ) -> None:
+        """``generation``: of the home's claim, now."""
+        self._generation = generation
         self._tunnel_id = tunnel_id
         self._store = store
         self._watches = watches
@@ -102,7 +109,12 @@ class WatchJournal:
         self._revision = await self._store.put_head(self._tunnel_id, encode(claim), found.revision)
         self._past = [*past, (head.epoch, self._revision)]
         records = valid(await self._store.load(self._tunnel_id, self._revision), head, self._revision)
-        return Recovered(list(watches(records).values()), messages(records), head.clean)
+        return Recovered(list(watches(records).values()), messages(records), self._orderly(head))
+
+    def _orderly(self, head: HeadRecord) -> bool:
+        """Whether nothing was delivered that the store does not know of. Between the home that ended in good
+        order and this one there may have been another, which died before it wrote anything."""
+        return head.clean and (not head.generation or self._generation() - head.generation <= 1)
 
     async def flush(self, orderly: bool = False) -> list[Watch]:
         """Write what is due; the watches that now show more. Raises StoreUnavailable (nothing is forgotten)
@@ -155,7 +167,10 @@ class WatchJournal:
         return records
 
     async def _put_head(self, orderly: bool) -> None:
-        head = encode(HeadRecord(self._epoch, len(self._watches), orderly, self._past))
+        record = HeadRecord(
+            self._epoch, len(self._watches), orderly, self._past, generation=self._generation()
+        )
+        head = encode(record)
         try:
             self._revision = await self._store.put_head(self._tunnel_id, head, self._revision)
         except Fenced:

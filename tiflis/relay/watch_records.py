@@ -15,13 +15,15 @@ PAST_EPOCHS = 32  # homes that a tunnel may have had within the life of a record
 
 
 class HeadRecord(msgspec.Struct, gc=False):
-    """Who writes now. ``past``: former epochs, each with the revision after which it counted no more."""
+    """Who writes now. ``past``: former epochs, each with the revision after which it counted no more.
+    ``generation``: of the home that wrote this; 0 if it did not say."""
 
     epoch: str
     watches: int
     clean: bool = False
     past: list[tuple[str, int]] = []
     format: int = FORMAT
+    generation: int = 0
 
 
 class WatchRecord(msgspec.Struct, gc=False):

@@ -50,7 +50,7 @@ class WatchRoll:
         self._wall = wall
         self._watches: dict[str, Watch] = {}
         self._departed: dict[str, float] = {}
-        self._journal = WatchJournal(tunnel_id, store, self._watches, clock)
+        self._journal = WatchJournal(tunnel_id, store, self._watches, clock, lambda: home.generation)
         self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
         self._early: EarlyMessages | None = EarlyMessages(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
@@ -85,8 +85,7 @@ class WatchRoll:
         for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
-            if self._auth_key:
-                watch.introduced = False  # the record tells of a registration before the last one
+            watch.introduced &= not self._auth_key  # its record knows nothing of the last registration
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
         for text, device_id in early.texts if early else ():
