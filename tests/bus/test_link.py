@@ -14,6 +14,7 @@ import pytest
 
 from tests.bus.nats import TOKEN, NatsCluster, NatsServer
 from tests.bus.waiting import until
+from tiflis.bus.connection import close, connect
 from tiflis.bus.errors import BadBusUrl, LinkUnavailable
 from tiflis.bus.link import Link, Listener
 from tiflis.bus.servers import ServerPool, parse_urls
@@ -94,6 +95,29 @@ async def test_tls_with_a_trusted_certificate(tmp_path: Path, certificate: tuple
         with pytest.raises(LinkUnavailable, match="certificate"):
             await stranger.start(1.0)
         await stranger.close()
+    finally:
+        server.stop()
+
+
+async def test_a_server_that_wants_the_tls_handshake_first(
+    tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both our link and the client of JetStream's library, with nothing but the URL."""
+    cert, key = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    tls = f'tls {{ cert_file: "{cert}", key_file: "{key}", handshake_first: true }}'
+    server = NatsServer(tmp_path, scheme="tls", extra=tls)
+    server.start(wait=False)
+    try:
+        async with linked(f"{server.url}?tls_first") as link:
+            await hears_itself(link, bytes(300_000))
+        client = await connect(f"{server.url}?tls_first", "test", 5.0)
+        await client.flush()
+        await close(client)
+        impatient = Link(server.url, "test")
+        with pytest.raises(LinkUnavailable):
+            await impatient.start(1.5)
+        await impatient.close()
     finally:
         server.stop()
 
@@ -226,13 +250,15 @@ async def test_credentials_are_never_logged(
 def test_several_servers_may_be_configured() -> None:
     one, two = parse_urls("nats://tok%2Fen@one, tls://me:secret@two:4223")
     assert (one.address, one.tls, one.credentials()) == (("one", 4222), False, {"auth_token": "tok/en"})
-    assert (two.address, two.tls) == (("two", 4223), True)
+    assert (two.address, two.tls, two.tls_first) == (("two", 4223), True, False)
+    assert parse_urls("tls://tok@one?tls_first")[0].tls_first
     assert two.credentials() == {"user": "me", "pass": "secret"}
     assert "secret" not in repr(two)
 
 
 @pytest.mark.parametrize(
-    "urls", ["", " , ", "http://x", "nats://", "nats://host:x", "nats://s3cret@host:99999"]
+    "urls",
+    ["", " , ", "http://x", "nats://", "nats://host:x", "nats://s3cret@host:99999", "tls://host?s3cret"],
 )
 def test_a_bad_url_is_refused_without_repeating_it(urls: str) -> None:
     with pytest.raises(BadBusUrl) as refused:

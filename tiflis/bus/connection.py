@@ -28,6 +28,7 @@ async def connect(urls: str, name: str, deadline: float) -> Client:
                 user=servers[0].user,
                 password=servers[0].password,
                 token=servers[0].token,
+                tls_handshake_first=servers[0].tls_first,
                 error_cb=_on_error,
                 connect_timeout=CONNECT_SECONDS,
                 reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; its hint says int

@@ -207,7 +207,10 @@ class Link:
         loop, subscriptions = asyncio.get_running_loop(), self._subscriptions
         async with asyncio.timeout(CONNECT_SECONDS):
             _, protocol = await loop.create_connection(
-                lambda: NatsProtocol(self, subscriptions.plain, subscriptions.whole), server.host, server.port
+                lambda: NatsProtocol(self, subscriptions.plain, subscriptions.whole),
+                server.host,
+                server.port,
+                ssl=self._tls_context() if server.tls_first else None,
             )
             try:
                 await self._introduce(protocol, server)
@@ -218,7 +221,7 @@ class Link:
 
     async def _introduce(self, protocol: NatsProtocol, server: Server) -> None:
         info = await protocol.info
-        if server.tls or info.get("tls_required"):
+        if (server.tls or info.get("tls_required")) and not server.tls_first:
             await self._switch_to_tls(protocol, server)
         hello = {
             "verbose": False,
@@ -238,13 +241,15 @@ class Link:
         await welcome
 
     async def _switch_to_tls(self, protocol: NatsProtocol, server: Server) -> None:
-        if self._tls is None:
-            self._tls = default_tls()
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(protocol.transport, protocol, self._tls, server_hostname=server.host)
+        loop, context = asyncio.get_running_loop(), self._tls_context()
+        transport = await loop.start_tls(protocol.transport, protocol, context, server_hostname=server.host)
         if transport is None:
             raise LinkUnavailable("the server went away during the TLS handshake")
         protocol.use(transport)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        self._tls = self._tls or default_tls()
+        return self._tls
 
     def _connected(self, protocol: NatsProtocol) -> None:
         for subscription in self._subscriptions:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from tiflis.bus.errors import BadBusUrl
 
 DEFAULT_PORT = 4222
+TLS_FIRST = "tls_first"  # the option in a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Server:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     learned: bool = False
+    tls_first: bool = False  # it says nothing before the TLS handshake (its `handshake_first`)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -76,7 +78,7 @@ class ServerPool:
 
 
 def parse_urls(urls: str) -> list[Server]:
-    """`nats://token@host`, `nats://user:password@host:4222`, `tls://…`, separated by commas."""
+    """`nats://token@host`, `nats://user:password@host:4222`, `tls://…`, `tls://…?tls_first`, with commas."""
     servers = [_parse(part.strip()) for part in urls.split(",") if part.strip()]
     if not servers:
         raise BadBusUrl("NATS_URL names no server")
@@ -87,11 +89,15 @@ def _parse(text: str) -> Server:
     parts = urlsplit(text if "://" in text else f"nats://{text}")
     if parts.scheme not in ("nats", "tls"):
         raise BadBusUrl("NATS_URL must begin with nats:// or tls://")
+    if parts.query not in ("", TLS_FIRST):
+        raise BadBusUrl(f"NATS_URL may end with ?{TLS_FIRST} and with no other option")
     host, port = _address(parts)
+    first = bool(parts.query)
+    server = Server(host, port, tls=first or parts.scheme == "tls", tls_first=first)
     user = None if parts.username is None else unquote(parts.username)
     if parts.password is None:
-        return Server(host, port, parts.scheme == "tls", token=user)
-    return Server(host, port, parts.scheme == "tls", user=user, password=unquote(parts.password))
+        return replace(server, token=user)
+    return replace(server, user=user, password=unquote(parts.password))
 
 
 def _address(parts: SplitResult) -> tuple[str, int]:
