@@ -235,22 +235,28 @@ class Handover:
 
     async def _take_back(self, pieces: list[Luggage], descriptors: list[int], wires: list[Wire]) -> None:
         """The other worker did not take them: go on here, with the same sessions and numbers."""
+        back = []
         for luggage, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
-            session = wire.session
             socket = self._sockets.make(
                 luggage.state["address"], luggage.state["connection_id"], luggage.passport.number
             )
-            socket.session = session
-            session.wire = cast(Wire, socket)
+            socket.session = wire.session
+            wire.session.wire = cast(Wire, socket)
             if luggage.passport.role != "newcomer":
                 socket.widen()
-            try:
-                await socket.adopt(descriptor, luggage.state)
-            except OSError:
-                self._sockets.forget(socket)
-                session.lost()
-            else:
-                socket.go()
+            if await self._is_back(socket, descriptor, luggage):
+                back.append(socket)
+        for socket in back:  # only now: what one says may be for another
+            socket.go()
+
+    async def _is_back(self, socket: Socket, descriptor: int, luggage: Luggage) -> bool:
+        try:
+            await socket.adopt(descriptor, luggage.state)
+        except OSError:
+            self._sockets.forget(socket)
+            socket.session.lost()
+            return False
+        return True
 
     def close_rest(self, seconds: float) -> None:
         """What could not be handed over is told to come again, spread over so many seconds."""

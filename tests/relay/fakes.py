@@ -153,6 +153,9 @@ class FakeHost:
     def lost_desk(self, home: Home) -> None:
         self.desks_lost += 1
 
+    def outdated(self, home: Home) -> bool:
+        return False
+
     def went_offline(self, home: Home) -> None:
         self.offline.append(home.tunnel_id)
 

@@ -170,9 +170,11 @@ class World:
 
     async def loss(self) -> None:
         """For a moment the bus loses, doubles and reorders a lot."""
-        calm, self.network.faults = self.network.faults, Faults(drop=0.3, duplicate=0.2, jitter=0.2)
+        if self.network.faults is STORM:
+            return
+        usual, self.network.faults = self.network.faults, STORM
         await asyncio.sleep(self.dice.uniform(0.1, 1))
-        self.network.faults = calm
+        self.network.faults = usual
 
     def check_homes(self) -> None:
         """No two workers are home to a tunnel in the same generation."""
@@ -191,3 +193,4 @@ class World:
 
 
 LIMITS = Limits()
+STORM = Faults(drop=0.3, duplicate=0.2, jitter=0.2)

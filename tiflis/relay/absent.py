@@ -41,6 +41,9 @@ class Absent:
         self.told_offline = not online
         self._miss(envelope.TELL, bytes((online,)))
 
+    def here(self) -> None:
+        self.connected = True
+
     def repeat_to(self, client: Attached) -> None:
         """The client has arrived: say all that it has missed, in order."""
         for kind, text in self._missed:
@@ -49,8 +52,7 @@ class Absent:
     def missed_before(self, owed: list[bytes], number: int) -> None:
         """An edge's messages that come before all that is here already; ``number`` is the client's there."""
         earlier = Absent(self)
-        # As the edge had been told when these began: not accepted yet, if that is among them.
-        earlier.connected = self.connected and not any(envelope.accepts(text, number) for text in owed)
+        earlier.connected = self.connected and not any(envelope.begins(text, number) for text in owed)
         for text in owed:
             envelope.repeat(text, {number: earlier})
         self._missed, self._size = earlier._missed + self._missed, earlier._size + self._size

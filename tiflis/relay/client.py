@@ -39,6 +39,9 @@ class Attached(Protocol):
     def tell(self, online: bool) -> None:
         """Say that the workstation has come or gone."""
 
+    def here(self) -> None:
+        """From now on what is for all connected clients is for this one too."""
+
 
 class Route(Protocol):
     """The way from a client to its tunnel's home: here or elsewhere."""
@@ -173,6 +176,9 @@ class ClientSession(BaseSession):
         self.told_offline = not online
         for text in messages.workstation_state(self.tunnel_id, online):
             self.wire.send(text)
+
+    def here(self) -> None:
+        """Its edge knows what that means."""
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading the device, because its workstation is slow."""

@@ -55,6 +55,7 @@ class Edge:
         self.open = True
         self.stages: list[Stage] = []  # the channels that its clients have come by; at the end this one too
         self._pressing: set[ClientSession] = set()
+        self._strange: set[int] = set()  # whose place the home still keeps: what is for all, it has for them
         self._departed: dict[int, ClientSession] = {}  # who has left lately
         self.leavers: list[tuple[ClientSession, Marks]] = []  # who has left, which the home may not know
         self._closed = closed
@@ -76,6 +77,8 @@ class Edge:
                 number, flags, request, client.device_id, list(places), client.wire.connection_id
             )
             self._channel.send(envelope.attach(arrival))
+            if client.connected:
+                self._strange.add(number)
             client.hold(self._full)
 
     def resume(self, stages: list[Stage]) -> None:
@@ -94,6 +97,7 @@ class Edge:
         if client in self._pressing:
             self.press(client, False)
         number = client.wire.number
+        self._strange.discard(number)
         if self.clients.pop(number, None) is None:
             return
         if self.open:
@@ -191,8 +195,14 @@ class Edge:
     # What the channel calls
 
     def received(self, channel: Channel, message: bytes) -> None:
-        if message[0] == envelope.REPLY:
+        kind = message[0]
+        if kind == envelope.REPLY:
             self._reply(message)
+        elif kind == envelope.HERE:
+            self._strange.discard(envelope.read_numbered(message)[0])
+        elif kind == envelope.BROADCAST and self._strange:
+            known = {number: one for number, one in self.clients.items() if number not in self._strange}
+            envelope.repeat(message, known)
         else:
             envelope.repeat(message, self.clients)
 

@@ -33,7 +33,8 @@ LEFT = 0x4C  # marks, device id, number: as DETACH, of a client that is not atta
 
 # From the home to the edge
 SEND = 0x53  # n, text: for one client
-BROADCAST = 0x42  # text: for all connected clients
+BROADCAST = 0x42  # text: for all connected clients, of those attached already connected all that are HERE
+HERE = 0x48  # n: a client that was attached already connected is known here from now on
 ACCEPT = 0x4B  # n, text: the client is connected
 REFUSE = 0x52  # n, text: the client may not wait
 TELL = 0x50  # n, online: its workstation has come or gone
@@ -201,6 +202,8 @@ class Stand(Protocol):
     def accept(self, text: bytes) -> None: ...
     def refuse(self, text: bytes) -> None: ...
     def tell(self, online: bool) -> None: ...
+    def here(self) -> None:
+        """From now on what is for all connected clients is for this one too."""
 
 
 def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
@@ -225,9 +228,9 @@ def say(kind: int, client: Stand, text: bytes) -> None:
         verb(client, text)
 
 
-def accepts(message: bytes, number: int) -> bool:
-    """Whether this tells a client that it is connected."""
-    return message[0] == ACCEPT and read_numbered(message)[0] == number
+def begins(message: bytes, number: int) -> bool:
+    """Whether from this on a client hears what is for all."""
+    return message[0] in (ACCEPT, HERE) and read_numbered(message)[0] == number
 
 
 _SAY: dict[int, Callable[[Stand, bytes], None]] = {
@@ -235,4 +238,5 @@ _SAY: dict[int, Callable[[Stand, bytes], None]] = {
     ACCEPT: lambda client, text: client.accept(text),
     REFUSE: lambda client, text: client.refuse(text),
     TELL: lambda client, text: client.tell(text == b"\1"),
+    HERE: lambda client, text: client.here(),
 }

@@ -4,7 +4,7 @@ It lives in the worker that claimed the tunnel in the directory: where the works
 there is none, wherever a device first asked for the tunnel.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from tiflis.relay.journey import Fate, Place, fate
 from tiflis.relay.roster import Roster
 from tiflis.relay.surroundings import Neighbour, Surroundings
 from tiflis.relay.waiting import Waiting
+from tiflis.relay.watch_home import DeskClosed
 from tiflis.relay.wire import Wire
 
 __all__ = ["Home", "Landing"]
@@ -33,6 +34,9 @@ class Host(Surroundings, Protocol):
 
     def lost_desk(self, home: "Home") -> None:
         """Another home has taken over this one's watches."""
+
+    def outdated(self, home: "Home") -> bool:
+        """Whether another worker has claimed its tunnel since."""
 
     def went_offline(self, home: "Home") -> None:
         """The workstation has been away for longer than the grace: the directory should say so."""
@@ -48,6 +52,12 @@ class Home(Household):
     @property
     def generation(self) -> int:
         return self.record.generation
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """A watch's call. Raises DeskClosed where the next home may give higher numbers already."""
+        if self._worker.outdated(self):
+            raise DeskClosed
+        return await self.desk.call(operation, arguments, body)
 
     def gone_offline(self) -> None:
         self._worker.went_offline(self)

@@ -167,8 +167,6 @@ class Hub(Routes):
     async def _call(
         self, route: Home | Edge, operation: str, arguments: dict[str, Any], body: bytes
     ) -> dict[str, Any]:
-        if isinstance(route, Home):
-            return await route.desk.call(operation, arguments, body)
         return await route.call(operation, arguments, body)
 
 

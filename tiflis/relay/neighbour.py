@@ -48,6 +48,9 @@ class DistantClient:
         self.told_offline = not online
         self._channel.send(envelope.numbered(envelope.TELL, self.number, bytes((online,))))
 
+    def here(self) -> None:
+        self._channel.send(envelope.numbered(envelope.HERE, self.number))
+
 
 class Calls(Protocol):
     """Who hands the tunnel over, and who runs what a message started."""
@@ -121,6 +124,8 @@ class Neighbour:
             "client attached from elsewhere",
             extra={"connection": client.connection, "tunnel": self.home.tunnel_id, "at": self.channel.peer},
         )
+        if client.connected:
+            client.here()
         places = [(self.channel.peer, arrival.number), *arrival.places]
         self.home.arrive(client, arrival.request, places)
         for place in places:
@@ -139,7 +144,7 @@ class Neighbour:
     async def _answer(self, message: bytes) -> None:
         number, operation, arguments, body = envelope.read_call(message)
         try:
-            answer = envelope.answered(await self.home.desk.call(operation, arguments, body))
+            answer = envelope.answered(await self.home.call(operation, arguments, body))
         except TunnelError as problem:
             answer = envelope.failed(problem)
         except Exception:  # outermost frame of the task: the caller hears of it, the log has the traceback

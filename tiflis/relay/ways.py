@@ -125,6 +125,9 @@ class Ways:
 
     # The directory
 
+    def outdated(self, home: Home) -> bool:
+        return self._claims.newer(home.record)
+
     def went_offline(self, home: Home) -> None:
         self.spawn(self._write_offline(home))
 
