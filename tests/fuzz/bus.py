@@ -19,7 +19,12 @@ from tiflis.relay.envelope import Arrival
 
 Call = tuple[Any, ...]
 WORDS = ("MSG ", "HMSG ", "INFO {}", "PING", "PONG", "-ERR 'x'", "+OK", "\r\n", "a 1 ", "NATS/1.0", " 5\r\n")
+GARBAGE = max(Kind) + 1
 ME, PEER = "me-0-a", "them-1-b"
+
+
+# A frame of garbage: a RUN that is cut short.
+SEEDS = (bytes((0, 1, 1, 0, GARBAGE - 1, 0, 0, 0, 0, 3, 1, 2, 3, 0)),)
 
 
 # NATS
@@ -146,6 +151,8 @@ def packets(data: bytes) -> None:
 def _frame(script: Script) -> bytes:
     kind = 1 + script.byte() % 9
     channel, first, second, third = (script.byte() % 8 for _ in range(4))
+    if kind == GARBAGE:
+        return script.piece()
     if kind == Kind.RUN:
         chunks = [script.piece() for _ in range(script.byte() % 4)]
         sizes = [len(chunk) | (wire.MORE if script.byte() & 1 else 0) for chunk in chunks]
@@ -155,11 +162,10 @@ def _frame(script: Script) -> bytes:
         return wire.ACK.pack(kind, channel, first, second)
     if kind == Kind.SYNC:
         return wire.SYNC.pack(kind, channel, first, second, third)
-    if kind == Kind.OPEN:
-        return wire.open_frame(channel, "t" * first)
-    if kind == Kind.CLOSED:
-        return wire.closed_frame(channel, first)
-    return wire.UNKNOWN.pack(kind, channel)
+    return {
+        Kind.OPEN: wire.open_frame(channel, "t" * first),
+        Kind.CLOSED: wire.closed_frame(channel, first),
+    }.get(Kind(kind), wire.unknown_frame(channel))
 
 
 # Envelopes

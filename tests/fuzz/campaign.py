@@ -47,8 +47,8 @@ def run(target: str, seconds: float, *, keeping: bool = False) -> Outcome:
     known = corpus.kept(target)
     with tempfile.TemporaryDirectory(prefix="tiflis-fuzz-") as place:
         folder = Path(place)
-        seeds = known or [word.encode() for word in TARGETS[target].words] or [b"\0"]
-        corpus.unpack(seeds, folder / "inputs")
+        words = [word.encode() for word in TARGETS[target].words]
+        corpus.unpack([b"\0", *words, *TARGETS[target].seeds, *known], folder / "inputs")
         (folder / "words").write_text("".join(map(_quoted, TARGETS[target].words)))
         done = _engine(target, seconds, folder)
         outcome = _read(target, seconds, len(known), done, folder)

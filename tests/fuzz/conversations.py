@@ -39,6 +39,24 @@ WORDS = (
 )
 
 
+def said(*lines: tuple[int, bytes]) -> bytes:
+    """An input in which these peers say this; number 5 lets a minute pass."""
+    return b"".join(bytes((number, len(text))) + text if number != 5 else b"\5" for number, text in lines)
+
+
+SEEDS = (
+    said(
+        (1, b'{"type":"x","id":"q"}'),
+        (0, b'{"type":"y","id":"\\u0071"}'),
+        (5, b""),
+        (0, b'{"type":"y","id":"q"}'),
+    ),
+    said((1, b'{"type":"x","id":"q"}'), (3, b'{"type":"x","id":"q"}'), (0, b'{"type":"y","id":"q"}')),
+    said(*((number, word.encode()) for word in WORDS[:7] for number in (0, 1, 3))),
+    said((1, b'{"type":"x","device_id":"b","device_id":"\\u0062"} '), (0, b'{"type":"forward.to_device"}')),
+)
+
+
 class Refusal(NamedTuple):
     """An error to the sender; `request` is the id that it must name, if any."""
 
@@ -94,7 +112,7 @@ class Room:
             assert _heard(due.get(other, []), wire.texts), (number, text, other)
             assert (pongs if other == number else []) == wire.pongs
             assert wire.closed is None
-            wire.take()
+            wire.texts.clear()
             wire.pongs.clear()
         everyone = [text] if number == 0 and len(due) == len(DEVICES) else []
         assert self.stage.desk.broadcasts == everyone

@@ -62,6 +62,24 @@ WORDS = (
 )
 
 
+_WHO = b'{"tunnel_id":"t","auth_key":"0123456789abcdef","device_id":"d","message":{"type":"x"}}'
+_QUERY = b"tunnel_id=t&auth_key=0123%2B&device_id=d&since=1&ack=2&wait=2.5"
+SEEDS = (
+    b"\0" + _WHO,
+    b"\0" + _WHO.replace(b'"t"', b'"t>"'),
+    b"\0" + _WHO.replace(b'"x"', b'"pong"'),
+    b"\1\0\0\0" + _QUERY,
+    b"\1\0\0\0" + _QUERY.replace(b"=t&", b"=t*&"),
+    b"\2\1\0\1\5x, ::1\0\5[::1]\2\5https",
+    b"\2\0\0"
+    + b"".join(
+        bytes((at, len(word))) + word
+        for at, word in ((7, b"websocket"), (8, b"a, Upgrade"), (9, b"13"), (10, b"dGhlIHNhbXBsZSBub25jZQ=="))
+    ),
+    b"\3\4gzipassets/a.js",
+)
+
+
 def requests(data: bytes) -> None:
     """The target."""
     script = Script(data)

@@ -13,20 +13,21 @@ Run = Callable[[bytes], None]
 
 
 class Target(NamedTuple):
-    """A function, the words of its language, and how long an input may be."""
+    """A function, the words of its language, how long an input may be, and inputs from which to begin."""
 
     run: Run
     words: tuple[str, ...] = ()
     longest: int = 600
+    seeds: tuple[bytes, ...] = ()
 
 
 TARGETS: dict[str, Target] = {
     "frames": Target(frames.frames, longest=300),
     "heads": Target(heads.heads, heads.WORDS),
-    "conversations": Target(conversations.conversations, conversations.WORDS),
-    "requests": Target(requests.requests, requests.WORDS),
+    "conversations": Target(conversations.conversations, conversations.WORDS, seeds=conversations.SEEDS),
+    "requests": Target(requests.requests, requests.WORDS, seeds=requests.SEEDS),
     "nats": Target(bus.nats, bus.WORDS),
-    "packets": Target(bus.packets),
+    "packets": Target(bus.packets, seeds=bus.SEEDS),
     "envelopes": Target(bus.envelopes, longest=1200),
 }
 

