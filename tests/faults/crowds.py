@@ -197,6 +197,7 @@ async def all_at_once(run: Run) -> None:
 
 @scenario("F18", "10,000 sockets come back after a full restart", 300, company=Company.ALONE)
 async def all_come_back(run: Run) -> None:
+    """In any order: no tunnel has more clients than may wait for its workstation."""
     tunnels, clients = run.size((200, 49), (10, 9))
     with run.server(workers=2, env={"METRICS_TOKEN": TOKEN}) as server:
         async with Load(server, seed=run.seed, tunnels=tunnels, clients=clients) as load:

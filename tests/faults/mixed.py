@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from typing import Any
 
@@ -47,6 +48,8 @@ async def everything(run: Run) -> None:
             await load.finish()
             if len(samples) >= ENOUGH:
                 run.most("memory a minute", slope(samples), 1, " MiB")
+                first, last = (statistics.median(y for _, y in part) for part in (samples[:5], samples[-5:]))
+                run.note(f"memory from {first:.0f} to {last:.0f} MiB")
             run.most("descriptors more", open_files(server) - files, 10)
             run.faithful(load.ledger)
             cut_off = load.ledger.excused()

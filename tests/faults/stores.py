@@ -7,10 +7,11 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 from tests.faults.attacks import pair
-from tests.faults.enter import Refused, register
+from tests.faults.enter import Refused, kept_alive, register
 from tests.faults.load import Load
 from tests.faults.processes import PATIENCE, all_new, closed_of
 from tests.faults.restarts import reload
@@ -84,55 +85,80 @@ async def registers(server: Server) -> bool:
         socket.close()
 
 
-async def poll(watch: WatchDevice, state: dict[str, int]) -> None:
+@scenario("F19", "the worker that 1,000 watches poll is killed, and replaced, mid-poll", 300, in_tests=True)
+async def watched_worker_dies(run: Run) -> None:
+    """A tenth of them sleeps until the end: their queues overflow."""
+    count = run.size(1000, 4)
+    with run.server(workers=2) as server:
+        workstation, client, tunnel = await pair(server)
+        watches = [WatchDevice(server, tunnel, f"w{number}") for number in range(count)]
+        await few_at_once(watch.connect() for watch in watches)
+        asleep, awake = watches[: count // 10], watches[count // 10 :]
+        state = {"sent": 0, "stop": False}
+        polling = [asyncio.create_task(poll(watch, state, run.size(10, 1))) for watch in awake]
+        async with kept_alive(client):
+            for turn in range(run.size(6, 2)):
+                workstation = await one_turn(server, workstation, tunnel, state, turn)
+        await asyncio.sleep(2)
+        state["stop"] = True
+        await asyncio.gather(*polling)
+        await few_at_once(watch.poll_again() for watch in watches)
+        judge(run, watches, state["sent"])
+        run.least("overflows told of", sum(bool(watch.gaps) for watch in asleep), len(asleep))
+        for watch in watches:
+            await watch.http.aclose()
+        for socket in (workstation, client):
+            socket.close()
+
+
+async def few_at_once(works: Iterable[Awaitable[object]]) -> None:
+    room = asyncio.Semaphore(50)
+
+    async def one(work: Awaitable[object]) -> None:
+        async with room:
+            await work
+
+    await asyncio.gather(*map(one, works))
+
+
+async def poll(watch: WatchDevice, state: dict[str, int], wait: float) -> None:
     """As a watch does, until told to stop."""
     while not state["stop"]:
         try:
-            await watch.poll(wait=1)
+            await watch.poll(wait)
         except Exception:  # noqa: BLE001  # its worker has died: whatever the HTTP library calls that
             await asyncio.sleep(0.05)
 
 
-@scenario("F19", "the worker that watches poll is killed, and replaced, mid-poll", 200, in_tests=True)
-async def watched_worker_dies(run: Run) -> None:
-    count = run.size(30, 4)
-    with run.server(workers=2) as server:
-        workstation, client, tunnel = await pair(server)
-        watches = [WatchDevice(server, tunnel, f"w{number}") for number in range(count)]
-        for watch in watches:
-            await watch.connect()
-        state = {"sent": 0, "stop": False}
-        polling = [asyncio.create_task(poll(watch, state)) for watch in watches]
-        for turn in range(run.size(6, 2)):
-            for _ in range(20):
-                state["sent"] += 1
-                workstation.send({"type": "note", "n": state["sent"]})
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(1.5)  # what was queued is stored: its worker may go now
-            victim = server.worker_at(workstation.transport.get_extra_info("sockname")[1])
-            if turn % 2:
-                await reload(server)
-            elif victim is not None:
-                server.kill_worker(victim)
-                await all_new(server, {victim})
-                workstation.close()
-                workstation = await RawSocket.open("127.0.0.1", server.port)
-                await register(workstation, tunnel)
-        await asyncio.sleep(2)
-        state["stop"] = True
-        await asyncio.gather(*polling)
-        for watch in watches:
-            await watch.poll()
-            await watch.http.aclose()
-        heard = [[data["n"] for data in watch.data if data["type"] == "note"] for watch in watches]
-        everything = set(range(1, state["sent"] + 1))
-        unannounced = sum(
-            len(everything - set(got)) for got, watch in zip(heard, watches, strict=True) if not watch.gaps
-        )
-        back = sum(b < a for watch in watches for a, b in zip(watch.told, watch.told[1:], strict=False))
-        run.most("missing without a gap announced", unannounced, 0)
-        run.most("numbers that went back", back, 0)
-        run.most("out of order", sum(got != sorted(got) for got in heard), 0)
-        run.note(f"{sum(watch.gaps for watch in watches)} gaps announced, {state['sent']} messages each")
-        for socket in (workstation, client):
-            socket.close()
+async def one_turn(
+    server: Server, workstation: RawSocket, tunnel: str, state: dict[str, int], turn: int
+) -> RawSocket:
+    """Messages, and then the tunnel's home is killed or replaced; the workstation's socket from then on."""
+    for _ in range(20):
+        state["sent"] += 1
+        workstation.send({"type": "note", "n": state["sent"]})
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(1.5)  # what was queued is stored: its worker may go now
+    victim = server.worker_at(workstation.transport.get_extra_info("sockname")[1])
+    if turn % 2:
+        await reload(server)
+    elif victim is not None:
+        server.kill_worker(victim)
+        await all_new(server, {victim})
+        workstation.close()
+        workstation = await RawSocket.open("127.0.0.1", server.port)
+        await register(workstation, tunnel)
+    return workstation
+
+
+def judge(run: Run, watches: list[WatchDevice], sent: int) -> None:
+    heard = [[data["n"] for data in watch.data if data["type"] == "note"] for watch in watches]
+    everything = set(range(1, sent + 1))
+    unannounced = sum(
+        len(everything - set(got)) for got, watch in zip(heard, watches, strict=True) if not watch.gaps
+    )
+    run.most("missing without a gap announced", unannounced, 0)
+    run.most("numbers that went back", sum(watch.numbers_went_back() for watch in watches), 0)
+    run.most("out of order", sum(got != sorted(got) for got in heard), 0)
+    gaps = sum(watch.gaps for watch in watches)
+    run.note(f"{len(watches)} watches, {gaps} gaps announced, {sent} messages each")

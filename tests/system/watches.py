@@ -19,7 +19,8 @@ class WatchDevice:
 
     def __init__(self, server: Server, tunnel_id: str, device_id: str = "watch-1") -> None:
         self.who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": device_id}
-        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/watch", timeout=30)
+        # Plain HTTP: to load certificates would take longer than all else.
+        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/watch", timeout=30, verify=False)
         self.data: list[dict[str, Any]] = []
         self.told: list[int] = [0]
         self.gaps = 0
