@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.demo.device import Device
+from tests.demo.people import NewDevice, demo_workstation, devices_of
 from tests.demo.relay import Relay
-from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation, Options
-
-NewDevice = Callable[..., Awaitable[Device]]
+from tests.peers import REGISTRATION_KEY
+from tiflis.demo.workstation import DemoWorkstation
 
 
 @pytest.fixture
@@ -24,19 +21,13 @@ async def relay() -> AsyncIterator[Relay]:
 
 @pytest.fixture
 async def workstation(relay: Relay) -> AsyncIterator[DemoWorkstation]:
-    made = DemoWorkstation(relay.url, REGISTRATION_KEY, AUTH_KEY, options=Options(speed=math.inf))
-    await made.start()
-    yield made
-    await made.stop()
+    async with demo_workstation(relay.url) as made:
+        yield made
 
 
 @pytest.fixture
 async def new_device(workstation: DemoWorkstation) -> AsyncIterator[NewDevice]:
-    async with AsyncExitStack() as stack:
-
-        async def new(device_id: str = "phone-1") -> Device:
-            return await stack.enter_async_context(await Device.pair(workstation.pairing, device_id))
-
+    async with devices_of(workstation) as new:
         yield new
 
 

@@ -11,8 +11,8 @@ import wave
 
 import pytest
 
-from tests.demo.conftest import NewDevice
 from tests.demo.device import Device
+from tests.demo.people import NewDevice
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
 from tiflis.demo.workstation import DemoWorkstation, Options

@@ -43,6 +43,13 @@ async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
         yield Places(people, first, first if request.param == "one worker" else second)
 
 
+@pytest.fixture(params=["one worker", "two workers"])
+async def chosen_places(request: pytest.FixtureRequest, people: Crowd) -> Places:
+    """At the server of the file's own ``people``, which has two workers and steers nobody."""
+    first, second = sorted(people.server.worker_pids().values())
+    return Places(people, first, first if request.param == "one worker" else second)
+
+
 @pytest.fixture(autouse=True)
 async def no_raw_peer_stays() -> AsyncIterator[None]:
     """Whatever a test opened with its own hands is reset when it ends."""

@@ -38,10 +38,9 @@ async def people(loaded: Server) -> AsyncIterator[Crowd]:
         yield peers
 
 
-@pytest.fixture(params=["one worker", "two workers"])
-async def places(request: pytest.FixtureRequest, people: Crowd) -> Places:
-    first, second = sorted(people.server.worker_pids().values())
-    return Places(people, first, first if request.param == "one worker" else second)
+@pytest.fixture
+def places(chosen_places: Places) -> Places:
+    return chosen_places
 
 
 def memory(server: Server) -> int:

@@ -8,35 +8,27 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.demo.device import Device
+from tests.demo.people import NewDevice, demo_workstation, devices_of
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, eventually
 from tiflis.demo.workstation import DemoWorkstation, Options
-
-NewDevice = Callable[..., Awaitable[Device]]
 
 
 @pytest.fixture
 async def workstation(server: Server) -> AsyncIterator[DemoWorkstation]:
-    made = DemoWorkstation(server.ws_url, REGISTRATION_KEY, AUTH_KEY, options=Options(speed=math.inf))
-    await made.start()
-    yield made
-    await made.stop()
+    async with demo_workstation(server.ws_url) as made:
+        yield made
 
 
 @pytest.fixture
 async def new_device(workstation: DemoWorkstation) -> AsyncIterator[NewDevice]:
-    async with AsyncExitStack() as stack:
-
-        async def new(device_id: str) -> Device:
-            return await stack.enter_async_context(await Device.pair(workstation.pairing, device_id))
-
+    async with devices_of(workstation) as new:
         yield new
 
 

@@ -50,7 +50,7 @@ def states(shown: str) -> dict[str, set[str]]:
 def test_all_is_well_behind_our_nginx_with_tls(server: Server, tmp_path: Path) -> None:
     with Nginx(server, tls=True) as nginx:
         keys = ("--api-key", REGISTRATION_KEY, "--status-token", STATUS_TOKEN)
-        code, shown = doctor(nginx.url, *keys, "--ca", str(nginx.ca), "--idle", "8", folder=tmp_path)
+        code, shown = doctor(nginx.url, *keys, "--ca", str(nginx.ca), "--idle", "6", folder=tmp_path)
     assert (code, "all is well" in shown) == (0, True), shown
     wanted = "name tls http health upgrade address sizes idle watch forgery".split()
     assert {check: states(shown).get(check) for check in wanted} == {check: {"ok"} for check in wanted}, shown
@@ -91,7 +91,7 @@ def test_a_mistake_of_the_proxy_is_named_with_its_cure(
 ) -> None:
     with Nginx(server, tls=True, change=mistake) as nginx:
         code, shown = doctor(
-            nginx.url, "--api-key", REGISTRATION_KEY, "--ca", str(nginx.ca), "--idle", "8", folder=tmp_path
+            nginx.url, "--api-key", REGISTRATION_KEY, "--ca", str(nginx.ca), "--idle", "3", folder=tmp_path
         )
     assert code == 1, shown
     assert "fail" in states(shown)[check], shown

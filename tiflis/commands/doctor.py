@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", help="such as https://tunnel.example.org, or with the path of its sockets")
     parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
     parser.add_argument("--status-token", help="to see which address the server sees (STATUS_TOKEN)")
-    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds of silence to try (75)")
+    parser.add_argument(
+        "--idle", type=float, default=IDLE_SECONDS, help="seconds of silence to try (75), in polls at most 20"
+    )
     parser.add_argument("--quick", action="store_true", help="without big messages, long polls and silence")
     parser.add_argument("--ca", help="file with the certificate to trust, for one of your own making")
 
@@ -97,7 +99,7 @@ async def _through_a_tunnel(tunnel: Tunnel, arguments: argparse.Namespace) -> As
     if not arguments.quick:
         checks.append(socket_checks.idle(tunnel, arguments.idle))
         checks.append(socket_checks.sizes(tunnel))
-        checks.append(watch_checks.watch(tunnel))
+        checks.append(watch_checks.watch(tunnel, arguments.idle))
     checks.append(socket_checks.forged_address(tunnel))
     for check in checks:
         async for finding in check:

@@ -18,8 +18,9 @@ POLL_SECONDS = 20
 DEVICE = "doctor-watch"
 
 
-async def watch(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Connect, command with a big body, messages with a wait."""
+async def watch(tunnel: Tunnel, patience: float) -> AsyncIterator[Finding]:
+    """Connect, command with a big body, messages with a wait of so many seconds, at most 20."""
+    wait = min(POLL_SECONDS, round(patience))
     try:
         answer = await _post(tunnel, "connect", {})
         if answer.json().get("success") is not True:
@@ -27,7 +28,7 @@ async def watch(tunnel: Tunnel) -> AsyncIterator[Finding]:
             return
         voice: dict[str, object] = {"message": {"type": "doctor.voice", "audio": "A" * VOICE_BYTES}}
         big = await _post(tunnel, "command", voice)
-        poll = await _poll(tunnel)
+        poll = await _poll(tunnel, wait)
         await _post(tunnel, "disconnect", {})
     except (OSError, http.client.HTTPException) as problem:
         yield Finding(FAIL, "watch", str(problem) or type(problem).__name__, "see the proxy's log")
@@ -39,7 +40,7 @@ async def watch(tunnel: Tunnel) -> AsyncIterator[Finding]:
     if poll.status == 200:
         yield Finding(OK, "watch", f"a poll is held for {poll.seconds:.0f} s")
     else:
-        yield Finding(FAIL, "watch", f"a poll of {POLL_SECONDS} s: HTTP {poll.status}", _why(poll))
+        yield Finding(FAIL, "watch", f"a poll of {wait} s: HTTP {poll.status}", _why(poll))
 
 
 async def _post(tunnel: Tunnel, call: str, more: dict[str, object]) -> Reply:
@@ -48,7 +49,7 @@ async def _post(tunnel: Tunnel, call: str, more: dict[str, object]) -> Reply:
     return await tunnel.target.request("POST", f"{BASE}/{call}", body, headers, 120)
 
 
-async def _poll(tunnel: Tunnel) -> Reply:
+async def _poll(tunnel: Tunnel, wait: int) -> Reply:
     who = tunnel.credentials(DEVICE)
     headers = {
         "Authorization": f"Bearer {who['auth_key']}",
@@ -57,8 +58,8 @@ async def _poll(tunnel: Tunnel) -> Reply:
     }
     path = f"{BASE}/messages?since=1000000&wait=0"
     current = (await tunnel.target.request("GET", path, headers=headers)).json().get("current_sequence", 0)
-    path = f"{BASE}/messages?since={current}&wait={POLL_SECONDS}"
-    return await tunnel.target.request("GET", path, headers=headers, seconds=POLL_SECONDS + 15)
+    path = f"{BASE}/messages?since={current}&wait={wait}"
+    return await tunnel.target.request("GET", path, headers=headers, seconds=wait + 15)
 
 
 def _why(answer: Reply) -> str:
