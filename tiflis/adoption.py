@@ -48,6 +48,9 @@ class Adoption:
             return Receipt(False, "too many sockets here")
         if taken.kind == "steered" and self._hub.leaving:
             return Receipt(False, "this worker is leaving")
+        if taken.kind == "home" and self._hub.lock(taken.tunnel_id).locked():
+            # It is just being claimed here, which waits for the sender's home: that has to go on.
+            return Receipt(False, "the tunnel is being claimed here", again=True)
         if taken.kind == "home":
             await self._take_home(taken, descriptors)
         elif taken.kind == "edge":
@@ -71,7 +74,7 @@ class Adoption:
 
     async def _take_clients(self, taken: Parcel, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
-        route = await self._hub.route(taken.tunnel_id)
+        route = await self._hub.settled_route(taken.tunnel_id)
         stages = envelope.read_stages(taken.state) if taken.state else []
         if isinstance(route, Home):
             route.land(stages)

@@ -123,8 +123,12 @@ class Actor:
                 self.world.account.reported.add(int(heard.id))
             if line is self.line:
                 self.refused(heard.payload.code)
-        elif line is self.line:
+        elif line is self.line or self.hears_everywhere(heard):
             self.hear(heard)
+
+    def hears_everywhere(self, heard: Heard) -> bool:
+        """Whether this counts on any connection, not on the newest one only."""
+        return False
 
     def hear_load(self, heard: Heard) -> None:
         self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to))
@@ -167,6 +171,9 @@ class Workstation(Actor):
             "previous_tunnel_id": self.tunnel,
         }
         self.say({"type": "workstation.register", "payload": payload})
+
+    def hears_everywhere(self, heard: Heard) -> bool:
+        return heard.type != "workstation.registered"
 
     def hear(self, heard: Heard) -> None:
         match heard.type:

@@ -154,9 +154,10 @@ class Edge:
         return not self._channel.writable and self._channel.buffered > FULL
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """A watch's call at the home. Raises the home's TunnelError, or SendFailed if the way breaks."""
+        """A watch's call at the home. Raises the home's TunnelError, DeskClosed where it has to be made by
+        another way, or SendFailed if this one breaks."""
         if not self.open:
-            raise SendFailed
+            raise DeskClosed
         self._last_call = number = (self._last_call + 1) & 0xFFFFFFFF
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.calls[number] = answer
@@ -180,6 +181,7 @@ class Edge:
         self._moved = asyncio.get_running_loop().create_future()
         self._channel.send(bytes((envelope.MOVING,)))
         self._channel.close()
+        self.open = False
         return await self._moved
 
     def give_up(self) -> None:

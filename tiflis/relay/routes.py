@@ -35,18 +35,24 @@ class Routes(Ways):
         told_at = self.now() + self.limits.offline_grace
         while edge.clients or (edge.leavers and not edge.adrift):
             try:
-                route = await self.route(edge.tunnel_id, fresh=True)
+                route = await self.settled_route(edge.tunnel_id)
             except TunnelError as problem:
                 if self.now() >= told_at and not edge.adrift:
                     self._set_adrift(edge, problem)
                 await asyncio.sleep(ADRIFT_RETRY_SECONDS if edge.adrift else RETRY_SECONDS)
             else:
-                if isinstance(route, Home):
-                    async with self.lock(edge.tunnel_id):  # until it has what the last home left
-                        if self.homes.get(edge.tunnel_id) is not route or route.frozen:
-                            continue
                 self._bring(edge, route)
                 return
+
+    async def settled_route(self, tunnel_id: str) -> Home | Edge:
+        """As ``route``, for clients who come from elsewhere: a home here has what the last one left."""
+        while True:
+            route = await self.route(tunnel_id, fresh=True)
+            if isinstance(route, Edge):
+                return route
+            async with self.lock(tunnel_id):
+                if self.homes.get(tunnel_id) is route and not route.frozen:
+                    return route
 
     def _set_adrift(self, edge: Edge, problem: TunnelError) -> None:
         log.warning("tunnel unreachable", extra={"tunnel": edge.tunnel_id, "reason": problem.code})
