@@ -66,7 +66,7 @@ class Siblings:
 
     async def steer(self, newcomer: Newcomer, worker_id: str) -> bool:
         """Hand a newcomer's socket to a worker of this host; whether that has taken it."""
-        if not path_of(self._run_dir, worker_id).exists():
+        if worker_id not in self._lines and not path_of(self._run_dir, worker_id).exists():
             return False  # on another host, or without this
         handover = Handover(self._me, self._hub, self._sockets, self._line(worker_id))
         taken = await handover.steer(newcomer)
