@@ -524,3 +524,23 @@ def test_the_workstation_waits_a_moment_for_a_crowded_client(stage: Stage) -> No
     phone.session.crowded(True)
     phone.end()
     assert workstation.paused == Pause(0)
+
+
+def test_the_last_words_of_a_device_come_between_its_auth_and_its_end(stage: Stage) -> None:
+    """It leaves while the workstation is away, which comes back as a new process."""
+    workstation, phone = stage.workstation(), stage.client()
+    workstation.end()
+    phone.say({"type": "note"})
+    phone.end()
+    assert types(stage.workstation().messages)[1:] == ["auth", "note", "client.disconnected"]
+
+
+def test_a_connected_tab_is_introduced_although_another_waits(stage: Stage) -> None:
+    """The one that waits will send ``auth`` by itself, but the other may speak before that."""
+    workstation, tab = stage.workstation(), stage.client("browser")
+    stage.go_offline(workstation)
+    stage.client("browser")
+    stage.home.roster.sockets("browser").reverse()
+    again = stage.workstation()
+    tab.say({"type": "note"})
+    assert types(again.messages)[1:] == ["auth", "note"]

@@ -184,7 +184,8 @@ class Life:
                 heard[message["from"]].append(message["id"])
         for peer in self.clients:
             arrived = heard[peer.device_id]
-            returned = [m["id"] for m in peer.wire.messages if m["type"] == "error" and m.get("id") not in ("c", None)]
+            errors = [m.get("id") for m in peer.wire.messages if m["type"] == "error"]
+            returned = [which for which in errors if which not in ("c", None)]
             assert arrived == sorted(set(arrived)), f"{peer.device_id}: out of order, or twice: {arrived}"
             if peer.open:
                 assert Counter(arrived + returned) == Counter(range(peer.sent)), (

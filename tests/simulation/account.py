@@ -37,7 +37,7 @@ class Ear:
     def __init__(self, tunnel: str, name: str) -> None:
         self.tunnel, self.name = tunnel, name
         self.heard: set[int] = set()
-        self.last: dict[int, int] = {}  # the latest number heard of each line
+        self.last: dict[tuple[int, int], int] = {}  # the latest number heard of each line, on each of its own
         self.absences: list[float] = []  # when it came, went or was cut off
         self.gap_at = -1.0  # when a watch was told last that something before it may be missing
         self.present = False
@@ -67,12 +67,12 @@ class Account:
             to.encode(),
         )
 
-    def hear(self, ear: Ear, load: Load) -> None:
-        """A message has come to somebody."""
+    def hear(self, ear: Ear, load: Load, on: Line | None) -> None:
+        """A message has come to somebody. There is no order between two connections."""
         if load.tunnel != ear.tunnel or load.to not in (ear.name, "all"):
             self.astray.append(f"{load.number} for {load.tunnel}/{load.to} at {ear.tunnel}/{ear.name}")
             return
-        line = id(self.said[load.number].line)
+        line = (id(self.said[load.number].line), id(on))
         if load.number in ear.heard:
             self.doubled.append(f"{load.number} twice at {ear.tunnel}/{ear.name}")
         elif self.said[load.number].line and load.number < ear.last.get(line, 0):

@@ -116,7 +116,7 @@ class Actor:
     def _heard(self, line: Line, text: bytes) -> None:
         heard = _read(text)
         if heard.number:
-            self.hear_load(heard)
+            self.hear_load(heard, line)
         elif heard.type == "error":
             self.errors.append(heard.payload.code)
             if heard.id:
@@ -130,8 +130,8 @@ class Actor:
         """Whether this counts on any connection, not on the newest one only."""
         return False
 
-    def hear_load(self, heard: Heard) -> None:
-        self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to))
+    def hear_load(self, heard: Heard, line: Line) -> None:
+        self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to), line)
 
     def hear(self, heard: Heard) -> None: ...
     def refused(self, code: str) -> None: ...
@@ -194,8 +194,8 @@ class Workstation(Actor):
         else:
             super().tell(kind, to)
 
-    def hear_load(self, heard: Heard) -> None:
-        super().hear_load(heard)
+    def hear_load(self, heard: Heard, line: Line) -> None:
+        super().hear_load(heard, line)
         known = self.world.account.said[heard.number].by in self.known
         self.world.check(known, f"{self.tunnel}: {heard.number} came before its device's auth")
         if heard.number % ANSWERED == 0 and heard.type == "request" and self.at_work:

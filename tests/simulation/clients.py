@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.simulation.account import AFTER
 from tests.simulation.actors import AUTH_KEY, Actor, Heard
 
 
@@ -26,11 +27,19 @@ class Client(Actor):
             case "auth.error":
                 self.world.check(False, f"{self.tunnel}/{self.name} was refused")
             case "response":
-                asker = self.world.account.said[int(heard.id)].by
-                self.world.check(asker == self.name, f"{self.name} heard the answer for {asker}")
+                self._check_asker(int(heard.id))
             case "connection.workstation_offline":
                 self.offline_told += 1
                 self.ear.absences.append(self.world.loop.time())
+            case "connection.workstation_online":  # until now it knew that it might miss something
+                self.ear.absences.append(self.world.loop.time())
+
+    def _check_asker(self, number: int) -> None:
+        """Only who asked hears the answer, unless the home that knew has died, or could not be asked."""
+        said, now = self.world.account.said[number], self.world.loop.time()
+        died = any(tunnel == self.tunnel and at > now - AFTER for at, tunnel in self.world.account.crashes)
+        if not (died or self.world.troubled):
+            self.world.check(said.by == self.name, f"{self.name} heard the answer for {said.by}")
 
     def refused(self, code: str) -> None:
         if code != "WORKSTATION_OFFLINE" and not self.at_work:
@@ -69,6 +78,7 @@ class Phone(Client):
                 self.at_work = False
                 super().hear(heard)
             case "connection.workstation_online":
+                super().hear(heard)
                 self.authenticate()
             case _:
                 super().hear(heard)

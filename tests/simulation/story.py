@@ -79,6 +79,7 @@ class Story:
             refusals=dice.choice((0, 0.1)) if self.wild else 0,
             faults=faults,
         )
+        self.world.troubled = self.wild
         with self.world.descriptors(), self.world.ears_open():
             await self._acts()
         self.happened = self.world.happened

@@ -73,7 +73,7 @@ class Watch:
         for message in _read(answer["messages_json"]):
             heard = msgspec.convert(message["data"], Heard)
             if heard.number:
-                self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to))
+                self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to), None)
         self.since, self.polled_at = current, now
 
     async def tell(self) -> None:

@@ -45,6 +45,7 @@ class World:
         self.steering, self.refusals = steering, refusals
         self.broken: list[str] = []  # invariants, in words
         self.happened: Counter[str] = Counter()
+        self.troubled = False  # an outage may come between two homes
         self.watched: set[str] = set()  # tunnels with a watch
         self.fell_back = 0
         self.servings: list[asyncio.Task[bytes]] = []  # of parcels, which outlive their senders

@@ -1,12 +1,14 @@
 """The way from this worker's clients, and watch calls, to a home elsewhere: a stretch of wire."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tiflis import metrics
 from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus.errors import ChannelClosed
 from tiflis.limits import MIB
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
@@ -101,7 +103,8 @@ class Edge:
         if self.clients.pop(number, None) is None:
             return
         if self.open:
-            self._channel.send(envelope.numbered(envelope.DETACH, number))
+            with contextlib.suppress(ChannelClosed):  # this worker ends, and its channels before its sockets
+                self._channel.send(envelope.numbered(envelope.DETACH, number))
             self._remember(client)
         else:
             self.leavers.append((client, []))

@@ -48,6 +48,7 @@ class Home(Household):
     def __init__(self, host: Host, record: Record) -> None:
         super().__init__(host, record)
         self._worker = host
+        self.deskless = False  # another home has its watches; once it is claimed again it gets a new desk
 
     @property
     def generation(self) -> int:

@@ -38,7 +38,8 @@ class Household(Traffic):
         workstation.wire.send(welcome)
         self.roster.introduced.clear()
         self.desk.workstation_registered(workstation.auth_key)
-        for attached in self.roster.everyone():
+        # Who is connected first: another socket of its device may be about to send ``auth`` by itself.
+        for attached in sorted(self.roster.everyone(), key=lambda one: not one.connected):
             self._greet(attached, again=old is not None or self.journey.greeted)
         self._flush_waiting()
         self._flush_departed()

@@ -65,7 +65,7 @@ class Upkeep:
             if self._hub.homes.get(home.tunnel_id) is not home or not self._claims.newer(home.record):
                 return
             try:
-                home.record = await self._claims.reclaim(record)
+                self._hub.claimed(home, await self._claims.reclaim(record))
             except (Conflict, DirectoryUnavailable) as problem:
                 log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
                 return

@@ -104,7 +104,7 @@ class Ways:
         if home is None:
             home = self.homes[record.tunnel_id] = self._home(self, record)
             home.desk = self._make_desk(home)
-        home.record = record
+        self.claimed(home, record)
         old = previous.home if previous else ""
         if old and old != self.me and self.alive(old):
             home.expect()
@@ -124,6 +124,12 @@ class Ways:
         edge.close()
 
     # The directory
+
+    def claimed(self, home: Home, record: Record) -> None:
+        """The tunnel of a home here is claimed for it, perhaps once more."""
+        home.record = record
+        if home.deskless:
+            home.deskless, home.desk = False, self._make_desk(home)
 
     def outdated(self, home: Home) -> bool:
         return self._claims.newer(home.record)
@@ -149,8 +155,10 @@ class Ways:
     def lost_desk(self, home: Home) -> None:
         """Another home has taken over its watches: it has the tunnel, or has tried to and is gone."""
         log.info("watches have another home", extra={"tunnel": home.tunnel_id})
-        if self.homes.get(home.tunnel_id) is home and not self._claims.newer(home.record):
-            home.desk = self._make_desk(home)
+        if self.homes.get(home.tunnel_id) is home:
+            home.deskless = True
+            if not self._claims.newer(home.record):
+                self.claimed(home, home.record)
 
     def _edge_closed(self, edge: Edge) -> None:
         """Its clients have to go on by another way."""

@@ -1,0 +1,129 @@
+"""Moves that are cut short: the bus is away, a worker ends, two claim at once. What was under way arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict, replace
+from typing import cast
+
+import pytest
+
+from tests.relay.fakes import FakeWire
+from tests.relay.town import Town
+from tiflis import parcel
+from tiflis.adoption import Adoption
+from tiflis.parcel import Parcel
+from tiflis.relay.baggage import Party
+from tiflis.relay.neighbour import Neighbour
+from tiflis.relay.watch_home import DeskClosed
+from tiflis.web.sockets import Sockets
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    town = Town("a", "b", "c")
+    yield town
+    await town.close()
+
+
+def notes(wire: FakeWire) -> list[int]:
+    return [message["n"] for message in wire.messages if message["type"] == "note"]
+
+
+async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town) -> None:
+    """The bus is away while a worker ends: what it had sent to the others goes on with the tunnel."""
+    old, phone = await town.workstation("a"), await town.client("c")
+    phone.take()
+    [way] = [end for end in town.cable.ends if end.peer == "a" and end.other.peer == "c"]
+    way.hold()
+    old.say({"type": "note", "n": 1})
+    new = await town.workstation("b")
+    town.crash("a")
+    await town.until(lambda: town.home("b").neighbour_sockets())
+    new.say({"type": "note", "n": 2})
+    await town.settle()
+    assert notes(phone) == [1, 2]
+    assert "connection.workstation_offline" not in phone.types
+
+
+async def test_what_is_said_before_a_client_has_come_waits_for_it(town: Town) -> None:
+    await town.workstation("a")
+    phone = await town.client("c")
+    phone.take()
+    [way] = [end for end in town.cable.ends if end.peer == "a" and end.other.peer == "c"]
+    way.other.hold()
+    way.hold()  # the edge does not hear that it has to go elsewhere
+    new = await town.workstation("b")
+    town.home("b").all_arrived()  # and is not waited for any longer
+    new.say({"type": "note", "n": 1})
+    await town.settle()
+    way.other.resume()
+    way.resume()
+    await town.until(lambda: notes(phone))
+    await town.settle()
+    assert notes(phone) == [1]
+    assert "client.disconnected" not in new.types
+
+
+async def test_a_broadcast_in_the_moment_of_an_arrival_comes_once(town: Town) -> None:
+    """One of an edge's two clients is known at the new home, the other's place is still kept there."""
+    await town.workstation("a")
+    phones = [await town.client("c", name) for name in ("one", "two")]
+    new = await town.workstation("b")
+    for phone in phones:
+        phone.take()
+    home, [neighbour] = town.home("b"), town.home("b").neighbours
+    assert isinstance(neighbour, Neighbour)
+    numbers = sorted(neighbour.clients)
+    away = neighbour.clients.pop(numbers[1])
+    home.step_out(Party("c"), {numbers[1]: away})
+    edge = town.hubs["c"].edges["tunnel-1"]
+    edge.attach(edge.clients[numbers[1]])
+    new.say({"type": "note", "n": 1})
+    await town.settle()
+    new.say({"type": "note", "n": 2})
+    await town.settle()
+    assert [notes(phone) for phone in phones] == [[1, 2], [1, 2]]
+
+
+async def test_a_call_on_a_way_that_is_being_left_may_be_made_by_another(town: Town) -> None:
+    await town.workstation("a")
+    await town.client("c")
+    edge = town.hubs["c"].edges["tunnel-1"]
+    leaving = asyncio.create_task(edge.move_away())
+    await asyncio.sleep(0)
+    with pytest.raises(DeskClosed):
+        await edge.call("state", {}, b"")
+    [client] = edge.clients.values()
+    edge.detach(client)  # it hangs up in this moment
+    await town.settle()
+    assert await leaving
+
+
+async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_claim(town: Town) -> None:
+    """Another worker claimed the tunnel and has died; the workstation registers here once more."""
+    await town.workstation("a")
+    home, lost = town.home("a"), town.home("a").desk
+    record = replace(home.record, home="b", generation=home.record.generation + 1, online=False)
+    await town.directory.put(record)
+    town.hubs["a"].lost_desk(home)
+    assert home.desk is lost
+    await town.workstation("a")
+    assert town.home("a").desk is not lost
+
+
+async def test_an_outdated_home_answers_no_watch(town: Town) -> None:
+    await town.workstation("a")
+    home = town.home("a")
+    await town.directory.put(replace(home.record, home="b", generation=home.record.generation + 1))
+    with pytest.raises(DeskClosed):
+        await home.call("state", {}, b"")
+
+
+async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town: Town) -> None:
+    """The claim waits for the old home's state, which that cannot give while it hands over."""
+    await town.workstation("a")
+    hub = town.hubs["b"]
+    body = parcel.encode(Parcel(parcel.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record)))
+    async with hub.lock("tunnel-1"):
+        receipt = parcel.read_receipt(await Adoption(hub, cast(Sockets, None), 10).serve(body, []))
+    assert (receipt.taken, receipt.again) == (False, True)
