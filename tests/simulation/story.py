@@ -15,6 +15,7 @@ from tests.simulation.watch import Watch
 from tests.simulation.world import World
 
 TROUBLE_SECONDS = (1.5, 6.0)
+TROUBLE_AT_MOST = 30.0  # a roll, or whatever else, that has not ended by then never will
 ALIVE_SECONDS = 5.0  # after the last fault all are connected and their messages arrive
 START_SECONDS = 5.0
 WATCH_PAIRED = 1.0
@@ -157,7 +158,13 @@ class Story:
             self.world.count(what)
             under_way.append((what, asyncio.create_task(self._go_wrong(what))))
             self.world.check_homes()
-        await asyncio.gather(*(task for _, task in under_way))
+        over = [task for _, task in under_way]
+        _, late = await asyncio.wait(over, timeout=TROUBLE_AT_MOST) if over else ((), ())
+        if late:
+            self.broken.append(f"trouble without an end: {[kind for kind, one in under_way if one in late]}")
+        for task in over:
+            if task.done():
+                task.result()
 
     async def _go_wrong(self, what: str) -> None:
         if what == "flap":

@@ -53,6 +53,7 @@ class World:
         self.network = SimNetwork(cast(Any, self.loop), self.dice.randrange(1 << 30), faults)
         self.store, self.shelf, self.cellar = Store(self), WatchShelf(self), Cellar()
         self.account = Account()
+        self.loop.set_exception_handler(self._failed)
         self.incarnations, self._lines = itertools.count(1), itertools.count(1)
         self.alive: set[str] = set()
         self.workers: dict[str, SimWorker] = {}
@@ -80,6 +81,9 @@ class World:
         finally:
             logging.disable(logging.NOTSET)
             log.removeHandler(handler)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.check(False, f"{context['message']}: {context.get('exception')!r}")
 
     def check(self, holds: bool, text: str) -> None:
         if not holds:
