@@ -1,7 +1,6 @@
 """One worker's life: start, ready, drain, gone."""
 
 import asyncio
-import gc
 import logging
 import resource
 import secrets
@@ -90,9 +89,6 @@ class Worker:
         if self.siblings is not None:
             await self._join(self.siblings)
         await asyncio.sleep(MEETING_SECONDS)
-        # What is loaded stays. Every full collection would go through it, and hold all sockets up meanwhile.
-        gc.collect()
-        gc.freeze()
         self._tasks.spawn(self._regularly())
 
     async def _join(self, siblings: Siblings) -> None:
