@@ -122,7 +122,12 @@ class World:
         while not self.bus_up or self.store.away:
             await asyncio.sleep(0.02)  # without them it would not be ready
         if not old.sockets.crashed:
-            await old.retire(new.id)
+            retiring = asyncio.create_task(old.retire(new.id))
+            ends: list[asyncio.Future[None]] = [retiring, old.death]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if old.sockets.crashed:
+                retiring.cancel()
+            await asyncio.gather(retiring, return_exceptions=old.sockets.crashed)
 
     async def crash(self) -> None:
         victims = list(self.workers.values())

@@ -189,16 +189,17 @@ class Home(Household):
     def land(self, stages: list[Stage]) -> "Landing":
         """An edge brings clients that it had on these channels before: what it has not consumed there is
         theirs now."""
-        found = self.journey.land(stages)
-        if found is None:
-            return Landing(self, [])
-        party, consumed = found
+        landed = self.journey.land(stages)
+        for party, consumed in landed:
+            self._repay(party, consumed)
+        return Landing(self, [stage for party, _ in landed for stage in party.stages])
+
+    def _repay(self, party: Party, consumed: int) -> None:
         owed = [message for number, message in party.owed if number > consumed]
         for one in party.travellers:
             absent = self._absent.get((party.worker, one.number))
             if absent is not None:
                 absent.missed_before(owed, one.number)
-        return Landing(self, party.stages)
 
 
 class Landing:

@@ -40,13 +40,10 @@ class Journey:
             if self.parties.get(stage.way) is party:
                 del self.parties[stage.way]
 
-    def land(self, stages: list[Stage]) -> tuple[Party, int] | None:
-        """The party that came by one of these ways, and how much its edge has consumed there."""
-        for stage in reversed(stages):
-            party = self.parties.pop(stage.way, None)
-            if party is not None:
-                return party, stage.reached
-        return None
+    def land(self, stages: list[Stage]) -> list[tuple[Party, int]]:
+        """The parties that came by these ways, the latest first, and how much their edges have consumed."""
+        found = ((self.parties.pop(stage.way, None), stage.reached) for stage in reversed(stages))
+        return [(party, reached) for party, reached in found if party is not None]
 
 
 class Fate(Enum):
