@@ -20,6 +20,10 @@ _silent = logging.getLogger("tests.fuzz.frames")
 _silent.setLevel(logging.CRITICAL)
 
 
+# A ping inside a message, both together above the limit of one.
+SEEDS = (b"\1\0\0\0" + bytes((73, 73)) + b"x" * 73 + bytes((67, 28)) + b"y" * 28,)
+
+
 def frames(data: bytes) -> None:
     """The target."""
     script = Script(data)
@@ -59,7 +63,12 @@ def _agrees(stream: bytes, told: Told) -> None:
         if opcode == Opcode.TEXT:
             payload.decode()
     theirs, code = _reference(stream if failure is None else stream + PADDING)
-    if events[-1:] and events[-1][0] == Opcode.CLOSE and code is not None:
+    if code == CloseCode.MESSAGE_TOO_BIG and [kind for kind, _ in events[len(theirs) :]][:1] >= [
+        Opcode.CLOSE
+    ]:
+        # They count a control frame against what is left for the message around it; it is no part of that.
+        assert theirs == events[: len(theirs)]
+    elif events[-1:] and events[-1][0] == Opcode.CLOSE and code is not None:
         # RFC 6455, 5.4 and 5.5.1: a close may come inside a fragmented message. `websockets` bears none.
         assert (theirs, code) == (events[:-1], CloseCode.PROTOCOL_ERROR)
     elif failure is None:

@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
 
 TARGETS: dict[str, Target] = {
-    "frames": Target(frames.frames, longest=300),
+    "frames": Target(frames.frames, longest=300, seeds=frames.SEEDS),
     "heads": Target(heads.heads, heads.WORDS),
     "conversations": Target(conversations.conversations, conversations.WORDS, seeds=conversations.SEEDS),
     "requests": Target(requests.requests, requests.WORDS, seeds=requests.SEEDS),
