@@ -12,7 +12,10 @@ from tests.relay.town import Town
 from tiflis import parcel
 from tiflis.adoption import Adoption
 from tiflis.parcel import Parcel
+from tiflis.relay import envelope
+from tiflis.relay.absent import traveller
 from tiflis.relay.baggage import Party
+from tiflis.relay.envelope import Stage
 from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.watch_home import DeskClosed
 from tiflis.web.sockets import Sockets
@@ -127,3 +130,24 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     async with hub.lock("tunnel-1"):
         receipt = parcel.read_receipt(await Adoption(hub, cast(Sockets, None), 10).serve(body, []))
     assert (receipt.taken, receipt.again) == (False, True)
+
+
+async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town: Town) -> None:
+    """The second home had heard of the first, but could not act upon it before it moved itself."""
+    await town.workstation("a")
+    home, phone = town.home("a"), await town.client("c")
+    number = next(iter(town.hubs["c"].edges["tunnel-1"].clients))
+    neighbour = next(iter(home.neighbours))
+    assert isinstance(neighbour, Neighbour)
+    first, second = Stage("c", "old", 2, 5), Stage("c", "older", 4, 7)
+    there = {number: neighbour.clients.pop(number)}
+    text = b"".join(envelope.numbered(envelope.SEND, number, b'{"type":"note","n":%d}'))
+    travellers = [traveller(one, which) for which, one in there.items()]
+    home.step_out(Party("c", [second], [(7, text % 6), (8, text % 7)], travellers), there)
+    home.await_party(Party("c", [first], [(6, text % 8)], travellers, [second]))
+    home.land([first])
+    phone.take()
+    edge = town.hubs["c"].edges["tunnel-1"]
+    edge.attach(edge.clients[number])
+    await town.settle()
+    assert notes(phone) == [7, 8]

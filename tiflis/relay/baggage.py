@@ -29,6 +29,7 @@ class Party(msgspec.Struct, array_like=True):
     stages: list[Stage] = []  # the last one is the channel of ``owed``
     owed: list[tuple[int, bytes]] = []
     travellers: list[Traveller] = []
+    resumed: list[Stage] = []  # what the worker has said of ways before these, not acted upon yet
 
 
 class HomeState(msgspec.Struct):

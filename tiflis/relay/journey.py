@@ -42,8 +42,14 @@ class Journey:
 
     def land(self, stages: list[Stage]) -> list[tuple[Party, int]]:
         """The parties that came by these ways, the latest first, and how much their edges have consumed."""
-        found = ((self.parties.pop(stage.way, None), stage.reached) for stage in reversed(stages))
-        return [(party, reached) for party, reached in found if party is not None]
+        ways, found = stages[::-1], []
+        while ways:
+            stage = ways.pop(0)
+            party = self.parties.pop(stage.way, None)
+            if party is not None:
+                found.append((party, stage.reached))
+                ways = [*reversed(party.resumed), *ways]
+        return found
 
 
 class Fate(Enum):

@@ -75,6 +75,7 @@ class Neighbour:
         self._moving = False
         self._held = self._settling = False
         self._landing = Landing(home, [])
+        self._resumed: list[Stage] = []  # while the home may not act upon it yet
         self._acts: dict[int, Callable[[bytes], None]] = {
             envelope.MESSAGE: self._message,
             envelope.ATTACH: self._attach,
@@ -160,7 +161,7 @@ class Neighbour:
         """Clients come who were at another home: that one's state may still be on its way here."""
         stages = envelope.read_stages(message[1:])
         if self._calls.lock(self.home.tunnel_id).locked():
-            self._settling = True
+            self._settling, self._resumed = True, stages
             self.channel.hold()
             self._calls.spawn(self._land_later(stages))
         else:
@@ -168,9 +169,10 @@ class Neighbour:
 
     async def _land_later(self, stages: list[Stage]) -> None:
         async with self._calls.lock(self.home.tunnel_id):
-            self._landing = self.home.land(stages)
-            self._settling = False
-            self.hold(self._held)
+            self._settling, self._resumed = False, []
+            if not self.home.retired:
+                self._landing = self.home.land(stages)
+                self.hold(self._held)
 
     def _again(self, message: bytes) -> None:
         marks, inner = envelope.read_again(message)
@@ -204,6 +206,7 @@ class Neighbour:
             [*self._landing.stages, stage][-STAGES_KEPT:],
             channel.owed(),
             [traveller(client, number) for number, client in self.clients.items()],
+            self._resumed,
         )
 
     def close(self) -> None:
