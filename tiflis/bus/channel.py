@@ -60,6 +60,11 @@ class Channel:
         return self.outgoing.buffered
 
     @property
+    def closing(self) -> bool:
+        """Nothing can be sent any more."""
+        return self._closing or self.ended
+
+    @property
     def consumed(self) -> int:
         """Chunks of the peer's that have been consumed here."""
         return self.incoming.taken

@@ -1,14 +1,12 @@
 """The way from this worker's clients, and watch calls, to a home elsewhere: a stretch of wire."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tiflis import metrics
 from tiflis.bus.channel import Channel, ChannelHandler
-from tiflis.bus.errors import ChannelClosed
 from tiflis.limits import MIB
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
@@ -54,7 +52,7 @@ class Edge:
         self.calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.undelivered: list[Unheard] = []
         self.adrift = False  # closed, and no other way has been found within the grace
-        self.open = True
+        self._open = True
         self.stages: list[Stage] = []  # the channels that its clients have come by; at the end this one too
         self._pressing: set[ClientSession] = set()
         self._strange: set[int] = set()  # whose place the home still keeps: what is for all, it has for them
@@ -66,6 +64,11 @@ class Edge:
         self._channel = opener(peer, tunnel_id, self)
 
     # What clients call
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can be said to the home: not while it is being left, or this worker ends."""
+        return self._open and not self._channel.closing
 
     def attach(self, client: ClientSession, request: bytes = b"", places: Sequence[Place] = ()) -> None:
         number = client.wire.number
@@ -103,8 +106,7 @@ class Edge:
         if self.clients.pop(number, None) is None:
             return
         if self.open:
-            with contextlib.suppress(ChannelClosed):  # this worker ends, and its channels before its sockets
-                self._channel.send(envelope.numbered(envelope.DETACH, number))
+            self._channel.send(envelope.numbered(envelope.DETACH, number))
             self._remember(client)
         else:
             self.leavers.append((client, []))
@@ -184,7 +186,7 @@ class Edge:
         self._moved = asyncio.get_running_loop().create_future()
         self._channel.send(bytes((envelope.MOVING,)))
         self._channel.close()
-        self.open = False
+        self._open = False
         return await self._moved
 
     def give_up(self) -> None:
@@ -194,7 +196,7 @@ class Edge:
     def close(self) -> None:
         """Nobody here needs the tunnel any more."""
         if self.open:
-            self.open = False
+            self._open = False
             self._channel.close()
 
     # What the channel calls
@@ -217,7 +219,7 @@ class Edge:
                 client.hold(False)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        self.open = False
+        self._open = False
         self._note_stage(channel, undelivered)
         if self._moved is not None and not self._moved.done() and not undelivered:
             self._moved.set_result(True)

@@ -79,7 +79,7 @@ async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
     neighbours = list(home.neighbours)
     state = home.export()
     home.retire()
-    if not channel.ended:
+    if not (channel.ended or channel.closing):
         channel.send([bytes((envelope.STATE,)), state])
     for neighbour in neighbours:
         neighbour.close()
