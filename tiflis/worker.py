@@ -69,7 +69,11 @@ class Worker:
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
-        """Come up, bus first. Raises BusError if the bus or the directory cannot be reached in time."""
+        """Come up, bus first.
+
+        Raises BusError if the bus or the directory cannot be reached in time, or if workers are there that
+        write another format: with them messages would be lost, so they go on and we do not begin.
+        """
         settings, loop = self.settings, asyncio.get_running_loop()
         patience = settings.bus_start_timeout
         self.cork = Cork(loop.call_soon)
@@ -88,7 +92,7 @@ class Worker:
         self.presence.start()
         if self.siblings is not None:
             await self._join(self.siblings)
-        await asyncio.sleep(MEETING_SECONDS)
+        await self.presence.meet(MEETING_SECONDS)
         self._tasks.spawn(self._regularly())
 
     async def _join(self, siblings: Siblings) -> None:

@@ -5,8 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
+from tiflis.bus import subjects
+from tiflis.bus.errors import OtherVersion
 from tiflis.bus.link import Link
 from tiflis.bus.presence import LEASE_SECONDS, Presence
 
@@ -152,3 +156,16 @@ async def test_nonsense_on_the_subjects_is_refused(nats_server: NatsServer) -> N
         await link.flush()
         assert set(one.peers) <= {"x"}
         assert link.up
+
+
+async def test_nobody_begins_among_workers_that_write_another_format(nats_server: NatsServer) -> None:
+    async with (
+        present(nats_server, "h-0-aaa") as (one, _, link),
+        present(nats_server, "h-1-bbb") as (_, seen, _),
+    ):
+        await one.meet(0.1)
+        link.publish(subjects.HELLO, b'{"id":"other-0-ccc","facts":{}}')
+        await until(lambda: len(one.peers) == 2)
+        with pytest.raises(OtherVersion, match="other-0-ccc"):
+            await one.meet(0.0)
+        await until(lambda: seen.gone == ["h-0-aaa"], 0.5)

@@ -14,6 +14,8 @@ from tests.harness import AUTH_KEY, Crowd, Server, eventually
 from tests.harness import crowd as at
 from tests.rawsocket import masked
 from tests.system.traffic import Traffic
+from tiflis.bus import subjects
+from tiflis.bus.link import Link
 
 RELOAD_SECONDS = 60.0
 CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its head, its key, its payload
@@ -161,6 +163,29 @@ async def test_a_reload_that_cannot_start_a_worker_changes_nothing(people: Crowd
         bus_url.write_text(kept)
     assert not answer["complete"]
     assert answer["workers"][0]["reasons"]
+    assert rolling.worker_pids() == before
+    await client.send({"type": "still"})
+    await station.next("still")
+
+
+async def test_a_reload_into_code_that_writes_another_format_changes_nothing(
+    people: Crowd, rolling: Server
+) -> None:
+    station, tunnel_id = await people.workstation()
+    client = await people.client(tunnel_id)
+    before, said = rolling.worker_pids(), len(rolling.logs())
+    link = Link((rolling.run_dir / "bus.url").read_text().strip(), "stranger")
+    await link.start()
+    reloading = asyncio.create_task(asyncio.to_thread(rolling.control, "reload", RELOAD_SECONDS))
+    try:
+        while not reloading.done():
+            link.publish(subjects.HELLO, b'{"id":"stranger-0-aaa","facts":{},"version":99}')
+            await asyncio.wait([reloading], timeout=0.1)
+    finally:
+        link.publish(subjects.HELLO, b'{"id":"stranger-0-aaa","bye":true}')
+        await link.close()
+    assert not reloading.result()["complete"]
+    assert "write another format" in rolling.logs()[said:]
     assert rolling.worker_pids() == before
     await client.send({"type": "still"})
     await station.next("still")

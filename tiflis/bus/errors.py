@@ -4,6 +4,7 @@ BusError
 ├── BadSubject              an id that must not become part of a subject
 ├── BadBusUrl               NATS_URL cannot be understood
 ├── LinkUnavailable         no NATS server took us in time
+├── OtherVersion            workers are there that we could not talk to
 ├── ChannelClosed           a message was given to a channel that has ended
 ├── PacketRefused           another worker sent what we cannot read
 └── DirectoryError
@@ -28,6 +29,10 @@ class BadBusUrl(BusError, ValueError):
 
 class LinkUnavailable(BusError):
     """No NATS server took us in time; the link goes on trying."""
+
+
+class OtherVersion(BusError):
+    """Other workers on this bus are of code that reads and writes another format."""
 
 
 class ChannelClosed(BusError):

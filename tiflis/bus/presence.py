@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiflis.bus import subjects
-from tiflis.bus.errors import BadSubject
+from tiflis.bus import subjects, wire
+from tiflis.bus.errors import BadSubject, OtherVersion
 from tiflis.bus.link import Link, Listener
 from tiflis.bus.questions import Questions
 
@@ -34,6 +34,7 @@ class Peer:
     """Another worker as it last described itself."""
 
     worker_id: str
+    version: int = 1  # of what it writes to other workers, see wire.VERSION
     facts: Facts = field(default_factory=dict)
     heard_at: float = 0.0
 
@@ -83,6 +84,17 @@ class Presence:
         self._say_hello()
         self._look()
 
+    async def meet(self, seconds: float) -> None:
+        """Listen for so long to who else is there. OtherVersion if any of them could not understand us."""
+        await asyncio.sleep(seconds)
+        strangers = [peer.worker_id for peer in self.peers.values() if peer.version != wire.VERSION]
+        if strangers:
+            await self.stop()
+            raise OtherVersion(
+                f"{len(strangers)} running workers, {strangers[0]} among them, write another format than this"
+                " code: they must all be stopped before it can start"
+            )
+
     async def stop(self) -> None:
         """Say goodbye; the others know at once."""
         self._stopped = True
@@ -121,7 +133,9 @@ class Presence:
         self._welcoming = False
         if self._stopped:
             return
-        self._publish(subjects.HELLO, {"id": self._me, "facts": self._describe()})
+        # ``overlaps``: workers of version 1 take a newcomer without it for the successor of one that died.
+        hello = {"id": self._me, "version": wire.VERSION, "overlaps": True, "facts": self._describe()}
+        self._publish(subjects.HELLO, hello)
 
     def _publish(self, subject: str, message: Facts) -> None:
         self._link.publish(subject, json.dumps(message, separators=(",", ":")).encode())
@@ -144,6 +158,7 @@ class Presence:
             self._welcome()
             self._on_seen(worker_id)
         peer.heard_at = self._loop.time()
+        peer.version = message.get("version", 1)
         peer.facts = facts if isinstance(facts, dict) else {}
 
     def _welcome(self) -> None:

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 from tiflis.bus.errors import PacketRefused
 
-VERSION = 1
+# Of all that workers write to each other: these packets, what the relay puts into them, parcels of sockets.
+# Whoever changes a format so that workers of the code before cannot read it, or misread it, counts it up.
+VERSION = 2
 
 
 class Kind(IntEnum):
