@@ -105,11 +105,13 @@ class Adoption:
         client.connected, client.told_offline = passport.connected, passport.told_offline
         socket.session = client
         socket.widen()
-        if await self._start(socket, luggage, descriptor, go=False):
-            route.attach(client, places=[(sender, passport.number)])
+        alive = await self._start(socket, luggage, descriptor, go=False)
+        route.attach(client, places=[(sender, passport.number)])
+        if isinstance(route, Home):
+            route.arrived(sender, passport.number)  # its workstation does not wait for it any more
+        if alive:
             socket.go()
         else:
-            route.attach(client, places=[(sender, passport.number)])
             route.detach(client)
 
     async def _adopt_workstation(self, home: Home, luggage: Luggage, descriptor: int) -> None:
