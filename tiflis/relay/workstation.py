@@ -1,7 +1,9 @@
 """A workstation's session, and what becomes of it when a newer registration takes its place."""
 
+from msgspec import Raw
+
 from tiflis.limits import Limits
-from tiflis.protocol import head
+from tiflis.protocol import head, long_text, messages
 from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
@@ -24,23 +26,33 @@ class WorkstationSession(BaseSession):
         super().__init__(wire, limits)
         self.home, self.auth_key, self._orphans = home, auth_key, orphans
 
+    def received(self, text: bytes) -> None:
+        """Most of what a workstation says is for one device, plain and short: then one look is enough."""
+        if text.startswith(messages.FORWARD) and len(text) <= long_text.LONG:
+            forward = messages.read_forward(text)
+            if forward is not None:
+                self.home.to_device(forward.device_id, forward.payload.encode())
+                return
+        super().received(text)
+
     def handle(self, what: Act, found: Head, text: bytes) -> None:
         if what is Act.RELAY:
             self.home.from_workstation(found, text)
         elif what is Act.TO_DEVICE:
-            self._to_device(found)
+            self._to_device(found, len(text))
         else:
             super().handle(what, found, text)
 
-    def _to_device(self, found: Head) -> None:
-        device_id, payload = head.string(found.device_id), head.string(found.payload)
+    def _to_device(self, found: Head, size: int) -> None:
+        device_id = head.string(found.device_id)
+        payload = long_text.utf8(found.payload) if size > long_text.LONG else _utf8(found.payload)
         if not device_id or payload is None:
             wrong = {} if device_id else {"device_id": "at least 1 character"}
             raise InvalidPayload(
                 "The forward.to_device message is not valid",
                 wrong | ({"payload": "a string is required"} if payload is None else {}),
             )
-        self.home.to_device(device_id, payload.encode())
+        self.home.to_device(device_id, payload)
 
     def lost(self) -> None:
         self.home.workstation_lost(self)
@@ -63,3 +75,8 @@ class WorkstationSession(BaseSession):
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.home.tunnel_id}
+
+
+def _utf8(raw: Raw) -> bytes | None:
+    text = head.string(raw)
+    return None if text is None else text.encode()
