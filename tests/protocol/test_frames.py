@@ -222,3 +222,15 @@ def test_a_lone_surrogate_in_a_close_reason_is_replaced() -> None:
 def test_a_close_code_that_may_not_travel_is_our_own_mistake(code: int) -> None:
     with pytest.raises(ValueError, match="may not travel"):
         close_frame(code)
+
+
+def test_a_huge_message_in_fragments_moves_between_processes() -> None:
+    text = "naïve ".encode() * (3 * MIB)
+    cut = 11 * MIB  # within a character
+    stream = client(TEXT, text[:cut], fin=False) + client(CONTINUATION, text[cut:])
+    reader, events = FrameReader(), []
+    for start in range(0, len(stream), 3 * MIB):
+        events += reader.feed(stream[start : start + 3 * MIB])
+        reader = FrameReader.restore(reader.export())
+    assert [opcode for opcode, _ in events] == [TEXT]
+    assert events[0][1] == text

@@ -10,6 +10,7 @@ from typing import Any
 from tiflis.protocol import utf8
 from tiflis.protocol.close import Breach, CloseCode, ProtocolFailure, close_payload, judge_close
 from tiflis.protocol.frame_head import FIN, LENGTH_16, MASKED, FrameHead, Opcode, header, read_head
+from tiflis.protocol.pieces import NO_PIECES, Pieces
 
 try:
     from websockets.speedups import apply_mask
@@ -33,10 +34,6 @@ __all__ = [
 MAX_MESSAGE = 50 * 1024 * 1024
 # Fragments in a message, empty ones counted: a peer could otherwise hold a message open for ever at no cost.
 MAX_FRAGMENTS = 4096
-# Bytes from which an arrived piece of a message is kept as an object of its own. Smaller ones are gathered
-# in one array: a message that drips in byte by byte would otherwise take 40 times its size.
-LOOSE = 4096
-
 # Plain ints: comparing with enum members would slow the hot loop down.
 _TEXT = int(Opcode.TEXT)
 _CLOSE = int(Opcode.CLOSE)
@@ -73,9 +70,8 @@ class FrameReader:
         "_head",
         "_key",
         "_left",
-        "_loose",
         "_opcode",
-        "_parts",
+        "_pieces",
         "_size",
         "failure",
         "max_fragments",
@@ -124,7 +120,7 @@ class FrameReader:
             "fragments": self._fragments,
             "size": self._size,
             "carry": self._carry,
-            "parts": [*self._parts, bytes(self._loose)],
+            "parts": self._pieces.export(),
         }
 
     @classmethod
@@ -143,7 +139,7 @@ class FrameReader:
         reader._fragments = state["fragments"]
         reader._size = state["size"]
         reader._carry = state["carry"]
-        reader._parts = [part for part in state["parts"] if part]
+        reader._pieces = Pieces(state["parts"]) if reader._opcode else NO_PIECES
         return reader
 
     def _open_message(self, opcode: int) -> None:
@@ -151,8 +147,7 @@ class FrameReader:
         self._fragments = 0
         self._size = 0  # announced so far, over all fragments
         self._carry = b""  # the start of a character whose rest is still to come
-        self._parts: list[bytes] = []
-        self._loose = bytearray()
+        self._pieces = Pieces() if opcode else NO_PIECES
 
     def _fail(self, failure: ProtocolFailure) -> None:
         self.failure = failure
@@ -247,6 +242,7 @@ class FrameReader:
         self._left = head.length
         self._key = key
         self._final = head.final
+        self._pieces.expect(self._size)
 
     def _payload(self, data: bytes, position: int, events: list[Event]) -> int:
         """Take what `data` holds of the current data frame."""
@@ -255,7 +251,7 @@ class FrameReader:
         payload = apply_mask(chunk, self._key)
         if self._opcode == _TEXT:
             self._judge_text(payload)
-        self._collect(payload)
+        self._pieces.add(payload)
         self._left -= taken
         if self._left:
             turn = taken % _KEY
@@ -270,20 +266,8 @@ class FrameReader:
         except UnicodeDecodeError:
             raise Breach(CloseCode.INVALID_DATA, "text is not UTF-8") from None
 
-    def _collect(self, payload: bytes) -> None:
-        if len(payload) < LOOSE:
-            self._loose += payload
-            return
-        if self._loose:
-            self._parts.append(bytes(self._loose))
-            self._loose = bytearray()
-        self._parts.append(payload)
-
     def _finish_message(self, events: list[Event]) -> None:
         if self._carry:
             raise Breach(CloseCode.INVALID_DATA, "text is not UTF-8")
-        if self._loose:
-            self._parts.append(bytes(self._loose))
-        # One part is returned as it is; several are copied once, whatever their number.
-        events.append((self._opcode, b"".join(self._parts)))
+        events.append((self._opcode, self._pieces.message()))
         self._open_message(0)
