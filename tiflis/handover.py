@@ -157,9 +157,17 @@ class Handover:
         ]
         if not wires:
             return
+        newcomers = [wire.session for wire in wires if isinstance(wire.session, Newcomer)]
+        for newcomer in newcomers:
+            newcomer.leaving = True
         pieces, descriptors = await self._pack(wires)
-        if not await self._send("loose", "", pieces, descriptors):
+        if await self._send("loose", "", pieces, descriptors):
+            for newcomer in newcomers:
+                newcomer.gone = True
+        else:
             await self._take_back(pieces, descriptors, wires)
+        for newcomer in newcomers:
+            newcomer.leaving = False
 
     async def steer(self, newcomer: Newcomer) -> bool:
         """One newcomer to the worker that can give it what it asks for. False: it is still here."""

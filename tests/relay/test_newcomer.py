@@ -201,6 +201,23 @@ async def test_nobody_looks_for_a_socket_that_is_lost(wire: FakeWire, reception:
     assert len(reception.asked) == 1
 
 
+async def test_nobody_looks_for_a_socket_that_is_on_its_way_to_another_worker(
+    wire: FakeWire, reception: FakeReception
+) -> None:
+    """Its new worker does; here it would become a client whose socket is not there."""
+    newcomer = wire.session
+    assert isinstance(newcomer, Newcomer)
+    reception.problem = SendFailed()
+    wire.say(CONNECT)
+    await finish(reception)
+    newcomer.leaving = True
+    await reception.look_again()
+    assert len(reception.asked) == 1
+    newcomer.leaving = False  # it was not taken
+    await reception.look_again()
+    assert len(reception.asked) == 2
+
+
 async def test_a_bug_is_told(wire: FakeWire, reception: FakeReception) -> None:
     reception.problem = RuntimeError("a bug")
     wire.say(CONNECT)

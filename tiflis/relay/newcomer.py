@@ -34,7 +34,17 @@ class Reception(Protocol):
 class Newcomer(BaseSession):
     """Waits for a role. While one is being looked up, the socket is not read."""
 
-    __slots__ = ("_backlog", "_reception", "_said", "_unserved", "base_url", "gone", "settled", "vouched")
+    __slots__ = (
+        "_backlog",
+        "_reception",
+        "_said",
+        "_unserved",
+        "base_url",
+        "gone",
+        "leaving",
+        "settled",
+        "vouched",
+    )
     role = Role.NEWCOMER
 
     def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
@@ -45,6 +55,7 @@ class Newcomer(BaseSession):
         self._said = b""
         self._unserved = b""  # the connect for which its tunnel's home could not be found
         self.gone = False  # the socket is lost, or another worker's
+        self.leaving = False  # the socket is on its way to another worker, which may not take it
         self.vouched = False  # another worker has found the key right that it gives next
         self.settled = False  # it stays in this worker, wherever its tunnel is
 
@@ -100,7 +111,9 @@ class Newcomer(BaseSession):
             self.wire.send(messages.error(problem, request))
 
     def _look_again(self, said: bytes) -> None:
-        if not self.gone and self._backlog is None and self.wire.session is self and self._unserved is said:
+        if self.leaving:
+            self._reception.later(RETRY_SECONDS, lambda: self._look_again(said))
+        elif not self.gone and self._backlog is None and self.wire.session is self and self._unserved is said:
             self.received(said)
 
     def vouch(self) -> bool:
