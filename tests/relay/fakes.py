@@ -179,6 +179,7 @@ class FakeDesk:
         self.to: list[tuple[str, bytes]] = []
         self.registered: list[str] = []
         self.released = 0
+        self.closed = False
         self.gap = False
         self.calls: list[tuple[str, dict[str, Any], bytes]] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
@@ -196,7 +197,8 @@ class FakeDesk:
         self.released += 1
         return True
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self.closed = True
 
     def deliver(self, text: bytes) -> None:
         self.broadcasts.append(text)

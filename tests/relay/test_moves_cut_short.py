@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tests.relay.fakes import FakeWire
+from tests.relay.fakes import FakeDesk, FakeWire
 from tests.relay.town import Town
 from tiflis import parcel
 from tiflis.adoption import Adoption
@@ -112,6 +112,25 @@ async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_clai
     assert home.desk is lost
     await town.workstation("a")
     assert town.home("a").desk is not lost
+
+
+async def test_a_home_that_comes_again_after_another_looks_for_its_watches_anew(town: Town) -> None:
+    """The other may have shown higher numbers; what the old desk still knows must not be told any more."""
+    await town.workstation("a")
+    home = town.home("a")
+    stale = home.desk
+    assert isinstance(stale, FakeDesk)
+    record = replace(home.record, home="b", generation=home.record.generation + 1)
+    await town.directory.put(record)
+    await town.workstation("a")
+    fresh = town.home("a").desk
+    assert town.home("a") is home
+    assert fresh is not stale
+    assert stale.closed
+    home.desk_lost(stale)  # that it is fenced is no news
+    assert home.desk is fresh
+    await town.workstation("a")
+    assert home.desk is fresh, "nobody else had it meanwhile"
 
 
 async def test_an_outdated_home_answers_no_watch(town: Town) -> None:

@@ -112,7 +112,7 @@ class FakeHome:
     def device_came(self, device_id: str) -> None:
         self.came.append(device_id)
 
-    def desk_lost(self) -> None:
+    def desk_lost(self, desk: object) -> None:
         self.lost += 1
 
 

@@ -63,8 +63,9 @@ class Home(Household):
     def gone_offline(self) -> None:
         self._worker.went_offline(self)
 
-    def desk_lost(self) -> None:
-        self._worker.lost_desk(self)
+    def desk_lost(self, desk: object) -> None:
+        if desk is self.desk:
+            self._worker.lost_desk(self)
 
     # It moves
 

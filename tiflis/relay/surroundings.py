@@ -29,6 +29,9 @@ class Desk(Protocol):
     async def release(self) -> bool:
         """Write everything down for the next home; nothing more is queued here. Whether that was done."""
 
+    async def close(self) -> None:
+        """Another home has the watches: end at once, and write nothing more."""
+
     def expect_gap(self) -> None:
         """The last home could not write everything down."""
 

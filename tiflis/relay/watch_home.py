@@ -47,5 +47,5 @@ class DeskHome(Protocol):
     def device_came(self, device_id: str) -> None:
         """The watch is there (again): that it had gone is not told any more."""
 
-    def desk_lost(self) -> None:
-        """Another home has taken over this tunnel's watches; this desk answers no more."""
+    def desk_lost(self, desk: object) -> None:
+        """Another home has taken over this tunnel's watches; ``desk`` answers no more."""

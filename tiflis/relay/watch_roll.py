@@ -156,7 +156,7 @@ class WatchRoll:
         self._closed = self._deaf = True
         for watch in self._watches.values():
             watch.wake()
-        self._home.desk_lost()
+        self._home.desk_lost(self)
 
     async def _ready(self) -> None:
         """Until it is known who is connected. Raises SendFailed."""

@@ -127,8 +127,11 @@ class Ways:
 
     def claimed(self, home: Home, record: Record) -> None:
         """The tunnel of a home here is claimed for it, perhaps once more."""
+        # Another home in between has the watches, even if it has not come to write, or is gone again.
+        stale = home.deskless or record.generation > home.record.generation + 1
         home.record = record
-        if home.deskless:
+        if stale:
+            self.spawn(home.desk.close())
             home.deskless, home.desk = False, self._make_desk(home)
 
     def outdated(self, home: Home) -> bool:
