@@ -170,3 +170,17 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     edge.attach(edge.clients[number])
     await town.settle()
     assert notes(phone) == [7, 8]
+
+
+@pytest.mark.parametrize("online", [True, False], ids=["registered there", "taken for homeless"])
+async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bool) -> None:
+    """The device may be back at the new home already. Claimed once more, it says so."""
+    old, phone = await town.workstation("a"), await town.client("a")
+    home = town.home("a")
+    record = replace(home.record, home="b", generation=home.record.generation + 1, online=online)
+    await town.directory.put(record)
+    phone.end()
+    assert "client.disconnected" not in old.types
+    new = await town.workstation("a") if online else old
+    await town.until(lambda: "client.disconnected" in new.types)
+    assert new.types.count("client.disconnected") == 1

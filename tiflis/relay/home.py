@@ -67,6 +67,13 @@ class Home(Household):
         if desk is self.desk:
             self._worker.lost_desk(self)
 
+    def _say_departed(self, device_id: str) -> None:
+        """The next home may know already that the device is back, so it has to tell that it left."""
+        if self._worker.outdated(self):
+            self._departed.add(device_id)
+        else:
+            super()._say_departed(device_id)
+
     # It moves
 
     def join(self, neighbour: Neighbour) -> None:

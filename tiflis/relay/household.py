@@ -238,4 +238,6 @@ class Household(Traffic):
         """Read the workstation: what it says waits for those who have not come yet."""
         self.journey.end()
         if self.workstation is not None:
+            self._flush_waiting()
+            self._flush_departed()
             self.workstation.wire.resume(Pause.GATHERING)
