@@ -151,6 +151,19 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     assert (receipt.taken, receipt.again) == (False, True)
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_home_that_is_not_taken_tells_its_watches_what_it_could_not_write(
+    town: Town, written: bool
+) -> None:
+    await town.workstation("a")
+    home = town.home("a")
+    home.freeze()
+    home.written_down = written
+    town.hubs["a"].thaw(home)
+    assert isinstance(home.desk, FakeDesk)
+    assert home.desk.gap is not written
+
+
 async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town: Town) -> None:
     """The second home had heard of the first, but could not act upon it before it moved itself."""
     await town.workstation("a")

@@ -415,6 +415,18 @@ async def test_messages_wait_while_the_desk_looks_into_the_store(stage: Stage) -
     assert data(await poll(heir)) == [{"early": 1}]
 
 
+async def test_after_a_release_that_took_too_long_nothing_goes_on(stage: Stage) -> None:
+    """The store is away: beside the next home's desk this one must not write what it has meanwhile."""
+    await (await connected(stage)).release()
+    stage.store.away = True
+    desk = stage.desk()
+    desk.deliver(b'{"early":1}')
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await desk.release()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_home_that_was_overtaken_stops_answering(stage: Stage) -> None:
     old = await connected(stage)
     heir = stage.desk()

@@ -162,6 +162,8 @@ class Routes(Ways):
     def thaw(self, home: Home) -> None:
         """The other worker did not take the tunnel: go on."""
         home.desk = self._make_desk(home)
+        if not home.written_down:
+            home.desk.expect_gap()
         home.thaw()
 
     def detach_edge(self, edge: Edge) -> None:

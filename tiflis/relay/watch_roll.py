@@ -114,17 +114,17 @@ class WatchRoll:
     async def release(self) -> bool:
         """End orderly: what is queued is stored, and the next home goes on without a gap, if all went well.
         The caller sets the deadline; what is delivered before the end is taken along, nothing after it."""
-        if self._early is not None and self._early.texts:
-            with contextlib.suppress(SendFailed):
-                await self._ready()
-        written = self._early is None or not (self._early.texts or self._early.lost)
-        await self._stop()
         try:
-            written = await self._write_down() and written
+            if self._early is not None and self._early.texts:
+                with contextlib.suppress(SendFailed):
+                    await self._ready()
+            written = self._early is None or not (self._early.texts or self._early.lost)
+            await self._stop()
+            return await self._write_down() and written
         except (StoreUnavailable, Fenced):
-            written = False
-        self._deaf = True
-        return written
+            return False
+        finally:  # at the deadline too: beside the next home nothing more may be looked for or written
+            await self.close()
 
     async def _write_down(self) -> bool:
         if not self._watches and self._journal.idle:
