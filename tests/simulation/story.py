@@ -166,7 +166,7 @@ class Story:
         for task in over:
             if task.done():
                 task.result()
-        # What is lost after the last fault would be one more: on a bus that goes on losing there is no deadline.
+        # What is lost later would be one more fault: on a bus that goes on losing there is no deadline.
         self.world.network.faults = replace(self.world.network.faults, drop=0)
 
     async def _go_wrong(self, what: str) -> None:
