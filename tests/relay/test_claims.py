@@ -93,6 +93,23 @@ async def test_a_rival_that_was_faster_with_the_same_key(directory: FakeDirector
     assert claim.previous.home == "b-0-1", "the old home to take over from is the rival"
 
 
+@pytest.mark.parametrize("lagging", [False, True], ids=["heard of", "not heard of"])
+async def test_a_registration_whose_claim_comes_after_that_of_a_later_one(
+    directory: FakeDirectory, lagging: bool
+) -> None:
+    """The workstation has gone to another worker since: it stays there."""
+    slow, fast = claims(directory), claims(directory, "b-0-1")
+    await slow.register(said("mine"))
+    arrival = slow.arrival(said("mine"))
+    directory.lagging = lagging
+    newest = await fast.register(said("mine"))
+    late = await slow.register(said("mine"), arrival)
+    assert (late.overtaken, newest.overtaken) == (True, False)
+    assert directory.stored["mine"] == newest.record
+    again = await slow.register(said("mine"))
+    assert (again.overtaken, again.record.home) == (False, "a-0-1")
+
+
 async def test_a_rival_that_was_faster_with_another_key(directory: FakeDirectory) -> None:
     """Two workstations race for an id that nobody holds: exactly one wins."""
     rival = await claims(FakeDirectory(), "b-0-1").register(said("free", auth_key=OTHER_AUTH))

@@ -254,3 +254,23 @@ async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> 
     phone.say({"type": "note", "n": 1})
     await town.settle()
     assert notes(new) == [1]
+
+
+async def test_a_registration_that_a_later_one_has_overtaken_takes_nothing(town: Town) -> None:
+    """Its claim had to wait; the workstation believes itself on its newest socket, and hears it there."""
+    await town.workstation("a")
+    slow = town.socket("a")
+    async with town.hubs["a"].lock("tunnel-1"):
+        slow.say(town.registration())
+        await town.settle()
+        newest = town.socket("b")
+        newest.say(town.registration())
+        await town.settle()
+    await town.until(lambda: "workstation.registered" in slow.types and "b" in town.homes_with_workstation())
+    phone = await town.client("c")
+    newest.say({"type": "note", "n": 1})
+    slow.say({"type": "note", "n": 2})
+    await town.until(lambda: notes(phone))
+    assert notes(phone) == [1]
+    assert slow.closed is None
+    assert town.homes_with_workstation() == ["b"]

@@ -47,6 +47,13 @@ class Town:
         [home] = self.hubs[worker].homes.values()
         return home
 
+    def homes_with_workstation(self) -> list[str]:
+        return [
+            worker
+            for worker, hub in self.hubs.items()
+            if any(home.workstation is not None for home in hub.homes.values())
+        ]
+
     def socket(self, worker: str) -> FakeWire:
         wire = FakeWire()
         wire.session = self.hubs[worker].newcomer(wire, "ws://here/ws")

@@ -18,12 +18,23 @@ from tiflis.relay.keys import Keyring
 ATTEMPTS = 8  # claims of one tunnel that may be lost to others before we give up: more is a storm
 
 
+class Arrival(NamedTuple):
+    """When a registration came, and its tunnel's generation then, as far as we had heard."""
+
+    at: float
+    generation: int
+
+
 class Claim(NamedTuple):
-    """A claim that was won: the record now, what it was before, and whether the tunnel was known."""
+    """A claim that was won: the record now, what it was before, and whether the tunnel was known.
+
+    ``overtaken``: or one that was not made, because the workstation has registered anew since, elsewhere.
+    """
 
     record: Record
     previous: Record | None
     restored: bool
+    overtaken: bool = False
 
 
 class Claims:
@@ -56,9 +67,15 @@ class Claims:
     def matches(self, record: Record, auth_key: str) -> bool:
         return self._keyring.matches(record.tunnel_id, auth_key, record.key_id, record.key_digest)
 
-    async def register(self, said: Registration) -> Claim:
+    def arrival(self, said: Registration) -> Arrival:
+        """Of a registration that comes now, though its claim may have to wait."""
+        current = self._directory.get(said.previous_tunnel_id) if said.previous_tunnel_id else None
+        return Arrival(time.time(), current.generation if current else 0)
+
+    async def register(self, said: Registration, arrival: Arrival | None = None) -> Claim:
         """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed."""
         wanted = said.previous_tunnel_id
+        arrival = arrival or self.arrival(said)
         try:
             for attempt in range(ATTEMPTS):
                 current = None
@@ -68,9 +85,12 @@ class Claims:
                     current = current or await self._directory.read(wanted)
                     if current is not None and not self.matches(current, said.auth_key):
                         wanted = current = None  # another workstation's tunnel: this one gets its own
+                    if current is not None and _overtakes(current, arrival):
+                        return Claim(current, None, restored=True, overtaken=True)
                 tunnel_id = wanted or tunnel_id_from(secrets.token_bytes(TUNNEL_ID_LENGTH))
                 try:
-                    record = await self._directory.put(self._registered(tunnel_id, said, current))
+                    record = self._registered(tunnel_id, said, current, arrival.at)
+                    record = await self._directory.put(record)
                 except Conflict:
                     continue
                 return Claim(record, current, restored=current is not None)
@@ -78,7 +98,7 @@ class Claims:
             raise RegistrationFailed from None
         raise RegistrationFailed
 
-    def _registered(self, tunnel_id: str, said: Registration, current: Record | None) -> Record:
+    def _registered(self, tunnel_id: str, said: Registration, current: Record | None, at: float) -> Record:
         key_id, digest = self._keyring.digest(tunnel_id, said.auth_key)
         return Record(
             tunnel_id=tunnel_id,
@@ -88,7 +108,7 @@ class Claims:
             generation=current.generation + 1 if current else 1,
             home=self._me,
             online=True,
-            online_since=time.time(),
+            online_since=at,
             revision=current.revision if current else 0,
         )
 
@@ -125,3 +145,9 @@ class Claims:
         """Whether the directory holds a later claim than ``record``."""
         current = self._directory.get(record.tunnel_id)
         return current is not None and current.generation > record.generation
+
+
+def _overtakes(current: Record, arrival: Arrival) -> bool:
+    """Whether this is the claim of a later registration, which was faster. Only what has changed since is
+    judged by its time: two hosts' clocks need to agree within such a race only."""
+    return current.online and current.generation > arrival.generation and current.online_since > arrival.at

@@ -70,6 +70,7 @@ class Hub(Routes):
         """A workstation takes its tunnel. Raises TunnelError."""
         if not newcomer.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
+        arrival = self._claims.arrival(said)
         if not newcomer.vouch():
             self.gate.admit_workstation(said.api_key, newcomer.wire.address)
         if await self._steered(newcomer, self._place(said)):
@@ -77,7 +78,10 @@ class Hub(Routes):
         async with self.lock(said.previous_tunnel_id):
             if newcomer.gone:
                 return  # it must not take the place of the socket that has come instead
-            claim = await self._claims.register(said)
+            claim = await self._claims.register(said, arrival)
+            if claim.overtaken:
+                self._supersede(newcomer, claim.record.tunnel_id)
+                return
             home = await self._settle(claim.record, claim.previous)
         if newcomer.gone:
             home.expect()
@@ -88,6 +92,13 @@ class Hub(Routes):
         wire.widen()
         home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
         log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
+
+    def _supersede(self, newcomer: Newcomer, tunnel_id: str) -> None:
+        """A later registration was faster: this one hears what it would have heard before it."""
+        if not newcomer.gone:
+            newcomer.wire.send(messages.registered(tunnel_id, newcomer.base_url, True))
+            newcomer.wire.widen()
+            self.orphans.add(tunnel_id, newcomer.wire)
 
     async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
