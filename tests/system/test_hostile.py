@@ -130,7 +130,6 @@ def bombs() -> list[Any]:
         '{"type":"a","x":' + "[" * deep + "]" * deep + "}",
         '{"type":"a","x":' + '{"a":' * deep + "1" + "}" * deep + "}",
         "[" * deep,
-        '{"type":"a","payload":' + "[" * 900 + '"\\ud800"' + "]" * 900 + "}",
         b"\x00\x01\x02",
     ]
 
@@ -145,6 +144,7 @@ async def test_bombs_are_refused_or_relayed_unchanged(people: Crowd) -> None:
         '{"type":"odd","u":"\\ud800\\udc00\\udfff","u":"\\ud800"}',
         '{"type":"odd","n":-0.0,"n":00}'.replace("00}", "0}"),
         '{"type":"odd","":{"":[]}}',
+        '{"type":"odd","payload":' + "[" * 900 + '"\\ud800"' + "]" * 900 + "}",
     ]
     for text in odd:
         await client.send(text)
