@@ -193,6 +193,7 @@ async def perform(chosen: Scenario, seed: int, small: bool) -> Outcome:
     if run.keys_left:
         run.most("keys left behind in logs and files", run.keys_left, 0)
     seconds = time.monotonic() - began
+    await asyncio.sleep(0)  # sockets that have just been closed are so after a turn of the loop
     return Outcome(chosen, seed, seconds, run.measures, run.notes, failure, absent, os.getloadavg()[0])
 
 
