@@ -16,6 +16,7 @@ from tiflis.relay import envelope
 from tiflis.relay.absent import traveller
 from tiflis.relay.baggage import Party
 from tiflis.relay.envelope import Stage
+from tiflis.relay.moves import Nobody
 from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.watch_home import DeskClosed
 from tiflis.web.sockets import Sockets
@@ -197,3 +198,39 @@ async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bo
     new = await town.workstation("a") if online else old
     await town.until(lambda: "client.disconnected" in new.types)
     assert new.types.count("client.disconnected") == 1
+
+
+class Silence(Nobody):
+    """A dead worker's end of a channel: nothing is heard, and nothing said."""
+
+
+async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker that claimed the tunnel has asked for nothing, and died since: its end tells nobody."""
+    monkeypatch.setattr("tiflis.relay.upkeep.STEP_DOWN_SECONDS", 0.0)
+    await town.workstation("a")
+    phone, home = await town.client("a"), town.home("a")
+    town.crash("b")
+    town.cable.acceptors["b"] = lambda channel: Silence()
+    await town.directory.put(replace(home.record, home="b", generation=home.record.generation + 1))
+    await town.until(lambda: home.retired and "a" not in town.hubs["a"].edges and town.hubs["a"].homes)
+    assert town.home("a") is not home
+    new = await town.workstation("a")
+    phone.take()
+    new.say({"type": "note", "n": 1})
+    assert notes(phone) == [1]
+
+
+async def test_nobody_joins_a_home_that_is_being_handed_over(town: Town) -> None:
+    """What a client of another worker says is not consumed there; if the home stays it goes on."""
+    old, home = await town.workstation("a"), town.home("a")
+    home.freeze()
+    phone = await town.client("c")
+    phone.say({"type": "note", "n": 1})
+    await town.settle()
+    assert not home.neighbours
+    assert notes(old) == []
+    assert "connected" not in phone.types
+    town.hubs["a"].thaw(home)
+    await town.until(lambda: "connected" in phone.types)

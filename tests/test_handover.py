@@ -1,0 +1,134 @@
+"""A handover that meets with resistance: put off, refused, or in the middle of something else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import pytest
+
+from tests.relay.town import Town
+from tests.simulation.lines import Cellar, Line, SimSockets
+from tiflis import parcel
+from tiflis.adoption import Adoption
+from tiflis.arbiter.handoff import HandoffClient
+from tiflis.handover import Handover
+from tiflis.parcel import Receipt
+from tiflis.web.sockets import Sockets
+
+LATER = Receipt(False, "in a moment", again=True)
+
+
+class Peer:
+    """Somebody connected to worker ``a``, and what it hears."""
+
+    def __init__(self, crossing: Crossing) -> None:
+        self.line = Line(asyncio.get_running_loop(), 1)
+        self.texts: list[bytes] = []
+        self.line.hear = self.texts.append
+        wire = crossing.sockets["a"].make("10.0.0.1")
+        wire.line, self.line.wire = self.line, wire
+        self.newcomer = crossing.hubs["a"].newcomer(wire, "ws://here/ws")
+        wire.session = cast(Any, self.newcomer)
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.line.say(json.dumps(message).encode())
+
+    def heard(self, word: bytes) -> int:
+        return sum(word in text for text in self.texts)
+
+
+class Crossing(Town):
+    """Workers whose sockets go from ``a`` to its successor ``z``, by a courier that answers as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("a", "z")
+        loop = asyncio.get_running_loop()
+        self.cellar = Cellar()
+        self.sockets = {name: SimSockets(name, loop, self.cellar, self.limits) for name in self.hubs}
+        self.adoption = Adoption(self.hubs["z"], cast(Sockets, self.sockets["z"]), 100)
+        self.answers: list[Receipt] = []  # before those of the successor
+        self.open = asyncio.Event()  # the way
+        self.open.set()
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.sent = 0
+
+    def handover(self) -> Handover:
+        sockets = cast(Sockets, self.sockets["a"])
+        return Handover("a", self.hubs["a"], sockets, cast(HandoffClient, self))
+
+    async def send(self, body: bytes, descriptors: list[int]) -> bytes:
+        self.sent += 1
+        self.meanwhile()
+        await self.open.wait()
+        if self.answers:
+            return parcel.encode(self.answers.pop(0))
+        return await self.adoption.serve(body, [self.cellar.duplicate(one) for one in descriptors])
+
+    async def pair(self) -> tuple[Peer, Peer]:
+        """A workstation and its client."""
+        desk, phone = Peer(self), Peer(self)
+        desk.say(self.registration())
+        await self.until(lambda: desk.heard(b"registered"))
+        phone.say(self.connecting())
+        await self.until(lambda: phone.heard(b"connected"))
+        return desk, phone
+
+
+@pytest.fixture
+async def crossing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crossing]:
+    crossing = Crossing()
+    for module in ("handover", "adoption"):
+        monkeypatch.setattr(f"tiflis.{module}.close_all", crossing.cellar.close_all)
+    yield crossing
+    await crossing.close()
+
+
+async def test_what_is_put_off_is_offered_again(crossing: Crossing) -> None:
+    desk, phone = await crossing.pair()
+    crossing.answers = [LATER, LATER]
+    report = await crossing.handover().everything(5)
+    assert (report.handed, report.fell_back, crossing.sent) == (2, 0, 3)
+    assert not crossing.sockets["a"].open
+    desk.say({"type": "note"})
+    await crossing.until(lambda: phone.heard(b"note"))
+    assert not phone.heard(b"offline")
+
+
+async def test_nobody_is_read_before_all_are_back(crossing: Crossing) -> None:
+    """What a client says at once would find no workstation."""
+    desk, phone = await crossing.pair()
+    crossing.meanwhile = lambda: phone.line.inbox.append(b'{"type":"note"}')
+    crossing.answers = [Receipt(False, "no")]
+    report = await crossing.handover().everything(5)
+    assert report.fell_back == 2
+    await crossing.until(lambda: desk.heard(b"note"))
+    assert crossing.home("a").workstation is not None
+
+
+async def test_a_worker_does_not_end_while_a_socket_is_steered(crossing: Crossing) -> None:
+    peer = Peer(crossing)
+    crossing.open.clear()
+    steering = asyncio.create_task(crossing.handover().steer(peer.newcomer))
+    await crossing.until(lambda: crossing.sent)
+    ending = asyncio.create_task(crossing.handover().everything(5))
+    await asyncio.wait([ending], timeout=0.1)
+    assert not ending.done(), "the socket may come back"
+    crossing.answers = [LATER]
+    crossing.open.set()
+    assert not await steering
+    await ending
+    assert peer.line.wire in crossing.sockets["z"].open.values()
+
+
+async def test_a_newcomer_that_is_taken_has_left_this_worker(crossing: Crossing) -> None:
+    peer = Peer(crossing)
+    during: list[bool] = []
+    crossing.meanwhile = lambda: during.append(peer.newcomer.leaving)
+    crossing.answers = [LATER]
+    await crossing.handover().everything(5)
+    assert during == [True, True]
+    assert (peer.newcomer.leaving, peer.newcomer.gone) == (False, True)
+    assert peer.line.wire in crossing.sockets["z"].open.values()
