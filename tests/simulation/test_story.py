@@ -12,7 +12,29 @@ import pytest
 from tests.simulation.story import Story
 from tests.simulation.virtual import run
 
-KNOWN = (3, 8, 32, 57, 73, 152, 246, 288, 311, 391, 464, 542, 600, 660)  # each has found something
+KNOWN = (
+    3,
+    8,
+    32,
+    57,
+    73,
+    152,
+    187,
+    246,
+    288,
+    311,
+    391,
+    464,
+    542,
+    600,
+    660,
+    1115,
+    1416,
+    3949,
+    3989,
+    7743,
+    8986,
+)
 SEEDS = (*KNOWN, *range(10_000, 10_046))
 
 RETOLD = (3, 8, 246)
