@@ -25,7 +25,8 @@ from tests.harness import REGISTRATION_KEY
 ROOT = Path(__file__).parents[2]
 LOAD_SECONDS = 150.0
 QUICK = ("pipelined", "one at a time", "stream to 10", "voice")
-SLOW = ("idle", "1,000 tunnels", "connect storm")  # one round is enough
+ONCE = ("idle", "1,000 tunnels", "connect storm")  # one round is enough
+OFTEN = ("latency",)  # its tail differs from round to round
 ONLY_OURS = ("watch polling",)
 
 
@@ -40,7 +41,7 @@ def main() -> int:
         if not any(one.name == NODE for one in running):
             print("no Node or no ws: that contender is left out", file=sys.stderr)
         for scenario in scenarios:
-            for number in range(1 if scenario in SLOW else rounds):
+            for number in range(1 if scenario in ONCE else rounds):
                 for contender in running if number % 2 == 0 else reversed(running):
                     measure(results, scenario, contender, arguments.seconds)
     names = [one.name for one in running]
@@ -77,7 +78,7 @@ def measure(results: Results, scenario: str, contender: Contender, seconds: floa
     """One load in a process of its own. One that fails is told and left out."""
     if scenario in ONLY_OURS and not contender.watches:
         return
-    if scenario in SLOW and contender.apart:
+    if scenario in ONCE and contender.apart:
         return  # each connection would stop and continue a worker
     wanted = {"scenario": scenario, "contender": dataclasses.asdict(contender), "seconds": seconds}
     command = [sys.executable, "-m", "tests.bench.load", json.dumps(wanted)]

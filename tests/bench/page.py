@@ -42,8 +42,8 @@ Written by `make bench`. {machine()}.
 
 Processor time of **all** processes of a server (workers, main process, bus), from the kernel's own
 accounting, in microseconds for one unit of work; the load comes from a process of its own. All contenders
-were measured in turns in one run, several rounds each; the least of the rounds is told, because whatever
-else the machine does only adds. Compare columns, not machines.
+were measured in turns in one run, several rounds each; of costs the least is told, because whatever else the
+machine does only adds, of waiting times the middle one. Compare columns, not machines.
 
 {table(results, contenders)}
 

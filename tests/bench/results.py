@@ -9,11 +9,13 @@ from pathlib import Path
 
 WORSE = 4 / 3  # a ratio that grows by more than a third is a step back
 KEPT = Path(__file__).parent / "kept.json"
+MIDDLE = ("rate", "p50", "p99", "p999")
 Figures = dict[str, float]
 
 
 class Results:
-    """All rounds of one run. Cost is told as the least seen: what else the machine does only adds to it."""
+    """All rounds of one run. Cost is told as the least seen: what else the machine does only adds to it. Of
+    rates and waiting times the middle one is told: the least tail would be the luckiest."""
 
     def __init__(self) -> None:
         self.rounds: dict[str, dict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
@@ -27,7 +29,7 @@ class Results:
         ]
         if not values:
             return None
-        return statistics.median(values) if figure == "rate" else min(values)
+        return statistics.median(values) if figure in MIDDLE else min(values)
 
     def ratio(self, scenario: str, contender: str, of: str, figure: str = "cpu") -> float | None:
         mine, other = self.get(scenario, contender, figure), self.get(scenario, of, figure)
