@@ -62,7 +62,7 @@ async def not_utf8(run: Run) -> None:
                 took, code = await verdict(client)
                 slowest, wrong = max(slowest, took), wrong + (code != 1007)
                 workstation.close()
-        run.most("closed after", slowest, VERDICT_SECONDS + 0.2, " s")
+        run.most("closed after", slowest, VERDICT_SECONDS + run.slack(0.0), " s")
         run.most("codes other than 1007", wrong, 0)
         run.most("log lines a socket", server.logs().count("protocol error") / (2 * len(bad)), 1)
 
@@ -84,7 +84,7 @@ async def too_big(run: Run) -> None:
             took, code = await verdict(client)
             slowest, wrong = max(slowest, took), wrong + (code != 1009)
             workstation.close()
-        run.most("closed after", slowest, VERDICT_SECONDS + 0.2, " s")
+        run.most("closed after", slowest, VERDICT_SECONDS + run.slack(0.0), " s")
         run.most("codes other than 1009", wrong, 0)
         workstation, client, _ = await pair(server)
         start, end = b'{"type":"big","pad":"', b'"}'
@@ -213,7 +213,7 @@ async def slow_ones(run: Run) -> None:
             await eventually(lambda: all(one.closed is not None for one in silent), 25, "silent ones end")
             took = time.monotonic() - began
             await load.finish()
-            run.most("slow headers cut after", ended, 12 + run.slack(load.lag), " s")
+            run.most("slow headers cut after", ended, 10.5 + run.slack(load.lag), " s")
             run.most("silent ones closed after", took, 23 + run.slack(load.lag), " s")
             run.most("closed with another code", sum(one.closed not in (1008, 1006) for one in silent), 0)
             run.most("p99 of the honest ones", load.ledger.late(), 0.5 + run.slack(load.lag), " s")

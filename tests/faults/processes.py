@@ -54,7 +54,7 @@ async def workers_die(run: Run) -> None:
             await load.finish()
             heard = [end.control for end in load.ends if end.closed and end.name != "ws"]
             run.most("an answer from the rest", serving, RESPAWN_SECONDS + run.slack(load.lag), " s")
-            run.most("a new worker ready", respawn, RESPAWN_SECONDS + 2 + run.slack(load.lag), " s")
+            run.most("a new worker ready", respawn, RESPAWN_SECONDS + run.slack(load.lag), " s")
             run.most("tunnels that changed their id", sum(not end.tunnel for end in load.workstations), 0)
             run.least("other tunnels", len(untouched), 1)
             run.most("lost on other tunnels", load.ledger.lost(untouched), 0)
