@@ -18,6 +18,7 @@ from tiflis.handover import Handover
 from tiflis.parcel import Receipt
 from tiflis.web.sockets import Sockets
 
+GRACE = 0.05  # seconds
 LATER = Receipt(False, "in a moment", again=True)
 
 
@@ -44,7 +45,7 @@ class Crossing(Town):
     """Workers whose sockets go from ``a`` to its successor ``z``, by a courier that answers as it is told."""
 
     def __init__(self) -> None:
-        super().__init__("a", "z")
+        super().__init__("a", "z", offline_grace=GRACE)
         loop = asyncio.get_running_loop()
         self.cellar = Cellar()
         self.sockets = {name: SimSockets(name, loop, self.cellar, self.limits) for name in self.hubs}
@@ -106,6 +107,44 @@ async def test_nobody_is_read_before_all_are_back(crossing: Crossing) -> None:
     assert report.fell_back == 2
     await crossing.until(lambda: desk.heard(b"note"))
     assert crossing.home("a").workstation is not None
+
+
+async def test_a_workstation_at_hand_is_not_away_however_long_its_adoption_takes(
+    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, phone = await crossing.pair()
+    adopt, begun, go_on = crossing.adoption._adopt_workstation, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*of: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await adopt(*of)
+
+    monkeypatch.setattr(crossing.adoption, "_adopt_workstation", slowly)
+    moving = asyncio.create_task(crossing.handover().everything(5))
+    await begun.wait()
+    phone.say({"type": "note"})
+    await asyncio.sleep(3 * GRACE)
+    assert crossing.home("z").online
+    assert phone.line.inbox, "a client is read once its workstation is there"
+    go_on.set()
+    await moving
+    await crossing.until(lambda: desk.heard(b"note"))
+    assert not phone.heard(b"offline")
+
+
+async def test_a_workstation_that_is_lost_on_the_way_has_its_grace_and_is_then_away(
+    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, phone = await crossing.pair()
+
+    async def in_vain(*of: Any) -> None:
+        return None
+
+    monkeypatch.setattr(crossing.adoption, "_adopt_workstation", in_vain)
+    await crossing.handover().everything(5)
+    assert crossing.home("z").online
+    await crossing.until(lambda: phone.heard(b"workstation_offline"))
 
 
 async def test_a_worker_does_not_end_while_a_socket_is_steered(crossing: Crossing) -> None:

@@ -1,6 +1,7 @@
 """The new worker's side of a handover: it claims tunnels, adopts sockets, and goes on."""
 
 import logging
+from contextlib import nullcontext
 from typing import cast
 
 from tiflis import parcel
@@ -60,17 +61,22 @@ class Adoption:
         return Receipt(True)
 
     async def _take_home(self, taken: Parcel, descriptors: list[int]) -> None:
-        """A whole tunnel: claim it, then its clients, and its workstation last."""
+        """A whole tunnel: claim it, then its clients, and its workstation last. Then they are read."""
         record = taken.described()
         async with self._hub.lock(record.tunnel_id):
             home = await self._hub.inherit(record, taken.state)
         pieces = list(zip(taken.luggage, descriptors, strict=True))
-        pieces.sort(key=lambda piece: piece[0].passport.role == "workstation")
-        for luggage, descriptor in pieces:
-            if luggage.passport.role == "workstation":
-                await self._adopt_workstation(home, luggage, descriptor)
-            else:
-                await self._adopt_client(home, taken.sender, luggage, descriptor)
+        workstations = [piece for piece in pieces if piece[0].passport.role == "workstation"]
+        adopted: list[Socket | None] = []
+        with home.carrying() if workstations else nullcontext():
+            for luggage, descriptor in pieces:
+                if luggage.passport.role != "workstation":
+                    adopted.append(await self._adopt_client(home, taken.sender, luggage, descriptor))
+            for luggage, descriptor in workstations:
+                adopted.append(await self._adopt_workstation(home, luggage, descriptor))
+        for socket in adopted:
+            if socket is not None:
+                socket.go()
 
     async def _take_clients(self, taken: Parcel, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
@@ -81,7 +87,9 @@ class Adoption:
         else:
             route.resume(stages)
         for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
-            await self._adopt_client(route, taken.sender, luggage, descriptor)
+            socket = await self._adopt_client(route, taken.sender, luggage, descriptor)
+            if socket is not None:
+                socket.go()
 
     async def _take_loose(self, taken: Parcel, descriptors: list[int]) -> None:
         for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
@@ -99,7 +107,10 @@ class Adoption:
                 for text in passport.first:
                     socket.session.received(text)
 
-    async def _adopt_client(self, route: Home | Edge, sender: str, luggage: Luggage, descriptor: int) -> None:
+    async def _adopt_client(
+        self, route: Home | Edge, sender: str, luggage: Luggage, descriptor: int
+    ) -> Socket | None:
+        """The client's socket, not read yet; None if it was lost on the way."""
         socket, passport = self._make(luggage), luggage.passport
         client = ClientSession(cast(Wire, socket), self._hub.limits, passport.connection, route, self._hub)
         client.connected, client.told_offline = passport.connected, passport.told_offline
@@ -109,21 +120,22 @@ class Adoption:
         route.attach(client, places=[(sender, passport.number)])
         if isinstance(route, Home):
             route.arrived(sender, passport.number)  # its workstation does not wait for it any more
-        if alive:
-            socket.go()
-        else:
+        if not alive:
             route.detach(client)
+        return socket if alive else None
 
-    async def _adopt_workstation(self, home: Home, luggage: Luggage, descriptor: int) -> None:
+    async def _adopt_workstation(self, home: Home, luggage: Luggage, descriptor: int) -> Socket | None:
+        """The same for the workstation."""
         socket, passport = self._make(luggage), luggage.passport
         session = WorkstationSession(
             cast(Wire, socket), self._hub.limits, home, passport.auth_key, self._hub.orphans
         )
         socket.session = session
         socket.widen()
-        if await self._start(socket, luggage, descriptor, go=False):
-            home.resume(session)
-            socket.go()
+        if not await self._start(socket, luggage, descriptor, go=False):
+            return None
+        home.resume(session)
+        return socket
 
     def _make(self, luggage: Luggage) -> Socket:
         socket = self._sockets.make(luggage.state["address"], luggage.state["connection_id"])

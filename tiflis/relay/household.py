@@ -1,6 +1,7 @@
 """Who belongs to a tunnel, and how they come and go: its workstation and its devices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from tiflis import __version__, metrics
 from tiflis.bus.directory import Record
@@ -15,6 +16,12 @@ from tiflis.relay.traffic import Traffic
 from tiflis.relay.wire import Pause
 
 RETURN_SECONDS = 10.0  # how long a client may be on its way to another worker: the bus may be away meanwhile
+
+
+class _Carried:
+    """In place of the grace's timer: a grace that does not end by itself."""
+
+    def cancel(self) -> None: ...
 
 
 class Household(Traffic):
@@ -100,6 +107,17 @@ class Household(Traffic):
         self.workstation = None
         self.hold(False)
         self._start_grace()
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """The workstation's socket is at hand, and soon in use: however long that takes, it is not away."""
+        self._end_grace()
+        self._grace = carried = _Carried()
+        try:
+            yield
+        finally:
+            if self._grace is carried:
+                self._start_grace()
 
     def _start_grace(self) -> None:
         self._grace = self._host.later(self._host.limits.offline_grace, self._gone)
