@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.relay.fakes import FakeWire
-from tests.relay.town import Town
+from tests.relay.town import Town, notes
 from tiflis.relay.wire import Pause
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
@@ -17,10 +16,6 @@ async def town() -> AsyncIterator[Town]:
     town = Town("a", "b", "c")
     yield town
     await town.close()
-
-
-def notes(wire: FakeWire) -> list[int]:
-    return [message["n"] for message in wire.messages if message["type"] == "note"]
 
 
 async def test_clients_everywhere_keep_going(town: Town) -> None:

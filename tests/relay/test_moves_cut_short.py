@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from tests.relay.fakes import FakeDesk, FakeWire
-from tests.relay.town import Town
+from tests.relay.fakes import FakeDesk
+from tests.relay.town import Town, notes
 from tiflis import parcel
 from tiflis.adoption import Adoption
 from tiflis.parcel import Parcel
@@ -27,10 +27,6 @@ async def town() -> AsyncIterator[Town]:
     town = Town("a", "b", "c")
     yield town
     await town.close()
-
-
-def notes(wire: FakeWire) -> list[int]:
-    return [message["n"] for message in wire.messages if message["type"] == "note"]
 
 
 async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town) -> None:

@@ -113,3 +113,8 @@ class Town:
 
 def _desk(home: Home) -> FakeDesk:
     return FakeDesk()
+
+
+def notes(wire: FakeWire) -> list[int]:
+    """The numbers of the notes that a peer was sent."""
+    return [message["n"] for message in wire.messages if message["type"] == "note"]
