@@ -68,4 +68,4 @@ async def test_a_server_goes_on_when_its_heir_fails() -> None:
             await eventually(lambda: "takeover failed" in old.logs(), 60, "the old server's word")
             await client.send({"type": "still"})
             await station.next("still")
-            await eventually(lambda: bool(old.ready_workers()), 10, "the control socket")
+            await eventually(lambda: bool(old.ready_workers()), 30, "the control socket")
