@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 
@@ -14,6 +15,8 @@ from tests.rawsocket import RawSocket
 
 RESPAWN_SECONDS = 1.0
 PATIENCE = 20.0
+# Asking for the status takes a second while main waits for the word of a worker that has just died.
+READY = re.compile(r'"worker ready", "logger": "tiflis.arbiter.slots".*"pid": (\d+)')
 
 
 async def all_new(server: Server, dead: set[int]) -> float:
@@ -21,8 +24,9 @@ async def all_new(server: Server, dead: set[int]) -> float:
     began = time.monotonic()
 
     def ready() -> bool:
-        now = set(server.ready_workers().values())
-        return len(now) == server.workers and not now & dead
+        now = set(server.worker_pids().values())
+        told = set(map(int, READY.findall(server.logs())))
+        return len(now) == server.workers and not now & dead and now <= told
 
     await eventually(ready, PATIENCE, "all workers are ready")
     return time.monotonic() - began
@@ -44,7 +48,7 @@ async def workers_die(run: Run) -> None:
                 # Clients may be on a worker that is not their tunnel's home (it was full or they came early).
                 untouched -= killed | {end.tunnel for end in load.ends if end.socket.closed is not None}
                 began = time.monotonic()
-                server.kill_worker(victim)
+                await asyncio.to_thread(server.kill_worker, victim)
                 await asyncio.to_thread(server.get, "/healthz", 10)
                 serving = max(serving, time.monotonic() - began)
                 respawn = max(respawn, await all_new(server, {victim}))
