@@ -1,7 +1,6 @@
 """Clients whose tunnel's home is in another worker: they must not notice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,13 +12,6 @@ from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
-
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    town = Town("a", "b", "c")
-    yield town
-    await town.close()
 
 
 async def pair(town: Town) -> tuple[FakeWire, FakeWire]:

@@ -1,21 +1,11 @@
 """A tunnel whose workstation reconnects at another worker: nothing is lost, doubled or announced."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from tests.relay.town import Town, notes
 from tiflis.relay.wire import Pause
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
-
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    town = Town("a", "b", "c")
-    yield town
-    await town.close()
 
 
 async def test_clients_everywhere_keep_going(town: Town) -> None:

@@ -1,7 +1,6 @@
 """Moves that are cut short: the bus is away, a worker ends, two claim at once. What was under way arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from typing import cast
 
@@ -20,13 +19,6 @@ from tiflis.relay.moves import Nobody
 from tiflis.relay.neighbour import Neighbour
 from tiflis.relay.watch_home import DeskClosed
 from tiflis.web.sockets import Sockets
-
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    town = Town("a", "b", "c")
-    yield town
-    await town.close()
 
 
 async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town) -> None:
