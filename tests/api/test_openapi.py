@@ -84,14 +84,12 @@ def test_every_route_is_described_and_every_path_is_a_route(tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("client")
-    (folder / "index.html").write_text("<!doctype html><title>client</title>")
+def server(client_folder: Path) -> Iterator[Server]:
     env = {
         "METRICS_TOKEN": TOKEN,
         "STATUS_TOKEN": TOKEN,
         "WATCH_BODY_LIMIT": "64KiB",
-        "WEB_CLIENT_PATH": str(folder),
+        "WEB_CLIENT_PATH": str(client_folder),
     }
     with Server(workers=1, env=env) as running:
         yield running

@@ -1,0 +1,13 @@
+"""What the API's servers need besides the API."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A web client of one page."""
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "index.html").write_text("<!doctype html><title>client</title>")
+    return folder
