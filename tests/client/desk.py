@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from tests.client.loop import LoopThread
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, wait_until
+from tiflis.demo.accumulator import GRACE_SECONDS
 from tiflis.demo.pairing import Pairing
 from tiflis.demo.terminal import Terminal
 from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
@@ -28,10 +29,12 @@ class Desk:
         name: str = "Demo",
         auth_key: str = AUTH_KEY,
         shell: bool = False,
+        as_shipped: bool = False,
+        grace: float = GRACE_SECONDS,
     ) -> None:
         self._loop = loop
         self._server = server
-        self._options = Options(speed=speed, shell=shell)
+        self._options = Options(speed=speed, shell=shell, as_shipped=as_shipped, grace=grace)
         self._name = name
         self._auth_key = auth_key
         self._tunnel_id = ""

@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auth-key", help="what devices authenticate with (default: remembered, or made)")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state file (%(default)s)")
     parser.add_argument("--shell", action="store_true", help="terminals run a REAL shell of this machine")
+    parser.add_argument(
+        "--as-shipped",
+        action="store_true",
+        help="answer as the shipped workstation does, also where that differs from the specification",
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="how fast the agents work (%(default)s)")
     parser.add_argument("--seed", type=int, help="makes ids and chance repeatable")
 
@@ -87,7 +92,7 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
         auth_key,
         arguments.name,
         tunnel_id=remembered.tunnel_id,
-        options=Options(arguments.speed, arguments.seed, arguments.shell),
+        options=Options(arguments.speed, arguments.seed, arguments.shell, arguments.as_shipped),
         listeners=Listeners(registered, host.down),
     )
     try:

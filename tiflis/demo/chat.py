@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tiflis.demo.accumulator import Accumulator
 from tiflis.demo.blocks import Block, block, plain_text
 from tiflis.demo.history import Entry, History
-from tiflis.demo.performance import Step, perform
+from tiflis.demo.performance import Speak, Step, perform
 from tiflis.demo.sound import Sound, SoundShelf, melody
 
 log = logging.getLogger("tiflis.demo")
@@ -21,7 +22,7 @@ REMEMBERED_IDS = 500  # of messages taken; a device retries within minutes
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A whole answer as far as it goes."""
+    """A whole answer as far as it goes; `message_id` is "" where the shipped workstation has none yet."""
 
     message_id: str
     sequence: int
@@ -42,6 +43,13 @@ class Stage:
     speed: float
     sounds: SoundShelf
     writable: Callable[[], Awaitable[None]]
+    grace: float | None = None
+    """Seconds for which a finished answer's id and text are taken over into the next; None: never."""
+
+    @property
+    def as_shipped(self) -> bool:
+        """Behave as the shipped workstation does, where that differs from the specification."""
+        return self.grace is not None
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}-{self.rng.getrandbits(64):016x}"
@@ -62,11 +70,17 @@ def iso(seconds: float) -> str:
 
 
 class Chat:
-    """At most one answer at a time. User messages, snapshots and history share one rising sequence."""
+    """At most one answer at a time. User messages, snapshots and history share one rising sequence.
 
-    def __init__(self, stage: Stage, history: History | None = None) -> None:
+    `for_all`: the supervisor's chat, whose last frame the shipped workstation never loses.
+    """
+
+    def __init__(self, stage: Stage, history: History | None = None, *, for_all: bool = False) -> None:
         self.history = history or History()
         self.snapshot: Snapshot | None = None
+        self.accumulator = Accumulator(lambda: stage.new_id("msg"), stage.grace)
+        self._for_all = for_all
+        self._question = ""
         self._stage = stage
         self._sequence = self.history.newest
         self._task: asyncio.Task[None] | None = None
@@ -80,12 +94,13 @@ class Chat:
         """A retry of a message that was taken already: acknowledge it, do not run it twice."""
         return message_id in self._known
 
-    def ask(self, message_id: str, content: str, blocks: list[Block]) -> None:
-        """Remember what the user said."""
+    def ask(self, message_id: str, content: str, blocks: list[Block], entry_id: str = "") -> None:
+        """Remember what the user said, in the history under `entry_id` where that is another id."""
         self._known[message_id] = None
         while len(self._known) > REMEMBERED_IDS:
             del self._known[next(iter(self._known))]
-        self._remember(message_id, "user", content, blocks)
+        self._question = message_id
+        self._remember(entry_id or message_id, "user", content, blocks)
 
     def answer(
         self,
@@ -95,7 +110,8 @@ class Chat:
     ) -> str:
         """Start to answer; `show` gets each snapshot, `spoken` each sound. Returns its message id."""
         message_id = self._stage.new_id("msg")
-        self.snapshot = Snapshot(message_id, self._sequence, [], False)
+        self.accumulator.begin(message_id)
+        self.snapshot = Snapshot(self.accumulator.label, self._sequence, self.accumulator.blocks, False)
         self._task = asyncio.create_task(self._play(message_id, steps, show, spoken))
         return message_id
 
@@ -105,17 +121,23 @@ class Chat:
         if snapshot is None or self._task is None:
             return False
         self._task.cancel()
-        stopped = block(f"{snapshot.message_id}-cancel", "cancel", "Cancelled by user")
-        self._finish(snapshot.message_id, [*_settled(snapshot.blocks), stopped], show)
+        stopped = block(self._stage.new_id("cancel"), "cancel", "Cancelled by user")
+        if self._stage.as_shipped:
+            # It says and keeps nothing but the cancel block, under no id; the words so far are lost.
+            self._end(Snapshot("", self._next(), [stopped], True), show, self._stage.new_id("msg"))
+        else:
+            self._finish([*_settled(snapshot.blocks), stopped], show)
         return True
 
     async def close(self) -> None:
+        self.accumulator.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def clear(self, show: Callable[[Snapshot], None]) -> None:
         self.cancel(show)
+        self.accumulator.clear()
         self.history.clear()
 
     async def _play(
@@ -132,22 +154,53 @@ class Chat:
             known = {"message_id": message_id, "has_audio": True, "duration": sound.seconds}
             return block(block_id, "voice_output", text, **known, audio_format=sound.audio_format)
 
-        blocks: list[Block] = []
+        streamed = [step for step in steps if not (self._stage.as_shipped and isinstance(step, Speak))]
+        blocks = self.accumulator.blocks
         try:
-            for seconds, blocks in perform(steps, random.Random(message_id), message_id, speak):
+            if self._stage.as_shipped:
+                self._show(blocks, show)
+            for seconds, own in perform(streamed, random.Random(message_id), message_id, speak):
                 await self._stage.pause(seconds)
-                self.snapshot = Snapshot(message_id, self._next(), blocks, False)
-                show(self.snapshot)
+                blocks = self.accumulator.grow(own)
+                self._show(blocks, show)
         except Exception:
             log.exception("answer failed")
-        self._finish(message_id, blocks, show)
+        self._finish(blocks, show)
+        if self._stage.as_shipped:
+            self._speak_after([step for step in steps if isinstance(step, Speak)], spoken)
 
-    def _finish(self, message_id: str, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
-        whole = Snapshot(message_id, self._next(), blocks, True)
-        self.snapshot = None
-        self._task = None
-        self._remember(message_id, "assistant", whole.content, blocks, whole.sequence)
+    def _show(self, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
+        self.snapshot = Snapshot(self.accumulator.label, self._next(), blocks, False)
+        show(self.snapshot)
+
+    def _finish(self, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
+        """Save and show the whole answer.
+
+        The history takes an id once. For an answer under a used id, the shipped workstation fails at this
+        point: before the last frame in an agent's chat, after it in the supervisor's.
+        """
+        label = self.accumulator.label
+        whole = Snapshot(label, self._next(), blocks, True)
+        if label in self.history and not self._for_all:
+            self.snapshot = self._task = None
+            return
+        self._end(whole, show, "" if label in self.history else label)
+        self.accumulator.end()
+
+    def _end(self, whole: Snapshot, show: Callable[[Snapshot], None], entry_id: str) -> None:
+        self.snapshot = self._task = None
+        if entry_id:
+            self._remember(entry_id, "assistant", whole.content, whole.blocks, whole.sequence)
         show(whole)
+
+    def _speak_after(self, steps: list[Speak], spoken: Callable[[str, Sound], None]) -> None:
+        """As shipped: the sound comes after the answer, under the id of the question."""
+        for step in steps:
+            sound = melody(step.text)
+            self._stage.sounds.put(self._question, "output", sound)
+            known = {"message_id": self._question, "has_audio": True, "duration": sound.seconds}
+            self.history.extend_newest(block(f"{self._question}-said", "voice_output", step.text, **known))
+            spoken(self._question, sound)
 
     def _remember(
         self, message_id: str, role: str, content: str, blocks: list[Block], sequence: int | None = None

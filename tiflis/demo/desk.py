@@ -24,7 +24,7 @@ class Desk:
         self.devices = Devices()
         self.sessions = Sessions(stage, self._new_terminal)
         past = catalogue.seeded_history(SUPERVISOR, catalogue.SUPERVISOR_SEEDED_MESSAGES, stage.now())
-        self.supervisor = Chat(stage, History(past))
+        self.supervisor = Chat(stage, History(past), for_all=True)
         self.supervisor_speaker = Speaker(stage, self.broadcast)
         self._send = send
         self._make_shell = make_shell

@@ -79,13 +79,22 @@ def history(desk: Desk, request: Request, reply: Reply) -> None:
 
 def audio(desk: Desk, request: Request, reply: Reply) -> None:
     message_id = request.text("message_id")
-    sound = desk.stage.sounds.get(message_id, request.text("audio_type") or "output")
+    # The shipped workstation reads `type`, the specification names `audio_type`.
+    wanted = _payload_text(request, "type") if desk.stage.as_shipped else request.text("audio_type")
+    sound = desk.stage.sounds.get(message_id, wanted or "output")
     payload: Message = {"message_id": message_id}
     if sound is None:
         payload["error"] = "The sound is no longer kept."
     else:
         payload |= {"audio": sound.audio, "audio_format": sound.audio_format}
     reply(present(type="audio.response", id=request.id or None, payload=payload))
+
+
+def _payload_text(request: Request, name: str) -> str:
+    """A field of the payload alone: `type` at top level is the message's."""
+    payload = request.body.get("payload")
+    value = payload.get(name) if isinstance(payload, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _chat(desk: Desk, session_id: str) -> Chat:

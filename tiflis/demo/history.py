@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tiflis.demo.blocks import Block
 from tiflis.demo.wire import Message
@@ -50,8 +50,17 @@ class History:
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
 
+    def extend_newest(self, block: Block) -> None:
+        """Add a block to the newest entry, if that is an answer."""
+        if self._entries and self._entries[-1].role == "assistant":
+            newest = self._entries.pop()
+            self._entries.append(replace(newest, blocks=[*newest.blocks, block]))
+
     def clear(self) -> None:
         self._entries.clear()
+
+    def __contains__(self, message_id: object) -> bool:
+        return any(entry.message_id == message_id for entry in self._entries)
 
     def page(self, before: int | None = None, limit: int | None = None) -> Message:
         """The `limit` newest entries below `before`, oldest first, with what a client needs to go on."""

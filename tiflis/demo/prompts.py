@@ -71,17 +71,21 @@ def _spoken(request: Request, prompt: Prompt, audio: str, stage: Stage) -> Promp
     sound = Sound(audio, request.text("audio_format") or "webm")
     text = texts.TRANSCRIPTIONS[len(audio) % len(texts.TRANSCRIPTIONS)]
     message_id = prompt.message_id
-    blocks = [block(f"{message_id}-0", "voice_input", text, message_id=message_id, has_audio=True)]
+    known = {} if stage.as_shipped else {"message_id": message_id}
+    blocks = [block(f"{message_id}-0", "voice_input", text, **known, has_audio=True)]
     aloud = request.body.get("tts_enabled") is not False
     return replace(prompt, text=text, blocks=blocks, recording=sound, aloud=aloud)
 
 
 def _work(prompt: Prompt, device_id: str, stage: Stage, chat: Chat, speaker: Speaker) -> None:
-    chat.ask(prompt.message_id, prompt.text, prompt.blocks)
+    # The shipped workstation gives the history's entry an id of its own, which no device has seen before.
+    entry_id = stage.new_id("entry") if stage.as_shipped else prompt.message_id
+    chat.ask(prompt.message_id, prompt.text, prompt.blocks, entry_id)
     if prompt.recording is not None:
-        stage.sounds.put(prompt.message_id, "input", prompt.recording)
+        stage.sounds.put(entry_id, "input", prompt.recording)
         speaker.transcription(prompt.message_id, prompt.text, device_id)
-    speaker.user_message(prompt.message_id, prompt.text, device_id)
+    if prompt.recording is None or not stage.as_shipped:
+        speaker.user_message("" if stage.as_shipped else prompt.message_id, prompt.text, device_id)
 
     def spoken(message_id: str, sound: Sound) -> None:
         speaker.voice_output(message_id, sound, device_id)

@@ -15,7 +15,8 @@ def subscribe(desk: Desk, request: Request, reply: Reply) -> None:
     desk.devices.subscribe(request.device_id, session.session_id)
     state = _state(desk, session, request.device_id)
     # Shipped clients differ in where they look, so the fields stand in both places.
-    reply({"type": "session.subscribed", "session_id": session.session_id, **state, "payload": state})
+    twice = {} if desk.stage.as_shipped and session.chat is not None else {"payload": state}
+    reply({"type": "session.subscribed", "session_id": session.session_id, **state, **twice})
 
 
 def unsubscribe(desk: Desk, request: Request, reply: Reply) -> None:
@@ -87,7 +88,16 @@ def _state(desk: Desk, session: Session, device_id: str) -> Message:
             "cols": session.terminal.columns,
             "rows": session.terminal.rows,
         }
-    return streaming_state(session.chat) if session.chat is not None else {}
+    if session.chat is None:
+        return {}
+    kept = session.chat.accumulator
+    if desk.stage.as_shipped and not session.chat.executing and kept.blocks:
+        return {
+            "is_executing": False,
+            "current_streaming_blocks": kept.blocks,
+            "streaming_message_id": kept.label,
+        }
+    return streaming_state(session.chat)
 
 
 def streaming_state(chat: Chat) -> Message:
@@ -98,5 +108,5 @@ def streaming_state(chat: Chat) -> Message:
     return {
         "is_executing": True,
         "current_streaming_blocks": snapshot.blocks,
-        "streaming_message_id": snapshot.message_id,
+        **present(streaming_message_id=snapshot.message_id or None),
     }

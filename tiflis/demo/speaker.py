@@ -29,17 +29,18 @@ class Speaker:
             "sequence": snapshot.sequence,
             "is_complete": snapshot.complete,
         }
-        self._tell("output", payload, sequence=snapshot.sequence, streaming_message_id=snapshot.message_id)
+        label = snapshot.message_id or None
+        self._tell("output", payload, sequence=snapshot.sequence, streaming_message_id=label)
 
     def user_message(self, message_id: str, content: str, device_id: str) -> None:
         self._tell(
             "user_message",
-            {
-                "message_id": message_id,
-                "content": content,
-                "timestamp": self._stage.milliseconds(),
-                "from_device_id": device_id,
-            },
+            present(
+                message_id=message_id or None,
+                content=content,
+                timestamp=self._stage.milliseconds(),
+                from_device_id=device_id,
+            ),
         )
 
     def transcription(self, message_id: str, text: str, device_id: str) -> None:

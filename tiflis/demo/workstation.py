@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tiflis.demo import catalogue, general_requests, session_requests, supervisor_requests
+from tiflis.demo.accumulator import GRACE_SECONDS
 from tiflis.demo.chat import Stage
 from tiflis.demo.desk import Desk
 from tiflis.demo.link import Credentials, Registration, TunnelLink
@@ -59,12 +60,16 @@ class Options:
     """`speed` divides all waiting times of the agents (`math.inf`: none); `now` is the wall clock in seconds.
 
     `seed` decides ids and chance. Without one they differ in each life, for a device remembers the ids
-    of the life before. `shell` makes terminals real ones.
+    of the life before. `shell` makes terminals real ones. `as_shipped` behaves as the shipped workstation
+    (0.3.32) does, also where that differs from the specification; `grace` is the number of seconds for
+    which it then keeps the id and the text of a finished answer.
     """
 
     speed: float = 1.0
     seed: int | None = None
     shell: bool = False
+    as_shipped: bool = False
+    grace: float = GRACE_SECONDS
     now: Callable[[], float] = time.time
 
 
@@ -109,7 +114,12 @@ class DemoWorkstation:
             on_down=self._down,
         )
         stage = Stage(
-            random.Random(options.seed), options.now, options.speed, SoundShelf(), self.link.outbox.writable
+            random.Random(options.seed),
+            options.now,
+            options.speed,
+            SoundShelf(),
+            self.link.outbox.writable,
+            options.grace if options.as_shipped else None,
         )
         self.desk = Desk(stage, self.link.send, _shell_maker(stage, options.shell))
         self._listeners = listeners or Listeners()
