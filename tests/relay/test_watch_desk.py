@@ -321,6 +321,18 @@ async def test_an_orderly_release_leaves_no_gap(stage: Stage) -> None:
     assert not answer["may_have_missed_messages"]
 
 
+async def test_a_release_in_the_middle_of_an_answer_leaves_no_gap(stage: Stage) -> None:
+    desk = await connected(stage)
+    text = b'{"type":"session.output","streaming_message_id":"s","n":%d}'
+    await deliver(desk, text % 1)
+    desk.deliver(text % 2)
+    await desk.release()
+
+    answer = await poll(stage.desk())
+    assert [item["n"] for item in data(answer)] == [2]
+    assert not answer["may_have_missed_messages"]
+
+
 async def test_a_home_that_dies_before_its_first_write_leaves_a_gap(stage: Stage) -> None:
     """It came after one that ended in good order, and nothing in the store tells of it."""
     await (await connected(stage)).release()

@@ -117,6 +117,71 @@ def test_a_snapshot_does_not_take_back_what_was_read() -> None:
     assert numbers(queue) == [2]
 
 
+SNAPSHOT = ("session.output", "answer")
+
+
+def texts(queue: WatchQueue) -> list[bytes]:
+    return [message.text for _, message in queue.read(0).messages]
+
+
+def test_a_stored_snapshot_is_shown_until_a_newer_one_is_stored() -> None:
+    queue = queue_of(0)
+    queue.append(message(b"1", key=SNAPSHOT))
+    queue.store(1)
+    for text in (b"12", b"123"):
+        queue.append(message(text, key=SNAPSHOT))
+        assert texts(queue) == [b"1"]
+    queue.store(3)
+    assert texts(queue) == [b"123"]
+    assert len(queue) == 1
+
+
+def test_a_snapshot_that_is_being_written_is_shown_though_newer_ones_have_come() -> None:
+    queue = queue_of(0)
+    for text in (b"1", b"12", b"123", b"1234"):
+        queue.append(message(text, key=SNAPSHOT))
+        if text == b"12":
+            queue.write()
+    queue.store(2)
+    assert texts(queue) == [b"12"]
+    assert len(queue) == 2
+
+
+def test_writes_that_fail_pile_up_no_snapshots() -> None:
+    queue = queue_of(0)
+    for _ in range(20):
+        queue.append(message(b"1", key=SNAPSHOT))
+        queue.write()
+        queue.give_up()
+    assert len(queue) == 1
+
+
+def test_a_replaced_snapshot_makes_room_before_anything_is_lost() -> None:
+    queue = WatchQueue(Bounds(messages=2, size=10))
+    queue.append(message(b"1", key=SNAPSHOT))
+    queue.store(1)
+    queue.append(message(b"other"))
+    queue.append(message(b"12", key=SNAPSHOT))
+    queue.store(2)
+    assert texts(queue) == [b"1", b"other"]
+    queue.append(message(b"12345", key=SNAPSHOT))
+    queue.store(4)
+    assert texts(queue) == [b"other", b"12345"]
+    assert not queue.read(0).missed
+
+
+def test_a_snapshot_that_is_lost_takes_its_earlier_ones_along() -> None:
+    queue = WatchQueue(Bounds(messages=2))
+    queue.append(message(b"1", key=SNAPSHOT))
+    queue.store(1)
+    for text, key in ((b"12", SNAPSHOT), (b"a", None), (b"b", None)):
+        queue.append(message(text, key=key))
+    assert numbers(queue) == []
+    queue.store(4)
+    assert numbers(queue) == [3, 4]
+    assert queue.read(0).missed
+
+
 def test_a_skipped_number_is_a_gap_until_it_is_taken_over() -> None:
     queue = queue_of(3)
     queue.skip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -72,6 +73,31 @@ async def test_calls_are_answered_by_every_worker(server: Server, crowd: Crowd) 
                 await asyncio.sleep(0.1)
             assert (await opened).json()["connected"]
             await reader.http.aclose()
+
+
+async def test_every_poll_of_a_streaming_answer_has_fresh_text(server: Server, crowd: Crowd) -> None:
+    workstation, tunnel_id = await crowd.workstation()
+    ages: list[float] = []
+
+    async def answer() -> None:
+        while True:
+            said = {"streaming_message_id": "answer", "at": time.monotonic()}
+            await workstation.send({"type": "session.output", "payload": said})
+            await asyncio.sleep(0.02)
+
+    async with watch_at(server, tunnel_id) as watch:
+        streaming = asyncio.create_task(answer())
+        await watch.poll_until(1)
+        for _ in range(8):
+            await asyncio.sleep(0.25)
+            before, began = len(watch.data), time.monotonic()
+            await watch.poll()
+            assert len(watch.data) == before + 1
+            ages.append(began - watch.data[-1]["payload"]["at"])
+        streaming.cancel()
+        assert sorted(ages)[len(ages) // 2] < 0.3, ages
+        assert not watch.numbers_went_back()
+        assert watch.gaps == 0
 
 
 async def test_a_command_and_its_answer(server: Server, crowd: Crowd) -> None:

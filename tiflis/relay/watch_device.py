@@ -59,7 +59,7 @@ class Watch:
 
     def record(self, orderly: bool) -> WatchRecord:
         queue = self.queue
-        held = list(queue.held) if orderly else None
+        held = queue.newest if orderly else None
         return WatchRecord(
             self.device_id, self.mark, queue.last, queue.acknowledged, queue.lost, self.introduced, held
         )

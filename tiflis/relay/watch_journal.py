@@ -142,6 +142,7 @@ class WatchJournal:
             last = watch.queue.last
             if last > watch.queue.shown:
                 batch.reached.append((watch, last))
+                watch.queue.write()
                 if not any(message.numbers.get(watch.mark) == last for message in reversed(unsent)):
                     dirty.add(watch.device_id)
         return batch
@@ -198,6 +199,8 @@ class WatchJournal:
         self._dirty |= set(self._watches)
 
     def _give_back(self, batch: _Batch) -> None:
+        for watch, _ in batch.reached:
+            watch.queue.give_up()
         later = {id(message) for message in batch.messages}
         self._unsent = batch.messages + [message for message in self._unsent if id(message) not in later]
         self._dirty |= batch.dirty

@@ -1,7 +1,9 @@
 """One watch's queue: what waits to be polled, numbered 1, 2, 3 … and bounded (protocol, section 4).
 
 Pure: the clock comes in with each call. A number is *given* at once and *shown* only when the message is
-stored, so that it can never go back after a crash.
+stored, so that it can never go back after a crash. A stream's newest stored snapshot stays until a newer
+one is stored, and the one that is being written until it is, or polls would find nothing of an answer that
+grows faster than it is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,13 +62,15 @@ class Reading(NamedTuple):
 
 class WatchQueue:
     """``last``: the highest number given; ``shown``: the highest that polls know; ``lost``: the highest
-    that was dropped unread; ``acknowledged``: everything up to it has arrived."""
+    that was dropped unread; ``acknowledged``: everything up to it has arrived; ``size``: in bytes."""
 
     def __init__(self, bounds: Bounds, released: Released = lambda message: None) -> None:
         self._bounds = bounds
         self._released = released
         self._held: dict[int, Message] = {}
-        self._streams: dict[StreamKey, int] = {}
+        self._streams: dict[StreamKey, list[int]] = {}  # held numbers, ascending: the last counts
+        self._replaced: dict[int, None] = {}
+        self._writing = 0  # the store is writing what is not stored up to this number
         self.size = 0
         self.last = self.shown = self.lost = self.acknowledged = 0
 
@@ -88,6 +92,11 @@ class WatchQueue:
         """By number, oldest first. Not to be changed."""
         return self._held
 
+    @property
+    def newest(self) -> list[int]:
+        """The held numbers that no later snapshot replaces, ascending."""
+        return [number for number in self._held if number not in self._replaced]
+
     def append(self, message: Message) -> int:
         """Give the message the next number. It replaces an unread earlier one of its stream."""
         self.last += 1
@@ -96,20 +105,51 @@ class WatchQueue:
 
     def put(self, number: int, message: Message) -> None:
         """Hold a message under a number above all that are held."""
-        if message.key is not None:
-            earlier = self._streams.get(message.key)
-            if earlier is not None:
-                self._remove(earlier)
-            self._streams[message.key] = number
         self._held[number] = message
         self.size += len(message.text)
         message.holders += 1
-        while len(self._held) > self._bounds.messages or self.size > self._bounds.size:
-            self._lose(next(iter(self._held)), "full")
+        if message.key is not None:
+            numbers = self._streams.setdefault(message.key, [])
+            self._replaced.update(dict.fromkeys(numbers))
+            numbers.append(number)
+            self._thin(message.key)
+        self._fit()
+
+    def _thin(self, key: StreamKey) -> None:
+        """Keep of a stream the newest that is shown, the newest that is being written, and the newest."""
+        numbers = self._streams.get(key, [])
+        limits = (self.shown, self._writing, self.last)
+        needed = {max((number for number in numbers if number <= limit), default=0) for limit in limits}
+        for number in [number for number in numbers if number not in needed]:
+            self._remove(number)
+
+    def _thin_all(self) -> None:
+        for key in {self._held[number].key for number in self._replaced}:
+            if key is not None:
+                self._thin(key)
+
+    def _fit(self) -> None:
+        """Keep the bounds. Replaced messages go first: nothing is missed with them. They do not count as
+        messages, since each poll is given one of its stream."""
+        while self.size > self._bounds.size and self._replaced:
+            self._remove(next(iter(self._replaced)))
+        while len(self._held) - len(self._replaced) > self._bounds.messages or self.size > self._bounds.size:
+            self._lose(next(number for number in self._held if number not in self._replaced), "full")
+
+    def write(self) -> None:
+        """What has a number now is about to be written: keep it until ``store`` or ``give_up``."""
+        self._writing = self.last
+
+    def give_up(self) -> None:
+        """It was not written."""
+        self._writing = self.shown
+        self._thin_all()
 
     def store(self, number: int) -> None:
         """Everything up to this number is safe and may be shown."""
         self.shown = max(self.shown, number)
+        self._writing = self.shown
+        self._thin_all()
 
     def skip(self) -> None:
         """Leave out one number and count it as lost: there may have been a message that nobody knows of."""
@@ -138,20 +178,30 @@ class WatchQueue:
         """Drop what is too old."""
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
-            self._lose(number, "expired")
+            if number in self._replaced:
+                self._remove(number)
+            elif number in self._held:
+                self._lose(number, "expired")
 
     def clear(self) -> None:
         for number in list(self._held):
             self._remove(number)
 
     def _lose(self, number: int, reason: str) -> None:
+        """Drop a message unread, with the earlier snapshots of its stream."""
         metrics.count("watch_dropped_total", reason)
         self.lost = max(self.lost, number)
-        self._remove(number)
+        key = self._held[number].key
+        for gone in list(self._streams.get(key, ())) if key is not None else [number]:
+            self._remove(gone)
 
     def _remove(self, number: int) -> None:
         message = self._held.pop(number)
+        self._replaced.pop(number, None)
         self.size -= len(message.text)
-        if message.key is not None and self._streams.get(message.key) == number:
-            del self._streams[message.key]
+        if message.key is not None:
+            numbers = self._streams[message.key]
+            numbers.remove(number)
+            if not numbers:
+                del self._streams[message.key]
         message.let_go(self._released)
