@@ -71,6 +71,12 @@ class Limits(BaseSettings):
     stall_bytes: Size = size(MIB, "unsent output above which a client has to make progress (6)")
     stall_timeout: Seconds = seconds(10, "no progress above it for so long: closed with 1013 (6)")
 
+    # Memory that peers pin
+    tunnel_memory: Size = size(256 * MIB, "bytes that one tunnel's peers may pin in a worker")
+    worker_memory: Size = size(
+        1024 * MIB, "bytes that all peers may pin in a worker: large messages wait above"
+    )
+
     # Wrong keys
     attempt_window: Seconds = seconds(MINUTE, "the minute of the two limits below (7)")
     attempts_an_address: Count = count(10, "wrong keys a minute of one address at one tunnel (7)")

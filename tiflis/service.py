@@ -16,6 +16,7 @@ from tiflis.arbiter.main_link import MainLink
 from tiflis.config import Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
+from tiflis.relay.pinned import Pinned, Shares
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
@@ -34,6 +35,7 @@ class Service:
         self._worker: Worker | None = None
         self._main: MainLink | None = None
         self._started_at = time.monotonic()
+        self.pinned = Pinned(Shares(settings.tunnel_memory, settings.worker_memory))
         self._metrics = MetricsPort(settings.metrics_host, settings.metrics_port, self.metrics)
 
     def attach(self, app: Sanic[Any, Any]) -> None:
@@ -50,7 +52,7 @@ class Service:
         assert run.run_dir is not None and run.instance is not None
         urls = run.nats_url.get_secret_value() if run.nats_url else (run.run_dir / BUS_URL_FILE).read_text()
         slot = _slot()
-        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, run.workers)
+        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, run.workers, self.pinned)
         await worker.start()
         self._main = MainLink(run.run_dir, slot, worker.id, worker.worker_gone, worker.status)
         await self._main.start()

@@ -28,6 +28,7 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter
 from tiflis.relay.outbox import Cork
+from tiflis.relay.pinned import Pinned
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
@@ -55,15 +56,24 @@ BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as
 class Worker:
     """Everything that one worker process consists of; ``start`` and ``stop`` are its whole life."""
 
-    def __init__(self, settings: Settings, bus_urls: str, instance: str, slot: str, siblings: int) -> None:
-        """``siblings``: how many workers this server should have, this one among them."""
+    def __init__(
+        self,
+        settings: Settings,
+        bus_urls: str,
+        instance: str,
+        slot: str,
+        siblings: int,
+        pinned: Pinned,
+    ) -> None:
+        """``siblings``: how many workers this server should have, this one among them. ``pinned``: the
+        ledger of this process."""
         self.settings = settings
         self.instance = instance
         self.id = f"{instance}-{slot}-{secrets.token_hex(3)}"
         self.started_at = time.monotonic()
         self.ready = False
         self.draining = False
-        self._bus_urls, self._siblings = bus_urls, siblings
+        self._bus_urls, self._siblings, self.pinned = bus_urls, siblings, pinned
         self._tasks = Tasks()
         self.siblings: Siblings | None = None
         logs.bind(worker=self.id)

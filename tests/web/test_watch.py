@@ -14,6 +14,7 @@ import pytest
 from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
+from tiflis.relay.pinned import Pinned
 from tiflis.relay.watch_desk import WatchDesk
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
 
@@ -33,6 +34,7 @@ class Gate:
         self.desk = desk
         self.trouble: Exception | None = None
         self.attempts = 0
+        self.pinned = Pinned()
 
     async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
         self.attempts += 1

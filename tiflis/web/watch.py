@@ -8,6 +8,7 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.errors import RateLimited, SendFailed, TooLarge, TunnelError
+from tiflis.relay.pinned import Pinned
 from tiflis.web.watch_parameters import (
     Credentials,
     Query,
@@ -34,6 +35,10 @@ class WatchLimits(NamedTuple):
 
 class WatchGate(Protocol):
     """What these handlers need of the worker; both raise errors of ``tiflis.protocol.errors``."""
+
+    @property
+    def pinned(self) -> Pinned:
+        """The ledger of this worker."""
 
     async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
         """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
