@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "tiflis"
 FILES = sorted(PACKAGE.rglob("*.py"))
-LINE_LIMIT = 300
+LINE_LIMIT = 450
 # Longer ones, which hold one noun all the same, each with its own limit.
 LONG = {
     "relay/watch_roll.py": 330,
