@@ -498,6 +498,60 @@ async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
     assert stage.home.left == ["watch-0"]
 
 
+async def crowded_out(stage: Stage) -> WatchDesk:
+    """One watch too many: the first has gone, with one message that it has and one that it has not."""
+    stage.limits = DeskLimits(Bounds(), pace=0.0, watches=2)
+    desk = await connected(stage)
+    await deliver(desk, b'{"n":1}')
+    await poll(desk)
+    await deliver(desk, b'{"n":2}')
+    for number in (2, 3):
+        stage.clock.now += 1
+        await desk.call("connect", {"device_id": f"watch-{number}", "auth_key": KEY})
+    assert desk.devices() == ["watch-2", "watch-3"]
+    return desk
+
+
+@pytest.mark.parametrize("since", [0, 1])
+async def test_a_watch_that_was_crowded_out_is_told_of_a_gap_and_no_lower_number(
+    stage: Stage, since: int
+) -> None:
+    desk = await crowded_out(stage)
+    assert (await desk.call("state", WHO))["current_sequence"] == 2
+    answer = await poll(desk, since=since)
+    assert answer["current_sequence"] > 2
+    assert answer["may_have_missed_messages"]
+    await deliver(desk, b'{"n":3}')
+    assert data(await poll(desk, since=answer["current_sequence"])) == [{"n": 3}]
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_the_next_home_knows_the_numbers_of_a_watch_that_was_crowded_out(
+    stage: Stage, orderly: bool
+) -> None:
+    desk = await crowded_out(stage)
+    await desk._settle()
+    await (desk.release() if orderly else desk.close())
+    answer = await poll(stage.desk())
+    assert answer["current_sequence"] > 2
+    assert answer["may_have_missed_messages"]
+
+
+async def test_a_watch_that_connects_again_begins_with_one_though_it_was_crowded_out(stage: Stage) -> None:
+    desk = await crowded_out(stage)
+    await desk.call("connect", WHO)
+    answer = await poll(desk)
+    assert (answer["current_sequence"], answer["may_have_missed_messages"]) == (0, False)
+
+
+async def test_numbers_go_on_above_those_of_the_device_when_everything_else_is_forgotten(
+    stage: Stage,
+) -> None:
+    answer = await poll(stage.desk(), since=57)
+    assert answer["current_sequence"] > 57
+    assert answer["may_have_missed_messages"]
+
+
 async def test_what_comes_during_a_release_is_taken_along(stage: Stage) -> None:
     desk = await connected(stage)
     await deliver(desk, b'{"n":1}')

@@ -51,7 +51,7 @@ class WatchDesk(WatchRoll):
             raise InvalidPayload("The auth message is not this watch's own")
         if not self._home.workstation_online:
             raise WorkstationOffline
-        watch = self._watches.get(device_id) or await self._attach(device_id, auth_key)
+        watch = self._watches.get(device_id) or await self._attach(device_id, auth_key, since=0)
         self._called(watch)
         if act is states.Act.PONG:
             if head.is_number(fields.timestamp):
@@ -71,7 +71,7 @@ class WatchDesk(WatchRoll):
         """``messages_json``: the array as JSON text, each ``data`` in it as the workstation wrote it."""
         watch = self._watches.get(device_id)
         if watch is None and not self._has_departed(device_id):
-            watch = await self._attach(device_id, auth_key)
+            watch = await self._attach(device_id, auth_key, since)
         if watch is not None:
             self._called(watch)
             if watch.queue.acknowledge(ack) | watch.queue.acknowledge(since):
@@ -116,14 +116,14 @@ class WatchDesk(WatchRoll):
             "workstation_online": self._home.workstation_online,
             "workstation_name": self._home.workstation_name,
             "queue_size": watch.queue.waiting if watch else 0,
-            "current_sequence": watch.queue.shown if watch else 0,
+            "current_sequence": watch.queue.shown if watch else self._numbers.get(device_id) or 0,
         }
 
     async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
         watch = self._watches.get(device_id)
         if watch is None:
             return {"success": False}
-        self._leave(watch)
+        self._leave(watch, orderly=True)
         self._note_departure(device_id)
         with contextlib.suppress(SendFailed):
             await self._settle()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
 from tiflis.relay.watch_device import Watch
+from tiflis.relay.watch_numbers import PastNumbers
 from tiflis.relay.watch_queue import Message
 from tiflis.relay.watch_records import (
     ITS_OWN,
@@ -14,6 +15,7 @@ from tiflis.relay.watch_records import (
     MessageRecord,
     StoredMessage,
     StoredWatch,
+    WatchRecord,
     decode_head,
     encode,
     message_name,
@@ -52,9 +54,11 @@ class WatchJournal:
         watches: dict[str, Watch],
         clock: Callable[[], float],
         generation: Callable[[], int],
+        past: PastNumbers,
     ) -> None:
-        """``generation``: of the home's claim, now."""
+        """``generation``: of the home's claim, now. ``past``: the numbers of watches that have gone."""
         self._generation = generation
+        self._numbers = past
         self._tunnel_id = tunnel_id
         self._store = store
         self._watches = watches
@@ -156,9 +160,7 @@ class WatchJournal:
     def _records(self, batch: _Batch, orderly: bool) -> list[tuple[str, bytes]]:
         records = []
         for device_id in batch.dirty:
-            watch = self._watches.get(device_id)
-            value = encode(watch.record(orderly)) if watch else b""
-            records.append((watch_name(device_id), value))
+            records.append((watch_name(device_id), self._watch_record(device_id, orderly)))
         now = self._clock()
         for message in batch.messages:
             record = MessageRecord(
@@ -167,10 +169,18 @@ class WatchJournal:
             records.append((message_name(message.slot or 0), encode(record)))
         return records
 
+    def _watch_record(self, device_id: str, orderly: bool) -> bytes:
+        watch = self._watches.get(device_id)
+        if watch is not None:
+            return encode(watch.record(orderly))
+        number = self._numbers.get(device_id)
+        if number is None:
+            return b""
+        return encode(WatchRecord(device_id, "", number, number, number, gone=True))
+
     async def _put_head(self, orderly: bool) -> None:
-        record = HeadRecord(
-            self._epoch, len(self._watches), orderly, self._past, generation=self._generation()
-        )
+        known = len(self._watches) + len(self._numbers)
+        record = HeadRecord(self._epoch, known, orderly, self._past, generation=self._generation())
         head = encode(record)
         try:
             self._revision = await self._store.put_head(self._tunnel_id, head, self._revision)

@@ -27,7 +27,8 @@ class HeadRecord(msgspec.Struct, gc=False):
 
 
 class WatchRecord(msgspec.Struct, gc=False):
-    """A watch and its numbers. ``held``: the numbers that wait, written only by an orderly release."""
+    """A watch and its numbers. ``held``: the numbers that wait, written only by an orderly release.
+    ``gone``: the watch is not connected any more; ``last`` is kept in case its device comes back."""
 
     device_id: str
     watch: str  # names this connect; a later connect of the device has another
@@ -36,6 +37,7 @@ class WatchRecord(msgspec.Struct, gc=False):
     lost: int
     introduced: bool = False
     held: list[int] | None = None
+    gone: bool = False
 
 
 class MessageRecord(msgspec.Struct, gc=False):
@@ -95,7 +97,7 @@ def valid(records: list[Record], head: HeadRecord, head_revision: int) -> list[R
 
 
 def watches(records: list[Record]) -> dict[str, StoredWatch]:
-    """The connected watches, by device."""
+    """The watches, by device, those that are gone included."""
     latest: dict[str, StoredWatch] = {}
     for record in records:
         if not record.name.startswith("w-"):

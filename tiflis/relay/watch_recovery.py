@@ -15,7 +15,11 @@ def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float
     with ExitStack() as stack:
         for message in messages:
             stack.enter_context(message.held(released))
-        watches = [_watch(stored, messages, bounds, released, now) for stored in recovered.watches]
+        watches = [
+            _watch(stored, messages, bounds, released, now)
+            for stored in recovered.watches
+            if not stored.record.gone
+        ]
     for watch in watches:
         watch.queue.expire(now)
         if not recovered.orderly:

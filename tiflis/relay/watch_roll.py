@@ -17,6 +17,7 @@ from tiflis.relay.watch_device import Watch
 from tiflis.relay.watch_early import EarlyMessages
 from tiflis.relay.watch_home import DeskClosed, DeskHome, DeskLimits
 from tiflis.relay.watch_journal import Recovered, WatchJournal
+from tiflis.relay.watch_numbers import PastNumbers
 from tiflis.relay.watch_queue import Message
 from tiflis.relay.watch_recovery import restore
 from tiflis.relay.watch_text import digest, stamp
@@ -50,7 +51,10 @@ class WatchRoll:
         self._wall = wall
         self._watches: dict[str, Watch] = {}
         self._departed: dict[str, float] = {}
-        self._journal = WatchJournal(tunnel_id, store, self._watches, clock, lambda: home.generation)
+        self._numbers = PastNumbers(self._limits.idle)
+        self._journal = WatchJournal(
+            tunnel_id, store, self._watches, clock, lambda: home.generation, self._numbers
+        )
         self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
         self._early: EarlyMessages | None = EarlyMessages(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
@@ -82,6 +86,9 @@ class WatchRoll:
         if early is not None and early.lost:
             recovered = recovered._replace(orderly=False)
         now = self._clock()
+        for record, age in recovered.watches:
+            if record.gone:
+                self._numbers.keep(record.device_id, record.last, now - age)
         for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
@@ -224,12 +231,17 @@ class WatchRoll:
 
     # Coming and going
 
-    async def _attach(self, device_id: str, auth_key: str) -> Watch:
-        """Connect the device anew, durably. Raises SendFailed."""
+    async def _attach(self, device_id: str, auth_key: str, since: int | None = None) -> Watch:
+        """Connect the device anew, durably: with numbers from 1, or above those that it knows from a queue
+        that has gone (``since``: the highest of them, as it says). Raises SendFailed."""
         self._remove(device_id)
         self._departed.pop(device_id, None)
         self._home.device_came(device_id)
         watch = Watch(device_id, self._limits.bounds, self._journal.released, self._clock())
+        if since is None:
+            self._numbers.forget(device_id)
+        else:
+            self._numbers.resume(device_id, watch.queue, since)
         self._watches[device_id] = watch
         self._journal.touch(device_id)
         if len(self._watches) > self._limits.watches:
@@ -247,7 +259,10 @@ class WatchRoll:
             watch.queue.clear()
             watch.wake()
 
-    def _leave(self, watch: Watch) -> None:
+    def _leave(self, watch: Watch, orderly: bool = False) -> None:
+        """Disconnect it. Unless it said so itself (``orderly``) its numbers are kept for its return."""
+        if not orderly and watch.queue.last:
+            self._numbers.keep(watch.device_id, watch.queue.last, self._clock())
         self._remove(watch.device_id)
         self._journal.touch(watch.device_id)
         self._writer.kick()
@@ -287,6 +302,7 @@ class WatchRoll:
         if self._closed:
             return
         now = self._clock()
+        self._numbers.expire(now)
         for watch in list(self._watches.values()):
             watch.queue.expire(now)
             if watch.last_call + self._limits.idle <= now and not watch.polled:
