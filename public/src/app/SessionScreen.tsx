@@ -15,7 +15,7 @@ const ChatScreen = lazy(() => import("../chat/ChatScreen"));
 const TerminalScreen = lazy(() => import("../sessions/TerminalScreen"));
 
 export function SessionScreen({ sessionKey }: { sessionKey: string }) {
-  const session = useClient((state) => state.sessions[sessionKey]);
+  const session = useClient((state) => state.sessions.get(sessionKey));
   const synced = useClient((state) => state.syncedAt !== null);
   const visible = usePageVisible();
   const exists = sessionKey === SUPERVISOR || session !== undefined;

@@ -33,7 +33,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
   useScreenAction("filter", useCallback(() => (input.current?.focus(), input.current !== null), []));
 
   const groups = grouped(filter ? fitting(sessions, filter) : sessions);
-  const many = Object.keys(sessions).length >= FILTER_FROM || filter !== "";
+  const many = sessions.size >= FILTER_FROM || filter !== "";
   const Frame = wide ? "nav" : "main";
   // On a phone the list is the whole page, and its title the page's.
   const [Title, Kind] = wide ? (["h2", "h3"] as const) : (["h1", "h2"] as const);
@@ -113,9 +113,9 @@ interface RowProps {
 }
 
 function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
-  const unread = useClient((state) => state.unread[sessionKey] ?? 0);
+  const unread = useClient((state) => state.unread.get(sessionKey) ?? 0);
   const busy = useClient((state) => busyNow(state, sessionKey, session));
-  const draft = useClient((state) => Boolean(state.drafts[sessionKey]?.trim()));
+  const draft = useClient((state) => Boolean(state.drafts.get(sessionKey)?.trim()));
   const held = useClient((state) => state.outbox.some((item) => item.chat === sessionKey));
   return (
     <li>
@@ -151,13 +151,13 @@ function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
 
 function busyNow(state: State, key: string, session: SessionInfo | undefined): boolean {
   if (session) return session.type !== "terminal" && isBusy(state, session);
-  return state.chats[key]?.executing === true;
+  return state.chats.get(key)?.executing === true;
 }
 
 /** How old the list is, while nobody keeps it up to date. */
 function Age() {
   const synced = useClient((state) => state.syncedAt);
-  const some = useClient((state) => Object.keys(state.sessions).length > 0);
+  const some = useClient((state) => state.sessions.size > 0);
   const fresh = useClient((state) => FRESH.has(state.connection.phase));
   const now = useNow(10_000);
   if (!some || (fresh && synced !== null)) return null;
@@ -179,8 +179,8 @@ function Nothing({ filtered }: { filtered: boolean }) {
   );
 }
 
-function fitting(sessions: Record<string, SessionInfo>, filter: string): Record<string, SessionInfo> {
+function fitting(sessions: ReadonlyMap<string, SessionInfo>, filter: string): ReadonlyMap<string, SessionInfo> {
   const wanted = filter.toLowerCase();
   const words = (session: SessionInfo) => [sessionTitle(session), agentName(session), session.workingDir, session.workspace].join(" ").toLowerCase();
-  return Object.fromEntries(Object.entries(sessions).filter(([, session]) => words(session).includes(wanted)));
+  return new Map([...sessions].filter(([, session]) => words(session).includes(wanted)));
 }

@@ -24,7 +24,7 @@ import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
-  const chat = useClient((state) => state.chats[chatKey] ?? EMPTY_CHAT);
+  const chat = useClient((state) => state.chats.get(chatKey) ?? EMPTY_CHAT);
   const outbox = useClient((state) => state.outbox);
   const mine = useMemo(() => inChat(outbox, chatKey), [outbox, chatKey]);
   const rows = useMemo(() => rowsOf(chat, mine, Date.now()), [chat, mine]);
@@ -72,7 +72,7 @@ function textOf(message: AppendMessage): string {
 
 /** Memo: an answer that streams is no reason to draw it again. */
 const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
-  const session = useClient((state) => state.sessions[chatKey]);
+  const session = useClient((state) => state.sessions.get(chatKey));
   const [asking, setAsking] = useState(false);
   const { items, dialog } = useSessionMenu(chatKey);
   const supervisor = chatKey === SUPERVISOR;

@@ -25,7 +25,7 @@ interface ComposerProps {
 }
 
 export const Composer = memo(function Composer({ chatKey, executing, held, items }: ComposerProps) {
-  const draft = useClient((state) => state.drafts[chatKey] ?? "");
+  const draft = useClient((state) => state.drafts.get(chatKey) ?? "");
   const [recording, setRecording] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const wide = useWide();
@@ -96,7 +96,7 @@ interface FieldProps {
 
 function Field({ chatKey, field, draft, onSend }: FieldProps) {
   const sendWith = useClient((state) => state.settings.sendWith);
-  const session = useClient((state) => state.sessions[chatKey]);
+  const session = useClient((state) => state.sessions.get(chatKey));
   const name = chatKey === SUPERVISOR ? common.supervisor : session ? sessionTitle(session) : "";
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.nativeEvent.isComposing) return;

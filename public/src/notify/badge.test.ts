@@ -3,7 +3,7 @@ import { excerpt, titleFor, waiting } from "./badge";
 
 describe("the title", () => {
   it("counts what waits in all chats", () => {
-    expect(waiting({ supervisor: 2, one: 3, broken: Number.NaN, odd: -1 })).toBe(5);
+    expect(waiting(new Map(Object.entries({ supervisor: 2, one: 3, broken: Number.NaN, odd: -1 })))).toBe(5);
     expect([titleFor(0), titleFor(5), titleFor(1000)]).toEqual(["Tiflis", "(5) Tiflis", "(99+) Tiflis"]);
   });
 });

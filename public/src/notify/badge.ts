@@ -3,9 +3,9 @@
 import { notifyText } from "~/text/notify";
 
 /** Unread messages over all chats; a count that is not one counts nothing. */
-export function waiting(unread: Record<string, number>): number {
+export function waiting(unread: ReadonlyMap<string, number>): number {
   let total = 0;
-  for (const count of Object.values(unread)) total += Number.isFinite(count) && count > 0 ? count : 0;
+  for (const count of unread.values()) total += Number.isFinite(count) && count > 0 ? count : 0;
   return total;
 }
 

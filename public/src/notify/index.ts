@@ -65,7 +65,7 @@ function seen(state: State, chat: string): boolean {
 
 function nameOf(state: State, chat: string): string {
   if (chat === SUPERVISOR) return text.supervisor;
-  const session = state.sessions[chat];
+  const session = state.sessions.get(chat);
   if (!session) return text.session;
   return session.agentAlias ?? session.project ?? (session.type === "terminal" ? text.terminal : session.type);
 }

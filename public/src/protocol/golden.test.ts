@@ -18,6 +18,10 @@ interface Received {
   read_as: Record<string, unknown>;
 }
 
+/** JSON has no Map: the golden frames write it as an object. */
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (_, each: unknown) => (each instanceof Map ? Object.fromEntries(each) : each)));
+
 describe("what the client sends", () => {
   it.each(golden("from_client") as Sent[])("$frame.type", ({ built_by, arguments: given, frame }) => {
     const build = outgoing[built_by] as (...values: unknown[]) => unknown;
@@ -28,7 +32,7 @@ describe("what the client sends", () => {
 
 describe("what the client reads", () => {
   it.each(golden("to_client") as Received[])("$frame.type", ({ frame, read_as }) => {
-    expect(readMessage(JSON.stringify(frame), 0)).toEqual(read_as);
+    expect(plain(readMessage(JSON.stringify(frame), 0))).toEqual(read_as);
   });
 
   it("throws at nothing, whatever is in any field", () => {

@@ -39,7 +39,7 @@ export interface SyncState {
   sessions: SessionInfo[];
   subscriptions: string[];
   supervisorIsExecuting: boolean;
-  executing: Record<string, boolean>;
+  executing: ReadonlyMap<string, boolean>;
   supervisorStreaming: ContentBlock[];
   agents: AgentInfo[];
   workspaces: WorkspaceInfo[];

@@ -42,8 +42,8 @@ export function readSync(payload: Fields): SyncState {
   };
 }
 
-function readFlags(fields: Fields): Record<string, boolean> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value === true]));
+function readFlags(fields: Fields): ReadonlyMap<string, boolean> {
+  return new Map(Object.entries(fields).map(([name, value]) => [name, value === true]));
 }
 
 function readAgent(fields: Fields): AgentInfo {

@@ -12,7 +12,7 @@ import { useSessionMenu } from "./useSessionMenu";
 const TerminalView = lazy(() => import("../terminal/TerminalView"));
 
 export default function TerminalScreen({ sessionId }: { sessionId: string }) {
-  const session = useClient((state) => state.sessions[sessionId]);
+  const session = useClient((state) => state.sessions.get(sessionId));
   const { items, dialog } = useSessionMenu(sessionId);
   if (!session) return null;
   return (

@@ -8,8 +8,8 @@ export interface Group {
   sessions: SessionInfo[];
 }
 
-export function grouped(sessions: Record<string, SessionInfo>): Group[] {
-  const all = Object.values(sessions).reverse();
+export function grouped(sessions: ReadonlyMap<string, SessionInfo>): Group[] {
+  const all = [...sessions.values()].reverse();
   const groups: Group[] = [
     { kind: "agents", sessions: all.filter((session) => session.type !== "terminal") },
     { kind: "terminals", sessions: all.filter((session) => session.type === "terminal") },
@@ -17,7 +17,7 @@ export function grouped(sessions: Record<string, SessionInfo>): Group[] {
   return groups.filter((group) => group.sessions.length > 0);
 }
 
-export function sessionOrder(sessions: Record<string, SessionInfo>): string[] {
+export function sessionOrder(sessions: ReadonlyMap<string, SessionInfo>): string[] {
   return grouped(sessions).flatMap((group) => group.sessions.map((session) => session.id));
 }
 

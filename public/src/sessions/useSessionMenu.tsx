@@ -10,7 +10,7 @@ import { Confirm } from "~/ui/Dialog";
 import type { MenuItem } from "~/ui/Menu";
 
 export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: ReactNode } {
-  const session = useClient((state) => state.sessions[sessionId]);
+  const session = useClient((state) => state.sessions.get(sessionId));
   const [asking, setAsking] = useState(false);
   if (!session) return { items: [], dialog: null };
   const end = async () => {

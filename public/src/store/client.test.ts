@@ -4,7 +4,7 @@ import { plainText } from "./match";
 import { SUPERVISOR } from "./state";
 
 type World = ReturnType<typeof makeWorld>;
-const words = (world: World, key = SUPERVISOR) => world.state.chats[key]?.messages.map((message) => plainText(message.blocks)) ?? [];
+const words = (world: World, key = SUPERVISOR) => world.state.chats.get(key)?.messages.map((message) => plainText(message.blocks)) ?? [];
 const outbox = (world: World) => world.state.outbox.map((item) => [item.text, item.state]);
 
 const output = (content: string, complete = false, id = "a1") => ({
@@ -22,7 +22,7 @@ describe("sending", () => {
     world.socket.says({ type: "message.ack", payload: { message_id: id, status: "received" } });
     expect(outbox(world)).toEqual([]);
     expect(words(world)).toEqual(["hello"]);
-    expect(world.state.chats[SUPERVISOR]?.executing).toBe(true);
+    expect(world.state.chats.get(SUPERVISOR)?.executing).toBe(true);
   });
 
   it("fails after five seconds without an acknowledgement, and keeps its id on a retry", async () => {
@@ -162,10 +162,10 @@ describe("streaming", () => {
     for (const content of ["Let", "Let me", "Let me see"]) world.socket.says(output(content));
     world.clock.pass(100);
     expect(words(world)).toEqual(["Let me see"]);
-    expect(world.state.chats[SUPERVISOR]?.messages[0]?.streaming).toBe(true);
+    expect(world.state.chats.get(SUPERVISOR)?.messages[0]?.streaming).toBe(true);
     world.socket.says(output("Let me see.", true));
     expect(words(world)).toEqual(["Let me see."]);
-    expect(world.state.chats[SUPERVISOR]?.executing).toBe(false);
+    expect(world.state.chats.get(SUPERVISOR)?.executing).toBe(false);
   });
 
   it("shows many snapshots of one moment as one", async () => {
@@ -202,10 +202,10 @@ describe("streaming", () => {
     world.client.onEvent((event) => events.push(event));
     world.socket.says(output("x"));
     world.socket.says(output("done", true));
-    expect(world.state.unread[SUPERVISOR]).toBe(1);
+    expect(world.state.unread.get(SUPERVISOR)).toBe(1);
     expect(events).toEqual([{ kind: "answer-done", chat: SUPERVISOR, text: "done" }]);
     world.client.watch(SUPERVISOR);
-    expect(world.state.unread[SUPERVISOR]).toBe(0);
+    expect(world.state.unread.get(SUPERVISOR)).toBe(0);
   });
 });
 
@@ -254,11 +254,11 @@ describe("history", () => {
     const world = await makeWorld().paired();
     world.client.watch(SUPERVISOR);
     await world.history([entry(11, "user", "new")], { has_more: true });
-    expect(world.state.chats[SUPERVISOR]?.hasOlder).toBe(true);
+    expect(world.state.chats.get(SUPERVISOR)?.hasOlder).toBe(true);
     void world.client.loadOlder(SUPERVISOR);
     await world.history([entry(10, "user", "old")]);
     expect(words(world)).toEqual(["old", "new"]);
-    expect(world.state.chats[SUPERVISOR]?.hasOlder).toBe(false);
+    expect(world.state.chats.get(SUPERVISOR)?.hasOlder).toBe(false);
   });
 });
 
@@ -339,9 +339,9 @@ describe("sessions", () => {
   it("appear and go as the workstation tells", async () => {
     const world = await makeWorld().paired({ sessions });
     world.socket.says({ type: "session.created", session_id: "s2", payload: { session_type: "cursor", working_dir: "/x" } });
-    expect(Object.keys(world.state.sessions)).toEqual(["s1", "t1", "s2"]);
+    expect([...world.state.sessions.keys()]).toEqual(["s1", "t1", "s2"]);
     world.socket.says({ type: "session.terminated", session_id: "s1" });
-    expect(Object.keys(world.state.sessions)).toEqual(["t1", "s2"]);
+    expect([...world.state.sessions.keys()]).toEqual(["t1", "s2"]);
   });
 
   it("repair a terminal's gap by replay, without double text", async () => {
@@ -367,8 +367,8 @@ describe("drafts", () => {
   it("belong to the workstation that is looked at", async () => {
     const world = await makeWorld().paired();
     world.client.draft(SUPERVISOR, "half a thought");
-    expect(world.state.drafts[SUPERVISOR]).toBe("half a thought");
+    expect(world.state.drafts.get(SUPERVISOR)).toBe("half a thought");
     await world.client.pair({ tunnelId: "other", url: "wss://x.test/ws", key: "0123456789abcdef" });
-    expect(world.state.drafts[SUPERVISOR]).toBeUndefined();
+    expect(world.state.drafts.get(SUPERVISOR)).toBeUndefined();
   });
 });

@@ -17,7 +17,7 @@ import type { Courier } from "./courier";
 import type { Historian } from "./historian";
 import { plainText } from "./match";
 import { chatsInDoubt } from "./outbox";
-import { applySync, chatOf, isTerminal, keyOf, sessionCreated, sessionTerminated, withChat } from "./sessions";
+import { applySync, chatOf, counted, isTerminal, keyOf, sessionCreated, sessionTerminated, withChat } from "./sessions";
 import type { Sounds } from "./sounds";
 import { SUPERVISOR, type Chat, type ChatKey } from "./state";
 import { Stream } from "./stream";
@@ -103,11 +103,11 @@ export class Dispatch {
     update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
     this.parts.courier.discardWhere((chat) => !this.exists(chat));
     const state = this.core.store.getState();
-    const agents = Object.values(state.sessions).filter((session) => !isTerminal(session));
+    const agents = [...state.sessions.values()].filter((session) => !isTerminal(session));
     for (const session of agents.slice(-FOLLOWED_MOST)) this.core.send(outgoing.subscribe(session.id));
     this.parts.terminals.resume();
     const behind = new Set(chatsInDoubt(state.outbox));
-    if (state.watching && !isTerminal(state.sessions[state.watching])) behind.add(state.watching);
+    if (state.watching && !isTerminal(state.sessions.get(state.watching))) behind.add(state.watching);
     for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
     this.parts.courier.pump();
   }
@@ -124,7 +124,7 @@ export class Dispatch {
 
   private subscribed(message: Message<"session.subscribed">): void {
     const { sessionId, isExecuting, streaming, streamingId } = message;
-    const session = this.core.store.getState().sessions[sessionId];
+    const session = this.core.store.getState().sessions.get(sessionId);
     if (message.isMaster !== undefined || isTerminal(session)) return this.parts.terminals.subscribed(message);
     if (isExecuting === undefined) return;
     this.chat(sessionId, (chat) => {
@@ -145,7 +145,7 @@ export class Dispatch {
   private finished(key: ChatKey, { blocks }: Message<"output">): void {
     if (blocks.some((block) => block.kind === "cancel")) return;
     update(this.core, (state) =>
-      state.watching === key ? {} : { unread: { ...state.unread, [key]: (state.unread[key] ?? 0) + 1 } },
+      state.watching === key ? {} : { unread: counted(state.unread, key) },
     );
     this.core.emit({ kind: "answer-done", chat: key, text: plainText(blocks) });
   }
@@ -193,7 +193,7 @@ export class Dispatch {
 
   /** Words about a session that is gone, or was never told of, open no chat. */
   private exists(key: ChatKey): boolean {
-    return key === SUPERVISOR || key in this.core.store.getState().sessions;
+    return key === SUPERVISOR || this.core.store.getState().sessions.has(key);
   }
 }
 

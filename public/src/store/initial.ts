@@ -33,15 +33,15 @@ export const NO_WORKSTATION = {
   workstationVersion: "",
   workspacesRoot: "",
   syncedAt: null,
-  sessions: {},
+  sessions: new Map(),
   agents: [],
   workspaces: [],
   hiddenBaseTypes: [],
-  chats: {},
+  chats: new Map(),
   outbox: [],
-  drafts: {},
-  unread: {},
-  terminals: {},
+  drafts: new Map(),
+  unread: new Map(),
+  terminals: new Map(),
 } satisfies Partial<State>;
 
 export const INITIAL: State = {

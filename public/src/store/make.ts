@@ -21,7 +21,7 @@ import { Dispatch } from "./dispatch";
 import { Historian } from "./historian";
 import { INITIAL, SETTINGS } from "./initial";
 import { inChat } from "./outbox";
-import { chatOf, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
+import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { Sounds } from "./sounds";
 import type { ChatKey, State } from "./state";
 import { Terminals } from "./terminals";
@@ -75,7 +75,7 @@ export function makeClient(world: World = {}): Client {
         courier.lost();
         terminals.lost();
         update(core, (state) => ({
-          chats: Object.fromEntries(Object.entries(state.chats).map(([key, chat]) => [key, leftBehind(chat)])),
+          chats: new Map([...state.chats].map(([key, chat]) => [key, leftBehind(chat)])),
         }));
       },
     };
@@ -109,10 +109,10 @@ export function makeClient(world: World = {}): Client {
     retry: () => core.link?.retry(),
 
     watch(key) {
-      update(core, ({ unread }) => ({ watching: key, unread: key && unread[key] ? { ...unread, [key]: 0 } : unread }));
+      update(core, ({ unread }) => ({ watching: key, unread: key && unread.get(key) ? new Map(unread).set(key, 0) : unread }));
       if (key === null) return;
       const state = core.store.getState();
-      if (isTerminal(state.sessions[key]) || chatOf(state, key).freshness === "fresh" || !core.link?.usable) return;
+      if (isTerminal(state.sessions.get(key)) || chatOf(state, key).freshness === "fresh" || !core.link?.usable) return;
       // Before the first synchronisation the workstation is not asked yet: the page comes with it.
       if (state.syncedAt !== null) void historian.loadNewest(key);
     },
@@ -147,7 +147,7 @@ export function makeClient(world: World = {}): Client {
     },
     draft(key, text) {
       const state = core.store.getState();
-      core.store.setState({ drafts: { ...state.drafts, [key]: text } });
+      core.store.setState({ drafts: new Map(state.drafts).set(key, text) });
       if (state.current) memory.remember(`draft.${state.current}.${key}`, text || undefined);
     },
     requestAudio: (messageId, kind) => sounds.request(messageId, kind),
@@ -158,7 +158,7 @@ export function makeClient(world: World = {}): Client {
       const session = { id: String(payload.session_id ?? ""), type, status: "active" as const };
       if (!session.id) throw new RequestFailed("INVALID_PAYLOAD");
       // Everybody is told of it in a moment; the creator need not wait to open it.
-      if (!core.store.getState().sessions[session.id]) {
+      if (!core.store.getState().sessions.has(session.id)) {
         update(core, (state) =>
           sessionCreated(state, { ...session, ...(workspace && { workspace }), ...(project && { project }), ...(worktree && { worktree }) }),
         );
@@ -177,7 +177,7 @@ export function makeClient(world: World = {}): Client {
     replay: (sessionId) => terminals.replay(sessionId),
     bell(sessionId) {
       update(core, ({ watching, unread }) =>
-        watching === sessionId ? {} : { unread: { ...unread, [sessionId]: (unread[sessionId] ?? 0) + 1 } },
+        watching === sessionId ? {} : { unread: counted(unread, sessionId) },
       );
       core.emit({ kind: "bell", sessionId });
     },
@@ -218,5 +218,5 @@ function rememberSessions(state: State, before: State): void {
   if (!state.current || state.current !== before.current || state.syncedAt === null) return;
   if (state.sessions === before.sessions && state.workstationName === before.workstationName) return;
   const { sessions, workstationName, workstationVersion } = state;
-  memory.remember(`sessions.${state.current}`, { sessions, workstationName, workstationVersion });
+  memory.remember(`sessions.${state.current}`, { sessions: [...sessions.values()], workstationName, workstationVersion });
 }

@@ -21,7 +21,7 @@ export function afterLoss(outbox: OutboxItem[]): OutboxItem[] {
 
 /** A new message waits its turn behind others of its chat, or while the agent works. */
 export function stateForNew(state: State, chat: ChatKey): OutboxItem["state"] {
-  const busy = state.chats[chat]?.executing === true;
+  const busy = state.chats.get(chat)?.executing === true;
   const ahead = inChat(state.outbox, chat).some((item) => item.state !== "failed");
   return busy || ahead ? "queued" : "waiting";
 }
@@ -31,7 +31,7 @@ export function nextToSend(state: State): OutboxItem | undefined {
   const blocked = new Set<ChatKey>();
   for (const item of state.outbox) {
     if (item.state === "failed" || blocked.has(item.chat)) continue;
-    const chat = state.chats[item.chat];
+    const chat = state.chats.get(item.chat);
     const held = item.state === "queued" && (chat?.executing === true || chat?.held === true);
     if (!held && item.state !== "sending" && item.state !== "unsure") return item;
     blocked.add(item.chat);

@@ -12,20 +12,20 @@ export const sessionOf = (chat: ChatKey): string | null => (chat === SUPERVISOR 
 export const isTerminal = (session: SessionInfo | undefined): boolean => session?.type === "terminal";
 
 export function chatOf(state: State, key: ChatKey): Chat {
-  return state.chats[key] ?? EMPTY_CHAT;
+  return state.chats.get(key) ?? EMPTY_CHAT;
 }
 
 export function withChat(state: State, key: ChatKey, step: (chat: Chat) => Chat): Pick<State, "chats"> {
   const before = chatOf(state, key);
   const after = step(before);
-  return { chats: after === before ? state.chats : { ...state.chats, [key]: after } };
+  return { chats: after === before ? state.chats : new Map(state.chats).set(key, after) };
 }
 
 export function applySync(state: State, sync: SyncState, now: number): Partial<State> {
-  const sessions = Object.fromEntries(
+  const sessions = new Map(
     sync.sessions.filter((session) => session.type !== "supervisor").map((session) => [session.id, session]),
   );
-  const alive = (key: string) => key === SUPERVISOR || key in sessions;
+  const alive = (key: string) => key === SUPERVISOR || sessions.has(key);
   return {
     syncedAt: now,
     sessions,
@@ -40,20 +40,22 @@ export function applySync(state: State, sync: SyncState, now: number): Partial<S
 
 function syncedChats(state: State, sync: SyncState, alive: (key: string) => boolean, now: number): State["chats"] {
   const chats = only(state.chats, alive);
-  const told: Record<ChatKey, boolean> = { [SUPERVISOR]: sync.supervisorIsExecuting };
-  for (const session of sync.sessions) told[session.id] = sync.executing[session.id] ?? session.status === "busy";
-  for (const [key, executing] of Object.entries(told)) {
-    if (alive(key) && (executing || chats[key])) chats[key] = applyExecuting(chats[key] ?? EMPTY_CHAT, executing);
+  const told = new Map<ChatKey, boolean>();
+  for (const session of sync.sessions) told.set(session.id, sync.executing.get(session.id) ?? session.status === "busy");
+  told.set(SUPERVISOR, sync.supervisorIsExecuting);
+  for (const [key, executing] of told) {
+    const chat = chats.get(key);
+    if (alive(key) && (executing || chat)) chats.set(key, applyExecuting(chat ?? EMPTY_CHAT, executing));
   }
   if (sync.supervisorIsExecuting) {
-    chats[SUPERVISOR] = applyStreaming(chats[SUPERVISOR] ?? EMPTY_CHAT, sync.supervisorStreaming, undefined, now);
+    chats.set(SUPERVISOR, applyStreaming(chats.get(SUPERVISOR) ?? EMPTY_CHAT, sync.supervisorStreaming, undefined, now));
   }
   return chats;
 }
 
 export function sessionCreated(state: State, session: SessionInfo): Partial<State> {
   if (session.type === "supervisor" || !session.id) return {};
-  return { sessions: { ...state.sessions, [session.id]: { ...state.sessions[session.id], ...session } } };
+  return { sessions: new Map(state.sessions).set(session.id, { ...state.sessions.get(session.id), ...session }) };
 }
 
 export function sessionTerminated(state: State, id: string): Partial<State> {
@@ -66,12 +68,17 @@ export function sessionTerminated(state: State, id: string): Partial<State> {
   };
 }
 
+/** One unread message more. */
+export function counted(unread: State["unread"], key: ChatKey): State["unread"] {
+  return new Map(unread).set(key, (unread.get(key) ?? 0) + 1);
+}
+
 /** An agent's session is busy exactly while its chat executes. */
 export function isBusy(state: State, session: SessionInfo): boolean {
-  const executing = state.chats[session.id]?.executing;
+  const executing = state.chats.get(session.id)?.executing;
   return executing ?? session.status === "busy";
 }
 
-function only<Value>(map: Record<string, Value>, keep: (key: string) => boolean): Record<string, Value> {
-  return Object.fromEntries(Object.entries(map).filter(([key]) => keep(key)));
+function only<Value>(map: ReadonlyMap<string, Value>, keep: (key: string) => boolean): Map<string, Value> {
+  return new Map([...map].filter(([key]) => keep(key)));
 }

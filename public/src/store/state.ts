@@ -1,4 +1,4 @@
-/** The whole state of the client: plain, immutable data, no functions. */
+/** The whole state of the client: plain, immutable data, no functions. Ids come from others: what is kept by id is a Map. */
 
 import type { ContentBlock } from "../protocol/blocks";
 import type { AgentInfo, AudioFormat, SessionInfo, WorkspaceInfo } from "../protocol/messages";
@@ -128,15 +128,15 @@ export interface State {
   workspacesRoot: string;
   /** When the list below was last told by the workstation; null: from the shelf of an earlier visit or never. */
   syncedAt: number | null;
-  sessions: Record<string, SessionInfo>;
+  sessions: ReadonlyMap<string, SessionInfo>;
   agents: AgentInfo[];
   workspaces: WorkspaceInfo[];
   hiddenBaseTypes: string[];
-  chats: Record<ChatKey, Chat>;
+  chats: ReadonlyMap<ChatKey, Chat>;
   outbox: OutboxItem[];
-  drafts: Record<ChatKey, string>;
-  unread: Record<ChatKey, number>;
-  terminals: Record<string, TerminalState>;
+  drafts: ReadonlyMap<ChatKey, string>;
+  unread: ReadonlyMap<ChatKey, number>;
+  terminals: ReadonlyMap<string, TerminalState>;
   /** What is on screen and visible: it gathers no unread count and raises no notification. */
   watching: ChatKey | null;
   settings: Settings;

@@ -146,10 +146,10 @@ export class Terminals {
 
   private change(id: string, fields: Partial<TerminalState>): void {
     update(this.core, (state) => {
-      const before = state.terminals[id] ?? UNKNOWN;
+      const before = state.terminals.get(id) ?? UNKNOWN;
       const after = { ...before, ...fields };
       const same = (Object.keys(after) as (keyof TerminalState)[]).every((name) => after[name] === before[name]);
-      return same && state.terminals[id] ? {} : { terminals: { ...state.terminals, [id]: after } };
+      return same && state.terminals.has(id) ? {} : { terminals: new Map(state.terminals).set(id, after) };
     });
   }
 }

@@ -3,6 +3,7 @@
 import { ReconnectingLink } from "../connection/link";
 import type { LinkEvents, LinkTarget, Socket } from "../connection/types";
 import { newId } from "../protocol/ids";
+import type { SessionInfo } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
 import * as memory from "../vault/memory";
 import type { SavedWorkstation } from "../vault/vault";
@@ -71,8 +72,8 @@ export class Workstations {
     this.core.link?.stop();
     this.core.link = null;
     this.selection.leave();
-    const known = workstation ? memory.recall<Partial<State>>(`sessions.${workstation.id}`, {}) : {};
-    const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : {};
+    const known = workstation ? lastVisit(workstation.id) : {};
+    const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : new Map<string, string>();
     this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, current: workstation?.id ?? null });
     memory.remember("current", workstation?.id);
     this.show();
@@ -102,8 +103,15 @@ export class Workstations {
   }
 }
 
+/** What was told the last time; an earlier version kept the sessions by their ids. */
+function lastVisit(workstationId: string): Partial<State> {
+  const { sessions, ...told } = memory.recall<Partial<State> & { sessions?: unknown }>(`sessions.${workstationId}`, {});
+  const list = Object.values(sessions ?? {}) as SessionInfo[];
+  return { ...told, sessions: new Map(list.map((session) => [session.id, session])) };
+}
+
 /** One that is not looked at goes by the name that it told the last time, unless the user gave it one. */
 function withoutKey({ id, name, tunnelId, url, addedAt }: SavedWorkstation, current: boolean): Workstation {
-  const told = current ? "" : memory.recall<Partial<State>>(`sessions.${id}`, {}).workstationName;
+  const told = current ? "" : lastVisit(id).workstationName;
   return { id, name: name || told || "", tunnelId, url, addedAt };
 }

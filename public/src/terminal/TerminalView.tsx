@@ -18,7 +18,7 @@ import { useScreen } from "./useScreen";
 const NOTHING_HELD: Modifiers = { ctrl: false, alt: false };
 
 export default function TerminalView({ sessionId }: { sessionId: string }) {
-  const state = useClient((all) => all.terminals[sessionId]);
+  const state = useClient((all) => all.terminals.get(sessionId));
   const font = useClient((all) => all.settings.terminalFontSize);
   const touch = useTouch();
   const [line, setLine] = useState("");

@@ -59,10 +59,10 @@ export function useScreen(setup: ScreenSetup): Joined {
     };
   }, [sessionId]);
 
-  const isMaster = useClient((state) => state.terminals[sessionId]?.isMaster ?? null);
-  const subscribed = useClient((state) => state.terminals[sessionId]?.subscribed ?? false);
-  const cols = useClient((state) => state.terminals[sessionId]?.cols);
-  const rows = useClient((state) => state.terminals[sessionId]?.rows);
+  const isMaster = useClient((state) => state.terminals.get(sessionId)?.isMaster ?? null);
+  const subscribed = useClient((state) => state.terminals.get(sessionId)?.subscribed ?? false);
+  const cols = useClient((state) => state.terminals.get(sessionId)?.cols);
+  const rows = useClient((state) => state.terminals.get(sessionId)?.rows);
   // Subscribed anew, perhaps by a restarted workstation: what was asked before counts for nothing.
   useEffect(() => teller.current?.forget(), [sessionId, isMaster, subscribed]);
   useEffect(() => {
@@ -97,7 +97,7 @@ class SizeTeller {
   }
 
   private send(size: Size): void {
-    const known = client.store.getState().terminals[this.sessionId];
+    const known = client.store.getState().terminals.get(this.sessionId);
     if (known?.isMaster !== true || same(told(known), size)) return;
     // Asked once; a workstation that wants another size would be asked for ever.
     if (same(this.asked, size)) return;

@@ -19,8 +19,13 @@ export const common = {
   unnamed: "Workstation",
 };
 
+/** Words by a code that may come from anywhere: "constructor" is no code, though every object has one. */
+export function wordsBy(words: Record<string, string>): Readonly<Record<string, string | undefined>> {
+  return Object.assign(Object.create(null) as Record<string, string>, words);
+}
+
 /** What an error code means for the user and what to do next. */
-export const errors: Record<string, string> = {
+export const errors = wordsBy({
   INVALID_AUTH_KEY: "The workstation did not accept the key. Pair again with a fresh link.",
   INVALID_PAYLOAD: "The workstation did not understand the request. It may need an update.",
   INTERNAL_ERROR: "Something went wrong on the workstation. Try again.",
@@ -35,7 +40,7 @@ export const errors: Record<string, string> = {
   "no-ack": "Not confirmed by the workstation.",
   "no-audio": "This sound is no longer to be had.",
   "too-long": "The recording is too long to send. Make a shorter one.",
-};
+});
 
 export function errorText(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;

@@ -1,6 +1,7 @@
 /** Words for the state of the connection: what, and why. */
 
 import type { Phase } from "~/store/state";
+import { wordsBy } from "./common";
 
 export const phases: Record<Phase, string> = {
   idle: "Not connected",
@@ -14,7 +15,7 @@ export const phases: Record<Phase, string> = {
   refused: "Key not accepted",
 };
 
-export const reasons: Record<string, string> = {
+export const reasons = wordsBy({
   closed: "The server closed the connection or cannot be reached.",
   silent: "The connection went silent.",
   heartbeat: "The workstation stopped answering.",
@@ -26,7 +27,7 @@ export const reasons: Record<string, string> = {
   INVALID_PAYLOAD: "The server did not accept the pairing. Pair again with a fresh link.",
   TUNNEL_NOT_FOUND: "The server does not know this workstation (yet).",
   RATE_LIMITED: "Too many attempts with a wrong key. It goes on by itself.",
-};
+});
 
 export const connection = {
   details: "Connection details",

@@ -1,5 +1,7 @@
 /** Words of the list of sessions and of everything about a session. */
 
+import { wordsBy } from "./common";
+
 export const sessions = {
   title: "Sessions",
   supervisorHint: "One chat for everything",
@@ -35,16 +37,15 @@ export const sessions = {
   anywhere: "Home folder",
 };
 
-const TYPES: Record<string, string> = {
+const TYPES = wordsBy({
   claude: "Claude",
   cursor: "Cursor",
   opencode: "OpenCode",
   terminal: "Terminal",
   supervisor: "Supervisor",
   agent: "Agent",
-};
+});
 
 export function typeName(type: string): string {
-  if (Object.hasOwn(TYPES, type)) return TYPES[type]!;
-  return type.replace(/[_-]+/g, " ").replace(/^./, (letter) => letter.toUpperCase());
+  return TYPES[type] ?? type.replace(/[_-]+/g, " ").replace(/^./, (letter) => letter.toUpperCase());
 }

@@ -33,9 +33,9 @@ export function deviceId(): string {
 }
 
 /** Everything remembered under names that begin with `prefix`, by the rest of the name. */
-export function recallAll<Value>(prefix: string): Record<string, Value> {
-  const found = names(prefix).map((name) => [name.slice(prefix.length), recall<Value | null>(name, null)] as const);
-  return Object.fromEntries(found.filter(([, value]) => value !== null)) as Record<string, Value>;
+export function recallAll<Value>(prefix: string): Map<string, Value> {
+  const found = names(prefix).map((name) => [name.slice(prefix.length), recall<Value | null>(name, null)] as [string, Value | null]);
+  return new Map(found.filter((each): each is [string, Value & {}] => each[1] !== null));
 }
 
 export function forgetAll(prefix: string): void {

@@ -22,7 +22,7 @@ export function recordingFormat(supported: (mime: string) => boolean): Recordabl
   return WANTED.find((format) => supported(format.mime));
 }
 
-const PLAYED: Record<string, string> = {
+const PLAYED = new Map(Object.entries({
   mp3: "audio/mpeg",
   mpeg: "audio/mpeg",
   wav: "audio/wav",
@@ -32,11 +32,11 @@ const PLAYED: Record<string, string> = {
   mp4: "audio/mp4",
   m4a: "audio/mp4",
   aac: "audio/aac",
-};
+}));
 
 /** The MIME type of received audio; answers are mp3 unless they say otherwise. */
 export function playedType(format: string | undefined): string {
-  return PLAYED[(format ?? "mp3").toLowerCase()] ?? "audio/mpeg";
+  return PLAYED.get((format ?? "mp3").toLowerCase()) ?? "audio/mpeg";
 }
 
 /** The bytes of base64, with or without a `data:` prefix; nothing when it is not base64. */
