@@ -8,15 +8,16 @@ from pydantic.fields import FieldInfo
 
 from tiflis.config import Settings
 from tiflis.limits import KIB, MIB, Limits
+from tiflis.values import size
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
-INTERNAL = {"run_dir", "instance", "workers"}  # set by the main process for its workers
 INTRODUCTION = """\
 # Configuration
 
 All settings are environment variables. `.env` in the working directory is read too, and `.env.local` over
-it; the environment wins over both. An empty variable counts as absent. Everything is checked at start: a
-mistake is one line per variable on stderr and exit code 2. `tiflis check` does the same without starting.
+it; the environment wins over both. An empty variable counts as absent; white space and one pair of quotes
+around a value are left out. Everything is checked at start: a mistake is one line per variable on stderr and
+exit code 2. `tiflis check` says the same without starting.
 
 This page is made from the code (`python scripts/configuration.py`).
 
@@ -26,9 +27,9 @@ This page is made from the code (`python scripts/configuration.py`).
 LIMITS = """
 ## Limits and timeouts
 
-Durations are in seconds, sizes in bytes; a size may be written as `64MiB`. The numbers in brackets are
-sections of the tunnel protocol, whose clients expect these defaults: change them for tests and for unusual
-networks only.
+Durations are in seconds, or written as `500ms`, `15s`, `5m` or `1h`. Sizes are in bytes, or written as
+`64MiB` (of 2^20 bytes) or `64MB` (of 10^6). The numbers in brackets are sections of the tunnel protocol. Its
+clients expect these defaults: change them for tests and for unusual networks only.
 
 """
 
@@ -45,7 +46,7 @@ def default(info: FieldInfo) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if any(isinstance(mark, BeforeValidator) for mark in info.metadata):  # a size
+    if any(isinstance(mark, BeforeValidator) and mark.func is size for mark in info.metadata):
         return f"`{value // MIB}MiB`" if value % MIB == 0 else f"`{value // KIB}KiB`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
@@ -62,11 +63,7 @@ def table(fields: dict[str, FieldInfo]) -> str:
 def page() -> str:
     """The whole page."""
     limits = Limits.model_fields
-    settings = {
-        name: info
-        for name, info in Settings.model_fields.items()
-        if name not in limits and name not in INTERNAL
-    }
+    settings = {name: info for name, info in Settings.model_fields.items() if name not in limits}
     return INTRODUCTION + table(settings) + LIMITS + table(limits)
 
 

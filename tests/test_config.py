@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tiflis import config
+from tiflis.relay.keys import Keyring
+from tiflis.values import origin
 
 KEY = "k" * 32
 
@@ -104,6 +106,119 @@ def test_limits_take_plain_bytes_or_units(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.offline_grace == 0.25
 
 
+@pytest.mark.parametrize(
+    ("text", "bytes_"),
+    [("50MB", 50_000_000), ("50 MiB", 50 << 20), ("1gib", 1 << 30), ("64kb", 64_000), ("7B", 7), ("9", 9)],
+)
+def test_a_size_has_any_of_the_usual_units(monkeypatch: pytest.MonkeyPatch, text: str, bytes_: int) -> None:
+    monkeypatch.setenv("MESSAGE_LIMIT", text)
+    assert config.load().message_limit == bytes_
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15s", 15), ("5m", 300), ("1h", 3600), ("500ms", 0.5), (" 2 ", 2), ("1.5 s", 1.5)]
+)
+def test_a_duration_has_any_of_the_usual_units(
+    monkeypatch: pytest.MonkeyPatch, text: str, seconds: float
+) -> None:
+    monkeypatch.setenv("WATCH_IDLE", text)
+    assert config.load().watch_idle == seconds
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("MESSAGE_LIMIT", "50 MBit", "MESSAGE_LIMIT must be a size such as 50MiB"),
+        ("WATCH_IDLE", "soon", "WATCH_IDLE must be a duration such as 15s, 5m or 1h"),
+        ("WATCH_IDLE", "0", "WATCH_IDLE must be more than 0"),
+        (
+            "WS_PATH",
+            "/healthz",
+            "WS_PATH must be a path of its own: /healthz is another route",
+        ),
+    ],
+)
+def test_a_mistake_says_what_is_right(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert mistakes(capsys) == [f"tiflis: {line}"]
+
+
+@pytest.mark.parametrize("spelling", ["{}\n", "\r\n {}\r\n", '"{}"', "'{}'", '"{}\n"'])
+def test_what_surrounds_a_key_by_mistake_is_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", spelling.format(KEY))
+    (key,) = config.load().registration_keys
+    assert key.get_secret_value() == KEY
+    assert Keyring([KEY]).registers(spelling.format(KEY))
+    assert not Keyring([KEY]).registers(f"{KEY}x")
+
+
+def test_quotes_of_an_env_file_for_docker_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", '"3002"')
+    monkeypatch.setenv("ALLOWED_ORIGINS", '"https://a.example","https://b.example"')
+    settings = config.load()
+    assert (settings.port, settings.allowed_origins) == (3002, ("https://a.example", "https://b.example"))
+    assert config.notes() == ["PORT is given in quotes: they are left out"]
+
+
+@pytest.mark.parametrize("name", ["WORKERS", "TIFLIS_WORKERS", "INSTANCE", "RUN_DIR", "REGISTRATION_KEYS"])
+def test_only_its_own_name_sets_a_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "canary")
+    assert "canary" not in repr(config.load())
+
+
+@pytest.mark.parametrize(
+    ("spelling", "sent"),
+    [
+        ("https://app.example.org:443", "https://app.example.org"),
+        ("https://app.example.org", "https://app.example.org:443"),
+        ("HTTP://App.Example.org:80/", "http://app.example.org"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("null", "null"),
+    ],
+)
+def test_an_origin_is_the_same_in_every_spelling(
+    monkeypatch: pytest.MonkeyPatch, spelling: str, sent: str
+) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", spelling)
+    assert config.load().allowed_origins == (origin(sent),)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"PORT=1\nHOST=\xff\n", ".env line 2 is not UTF-8"),
+        (b"PORT=1\n\nthis is no setting\n", ".env line 3 must be NAME=value"),
+        (b"PORT=1\n\n\n  PORT 3\n", ".env line 4 must be NAME=value"),
+    ],
+)
+def test_a_wrong_line_of_a_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, line: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    assert mistakes(capsys) == [f"tiflis: {line}"]
+
+
+def test_a_file_of_another_user_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / ".env.local").symlink_to(".env.local")  # as unreadable to root as one of mode 0
+    assert mistakes(capsys) == ["tiflis: .env.local cannot be read: Too many levels of symbolic links"]
+
+
+def test_a_byte_order_mark_of_an_editor_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfPORT=3003\r\n")
+    assert config.load().port == 3003
+
+
+def test_a_value_that_is_not_utf8_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "data-\udcff")
+    assert mistakes(capsys) == ["tiflis: DATA_DIR is not UTF-8"]
+
+
 def test_another_client_needs_an_index_page(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,14 +241,15 @@ WRONG = {
     "TRUST_PROXY": ["canary", "10.0.0.0/99"],
     "PUBLIC_BASE_URL": [
         "canary",
+        "https://can ary.example.org",
         "ftp://canary",
         "https://user:canary@x",
         "https://x/?q=canary",
         "https://[x",
     ],
-    "WS_PATH": ["canary", "/", "/a?canary", "/a/../canary", "/api/canary"],
+    "WS_PATH": ["canary", "/", "/a?canary", "/a/../canary", "/a/./canary", "/api/canary", "/api"],
     "WEB_CLIENT_PATH": ["/canary"],
-    "ALLOWED_ORIGINS": ["canary", "https://x/path-canary"],
+    "ALLOWED_ORIGINS": ["canary", "https://x/path-canary", "https://canary:99999"],
     "NATS_URL": ["canary", "http://canary:4222", "nats://ok:4222,canary", "nats://h:canary", ","],
     "MESSAGE_LIMIT": ["canary", "0", "1.5", "2 canary"],
     "ROLE_DEADLINE": ["canary", "0", "-1", "nan", "inf"],

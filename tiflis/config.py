@@ -1,28 +1,39 @@
-"""The settings: the only reader of the environment, which checks all of it at start."""
+"""The settings: every variable that the server reads, checked at start."""
 
 import ipaddress
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from tiflis import environment
+from tiflis.environment import DOTENV, ConfigError
 from tiflis.limits import Limits
+from tiflis.values import origin, trimmed
+
+__all__ = ["DOTENV", "ConfigError", "Run", "Settings", "load", "notes", "read", "refuse"]
 
 EXIT_MISCONFIGURED = 2
 TOKEN_LENGTH = 16  # characters, the least for an operator's token
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
-DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
+RESERVED = ("/health", "/healthz", "/readyz", "/metrics", "/status")  # routes that WS_PATH must leave alone
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "fatal"]
 
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
 _WS_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 _NATS_SCHEMES = {"nats", "tls"}
@@ -38,21 +49,10 @@ _EXPECTED = {
 _BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than": "at most"}
 
 
-class ConfigError(Exception):
-    """The environment is wrong; ``lines`` says how, one line a variable."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
 class Settings(Limits):
     """What the operator decided, checked."""
 
     model_config = SettingsConfigDict(
-        env_file=DOTENV,
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -107,16 +107,20 @@ class Settings(Limits):
         default=False, description="take sockets and port over from the server that runs, then end it"
     )
 
-    # Set by the main process for its workers.
-    run_dir: Path | None = Field(
-        default=None, validation_alias="TIFLIS_RUN_DIR", description="folder of the running server"
-    )
-    instance: str | None = Field(
-        default=None, validation_alias="TIFLIS_INSTANCE", description="name of the running server"
-    )
-    workers: int = Field(
-        default=1, ge=1, validation_alias="TIFLIS_WORKERS", description="how many the running server has"
-    )
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read each variable under its own name alone, and name the file and line of what cannot be read."""
+        given = environment.read(_fields()).values
+        return init_settings, InitSettingsSource(
+            settings_cls, {_fields()[name]: given[name] for name in given}
+        )
 
     @field_validator("registration_keys", mode="before")
     @classmethod
@@ -174,8 +178,11 @@ class Settings(Limits):
     @field_validator("ws_path")
     @classmethod
     def _path(cls, value: str) -> str:
-        if not _WS_PATH.fullmatch(value) or "/.." in value or value.startswith("/api/"):
+        segments = value.split("/")
+        if not _WS_PATH.fullmatch(value) or {".", ".."} & set(segments) or segments[1] == "api":
             raise ValueError("must be a path such as /ws, outside /api")
+        if value in RESERVED:
+            raise ValueError(f"must be a path of its own: {value} is another route")
         return value
 
     @field_validator("web_client_path", mode="before")
@@ -184,19 +191,23 @@ class Settings(Limits):
         if value is None or str(value).strip().lower() == "off":
             return None if value is None else "off"
         folder = Path(str(value).strip())
-        if not (folder / "index.html").is_file():
-            raise ValueError("must be off or a folder with an index.html")
-        return folder
+        try:
+            if (folder / "index.html").is_file():
+                return folder
+        except OSError as problem:  # such as a folder that this user may not enter
+            raise ValueError(f"cannot be read: {problem.strerror}") from None
+        raise ValueError("must be off or a folder with an index.html")
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _origins(cls, value: object) -> object:
         if value is None or isinstance(value, tuple):
             return value
-        origins = tuple(part.lower().rstrip("/") for part in _split(value))
-        if "*" in origins or not origins:
+        parts = _split(value)
+        if "*" in parts or not parts:
             return None
-        if not all(origin == "null" or _ORIGIN.fullmatch(origin) for origin in origins):
+        origins = tuple(found for found in map(origin, parts) if found)
+        if len(origins) < len(parts):
             raise ValueError("must be origins such as https://app.example.org, separated by commas")
         return origins
 
@@ -222,60 +233,89 @@ class Settings(Limits):
 
 
 def _split(value: object) -> list[str]:
-    return [part.strip() for part in str(value or "").split(",") if part.strip()]
+    parts = map(trimmed, str(value or "").split(","))
+    return [part for part in parts if part]
 
 
 def _url(value: str, schemes: set[str]) -> Any:
     """The URL taken apart, or None unless it is one of these schemes with a host and a possible port."""
     try:
         url = urlsplit(value.strip())
-        return url if url.scheme in schemes and url.hostname and url.port != 0 else None
+        if (
+            url.scheme not in schemes
+            or not url.hostname
+            or url.port == 0
+            or re.search(r"[\s<>\"]", value.strip())
+        ):
+            return None
+        return url
     except ValueError:
         return None
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    """The environment's name of a field (a location starts with the field or its alias)."""
-    field = Settings.model_fields.get(str(location[0]))
-    return str(field.validation_alias or location[0] if field else location[0]).upper()
+def variable(field: str) -> str:
+    """Return the name under which the environment holds a field (or the alias of one)."""
+    info = Settings.model_fields.get(field)
+    return str(info.validation_alias or field if info else field).upper()
+
+
+@cache
+def _fields() -> dict[str, str]:
+    """Return the field of every variable."""
+    return {variable(field): field for field in Settings.model_fields}
 
 
 def _mistake(error: Any) -> str:
-    """One mistake as a line that says what is right, without the value."""
+    """Return one mistake as a line that says what is right, without the value."""
     kind, context = str(error["type"]), error.get("ctx", {})
-    name = _variable(error["loc"])
+    name = variable(str(error["loc"][0]))
     if kind == "value_error":
         return f"{name} {context['error']}"
-    for start, text in (
-        ("greater_than_equal", "at least"),
-        ("greater_than", "more than"),
-        ("less_than", "at most"),
-    ):
+    for start, text in _BOUNDS.items():
         if kind.startswith(start):
-            return f"{name} must be {text} {next(iter(context.values()))}"
+            return f"{name} must be {text} {str(next(iter(context.values()))).removesuffix('.0')}"
     if kind == "literal_error":
         return f"{name} must be {context['expected']}"
     expected = next((text for start, text in _EXPECTED.items() if kind.startswith(start)), "is not valid")
     return f"{name} {expected}"
 
 
+class Run(BaseSettings):
+    """What the main process has put into the environment for its workers."""
+
+    model_config = SettingsConfigDict(env_prefix="TIFLIS_", frozen=True, extra="ignore")
+
+    run_dir: Path  # folder of the running server
+    instance: str  # its name
+    workers: int = 1  # how many it should have
+
+
 def read() -> Settings:
-    """The settings of this process; raises ConfigError."""
+    """Return the settings of this process. Raise ConfigError."""
     try:
         return Settings()
     except ValidationError as problem:
         lines: dict[str, str] = {}
         for error in problem.errors(include_url=False, include_input=False):
-            lines.setdefault(_variable(error["loc"]), _mistake(error))
+            lines.setdefault(variable(str(error["loc"][0])), _mistake(error))
         raise ConfigError(list(lines.values())) from None
-    except (OSError, UnicodeError):
-        raise ConfigError([f"{' or '.join(DOTENV)} cannot be read: must be a text file in UTF-8"]) from None
+
+
+def notes() -> list[str]:
+    """Return what the operator should know of settings that are right, one line each."""
+    return [f"{name} is given in quotes: they are left out" for name in environment.read(_fields()).quoted]
 
 
 def load() -> Settings:
-    """The settings of this process; on a mistake says so on stderr and ends it with code 2."""
+    """Return the settings of this process; on a mistake `refuse` them."""
     try:
         return read()
     except ConfigError as problem:
-        sys.stderr.write("".join(f"tiflis: {line}\n" for line in problem.lines))
-        raise SystemExit(EXIT_MISCONFIGURED) from None
+        refuse(problem.lines)
+
+
+def refuse(lines: Iterable[str]) -> NoReturn:
+    """End this process with code 2, after one line per mistake on stderr."""
+    sys.stderr.write("".join(f"tiflis: {line}\n" for line in lines))
+    sys.stderr.flush()
+    raise SystemExit(EXIT_MISCONFIGURED) from None

@@ -1,38 +1,28 @@
 """Every limit and timeout, each with its unit, default and reason; the environment may override any."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings
 
-KIB = 1024
-MIB = 1024 * KIB
+from tiflis import values
+from tiflis.values import DAY
+
+KIB, MIB = values.KIB, values.MIB
 MINUTE = 60.0
-DAY = 24 * 60 * MINUTE
 
-_SIZE = re.compile(r"(\d{1,15})\s*(B|KiB|MiB|GiB)?")
-_UNITS = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": 1024 * MIB}
-
-
-def _size(value: object) -> object:
-    """Turns ``52428800`` or ``50MiB`` into bytes; anything else is left to the type check."""
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    return int(match[1]) * _UNITS[match[2]] if match else value
-
-
-Size = Annotated[int, BeforeValidator(_size)]
-Seconds = float
+Size = Annotated[int, BeforeValidator(values.size)]
+Seconds = Annotated[float, BeforeValidator(values.duration)]
 Count = int
 
 
 def seconds(default: float, reason: str) -> Any:
-    """A duration above zero; fractions allowed."""
+    """A duration above zero in seconds; the environment may write it as ``0.5``, ``15s`` or ``5m``."""
     return Field(default, gt=0, le=366 * DAY, allow_inf_nan=False, description=reason)
 
 
 def size(default: int, reason: str) -> Any:
-    """An amount of bytes; the environment may write it as ``50MiB``."""
+    """An amount of bytes; the environment may write it as ``50MiB`` or ``50MB``."""
     return Field(default, ge=1, le=1 << 40, description=reason)
 
 

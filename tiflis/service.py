@@ -13,7 +13,7 @@ from sanic.response import BaseHTTPResponse
 
 from tiflis import __version__, metrics
 from tiflis.arbiter.main_link import MainLink
-from tiflis.config import Settings
+from tiflis.config import Run, Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
 from tiflis.relay.pinned import Pinned, Shares
@@ -48,11 +48,10 @@ class Service:
 
     async def _start(self, app: Sanic[Any, Any]) -> None:
         # What the main process has put into the environment since these settings were read.
-        run = Settings()
-        assert run.run_dir is not None and run.instance is not None
-        urls = run.nats_url.get_secret_value() if run.nats_url else (run.run_dir / BUS_URL_FILE).read_text()
-        slot = _slot()
-        self._worker = worker = Worker(run, urls.strip(), run.instance, slot, run.workers, self.pinned)
+        run = Run()  # type: ignore[call-arg]  # from the environment
+        nats_url, slot = self._settings.nats_url, _slot()
+        urls = nats_url.get_secret_value() if nats_url else (run.run_dir / BUS_URL_FILE).read_text()
+        self._worker = worker = Worker(self._settings, run, urls.strip(), slot, self.pinned)
         await worker.start()
         self._main = MainLink(run.run_dir, slot, worker.id, worker.worker_gone, worker.status)
         await self._main.start()

@@ -6,7 +6,6 @@ import resource
 import secrets
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from tiflis import __version__, logs
@@ -16,7 +15,7 @@ from tiflis.bus.directory import Directory
 from tiflis.bus.link import Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.watch_store import JetStreamWatchStore
-from tiflis.config import Settings
+from tiflis.config import Run, Settings
 from tiflis.handover import Report
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values
@@ -56,26 +55,17 @@ BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as
 class Worker:
     """Everything that one worker process consists of; ``start`` and ``stop`` are its whole life."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        bus_urls: str,
-        instance: str,
-        slot: str,
-        siblings: int,
-        pinned: Pinned,
-    ) -> None:
-        """``siblings``: how many workers this server should have, this one among them. ``pinned``: the
-        ledger of this process."""
+    def __init__(self, settings: Settings, run: Run, bus_urls: str, slot: str, pinned: Pinned) -> None:
+        """``pinned``: the ledger of this process."""
         self.settings = settings
-        self.instance = instance
-        self.id = f"{instance}-{slot}-{secrets.token_hex(3)}"
+        self.instance = run.instance
+        self.id = f"{run.instance}-{slot}-{secrets.token_hex(3)}"
         self.started_at = time.monotonic()
         self.ready = False
         self.draining = False
-        self._bus_urls, self._siblings, self.pinned = bus_urls, siblings, pinned
+        self._run_dir, self._bus_urls, self._siblings = run.run_dir, bus_urls, run.workers
+        self.pinned = pinned
         self._tasks = Tasks()
-        self.siblings: Siblings | None = None
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
@@ -100,8 +90,7 @@ class Worker:
         self.presence.answer("status", self._own_status)
         self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
-        if self.siblings is not None:
-            await self._join(self.siblings)
+        await self._join(self.siblings)
         await self.presence.meet(MEETING_SECONDS)
         self._tasks.spawn(self._regularly())
 
@@ -120,7 +109,7 @@ class Worker:
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
         claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
         self.limiter = Limiter(
-            self._table(),
+            self._run_dir / "attempts",
             time.monotonic,
             self._gossip,
             window=settings.attempt_window,
@@ -141,10 +130,9 @@ class Worker:
         self.directory.on_change = self.upkeep.directory_changed
         loop = asyncio.get_running_loop()
         self.sockets = Sockets(settings, self.id, self.cork, loop.time)
-        if settings.run_dir is not None:
-            self.siblings = Siblings(settings.run_dir, self.id, self.hub, self.sockets, self.presence)
+        self.siblings = Siblings(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
-        ledger = Ledger(settings.run_dir, self.id) if settings.run_dir else None
+        ledger = Ledger(self._run_dir, self.id)
         self.survey = Survey(
             self.id,
             self.hub,
@@ -155,9 +143,6 @@ class Worker:
             lambda: self.ready,
             ledger,
         )
-
-    def _table(self) -> Path | None:
-        return self.settings.run_dir / "attempts" if self.settings.run_dir else None
 
     def _gossip(self, data: bytes) -> None:
         self.link.publish(subjects.LIMITS, data)
@@ -176,8 +161,7 @@ class Worker:
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
         self.hub.orphans.worker_gone(worker_id)
-        if self.siblings is not None:
-            self.siblings.gone(worker_id)
+        self.siblings.gone(worker_id)
 
     def worker_gone(self, worker_id: str) -> None:
         """The main process has seen it end: everybody should know at once."""
@@ -273,7 +257,6 @@ class Worker:
 
     async def hand_over(self, successor: str) -> Report:
         """All sockets to the worker that takes this one's place. This one accepts no more."""
-        assert self.siblings is not None
         stop_accepting()
         self.hub.leaving = True
         return await self.siblings.hand_over(successor, self.settings.handoff_timeout)
@@ -297,8 +280,7 @@ class Worker:
             log.warning("other workers have not taken everything")
         await self.presence.stop()
         await self._tasks.close()
-        if self.siblings is not None:
-            await self.siblings.close()
+        await self.siblings.close()
         self.survey.stop()
         self.bus.close()
         await self.directory.close()

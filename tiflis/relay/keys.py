@@ -4,6 +4,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+from tiflis.values import trimmed
+
 
 class Keyring:
     """The registration keys, and the digests of auth keys that are made with them.
@@ -13,15 +15,15 @@ class Keyring:
     """
 
     def __init__(self, registration_keys: Iterable[str]) -> None:
-        self._digests = [hashlib.sha256(key.encode()).digest() for key in registration_keys]
+        self._digests = [hashlib.sha256(trimmed(key).encode()).digest() for key in registration_keys]
         self._signing = [
             (_derive(digest, b"tiflis key id").hex()[:16], _derive(digest, b"tiflis auth key"))
             for digest in self._digests
         ]
 
     def registers(self, api_key: str) -> bool:
-        """Whether this is one of the registration keys."""
-        digest = hashlib.sha256(api_key.encode(errors="replace")).digest()
+        """Whether this is one of the registration keys; what `trimmed` leaves out does not count."""
+        digest = hashlib.sha256(trimmed(api_key).encode(errors="replace")).digest()
         # All are compared: which one matched, or that an early one did, must not show.
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 

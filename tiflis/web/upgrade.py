@@ -14,6 +14,7 @@ from sanic.response import json
 from tiflis.config import Settings
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Wire
+from tiflis.values import origin
 from tiflis.web.address import Addresses
 from tiflis.web.sockets import Sockets
 
@@ -65,8 +66,8 @@ class Endpoint:
         key = headers.get("sec-websocket-key", "")
         if not _is_key(key):
             raise Refused(400, "Sec-WebSocket-Key must be 16 bytes in base64")
-        origins, origin = self._settings.allowed_origins, headers.get("origin")
-        if origins is not None and origin is not None and origin.lower() not in origins:
+        origins, given = self._settings.allowed_origins, headers.get("origin")
+        if origins is not None and given is not None and origin(given) not in origins:
             raise Refused(403, "This origin may not connect")
         if self._sockets.draining:
             raise Refused(503, "The server is shutting down", {"Retry-After": "1"})

@@ -1,0 +1,76 @@
+"""The variables that settings are read from: the files ``.env`` and ``.env.local``, and the environment."""
+
+import os
+from collections.abc import Collection, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from tiflis.values import is_quoted, trimmed
+
+DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
+
+
+class ConfigError(Exception):
+    """The settings are wrong; ``lines`` says how, one line per variable or file."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Variables(NamedTuple):
+    """Values by upper-case name, trimmed, without the empty ones; ``quoted`` names those that lost quotes."""
+
+    values: dict[str, str]
+    quoted: list[str]
+
+
+def read(names: Collection[str]) -> Variables:
+    """Return these variables, whose names count in any case. Raise ConfigError for what cannot be read."""
+    raw: dict[str, str] = {}
+    sources: list[Mapping[str, str | None]] = [*map(_file, DOTENV), os.environ]
+    for source in sources:
+        raw |= {name.upper(): value for name, value in source.items() if value and name.upper() in names}
+    wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
+    if wrong:
+        raise ConfigError(wrong)
+    values = {name: trimmed(value) for name, value in raw.items()}
+    quoted = [name for name, value in raw.items() if is_quoted(value)]
+    return Variables({name: value for name, value in values.items() if value}, quoted)
+
+
+def _file(name: str) -> dict[str, str | None]:
+    """Return the variables of one file; none when there is no such file (a folder is not one)."""
+    try:
+        data = Path(name).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except OSError as problem:
+        raise ConfigError([f"{name} cannot be read: {problem.strerror}"]) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise ConfigError([f"{name} line {line} is not UTF-8"]) from None
+    wrong = [binding.original for binding in parse_stream(StringIO(text)) if binding.error]
+    if wrong:
+        raise ConfigError([f"{name} line {_first_line(*one)} must be NAME=value" for one in wrong])
+    return dotenv_values(stream=StringIO(text))
+
+
+def _first_line(text: str, line: int) -> int:
+    """Return where the text of a binding begins, behind the empty lines before it."""
+    return line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _is_text(value: str) -> bool:
+    """Bytes of the environment that are not UTF-8 reach Python as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

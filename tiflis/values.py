@@ -1,0 +1,76 @@
+"""How the text of a setting is read: sizes, durations, origins, and what surrounds a value by mistake."""
+
+import re
+
+KIB = 1024
+MIB = 1024 * KIB
+DAY = 24 * 3600.0
+
+_SIZE = re.compile(r"(\d{1,15})\s*([a-z]*)", re.IGNORECASE)
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": KIB,
+    "mib": MIB,
+    "gib": 1024 * MIB,
+}
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)\s*(ms|s|m|h|d)?", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:@?#\[\]]+)(?::(\d{1,5}))?/*")
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+")
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_QUOTES = "\"'"
+
+
+def trimmed(text: str) -> str:
+    """Return the text without surrounding white space and without one pair of quotes around all of it.
+
+    A secret read from a file ends in a newline; ``docker --env-file`` passes quotes on as they are written.
+    """
+    text = text.strip()
+    return text[1:-1].strip() if is_quoted(text) else text
+
+
+def is_quoted(text: str) -> bool:
+    text = text.strip()
+    return len(text) >= 2 and text[0] in _QUOTES and text.find(text[0], 1) == len(text) - 1
+
+
+def size(value: object) -> object:
+    """Return the bytes of ``52428800``, ``50MiB`` or ``50MB``; numbers pass. Raise ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None:
+        raise ValueError("must be a size such as 50MiB")
+    return int(match[1]) * unit
+
+
+def duration(value: object) -> object:
+    """Return the seconds of ``15``, ``0.5s``, ``5m`` or ``1h``; numbers pass. Raise ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be a duration such as 15s, 5m or 1h")
+    return float(match[1]) * _SECONDS[(match[2] or "s").lower()]
+
+
+def origin(text: str) -> str | None:
+    """Return an origin in one spelling (lower case, no default port, no slash); None unless it is one."""
+    text = text.strip().lower()
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        return text if text == "null" else None
+    scheme, host, port = match[1], match[2], int(match[3]) if match[3] else None
+    try:
+        host = host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        return None
+    if not _HOST.fullmatch(host) or port == 0 or (port or 1) > 65535:
+        return None
+    return f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
