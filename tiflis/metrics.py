@@ -81,6 +81,11 @@ CATALOGUE = {
         ),
         _counter("sockets_opened_total", "WebSockets accepted."),
         _counter("slow_consumers_total", "Clients cut off because they took too little (close code 1013)."),
+        _counter("pinned_closed_total",
+                 "Sockets closed for the memory they pinned: a message came too slowly (slow), too slowly"
+                 " for the room that others waited for (busy), or waited too long for room (waited); or the"
+                 " tunnel's share was overdrawn (overdrawn).",
+                 reason=("slow", "busy", "waited", "overdrawn")),
         _counter("protocol_errors_total", "Peers that broke the WebSocket rules, by close code.",
                  code=("1002", "1007", "1008", "1009")),
         _counter("undelivered_total", "Messages returned to their device because the workstation is away."),

@@ -129,7 +129,7 @@ class Worker:
         self.upkeep = Upkeep(self.hub, claims)
         self.directory.on_change = self.upkeep.directory_changed
         loop = asyncio.get_running_loop()
-        self.sockets = Sockets(settings, self.id, self.cork, loop.time)
+        self.sockets = Sockets(settings, self.id, self.cork, loop.time, self.pinned)
         self.siblings = Siblings(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
         ledger = Ledger(self._run_dir, self.id)

@@ -30,6 +30,7 @@ class Heard:
 
     wire: Wire
     kind: ClassVar[str] = "client"
+    tunnel_id = "tunnel-1"
     path = "local"
 
     def __init__(self) -> None:

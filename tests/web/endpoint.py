@@ -10,6 +10,7 @@ import httpx
 from tests.web.served import new_app, served, settings
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.outbox import Cork
+from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.wire import Wire
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint, add_route
@@ -19,6 +20,7 @@ class Remembering:
     """A session that echoes what begins with ``echo`` and remembers everything."""
 
     kind: ClassVar[str] = "client"
+    tunnel_id = "tunnel-1"
     path = "local"
 
     def __init__(self, wire: Wire, base_url: str) -> None:
@@ -53,15 +55,18 @@ class Remembering:
         self.checks.append(now)
 
     def passport(self) -> None: ...
+    def named(self) -> dict[str, str]:
+        return {}
 
 
 class Hall:
     """The endpoint's sockets and sessions, in the order they came."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, shares: Shares | None = None, **changes: Any) -> None:
+        self.pinned = Pinned(shares)
         self.settings = settings(**changes)
         self.cork = Cork(asyncio.get_running_loop().call_soon)
-        self.sockets = Sockets(self.settings, "w", self.cork, asyncio.get_running_loop().time)
+        self.sockets = Sockets(self.settings, "w", self.cork, asyncio.get_running_loop().time, self.pinned)
         self.endpoint = Endpoint(self.settings, self.sockets, self._newcomer)
         self.sessions: list[Remembering] = []
         self.http: httpx.AsyncClient
@@ -81,8 +86,8 @@ class Hall:
 
 
 @asynccontextmanager
-async def hall(**changes: Any) -> AsyncIterator[Hall]:
-    here = Hall(**changes)
+async def hall(shares: Shares | None = None, **changes: Any) -> AsyncIterator[Hall]:
+    here = Hall(shares, **changes)
     app = new_app(here.settings)
     add_route(app, here.settings.ws_path, lambda: here.endpoint)
     async with served(app=app) as here.http:
@@ -90,3 +95,4 @@ async def hall(**changes: Any) -> AsyncIterator[Hall]:
         for socket in list(here.sockets.open.values()):
             socket._transport.abort()
         await here.until(lambda: not here.sockets.open)
+        assert here.pinned.kinds["messages"] == 0

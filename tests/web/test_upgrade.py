@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ GOOD = {
 
 
 async def ask(
-    headers: dict[str, str], path: str = "/ws", method: str = "GET", **settings: object
+    headers: dict[str, str], path: str = "/ws", method: str = "GET", **settings: Any
 ) -> httpx.Response:
     async with hall(**settings) as here:
         lines = [f"{method} {path} HTTP/1.1", "Host: here", *(f"{k}: {v}" for k, v in headers.items())]

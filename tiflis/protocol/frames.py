@@ -60,6 +60,7 @@ class FrameReader:
 
     `max_message` may be changed at any time and holds from the next frame header on. `failure` is set once
     the peer broke the rules; from then on, as after a close frame (RFC 6455, 1.4), everything is discarded.
+    `announced` is the size of the open message, as far as its frames have told it.
     """
 
     __slots__ = (
@@ -72,7 +73,7 @@ class FrameReader:
         "_left",
         "_opcode",
         "_pieces",
-        "_size",
+        "announced",
         "failure",
         "max_fragments",
         "max_message",
@@ -105,6 +106,15 @@ class FrameReader:
             self._fail(breach.failure)
         return events
 
+    @property
+    def arrived(self) -> int:
+        """Return how many bytes have come of the open message, of `announced` so far; 0 when none is open."""
+        return self.announced - self._left
+
+    def refuse(self, failure: ProtocolFailure) -> None:
+        """Read nothing more, and drop what came of the open message: its sender is closed for `failure`."""
+        self._fail(failure)
+
     def export(self) -> dict[str, Any]:
         """The whole state as ints, bytes, lists, strings and None, for another process to `restore`."""
         return {
@@ -118,7 +128,7 @@ class FrameReader:
             "final": int(self._final),
             "opcode": self._opcode,
             "fragments": self._fragments,
-            "size": self._size,
+            "size": self.announced,
             "carry": self._carry,
             "parts": self._pieces.export(),
         }
@@ -137,7 +147,7 @@ class FrameReader:
         reader._final = bool(state["final"])
         reader._opcode = state["opcode"]
         reader._fragments = state["fragments"]
-        reader._size = state["size"]
+        reader.announced = state["size"]
         reader._carry = state["carry"]
         reader._pieces = Pieces(state["parts"]) if reader._opcode else NO_PIECES
         return reader
@@ -145,7 +155,7 @@ class FrameReader:
     def _open_message(self, opcode: int) -> None:
         self._opcode = opcode  # of the open message; 0 when there is none
         self._fragments = 0
-        self._size = 0  # announced so far, over all fragments
+        self.announced = 0  # bytes, by the frames so far
         self._carry = b""  # the start of a character whose rest is still to come
         self._pieces = Pieces() if opcode else NO_PIECES
 
@@ -228,7 +238,7 @@ class FrameReader:
 
     def _judge_size(self, head: FrameHead) -> None:
         """Refuse a frame by its head, before any of its payload is read."""
-        if self._size + head.length > self.max_message:
+        if self.announced + head.length > self.max_message:
             raise Breach(CloseCode.MESSAGE_TOO_BIG, "message too big")
         if self._fragments >= self.max_fragments:
             # Not "too big": such a message may be empty. 1008 is the code for a policy of ours (7.4.1).
@@ -238,11 +248,11 @@ class FrameReader:
         if head.opcode:
             self._open_message(head.opcode)
         self._fragments += 1
-        self._size += head.length
+        self.announced += head.length
         self._left = head.length
         self._key = key
         self._final = head.final
-        self._pieces.expect(self._size)
+        self._pieces.expect(self.announced)
 
     def _payload(self, data: bytes, position: int, events: list[Event]) -> int:
         """Take what `data` holds of the current data frame."""

@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 class OrphanSession(BaseSession):
     """Answers pings; hears nothing else, and its end changes nothing."""
 
-    __slots__ = ("_orphans", "_tunnel_id")
+    __slots__ = ("_orphans", "tunnel_id")
     role = Role.WORKSTATION
 
     def __init__(self, wire: Wire, limits: Limits, orphans: "Orphans", tunnel_id: str) -> None:
         super().__init__(wire, limits)
-        self._orphans, self._tunnel_id = orphans, tunnel_id
+        self._orphans, self.tunnel_id = orphans, tunnel_id
 
     def received(self, text: bytes) -> None:
         try:
@@ -40,16 +40,16 @@ class OrphanSession(BaseSession):
             pass  # it is ignored, its errors too
 
     def lost(self) -> None:
-        self._orphans.discard(self._tunnel_id, self.wire)
+        self._orphans.discard(self.tunnel_id, self.wire)
 
     def check(self, now: float) -> None:
         self.probed(now)
 
     def passport(self) -> Passport:
-        return Passport("orphan", self.wire.number, tunnel_id=self._tunnel_id)
+        return Passport("orphan", self.wire.number, tunnel_id=self.tunnel_id)
 
     def named(self) -> dict[str, str]:
-        return {"connection": self.wire.connection_id, "tunnel": self._tunnel_id}
+        return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
 
 
 class News(msgspec.Struct, array_like=True):

@@ -281,6 +281,16 @@ class Outbox:
         """Bytes waiting here and in the transport."""
         return self.waiting + self.pong_bytes + self.transport.get_write_buffer_size()
 
+    def pinned(self) -> tuple[int, dict[int, int]]:
+        """Return the bytes that only this outbox keeps, and those of payloads that it may share with others:
+        by the payload's id its size, however much of it has been sent."""
+        shared = {id(item.payload): len(item.payload) for item in self._queue if isinstance(item, _Large)}
+        rest = sum(len(item.payload) - item.at for item in self._queue if isinstance(item, _Large))
+        for given in self._recent:
+            if isinstance(given, memoryview) and isinstance(given.obj, bytes):
+                shared[id(given.obj)] = len(given.obj)
+        return self.waiting - rest + self.pong_bytes, shared
+
     def sent(self) -> int:
         """Bytes that have left the process: grows while the peer takes anything."""
         return self.written - self.transport.get_write_buffer_size()

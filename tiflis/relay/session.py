@@ -10,6 +10,7 @@ from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.passport import Passport
+from tiflis.relay.pinned import NO_TUNNEL
 from tiflis.relay.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ class BaseSession:
     __slots__ = ("_act", "_known", "limits", "wire")
     role: ClassVar[Role]
     kind: ClassVar[str] = "none"  # as the metrics name the role
+    tunnel_id: str = NO_TUNNEL
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
         self.wire, self.limits = wire, limits

@@ -14,6 +14,8 @@ class Pause(IntFlag):
     PONGS = 4  # it does not take the answers to its pings
     GATHERING = 8  # the tunnel has moved; its clients are still on their way to the new home
     HANDOVER = 16  # the socket is leaving this process
+    ROOM = 32  # its large message waits for room in the worker's memory
+    OVERDRAWN = 64  # its tunnel pins more memory than its share
 
 
 class Wire(Protocol):
@@ -54,6 +56,7 @@ class Session(Protocol):
 
     wire: Wire
     kind: ClassVar[str]  # one of ``metrics.ROLES``
+    tunnel_id: str  # NO_TUNNEL before the socket has a role
 
     @property
     def path(self) -> str:

@@ -17,7 +17,7 @@ from tiflis.relay.wire import Wire
 class WorkstationSession(BaseSession):
     """Passes the workstation's messages to its tunnel's home."""
 
-    __slots__ = ("_orphans", "auth_key", "home")
+    __slots__ = ("_orphans", "auth_key", "home", "tunnel_id")
     role = Role.WORKSTATION
     kind = "workstation"
 
@@ -25,6 +25,7 @@ class WorkstationSession(BaseSession):
         """``auth_key``: what the workstation wants to hear from its devices."""
         super().__init__(wire, limits)
         self.home, self.auth_key, self._orphans = home, auth_key, orphans
+        self.tunnel_id = home.tunnel_id
 
     def received(self, text: bytes) -> None:
         """Most of what a workstation says is for one device, plain and short: then one look is enough."""

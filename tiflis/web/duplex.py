@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.protocol import utf8
-from tiflis.protocol.close import close_payload
+from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
 from tiflis.relay.outbox import PONGS_HIGH, TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.wire import Pause
+from tiflis.web.intake import GRAIN, Begun
+from tiflis.web.overdraft import Guards
 
 if TYPE_CHECKING:
     from tiflis.relay.wire import Session
@@ -31,16 +33,19 @@ class Duplex(asyncio.Protocol):
     """A WebSocket's transport: what comes is read, paused, answered and closed by the rules of RFC 6455."""
 
     __slots__ = (
+        "_begun",
         "_clock",
         "_cork",
         "_crowded_at",
         "_early",
         "_ending",
         "_gone",
+        "_intake",
         "_leaving",
         "_limits",
         "_lost",
         "_outbox",
+        "_overdraft",
         "_paused",
         "_pressed",
         "_progress",
@@ -68,11 +73,13 @@ class Duplex(asyncio.Protocol):
         cork: Cork,
         clock: Callable[[], float],
         gone: Callable[[Any], None],
+        guards: Guards,
     ) -> None:
         """``gone`` is called once, after the session has heard that the socket is lost."""
         self.number, self.connection_id, self.address = number, connection_id, address
         self._cork, self._clock, self._gone = cork, clock, gone
-        self._limits = limits
+        self._limits, (self._intake, self._overdraft) = limits, guards
+        self._begun: Begun | None = None  # a large message on its way in
         self._reader = self._make_reader()
         self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
         self._early: bytearray | None = None  # what came before an adopted socket may be read
@@ -133,8 +140,44 @@ class Duplex(asyncio.Protocol):
                 cork.flush()
         if began and events:
             metrics.observe("relay_seconds", perf_counter() - began, self.path)
+        outbox = self._outbox
+        if self._reader.announced > GRAIN or self._begun or outbox.pressed or outbox.pong_bytes:
+            self._pins()
+
+    def _pins(self) -> None:
+        """This peer keeps more in memory than its socket, or has until now."""
+        if self._reader.announced > GRAIN or self._begun is not None:
+            self._note_begun()
         if self._outbox.pressed or self._outbox.pong_bytes:
             self._press()
+
+    def _note_begun(self) -> None:
+        """A large message is under way, or has ended."""
+        size, begun = self._reader.announced, self._begun
+        if begun is None:
+            begun = self._begun = self._intake.begin(self)
+        if size > GRAIN:
+            self._intake.announce(begun, size)
+        else:
+            self._end_begun()
+
+    def _end_begun(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._intake.end(begun)
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that have come of the message under way."""
+        return self._reader.arrived
+
+    def give_up(self, code: CloseCode, reason: str) -> None:
+        """Close the peer in the middle of its message: what came of it is freed, and the rest not kept."""
+        self._begun = None
+        self._reader.refuse(ProtocolFailure(code, reason))
+        if not self.close_by:
+            self._finish(code, reason, self._limits.close_timeout)
+            self._end()
 
     def eof_received(self) -> bool:
         return False
@@ -159,6 +202,7 @@ class Duplex(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outbox.descriptor = -1  # the number is about to be somebody else's
+        self._end_begun()
         if self._leaving is not None:
             self._left()
             return
@@ -272,6 +316,7 @@ class Duplex(asyncio.Protocol):
             self.pause(Pause.PONGS)
         if outbox.pressed and not self._pressed:
             self._pressed = True
+            self._overdraft.watch(cast(Any, self))  # a Duplex is always a Socket
             self.session.pressed(True)
         if outbox.waiting > self._limits.backlog_limit and not self._crowded_at:
             self._crowded_at = self._clock()

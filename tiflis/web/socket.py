@@ -13,6 +13,7 @@ from typing import Any
 from tiflis.protocol.frames import Opcode
 from tiflis.relay.wire import Pause
 from tiflis.web.duplex import Duplex
+from tiflis.web.intake import GRAIN
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ class Socket(Duplex):
 
     def go(self) -> None:
         """After ``adopt``: read."""
+        if self._reader.announced > GRAIN:
+            self._note_begun()
         self.resume(Pause.HANDOVER)
         if self._ending:
             self._end()
@@ -146,6 +149,15 @@ class Socket(Duplex):
     def unsent(self) -> int:
         """Bytes that the peer has not taken yet."""
         return self._outbox.unsent()
+
+    @property
+    def pressed(self) -> bool:
+        """Whether much waits to be sent."""
+        return self._outbox.pressed
+
+    def pinned(self) -> tuple[int, dict[int, int]]:
+        """What waits to be sent: bytes of its own, and by id the sizes of payloads that others may share."""
+        return self._outbox.pinned()
 
     def too_slow(self, now: float) -> bool:
         """Whether this peer has taken nothing for too long (protocol, section 6)."""

@@ -1,5 +1,6 @@
 """All WebSockets of one worker."""
 
+import asyncio
 import itertools
 import logging
 import secrets
@@ -8,6 +9,9 @@ from collections.abc import Callable
 from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.relay.outbox import Cork
+from tiflis.relay.pinned import Pinned
+from tiflis.web.intake import Intake
+from tiflis.web.overdraft import Guards, Overdraft
 from tiflis.web.socket import Socket
 from tiflis.web.trace import socket_class
 
@@ -17,20 +21,38 @@ log = logging.getLogger(__name__)
 class Sockets:
     """Makes sockets, knows those that are open, and looks at them regularly."""
 
-    def __init__(self, limits: Limits, worker: str, cork: Cork, clock: Callable[[], float]) -> None:
-        """``worker``: its id, the beginning of each connection's."""
+    def __init__(
+        self,
+        limits: Limits,
+        worker: str,
+        cork: Cork,
+        clock: Callable[[], float],
+        pinned: Pinned | None = None,
+    ) -> None:
+        """``worker``: its id, the beginning of each connection's. ``pinned``: the worker's ledger."""
         self.open: dict[int, Socket] = {}
         self.draining = False  # no new ones
         self._limits, self._worker, self._cork, self._clock = limits, worker, cork, clock
         self._numbers = itertools.count(1)
         self._socket = socket_class()
+        pinned = pinned or Pinned()
+        later = asyncio.get_running_loop().call_later
+        overdraft = Overdraft(pinned, clock, later, self.of_tunnel)
+        self._guards = Guards(Intake(pinned, clock, later), overdraft)
 
     def make(self, address: str, connection_id: str = "", number: int = 0) -> Socket:
         """A socket without transport and session; ``connection_id`` and ``number``: if it had some before."""
         number = number or next(self._numbers)
         connection_id = connection_id or f"{self._worker}.{number:x}.{secrets.token_hex(2)}"
         socket = self._socket(
-            number, connection_id, address, self._limits, self._cork, self._clock, self._gone
+            number,
+            connection_id,
+            address,
+            self._limits,
+            self._cork,
+            self._clock,
+            self._gone,
+            self._guards,
         )
         self.open[number] = socket
         return socket
@@ -59,6 +81,10 @@ class Sockets:
         """Have what the sockets have counted since the last time in the metrics."""
         for socket in self._running():
             _count(socket)
+
+    def of_tunnel(self, tunnel_id: str) -> list[Socket]:
+        """Return the sockets of a tunnel's peers in this worker."""
+        return [socket for socket in self._running() if socket.session.tunnel_id == tunnel_id]
 
     def unsent(self) -> int:
         """Bytes that peers have not taken yet."""
