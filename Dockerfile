@@ -4,12 +4,13 @@
 FROM python:3.12-slim AS build
 WORKDIR /source
 COPY . .
-RUN pip install --no-cache-dir build && python -m build --wheel --outdir /wheels
+RUN pip install --no-cache-dir build && python -m build --wheel --outdir /wheels && cp requirements/runtime.txt /wheels/
 
 FROM python:3.12-slim AS install
 COPY --from=build /wheels /wheels
 RUN python -m venv --without-pip /opt/tiflis \
- && pip --python /opt/tiflis/bin/python install --no-cache-dir --no-compile /wheels/*.whl \
+ && pip --python /opt/tiflis/bin/python install --no-cache-dir --no-compile --require-hashes -r /wheels/runtime.txt \
+ && pip --python /opt/tiflis/bin/python install --no-cache-dir --no-compile --no-deps /wheels/*.whl \
  && /opt/tiflis/bin/python -m compileall -q /opt/tiflis
 
 FROM python:3.12-slim

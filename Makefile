@@ -9,19 +9,29 @@ TESTERS ?= 2
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# Exact versions with hashes; `make lock` renews them from pyproject.toml.
+RUNTIME_LOCK := requirements/runtime.txt
+DEV_LOCK := requirements/dev.txt
+NEWEST := .venv-newest
+# Branch coverage that `make coverage` asks of protocol, bus and relay, in percent.
+COVERAGE_FLOOR ?= 95
 
 CLIENT := public/dist/index.html
 CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo web test lint check format bench bench-quick autobahn faults simulation fuzz clean
+.PHONY: help run demo web test test-newest unit coverage lint format lock bench bench-quick autobahn faults simulation fuzz clean
 
 help:
 	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
 	@echo "make demo       start a demo workstation beside it"
 	@echo "make web        build the web client, if its sources have changed"
 	@echo "make test       everything that must hold: lint, types, all tests"
+	@echo "make unit       protocol, bus, relay and the web client's store, within a minute"
+	@echo "make coverage   branch coverage of protocol, bus and relay; fails below $(COVERAGE_FLOOR) %"
+	@echo "make test-newest  all tests with the newest versions of all packages, instead of the locked ones"
 	@echo "make lint       ruff and mypy;  make format puts the code into shape"
+	@echo "make lock       renew the locked versions in requirements/ from pyproject.toml"
 	@echo "make bench      measure cost and latency beside other servers; make bench-quick within a minute"
 	@echo "make autobahn   the WebSocket conformance suite"
 	@echo "make faults     the full fault programme (40 minutes)"
@@ -42,6 +52,27 @@ test: lint $(CLIENT)
 	@$(BIN)/pytest -n $(TESTERS) --no-loadscope-reorder || { \
 		echo "Again, alone: what failed beside others. What passes now depends on the load: mend it."; \
 		$(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none; }
+
+# Without a lock: shows early which new release breaks something.
+test-newest: $(CLIENT)
+	@scripts/system-packages
+	@[ -x $(NEWEST)/bin/python ] || "$(PYTHON)" -m venv $(NEWEST)
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade -e ".[dev]"
+	@$(NEWEST)/bin/pytest -n $(TESTERS) --no-loadscope-reorder
+
+unit: $(VENV)/.installed-dev $(CLIENT)
+	@$(BIN)/pytest -q -n $(TESTERS) tests/protocol tests/bus tests/relay
+	@$(BIN)/python scripts/npm.py run --silent test -- src/store src/protocol
+
+coverage: $(VENV)/.installed-dev
+	@$(BIN)/pytest -q -n $(TESTERS) --cov --cov-branch --cov-report=term:skip-covered \
+		--cov-fail-under=$(COVERAGE_FLOOR) tests/protocol tests/bus tests/relay tests/simulation tests/test_handover.py
+
+# uv resolves for all systems and Python versions at once; it is used here alone.
+lock: $(BIN)/python
+	@$(PIP) install uv==0.13.9
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o $(RUNTIME_LOCK)
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --extra dev -c $(RUNTIME_LOCK) pyproject.toml -o $(DEV_LOCK)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
@@ -73,7 +104,7 @@ fuzz: $(VENV)/.installed-fuzz
 	@TIFLIS_TEST_EFFORT=10 $(BIN)/pytest -n 0 tests/fuzz/test_peers.py tests/api/test_generated.py
 
 clean:
-	rm -rf $(VENV) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find tiflis tests scripts -name __pycache__ -prune -exec rm -rf {} +
 
 # Installing the package builds the web client too (hatch_build.py), with a Node of its own if there is none.
@@ -83,19 +114,23 @@ $(CLIENT): $(CLIENT_SOURCES) | $(VENV)/.installed
 	@if [ -f $@ ]; then touch $@; else \
 		echo "The web client could not be built; a page says so in its place. Why: $(BIN)/pip install -v -e ."; fi
 
-$(VENV)/.installed: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
-	@echo "Installing the server and building the web client (the first time takes a minute)"
-	@$(PIP) install -e .
+$(VENV)/.installed: pyproject.toml $(RUNTIME_LOCK) $(wildcard hatch_build.py) | $(BIN)/python
+	@echo "1/2 Installing the server's packages (the first time takes a minute)"
+	@$(PIP) install --require-hashes -r $(RUNTIME_LOCK)
+	@echo "2/2 Installing the server and building its web client (the first time takes a minute)"
+	@$(PIP) install --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
-	@echo "Installing the server and its tools"
-	@$(PIP) install -e ".[dev]"
+$(VENV)/.installed-dev: pyproject.toml $(DEV_LOCK) $(wildcard hatch_build.py) | $(BIN)/python
+	@echo "1/2 Installing the server's packages and its tools"
+	@$(PIP) install --require-hashes -r $(DEV_LOCK)
+	@echo "2/2 Installing the server and building its web client"
+	@$(PIP) install --no-deps -e .
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-fuzz: pyproject.toml $(wildcard hatch_build.py) | $(BIN)/python
-	@echo "Installing the server, its tools and the fuzzer"
-	@$(PIP) install -e ".[dev,fuzz]"
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	@echo "Installing the fuzzer"
+	@$(PIP) install -e ".[fuzz]"
 	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed
 
 $(BIN)/python:
