@@ -15,6 +15,7 @@ from typing import cast
 
 from tiflis import metrics, parcel
 from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
+from tiflis.clock import running_clock
 from tiflis.parcel import Luggage, Parcel
 from tiflis.protocol.close import CloseCode
 from tiflis.relay import envelope
@@ -75,7 +76,7 @@ class Handover:
 
     async def everything(self, seconds: float) -> Report:
         """All that is here, and what still comes in for so long; what cannot go is left open."""
-        clock = asyncio.get_running_loop().time
+        clock = running_clock().time
         began = clock()
         while True:
             await self._together([self._home(home) for home in list(self._hub.homes.values())])

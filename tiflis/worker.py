@@ -15,6 +15,7 @@ from tiflis.bus.directory import Directory
 from tiflis.bus.link import Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.watch_store import JetStreamWatchStore
+from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.handover import Report
 from tiflis.ledger import Ledger
@@ -75,9 +76,10 @@ class Worker:
         write another format: with them messages would be lost, so they go on and we do not begin.
         """
         settings, loop = self.settings, asyncio.get_running_loop()
+        self.clock = running_clock()
         patience = settings.bus_start_timeout
         self.cork = Cork(loop.call_soon)
-        self._away: asyncio.TimerHandle | None = None
+        self._away: Deadline | None = None
         self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
@@ -128,8 +130,7 @@ class Worker:
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.orphans.heard(data))
         self.upkeep = Upkeep(self.hub, claims)
         self.directory.on_change = self.upkeep.directory_changed
-        loop = asyncio.get_running_loop()
-        self.sockets = Sockets(settings, self.id, self.cork, loop.time, self.pinned)
+        self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
         self.siblings = Siblings(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
         ledger = Ledger(self._run_dir, self.id)
@@ -151,7 +152,7 @@ class Worker:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
         limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
-        return WatchDesk(home.tunnel_id, home, self._store, limits)
+        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time)
 
     # The other workers
 
@@ -173,8 +174,7 @@ class Worker:
             self._away = None
 
     def _bus_down(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._away = self._away or loop.call_later(BUS_AWAY_SECONDS, self._bus_away)
+        self._away = self._away or self.clock.deadline(BUS_AWAY_SECONDS, self._bus_away)
 
     def _bus_away(self) -> None:
         """What waits for other workers is given up, so that memory stays bounded and senders hear of it."""
@@ -189,15 +189,14 @@ class Worker:
 
     async def _regularly(self) -> None:
         pause = min(self.settings.liveness_interval / 2, 2.5)
-        loop = asyncio.get_running_loop()
-        tidied = loop.time()
+        tidied = self.clock.time()
         while True:
-            await asyncio.sleep(pause)
-            self.sockets.check(loop.time())
+            await self.clock.sleep(pause)
+            self.sockets.check(self.clock.time())
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
-            if loop.time() - tidied >= TIDY_SECONDS:
-                tidied = loop.time()
+            if self.clock.time() - tidied >= TIDY_SECONDS:
+                tidied = self.clock.time()
                 await self.upkeep.tidy()
 
     # What others may ask
@@ -268,8 +267,8 @@ class Worker:
         self.sockets.draining = True
         for socket in list(self.sockets.open.values()):
             socket.close(CloseCode.GOING_AWAY, "Server is shutting down")
-        end = time.monotonic() + self.settings.shutdown_timeout * CLOSE_SHARE
-        while self.sockets.open and time.monotonic() < end:
+        end = self.clock.time() + self.settings.shutdown_timeout * CLOSE_SHARE
+        while self.sockets.open and self.clock.time() < end:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from tests.faults import (
     crowds,
     malformed,
     mixed,
+    pauses,
     processes,
     proxy,
     restarts,
@@ -27,6 +28,7 @@ __all__ = [
     "crowds",
     "malformed",
     "mixed",
+    "pauses",
     "processes",
     "proxy",
     "restarts",
@@ -35,5 +37,5 @@ __all__ = [
     "suites",
 ]
 
-# In the order of the programme: F by number, then P, then S.
+# In the order of the programme: F by number, then N, then P, then S.
 ORDER = sorted(SCENARIOS, key=lambda name: (name[0], int("".join(filter(str.isdigit, name))), name))

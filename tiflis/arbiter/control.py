@@ -22,6 +22,7 @@ from typing import Protocol
 
 from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
 from tiflis.arbiter.run_folder import RunFolder, socket_address
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class WorkerSession:
         self._answers[number] = answer
         try:
             self.send({**message, "ask": number})
-            async with asyncio.timeout(seconds):
+            async with running_clock().timeout(seconds):
                 return await answer
         finally:
             del self._answers[number]
@@ -165,7 +166,7 @@ class ControlServer:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(FIRST_LINE_SECONDS):
+        async with running_clock().timeout(FIRST_LINE_SECONDS):
             first = await receive(reader)
         if first is None:
             return

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tiflis.arbiter.run_folder import socket_address
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +219,7 @@ class HandoffClient:
         self._last = number = (self._last + 1) & 0xFFFFFFFF
         answer: asyncio.Future[bytes] = loop.create_future()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with running_clock().timeout(self._seconds):
                 line = await self._connected()
                 self._answers[number] = answer
                 await line.send(number, body, descriptors)

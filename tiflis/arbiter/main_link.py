@@ -10,6 +10,7 @@ from pathlib import Path
 from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
 from tiflis.arbiter.processes import leave_at_once
 from tiflis.arbiter.run_folder import socket_address
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class MainLink:
         self._successor = asyncio.get_running_loop().create_future()
         self._send({"do": "successor"})
         try:
-            async with asyncio.timeout(SUCCESSOR_SECONDS):
+            async with running_clock().timeout(SUCCESSOR_SECONDS):
                 return await self._successor
         except TimeoutError:
             return None

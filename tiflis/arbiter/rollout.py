@@ -18,6 +18,7 @@ from tiflis.arbiter.notify import notify
 from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
 from tiflis.arbiter.slots import NotReady, Slot, Slots
+from tiflis.clock import running_clock
 from tiflis.config import Settings
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Rollout:
         """The newcomer, ready. Raises NotReady."""
         self._manager.monitor_publisher.send(f"{ROLL}:{slot.process.name}")
         try:
-            async with asyncio.timeout(self._ready_seconds):
+            async with running_clock().timeout(self._ready_seconds):
                 while True:
                     session = slot.session
                     if session is not None and session is not old and session.ready:
@@ -126,9 +127,9 @@ class Rollout:
             return
         with contextlib.suppress(ProcessLookupError):
             old.terminate()
-        end = time.monotonic() + self._end_seconds
+        end = running_clock().time() + self._end_seconds
         while old.is_alive() and is_alive(pid):
-            if time.monotonic() > end:
+            if running_clock().time() > end:
                 log.error("old worker does not end, killed", extra={"pid": pid})
                 old.kill()
             await asyncio.sleep(LOOK_SECONDS)
@@ -139,11 +140,11 @@ class Rollout:
         slot = self._slots[name]
         slot.rolling, slot.heir = True, heir
         pid = slot.process.pid
-        end = time.monotonic() + self._end_seconds
+        end = running_clock().time() + self._end_seconds
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         while slot.process.exitcode is None:
-            if time.monotonic() > end:
+            if running_clock().time() > end:
                 log.error("old worker does not end, killed", extra={"pid": pid})
                 os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(LOOK_SECONDS)

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from sanic.worker.process import WorkerProcess
 
 from tiflis.arbiter.control import WorkerSession
 from tiflis.arbiter.sanic_manager import SteadyManager
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Slots:
         slot = self._slots.get(session.slot)
         if slot is not None and slot.session is session:
             slot.session = None
-        self._suspects[session.pid] = time.monotonic()
+        self._suspects[session.pid] = running_clock().time()
         self._wake.set()
 
     def leaving(self, session: WorkerSession) -> None:
@@ -147,7 +147,7 @@ class Slots:
         ]
 
     def _look_around(self) -> None:
-        now = time.monotonic()
+        now = running_clock().time()
         for name, slot in self._present():
             pid, code = slot.process.pid, slot.process.exitcode
             if slot.rolling:

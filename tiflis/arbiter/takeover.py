@@ -26,6 +26,7 @@ from tiflis.arbiter.notify import notify
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import RunFolder
 from tiflis.arbiter.slots import Slots
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Heir:
             answer = await asyncio.to_thread(request, self._run_dir, "takeover", ASK_SECONDS)
             if not answer.get("ok"):
                 raise CannotTakeOver(str(answer.get("error", "the running server refuses")))
-            async with asyncio.timeout(ASK_SECONDS):
+            async with running_clock().timeout(ASK_SECONDS):
                 will, descriptors = await self._given
         except TimeoutError:
             raise CannotTakeOver("the running server does not answer") from None
@@ -193,14 +194,14 @@ class Bequest:
     async def _heir(self) -> HandoffClient:
         """A line to the heir, whose arbiter listens again once its manager runs."""
         client = HandoffClient(self._path, ANSWER_SECONDS)
-        end = asyncio.get_running_loop().time() + LISTEN_SECONDS
+        end = running_clock().time() + LISTEN_SECONDS
         while True:
             try:
                 await client.send(b'{"say": "hello"}', [])
             except HandoffFailed as problem:
                 if str(problem) == "refused":
                     return client  # it is there, and answers nothing to a greeting
-                if problem.undecided or asyncio.get_running_loop().time() > end:
+                if problem.undecided or running_clock().time() > end:
                     raise
                 await asyncio.sleep(0.1)
             else:

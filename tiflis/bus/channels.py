@@ -11,6 +11,7 @@ from tiflis.bus.errors import PacketRefused
 from tiflis.bus.lane import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
 from tiflis.bus.link import Listener
 from tiflis.bus.outside import Clock, Wire
+from tiflis.clock import running_clock
 
 __all__ = ["Bus", "Channel", "ChannelHandler"]
 
@@ -44,7 +45,7 @@ class Bus:
         self._link = link
         self._me = subjects.checked(me)
         self._accept = accept
-        self._clock: Clock = clock or asyncio.get_running_loop()
+        self._clock: Clock = clock or running_clock()
         self._header = wire.packet_header(time.time_ns() if epoch is None else epoch, me)
         self._lanes: dict[str, Lane] = {}
         self._by_header: dict[bytes, Lane] = {}

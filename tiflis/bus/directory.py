@@ -14,6 +14,7 @@ from tiflis.bus.follower import Follower
 from tiflis.bus.link import Link
 from tiflis.bus.record import Record, decode, encode
 from tiflis.bus.store import Entry, Store, WrongRevision
+from tiflis.clock import running_clock
 
 __all__ = ["Conflict", "Directory", "DirectoryUnavailable", "Record"]
 
@@ -117,15 +118,15 @@ class Directory:
         the same, so read before deciding anything.
         """
         key, value = subjects.checked(record.tunnel_id), encode(record)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + ANSWER_SECONDS - MARGIN_SECONDS
+        clock = running_clock()
+        end = clock.time() + ANSWER_SECONDS - MARGIN_SECONDS
         expected = record.revision
         while True:
             try:
-                revision = await self._store.write(key, value, expected, end - loop.time())
+                revision = await self._store.write(key, value, expected, end - clock.time())
                 break
             except WrongRevision:
-                entry = await self._store.read(key, end - loop.time())
+                entry = await self._store.read(key, end - clock.time())
             if entry is not None and entry.value == value:
                 revision = entry.revision  # an attempt of ours whose answer was lost
                 break

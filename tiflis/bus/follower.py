@@ -9,6 +9,7 @@ from tiflis.bus.errors import BusError, LinkUnavailable
 from tiflis.bus.jetstream import Document, StoreRefused
 from tiflis.bus.link import Link, Listener
 from tiflis.bus.store import REQUEST_SECONDS, Store, value_of
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -142,16 +143,16 @@ class Follower:
 
     async def _attend(self) -> None:
         """Watch over the consumer: it must deliver, at least heartbeats, and all that the leader has."""
-        loop = asyncio.get_running_loop()
-        self._heard_at = loop.time()
-        audit_at = loop.time() + AUDIT_SECONDS
+        clock = running_clock()
+        self._heard_at = clock.time()
+        audit_at = clock.time() + AUDIT_SECONDS
         while not self._fault:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
                     await self._disturbed.wait()
-            if loop.time() - self._heard_at > SILENCE_SECONDS:
+            if clock.time() - self._heard_at > SILENCE_SECONDS:
                 self._break("silence")
-            elif loop.time() > audit_at:
+            elif clock.time() > audit_at:
                 self._audit = True
                 self._break("audit")
             elif not self._fault:
@@ -168,7 +169,7 @@ class Follower:
     # -- what the consumer delivers
 
     def _message(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = running_clock().time()
         if self._fault or not reply.startswith(b"$JS.ACK."):
             return  # a heartbeat
         # $JS.ACK.[domain.account.]stream.consumer.delivered.sequence.number.time.pending[.token]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tiflis.bus.errors import BusError, LinkUnavailable
 from tiflis.bus.link import Link, Listener
+from tiflis.clock import running_clock
 
 _NO_RESPONDERS = b"NATS/1.0 503"
 NOT_FOUND = 404
@@ -46,7 +47,7 @@ class Requests:
     async def ask(self, subject: str, payload: bytes, seconds: float, headers: bytes = b"") -> bytes:
         """The answer, or LinkUnavailable when the link is down, nobody listens, or none came in time."""
         try:
-            async with asyncio.timeout(seconds), self._room:
+            async with running_clock().timeout(seconds), self._room:
                 return await self._ask(subject, payload, headers)
         except TimeoutError:
             raise LinkUnavailable("no answer in time") from None

@@ -16,6 +16,7 @@ from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats_protocol import Handler, NatsProtocol, WholeHandler
 from tiflis.bus.servers import Server, ServerPool, default_tls
 from tiflis.bus.subscriptions import Subscription, Subscriptions
+from tiflis.clock import Deadline, running_clock
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Link:
         self._subscriptions = Subscriptions()
         self._protocol: NatsProtocol | None = None
         self._task: asyncio.Task[None] | None = None
-        self._ping_timer: asyncio.TimerHandle | None = None
+        self._ping_timer: Deadline | None = None
         self._came_up = asyncio.Event()
         self._last_failure = "no attempt yet"
         self._told: set[tuple[tuple[str, int], str]] = set()  # logged in this outage
@@ -160,7 +161,7 @@ class Link:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._protocol.ping(waiter)
         try:
-            async with asyncio.timeout(deadline):
+            async with running_clock().timeout(deadline):
                 await waiter
         except TimeoutError:
             raise LinkUnavailable(f"the bus did not answer within {deadline:g} s") from None
@@ -278,7 +279,7 @@ class Link:
                 listener.on_down()
 
     def _schedule_ping(self) -> None:
-        self._ping_timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
+        self._ping_timer = running_clock().deadline(PING_SECONDS, self._ping)
 
     def _ping(self) -> None:
         protocol = self._protocol

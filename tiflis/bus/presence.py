@@ -12,6 +12,7 @@ from tiflis.bus import subjects, wire
 from tiflis.bus.errors import BadSubject, OtherVersion
 from tiflis.bus.link import Link, Listener
 from tiflis.bus.questions import Questions
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,6 @@ LEASE_SECONDS = 4.0
 LOOK_SECONDS = 0.25
 WELCOME_SECONDS = 0.02
 """Newcomers within this time are greeted together."""
-LATE_SECONDS = 1.0
-"""A look that comes this late shows that we were not running ourselves: nobody else's silence counts."""
 DEAD_REMEMBERED = 1024
 """Workers that are surely dead, whose late hellos are ignored."""
 
@@ -61,8 +60,8 @@ class Presence:
         self._on_seen = on_seen
         self._loop = asyncio.get_running_loop()
         self._dead: OrderedDict[str, None] = OrderedDict()
-        self._floor = self._loop.time()
-        self._looked_at = self._loop.time()
+        self._clock = running_clock()
+        self._floor = self._clock.time()
         self._hello_at = 0.0
         self._welcoming = False
         self._stopped = False
@@ -157,7 +156,7 @@ class Presence:
             self.peers[worker_id] = peer = Peer(worker_id)
             self._welcome()
             self._on_seen(worker_id)
-        peer.heard_at = self._loop.time()
+        peer.heard_at = self._clock.time()
         peer.version = message.get("version", 1)
         peer.facts = facts if isinstance(facts, dict) else {}
 
@@ -188,16 +187,15 @@ class Presence:
         self._on_gone(worker_id)
 
     def _link_up(self) -> None:
-        self._floor = self._loop.time()
+        self._floor = self._clock.time()
         self._say_hello()
 
     def _look(self) -> None:
         """Whose lease has run out? Silence counts only while we could have heard something."""
-        now = self._loop.time()
-        if not self._link.up or now - self._looked_at > LATE_SECONDS:
+        now = self._clock.time()
+        if not self._link.up:
             self._floor = now
-        self._looked_at = now
-        if now - self._hello_at >= HELLO_SECONDS:
+        if self._loop.time() - self._hello_at >= HELLO_SECONDS:
             self._say_hello()
         for peer in list(self.peers.values()):
             if now - max(peer.heard_at, self._floor) > LEASE_SECONDS:

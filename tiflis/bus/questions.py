@@ -8,6 +8,7 @@ from typing import Any
 
 from tiflis.bus import subjects
 from tiflis.bus.link import Link
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Questions:
         self._polls[number] = poll
         self._publish(subjects.ASK, {"from": self._me, "number": number, "kind": kind})
         try:
-            async with asyncio.timeout(deadline):
+            async with running_clock().timeout(deadline):
                 await poll.complete.wait()
         except TimeoutError:
             log.info("workers did not answer", extra={"kind": kind, "missing": sorted(poll.expected)})

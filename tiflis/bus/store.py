@@ -11,6 +11,7 @@ from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.link import Link, Listener
+from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
@@ -195,12 +196,12 @@ class Store:
             metrics.observe("directory_seconds", perf_counter() - began, what)
 
     async def _try(self, attempt: Callable[[float], Awaitable[T]], deadline: float) -> T:
-        loop = asyncio.get_running_loop()
-        end, reason = loop.time() + deadline, "no time left"
-        while (left := end - loop.time()) > 0:
+        clock = running_clock()
+        end, reason = clock.time() + deadline, "no time left"
+        while (left := end - clock.time()) > 0:
             try:
                 return await attempt(min(left, REQUEST_SECONDS))
             except (LinkUnavailable, StoreRefused) as error:
                 reason = str(error)
-            await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, end - loop.time())))
+            await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, end - clock.time())))
         raise DirectoryUnavailable(f"the directory did not answer within {deadline:.2f} s: {reason}")

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tiflis.clock import running_clock
 from tiflis.limits import Limits
 from tiflis.protocol import messages
 from tiflis.protocol.errors import InvalidPayload, SendFailed
@@ -166,7 +167,7 @@ class Hub(Routes):
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes
     ) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with running_clock().timeout(CALL_SECONDS):
                 while True:
                     try:
                         return await self._call(await self.route(tunnel_id), operation, arguments, body)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from tiflis.bus.channel import Channel
+from tiflis.clock import running_clock
 from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession
 from tiflis.relay.edge import Opener
@@ -38,7 +39,7 @@ class Taker(Nobody):
         channel = opener(old, self._home.tunnel_id, self)
         channel.send(envelope.take(self._home.record.generation))
         try:
-            async with asyncio.timeout(TAKE_SECONDS):
+            async with running_clock().timeout(TAKE_SECONDS):
                 encoded = await self._state
         except TimeoutError:
             encoded = b""
@@ -60,7 +61,7 @@ class Taker(Nobody):
 async def write_down(home: Home) -> None:
     """Have the watches of a home that moves stored; if that fails, the next home announces a gap."""
     try:
-        async with asyncio.timeout(RELEASE_SECONDS):
+        async with running_clock().timeout(RELEASE_SECONDS):
             home.written_down = await home.desk.release()
     except TimeoutError:
         home.written_down = False

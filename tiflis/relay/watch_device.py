@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
+from tiflis.clock import running_clock
 from tiflis.relay.watch_queue import Bounds, Message, WatchQueue
 from tiflis.relay.watch_records import WatchRecord
 
@@ -40,7 +41,7 @@ class Watch:
         if len(self._polls) > POLLS_AT_ONCE:
             self._end(self._polls[0])
         try:
-            async with asyncio.timeout(seconds):
+            async with running_clock().timeout(seconds):
                 await poll
         except TimeoutError:
             pass

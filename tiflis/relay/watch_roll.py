@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
+from tiflis.clock import running_clock
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.watch_device import Watch
@@ -168,7 +169,9 @@ class WatchRoll:
     async def _ready(self) -> None:
         """Until it is known who is connected. Raises SendFailed."""
         if not self._closed and self._early is not None:
-            await asyncio.wait([self._opened()], timeout=self._limits.store_timeout)
+            with contextlib.suppress(TimeoutError):
+                async with running_clock().timeout(self._limits.store_timeout):
+                    await asyncio.wait([self._opened()])
         if self._closed:
             raise DeskClosed
         if self._early is not None:
@@ -280,7 +283,7 @@ class WatchRoll:
     async def _settle(self) -> None:
         """Until all changes so far are stored. Raises SendFailed."""
         try:
-            async with asyncio.timeout(self._limits.store_timeout):
+            async with running_clock().timeout(self._limits.store_timeout):
                 await self._writer.settle()
         except (TimeoutError, StoreUnavailable):
             raise SendFailed(UNREACHABLE) from None

@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from tiflis.bus.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
+from tiflis.clock import running_clock
 from tiflis.limits import Limits
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.claims import Claims
@@ -51,11 +52,11 @@ class Ways:
         self._claims, self.alive, self._make_desk = claims, alive, make_desk
         self._home = home_class()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
+        self._clock = running_clock()
+        self.now = self._clock.time
 
     def later(self, delay: float, callback: Callable[[], None], /) -> Timer:
-        return self._loop.call_later(delay, callback)
+        return self._clock.deadline(delay, callback)
 
     # Finding a home
 

@@ -1,12 +1,14 @@
 """Sanic as we run it: limits from the settings, a header deadline that holds, requests that always parse."""
 
 import gc
+import time
 from typing import Any, cast
 
 from sanic import Request, Sanic
 from sanic.http.constants import Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
 
+from tiflis.clock import running_clock
 from tiflis.config import Settings
 
 HEADER_LIMIT = 16_384  # bytes of a request's header; the keys of a watch fit into its query many times
@@ -33,9 +35,25 @@ class SoundRequest(Request):
 
 
 class PatientHttp(HttpProtocol):
-    """HTTP/1.1 whose header has one deadline: Sanic's own starts again with every byte that trickles in."""
+    """HTTP/1.1 whose header has one deadline: Sanic's own starts again with every byte that trickles in.
 
-    __slots__ = ()
+    No deadline of it passes while this process stands still.
+    """
+
+    __slots__ = ("_paused",)
+    _paused: float  # what this process had stood still for at the last look
+
+    def connection_made(self, transport: Any) -> None:
+        """Begins with the connection's deadlines."""
+        self._paused = running_clock().paused
+        super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
+
+    def check_timeouts(self) -> None:
+        """Ends a request, or the idle connection, that takes too long."""
+        paused = running_clock().paused
+        self._time = min(time.monotonic(), self._time + paused - self._paused)
+        self._paused = paused
+        super().check_timeouts()  # type: ignore[no-untyped-call]  # Sanic's
 
     def data_received(self, data: bytes) -> None:
         """Takes in bytes; those of a header under way do not count as progress."""

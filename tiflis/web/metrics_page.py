@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
+from tiflis.clock import running_clock
 from tiflis.protocol.errors import TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error
@@ -71,10 +72,10 @@ class MetricsPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-                async with asyncio.timeout(HEADER_SECONDS):
+                async with running_clock().timeout(HEADER_SECONDS):
                     header = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await self._answer(header.decode("latin-1")))
-                async with asyncio.timeout(HEADER_SECONDS):
+                async with running_clock().timeout(HEADER_SECONDS):
                     await writer.drain()
         except Exception:  # the outermost frame of a connection
             log.exception("metrics cannot be told")
