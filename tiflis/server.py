@@ -58,5 +58,12 @@ def build(settings: Settings) -> TiflisApp:
 
 
 settings = load()
-logs.install(settings.log_level, settings.log_format, settings.secrets(), settings.access_log)
+logs.install(
+    settings.log_level,
+    settings.log_format,
+    settings.secrets(),
+    settings.access_log,
+    queue_bytes=settings.log_queue,
+    lines_a_minute=settings.log_lines_a_minute,
+)
 app = build(settings)

@@ -194,6 +194,7 @@ class Worker:
         while True:
             await self.clock.sleep(pause)
             self.sockets.check(self.clock.time())
+            logs.sum_up()
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             if self.clock.time() - tidied >= TIDY_SECONDS:
