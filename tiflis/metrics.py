@@ -101,7 +101,7 @@ CATALOGUE = {
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),
         _counter("watch_dropped_total", "Messages dropped unread from watch queues.",
-                 reason=("full", "expired", "refused")),
+                 reason=("full", "expired")),
         # Handovers between workers
         _counter("handoff_sockets_total",
                  "Sockets given to another worker; refused ones stayed, unknown ones were closed.",
@@ -126,7 +126,6 @@ CATALOGUE = {
                  status=("1xx", "2xx", "3xx", "4xx", "503", "5xx")),
         _histogram("loop_lag_seconds", "How late the event loop ran a timer; four are looked at a second.",
                    MILLI),
-        _counter("log_lines_dropped_total", "Log lines lost: their reader stopped, or the disk is full."),
         _counter("cpu_seconds_total", "Processor time of the workers."),
         _gauge("memory_bytes", "Resident memory of a worker.", worker=()),
         _gauge("open_files", "Descriptors that a worker has open.", worker=()),

@@ -58,12 +58,5 @@ def build(settings: Settings) -> TiflisApp:
 
 
 settings = load()
-logs.install(
-    settings.log_level,
-    settings.log_format,
-    settings.secrets(),
-    settings.access_log,
-    queue_bytes=settings.log_queue,
-    lines_a_minute=settings.log_lines_a_minute,
-)
+logs.install(settings.log_level, settings.log_format, settings.secrets(), settings.access_log)
 app = build(settings)

@@ -88,7 +88,6 @@ class Worker:
         longest = max(settings.watch_idle, settings.watch_message_ttl)
         self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
         await self._store.start()
-        self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose()
         self.presence.answer("status", self._own_status)
         self.presence.answer("metrics", self.survey.answer)
@@ -153,7 +152,8 @@ class Worker:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
         limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
-        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time)
+        account = self.pinned.account(home.tunnel_id)
+        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
     # The other workers
 
@@ -194,7 +194,6 @@ class Worker:
         while True:
             await self.clock.sleep(pause)
             self.sockets.check(self.clock.time())
-            logs.sum_up()
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             if self.clock.time() - tidied >= TIDY_SECONDS:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
 from tiflis.protocol.errors import WorkstationOffline
+from tiflis.relay.pinned import Account
 from tiflis.relay.watch_desk import WatchDesk
 from tiflis.relay.watch_home import DeskLimits
 
@@ -28,10 +29,6 @@ class FakeStore:
         self.heads: dict[str, Head] = {}
         self.records: dict[tuple[str, str, str], tuple[bytes, int, float]] = {}
         self.log: list[str] = []
-        self.room = 1 << 30
-        self.too_large = 1 << 30  # bytes: a larger record is refused
-        self.refusals = 0
-        self.batches: list[int] = []  # bytes of each put
         self.looks = 0
         self.away = False
         self.fail_puts = 0
@@ -62,24 +59,19 @@ class FakeStore:
         self.heads[tunnel_id] = Head(value, self._next())
         return self._revision
 
-    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
         self._check()
         if self.fail_puts:
             self.fail_puts -= 1
             raise StoreUnavailable("broken down")
         await asyncio.sleep(0)  # others get their turn, as with a real one
         tear, self.tear = self.tear, None
-        records = list(records)
-        refused = {name for name, value in records if len(value) > self.too_large}
-        self.refusals += len(refused)
-        self.batches.append(sum(len(value) for _, value in records))
         for name, value in records:
-            if name not in refused and (tear is None or tear() < 0.5):
+            if tear is None or tear() < 0.5:
                 self.log.append(name)
                 self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())
         if tear is not None:
             raise StoreUnavailable("broken down in the middle")
-        return refused
 
     def mend(self) -> None:
         self.away, self.tear, self.fail_puts, self.fail_heads = False, None, 0, 0
@@ -135,8 +127,10 @@ class Stage:
         self.limits = DeskLimits(pace=0.0, store_timeout=0.5)
         self.desks: list[WatchDesk] = []
 
-    def desk(self) -> WatchDesk:
-        desk = WatchDesk("tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0)
+    def desk(self, account: Account | None = None) -> WatchDesk:
+        desk = WatchDesk(
+            "tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0, account
+        )
         self.desks.append(desk)
         return desk
 

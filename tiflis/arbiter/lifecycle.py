@@ -20,7 +20,6 @@ from typing import Any
 from sanic import Sanic
 from sanic.worker.manager import WorkerManager
 
-from tiflis import logs
 from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
@@ -73,7 +72,6 @@ class Arbiter:
     # --- main process ---
 
     def _main_start(self, app: Sanic[Any, Any]) -> None:
-        logs.take_streams()
         signal.signal(signal.SIGHUP, note_hangup)
         stop_early()
         port = app.state.port or self._settings.port
@@ -106,7 +104,6 @@ class Arbiter:
     # --- workers ---
 
     async def _worker_start(self, app: Sanic[Any, Any]) -> None:
-        logs.take_streams()
         if _is_worker():
             # A terminal's hangup reaches the whole group, and main takes it for the wish to reload.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -10,8 +10,6 @@ import threading
 import time
 from multiprocessing import parent_process
 
-from tiflis import logs
-
 log = logging.getLogger(__name__)
 
 # Seconds from the death of the main process to the hard end of a worker: enough to tell its peers
@@ -92,7 +90,6 @@ def _outlive(seconds: float) -> None:
 def _end(seconds: float) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(seconds)
-    logs.flush()
     os._exit(EXIT_ORPHANED)
 
 

@@ -18,7 +18,7 @@ StreamKey = tuple[str, str]  # a message's type and its streaming_message_id
 class Message:
     """One text, shared by all queues that hold it."""
 
-    __slots__ = ("at", "holders", "key", "numbers", "slot", "stamp", "text")
+    __slots__ = ("at", "entered", "holders", "key", "numbers", "slot", "stamp", "text")
 
     def __init__(self, text: bytes, stamp: str, at: float, key: StreamKey | None = None) -> None:
         self.text = text
@@ -26,6 +26,7 @@ class Message:
         self.at = at  # by the clock of the queues
         self.key = key
         self.holders = 0
+        self.entered = 0  # bytes in the ledger of pinned bytes
         self.numbers: dict[str, int] = {}  # its number in each watch's queue
         self.slot: int | None = None  # its place in the store
 
@@ -136,9 +137,9 @@ class WatchQueue:
         while len(self._held) - len(self._replaced) > self._bounds.messages or self.size > self._bounds.size:
             self._lose(next(number for number in self._held if number not in self._replaced), "full")
 
-    def write(self, number: int) -> None:
-        """Everything up to this number is about to be written: keep it until ``store`` or ``give_up``."""
-        self._writing = number
+    def write(self) -> None:
+        """What has a number now is about to be written: keep it until ``store`` or ``give_up``."""
+        self._writing = self.last
 
     def give_up(self) -> None:
         """It was not written."""
@@ -155,10 +156,6 @@ class WatchQueue:
         """Leave out one number and count it as lost: there may have been a message that nobody knows of."""
         self.last += 1
         self.lost = self.shown = self.last
-
-    def refuse(self, number: int) -> None:
-        """The store will never take this message."""
-        self._drop(number, "refused")
 
     def acknowledge(self, number: int) -> bool:
         """Everything up to this number has arrived; whether that is news. One above ``shown`` is not."""
@@ -182,17 +179,24 @@ class WatchQueue:
         """Drop what is too old."""
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
-            self._drop(number, "expired")
+            if number in self._replaced:
+                self._remove(number)
+            elif number in self._held:
+                self._lose(number, "expired")
+
+    def drop_oldest(self) -> bool:
+        """Drop one message, as from a full queue; return False for an empty one."""
+        if not self._held:
+            return False
+        if self._replaced:
+            self._remove(next(iter(self._replaced)))
+        else:
+            self._lose(next(iter(self._held)), "full")
+        return True
 
     def clear(self) -> None:
         for number in list(self._held):
             self._remove(number)
-
-    def _drop(self, number: int, reason: str) -> None:
-        if number in self._replaced:
-            self._remove(number)  # nothing is missed: a newer one of its stream is here
-        elif number in self._held:
-            self._lose(number, reason)
 
     def _lose(self, number: int, reason: str) -> None:
         """Drop a message unread, with the earlier snapshots of its stream."""
