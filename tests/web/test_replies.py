@@ -99,3 +99,20 @@ async def test_a_peer_that_hangs_up_within_its_body_costs_nothing(caplog: pytest
         assert await raw(client, b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nx", end=True) == b""
         assert (await client.get("/nothing")).status_code == 404
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "allow"),
+    [("/", 204, "GET, HEAD, OPTIONS"), ("/echo", 204, "OPTIONS, POST"), ("/nothing", 404, None)],
+)
+async def test_options_are_answered_for_the_checks_of_load_balancers(
+    path: str, status: int, allow: str | None
+) -> None:
+    async with served(app=app_with_trouble()) as client:
+        response = await client.options(path)
+    assert (response.status_code, response.headers.get("allow")) == (status, allow)
+
+
+async def test_the_check_that_haproxy_makes_unless_told_otherwise_passes() -> None:
+    async with served(app=app_with_trouble()) as client:
+        assert (await raw(client, b"OPTIONS / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 204 ")

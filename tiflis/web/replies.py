@@ -53,6 +53,8 @@ class Errors(ErrorHandler):
     def default(self, request: Request, exception: BaseException) -> HTTPResponse:
         """The answer for an exception nobody caught."""
         status = _status(exception)
+        if request.method == "OPTIONS" and status in (404, 405):
+            return _options(request, exception, status)
         if status >= 500 and status not in (501, 503, 505):
             self._report(request, exception)
         headers = {str(name): str(value) for name, value in getattr(exception, "headers", {}).items()}
@@ -68,6 +70,15 @@ class Errors(ErrorHandler):
         route = request.route.path if request.route else None
         fields = {"method": request.method[:16], "path": _path(request)[:_PATH_LIMIT], "route": route}
         log.error("bug while a request was handled", exc_info=exception, extra=fields)
+
+
+def _options(request: Request, exception: BaseException, status: int) -> HTTPResponse:
+    """Answer OPTIONS, which no route takes: 204 for what exists and for ``/``, which HAProxy asks for."""
+    allowed = getattr(exception, "allowed_methods", None) or ("GET", "HEAD")
+    if status == 404 and _path(request) not in ("/", "*"):
+        return error(status)
+    methods = ", ".join(sorted({*allowed, "OPTIONS"}))
+    return HTTPResponse(status=204, headers={**_HEADERS, "Allow": methods})
 
 
 def _status(exception: BaseException) -> int:
