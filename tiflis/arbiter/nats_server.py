@@ -1,7 +1,6 @@
 """The embedded bus: a nats-server that lives as long as this server and is restarted when it dies."""
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -164,11 +163,10 @@ class NatsServer:
             self._reservation.close()
 
     def _configuration(self) -> str:
-        quote = json.dumps  # the format takes JSON strings
         return (
             f"host: 127.0.0.1\nport: {self.port}\nserver_name: tiflis\n"
-            f"authorization {{ token: {quote(self._token)} }}\n"
-            f"jetstream {{ store_dir: {quote(str(self._store))} }}\n"
+            f"authorization {{ token: {quoted(self._token)} }}\n"
+            f"jetstream {{ store_dir: {quoted(str(self._store))} }}\n"
         )
 
     def _watch(self) -> None:
@@ -246,6 +244,15 @@ class NatsServer:
                     return True
             time.sleep(0.01)
         return False
+
+
+def quoted(text: str) -> str:
+    """Return the text, or path, as a string of nats-server's configuration, which is not JSON.
+
+    Whatever is not plain ASCII is written as the bytes that the file system has, in hex.
+    """
+    plain = set(range(0x20, 0x7F)) - set(b'"\\')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02X}" for byte in os.fsencode(text)) + '"'
 
 
 def _relay_log(line: str) -> None:
