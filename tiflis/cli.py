@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import tiflis
 from tiflis.commands import check, demo, doctor, keygen, reload, status, takeover
+from tiflis.descriptors import open_standard
 
 COMMANDS = (keygen, check, status, reload, takeover, doctor, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    open_standard()  # a server started from here inherits them
     given = parser().parse_args(arguments)
     code: int = given.run(given)
     return code

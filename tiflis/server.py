@@ -1,13 +1,17 @@
 """The server: composes the rooms; ``app`` is what ``sanic tiflis.server:app`` runs."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 from sanic import Sanic
+from sanic.http.constants import HTTP
 
 from tiflis import logs
 from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
-from tiflis.config import Settings, load
+from tiflis.config import ConfigError, Settings, load, notes, refuse
+from tiflis.descriptors import open_standard
 from tiflis.service import Service
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
@@ -28,13 +32,22 @@ class TiflisApp(Sanic[Any, Any]):
     def prepare(self, host: str | None = None, port: int | None = None, **options: Any) -> None:
         settings: Settings = self.ctx.settings
         stop_early()
+        _refuse_tls(self, options)
         options["backlog"] = BACKLOG
         options["motd"] = False
         options["protocol"] = PatientHttp
         options["access_log"] = settings.access_log
         port = settings.port if port is None else port
-        self.ctx.arbiter.prepare(port, options)
+        self.ctx.arbiter.prepare(host or settings.host, port, options)
         super().prepare(host or settings.host, port, **options)
+
+
+def _refuse_tls(app: Sanic[Any, Any], options: dict[str, Any]) -> None:
+    """With TLS here, frames would leave in clear text: a WebSocket takes over the bare transport."""
+    asked = (options.get("ssl"), options.get("auto_tls"), options.get("version") in (3, HTTP.VERSION_3))
+    files = (app.config.get(name) for name in ("LOCAL_TLS_CERT", "LOCAL_TLS_KEY"))
+    if any(asked) or any(isinstance(file, str | Path) and str(file) for file in files):
+        refuse(["TLS is not served (--cert, --key, --tls, LOCAL_TLS_CERT): it ends in the proxy in front"])
 
 
 def build(settings: Settings) -> TiflisApp:
@@ -53,10 +66,21 @@ def build(settings: Settings) -> TiflisApp:
     app.blueprint(health_routes(service))
     app.blueprint(status_routes(service.status, settings.status_token, addresses.client))
     app.blueprint(metrics_routes(service.metrics, settings.metrics_token))
-    app.blueprint(client_routes(settings.web_client_path))
+    app.blueprint(client_routes(settings.web_client_path, settings.ws_path))
     return app
 
 
+def compose(settings: Settings) -> TiflisApp:
+    """Return the app; what the settings name and cannot be used ends the process with code 2."""
+    try:
+        return build(settings)
+    except ConfigError as problem:
+        refuse(problem.lines)
+
+
+open_standard()
 settings = load()
 logs.install(settings.log_level, settings.log_format, settings.secrets(), settings.access_log)
-app = build(settings)
+for note in notes():
+    logging.getLogger(__name__).warning("setting: %s", note)
+app = compose(settings)

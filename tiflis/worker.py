@@ -17,6 +17,7 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.watch_store import JetStreamWatchStore
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
+from tiflis.descriptors import Supply
 from tiflis.handover import Report
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values
@@ -152,8 +153,7 @@ class Worker:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
         limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
-        account = self.pinned.account(home.tunnel_id)
-        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
+        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time)
 
     # The other workers
 
@@ -190,10 +190,11 @@ class Worker:
 
     async def _regularly(self) -> None:
         pause = min(self.settings.liveness_interval / 2, 2.5)
-        tidied = self.clock.time()
+        tidied, supply = self.clock.time(), Supply()
         while True:
             await self.clock.sleep(pause)
             self.sockets.check(self.clock.time())
+            supply.look(len(self.sockets.open))
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             if self.clock.time() - tidied >= TIDY_SECONDS:

@@ -234,7 +234,7 @@ def test_a_second_server_in_the_same_folder_is_refused_in_one_line(stage: MakeSt
     running = stage().start()
     second = stage(port=running.port, folder=running.folder).start(wait=False)
     assert second.process is not None
-    assert second.process.wait(START_SECONDS) == 1
+    assert second.process.wait(START_SECONDS) == 2
     assert f"process {running.pid} already serves port {running.port}" in second.logs()
     assert "Traceback" not in second.logs()
     assert running.status("/readyz") == 200
@@ -247,8 +247,8 @@ def test_a_port_that_is_taken_is_said_in_one_line(stage: MakeStage) -> None:
         other.listen()
         process = running.start(wait=False).process
         assert process is not None
-        assert process.wait(START_SECONDS) == 1
-    assert f"cannot listen on 127.0.0.1 port {running.port}" in running.logs()
+        assert process.wait(START_SECONDS) == 2
+    assert f"PORT {running.port} cannot be listened on at 127.0.0.1" in running.logs()
     assert "Traceback" not in running.logs()
     wait_until(lambda: not running.processes(), ORPHAN_SECONDS, "nothing is left")
 

@@ -90,7 +90,7 @@ def test_check_sees_a_port_that_is_taken(run: Run, monkeypatch: pytest.MonkeyPat
         taken.listen()
         monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
         code, shown = run("check")
-    assert (code, len(lines(shown, "fail"))) == (1, 1)
+    assert (code, len(lines(shown, "fail"))) == (EXIT_MISCONFIGURED, 1)
     assert "cannot be listened on" in shown
 
 

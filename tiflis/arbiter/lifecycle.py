@@ -12,15 +12,20 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import string
-import time
 from typing import Any
 
 from sanic import Sanic
 from sanic.worker.manager import WorkerManager
 
 from tiflis.arbiter.control import ControlServer
+from tiflis.arbiter.ground import (
+    TAKE_OVER_SECONDS,
+    address_mistake,
+    bus_mistake,
+    folder_mistake,
+    metrics_mistakes,
+)
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent, guard_state_process
@@ -28,16 +33,16 @@ from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
 from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
-from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse
+from tiflis.arbiter.temporary import keep_socket_paths_short
+from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, refuse_settings
 from tiflis.config import Settings
+from tiflis.descriptors import raise_limit
 
 log = logging.getLogger(__name__)
 
 # Beyond the workers' own time to shut down, before main kills them. Sum and the bus's end stay below the
 # 10 s after which docker stop sends SIGKILL.
 STOP_MARGIN_SECONDS = 1.0
-# Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
-TAKE_OVER_SECONDS = 3.0
 FIRST = 1000  # listener priority: first at start, and thereby last at the end
 INSTANCE_LENGTH = 6
 # Messages of 128 KiB to 16 MiB are otherwise mapped and unmapped each time: a voice message of 5 MB costs
@@ -77,7 +82,7 @@ class Arbiter:
         port = app.state.port or self._settings.port
         self._take_folder(port)
         if not (app.state.sock or app.state.unix):
-            _wait_for_port(app.state.host or self._settings.host, port)
+            self._look_at_addresses(app.state.host or self._settings.host, port)
         os.environ["TIFLIS_WORKERS"] = str(app.state.workers)
         for name, value in ALLOCATOR.items():
             os.environ.setdefault(name, value)
@@ -123,6 +128,7 @@ class Arbiter:
     async def _single_start(self, app: Sanic[Any, Any]) -> None:
         """--single-process knows no main process listeners: the worker is main as well."""
         signal.signal(signal.SIGHUP, note_hangup)
+        os.environ["TIFLIS_WORKERS"] = "1"
         self._take_folder(app.state.port or self._settings.port)
         await asyncio.to_thread(self._start_bus)
         assert self._folder is not None
@@ -131,9 +137,17 @@ class Arbiter:
 
     # --- both ---
 
-    def prepare(self, port: int, options: dict[str, Any]) -> None:
-        """Before anything is opened: where the settings say so, take over from the server that runs."""
-        if not self._settings.takeover or _is_worker():
+    def prepare(self, host: str, port: int, options: dict[str, Any]) -> None:
+        """Before anything is opened: refuse what cannot work, or take over from the server that runs."""
+        if _is_worker():
+            return
+        raise_limit()
+        keep_socket_paths_short()
+        if wrong := bus_mistake(self._settings) or folder_mistake(self._settings.data_dir, port):
+            refuse_settings(wrong)
+        if options.get("single_process") and not options.get("unix"):
+            self._look_at_addresses(host, port)
+        if not self._settings.takeover:
             return
         self._heir = Heir(RunFolder(self._settings.data_dir, port).path)
         try:
@@ -141,6 +155,13 @@ class Arbiter:
         except CannotTakeOver as problem:
             refuse(f"cannot take over: {problem}")
         options["sock"] = self._inheritance.listener
+
+    def _look_at_addresses(self, host: str, port: int) -> None:
+        """Refuse a start on addresses that are not to be had."""
+        if wrong := address_mistake(host, port):
+            refuse_settings(wrong)
+        for wrong in metrics_mistakes(self._settings, host, port):
+            refuse_settings(wrong)
 
     def _take_folder(self, port: int) -> None:
         self._folder = RunFolder(self._settings.data_dir, port)
@@ -152,7 +173,11 @@ class Arbiter:
         try:
             self._folder.take(TAKE_OVER_SECONDS)
         except LockHeld as held:
-            refuse(f"process {held.holder.get('main')} already serves port {port} from this DATA_DIR")
+            refuse_settings(
+                f"PORT: process {held.holder.get('main')} already serves port {port} from this DATA_DIR"
+            )
+        except OSError as problem:
+            refuse_settings(f"DATA_DIR {self._settings.data_dir} is not writable: {problem.strerror}")
         self._name_instance()
 
     def _name_instance(self) -> None:
@@ -195,24 +220,6 @@ def _guard_shared_state(manager: WorkerManager) -> None:
     shared = getattr(manager.worker_state, "_manager", None)
     if shared is not None:
         shared.Barrier(1, guard_state_process).wait()
-
-
-def _wait_for_port(host: str, port: int) -> None:
-    """Until the address can be bound; a killed server's workers hold it for a moment."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    end = time.monotonic() + TAKE_OVER_SECONDS
-    while True:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                probe.listen()
-            except OSError as problem:
-                if time.monotonic() > end:
-                    refuse(f"cannot listen on {host} port {port}: {problem.strerror}")
-                time.sleep(0.05)
-            else:
-                return
 
 
 def _new_instance() -> str:

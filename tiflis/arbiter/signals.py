@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from sanic import Sanic
 
@@ -20,12 +20,17 @@ def stop_early() -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        for child in multiprocessing.active_children():
-            child.kill()
-        os._exit(0)
+        end_now(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+
+
+def end_now(code: int) -> NoReturn:
+    """End this process and its children at once."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(code)
 
 
 def take_signals(app: Sanic[Any, Any]) -> None:

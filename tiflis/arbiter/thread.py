@@ -1,6 +1,7 @@
 """The main process's event loop, in a thread of its own: control socket, slots, rollouts and takeovers."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from tiflis import config
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.notify import notify
@@ -17,6 +19,7 @@ from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager
+from tiflis.arbiter.signals import end_now
 from tiflis.arbiter.slots import Slots
 from tiflis.arbiter.takeover import Bequest, Estate, Heir
 from tiflis.config import Settings
@@ -146,3 +149,13 @@ def refuse(reason: str) -> NoReturn:
     """End the start with one clear line."""
     log.critical("cannot start", extra={"reason": reason})
     sys.exit(1)
+
+
+def refuse_settings(line: str) -> NoReturn:
+    """End the start because of a setting: one line on stderr, code 2, and no process left behind.
+
+    Not by an exception: Sanic would add lines of its own, and wait for the process of its shared state.
+    """
+    with contextlib.suppress(SystemExit):
+        config.refuse([line])
+    end_now(config.EXIT_MISCONFIGURED)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import resource
 import shutil
-import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import nats
-import nats.errors
 
 from tiflis.arbiter.control import NoServer, request
+from tiflis.arbiter.ground import address_mistake, bus_mistake, folder_mistake, metrics_mistakes
 from tiflis.arbiter.nats_server import NatsFailed, find_binary
 from tiflis.arbiter.run_folder import RunFolder
-from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, read
+from tiflis.bus.errors import LinkUnavailable
+from tiflis.bus.jetstream import JetStream, StoreRefused
+from tiflis.bus.link import Link
+from tiflis.bus.servers import parse_urls
+from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, notes, read
+from tiflis.web.client_files import client_routes
 
 NAME = "check"
 ABOUT = "check configuration, bus, port and data folder before the server is started"
+FAIL = "fail"
 NATS_SECONDS = 3
 FREE_BYTES = 256 * 2**20  # the embedded bus keeps watch queues of up to 64 MiB a device
 DESCRIPTORS = 4_096  # one a socket, besides some dozens of our own
@@ -36,20 +38,28 @@ class Finding:
     text: str
 
 
+class Mistake(Finding):
+    """A setting that the server refuses, in the same words."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """It takes none: the settings come from the environment, as for the server."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: the server can start; 1: something fails; 2: the configuration is wrong."""
+    """0: the server can start; 1: something that it needs is missing; 2: the configuration is wrong."""
+    logging.getLogger("tiflis").addHandler(logging.NullHandler())  # what the bus says is in the report
     try:
         settings = read()
+        client_routes(settings.web_client_path, settings.ws_path)
     except ConfigError as problem:
-        _report(Finding("fail", line) for line in problem.lines)
+        _report(Finding(FAIL, line) for line in problem.lines)
         return EXIT_MISCONFIGURED
     findings = [finding for check in CHECKS for finding in check(settings)]
     _report(findings)
-    return int(any(finding.state == "fail" for finding in findings))
+    if any(isinstance(finding, Mistake) for finding in findings):
+        return EXIT_MISCONFIGURED
+    return int(any(finding.state == FAIL for finding in findings))
 
 
 def _report(findings: Iterator[Finding] | list[Finding]) -> None:
@@ -60,95 +70,83 @@ def _report(findings: Iterator[Finding] | list[Finding]) -> None:
 def configuration(settings: Settings) -> Iterator[Finding]:
     keys = len(settings.registration_keys)
     yield Finding("ok", f"configuration is valid, {keys} registration key{'s' if keys > 1 else ''}")
+    for note in notes():
+        yield Finding("note", note)
     if settings.public_base_url is None:
         yield Finding("note", "PUBLIC_BASE_URL is not set: workstations are told the host they called")
 
 
 def bus(settings: Settings) -> Iterator[Finding]:
-    if settings.nats_url is not None:
-        yield asyncio.run(_reach(settings.nats_url.get_secret_value()))
-        return
+    if wrong := bus_mistake(settings):
+        yield Mistake(FAIL, wrong)
+    elif settings.nats_url is not None:
+        yield from asyncio.run(_reach(settings.nats_url.get_secret_value()))
+    else:
+        try:
+            yield Finding("ok", f"embedded NATS: {find_binary()}")
+        except NatsFailed as problem:
+            yield Finding(FAIL, str(problem))
+
+
+async def _reach(urls: str) -> list[Finding]:
+    """Connect to each server as a worker would; one that is away is no failure while another answers."""
+    findings = await asyncio.gather(*map(_reach_one, (url for url in urls.split(",") if url.strip())))
+    if any(finding.state == "ok" for finding in findings):
+        return [Finding("note", one.text) if one.state == FAIL else one for one in findings]
+    return findings
+
+
+async def _reach_one(url: str) -> Finding:
+    """Connect and ask for JetStream. The text names the host and never the URL, which may hold a password."""
+    (server,) = parse_urls(url)
+    place, link = f"{server.host}:{server.port}", Link(url, "tiflis-check")
     try:
-        yield Finding("ok", f"embedded NATS: {find_binary()}")
-    except NatsFailed as problem:
-        yield Finding("fail", str(problem))
-
-
-async def _reach(urls: str) -> Finding:
-    """Connect as a worker would. What is wrong is told without the URL, which holds a password."""
-    failures: list[Exception] = []
-
-    async def note(problem: Exception) -> None:
-        failures.append(problem)
-
-    try:
-        client = await asyncio.wait_for(
-            nats.connect(
-                [url.strip() for url in urls.split(",") if url.strip()],
-                connect_timeout=NATS_SECONDS,
-                allow_reconnect=False,
-                max_reconnect_attempts=0,
-                error_cb=note,
-            ),
-            NATS_SECONDS + 1,
+        await link.start(NATS_SECONDS)
+        await JetStream(link).call("INFO", {}, NATS_SECONDS)
+    except (StoreRefused, LinkUnavailable) as problem:
+        what = (
+            f"NATS_URL answers, but without JetStream at {place}" if link.up else "NATS_URL does not answer"
         )
-    except (OSError, TimeoutError, nats.errors.Error) as problem:
-        reason = failures[-1] if failures else problem
-        return Finding("fail", f"NATS_URL does not answer: {type(reason).__name__}")
-    try:
-        await client.jetstream(timeout=NATS_SECONDS).account_info()
-    except (TimeoutError, nats.errors.Error):
-        return Finding("fail", "NATS_URL answers, but without JetStream, which keeps the directory")
+        return Finding(FAIL, f"{what}: {place}: {problem}")
     finally:
-        await client.close()
-    return Finding("ok", "NATS_URL answers and has JetStream")
+        await link.close()
+    return Finding("ok", f"NATS_URL answers and has JetStream: {place}")
 
 
 def port(settings: Settings) -> Iterator[Finding]:
-    place = f"{settings.host}:{settings.port}"
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as problem:
-            yield _taken(settings, f"{place} cannot be listened on: {problem.strerror}")
-        else:
-            yield Finding("ok", f"{place} is free")
+    if _is_running(settings):
+        yield Finding("note", f"the server is already running on port {settings.port}")
+        return
+    wrong = address_mistake(settings.host, settings.port)
+    yield Mistake(FAIL, wrong) if wrong else Finding("ok", f"{settings.host}:{settings.port} is free")
+    for wrong in metrics_mistakes(settings, settings.host, settings.port):
+        yield Mistake(FAIL, wrong)
 
 
-def _taken(settings: Settings, failure: str) -> Finding:
-    """A port taken by this very server is no mistake."""
+def _is_running(settings: Settings) -> bool:
+    """Whether the port is taken by this very server, which is no mistake."""
     try:
         request(RunFolder(settings.data_dir, settings.port).path, "status", NATS_SECONDS)
     except NoServer:
-        return Finding("fail", failure)
-    return Finding("note", f"the server is already running on port {settings.port}")
+        return False
+    return True
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:
-    folder = settings.data_dir.absolute()
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as problem:
-        yield Finding("fail", f"DATA_DIR {settings.data_dir} is not writable: {problem.strerror}")
+    if wrong := folder_mistake(settings.data_dir, settings.port):
+        yield Mistake(FAIL, wrong)
         return
     yield Finding("ok", f"DATA_DIR {settings.data_dir} is writable")
-    yield from _free_space(there)
-
-
-def _free_space(folder: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(folder).free
+    folder = settings.data_dir.absolute()
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
     if free < FREE_BYTES:
         yield Finding("note", f"DATA_DIR has only {free // 2**20} MiB free; the bus stores there")
 
 
 def descriptors(settings: Settings) -> Iterator[Finding]:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < DESCRIPTORS:
-        yield Finding("note", f"only {soft} open files are allowed (ulimit -n), one is needed a socket")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # the server takes what it may have
+    if hard < DESCRIPTORS:
+        yield Finding("note", f"only {hard} open files are allowed (ulimit -Hn), one is needed per socket")
 
 
 def proxy(settings: Settings) -> Iterator[Finding]:

@@ -39,12 +39,17 @@ PAGE_HEADERS = {
 }
 
 
-def client_routes(choice: Path | Literal["off"] | None) -> Blueprint:
-    """The client of ``WEB_CLIENT_PATH``; raises ConfigError when that folder is no client's build."""
+def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Blueprint:
+    """Return the routes of the client that ``WEB_CLIENT_PATH`` names.
+
+    Raise ConfigError when that folder is no client's build, or when a file of it lies at ``ws_path``.
+    """
     routes = Blueprint("client")
     if choice == "off":
         return routes
     site = _site(choice or built_client())
+    if site.has(ws_path):
+        raise ConfigError([f"WS_PATH {ws_path} is a file of the web client: choose another path"])
 
     async def show(request: Request, path: str = "") -> HTTPResponse:
         file = None if _is_elsewhere(request, path) else site.find(request.path)
@@ -87,10 +92,13 @@ def _site(folder: Path | None) -> SinglePage:
         return SinglePage(read_folder(folder))
     except BuildTooLarge:
         raise ConfigError(
-            ["WEB_CLIENT_PATH must be a web client's build: this folder is too large"]
+            [f"WEB_CLIENT_PATH {folder} must be a web client's build: this folder is too large"]
         ) from None
-    except (OSError, KeyError):
-        raise ConfigError(["WEB_CLIENT_PATH cannot be read"]) from None
+    except OSError as problem:
+        place = problem.filename or folder
+        raise ConfigError([f"WEB_CLIENT_PATH {place} cannot be read: {problem.strerror}"]) from None
+    except KeyError:
+        raise ConfigError([f"WEB_CLIENT_PATH {folder} must hold its index.html itself, not a link"]) from None
 
 
 def _is_elsewhere(request: Request, path: str) -> bool:

@@ -146,6 +146,10 @@ class SinglePage:
         self._page = files["index.html"]
         self._deep: dict[int, File] = {}
 
+    def has(self, path: str) -> bool:
+        """Whether a file of the build has this path."""
+        return path.lstrip("/") in self._files
+
     def find(self, path: str) -> File | None:
         """The file for a request's path (still percent-encoded), or None: nothing is there."""
         name = unquote(path).lstrip("/")

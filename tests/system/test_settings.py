@@ -1,0 +1,193 @@
+"""A setting that cannot work: one line that names it and code 2, and `tiflis check` says the same."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Server, free_port, wait_until
+from tiflis.arbiter import ground
+from tiflis.arbiter.run_folder import RunFolder
+
+START_SECONDS = 20.0
+Wrong = Callable[[Path], dict[str, str]]
+
+
+def a_file(folder: Path) -> dict[str, str]:
+    (folder / "file").touch()
+    return {"DATA_DIR": str(folder / "file")}
+
+
+def below_a_file(folder: Path) -> dict[str, str]:
+    return {"DATA_DIR": a_file(folder)["DATA_DIR"] + "/data"}
+
+
+def a_link_to_nowhere(folder: Path) -> dict[str, str]:
+    (folder / "link").symlink_to("/nowhere/at/all")
+    return {"DATA_DIR": str(folder / "link")}
+
+
+def a_strange_run_folder(folder: Path) -> dict[str, str]:
+    port = free_port()
+    (folder / "data").mkdir()
+    (folder / "elsewhere").mkdir()
+    (folder / "data" / f"run-{port}").symlink_to(folder / "elsewhere")
+    return {"PORT": str(port)}
+
+
+def a_link_as_its_page(folder: Path) -> dict[str, str]:
+    (folder / "page.html").touch()
+    (folder / "client").mkdir()
+    (folder / "client" / "index.html").symlink_to(folder / "page.html")
+    return {"WEB_CLIENT_PATH": str(folder / "client")}
+
+
+def a_file_of_the_client(folder: Path) -> dict[str, str]:
+    (folder / "client").mkdir()
+    (folder / "client" / "index.html").write_text("hello")
+    return {"WEB_CLIENT_PATH": str(folder / "client"), "WS_PATH": "/index.html"}
+
+
+def no_setting(folder: Path) -> dict[str, str]:
+    (folder / ".env").write_text("# mine\nLOG_LEVEL: debug\n")
+    return {}
+
+
+def fixed(**env: str) -> Wrong:
+    return lambda folder: env
+
+
+WRONG: dict[str, tuple[str, Wrong]] = {
+    "a file": ("DATA_DIR", a_file),
+    "below a file": ("DATA_DIR", below_a_file),
+    "no place to write": ("DATA_DIR", fixed(DATA_DIR="/proc/nowhere")),
+    "a link to nowhere": ("DATA_DIR", a_link_to_nowhere),
+    "a strange run folder": ("DATA_DIR", a_strange_run_folder),
+    "a route of ours": ("WS_PATH", fixed(WS_PATH="/readyz")),
+    "a file of the client": ("WS_PATH", a_file_of_the_client),
+    "no client": ("WEB_CLIENT_PATH", fixed(WEB_CLIENT_PATH="/nowhere")),
+    "a link as the page": ("WEB_CLIENT_PATH", a_link_as_its_page),
+    "a strange address": ("HOST", fixed(HOST="192.0.2.1")),
+    "an unknown name": ("HOST", fixed(HOST="nowhere.invalid")),
+    "the port of the server": ("METRICS_PORT", fixed(PORT="23901", METRICS_PORT="23901")),
+    "a strange address of the metrics": ("METRICS_HOST", fixed(METRICS_PORT="9", METRICS_HOST="192.0.2.1")),
+    "an option of no server": ("NATS_URL", fixed(NATS_URL="nats://127.0.0.1:4222?canary=1")),
+    "a line without a name": (".env", no_setting),
+    "a size": ("MESSAGE_LIMIT", fixed(MESSAGE_LIMIT="canary")),
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    made: list[Server] = []
+
+    def make(**options: object) -> Server:
+        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill_everything()
+
+
+def refusal(server: Server) -> tuple[int, list[str]]:
+    """Return the code and our lines of a start that is refused."""
+    process = server.start(wait=False).process
+    assert process is not None
+    code = process.wait(START_SECONDS)
+    assert "Traceback" not in server.logs()
+    wait_until(lambda: not server.processes(), 5, "nothing is left behind")
+    lines = server.logs().splitlines()
+    return code, [line.removeprefix("tiflis: ") for line in lines if line.startswith("tiflis: ")]
+
+
+def check(server: Server) -> tuple[int, list[str]]:
+    """Return the code and the failures of `tiflis check` with the settings of this server."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("tiflis")), "check"],
+        env=server._environment(),
+        cwd=server.folder,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    return done.returncode, [line.removeprefix("fail  ") for line in lines if line.startswith("fail")]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_start_and_check_refuse_alike(server: Callable[..., Server], tmp_path: Path, name: str) -> None:
+    variable, wrong = WRONG[name]
+    env = wrong(tmp_path)
+    one = server(env=env, **({"port": int(env["PORT"])} if "PORT" in env else {}))
+    code, lines = refusal(one)
+    assert (code, len(lines)) == (2, 1), lines
+    assert lines[0].startswith(f"{variable} ")
+    assert "canary" not in lines[0]
+    assert check(one) == (2, lines)
+
+
+def test_a_port_in_use_is_refused_by_both(server: Callable[..., Server]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for one in (
+            server(port=port),
+            server(env={"METRICS_PORT": str(port)}),
+            server(port=port, single=True),
+        ):
+            code, lines = refusal(one)
+            assert (code, len(lines)) == (2, 1)
+            assert f"PORT {port} cannot be listened on at 127.0.0.1: Address already in use" in lines[0]
+            assert check(one) == (2, lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--cert", "c.pem", "--key", "k.pem"), ("--tls", "folder"), ("--auto-tls",)],
+)
+def test_tls_is_refused_in_one_line(server: Callable[..., Server], arguments: tuple[str, ...]) -> None:
+    code, lines = refusal(server(arguments=arguments))
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("TLS is not served")
+
+
+def test_tls_by_the_configuration_of_the_app_is_refused_too(server: Callable[..., Server]) -> None:
+    code, lines = refusal(server(env={"SANIC_LOCAL_TLS_CERT": "c.pem", "SANIC_LOCAL_TLS_KEY": "k.pem"}))
+    assert (code, [line[:17] for line in lines]) == (2, ["TLS is not served"])
+
+
+def test_a_setting_in_quotes_works_and_is_mentioned(server: Callable[..., Server]) -> None:
+    running = server(env={"LOG_LEVEL": '"info"'}).start()
+    assert "LOG_LEVEL is given in quotes" in running.logs()
+    code, failures = check(running)
+    assert (code, failures) == (0, []), "a server that runs already is no failure"
+
+
+def test_a_full_folder_and_one_of_another_user_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunFolder(tmp_path, 3001).path.mkdir()
+    assert ground.folder_mistake(tmp_path, 3001) is None
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(ground, "_unwritable", lambda data_dir, place: None)
+    assert "belongs to user" in str(ground.folder_mistake(tmp_path, 3001))
+    monkeypatch.undo()
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    assert (
+        ground.folder_mistake(tmp_path, 1) == f"DATA_DIR {tmp_path} is not writable: No space left on device"
+    )

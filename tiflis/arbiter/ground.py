@@ -1,0 +1,114 @@
+"""What a server needs of its machine before it starts, for the start itself and for `tiflis check`."""
+
+import errno
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tiflis.arbiter.run_folder import RunFolder
+from tiflis.bus.errors import BadBusUrl
+from tiflis.bus.servers import parse_urls
+from tiflis.config import Settings
+
+# Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
+TAKE_OVER_SECONDS = 3.0
+POLL_SECONDS = 0.05
+ROOM_BYTES = 64 * 1024  # that a folder must take to count as one with room
+_ANY = ("0.0.0.0", "::")
+
+
+def bus_mistake(settings: Settings) -> str | None:
+    """Return why NATS_URL cannot be understood, or None."""
+    try:
+        if settings.nats_url is not None:
+            parse_urls(settings.nats_url.get_secret_value())
+    except BadBusUrl as problem:
+        return str(problem)
+    return None
+
+
+def folder_mistake(data_dir: Path, port: int) -> str | None:
+    """Return why the server cannot keep its files in DATA_DIR, or None. Leaves nothing behind."""
+    folder = RunFolder(data_dir, port)
+    own = (folder.data_dir, folder.path, folder.data_dir / "nats")
+    try:
+        if not os.path.lexists(folder.data_dir):
+            there = next(parent for parent in folder.data_dir.parents if parent.exists())
+            return _unwritable(data_dir, there)
+        wrong = (_unwritable(data_dir, place) for place in own if os.path.lexists(place))
+        return next((line for line in wrong if line), None) or _strange(data_dir, folder.path)
+    except OSError as problem:
+        return f"DATA_DIR {data_dir} is not writable: {problem.strerror}"
+
+
+def _unwritable(data_dir: Path, place: Path) -> str | None:
+    """Try to write there."""
+    which = "" if place == data_dir.absolute() else f": {place}"
+    if place.is_symlink() and not place.exists():
+        return f"DATA_DIR {data_dir} is not writable{which} is a symbolic link that leads nowhere"
+    if not place.is_dir():
+        return f"DATA_DIR {data_dir} is not writable{which} is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+    except OSError as problem:
+        return f"DATA_DIR {data_dir} is not writable{which}: {problem.strerror}"
+    return None
+
+
+def _strange(data_dir: Path, run_folder: Path) -> str | None:
+    """The run folder is made by this server's user, and holds keys of the bus."""
+    if not os.path.lexists(run_folder):
+        return None
+    if run_folder.is_symlink():
+        return f"DATA_DIR {data_dir} cannot be used: {run_folder} is a symbolic link"
+    owner, user = run_folder.stat().st_uid, os.geteuid()
+    if user not in (owner, 0):
+        return f"DATA_DIR {data_dir} cannot be used: {run_folder} belongs to user {owner}, this one is {user}"
+    return None
+
+
+def address_mistake(host: str, port: int, patience: float = TAKE_OVER_SECONDS, names: str = "") -> str | None:
+    """Return why the address cannot be listened on, or None; waits so many seconds for it to become free.
+
+    ``names``: what the two variables begin with, such as ``METRICS_``.
+    """
+    end = time.monotonic() + patience
+    while (problem := _bound(host, port)) is not None:
+        if problem.errno != errno.EADDRINUSE or time.monotonic() > end:
+            break
+        time.sleep(POLL_SECONDS)
+    if problem is None:
+        return None
+    if problem.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM):
+        return f"{names}PORT {port} cannot be listened on at {host}: {problem.strerror}"
+    return f"{names}HOST {host} cannot be listened on: {problem.strerror}"
+
+
+def _bound(host: str, port: int) -> OSError | None:
+    """Listen and stop again; the error of a failure."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            probe.listen()
+    except OSError as problem:
+        return problem
+    return None
+
+
+def metrics_mistakes(
+    settings: Settings, host: str, port: int, patience: float = TAKE_OVER_SECONDS
+) -> Iterator[str]:
+    """Yield what is wrong with METRICS_PORT and METRICS_HOST beside the server's own address."""
+    if not settings.metrics_port:
+        return
+    hosts = {host, settings.metrics_host}
+    if settings.metrics_port == port and (len(hosts) == 1 or hosts & set(_ANY)):
+        yield f"METRICS_PORT {port} must be another port than PORT"
+    elif wrong := address_mistake(settings.metrics_host, settings.metrics_port, patience, "METRICS_"):
+        yield wrong
