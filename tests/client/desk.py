@@ -18,7 +18,10 @@ Message = dict[str, Any]
 
 
 class Desk:
-    """`speed` divides the waiting times of the agents; `math.inf` leaves none."""
+    """`speed` divides the waiting times of the agents; `math.inf` leaves none.
+
+    It answers as the shipped workstation does, unless told otherwise.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,7 @@ class Desk:
         name: str = "Demo",
         auth_key: str = AUTH_KEY,
         shell: bool = False,
-        as_shipped: bool = False,
+        as_shipped: bool = True,
         grace: float = GRACE_SECONDS,
     ) -> None:
         self._loop = loop

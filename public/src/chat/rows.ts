@@ -54,6 +54,7 @@ function messageOf(item: OutboxItem): ChatMessage {
   const message: ChatMessage = {
     key: item.id,
     messageId: item.id,
+    label: null,
     sequence: null,
     role: "user",
     blocks: ownBlocks(item),

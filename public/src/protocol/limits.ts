@@ -49,3 +49,10 @@ export const PROBE_WITHIN = 3_000;
 export const REPLAY_WITHIN = 5_000;
 /** Agents' sessions followed at once: their answers count as unread and ring when done. */
 export const FOLLOWED_MOST = 30;
+
+/** An answer without a frame for this long is asked after … */
+export const QUIET_FIRST = 3_000;
+/** … each time after twice as long, at most this: agents may think for minutes. */
+export const QUIET_MOST = 30_000;
+/** A recording that is being understood is asked after as late as this. */
+export const QUIET_SPOKEN = 60_000;

@@ -89,8 +89,9 @@ export const history = (id: string, sessionId: string | null, before?: number, l
   },
 });
 
+/** The specification names the direction `audio_type`, the shipped workstation reads `type`. */
 export const audio = (id: string, messageId: string, kind: "input" | "output"): Outgoing => ({
   type: "audio.request",
   id,
-  payload: { message_id: messageId, audio_type: kind },
+  payload: { message_id: messageId, type: kind, audio_type: kind },
 });

@@ -1,5 +1,6 @@
 /** Pages of history and of terminal replay from the wire. */
 
+import type { ContentBlock } from "./blocks";
 import { flag, list, moment, number, optionalText, record, text, type Fields } from "./fields";
 import type { HistoryEntry, HistoryPage, ReplayPage } from "./messages";
 import { readBlocks } from "./readBlocks";
@@ -21,13 +22,20 @@ export function readHistory(payload: Fields): HistoryPage {
 
 function readEntry(fields: Fields): HistoryEntry {
   const sequence = number(fields.sequence) ?? -1;
+  const messageId = text(fields.message_id) || `history-${sequence}`;
   return {
-    messageId: text(fields.message_id) || `history-${sequence}`,
+    messageId,
     sequence,
     role: fields.role === "user" || fields.role === "system" ? fields.role : "assistant",
-    blocks: readBlocks(fields.content_blocks, fields.content),
+    blocks: readBlocks(fields.content_blocks, fields.content).map((block) => named(block, messageId)),
     at: moment(fields.createdAt ?? fields.created_at ?? fields.timestamp, 0),
   };
+}
+
+/** A recording or a spoken answer without an id of its own goes by that of its entry. */
+function named(block: ContentBlock, messageId: string): ContentBlock {
+  const voice = block.kind === "voice_input" || block.kind === "voice_output";
+  return voice && !block.messageId ? { ...block, messageId } : block;
 }
 
 export function readReplay(payload: Fields): ReplayPage {

@@ -2,81 +2,36 @@
 
 import type { ContentBlock } from "../protocol/blocks";
 import type { Incoming } from "../protocol/messages";
-import { plainText } from "./match";
+import { applyOutput, goesBy, replaced, settled } from "./answer";
+import { newRowKey, plainText } from "./match";
 import type { Chat, ChatMessage, OutboxItem } from "./state";
 
-type Output = Extract<Incoming, { type: "output" }>;
 type UserMessage = Extract<Incoming, { type: "user_message" }>;
-
-/** A snapshot of an answer: each holds the whole answer so far and takes the place of the one before. */
-export function applyOutput(chat: Chat, output: Output, now: number): Chat {
-  const index = indexOfAnswer(chat.messages, output.streamingId);
-  const before = chat.messages[index];
-  if (before && !before.streaming && !output.complete) return chat;
-  const message = answer(before, output, now);
-  const messages = before ? replaced(chat.messages, index, message) : [...settled(chat.messages), message];
-  return { ...chat, messages, executing: !output.complete };
-}
-
-function answer(before: ChatMessage | undefined, output: Output, now: number): ChatMessage {
-  const messageId = output.streamingId ?? before?.messageId ?? null;
-  return {
-    key: before?.key ?? output.streamingId ?? `answer-${now}-${output.at}`,
-    messageId,
-    sequence: before?.sequence ?? null,
-    role: "assistant",
-    blocks: [...output.blocks, ...spoken(before, output.blocks)],
-    at: before?.at ?? output.at,
-    seenAt: before?.seenAt ?? now,
-    streaming: !output.complete,
-    delivery: null,
-    foreign: false,
-  };
-}
-
-/** A voice block that came beside the snapshots stays when the next snapshot does not know it. */
-function spoken(before: ChatMessage | undefined, blocks: ContentBlock[]): ContentBlock[] {
-  if (!before || blocks.some((block) => block.kind === "voice_output")) return [];
-  return before.blocks.filter((block) => block.kind === "voice_output");
-}
-
-/** By its id; where one side has none, the answer is the one that streams last. */
-function indexOfAnswer(messages: ChatMessage[], streamingId: string | undefined): number {
-  const answers = (fits: (message: ChatMessage) => boolean) =>
-    messages.findLastIndex((message) => message.role === "assistant" && fits(message));
-  if (!streamingId) return answers((message) => message.streaming);
-  const exact = answers((message) => message.messageId === streamingId);
-  return exact >= 0 ? exact : answers((message) => message.streaming && message.messageId === null);
-}
-
-/** One answer streams at a time: a new one ends those before. */
-function settled(messages: ChatMessage[]): ChatMessage[] {
-  if (!messages.some((message) => message.streaming)) return messages;
-  return messages.map((message) => (message.streaming ? { ...message, streaming: false } : message));
-}
-
-function replaced(messages: ChatMessage[], index: number, message: ChatMessage): ChatMessage[] {
-  const copy = messages.slice();
-  copy[index] = message;
-  return copy;
-}
 
 /** Somebody else's words, from another device or another tab of this one. */
 export function applyUserMessage(chat: Chat, message: UserMessage, now: number): Chat {
   if (message.messageId && chat.messages.some((known) => known.messageId === message.messageId)) return chat;
-  const entry: ChatMessage = {
-    key: message.messageId ?? `foreign-${now}-${chat.messages.length}`,
-    messageId: message.messageId ?? null,
+  const words = plainText(message.blocks);
+  const spoken = chat.messages.some(
+    (known) => known.foreign && known.blocks[0]?.kind === "voice_input" && now - known.seenAt < ECHO_WITHIN && same(plainText(known.blocks), words),
+  );
+  return spoken ? chat : { ...chat, messages: [...chat.messages, foreign(message.blocks, message.messageId, message.at, now)] };
+}
+
+function foreign(blocks: ContentBlock[], messageId: string | undefined, at: number, now: number): ChatMessage {
+  return {
+    key: newRowKey(),
+    messageId: messageId ?? null,
+    label: null,
     sequence: null,
     role: "user",
-    blocks: message.blocks,
-    at: message.at,
+    blocks,
+    at,
     seenAt: now,
     streaming: false,
     delivery: null,
     foreign: true,
   };
-  return { ...chat, messages: [...chat.messages, entry] };
 }
 
 /** How long after the acknowledgement the workstation's echo of our own words may come. */
@@ -101,6 +56,7 @@ export function acceptOwn(chat: Chat, item: OutboxItem, now: number): Chat {
   const entry: ChatMessage = {
     key: item.id,
     messageId: item.id,
+    label: null,
     sequence: null,
     role: "user",
     blocks: ownBlocks(item),
@@ -122,11 +78,17 @@ export function ownBlocks(item: OutboxItem): ContentBlock[] {
   return [{ kind: "voice_input", id: "own", content: "", messageId: item.id, hasAudio: true, ...duration }];
 }
 
-/** The words of a voice message, once the workstation has understood them. */
-export function applyTranscription(chat: Chat, words: string, messageId: string | undefined, error: string | undefined): Chat {
+type Transcription = Extract<Incoming, { type: "transcription" }>;
+
+/** The words of a voice message, once the workstation has understood them; the first that is heard of another device's. */
+export function applyTranscription(chat: Chat, { text: words, messageId, error }: Transcription, now: number): Chat {
   const index = chat.messages.findLastIndex((message) => hasVoice(message, messageId));
   const message = chat.messages[index];
-  if (!message) return chat;
+  if (!message) {
+    if (!words || !messageId) return chat;
+    const block: ContentBlock = { kind: "voice_input", id: "spoken", content: words, messageId, hasAudio: false };
+    return { ...chat, messages: [...chat.messages, foreign([block], messageId, now, now)] };
+  }
   const blocks = message.blocks.map((block) => (block.kind === "voice_input" ? { ...block, content: words || block.content } : block));
   if (error) blocks.push({ kind: "error", id: "transcription", content: error, code: "TRANSCRIPTION" });
   return { ...chat, messages: replaced(chat.messages, index, { ...message, blocks }), executing: error ? false : chat.executing };
@@ -140,8 +102,7 @@ function hasVoice(message: ChatMessage, messageId: string | undefined): boolean 
 
 /** Sound for an answer; added as a block when the answer does not say that it has one. */
 export function applyVoiceOutput(chat: Chat, messageId: string, duration: number | undefined): Chat {
-  const index = chat.messages.findLastIndex((message) => message.role === "assistant" && (!messageId || message.messageId === messageId));
-  const at = index >= 0 ? index : chat.messages.findLastIndex((message) => message.role === "assistant");
+  const at = answerOf(chat.messages, messageId);
   const message = chat.messages[at];
   if (!message || message.blocks.some((block) => block.kind === "voice_output")) return chat;
   const block: ContentBlock = {
@@ -155,6 +116,14 @@ export function applyVoiceOutput(chat: Chat, messageId: string, duration: number
   return { ...chat, messages: replaced(chat.messages, at, { ...message, blocks: [...message.blocks, block] }) };
 }
 
+/** The answer that goes by this id, or that follows the question that does; else the last one. */
+function answerOf(messages: ChatMessage[], id: string): number {
+  const named = messages.findLastIndex((message) => id !== "" && goesBy(message, id));
+  if (messages[named]?.role === "assistant") return named;
+  const next = named < 0 ? -1 : messages.findIndex((message, index) => index > named && message.role === "assistant");
+  return next >= 0 ? next : messages.findLastIndex((message) => message.role === "assistant");
+}
+
 /** The connection went: nothing streams until we know more, and what we have may be behind. */
 export function leftBehind(chat: Chat): Chat {
   const freshness = chat.freshness === "fresh" ? "stale" : chat.freshness;
@@ -165,7 +134,12 @@ export function leftBehind(chat: Chat): Chat {
 export function applyExecuting(chat: Chat, executing: boolean): Chat {
   if (executing) return chat.executing ? chat : { ...chat, executing };
   if (!chat.executing && !chat.messages.some((message) => message.streaming)) return chat;
-  return { ...chat, executing, messages: settled(chat.messages) };
+  return { ...settled(chat), executing };
+}
+
+/** What is left of an answer whose last frame never came: the workstation tells its text, and that it works no more. */
+export function applyEnd(chat: Chat, blocks: ContentBlock[], streamingId: string | undefined, now: number): Chat {
+  return applyExecuting(chat.executing ? applyStreaming(chat, blocks, streamingId, now) : chat, false);
 }
 
 /** The answer so far, as told on subscription or synchronisation. */

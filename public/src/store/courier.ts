@@ -22,7 +22,8 @@ export class Courier {
 
   constructor(private readonly core: Core) {}
 
-  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration">): void {
+  /** Returns the message's id. */
+  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration">): string {
     const state = this.core.store.getState();
     const item: OutboxItem = {
       id: newId("msg"),
@@ -37,6 +38,7 @@ export class Courier {
     this.release(chat);
     this.keep(item.id);
     this.pump();
+    return item.id;
   }
 
   /** Puts on the wire whatever may go now. */

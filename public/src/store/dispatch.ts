@@ -1,23 +1,26 @@
 /** What each incoming message does to the state, and what it sets going. */
 
-import type { Incoming } from "../protocol/messages";
+import type { ContentBlock } from "../protocol/blocks";
+import type { Incoming, SyncState } from "../protocol/messages";
 import { FOLLOWED_MOST } from "../protocol/limits";
 import * as outgoing from "../protocol/outgoing";
 import {
+  applyEnd,
   applyExecuting,
-  applyOutput,
   applyStreaming,
   applyTranscription,
   applyUserMessage,
   applyVoiceOutput,
   isEcho,
 } from "./chat";
+import { applyOutput, endedBetween } from "./answer";
 import { update, type Core } from "./core";
 import type { Courier } from "./courier";
 import type { Historian } from "./historian";
-import { plainText } from "./match";
+import { newRowKey, plainText } from "./match";
 import { chatsInDoubt } from "./outbox";
 import { applySync, chatOf, counted, isTerminal, keyOf, sessionCreated, sessionTerminated, withChat } from "./sessions";
+import type { QuietAnswers } from "./quiet";
 import type { Sounds } from "./sounds";
 import { SUPERVISOR, type Chat, type ChatKey } from "./state";
 import { Stream } from "./stream";
@@ -30,6 +33,7 @@ export interface Parts {
   historian: Historian;
   terminals: Terminals;
   sounds: Sounds;
+  quiet: QuietAnswers;
 }
 
 export class Dispatch {
@@ -78,9 +82,7 @@ export class Dispatch {
       case "user_message":
         return this.userMessage(message);
       case "transcription":
-        return this.chat(keyOf(message.chat), (chat) =>
-          applyTranscription(chat, message.text, message.messageId, message.error),
-        );
+        return this.chat(keyOf(message.chat), (chat) => applyTranscription(chat, message, this.core.clock.now()));
       case "voice_output":
         return this.spoken(message);
       case "context_cleared":
@@ -99,6 +101,7 @@ export class Dispatch {
   }
 
   private synchronised({ state: sync }: Message<"sync.state">): void {
+    if (this.core.synced) return this.confirmed(sync);
     this.core.synced = true;
     update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
     this.parts.courier.discardWhere((chat) => !this.exists(chat));
@@ -110,6 +113,13 @@ export class Dispatch {
     if (state.watching && !isTerminal(state.sessions.get(state.watching))) behind.add(state.watching);
     for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
     this.parts.courier.pump();
+  }
+
+  /** Asked again while all is well: only answers that ended unnoticed are news. */
+  private confirmed(sync: SyncState): void {
+    const before = this.core.store.getState().chats;
+    update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
+    for (const [key, chat] of before) this.settleAnswer(key, chat);
   }
 
   private created({ session }: Message<"session.created">): void {
@@ -127,22 +137,33 @@ export class Dispatch {
     const session = this.core.store.getState().sessions.get(sessionId);
     if (message.isMaster !== undefined || isTerminal(session)) return this.parts.terminals.subscribed(message);
     if (isExecuting === undefined) return;
-    this.chat(sessionId, (chat) => {
-      const told = applyExecuting(chat, isExecuting);
-      return isExecuting ? applyStreaming(told, streaming, streamingId, this.core.clock.now()) : told;
-    });
+    const now = this.core.clock.now();
+    this.answering(sessionId, (chat) =>
+      isExecuting ? applyStreaming(applyExecuting(chat, true), streaming, streamingId, now) : applyEnd(chat, streaming, streamingId, now),
+    );
+  }
+
+  /** A step that may end an answer: then it is counted, told, and the next message goes out. */
+  private answering(key: ChatKey, step: (chat: Chat) => Chat): void {
+    const before = chatOf(this.core.store.getState(), key);
+    this.chat(key, step);
+    this.settleAnswer(key, before);
+  }
+
+  private settleAnswer(key: ChatKey, before: Chat): void {
+    const after = chatOf(this.core.store.getState(), key);
+    const [ended] = endedBetween(before, after).slice(-1);
+    if (ended && this.exists(key)) this.finished(key, ended.blocks);
+    if (before.executing && !after.executing) this.parts.courier.pump();
   }
 
   private output(output: Message<"output">): void {
-    const key = keyOf(output.chat);
-    const { messages } = chatOf(this.core.store.getState(), key);
-    const told = messages.some((message) => message.messageId === output.streamingId && !message.streaming);
-    this.chat(key, (chat) => applyOutput(chat, output, this.core.clock.now()));
-    if (output.complete && !(told && output.streamingId) && this.exists(key)) this.finished(key, output);
+    this.parts.quiet.heard(keyOf(output.chat));
+    this.answering(keyOf(output.chat), (chat) => applyOutput(chat, output, this.core.clock.now()));
     if (output.complete) this.parts.courier.pump();
   }
 
-  private finished(key: ChatKey, { blocks }: Message<"output">): void {
+  private finished(key: ChatKey, blocks: ContentBlock[]): void {
     if (blocks.some((block) => block.kind === "cancel")) return;
     update(this.core, (state) =>
       state.watching === key ? {} : { unread: counted(state.unread, key) },
@@ -203,8 +224,9 @@ function withError(chat: Chat, code: string, message: string, now: number): Chat
     messages: [
       ...chat.messages,
       {
-        key: `error-${now}-${chat.messages.length}`,
+        key: newRowKey(),
         messageId: null,
+        label: null,
         sequence: null,
         role: "assistant",
         blocks: [{ kind: "error", id: "error", content: message || code, code }],

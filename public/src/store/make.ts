@@ -22,6 +22,7 @@ import { Historian } from "./historian";
 import { INITIAL, SETTINGS } from "./initial";
 import { inChat } from "./outbox";
 import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
+import { QuietAnswers } from "./quiet";
 import { Sounds } from "./sounds";
 import type { ChatKey, State } from "./state";
 import { Terminals } from "./terminals";
@@ -45,7 +46,7 @@ export function makeClient(world: World = {}): Client {
   const historian = new Historian(core, courier.settle);
   const terminals = new Terminals(core);
   const sounds = new Sounds(core);
-  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds });
+  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, quiet: new QuietAnswers(core) });
   const workstations = new Workstations(
     core,
     { leave, inherit: (id) => courier.inherit(id), events: linkEvents() },
@@ -125,7 +126,9 @@ export function makeClient(world: World = {}): Client {
     async sendVoice(key, recording, format, duration) {
       if (recording.size > AUDIO_BYTES_MOST) throw new RequestFailed("too-long");
       const audio = await toBase64(recording);
-      courier.take(key, { text: "", audio, format, ...(duration !== undefined && { duration }) });
+      const id = courier.take(key, { text: "", audio, format, ...(duration !== undefined && { duration }) });
+      // The workstation may keep it under another id; until its history tells which, it is played from here.
+      sounds.keep("input", id, { audio, format });
     },
     push: (id) => courier.push(id),
     discard: (id) => courier.discard(id),

@@ -4,6 +4,11 @@ import type { ContentBlock } from "../protocol/blocks";
 import type { HistoryEntry } from "../protocol/messages";
 import type { ChatMessage } from "./state";
 
+let rows = 0;
+
+/** A key that no other row of this page has, whatever ids arrive. */
+export const newRowKey = (): string => `row-${(rows += 1)}`;
+
 /** The words of a message, for search, copying and comparing. */
 export function plainText(blocks: ContentBlock[]): string {
   return blocks
@@ -16,8 +21,23 @@ export function plainText(blocks: ContentBlock[]): string {
 /** A live message and its history entry may carry different ids; then the words decide. */
 export function sameWords(message: ChatMessage, entry: HistoryEntry): boolean {
   if (message.sequence !== null || message.role !== entry.role) return false;
+  if (sameStop(message, entry)) return true;
   const live = plainText(message.blocks).trim();
   const stored = plainText(entry.blocks).trim();
   if (live === stored) return live !== "" || message.blocks.length === entry.blocks.length;
   return message.role === "assistant" && live.length >= 20 && stored.startsWith(live);
+}
+
+/** Whether a live answer can be the entry whose id is its label: two answers with one label say different things. */
+export function fits(message: ChatMessage, entry: HistoryEntry): boolean {
+  if (message.sequence !== null || message.role === "user" || entry.role === "user") return false;
+  const live = plainText(message.blocks).trim();
+  const stored = plainText(entry.blocks).trim();
+  return stored.startsWith(live) || live.startsWith(stored);
+}
+
+/** A stop is known by its block: the history keeps nothing else of a stopped answer. */
+function sameStop({ blocks }: ChatMessage, entry: HistoryEntry): boolean {
+  const stop = entry.blocks.length === 1 && entry.blocks[0]?.kind === "cancel" ? entry.blocks[0].id : null;
+  return stop !== null && blocks.some((block) => block.kind === "cancel" && block.id === stop);
 }

@@ -1,7 +1,7 @@
 /** Brings pages of history and live messages together: each message once, in the workstation's order. */
 
 import type { HistoryEntry, HistoryPage } from "../protocol/messages";
-import { sameWords } from "./match";
+import { fits, newRowKey, sameWords } from "./match";
 import type { Chat, ChatMessage } from "./state";
 
 export interface Merge {
@@ -74,25 +74,34 @@ function beganAnew({ messages }: Chat, { entries }: HistoryPage): boolean {
   );
 }
 
+/** By its own id, else by its label, which another answer may have too, or by its words. */
 function counterpart(messages: ChatMessage[], entry: HistoryEntry): number {
   const byId = messages.findIndex((message) => message.messageId === entry.messageId);
-  return byId >= 0 ? byId : messages.findIndex((message) => sameWords(message, entry));
+  if (byId >= 0) return byId;
+  const byLabel = messages.findIndex((message) => message.label === entry.messageId && fits(message, entry));
+  return byLabel >= 0 ? byLabel : messages.findIndex((message) => sameWords(message, entry));
 }
 
 function stored(before: ChatMessage | undefined, entry: HistoryEntry, now: number): ChatMessage {
   const unchanged = before && JSON.stringify(before.blocks) === JSON.stringify(entry.blocks);
   return {
-    key: before?.key ?? entry.messageId,
+    key: before?.key ?? newRowKey(),
     messageId: entry.messageId,
+    label: before?.label ?? null,
     sequence: entry.sequence,
     role: entry.role,
-    blocks: unchanged ? before.blocks : entry.blocks.length ? entry.blocks : (before?.blocks ?? []),
+    blocks: before && (unchanged || saysLess(entry, before)) ? before.blocks : entry.blocks,
     at: entry.at || (before?.at ?? now),
     seenAt: before?.seenAt ?? now,
     streaming: false,
     delivery: before?.delivery ?? null,
     foreign: before?.foreign ?? false,
   };
+}
+
+/** The history keeps nothing of a stopped answer but that it was stopped. */
+function saysLess(entry: HistoryEntry, { blocks }: ChatMessage): boolean {
+  return entry.blocks.length < blocks.length && entry.blocks.every((block) => block.kind === "cancel");
 }
 
 /** By sequence; a live message without one comes after what was there when it was seen, by its time. */

@@ -43,6 +43,8 @@ export interface ChatMessage {
   /** Stable for the life of the message on this screen: the React key. */
   key: string;
   messageId: string | null;
+  /** What the frames of an answer go by on the wire; several answers may have the same. */
+  label: string | null;
   /** Place in the workstation's history; null until known. */
   sequence: number | null;
   role: "user" | "assistant" | "system";

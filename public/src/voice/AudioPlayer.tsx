@@ -9,18 +9,18 @@ import { keepSound, keptSound } from "./sounds";
 import "./voice.css";
 
 export interface AudioPlayerProps {
-  /** Of the message whose audio it is: one player speaks at a time, and autoplay finds its player by it. */
-  messageId: string;
+  /** `soundKey` of its message: one player speaks at a time, and autoplay finds its player by it. */
+  soundId: string;
   label: string;
   duration?: number;
   load(): Promise<{ audio: string; format: string }>;
 }
 
-export default function AudioPlayer({ messageId, label, duration, load }: AudioPlayerProps) {
+export default function AudioPlayer({ soundId, label, duration, load }: AudioPlayerProps) {
   const now = useSyncExternalStore(player.subscribe, player.now);
   const [loading, setLoading] = useState(false);
   const [trouble, setTrouble] = useState("");
-  const mine = now.id === messageId;
+  const mine = now.id === soundId;
   const speed = useClient((state) => state.settings.playbackRate);
   const length = (mine && now.length) || duration || 0;
 
@@ -29,9 +29,9 @@ export default function AudioPlayer({ messageId, label, duration, load }: AudioP
     setTrouble("");
     setLoading(true);
     try {
-      const sound = keptSound(messageId) ?? (await fetched(messageId, load));
+      const sound = keptSound(soundId) ?? (await fetched(soundId, load));
       player.speed(speed);
-      if (sound) await player.play(messageId, sound, duration);
+      if (sound) await player.play(soundId, sound, duration);
       else setTrouble(text.broken);
     } catch (error) {
       setTrouble(error instanceof Error && error.message ? error.message : text.broken);
@@ -93,7 +93,7 @@ function wordsOf(now: Playing): string {
   return now.trouble === "broken" ? text.broken : "";
 }
 
-async function fetched(messageId: string, load: AudioPlayerProps["load"]): Promise<Blob | undefined> {
+async function fetched(soundId: string, load: AudioPlayerProps["load"]): Promise<Blob | undefined> {
   const { audio, format } = await load();
-  return keepSound(messageId, audio, format);
+  return keepSound(soundId, audio, format);
 }

@@ -2,14 +2,14 @@
 
 import type { Client, Unsubscribe } from "~/store/client";
 import { player } from "./player";
-import { keepSound } from "./sounds";
+import { keepSound, soundKey } from "./sounds";
 
 export function startAutoplay(client: Client): Unsubscribe {
   return client.onEvent((event) => {
     if (event.kind !== "voice-output") return;
-    const sound = keepSound(event.messageId, event.audio, event.format);
+    const sound = keepSound(soundKey("output", event.messageId), event.audio, event.format);
     if (!sound || !event.mine || !client.store.getState().settings.autoplay) return;
     player.speed(client.store.getState().settings.playbackRate);
-    void player.play(event.messageId, sound);
+    void player.play(soundKey("output", event.messageId), sound);
   });
 }

@@ -6,7 +6,7 @@
 export const SPEEDS = [1, 1.25, 1.5, 2, 0.75] as const;
 
 export interface Playing {
-  /** Which sound (the message's id); nothing when silent. */
+  /** Which sound (its `soundKey`); nothing when silent. */
   id: string | undefined;
   paused: boolean;
   at: number;

@@ -7,6 +7,9 @@ const KEPT = 16 * 1024 * 1024;
 
 const kept = new Map<string, Blob>();
 
+/** A question's recording and its answer's sound may go by the same message id. */
+export const soundKey = (kind: "input" | "output", messageId: string): string => `${kind} ${messageId}`;
+
 /** The sound as a Blob, or nothing when it is not one. */
 export function keepSound(id: string, audio: string, format: string): Blob | undefined {
   const bytes = fromBase64(audio);

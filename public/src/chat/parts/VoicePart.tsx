@@ -6,6 +6,7 @@ import { client } from "~/app/client";
 import type { ContentBlock } from "~/protocol/blocks";
 import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
+import { soundKey } from "~/voice/sounds";
 
 const AudioPlayer = lazy(() => import("../../voice/AudioPlayer"));
 
@@ -47,7 +48,7 @@ function Player({ block, kind, label }: { block: Voice; kind: "input" | "output"
   const duration = block.duration === undefined ? {} : { duration: block.duration };
   return (
     <Suspense fallback={<div className="h-11" />}>
-      <AudioPlayer messageId={block.messageId} label={label} load={load} {...duration} />
+      <AudioPlayer soundId={soundKey(kind, block.messageId)} label={label} load={load} {...duration} />
     </Suspense>
   );
 }
