@@ -2,8 +2,8 @@
 
 import { memo, useCallback, useRef, useState } from "react";
 import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
-import { isBusy } from "~/store/sessions";
-import { SUPERVISOR, type Phase, type State } from "~/store/state";
+import { attentionOf, type Attention } from "~/store/news";
+import { SUPERVISOR, type Phase } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
 import { common, lasting } from "~/text/common";
 import { connection as connectionText } from "~/text/connection";
@@ -94,7 +94,6 @@ const SessionRow = memo(function SessionRow({ session, current }: { session: Ses
   return (
     <Row
       sessionKey={session.id}
-      session={session}
       current={current}
       icon={terminal ? "terminal" : "agent"}
       title={sessionTitle(session)}
@@ -105,16 +104,15 @@ const SessionRow = memo(function SessionRow({ session, current }: { session: Ses
 
 interface RowProps {
   sessionKey: string;
-  session?: SessionInfo;
   current: boolean;
   icon: IconName;
   title: string;
   detail: string;
 }
 
-function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
+function Row({ sessionKey, current, icon, title, detail }: RowProps) {
   const unread = useClient((state) => state.unread.get(sessionKey) ?? 0);
-  const busy = useClient((state) => busyNow(state, sessionKey, session));
+  const attention = useClient((state) => attentionOf(state, sessionKey));
   const draft = useClient((state) => Boolean(state.drafts.get(sessionKey)?.trim()));
   const held = useClient((state) => state.outbox.some((item) => item.chat === sessionKey));
   return (
@@ -132,12 +130,7 @@ function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
           <span className="block truncate text-[0.8125rem] text-muted">{detail}</span>
         </span>
         {(draft || held) && !current && <Icon name={held ? "clock" : "pencil"} size={15} className="text-muted" />}
-        {busy && (
-          <span className="text-accent" title={text.working}>
-            <Spinner size={16} />
-            <span className="sr-only">{text.working}</span>
-          </span>
-        )}
+        <AttentionMark attention={attention} />
         {unread > 0 && (
           <span className="flex h-5 min-w-5 items-center justify-center rounded-full bg-accent px-1.5 text-xs font-semibold text-on-accent">
             <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
@@ -149,9 +142,23 @@ function Row({ sessionKey, session, current, icon, title, detail }: RowProps) {
   );
 }
 
-function busyNow(state: State, key: string, session: SessionInfo | undefined): boolean {
-  if (session) return session.type !== "terminal" && isBusy(state, session);
-  return state.chats.get(key)?.executing === true;
+/** What a session is at: working, in need of an answer, failed. What is done shows by its unread count. */
+function AttentionMark({ attention }: { attention: Attention }) {
+  if (attention === "none" || attention === "done") return null;
+  const words = text.attention[attention];
+  if (attention === "working") {
+    return (
+      <span className="text-accent" data-attention={attention} title={words}>
+        <Spinner size={16} />
+        <span className="sr-only">{words}</span>
+      </span>
+    );
+  }
+  return (
+    <span data-attention={attention} className={`rounded-full px-2 py-0.5 text-xs font-medium ${attention === "failed" ? "bg-danger-soft text-danger" : "bg-accent-soft text-accent"}`}>
+      {words}
+    </span>
+  );
 }
 
 /** How old the list is, while nobody keeps it up to date. */

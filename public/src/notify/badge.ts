@@ -1,5 +1,7 @@
 /** What stands before the page's title while something waits: pure, and the page follows. */
 
+import { attentionOf } from "~/store/news";
+import type { State } from "~/store/state";
 import { notifyText } from "~/text/notify";
 
 /** Unread messages over all chats; a count that is not one counts nothing. */
@@ -9,19 +11,13 @@ export function waiting(unread: ReadonlyMap<string, number>): number {
   return total;
 }
 
-export function titleFor(count: number): string {
-  if (count === 0) return notifyText.title;
-  return `(${count > 99 ? "99+" : count}) ${notifyText.title}`;
+export function titleFor(count: number, who = ""): string {
+  const title = who ? `${notifyText.needsYou(who)} · ${notifyText.title}` : notifyText.title;
+  return count === 0 ? title : `(${count > 99 ? "99+" : count}) ${title}`;
 }
 
-/** A message as one short line of plain text: Markdown's signs and line breaks only clutter a notification. */
-export function excerpt(markdown: string, longest = 140): string {
-  const plain = markdown
-    .replace(/```[\s\S]*?(?:```|$)/g, " … ")
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/[*_`#>~|]+/g, "")
-    .replace(/\s+/g, " ")
-    .trim();
-  const letters = Array.from(plain);
-  return letters.length > longest ? `${letters.slice(0, longest - 1).join("")}…` : plain;
+/** Whose answer waits for one of the user: named in the title, for it is worth coming back for. */
+export function needing(state: State): string | null {
+  for (const [key, count] of state.unread) if (count > 0 && attentionOf(state, key) === "needs-you") return key;
+  return null;
 }

@@ -2,12 +2,14 @@
 
 import type { Client, ClientEvent, Unsubscribe } from "~/store/client";
 import { SUPERVISOR, type State } from "~/store/state";
+import { oneLine, type Outcome } from "~/store/news";
 import { notifyText as text } from "~/text/notify";
-import { excerpt, titleFor, waiting } from "./badge";
+import { needing, titleFor, waiting } from "./badge";
 import { tone } from "./sound";
 
 const ANSWER_TONE = 660;
 const BELL_TONE = 880;
+const WORDS: Record<Outcome, (who: string) => string> = { asks: text.needsYou, failed: text.failed, said: text.answerDone, stopped: text.answerDone };
 /** Milliseconds in which one terminal rings once: a program may ring a thousand times a second. */
 const BELL_CALM = 3000;
 
@@ -24,7 +26,7 @@ export function startNotify(client: Client, open: (chat: string) => void): Unsub
   const happened = (event: ClientEvent): void => {
     const state = client.store.getState();
     if (event.kind === "answer-done" && !seen(state, event.chat)) {
-      show(event.chat, text.answerDone(nameOf(state, event.chat)), excerpt(event.text));
+      show(event.chat, WORDS[event.outcome](nameOf(state, event.chat)), oneLine(event.text));
       hear(ANSWER_TONE);
     }
     if (event.kind === "bell" && performance.now() - (calm.get(event.sessionId) ?? -BELL_CALM) >= BELL_CALM) {
@@ -34,7 +36,9 @@ export function startNotify(client: Client, open: (chat: string) => void): Unsub
     }
   };
   const badge = (state: State, before?: State): void => {
-    if (state.unread !== before?.unread) setBadge(waiting(state.unread));
+    if (state.unread === before?.unread && state.summaries === before?.summaries) return;
+    const key = needing(state);
+    setBadge(waiting(state.unread), key === null ? "" : nameOf(state, key));
   };
   badge(client.store.getState());
   const stops = [client.onEvent(happened), client.store.subscribe(badge), onWorkerWord(open)];
@@ -105,10 +109,10 @@ function onWorkerWord(open: (chat: string) => void): Unsubscribe {
 
 let badged = -1;
 
-function setBadge(count: number): void {
+function setBadge(count: number, who = ""): void {
+  document.title = titleFor(count, who);
   if (count === badged) return;
   badged = count;
-  document.title = titleFor(count);
   const bar = navigator as Navigator & { setAppBadge?(count: number): Promise<void>; clearAppBadge?(): Promise<void> };
   const done = count > 0 ? bar.setAppBadge?.(count) : bar.clearAppBadge?.();
   done?.catch(() => undefined);

@@ -139,7 +139,7 @@ describe("an answer whose last frame never comes", () => {
     world.socket.says({ type: "session.subscribed", session_id: S1, is_executing: false, current_streaming_blocks: [text("a", "Half of it.")], streaming_message_id: "L1" });
     expect(words(world, S1)).toEqual(["one?", "Half of it."]);
     expect([streaming(world, S1), chat(world, S1).executing]).toEqual([false, false]);
-    expect(events).toEqual([{ kind: "answer-done", chat: S1, text: "Half of it." }]);
+    expect(events).toEqual([{ kind: "answer-done", chat: S1, text: "Half of it.", outcome: "said" }]);
   });
 
   it("is asked after less and less often while the agent goes on thinking", async () => {

@@ -203,7 +203,7 @@ describe("streaming", () => {
     world.socket.says(output("x"));
     world.socket.says(output("done", true));
     expect(world.state.unread.get(SUPERVISOR)).toBe(1);
-    expect(events).toEqual([{ kind: "answer-done", chat: SUPERVISOR, text: "done" }]);
+    expect(events).toEqual([{ kind: "answer-done", chat: SUPERVISOR, text: "done", outcome: "said" }]);
     world.client.watch(SUPERVISOR);
     expect(world.state.unread.get(SUPERVISOR)).toBe(0);
   });

@@ -3,6 +3,7 @@
 import type { StoreApi } from "zustand/vanilla";
 import type { AudioFormat } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
+import type { Outcome } from "./news";
 import type { ChatKey, Settings, State } from "./state";
 
 /**
@@ -14,7 +15,7 @@ export type TerminalChunk = { kind: "reset" } | { kind: "data"; text: string; re
 
 /** Things that happen once and are no state. */
 export type ClientEvent =
-  | { kind: "answer-done"; chat: ChatKey; text: string }
+  | { kind: "answer-done"; chat: ChatKey; text: string; outcome: Outcome }
   | { kind: "bell"; sessionId: string }
   | { kind: "voice-output"; chat: ChatKey; messageId: string; audio: string; format: string; mine: boolean };
 
@@ -43,6 +44,8 @@ export interface Client {
   loadOlder(chat: ChatKey): Promise<void>;
   reload(chat: ChatKey): Promise<void>;
   send(chat: ChatKey, text: string): void;
+  /** A quick reply: said once, be it tapped twice or answered on another device meanwhile. */
+  reply(chat: ChatKey, text: string): void;
   sendVoice(chat: ChatKey, recording: Blob, format: AudioFormat, duration?: number): Promise<void>;
   /** Send a failed or queued message at once. */
   push(messageId: string): void;

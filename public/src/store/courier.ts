@@ -23,7 +23,7 @@ export class Courier {
   constructor(private readonly core: Core) {}
 
   /** Returns the message's id. */
-  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration">): string {
+  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration" | "reply">): string {
     const state = this.core.store.getState();
     const item: OutboxItem = {
       id: newId("msg"),
@@ -89,6 +89,13 @@ export class Courier {
       this.alter(item.id, { state: "failed", error: message || code });
     }
     return true;
+  }
+
+  /** Another device has spoken first: quick replies that did not get through are void. */
+  overtaken(chat: ChatKey): void {
+    for (const item of this.core.store.getState().outbox) {
+      if (item.chat === chat && item.reply && item.state === "queued") this.discard(item.id);
+    }
   }
 
   /** Sessions that are gone take what waits for them along. */

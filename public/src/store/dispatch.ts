@@ -18,6 +18,7 @@ import { update, type Core } from "./core";
 import type { Courier } from "./courier";
 import type { Historian } from "./historian";
 import { newRowKey, plainText } from "./match";
+import { outcomeOf } from "./news";
 import { chatsInDoubt } from "./outbox";
 import { applySync, chatOf, counted, isTerminal, keyOf, sessionCreated, sessionTerminated, withChat } from "./sessions";
 import type { QuietAnswers } from "./quiet";
@@ -164,11 +165,12 @@ export class Dispatch {
   }
 
   private finished(key: ChatKey, blocks: ContentBlock[]): void {
-    if (blocks.some((block) => block.kind === "cancel")) return;
+    const outcome = outcomeOf(blocks);
+    if (outcome === "stopped") return;
     update(this.core, (state) =>
       state.watching === key ? {} : { unread: counted(state.unread, key) },
     );
-    this.core.emit({ kind: "answer-done", chat: key, text: plainText(blocks) });
+    this.core.emit({ kind: "answer-done", chat: key, text: plainText(blocks), outcome });
   }
 
   private userMessage(message: Message<"user_message">): void {
@@ -177,6 +179,7 @@ export class Dispatch {
     const now = this.core.clock.now();
     if (message.fromDevice === this.core.deviceId && isEcho(chatOf(state, key), state.outbox, message, now)) return;
     this.core.asked.delete(key);
+    this.parts.courier.overtaken(key);
     this.chat(key, (chat) => applyUserMessage(chat, message, now));
   }
 
@@ -191,7 +194,10 @@ export class Dispatch {
 
   private sessionError({ sessionId, code, message }: Message<"session.error">): void {
     if (code === "SESSION_NOT_FOUND") return this.terminated(sessionId);
-    this.chat(sessionId, (chat) => withError(applyExecuting(chat, false), code, message, this.core.clock.now()));
+    const step = (chat: Chat) => withError(applyExecuting(chat, false), code, message, this.core.clock.now());
+    // An answer that ended with the error was told already.
+    if (chatOf(this.core.store.getState(), sessionId).executing) this.answering(sessionId, step);
+    else this.chat(sessionId, step);
     this.parts.courier.pump();
   }
 

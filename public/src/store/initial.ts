@@ -41,6 +41,7 @@ export const NO_WORKSTATION = {
   outbox: [],
   drafts: new Map(),
   unread: new Map(),
+  summaries: new Map(),
   terminals: new Map(),
 } satisfies Partial<State>;
 

@@ -123,6 +123,10 @@ export function makeClient(world: World = {}): Client {
     send(key, text) {
       if (text.trim()) courier.take(key, { text });
     },
+    reply(key, text) {
+      const again = inChat(core.store.getState().outbox, key).some((item) => item.reply && item.text === text);
+      if (text.trim() && !again) courier.take(key, { text, reply: true });
+    },
     async sendVoice(key, recording, format, duration) {
       if (recording.size > AUDIO_BYTES_MOST) throw new RequestFailed("too-long");
       const audio = await toBase64(recording);

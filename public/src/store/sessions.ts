@@ -3,6 +3,7 @@
 import type { SessionInfo, SyncState } from "../protocol/messages";
 import { applyExecuting, applyStreaming } from "./chat";
 import { EMPTY_CHAT } from "./initial";
+import { summaryOf } from "./news";
 import { SUPERVISOR, type Chat, type ChatKey, type State } from "./state";
 
 export const keyOf = (sessionId: string | null): ChatKey => sessionId ?? SUPERVISOR;
@@ -15,10 +16,21 @@ export function chatOf(state: State, key: ChatKey): Chat {
   return state.chats.get(key) ?? EMPTY_CHAT;
 }
 
-export function withChat(state: State, key: ChatKey, step: (chat: Chat) => Chat): Pick<State, "chats"> {
+export function withChat(state: State, key: ChatKey, step: (chat: Chat) => Chat): Partial<State> {
   const before = chatOf(state, key);
   const after = step(before);
-  return { chats: after === before ? state.chats : new Map(state.chats).set(key, after) };
+  if (after === before) return {};
+  const chats = new Map(state.chats).set(key, after);
+  return after.messages === before.messages ? { chats } : { chats, ...withSummary(state, key, after) };
+}
+
+function withSummary({ summaries }: State, key: ChatKey, { messages }: Chat): Partial<State> {
+  const summary = summaryOf(messages);
+  if (summary === summaries.get(key)) return {};
+  const next = new Map(summaries);
+  if (summary) next.set(key, summary);
+  else if (messages.length === 0) next.delete(key);
+  return { summaries: next };
 }
 
 export function applySync(state: State, sync: SyncState, now: number): Partial<State> {
@@ -34,6 +46,7 @@ export function applySync(state: State, sync: SyncState, now: number): Partial<S
     hiddenBaseTypes: sync.hiddenBaseTypes,
     chats: syncedChats(state, sync, alive, now),
     unread: only(state.unread, alive),
+    summaries: only(state.summaries, alive),
     terminals: only(state.terminals, alive),
   };
 }
@@ -64,6 +77,7 @@ export function sessionTerminated(state: State, id: string): Partial<State> {
     sessions: only(state.sessions, keep),
     chats: only(state.chats, keep),
     unread: only(state.unread, keep),
+    summaries: only(state.summaries, keep),
     terminals: only(state.terminals, keep),
   };
 }

@@ -1,6 +1,7 @@
 /** The whole state of the client: plain, immutable data, no functions. Ids come from others: what is kept by id is a Map. */
 
 import type { ContentBlock } from "../protocol/blocks";
+import type { Summary } from "./news";
 import type { AgentInfo, AudioFormat, SessionInfo, WorkspaceInfo } from "../protocol/messages";
 
 /** A paired workstation; its key is in the vault, never in the state. */
@@ -72,6 +73,8 @@ export interface Chat {
 
 /** A message of this tab on its way; survives a reload. */
 export interface OutboxItem {
+  /** A quick reply: it goes no further when another device has answered first. */
+  reply?: true;
   id: string;
   chat: ChatKey;
   /** Empty for a voice message. */
@@ -138,6 +141,8 @@ export interface State {
   outbox: OutboxItem[];
   drafts: ReadonlyMap<ChatKey, string>;
   unread: ReadonlyMap<ChatKey, number>;
+  /** The last words of each chat, also of those that are not loaded. */
+  summaries: ReadonlyMap<ChatKey, Summary>;
   terminals: ReadonlyMap<string, TerminalState>;
   /** What is on screen and visible: it gathers no unread count and raises no notification. */
   watching: ChatKey | null;

@@ -67,6 +67,8 @@ export const chat = {
   reload: "Load again",
   showMore: "Show more",
   buttons: "Quick replies",
+  staleTitle: "Say this now?",
+  staleText: (words: string) => `The conversation has gone on since these replies were offered. “${words}” is sent as a message of yours.`,
   buttonUnknown: "This button is made for another app. Update this one to use it.",
   moreCharacters: (count: number) => `… ${count.toLocaleString()} more characters`,
 };

@@ -3,6 +3,8 @@
 export const notifyText = {
   title: "Tiflis",
   answerDone: (who: string) => `${who} has answered`,
+  needsYou: (who: string) => `${who} needs you`,
+  failed: (who: string) => `${who} has failed`,
   bell: (who: string) => `${who} rings`,
   supervisor: "The supervisor",
   terminal: "The terminal",

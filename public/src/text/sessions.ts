@@ -12,7 +12,7 @@ export const sessions = {
   none: "No sessions yet",
   noneHint: "Ask the supervisor, or start an agent or a terminal yourself.",
   unread: (count: number) => `${count} unread`,
-  working: "working",
+  attention: { working: "working", "needs-you": "needs you", failed: "failed" },
   idle: "idle",
   active: "active",
   terminate: "End session",

@@ -56,11 +56,12 @@ interface ConfirmProps {
   title: string;
   text: string;
   action: string;
+  look?: "danger" | "primary";
   onConfirm(): void;
   onClose(): void;
 }
 
-export function Confirm({ title, text, action, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, text, action, look = "danger", onConfirm, onClose }: ConfirmProps) {
   return (
     <Dialog
       title={title}
@@ -68,7 +69,7 @@ export function Confirm({ title, text, action, onConfirm, onClose }: ConfirmProp
       footer={
         <>
           <Button onClick={onClose}>{common.cancel}</Button>
-          <Button look="danger" onClick={() => (onClose(), onConfirm())}>
+          <Button look={look} onClick={() => (onClose(), onConfirm())}>
             {action}
           </Button>
         </>

@@ -1,11 +1,17 @@
 /** Quick replies: buttons that say something, open something or start something. */
 
 import { useAuiState } from "@assistant-ui/react";
-import { client } from "~/app/client";
+import { useState } from "react";
+import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";
 import type { ActionButton, ContentBlock } from "~/protocol/blocks";
+import { inChat } from "~/store/outbox";
+import { repliesOf } from "~/store/replies";
+import { chatOf } from "~/store/sessions";
 import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
+import { Confirm } from "~/ui/Dialog";
+import { Icon } from "~/ui/icons";
 import { useChatKey } from "../chatKey";
 
 const LOOKS: Record<ActionButton["style"], string> = {
@@ -17,7 +23,17 @@ const LOOKS: Record<ActionButton["style"], string> = {
 export function ButtonsPart({ data }: { data: ContentBlock }) {
   const chat = useChatKey();
   const streaming = useAuiState((state) => state.message.status?.type === "running");
+  const key = useAuiState((state) => state.message.id);
+  const offers = data.kind === "action_buttons" ? data.buttons.flatMap((button) => sayingOf(button) ?? []) : [];
+  const { kind, said } = useReplies(chat, key, offers);
+  const [asking, setAsking] = useState<string | null>(null);
   if (data.kind !== "action_buttons") return null;
+  const press = (button: ActionButton) => {
+    const words = sayingOf(button);
+    if (words === undefined) act(button.action);
+    else if (kind === "stale") setAsking(words);
+    else client.reply(chat, words);
+  };
   return (
     <div>
       {data.content && <p className="mb-2">{data.content}</p>}
@@ -26,25 +42,48 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
           <button
             key={button.id}
             type="button"
-            disabled={streaming && button.action.startsWith("send:")}
-            onClick={() => act(button.action, chat)}
-            className={`min-h-11 max-w-full rounded-full border px-4 text-sm font-medium shadow-low disabled:opacity-50 ${LOOKS[button.style]}`}
+            disabled={sayingOf(button) !== undefined && (streaming || kind === "settled")}
+            aria-pressed={kind === "settled" && sayingOf(button)?.trim() === said ? true : undefined}
+            onClick={() => press(button)}
+            className={`min-h-11 max-w-full rounded-full border px-4 text-sm font-medium shadow-low disabled:opacity-50 aria-pressed:opacity-100 ${LOOKS[button.style]}`}
           >
+            {kind === "settled" && sayingOf(button)?.trim() === said && <Icon name="check" size={15} className="mr-1.5 inline" />}
             {button.icon && isSymbol(button.icon) && <span aria-hidden="true">{button.icon} </span>}
             {button.title}
           </button>
         ))}
       </div>
+      {asking !== null && (
+        <Confirm
+          title={text.staleTitle}
+          text={text.staleText(asking)}
+          action={text.send}
+          look="primary"
+          onConfirm={() => client.reply(chat, asking)}
+          onClose={() => setAsking(null)}
+        />
+      )}
     </div>
   );
+}
+
+const sayingOf = ({ action }: ActionButton): string | undefined => (action.startsWith("send:") ? action.slice("send:".length) : undefined);
+
+/** Settled when one of the offers was said, from whichever device; stale when the talk has gone on or long ago. */
+function useReplies(chat: string, key: string, offers: string[]): { kind: string; said: string } {
+  const told = useClient((state) => {
+    const replies = repliesOf(chatOf(state, chat).messages, inChat(state.outbox, chat), key, offers, Date.now());
+    return replies.kind === "settled" ? `settled ${replies.said}` : replies.kind;
+  });
+  const [kind = "", ...said] = told.split(" ");
+  return { kind, said: said.join(" ") };
 }
 
 /** Icons are emoji here and names of another platform's symbols there; only the former can be shown. */
 const isSymbol = (icon: string) => /^\P{ASCII}{1,8}$/u.test(icon);
 
-function act(action: string, chat: string): void {
+function act(action: string): void {
   const [, kind, value = ""] = /^(\w+):(.*)$/s.exec(action) ?? [];
-  if (kind === "send") return client.send(chat, value);
   if (kind === "url" && /^https?:\/\//i.test(value)) return void window.open(value, "_blank", "noopener,noreferrer");
   if (kind === "session" && value === "terminal") return void startTerminal();
   if (kind === "session") return go({ name: "new", kind: value });
