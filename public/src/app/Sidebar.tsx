@@ -32,7 +32,9 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
   const input = useRef<HTMLInputElement>(null);
   useScreenAction("filter", useCallback(() => (input.current?.focus(), input.current !== null), []));
 
-  const groups = grouped(filter ? fitting(sessions, filter) : sessions);
+  const summaries = useClient((state) => state.summaries);
+  const pinned = useClient((state) => state.pinned);
+  const groups = grouped({ sessions: filter ? fitting(sessions, filter) : sessions, summaries, pinned });
   const many = sessions.size >= FILTER_FROM || filter !== "";
   const Frame = wide ? "nav" : "main";
   // On a phone the list is the whole page, and its title the page's.
@@ -113,6 +115,8 @@ interface RowProps {
 function Row({ sessionKey, current, icon, title, detail }: RowProps) {
   const unread = useClient((state) => state.unread.get(sessionKey) ?? 0);
   const attention = useClient((state) => attentionOf(state, sessionKey));
+  const last = useClient((state) => state.summaries.get(sessionKey));
+  const pinned = useClient((state) => state.pinned.has(sessionKey));
   const draft = useClient((state) => Boolean(state.drafts.get(sessionKey)?.trim()));
   const held = useClient((state) => state.outbox.some((item) => item.chat === sessionKey));
   return (
@@ -126,8 +130,17 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
           <Icon name={icon} size={18} />
         </span>
         <span className="min-w-0 flex-1">
-          <span className={`block truncate ${unread ? "font-semibold" : "font-medium"}`}>{title}</span>
+          <span className="flex items-baseline gap-2">
+            <span className={`min-w-0 flex-1 truncate ${unread ? "font-semibold" : "font-medium"}`}>{title}</span>
+            {pinned && <Icon name="pin" size={13} className="self-center text-muted" />}
+            {last && <When at={last.at} />}
+          </span>
           <span className="block truncate text-[0.8125rem] text-muted">{detail}</span>
+          {last?.words && (
+            <span dir="auto" className="block truncate text-[0.8125rem] text-muted">
+              {last.role === "user" ? text.yours(last.words) : last.words}
+            </span>
+          )}
         </span>
         {(draft || held) && !current && <Icon name={held ? "clock" : "pencil"} size={15} className="text-muted" />}
         <AttentionMark attention={attention} />
@@ -139,6 +152,16 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
         )}
       </a>
     </li>
+  );
+}
+
+/** How long ago the last words were said. */
+function When({ at }: { at: number }) {
+  const now = useNow(30_000);
+  return (
+    <time dateTime={new Date(at).toISOString()} className="shrink-0 text-xs text-muted">
+      {now - at < 60_000 ? text.justNow : lasting(now - at)}
+    </time>
   );
 }
 

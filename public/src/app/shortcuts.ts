@@ -73,7 +73,7 @@ function alt(code: string, help: () => void): boolean {
 const act = (name: ScreenAction): boolean => screenActions.get(name)?.() ?? false;
 
 function step(by: number): boolean {
-  const keys = [SUPERVISOR, ...sessionOrder(client.store.getState().sessions)];
+  const keys = [SUPERVISOR, ...sessionOrder(client.store.getState())];
   const route = readRoute(location.hash);
   const at = route.name === "session" ? keys.indexOf(route.key) : 0;
   const key = keys[(at + by + keys.length) % keys.length];

@@ -6,7 +6,7 @@ const phase = (world: ReturnType<typeof makeWorld>) => world.state.connection.ph
 describe("the link", () => {
   it("connects, authenticates, synchronises and is verified by the first heartbeat", async () => {
     const world = await makeWorld().paired();
-    expect(world.socket.sent.map((each) => each.type)).toEqual(["connect", "auth", "heartbeat", "sync"]);
+    expect(world.socket.sent.map((each) => each.type)).toEqual(["connect", "auth", "heartbeat", "sync", "history.request"]);
     expect(phase(world)).toBe("authenticated");
     world.socket.says({ type: "heartbeat.ack", id: world.socket.last("heartbeat").id });
     expect(phase(world)).toBe("verified");

@@ -1,15 +1,26 @@
 /** The order and the names of sessions, the same in the list, in shortcuts and in titles. */
 
 import type { SessionInfo } from "~/protocol/messages";
+import { activityOf } from "~/store/news";
+import type { State } from "~/store/state";
 import { typeName } from "~/text/sessions";
+
+/** Later than any moment. */
+const PINNED = 1e15;
 
 export interface Group {
   kind: "agents" | "terminals";
   sessions: SessionInfo[];
 }
 
-export function grouped(sessions: ReadonlyMap<string, SessionInfo>): Group[] {
-  const all = [...sessions.values()].reverse();
+/** What the order of the list follows from. */
+export type Listed = Pick<State, "sessions" | "summaries" | "pinned">;
+
+/** Pinned ones first, then those in which something happened last; alike ones the newest first. */
+export function grouped(listed: Listed): Group[] {
+  const all = [...listed.sessions.values()].reverse();
+  const rank = new Map(all.map(({ id }) => [id, (listed.pinned.has(id) ? PINNED : 0) + activityOf(listed, id)]));
+  all.sort((a, b) => rank.get(b.id)! - rank.get(a.id)!);
   const groups: Group[] = [
     { kind: "agents", sessions: all.filter((session) => session.type !== "terminal") },
     { kind: "terminals", sessions: all.filter((session) => session.type === "terminal") },
@@ -17,8 +28,8 @@ export function grouped(sessions: ReadonlyMap<string, SessionInfo>): Group[] {
   return groups.filter((group) => group.sessions.length > 0);
 }
 
-export function sessionOrder(sessions: ReadonlyMap<string, SessionInfo>): string[] {
-  return grouped(sessions).flatMap((group) => group.sessions.map((session) => session.id));
+export function sessionOrder(listed: Listed): string[] {
+  return grouped(listed).flatMap((group) => group.sessions.map((session) => session.id));
 }
 
 /** What a person calls it: the project for an agent, the folder for a terminal. */

@@ -11,6 +11,7 @@ import type { MenuItem } from "~/ui/Menu";
 
 export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: ReactNode } {
   const session = useClient((state) => state.sessions.get(sessionId));
+  const pinned = useClient((state) => state.pinned.has(sessionId));
   const [asking, setAsking] = useState(false);
   if (!session) return { items: [], dialog: null };
   const end = async () => {
@@ -25,6 +26,7 @@ export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: 
   return {
     items: [
       ...(path ? [{ label: text.copyPath, icon: "folder" as const, run: () => void copyText(path) }] : []),
+      { label: pinned ? text.unpin : text.pin, icon: "pin", run: () => client.pin(sessionId, !pinned) },
       { label: text.terminate, icon: "trash", danger: true, run: () => setAsking(true) },
     ],
     dialog: asking && (

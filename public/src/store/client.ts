@@ -55,6 +55,7 @@ export interface Client {
   cancel(chat: ChatKey): Promise<void>;
   clearContext(): Promise<void>;
   draft(chat: ChatKey, text: string): void;
+  pin(chat: ChatKey, pinned: boolean): void;
   /** Base64 audio of a message; throws with words for the user. */
   requestAudio(messageId: string, kind: "input" | "output"): Promise<{ audio: string; format: string }>;
 

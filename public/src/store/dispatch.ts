@@ -108,11 +108,13 @@ export class Dispatch {
     this.parts.courier.discardWhere((chat) => !this.exists(chat));
     const state = this.core.store.getState();
     const agents = [...state.sessions.values()].filter((session) => !isTerminal(session));
-    for (const session of agents.slice(-FOLLOWED_MOST)) this.core.send(outgoing.subscribe(session.id));
+    const followed = agents.slice(-FOLLOWED_MOST).map((session) => session.id);
+    for (const id of followed) this.core.send(outgoing.subscribe(id));
     this.parts.terminals.resume();
     const behind = new Set(chatsInDoubt(state.outbox));
     if (state.watching && !isTerminal(state.sessions.get(state.watching))) behind.add(state.watching);
     for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
+    for (const key of [SUPERVISOR, ...followed]) if (!behind.has(key)) void this.parts.historian.peek(key);
     this.parts.courier.pump();
   }
 

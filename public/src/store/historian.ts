@@ -9,6 +9,7 @@ import { applyExecuting, applyStreaming } from "./chat";
 import { update, type Core } from "./core";
 import { plainText } from "./match";
 import { dropBefore, mergeGap, mergeNewest, mergeOlder, newestSequence, oldestSequence } from "./merge";
+import { summaryOf } from "./news";
 import { inChat } from "./outbox";
 import { chatOf, sessionOf, withChat } from "./sessions";
 import type { Chat, ChatKey, OutboxItem } from "./state";
@@ -36,6 +37,18 @@ export class Historian {
       this.settleDoubts(key, [...fresh, ...missed]);
     } catch (error) {
       this.failed(key, error);
+    }
+  }
+
+  /** The last words of a chat that is not loaded, for the list. A failure leaves the list without them. */
+  async peek(key: ChatKey): Promise<void> {
+    try {
+      const page = await this.page(key, undefined, 1);
+      const summary = summaryOf(page.entries);
+      if (!summary || this.chat(key).messages.length > 0) return;
+      update(this.core, (state) => ({ summaries: new Map(state.summaries).set(key, summary) }));
+    } catch (error) {
+      if (!(error instanceof RequestFailed)) throw error;
     }
   }
 
@@ -68,9 +81,9 @@ export class Historian {
     return missed;
   }
 
-  private async page(key: ChatKey, before?: number): Promise<HistoryPage> {
+  private async page(key: ChatKey, before?: number, limit?: number): Promise<HistoryPage> {
     const id = newId("history");
-    const message = outgoing.history(id, sessionOf(key), before);
+    const message = outgoing.history(id, sessionOf(key), before, limit);
     const answer = await this.core.requests.ask({ ...message, id });
     if (answer.type !== "history") throw new RequestFailed("INVALID_PAYLOAD");
     if (answer.page.error) throw new RequestFailed("history", answer.page.error);

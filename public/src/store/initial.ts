@@ -1,6 +1,6 @@
 /** What everything starts from. */
 
-import type { Chat, ConnectionState, Settings, State } from "./state";
+import type { Chat, ChatKey, ConnectionState, Settings, State } from "./state";
 
 export const SETTINGS: Settings = {
   theme: "system",
@@ -42,6 +42,7 @@ export const NO_WORKSTATION = {
   drafts: new Map(),
   unread: new Map(),
   summaries: new Map(),
+  pinned: new Set<ChatKey>(),
   terminals: new Map(),
 } satisfies Partial<State>;
 

@@ -157,6 +157,14 @@ export function makeClient(world: World = {}): Client {
       core.store.setState({ drafts: new Map(state.drafts).set(key, text) });
       if (state.current) memory.remember(`draft.${state.current}.${key}`, text || undefined);
     },
+    pin(key, pinned) {
+      const state = core.store.getState();
+      const next = new Set(state.pinned);
+      if (pinned) next.add(key);
+      else next.delete(key);
+      core.store.setState({ pinned: next });
+      if (state.current) memory.remember(`pinned.${state.current}`, next.size > 0 ? [...next] : undefined);
+    },
     requestAudio: (messageId, kind) => sounds.request(messageId, kind),
 
     async createSession({ type, workspace, project, worktree }) {

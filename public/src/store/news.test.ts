@@ -107,3 +107,26 @@ describe("quick replies", () => {
     expect(replies(world).kind).toBe("stale");
   });
 });
+
+describe("a chat that is not open", () => {
+  it("has its last words from the workstation, and is asked for no more than them", async () => {
+    const world = await makeWorld().paired({ sessions: [{ session_id: "s1", session_type: "claude", status: "idle" }] });
+    const asked = world.socket.of("history.request").find((frame) => frame.payload?.session_id === "s1");
+    expect(asked?.payload).toEqual({ session_id: "s1", limit: 1 });
+    world.socket.says({ type: "history.response", id: asked?.id, payload: { session_id: "s1", history: [{ message_id: "m", sequence: 9, role: "assistant", content: "Shall I?", createdAt: "2026-01-15T12:00:00.000Z" }], has_more: true } });
+    await world.settle();
+    expect(world.state.summaries.get("s1")).toMatchObject({ words: "Shall I?", at: Date.parse("2026-01-15T12:00:00.000Z") });
+    expect(attentionOf(world.state, "s1")).toBe("needs-you");
+    expect(world.state.chats.get("s1")?.messages ?? []).toEqual([]);
+  });
+});
+
+describe("a pin", () => {
+  it("is kept for its workstation, and goes when the workstation is unpaired", async () => {
+    const world = await makeWorld().paired();
+    world.client.pin("s1", true);
+    expect([...world.state.pinned]).toEqual(["s1"]);
+    await world.client.pair({ tunnelId: "other", url: "wss://x.test/ws", key: "0123456789abcdef" });
+    expect([...world.state.pinned]).toEqual([]);
+  });
+});

@@ -143,6 +143,8 @@ export interface State {
   unread: ReadonlyMap<ChatKey, number>;
   /** The last words of each chat, also of those that are not loaded. */
   summaries: ReadonlyMap<ChatKey, Summary>;
+  /** Kept on top of the list, on this device. */
+  pinned: ReadonlySet<ChatKey>;
   terminals: ReadonlyMap<string, TerminalState>;
   /** What is on screen and visible: it gathers no unread count and raises no notification. */
   watching: ChatKey | null;

@@ -9,7 +9,7 @@ import * as memory from "../vault/memory";
 import type { SavedWorkstation } from "../vault/vault";
 import type { Core } from "./core";
 import { NO_WORKSTATION } from "./initial";
-import type { OutboxItem, State, Workstation } from "./state";
+import type { ChatKey, OutboxItem, State, Workstation } from "./state";
 
 export interface Selection {
   /** Everything that belongs to the workstation left. */
@@ -63,6 +63,7 @@ export class Workstations {
     await this.core.vault.forget(id);
     memory.forgetAll(`draft.${id}.`);
     memory.remember(`sessions.${id}`, undefined);
+    memory.remember(`pinned.${id}`, undefined);
     this.show();
     if (this.core.store.getState().current === id) await this.select(this.saved[0]?.id ?? null);
   }
@@ -74,7 +75,8 @@ export class Workstations {
     this.selection.leave();
     const known = workstation ? lastVisit(workstation.id) : {};
     const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : new Map<string, string>();
-    this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, current: workstation?.id ?? null });
+    const pinned = new Set(workstation ? memory.recall<ChatKey[]>(`pinned.${workstation.id}`, []) : []);
+    this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, pinned, current: workstation?.id ?? null });
     memory.remember("current", workstation?.id);
     this.show();
     if (!workstation) return;
