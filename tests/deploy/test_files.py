@@ -31,7 +31,10 @@ SERVICE_KEYS = set(
     "build image init restart stop_grace_period read_only tmpfs cap_drop security_opt depends_on environment"
     " ports volumes ulimits logging command healthcheck profiles network_mode".split()
 )
-IMAGE_VARIABLES = {"WORKERS", "NATS_TOKEN", "HOST_NAME", "CLUSTER_PASSWORD", "ROUTE_A", "ROUTE_B", "ROUTE_C"}
+ROUTES = {"ROUTE_A", "ROUTE_B", "ROUTE_C"}
+SECRETS = {"NATS_TOKEN", "CLUSTER_PASSWORD"}
+IMAGE_VARIABLES = ROUTES | SECRETS | {"WORKERS", "HOST_NAME", "PRIVATE_ADDRESS", "SSL_CERT_FILE"}
+SECRET = {"NATS_TOKEN": "a1b2c3", "CLUSTER_PASSWORD": "secret", "PRIVATE_ADDRESS": "127.0.0.1"}
 
 
 class Loader(yaml.SafeLoader):
@@ -93,14 +96,37 @@ def test_containers_have_more_time_to_end_than_the_server_takes() -> None:
 # NATS
 
 
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what certificates.sh makes, also for 127.0.0.1's name."""
+    folder = tmp_path_factory.mktemp("several-hosts")
+    script = shutil.copy(DEPLOY / "several-hosts" / "certificates.sh", folder)
+    subprocess.run(["sh", script, "a", "b", "c", "localhost"], check=True, capture_output=True)
+    return folder
+
+
+def nats_conf(path: str, folder: Path, certificates: Path) -> str:
+    """That file with its store in ``folder``."""
+    text = (DEPLOY / path).read_text().replace("/data", str(folder))
+    return text.replace("/etc/nats/", f"{certificates}/")
+
+
+def test_both_examples_give_the_server_the_same_permissions() -> None:
+    one, other = (
+        re.findall(r"^authorization \{.*?^\}", (DEPLOY / path).read_text(), re.DOTALL | re.MULTILINE)
+        for path in ("nats/nats.conf", "several-hosts/nats.conf")
+    )
+    assert len(one) == 1
+    assert one == other
+
+
 @pytest.mark.parametrize("path", ["nats/nats.conf", "several-hosts/nats.conf"])
-def test_nats_takes_its_configuration(path: str, tmp_path: Path) -> None:
-    text = (DEPLOY / path).read_text().replace("/data", str(tmp_path))
-    (tmp_path / "nats.conf").write_text(text)
-    routes = {f"ROUTE_{host}": f"nats://cluster:secret@127.0.0.1:{free_port()}" for host in "ABC"}
+def test_nats_takes_its_configuration(path: str, tmp_path: Path, certificates: Path) -> None:
+    (tmp_path / "nats.conf").write_text(nats_conf(path, tmp_path, certificates))
+    routes = {f"ROUTE_{host}": f"tls://cluster:secret@127.0.0.1:{free_port()}" for host in "ABC"}
     done = subprocess.run(
         [find_binary(), "-t", "-c", str(tmp_path / "nats.conf")],
-        env={"NATS_TOKEN": "a1b2c3", "HOST_NAME": "a", "CLUSTER_PASSWORD": "secret", **routes},
+        env={"HOST_NAME": "a", **SECRET, **routes},
         capture_output=True,
         text=True,
         check=False,
@@ -109,25 +135,24 @@ def test_nats_takes_its_configuration(path: str, tmp_path: Path) -> None:
     assert "nats-server: configuration file" in done.stderr + done.stdout
 
 
-def test_three_nodes_find_each_other(tmp_path: Path) -> None:
+def test_three_nodes_find_each_other(tmp_path: Path, certificates: Path) -> None:
     """The cluster's file with ports in place of hosts; JetStream elects a leader once all are there."""
     clients, routes = ([free_port() for _ in range(3)] for _ in range(2))
     known = {
-        f"ROUTE_{host}": f"nats://cluster:secret@127.0.0.1:{port}"
+        f"ROUTE_{host}": f"tls://cluster:secret@localhost:{port}"
         for host, port in zip("ABC", routes, strict=True)
     }
     running = []
     try:
         for name, client, route in zip("abc", clients, routes, strict=True):
-            text = (DEPLOY / "several-hosts" / "nats.conf").read_text()
-            text = text.replace("0.0.0.0:4222", f"127.0.0.1:{client}")
-            text = text.replace("0.0.0.0:6222", f"127.0.0.1:{route}").replace("/data", str(tmp_path / name))
+            text = nats_conf("several-hosts/nats.conf", tmp_path / name, certificates)
+            text = text.replace("port: 4222", f"port: {client}").replace("port: 6222", f"port: {route}")
             (tmp_path / f"{name}.conf").write_text(text)
             log = tmp_path / f"{name}.log"
             running.append(
                 subprocess.Popen(
                     [find_binary(), "-c", str(tmp_path / f"{name}.conf"), "-l", str(log)],
-                    env={"NATS_TOKEN": "a1b2c3", "HOST_NAME": name, "CLUSTER_PASSWORD": "secret", **known},
+                    env={"HOST_NAME": name, **SECRET, **known},
                 )
             )
 
@@ -136,6 +161,7 @@ def test_three_nodes_find_each_other(tmp_path: Path) -> None:
 
         wait_until(lambda: "JetStream cluster new metadata leader" in told(), 30, "a leader is elected")
         assert "authentication error" not in told()
+        assert "TLS route handshake error" not in told()
     finally:
         for process in running:
             process.terminate()

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Make the bus's certificates, once, on a machine that is trusted: sh certificates.sh [host …]  (a b c)
+# An authority (ca.key stays here) and one certificate for all nodes, valid for ten years. Copy tls/ and authority/ to each host;
+# tls/node.key must belong to root there: the container has no right to read what is another user's.
+set -eu
+cd "$(dirname "$0")"
+[ $# -gt 0 ] || set -- a b c
+names=$(printf 'DNS:%s,' "$@")
+mkdir -p tls authority
+umask 077
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=tiflis bus" \
+  -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout ca.key -out authority/ca.pem
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=tiflis bus node" -keyout tls/node.key -out node.csr
+printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=critical,digitalSignature\n' "${names%,}" > node.ext
+openssl x509 -req -in node.csr -CA authority/ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile node.ext -out tls/node.pem
+rm -f node.csr node.ext authority/ca.srl ca.srl
+chmod 644 authority/ca.pem tls/node.pem
