@@ -101,7 +101,7 @@ CATALOGUE = {
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),
         _counter("watch_dropped_total", "Messages dropped unread from watch queues.",
-                 reason=("full", "expired")),
+                 reason=("full", "expired", "refused")),
         # Handovers between workers
         _counter("handoff_sockets_total",
                  "Sockets given to another worker; refused ones stayed, unknown ones were closed.",

@@ -89,6 +89,7 @@ class Worker:
         longest = max(settings.watch_idle, settings.watch_message_ttl)
         self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
         await self._store.start()
+        self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose()
         self.presence.answer("status", self._own_status)
         self.presence.answer("metrics", self.survey.answer)

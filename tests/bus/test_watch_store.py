@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import ServiceUnavailableError
 
 from tests.bus.nats import NatsCluster, NatsServer
 from tiflis.bus.connection import close, connect
+from tiflis.bus.storage import LEAST_ROOM
 from tiflis.bus.watch_store import (
     CHUNK,
     RECORD_TTL,
@@ -171,3 +176,90 @@ async def test_records_outlive_a_killed_server(store: JetStreamWatchStore, nats_
         await store.put(TUNNEL, "e1", [("m-2", b"lost?")])
     nats_server.start()
     assert (await persistently(store))["e1", "m-1"] == b"value"
+
+
+class SmallServer(NatsServer):
+    """Its JetStream has little storage, or it takes small messages only."""
+
+    def __init__(self, folder: Path, storage: str, **more: Any) -> None:
+        super().__init__(folder, **more)
+        self.give(storage)
+
+    def give(self, storage: str) -> None:
+        text = self._config.read_text()
+        self._config.write_text(
+            re.sub(r"jetstream \{ (max_file: \w+, )?", f"jetstream {{ max_file: {storage}, ", text)
+        )
+
+
+@contextlib.asynccontextmanager
+async def small(
+    folder: Path, storage: str = "3MB", extra: str = ""
+) -> AsyncIterator[tuple[SmallServer, Client]]:
+    server = SmallServer(folder, storage, extra=extra)
+    server.start()
+    connection = await connect(server.url, "test", 10)
+    yield server, connection
+    await close(connection)
+    server.stop()
+
+
+async def test_the_stream_takes_its_share_of_little_storage(tmp_path: Path) -> None:
+    async with small(tmp_path) as (_, connection):
+        store = JetStreamWatchStore(connection)
+        await store.start()
+        assert LEAST_ROOM < store.room <= 1.5 * 2**20
+        for number in range(80):
+            assert await store.put(TUNNEL, "e1", [(f"m-{number}", b"x" * 60_000)]) == set()
+        others = await connection.jetstream().add_stream(name="others", subjects=["others"])
+        for _ in range(20):
+            await connection.jetstream().publish("others", b"x" * 60_000)
+        assert others.config.name == "others"
+
+
+async def test_an_account_that_has_shrunk_goes_on_with_the_newest_records(tmp_path: Path) -> None:
+    async with small(tmp_path, "64MB") as (server, connection):
+        store = JetStreamWatchStore(connection)
+        await store.start()
+        await store.put(TUNNEL, "e1", [(f"m-{number}", b"x" * 100_000) for number in range(60)])
+        await store.put(TUNNEL, "e1", [("m-newest", b"value")])
+        server.stop()
+        server.give("3MB")
+        server.start()
+        assert (await persistently(store))["e1", "m-newest"] == b"value"
+        assert store.room <= 3 * 2**20
+
+
+async def test_the_oldest_records_go_when_the_directory_needs_room(tmp_path: Path) -> None:
+    async with small(tmp_path) as (_, connection):
+        store, js = JetStreamWatchStore(connection), connection.jetstream()
+        await store.start()
+        await js.add_stream(name="others", subjects=["others"])
+        for number in range(20):
+            await store.put(TUNNEL, "e1", [(f"m-{number}", b"x" * 60_000)])
+        with pytest.raises(ServiceUnavailableError):
+            while True:
+                await js.publish("others", b"x" * 60_000)
+        await store.relieve()
+        await js.publish("others", b"x" * 60_000)
+        assert ("e1", "m-19") in await stored(store)
+
+
+async def test_a_small_max_payload_takes_large_values(tmp_path: Path) -> None:
+    async with small(tmp_path, "64MB", "max_payload: 4096") as (_, connection):
+        store = JetStreamWatchStore(connection)
+        await store.start()
+        assert await store.put(TUNNEL, "e1", [("m-1", b"x" * 300_000)]) == set()
+        assert await stored(store) == {("e1", "m-1"): b"x" * 300_000}
+
+
+async def test_what_can_never_be_stored_is_refused_and_the_rest_is_stored(tmp_path: Path) -> None:
+    async with small(tmp_path) as (_, connection):
+        store = JetStreamWatchStore(connection)
+        await store.start()
+        records = [("m-1", b"x" * store.room), ("m-2", b"small")]
+        assert await store.put(TUNNEL, "e1", records) == {"m-1"}
+        config = (await connection.jetstream().stream_info(STREAM)).config
+        await connection.jetstream().update_stream(config, max_msg_size=1000)
+        assert await store.put(TUNNEL, "e1", [("m-3", b"x" * 2000), ("m-4", b"small")]) == {"m-3"}
+        assert await stored(store) == {("e1", "m-2"): b"small", ("e1", "m-4"): b"small"}

@@ -1,6 +1,7 @@
 """What has to be in the store so that an heir's numbers never go back, whatever was dropped meanwhile."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -99,3 +100,45 @@ async def test_large_messages_do_not_wait_for_their_expiry(stage: Stage) -> None
     await desk.call("messages", {**WATCHES[0], "since": 1})
     await desk._settle()
     assert max(len(value) for value, _, _ in stage.store.records.values()) < 1000
+
+
+async def poll(desk: WatchDesk, since: int = 0) -> tuple[list[int], bool]:
+    answer = await desk.call("messages", {**WATCHES[0], "since": since})
+    return [item["sequence"] for item in json.loads(answer["messages_json"])], answer[
+        "may_have_missed_messages"
+    ]
+
+
+async def test_what_the_store_never_takes_is_a_gap_and_blocks_nothing(stage: Stage) -> None:
+    stage.limits = DeskLimits(pace=0.0)
+    desk = await with_two_watches(stage)
+    stage.store.too_large = 1000
+    await deliver(desk, "watch-1", b'{"n":1}', b'{"x":"%s"}' % (b"x" * 2000), b'{"n":3}')
+    assert await poll(desk) == ([1, 3], True)
+    assert await poll(desk, 2) == ([3], False)
+    await desk.close()
+    assert await poll(stage.desk(), 3) == ([], True)
+
+
+async def test_nothing_is_dropped_while_the_store_takes_nothing_at_all(stage: Stage) -> None:
+    desk = await with_two_watches(stage)
+    stage.store.too_large = 0
+    desk.deliver_to("watch-1", b'{"n":1}')
+    while stage.store.refusals < 2:
+        await asyncio.sleep(0)
+    stage.store.too_large = 1 << 30
+    await desk._settle()
+    assert await poll(desk) == ([1], False)
+
+
+async def test_a_store_of_little_room_is_filled_in_portions(stage: Stage) -> None:
+    stage.limits = DeskLimits(pace=0.0)
+    desk = await with_two_watches(stage)
+    stage.store.room = 4000
+    stage.store.away = True
+    for number in range(20):
+        desk.deliver_to("watch-1", b'{"n":%d,"x":"%s"}' % (number, b"x" * 500))
+    stage.store.away = False
+    await desk._settle()
+    assert await poll(desk) == (list(range(1, 21)), False)
+    assert max(stage.store.batches) < 2000

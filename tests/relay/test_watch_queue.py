@@ -141,7 +141,7 @@ def test_a_snapshot_that_is_being_written_is_shown_though_newer_ones_have_come()
     for text in (b"1", b"12", b"123", b"1234"):
         queue.append(message(text, key=SNAPSHOT))
         if text == b"12":
-            queue.write()
+            queue.write(queue.last)
     queue.store(2)
     assert texts(queue) == [b"12"]
     assert len(queue) == 2
@@ -151,7 +151,7 @@ def test_writes_that_fail_pile_up_no_snapshots() -> None:
     queue = queue_of(0)
     for _ in range(20):
         queue.append(message(b"1", key=SNAPSHOT))
-        queue.write()
+        queue.write(queue.last)
         queue.give_up()
     assert len(queue) == 1
 

@@ -28,6 +28,10 @@ class FakeStore:
         self.heads: dict[str, Head] = {}
         self.records: dict[tuple[str, str, str], tuple[bytes, int, float]] = {}
         self.log: list[str] = []
+        self.room = 1 << 30
+        self.too_large = 1 << 30  # bytes: a larger record is refused
+        self.refusals = 0
+        self.batches: list[int] = []  # bytes of each put
         self.looks = 0
         self.away = False
         self.fail_puts = 0
@@ -58,19 +62,24 @@ class FakeStore:
         self.heads[tunnel_id] = Head(value, self._next())
         return self._revision
 
-    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
         self._check()
         if self.fail_puts:
             self.fail_puts -= 1
             raise StoreUnavailable("broken down")
         await asyncio.sleep(0)  # others get their turn, as with a real one
         tear, self.tear = self.tear, None
+        records = list(records)
+        refused = {name for name, value in records if len(value) > self.too_large}
+        self.refusals += len(refused)
+        self.batches.append(sum(len(value) for _, value in records))
         for name, value in records:
-            if tear is None or tear() < 0.5:
+            if name not in refused and (tear is None or tear() < 0.5):
                 self.log.append(name)
                 self.records[tunnel_id, epoch, name] = (value, self._next(), self._clock())
         if tear is not None:
             raise StoreUnavailable("broken down in the middle")
+        return refused
 
     def mend(self) -> None:
         self.away, self.tear, self.fail_puts, self.fail_heads = False, None, 0, 0

@@ -102,7 +102,7 @@ class WatchShelf(FakeStore):
         await self._pause()
         return await super().put_head(tunnel_id, value, revision)
 
-    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
         written = list(records)
         await self._pause()
-        await super().put(tunnel_id, epoch, written)
+        return await super().put(tunnel_id, epoch, written)

@@ -84,6 +84,10 @@ class Directory:
             raise DirectoryUnavailable("the directory is not connected")
         return self._client
 
+    def when_full(self, relieve: Callable[[], None]) -> None:
+        """Call ``relieve`` whenever a write is refused for want of storage; it is tried again meanwhile."""
+        self._store.on_full = relieve
+
     # -- records
 
     @property

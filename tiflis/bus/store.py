@@ -11,6 +11,7 @@ from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.link import Link, Listener
+from tiflis.bus.storage import NO_ROOM
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Store:
         self._max_age = max_age
         self._replicas = replicas
         self._refused_at: float | None = None
+        self.on_full: Callable[[], None] = lambda: None  # a write was refused for want of storage
         link.listen(Listener(on_up=self._link_up))
         self.jetstream = JetStream(link)
         self.stream = f"KV_{bucket}"
@@ -203,5 +205,9 @@ class Store:
                 return await attempt(min(left, REQUEST_SECONDS))
             except (LinkUnavailable, StoreRefused) as error:
                 reason = str(error)
+                # Its own bound is no lack of storage: nobody else could give it room.
+                own = "maximum" in reason
+                if isinstance(error, StoreRefused) and error.reason in NO_ROOM and not own:
+                    self.on_full()
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, end - clock.time())))
         raise DirectoryUnavailable(f"the directory did not answer within {deadline:.2f} s: {reason}")

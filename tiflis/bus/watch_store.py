@@ -6,6 +6,8 @@ nothing. All of it expires by itself.
 """
 
 import asyncio
+import contextlib
+import logging
 import secrets
 import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -14,14 +16,19 @@ from typing import NamedTuple, Protocol
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
+
+from tiflis.bus.storage import NO_ROOM, Allotment
+
+log = logging.getLogger(__name__)
 
 STREAM = "tiflis_watches"
 SUBJECT = "tiflis.watch"
 RECORD_TTL = 330.0  # seconds: the five minutes of a queued message, and time to notice
-CHUNK = 128 * 1024  # bytes: below the smallest usual max_payload, and no long wait for the directory's calls
+MOST_CHUNKS = 65535  # of a value, as its head can count
+CHUNK = 128 * 1024  # bytes, less if max_payload is: no long wait for the directory's calls
 CHUNKS_UNDER_WAY = 12  # below the 2 MiB that nats-py buffers without a connection
-MAX_BYTES = 1 << 30  # of the whole stream; beyond it the oldest records go, and their watches hear of a gap
+MAX_BYTES = 1 << 30  # of the whole stream, where there is so much; beyond it the oldest records go
 ANSWER_TIMEOUT = 2.0  # seconds
 
 DUPLICATE_WINDOW = 10.0  # seconds; we do not use it, and the server's own default may exceed the age
@@ -35,6 +42,14 @@ _CHUNK_HEAD = struct.Struct(">QHH")  # which value, which chunk, how many
 
 class StoreUnavailable(Exception):
     """The store did not answer, or refused; trying again is safe."""
+
+
+class Refused(StoreUnavailable):
+    """The store will not take this record, whatever is tried again; it may take others."""
+
+
+class NoRoom(Refused):
+    """There is no storage left for it."""
 
 
 class Fenced(Exception):
@@ -57,7 +72,11 @@ class Record(NamedTuple):
 
 
 class WatchStore(Protocol):
-    """All of it raises StoreUnavailable; names and epochs are ``[A-Za-z0-9_-]+``."""
+    """All of it raises StoreUnavailable; names and epochs are ``[A-Za-z0-9_-]+``. ``room``: bytes that the
+    store keeps of all tunnels; beyond it the oldest records go."""
+
+    @property
+    def room(self) -> int: ...
 
     async def head(self, tunnel_id: str) -> Head | None:
         """The tunnel's head; None for a tunnel without watches."""
@@ -65,8 +84,9 @@ class WatchStore(Protocol):
     async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
         """Replace the head of that revision (0: there is none); its new one. Raises Fenced."""
 
-    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
-        """Write records, in any order; all are stored on return."""
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
+        """Write records, in any order; all are stored on return, except those whose names are returned: the
+        store will never take them, being too large for the bus or for the store."""
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
         """The tunnel's records that are older than the head of revision ``before``, oldest first."""
@@ -83,53 +103,57 @@ class JetStreamWatchStore:
         self._connection = connection
         self._ttl = ttl
         self._js: JetStreamContext = connection.jetstream(timeout=ANSWER_TIMEOUT)
+        self._allotment = Allotment(self._js, MAX_BYTES)
+        self._connected = 0  # how often the connection had come back when the stream was last made
+
+    @property
+    def room(self) -> int:
+        return self._allotment.room
 
     async def start(self, patience: float = START_PATIENCE) -> None:
         """Make the stream, or bring its settings up to date; tries for so many seconds. Raises
         StoreUnavailable."""
-        end = asyncio.get_running_loop().time() + patience
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while True:
             try:
-                return await self._make()
+                return await self._make(patient=loop.time() - began < patience / 2)
             except StoreUnavailable:
-                if asyncio.get_running_loop().time() >= end:
+                if loop.time() - began >= patience:
                     raise
                 await asyncio.sleep(RETRY)
 
-    async def _make(self) -> None:
+    async def _make(self, patient: bool = True) -> None:
+        self._connected = self._connection.stats["reconnects"]
+        there = None
+        try:
+            with contextlib.suppress(NotFoundError):
+                there = await self._js.stream_info(STREAM)
+            await self._allotment.make(self._config(there), there, patient)
+        except (nats.errors.Error, TimeoutError) as error:
+            if there is None:
+                raise StoreUnavailable(str(error)) from error
+            log.warning("watch store keeps its settings", extra={"reason": str(error)})
+
+    def _config(self, there: api.StreamInfo | None) -> api.StreamConfig:
         replicas = REPLICAS if len(self._connection.servers) >= REPLICAS else 1
-        config = api.StreamConfig(
+        return api.StreamConfig(
             name=STREAM,
             subjects=[f"{SUBJECT}.>"],
             max_msgs_per_subject=1,
             max_age=self._ttl,
-            max_bytes=MAX_BYTES,
             discard=api.DiscardPolicy.OLD,
             storage=api.StorageType.FILE,
-            num_replicas=replicas,
+            num_replicas=max(replicas, (there and there.config.num_replicas) or 1),
             duplicate_window=min(self._ttl, DUPLICATE_WINDOW),
         )
-        try:
-            await self._js.add_stream(config)
-        except APIError:
-            await self._make_otherwise(config)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise StoreUnavailable(str(error)) from error
 
-    async def _make_otherwise(self, config: api.StreamConfig) -> None:
-        """The stream is there with other settings, or the server has no room to set aside for it."""
+    async def relieve(self) -> None:
+        """Give up the oldest records: the directory or this store could not write. Never raises."""
         try:
-            try:
-                there = await self._js.stream_info(STREAM)
-            except NotFoundError:
-                await self._js.add_stream(config.evolve(max_bytes=-1))
-            else:
-                replicas = max(config.num_replicas or 1, there.config.num_replicas or 1)
-                await self._js.update_stream(
-                    config.evolve(max_bytes=there.config.max_bytes, num_replicas=replicas)
-                )
+            await self._allotment.relieve(STREAM)
         except (nats.errors.Error, TimeoutError) as error:
-            raise StoreUnavailable(str(error)) from error
+            log.warning("watch store cannot make room", extra={"reason": str(error)})
 
     async def head(self, tunnel_id: str) -> Head | None:
         try:
@@ -137,6 +161,7 @@ class JetStreamWatchStore:
             found = await self._js.get_msg(STREAM, subject=f"{SUBJECT}.{tunnel_id}.head")
         except NotFoundError as error:
             await self._make_if_missing(error)
+            await self._allotment.look(STREAM)  # it may have gone for want of room
             return None
         except (nats.errors.Error, TimeoutError) as error:
             raise StoreUnavailable(str(error)) from error
@@ -147,40 +172,69 @@ class JetStreamWatchStore:
             await self._make()
 
     async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
+        if self._allotment.may_grow or self._connection.stats["reconnects"] != self._connected:
+            await self._make()  # there may be more room now, or less
         headers = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
         return await self._publish(f"{SUBJECT}.{tunnel_id}.head", value, headers)
 
     async def _publish(self, subject: str, value: bytes, headers: dict[str, str] | None = None) -> int:
+        """Store a message; when there is no room for it, again after the oldest ones have gone."""
+        try:
+            return await self._publish_once(subject, value, headers)
+        except NoRoom:
+            await self.relieve()
+            return await self._publish_once(subject, value, headers)
+
+    async def _publish_once(self, subject: str, value: bytes, headers: dict[str, str] | None) -> int:
         try:
             return (await self._js.publish(subject, value, headers=headers)).seq
         except APIError as error:
             if error.err_code in _WRONG_REVISION:
                 raise Fenced from error
+            if error.err_code in NO_ROOM:
+                raise NoRoom(str(error)) from error
+            if isinstance(error, BadRequestError):
+                raise Refused(str(error)) from error
             raise StoreUnavailable(str(error)) from error
+        except nats.errors.MaxPayloadError as error:
+            raise Refused(str(error)) from error
         except NoStreamResponseError as error:
             await self._make()  # a store that lost its data; the caller tries again
             raise StoreUnavailable("the stream was not there") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise StoreUnavailable(str(error)) from error
 
-    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> None:
-        records = list(records)
+    async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
+        records, size = list(records), self._chunk_size()
+        refused = {name for name, value in records if len(value) > min(self.room // 2, MOST_CHUNKS * size)}
         prefix = f"{SUBJECT}.{tunnel_id}.{epoch}"
         chunks = (
-            (f"{prefix}.{name}.{number}", chunk)
+            (name, f"{prefix}.{name}.{number}", chunk)
             for name, value in records
-            for number, chunk in enumerate(_chunks(value))
+            for number, chunk in enumerate(_chunks(value, size))
+            if name not in refused
         )
-        abreast = min(CHUNKS_UNDER_WAY, sum(len(value) // CHUNK + 1 for _, value in records))
-        ends = await asyncio.gather(*(self._put_each(chunks) for _ in range(abreast)), return_exceptions=True)
+        abreast = min(CHUNKS_UNDER_WAY, sum(len(value) // size + 1 for _, value in records))
+        ends = await asyncio.gather(
+            *(self._put_each(chunks, refused) for _ in range(abreast)), return_exceptions=True
+        )
         for end in ends:
             if end is not None:
                 raise end
+        return refused
 
-    async def _put_each(self, chunks: Iterator[tuple[str, bytes]]) -> None:
+    async def _put_each(self, chunks: Iterator[tuple[str, str, bytes]], refused: set[str]) -> None:
         """Several of these share one iterator, so that only so many chunks are under way at a time."""
-        for subject, chunk in chunks:
-            await self._publish(subject, chunk)
+        for name, subject, chunk in chunks:
+            try:
+                await self._publish(subject, chunk)
+            except Refused as refusal:
+                log.debug("watch record refused", extra={"reason": str(refusal)})
+                refused.add(name)
+
+    def _chunk_size(self) -> int:
+        """What fits into a message of this bus, beside its head."""
+        return max(1, min(CHUNK, self._connection.max_payload - _CHUNK_HEAD.size))
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
         loaded: list[api.RawStreamMsg] = []
@@ -209,12 +263,12 @@ class JetStreamWatchStore:
             raise StoreUnavailable(str(error)) from error
 
 
-def _chunks(value: bytes) -> Iterator[bytes]:
+def _chunks(value: bytes, size: int) -> Iterator[bytes]:
     """Each says which value it is a part of: a newer value in the same place may lack the rest."""
     mark = secrets.randbits(64)
-    count = max(1, -(-len(value) // CHUNK))
+    count = max(1, -(-len(value) // size))
     for number in range(count):
-        yield _CHUNK_HEAD.pack(mark, number, count) + value[number * CHUNK : (number + 1) * CHUNK]
+        yield _CHUNK_HEAD.pack(mark, number, count) + value[number * size : (number + 1) * size]
 
 
 def _time(message: api.RawStreamMsg) -> float:

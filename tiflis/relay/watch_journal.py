@@ -1,5 +1,6 @@
 """One tunnel's watches in the store: what is to be written, where it lies, and who may write."""
 
+import logging
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,7 +26,11 @@ from tiflis.relay.watch_records import (
     watches,
 )
 
+log = logging.getLogger(__name__)
+
 DEAD_LIMIT = 256  # messages: how many that nobody needs any more may wait for a store that is away
+WARNING_PAUSE = 60.0  # seconds between two log lines of what a tunnel's store has refused
+PORTIONS = 4  # of the store's room: how many flushes fit into it
 DROPPED_AT_ONCE = 1024 * 1024  # bytes: a released message above it does not wait in the store for its end
 
 
@@ -38,10 +43,14 @@ class Recovered(NamedTuple):
 
 
 class _Batch(NamedTuple):
+    """What one flush writes: ``messages``, and the records of the ``dirty`` devices. ``reached``: the highest
+    number of each watch that is stored then."""
+
     messages: list[Message]
     dirty: set[str]
     retired: list[tuple[int, int]]
     reached: list[tuple[Watch, int]]
+    gaps: dict[str, int]  # by device the highest number that the store has refused
 
 
 class WatchJournal:
@@ -73,6 +82,8 @@ class WatchJournal:
         self._slots = 0
         # Places whose content counts no more; free once the records that say so are stored.
         self._retired: list[tuple[int, int]] = []
+        self._warned_at = float("-inf")
+        self.behind = False  # the last flush left something that was due when it began
 
     @property
     def idle(self) -> bool:
@@ -125,31 +136,70 @@ class WatchJournal:
         and Fenced. ``orderly``: nothing will follow, and the next home need not suspect a gap."""
         batch = self._begin(orderly)
         try:
-            await self._store.put(self._tunnel_id, self._epoch, self._records(batch, orderly))
-            await self._put_head(orderly)
+            refused = await self._store.put(self._tunnel_id, self._epoch, self._records(batch, orderly))
+            lost = [message for message in batch.messages if message_name(message.slot or 0) in refused]
+            await self._put_gaps(batch, lost, orderly)
+            await self._put_head(orderly and not self.behind)
         except BaseException:
             self._give_back(batch)
             raise
+        self._lose(lost)
         shown = self._end(batch)
         await self._retire(batch.retired)
         return shown
 
+    async def _put_gaps(self, batch: _Batch, lost: list[Message], orderly: bool) -> None:
+        """Write that the store refused these. It must take so much, or the whole flush has failed."""
+        if not lost:
+            return
+        for watch in self._watches.values():
+            numbers = [message.numbers[watch.mark] for message in lost if watch.mark in message.numbers]
+            if numbers:
+                batch.gaps[watch.device_id] = max(numbers)
+        batch.dirty.update(batch.gaps)
+        records = [(watch_name(device), self._watch_record(device, orderly, batch)) for device in batch.dirty]
+        if await self._store.put(self._tunnel_id, self._epoch, records):
+            raise StoreUnavailable("the store takes nothing")
+
+    def _lose(self, lost: list[Message]) -> None:
+        if lost and self._clock() - self._warned_at > WARNING_PAUSE:
+            self._warned_at = self._clock()
+            largest = max(len(message.text) for message in lost)
+            log.warning("watch message refused", extra={"tunnel": self._tunnel_id, "size": largest})
+        for message in lost:
+            for watch in self._watches.values():
+                if watch.mark in message.numbers:
+                    watch.queue.refuse(message.numbers[watch.mark])
+
     def _begin(self, orderly: bool) -> _Batch:
-        unsent = [message for message in self._unsent if message.holders]
+        unsent = self._portion()
         dirty = self._dirty | set(self._watches) if orderly else self._dirty
-        batch = _Batch(unsent, dirty, self._retired, [])
-        self._unsent, self._dirty, self._retired = [], set(), []
+        batch = _Batch(unsent, dirty, self._retired, [], {})
+        self._dirty, self._retired = set(), []
         for message in unsent:
             if message.slot is None:
                 message.slot = self._new_slot()
         for watch in self._watches.values():
-            last = watch.queue.last
+            later = [message.numbers[watch.mark] for message in self._unsent if watch.mark in message.numbers]
+            last = min(later) - 1 if later else watch.queue.last
             if last > watch.queue.shown:
                 batch.reached.append((watch, last))
-                watch.queue.write()
+                watch.queue.write(last)
                 if not any(message.numbers.get(watch.mark) == last for message in reversed(unsent)):
                     dirty.add(watch.device_id)
         return batch
+
+    def _portion(self) -> list[Message]:
+        """What the next flush takes of the unsent messages: no more than a part of the store's room, or the
+        first of them would have gone again before the last are written."""
+        unsent, size = [message for message in self._unsent if message.holders], 0
+        for count, message in enumerate(unsent):
+            size += len(message.text)
+            if count and size > self._store.room // PORTIONS:
+                self._unsent, self.behind = unsent[count:], True
+                return unsent[:count]
+        self._unsent, self.behind = [], False
+        return unsent
 
     def _new_slot(self) -> int:
         if self._free:
@@ -160,7 +210,7 @@ class WatchJournal:
     def _records(self, batch: _Batch, orderly: bool) -> list[tuple[str, bytes]]:
         records = []
         for device_id in batch.dirty:
-            records.append((watch_name(device_id), self._watch_record(device_id, orderly)))
+            records.append((watch_name(device_id), self._watch_record(device_id, orderly, batch)))
         now = self._clock()
         for message in batch.messages:
             record = MessageRecord(
@@ -169,10 +219,12 @@ class WatchJournal:
             records.append((message_name(message.slot or 0), encode(record)))
         return records
 
-    def _watch_record(self, device_id: str, orderly: bool) -> bytes:
+    def _watch_record(self, device_id: str, orderly: bool, batch: _Batch) -> bytes:
         watch = self._watches.get(device_id)
         if watch is not None:
-            return encode(watch.record(orderly))
+            record = watch.record(orderly)
+            record.lost = max(record.lost, batch.gaps.get(device_id, 0))
+            return encode(record)
         number = self._numbers.get(device_id)
         if number is None:
             return b""
@@ -205,7 +257,14 @@ class WatchJournal:
             id(message): message for watch in self._watches.values() for message in watch.queue.held.values()
         }
         sent = {id(message) for message in self._unsent}
-        self._unsent += [message for key, message in held.items() if key not in sent]
+        again, size = list[Message](), 0
+        for key, message in reversed(held.items()):
+            size += len(message.text)
+            if size > self._store.room // PORTIONS:
+                break  # the oldest stay in memory: written again, they would push out the rest
+            if key not in sent:
+                again.append(message)
+        self._unsent = again[::-1] + self._unsent
         self._dirty |= set(self._watches)
 
     def _give_back(self, batch: _Batch) -> None:

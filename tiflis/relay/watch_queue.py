@@ -136,9 +136,9 @@ class WatchQueue:
         while len(self._held) - len(self._replaced) > self._bounds.messages or self.size > self._bounds.size:
             self._lose(next(number for number in self._held if number not in self._replaced), "full")
 
-    def write(self) -> None:
-        """What has a number now is about to be written: keep it until ``store`` or ``give_up``."""
-        self._writing = self.last
+    def write(self, number: int) -> None:
+        """Everything up to this number is about to be written: keep it until ``store`` or ``give_up``."""
+        self._writing = number
 
     def give_up(self) -> None:
         """It was not written."""
@@ -155,6 +155,10 @@ class WatchQueue:
         """Leave out one number and count it as lost: there may have been a message that nobody knows of."""
         self.last += 1
         self.lost = self.shown = self.last
+
+    def refuse(self, number: int) -> None:
+        """The store will never take this message."""
+        self._drop(number, "refused")
 
     def acknowledge(self, number: int) -> bool:
         """Everything up to this number has arrived; whether that is news. One above ``shown`` is not."""
@@ -178,14 +182,17 @@ class WatchQueue:
         """Drop what is too old."""
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
-            if number in self._replaced:
-                self._remove(number)
-            elif number in self._held:
-                self._lose(number, "expired")
+            self._drop(number, "expired")
 
     def clear(self) -> None:
         for number in list(self._held):
             self._remove(number)
+
+    def _drop(self, number: int, reason: str) -> None:
+        if number in self._replaced:
+            self._remove(number)  # nothing is missed: a newer one of its stream is here
+        elif number in self._held:
+            self._lose(number, reason)
 
     def _lose(self, number: int, reason: str) -> None:
         """Drop a message unread, with the earlier snapshots of its stream."""

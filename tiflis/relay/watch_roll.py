@@ -137,10 +137,12 @@ class WatchRoll:
     async def _write_down(self) -> bool:
         if not self._watches and self._journal.idle:
             return True
-        for _ in range(LAST_WRITES):
+        tries = LAST_WRITES
+        while tries:
             await self._journal.flush(orderly=True)
             if self._journal.idle:
                 return True
+            tries -= not self._journal.behind
         await self._journal.flush()  # they will not stop talking: the next home has to expect a gap
         return False
 

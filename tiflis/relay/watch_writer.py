@@ -95,6 +95,10 @@ class WatchWriter:
         except BaseException:
             self._waiters = waiters + self._waiters
             raise
+        if self._journal.behind:
+            self._waiters = waiters + self._waiters
+            self._urgent.set()
+            waiters = []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
