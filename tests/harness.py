@@ -115,6 +115,7 @@ class Server:
         self.log_path = self.folder / f"server-{uuid4().hex[:6]}.log"
         self.mark = uuid4().hex
         self.extra_env = env or {}
+        self.output: int | None = None  # a descriptor to write to in the log file's place
         self.process: subprocess.Popen[bytes] | None = None
 
     # --- life ---
@@ -135,7 +136,7 @@ class Server:
                 self._command(),
                 env=self._environment(),
                 cwd=self.folder,
-                stdout=log,
+                stdout=log if self.output is None else self.output,
                 stderr=subprocess.STDOUT,
                 # Sanic kills whole process groups when a worker fails at start: not the tests' one.
                 start_new_session=True,

@@ -1,5 +1,6 @@
 """The log as a shipper and an operator read it."""
 
+import contextlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tiflis import logs
+from tiflis.log_bursts import Bursts
 
 CANARY = "canary-0123456789"
 Lines = Callable[[], list[dict[str, object]]]
@@ -235,3 +237,131 @@ def test_lines_of_several_processes_never_mix() -> None:
     assert [writer.wait(timeout=20) for writer in writers] == [0, 0, 0]
     for writer in "012":
         assert [line["n"] for line in lines if line["writer"] == writer] == list(range(300))
+
+
+@pytest.fixture
+def unread(restored: None) -> Iterator[tuple[int, int]]:
+    """A pipe that is full and that nothing reads: both of its ends."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"\n" * 4096)
+    os.set_blocking(writing, True)
+    yield reading, writing
+    os.close(writing)
+
+
+def read_all(reading: int, until: str) -> list[dict[str, object]]:
+    """The lines that come until one holds this text."""
+    lines = []
+    with os.fdopen(reading) as pipe:
+        for line in filter(str.strip, pipe):
+            lines.append(json.loads(line))
+            if until in line:
+                break
+    return lines
+
+
+def test_a_reader_that_stops_costs_lines_and_never_time(unread: tuple[int, int]) -> None:
+    reading, writing = unread
+    logs.install(form="json", descriptor=writing, queue_bytes=20_000)
+    for number in range(1000):
+        logging.getLogger("tiflis").info("line", extra={"n": number})
+    lost = logs.lost()
+    assert 0 < lost < 1000
+    lines = read_all(reading, until="lines lost")
+    assert [line["n"] for line in lines[:-1]] == list(range(1000 - lost))
+    assert lines[-1]["lines"] == lost
+
+
+def test_a_reader_that_is_back_gets_what_is_new_after_the_word_of_the_loss(unread: tuple[int, int]) -> None:
+    reading, writing = unread
+    logs.install(form="json", descriptor=writing, queue_bytes=2_000)
+    for _ in range(100):
+        logging.getLogger("tiflis").info("old")
+    threading.Timer(0.1, lambda: logging.getLogger("tiflis").info("new")).start()
+    os.read(reading, 2**20)
+    events = [line["event"] for line in read_all(reading, until='"new"')]
+    assert events[-2:] == ["log lines lost: nothing took them", "new"]
+
+
+STUCK = """
+    import logging, sys
+    from tiflis import logs
+    logs.install(form="json")
+    logs.take_streams()
+    for number in range(2000):
+        print("printed", "x" * 100)
+        logging.getLogger("tiflis").info("line")
+    if sys.argv[1] == "raise":
+        raise SystemExit("said at the end")
+"""
+
+
+@pytest.mark.parametrize("end", ["return", "raise"])
+def test_a_process_ends_though_nothing_reads_what_it_says(unread: tuple[int, int], end: str) -> None:
+    reading, writing = unread
+    command = [sys.executable, "-c", textwrap.dedent(STUCK), end]
+    process = subprocess.Popen(command, stdout=writing, stderr=writing)
+    assert process.wait(timeout=20) == (end == "raise")
+    assert os.get_blocking(writing), "the others that share the pipe notice nothing"
+    os.close(reading)
+
+
+def test_what_is_printed_becomes_log_lines(tmp_path: Path) -> None:
+    script = "from tiflis import logs; logs.install(); logs.take_streams(); print('one'); print('t', 'wo')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=20, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["logger"]) for line in lines] == [("one", "stdout"), ("t wo", "stdout")]
+    assert done.stdout == b""
+
+
+def test_a_reader_that_has_gone_costs_nothing_but_the_lines(restored: None) -> None:
+    reading, writing = os.pipe()
+    logs.install(form="json", descriptor=writing)
+    os.close(reading)
+    for _ in range(3):
+        logging.getLogger("tiflis").info("to nobody")
+    assert logs.lost() == 3
+    os.close(writing)
+
+
+def test_a_line_that_a_full_disk_cut_off_does_not_spoil_the_next(restored: None, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    room = """
+import logging, resource, signal
+from tiflis import logs
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+logs.install(form="json")
+resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))
+for number in range(3):
+    logging.getLogger("tiflis").info("lost", extra={"n": number})
+logs.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+logging.getLogger("tiflis").info("whole")
+"""
+    with path.open("ab") as file:
+        subprocess.run([sys.executable, "-c", room], stderr=file, timeout=20, check=True)
+    *_, notice, last = path.read_text().splitlines()
+    assert (json.loads(notice)["lines"], json.loads(last)["event"]) == (2, "whole")
+
+
+def test_lines_that_strangers_cause_are_few_and_their_number_is_told(restored: None, tmp_path: Path) -> None:
+    now = [0.0]
+    bursts = Bursts(3, clock=lambda: now[0])
+    with (tmp_path / "log").open("wb") as file:
+        handler = logs.LineHandler(file.fileno(), bursts=bursts)
+        handler.setFormatter(logs.JsonLines())
+        logging.getLogger().handlers[:] = [handler]
+        for number in range(100):
+            logging.getLogger("tiflis").warning("protocol error", extra={"n": number})
+        logging.getLogger("tiflis").warning("another event")
+        now[0] = 60.0
+        logs.sum_up()
+        logging.getLogger("tiflis").warning("later")
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == [
+        *["protocol error"] * 3, "another event", "more lines of one event left out", "later",
+    ]  # fmt: skip
+    assert (lines[4]["like"], lines[4]["lines"]) == ("protocol error", 97)

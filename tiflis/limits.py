@@ -85,6 +85,10 @@ class Limits(BaseSettings):
     body_timeout: Seconds = seconds(60, "a request's body")
     keep_alive: Seconds = seconds(75, "idle HTTP; above the 60 s of proxies, so that they close first")
 
+    # Log
+    log_queue: Size = size(MIB, "lines a process keeps while nothing reads its log; more are lost")
+    log_lines_a_minute: Count = count(60, "lines of one event a minute and process, then their number only")
+
     # Bus and workers
     bus_start_timeout: Seconds = seconds(20, "a worker without a bus gives up; below Sanic's 30 s")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended, the old one stays")

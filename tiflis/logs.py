@@ -5,19 +5,23 @@ Every logger of the process ends in one handler, and only that handler writes.
 """
 
 import contextlib
+import functools
+import io
 import logging
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from tiflis.log_bursts import Bursts
+from tiflis.log_output import QUEUE_BYTES, LogOutput, reopened
 from tiflis.redaction import TEXT_LIMIT, Redactor
 
 TRACE, FATAL = 5, logging.CRITICAL
@@ -30,7 +34,8 @@ LEVELS = {
     "fatal": FATAL,
 }
 LINE_LIMIT = 4096  # bytes (PIPE_BUF): a pipe keeps lines of several processes whole up to here
-STDERR = 2
+STDOUT, STDERR = 1, 2
+FLUSH_SECONDS = 0.5  # a stop waits so long for a reader that takes nothing
 _OFF = FATAL + 1
 _STANDARD = {*RESERVED_ATTRS, "taskName", "color_message", "verbosity"}
 _FIRST = ("connection", "tunnel", "worker")  # of the extra fields; the rest follows as given
@@ -56,15 +61,21 @@ def bind(**fields: str) -> None:
     _process_fields.update(fields)
 
 
+@functools.cache
 def level_name(level: int) -> str:
     """The name of the highest level that is not above this one."""
     return next((name for name, number in reversed(LEVELS.items()) if number <= level), "trace")
 
 
+@functools.lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
 def shape(record: logging.LogRecord) -> dict[str, Any]:
     """The record as the fields of a line, all of it redacted."""
     line: dict[str, Any] = {
-        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+        "time": f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03d}Z",
         "level": level_name(record.levelno),
         "event": _event(record),
         "logger": record.name,
@@ -145,12 +156,12 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, with control characters escaped so that what a peer sent cannot paint the terminal."""
         line = shape(record)
-        time, level, event = line.pop("time")[11:-1], line.pop("level"), line.pop("event")
+        moment, level, event = line.pop("time")[11:-1], line.pop("level"), line.pop("event")
         below = [line.pop(name) for name in ("traceback", "stack") if name in line]
         line.pop("logger")
         fields = " ".join(f"{name}={_printable(value)}" for name, value in line.items())
         label = self._paint(level.upper().ljust(5), _COLOURS[level])
-        head = f"{self._paint(time, '2')} {label} {_printable(event)}"
+        head = f"{self._paint(moment, '2')} {label} {_printable(event)}"
         return "\n".join((f"{head}  {self._paint(fields, '2')}" if fields else head, *below))
 
     def _paint(self, text: str, colour: str) -> str:
@@ -163,23 +174,127 @@ def _printable(value: object) -> str:
 
 
 class LineHandler(logging.Handler):
-    """Writes each record with one system call, so that lines of several processes never mix."""
+    """Hands each record's line to the output: never waits, never raises, and counts what is lost."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, queue_bytes: int = QUEUE_BYTES, bursts: Bursts | None = None) -> None:
         super().__init__()
-        self._descriptor = descriptor
-        self.lost = 0
+        self._output = LogOutput(descriptor, self._notice, queue_bytes)
+        self._bursts = bursts
+
+    @property
+    def lost(self) -> int:
+        """Lines that reached nobody."""
+        return self._output.lost
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never raises: a full disk or a closed pipe costs the line, not the request."""
+        """A full disk, a closed pipe or a reader that stopped costs the line, not the request."""
+        try:
+            if self._bursts is not None and record.levelno < FATAL and record.name != "sanic.access":
+                self.sum_up()
+                if not self._bursts.admits(record):
+                    return
+            self._put(record)
+        except Exception:  # noqa: BLE001 - no memory, no thread: the line is lost, whatever it is
+            self._output.lose()
+
+    def sum_up(self, at_once: bool = False) -> None:
+        """Say how many lines were left out in the minutes that are over."""
+        if self._bursts is not None and self.lock is not None:
+            with self.lock:
+                for summary in self._bursts.summaries(at_once):
+                    self._put(summary)
+
+    def flush(self) -> None:
+        """Write everything before the end, and wait for it at most FLUSH_SECONDS."""
+        self.sum_up(at_once=True)
+        self._output.flush(FLUSH_SECONDS)
+
+    def close(self) -> None:
+        self._output.close()
+        super().close()
+
+    def _put(self, record: logging.LogRecord) -> None:
+        if self._output.full:
+            self._output.lose()
+        else:
+            self._output.put(self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> bytes:
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - the default would print the arguments unredacted
             line = f'{{"level":"error","event":"log record cannot be shown","logger":"{record.name}"}}'
-        try:
-            os.write(self._descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
-        except OSError:
-            self.lost += 1
+        return line.encode("utf-8", "backslashreplace") + b"\n"
+
+    def _notice(self, count: int) -> bytes:
+        text = "log lines lost: nothing took them"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+        record.__dict__["lines"] = count
+        return self._line(record)
+
+
+class _LoggedStream(io.TextIOBase):
+    """Stands in for stdout or stderr: what is printed becomes log lines."""
+
+    def __init__(self, name: str, level: int, descriptor: int) -> None:
+        self._log, self._level, self._line = logging.getLogger(name), level, ""
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        if len(self._line) > LINE_LIMIT:
+            lines.append(self._line)
+            self._line = ""
+        for line in filter(str.strip, lines):
+            self._log.log(self._level, "%s", line)
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a class attribute there, but never set
+        return "utf-8"
+
+    def fileno(self) -> int:
+        """For what writes without Python, such as faulthandler."""
+        return self._descriptor
+
+
+def take_streams() -> None:
+    """Have nothing in this process wait for the readers of stdout and stderr any more.
+
+    What Python prints becomes log lines. The descriptors 1 and 2, which libraries in C and a crash write to,
+    are replaced by non-blocking ones of our own, as far as the system gives us any.
+    """
+    for descriptor in (STDOUT, STDERR):
+        own = reopened(descriptor)
+        if own is not None:
+            os.dup2(own, descriptor)
+            os.close(own)
+    sys.stdout = _LoggedStream("stdout", logging.INFO, STDOUT)
+    sys.stderr = _LoggedStream("stderr", logging.WARNING, STDERR)
+
+
+def sum_up() -> None:
+    """Write the summaries that are due; to be called every few seconds."""
+    for handler in _handlers():
+        handler.sum_up()
+
+
+def lost() -> int:
+    """How many lines of this process reached nobody."""
+    return sum(handler.lost for handler in _handlers())
+
+
+def flush() -> None:
+    """Write what waits, before os._exit; an ordinary end does it by itself."""
+    for handler in _handlers():
+        handler.flush()
+
+
+def _handlers() -> list[LineHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineHandler)]
 
 
 def install(
@@ -188,21 +303,27 @@ def install(
     secrets: Iterable[str] = (),
     access_log: bool = False,
     descriptor: int = STDERR,
+    queue_bytes: int = QUEUE_BYTES,
+    lines_a_minute: int | None = None,
 ) -> None:
-    """Makes one handler the end of every logger.
+    """Make one handler the end of every logger.
 
-    Build Sanic with ``configure_logging=False``, or it adds handlers of its own.
+    `lines_a_minute`: of one event, None for any number; the levels debug and trace show all of
+    them. Build Sanic with ``configure_logging=False``, or it adds handlers of its own.
     """
     for secret in secrets:
         conceal(secret)
     for name, number in LEVELS.items():
         logging.addLevelName(number, name.upper())
     terminal = _is_terminal(descriptor)
-    handler = LineHandler(descriptor)
+    limited = lines_a_minute is not None and LEVELS[level] >= logging.INFO
+    handler = LineHandler(descriptor, queue_bytes, Bursts(lines_a_minute or 1) if limited else None)
     handler.setFormatter(
         TextLines(colour=terminal) if form == "text" or (form == "auto" and terminal) else JsonLines()
     )
     root = logging.getLogger()
+    for former in _handlers():
+        former.close()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])
     for name in list(root.manager.loggerDict):

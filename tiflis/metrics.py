@@ -126,6 +126,7 @@ CATALOGUE = {
                  status=("1xx", "2xx", "3xx", "4xx", "503", "5xx")),
         _histogram("loop_lag_seconds", "How late the event loop ran a timer; four are looked at a second.",
                    MILLI),
+        _counter("log_lines_dropped_total", "Log lines lost: their reader stopped, or the disk is full."),
         _counter("cpu_seconds_total", "Processor time of the workers."),
         _gauge("memory_bytes", "Resident memory of a worker.", worker=()),
         _gauge("open_files", "Descriptors that a worker has open.", worker=()),

@@ -80,7 +80,14 @@ def compose(settings: Settings) -> TiflisApp:
 
 open_standard()
 settings = load()
-logs.install(settings.log_level, settings.log_format, settings.secrets(), settings.access_log)
+logs.install(
+    settings.log_level,
+    settings.log_format,
+    settings.secrets(),
+    settings.access_log,
+    queue_bytes=settings.log_queue,
+    lines_a_minute=settings.log_lines_a_minute,
+)
 for note in notes():
     logging.getLogger(__name__).warning("setting: %s", note)
 app = compose(settings)

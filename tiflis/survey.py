@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tiflis
-from tiflis import metrics
+from tiflis import logs, metrics
 from tiflis.bus.channels import Bus
 from tiflis.bus.directory import Directory
 from tiflis.bus.link import Link
@@ -89,6 +89,7 @@ class Survey:
         self._keeping = False
         self._bus_told = (0, 0)
         self._cpu_told = 0.0
+        self._lines_told = 0
         self.lag = LagMeter()
 
     def answer(self) -> dict[str, object]:
@@ -121,6 +122,7 @@ class Survey:
         self._sockets.count()
         self._count_bus()
         self._count_cpu()
+        self._count_lost_lines()
 
     def total(self, answers: list[dict[str, object]], expected: int) -> Values:
         """All numbers of this server: its living workers' answers, and what others have left behind.
@@ -161,6 +163,10 @@ class Survey:
     def _count_cpu(self) -> None:
         told, self._cpu_told = self._cpu_told, time.process_time()
         metrics.count("cpu_seconds_total", by=self._cpu_told - told)
+
+    def _count_lost_lines(self) -> None:
+        told, self._lines_told = self._lines_told, logs.lost()
+        metrics.count("log_lines_dropped_total", by=self._lines_told - told)
 
     def _gauges(self) -> Values:
         homes = self._hub.homes.values()

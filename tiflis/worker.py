@@ -196,6 +196,7 @@ class Worker:
             await self.clock.sleep(pause)
             self.sockets.check(self.clock.time())
             supply.look(len(self.sockets.open))
+            logs.sum_up()
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             if self.clock.time() - tidied >= TIDY_SECONDS:

@@ -18,6 +18,7 @@ from typing import Any
 from sanic import Sanic
 from sanic.worker.manager import WorkerManager
 
+from tiflis import logs
 from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.ground import (
     TAKE_OVER_SECONDS,
@@ -77,6 +78,7 @@ class Arbiter:
     # --- main process ---
 
     def _main_start(self, app: Sanic[Any, Any]) -> None:
+        logs.take_streams()
         signal.signal(signal.SIGHUP, note_hangup)
         stop_early()
         port = app.state.port or self._settings.port
@@ -109,6 +111,7 @@ class Arbiter:
     # --- workers ---
 
     async def _worker_start(self, app: Sanic[Any, Any]) -> None:
+        logs.take_streams()
         if _is_worker():
             # A terminal's hangup reaches the whole group, and main takes it for the wish to reload.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -10,6 +10,8 @@ import threading
 import time
 from multiprocessing import parent_process
 
+from tiflis import logs
+
 log = logging.getLogger(__name__)
 
 # Seconds from the death of the main process to the hard end of a worker: enough to tell its peers
@@ -90,6 +92,7 @@ def _outlive(seconds: float) -> None:
 def _end(seconds: float) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(seconds)
+    logs.flush()
     os._exit(EXIT_ORPHANED)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sanic import Sanic
 
+from tiflis import logs
 from tiflis.arbiter.control import ControlServer, NoServer, request
 from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, HandoffServer
 from tiflis.arbiter.lines import Message
@@ -183,6 +184,7 @@ class Bequest:
             return
         log.info("takeover: done, ending")
         # Not by the ordinary way: Sanic would shut the listening socket down, which is the heir's now.
+        logs.flush()
         os._exit(0)
 
     async def _go_on(self) -> None:

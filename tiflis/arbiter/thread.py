@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from tiflis import config
+from tiflis import config, logs
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.notify import notify
@@ -23,10 +24,12 @@ from tiflis.arbiter.signals import end_now
 from tiflis.arbiter.slots import Slots
 from tiflis.arbiter.takeover import Bequest, Estate, Heir
 from tiflis.config import Settings
+from tiflis.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
 THREAD_SECONDS = 10.0
+LOG_SECONDS = 1.0
 
 
 class ArbiterThread:
@@ -95,7 +98,11 @@ class ArbiterThread:
         self._listening.set()
         if self._heir is not None:
             await self._heir.follow(slots.all_ready, self._estate.start_bus)
-        tasks = [asyncio.create_task(slots.keep()), asyncio.create_task(watch_pulse(slots))]
+        tasks = [
+            asyncio.create_task(slots.keep()),
+            asyncio.create_task(watch_pulse(slots)),
+            asyncio.create_task(tend_log(self._folder.path)),
+        ]
         if self._heir is None:  # an heir speaks for itself once the old server has gone
             tasks.append(asyncio.create_task(_announce(slots)))
         for task in tasks:
@@ -112,6 +119,17 @@ class ArbiterThread:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("arbiter failed, stopping the server", exc_info=problem)
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def tend_log(run_dir: Path) -> None:
+    """Write the main process's own summaries and count its lost lines, for ever."""
+    ledger, told = Ledger(run_dir, f"main-{os.getpid()}"), 0
+    while True:
+        await asyncio.sleep(LOG_SECONDS)
+        logs.sum_up()
+        if (lost := logs.lost()) != told:
+            told = lost
+            ledger.write({"log_lines_dropped_total": {"": [float(lost)]}})
 
 
 async def _announce(slots: Slots) -> None:
