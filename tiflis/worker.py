@@ -154,7 +154,8 @@ class Worker:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
         limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
-        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time)
+        account = self.pinned.account(home.tunnel_id)
+        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
     # The other workers
 

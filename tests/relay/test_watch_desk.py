@@ -9,6 +9,7 @@ import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.watch_desk import WatchDesk
 from tiflis.relay.watch_home import DeskLimits
 from tiflis.relay.watch_queue import Bounds
@@ -614,3 +615,23 @@ async def test_an_outage_of_the_store_does_not_pile_up_snapshots(stage: Stage) -
     stage.store.away = False
     await desk._settle()
     assert numbers(await poll(desk)) == [2000]
+
+
+async def test_the_queues_of_a_tunnel_share_a_part_of_its_memory(stage: Stage) -> None:
+    account = Pinned(Shares(tunnel=400_000)).account("tunnel-1")
+    desk = stage.desk(account)
+    for name in ("reads", "sleeps"):
+        await desk.call("connect", {"device_id": name, "auth_key": KEY})
+    texts = [b'{"type":"n","n":%d,"x":"%s"}' % (n, b"x" * 40_000) for n in range(5)]
+    desk.deliver(texts[0])
+    assert 40_000 < account.kinds["queues"] < 41_000  # once, though two queues hold it
+    for text in texts[1:]:
+        desk.deliver_to("sleeps", text)
+    assert account.kinds["queues"] <= 100_000
+    await desk._settle()
+    kept = await desk.call("messages", {"device_id": "reads", "auth_key": KEY})
+    assert (kept["may_have_missed_messages"], len(json.loads(kept["messages_json"]))) == (False, 1)
+    trimmed = await desk.call("messages", {"device_id": "sleeps", "auth_key": KEY})
+    assert trimmed["may_have_missed_messages"]
+    await desk.close()
+    assert account.total == 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
 from tiflis.protocol.errors import WorkstationOffline
+from tiflis.relay.pinned import Account
 from tiflis.relay.watch_desk import WatchDesk
 from tiflis.relay.watch_home import DeskLimits
 
@@ -135,8 +136,10 @@ class Stage:
         self.limits = DeskLimits(pace=0.0, store_timeout=0.5)
         self.desks: list[WatchDesk] = []
 
-    def desk(self) -> WatchDesk:
-        desk = WatchDesk("tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0)
+    def desk(self, account: Account | None = None) -> WatchDesk:
+        desk = WatchDesk(
+            "tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0, account
+        )
         self.desks.append(desk)
         return desk
 

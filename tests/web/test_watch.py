@@ -343,3 +343,58 @@ async def test_a_long_poll_waits_for_a_message(site: Site) -> None:
             await asyncio.sleep(0.005)
         site.gate.desk.deliver(b'{"type":"late"}')
         assert len((await poll).json()["messages"]) == 1
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def unread_poll(site: Site, device: str = "watch-1") -> Streams:
+    """A poll on a connection of its own, whose answer stays unread but for its first bytes."""
+    url = site.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)
+    query = CREDENTIALS.replace("watch-1", device)
+    writer.write(f"GET {PREFIX}/messages?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert (await reader.readexactly(12))[9:] == b"200"
+    return reader, writer
+
+
+async def test_a_second_poll_of_a_device_ends_the_one_it_does_not_read(site: Site) -> None:
+    await site.post("connect")
+    await site.deliver(b'{"type":"big","x":"' + b"x" * 12_000_000 + b'"}')
+    reader, writer = await unread_poll(site)
+    assert site.gate.pinned.kinds["answers"] > 12_000_000
+    again = await site.get("messages")
+    assert again.json()["messages"][0]["data"]["type"] == "big"
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(1 << 20):
+            pass
+    writer.close()
+    assert site.gate.pinned.total == 0
+
+
+async def test_unread_answers_of_a_tunnel_are_bounded(site: Site) -> None:
+    for number in range(3):
+        await site.post("connect", WHO | {"device_id": f"watch-{number}"})
+    await site.deliver(b'{"type":"big","x":"' + b"x" * 30_000_000 + b'"}')
+    unread = [await unread_poll(site, f"watch-{number}") for number in range(2)]
+    refused = await site.get("messages", CREDENTIALS.replace("watch-1", "watch-2"))
+    assert (refused.status_code, refused.json()["error"]) == (503, "send_failed")
+    for _, writer in unread:
+        writer.transport.abort()
+    async with asyncio.timeout(5):
+        while site.gate.pinned.total:
+            await asyncio.sleep(0.01)
+    assert (await site.get("messages", CREDENTIALS.replace("watch-1", "watch-2"))).status_code == 200
+
+
+async def test_a_large_queue_comes_in_several_answers_and_nothing_is_left_out(site: Site) -> None:
+    await site.post("connect")
+    await site.deliver(*(b'{"type":"n","n":%d,"x":"%s"}' % (n, b"x" * 1_500_000) for n in range(7)))
+    since = 0
+    heard: list[int] = []
+    while len(heard) < 7:
+        answer = (await site.get("messages", f"{CREDENTIALS}&since={since}")).json()
+        assert len(json.dumps(answer["messages"])) < 6_000_000
+        assert not answer["may_have_missed_messages"]
+        since, heard = answer["current_sequence"], heard + [one["data"]["n"] for one in answer["messages"]]
+    assert heard == list(range(7))

@@ -25,7 +25,7 @@ from weakref import WeakValueDictionary
 
 from tiflis.limits import MIB
 
-__all__ = ["NO_TUNNEL", "Account", "Hold", "Kind", "Pinned", "Shares"]
+__all__ = ["NO_TUNNEL", "Account", "Hold", "Kind", "Pinned", "Shares", "part_of"]
 
 NO_TUNNEL = ""
 """The account of peers without a role."""
@@ -46,6 +46,11 @@ class Kind(StrEnum):
 # A quarter of a tunnel's share each at most, so that stalled HTTP calls and watches that do not fetch leave
 # room for large WebSocket messages, and each other.
 PARTS = {Kind.QUEUES: 0.25, Kind.ANSWERS: 0.25, Kind.BODIES: 0.25}
+
+
+def part_of(account: Account, kind: Kind) -> int:
+    """Return how many bytes of a kind a tunnel may pin."""
+    return int(account.pinned.shares.tunnel * PARTS.get(kind, 1))
 
 
 class Shares(NamedTuple):
@@ -111,7 +116,7 @@ class Account:
         if self.tunnel_id != NO_TUNNEL:
             room = min(room, shares.tunnel - self.total)
             if kind in PARTS:
-                room = min(room, int(shares.tunnel * PARTS[kind]) - self.kinds[kind])
+                room = min(room, part_of(self, kind) - self.kinds[kind])
         return max(0, room)
 
     @property

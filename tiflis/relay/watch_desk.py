@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.relay.watch_device import Watch
@@ -15,6 +16,8 @@ from tiflis.relay.watch_roll import WatchRoll
 __all__ = ["OPERATIONS", "DeskHome", "DeskLimits", "WatchDesk"]
 
 OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"})
+
+ANSWER_BYTES = 4 * MIB  # of messages in one answer to a poll; a larger message comes alone
 
 
 class WatchDesk(WatchRoll):
@@ -94,6 +97,7 @@ class WatchDesk(WatchRoll):
         return Reading([], 0, 0, since > 0)
 
     def _answer(self, reading: Reading) -> dict[str, Any]:
+        reading = _portion(reading)
         items = [
             b'{"sequence":%d,"timestamp":"%s","data":%s}' % (number, message.stamp.encode(), message.text)
             for number, message in reading.messages
@@ -128,3 +132,13 @@ class WatchDesk(WatchRoll):
         with contextlib.suppress(SendFailed):
             await self._settle()
         return {"success": True}
+
+
+def _portion(reading: Reading) -> Reading:
+    """Return what goes into one answer; the watch asks for the rest with the number that this one ends in."""
+    size = 0
+    for at, (_, message) in enumerate(reading.messages):
+        size += len(message.text)
+        if at and size > ANSWER_BYTES:
+            return reading._replace(messages=reading.messages[:at], current=reading.messages[at - 1][0])
+    return reading

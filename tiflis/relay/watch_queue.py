@@ -18,7 +18,7 @@ StreamKey = tuple[str, str]  # a message's type and its streaming_message_id
 class Message:
     """One text, shared by all queues that hold it."""
 
-    __slots__ = ("at", "holders", "key", "numbers", "slot", "stamp", "text")
+    __slots__ = ("at", "entered", "holders", "key", "numbers", "slot", "stamp", "text")
 
     def __init__(self, text: bytes, stamp: str, at: float, key: StreamKey | None = None) -> None:
         self.text = text
@@ -26,6 +26,7 @@ class Message:
         self.at = at  # by the clock of the queues
         self.key = key
         self.holders = 0
+        self.entered = 0  # bytes in the ledger of pinned bytes
         self.numbers: dict[str, int] = {}  # its number in each watch's queue
         self.slot: int | None = None  # its place in the store
 
@@ -183,6 +184,16 @@ class WatchQueue:
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
             self._drop(number, "expired")
+
+    def drop_oldest(self) -> bool:
+        """Drop one message, as from a full queue; return False for an empty one."""
+        if not self._held:
+            return False
+        if self._replaced:
+            self._remove(next(iter(self._replaced)))
+        else:
+            self._lose(next(iter(self._held)), "full")
+        return True
 
     def clear(self) -> None:
         for number in list(self._held):

@@ -14,8 +14,10 @@ from tiflis.bus.watch_store import Fenced, StoreUnavailable, WatchStore
 from tiflis.clock import running_clock
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
+from tiflis.relay.pinned import Account, Pinned
 from tiflis.relay.watch_device import Watch
 from tiflis.relay.watch_early import EarlyMessages
+from tiflis.relay.watch_holdings import Holdings
 from tiflis.relay.watch_home import DeskClosed, DeskHome, DeskLimits
 from tiflis.relay.watch_journal import Recovered, WatchJournal
 from tiflis.relay.watch_numbers import PastNumbers
@@ -44,7 +46,9 @@ class WatchRoll:
         limits: DeskLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        account: Account | None = None,
     ) -> None:
+        """``account``: the tunnel's, in the worker's ledger of pinned bytes."""
         self._tunnel_id = tunnel_id
         self._home = home
         self._limits = limits or DeskLimits()
@@ -56,6 +60,7 @@ class WatchRoll:
         self._journal = WatchJournal(
             tunnel_id, store, self._watches, clock, lambda: home.generation, self._numbers
         )
+        self._holdings = Holdings(account or Pinned().account(tunnel_id))
         self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
         self._early: EarlyMessages | None = EarlyMessages(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
@@ -90,12 +95,14 @@ class WatchRoll:
         for record, age in recovered.watches:
             if record.gone:
                 self._numbers.keep(record.device_id, record.last, now - age)
-        for watch in restore(recovered, self._limits.bounds, self._journal.released, now):
+        for watch in restore(recovered, self._limits.bounds, self._released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
             watch.introduced &= not self._auth_key  # its record knows nothing of the last registration
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
+            for message in watch.queue.held.values():
+                self._holdings.enter(message)
         for text, device_id in early.texts if early else ():
             self._take(text, device_id)
         if self._watches:
@@ -153,6 +160,7 @@ class WatchRoll:
 
     async def _stop(self) -> None:
         self._closed = True
+        self._holdings.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._opening is not None:
@@ -164,6 +172,7 @@ class WatchRoll:
 
     def _fenced(self) -> None:
         self._closed = self._deaf = True
+        self._holdings.close()
         for watch in self._watches.values():
             watch.wake()
         self._home.desk_lost(self)
@@ -210,11 +219,18 @@ class WatchRoll:
         if found is None:
             return
         message = Message(found[0], stamp(self._wall()), self._clock(), found[1])
-        with message.held(self._journal.released):
+        with message.held(self._released):
             for watch in watches:
                 watch.append(message)
             self._journal.add(message)
+        self._holdings.enter(message)
+        self._holdings.trim(self._watches.values())
         self._writer.kick()
+
+    def _released(self, message: Message) -> None:
+        """No queue holds the message any more."""
+        self._holdings.leave(message)
+        self._journal.released(message)
 
     def workstation_registered(self, auth_key: str) -> None:
         """A workstation that registers knows no device: introduce all watches to it (3.3)."""
@@ -242,7 +258,7 @@ class WatchRoll:
         self._remove(device_id)
         self._departed.pop(device_id, None)
         self._home.device_came(device_id)
-        watch = Watch(device_id, self._limits.bounds, self._journal.released, self._clock())
+        watch = Watch(device_id, self._limits.bounds, self._released, self._clock())
         if since is None:
             self._numbers.forget(device_id)
         else:

@@ -9,6 +9,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.errors import RateLimited, SendFailed, TooLarge, TunnelError
 from tiflis.relay.pinned import Pinned
+from tiflis.web.unread import Unread
 from tiflis.web.watch_parameters import (
     Credentials,
     Query,
@@ -22,7 +23,7 @@ PREFIX = "/api/v1/watch"
 PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
 SMALL_BODY = 64 * 1024  # bytes that are read however busy the worker is
 
-Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse]]
+Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent its answer
 
 _dumps = msgspec.json.Encoder().encode
 
@@ -67,7 +68,7 @@ def watch_routes(
 def _told(handler: Handler) -> Handler:
     """What goes wrong becomes the answer."""
 
-    async def answer(request: Request) -> HTTPResponse:
+    async def answer(request: Request) -> HTTPResponse | None:
         try:
             return await handler(request)
         except TunnelError as problem:
@@ -94,6 +95,7 @@ class _WatchApi:
         self._address = address
         self._limits = limits
         self._reading = 0  # bytes of bodies under way
+        self._unread = Unread()
 
     async def connect(self, request: Request) -> HTTPResponse:
         credentials, _ = read_body(await self._body(request))
@@ -108,16 +110,22 @@ class _WatchApi:
         credentials, _ = read_body(await self._body(request))
         return _reply(_dumps(await self._call(request, "disconnect", credentials)))
 
-    async def messages(self, request: Request) -> HTTPResponse:
+    async def messages(self, request: Request) -> HTTPResponse | None:
         query = Query(request.query_string)
         credentials = read_query(query, request.headers)
         poll = read_poll(query, self._limits.wait)
         if request.method == "HEAD":
             poll = poll._replace(wait=0.0)
         answer = await self._call(request, "messages", credentials, poll._asdict())
+        self._unread.replace((credentials.tunnel_id, credentials.device_id))
         waiting: str = answer.pop("messages_json")
         # The messages are JSON already; reading and writing them again would cost their numbers digits.
-        return _reply(b'{"messages":' + waiting.encode() + b"," + _dumps(answer)[1:])
+        reply = _reply(b'{"messages":' + waiting.encode() + b"," + _dumps(answer)[1:])
+        del waiting  # an answer that waits to be read is kept once
+        device, account = (credentials.tunnel_id, credentials.device_id), self._gate.pinned.account
+        if await self._unread.write(request, device, account(credentials.tunnel_id), reply):
+            return None
+        return reply
 
     async def state(self, request: Request) -> HTTPResponse:
         credentials = read_query(Query(request.query_string), request.headers)

@@ -1,0 +1,62 @@
+"""Large answers to watches: written as they are read, one of a device at a time, entered in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from sanic import HTTPResponse, Request
+
+from tiflis.limits import KIB
+from tiflis.protocol.errors import SendFailed
+from tiflis.relay.pinned import Account, Kind
+
+SMALL_ANSWER = 64 * KIB  # bytes that are handed to the transport at once: about what it buffers anyway
+STALL_SECONDS = 10.0  # a watch that does not take one more piece of that size within it is cut off
+
+Device = tuple[str, str]  # tunnel and device id
+
+
+class Unread:
+    """The answers of one worker that their watches have not read."""
+
+    def __init__(self) -> None:
+        self._writing: dict[Device, Any] = {}  # the transport
+
+    def replace(self, device: Device) -> None:
+        """Cut off the device's answer that is still being written: the device asks again."""
+        transport = self._writing.pop(device, None)
+        if transport is not None:
+            transport.abort()
+
+    async def write(self, request: Request, device: Device, account: Account, reply: HTTPResponse) -> bool:
+        """Send a reply as its reader takes it; return False for one that is small, which the caller sends.
+
+        Raises SendFailed when the tunnel's unread answers use up their share.
+        """
+        body = reply.body or b""
+        if len(body) <= SMALL_ANSWER or request.method == "HEAD":
+            return False
+        with account.hold(Kind.ANSWERS) as held:
+            if not held.take(len(body)):
+                raise SendFailed("Too many answers wait to be read; try again")
+            self.replace(device)
+            transport = self._writing[device] = cast(Any, request.transport)
+            try:
+                await _stream(request, reply, body)
+            except TimeoutError:
+                transport.abort()
+            finally:
+                if self._writing.get(device) is transport:
+                    del self._writing[device]
+        return True
+
+
+async def _stream(request: Request, reply: HTTPResponse, body: bytes) -> None:
+    headers = {**reply.headers, "Content-Length": str(len(body))}
+    response = await request.respond(HTTPResponse(b"", reply.status, headers, reply.content_type))
+    assert response is not None
+    for start in range(0, len(body), SMALL_ANSWER):
+        async with asyncio.timeout(STALL_SECONDS):
+            await response.send(body[start : start + SMALL_ANSWER], False)
+    await response.eof()
