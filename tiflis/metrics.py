@@ -90,6 +90,10 @@ CATALOGUE = {
                  code=("1002", "1007", "1008", "1009")),
         _counter("undelivered_total", "Messages returned to their device because the workstation is away."),
         _gauge("unsent_bytes", "Output that waits for peers to take it."),
+        _gauge("pinned_bytes",
+               "Memory that peers pin: begun messages (by announced size), output of peers that take little,"
+               " messages between workers or for peers away for a moment, watches, HTTP bodies.",
+               kind=("messages", "unsent", "bus", "waiting", "queues", "answers", "bodies")),
         _gauge("connections", "Sockets open now, and watches, by role; none has not said who it is yet.",
                role=("client", "workstation", "watch", "none", "superseded")),
         _gauge("tunnels", "Tunnels whose home is here, by their workstation's state.",

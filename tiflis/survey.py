@@ -175,6 +175,7 @@ class Survey:
             "connections": {role: [float(number)] for role, number in self._connections().items()},
             "tunnels": {"online": [float(online)], "offline": [float(len(homes) - online)]},
             "unsent_bytes": {"": [float(self._sockets.unsent())]},
+            "pinned_bytes": {str(kind): [float(size)] for kind, size in self._sockets.pinned.kinds.items()},
             "bus_channels": {"": [float(self._bus.channels)]},
             "bus_up": {self._slot: [float(self._link.up)]},
             "bus_rtt_seconds": {self._slot: [self._link.rtt]},

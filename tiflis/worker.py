@@ -29,7 +29,7 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter
 from tiflis.relay.outbox import Cork
-from tiflis.relay.pinned import Pinned
+from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
@@ -130,7 +130,7 @@ class Worker:
         self.hub.open_channel = self.bus.open
         self.hub.orphans.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.orphans.heard(data))
-        self.upkeep = Upkeep(self.hub, claims)
+        self.upkeep = Upkeep(self.hub, claims, self.pinned)
         self.directory.on_change = self.upkeep.directory_changed
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
         self.siblings = Siblings(self._run_dir, self.id, self.hub, self.sockets, self.presence)
@@ -198,11 +198,17 @@ class Worker:
             self.sockets.check(self.clock.time())
             supply.look(len(self.sockets.open))
             logs.sum_up()
+            self._measure()
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             if self.clock.time() - tidied >= TIDY_SECONDS:
                 tidied = self.clock.time()
                 await self.upkeep.tidy()
+
+    def _measure(self) -> None:
+        """Enter in the ledger what is not counted as it comes and goes."""
+        self.pinned.sample(Kind.BUS, self.bus.unconsumed())
+        self.pinned.sample(Kind.WAITING, self.upkeep.waiting())
 
     # What others may ask
 
@@ -236,6 +242,7 @@ class Worker:
             "bus": self.link.up and self.directory.ready,
             "lag_ms": round(self.survey.lag.worst() * 1000, 1),
             "memory_mib": self.survey.memory() // 2**20,
+            "pinned_mib": self.pinned.total // 2**20,
             "sockets": len(self.sockets.open),
             **self.upkeep.counts(),
             "homes": len(self.hub.homes),

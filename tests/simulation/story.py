@@ -246,6 +246,7 @@ class Story:
         if idle := self._idle():
             self.broken.append(f"not at work in the end: {idle}")
         self._judge_calm()
+        self._judge_memory()
         for tunnel in self.stations:
             homes = [
                 worker.id
@@ -255,6 +256,16 @@ class Story:
             if len(homes) != 1 or world.store.records[tunnel].home != homes[0]:
                 told = world.store.records[tunnel].home
                 self.broken.append(f"{tunnel} at home in {homes}, the directory says {told}")
+
+    def _judge_memory(self) -> None:
+        """Nothing is pinned in the end but the queues of watches, at their tunnel's home."""
+        for worker in self.world.workers.values():
+            worker.measure()
+            for account in worker.pinned.accounts():
+                pings = account.kinds["bus"]  # that are under way just now
+                queued = account.kinds["queues"] if account.tunnel_id in worker.hub.homes else 0
+                if account.total != queued + pings:
+                    self.broken.append(f"{worker.id} pins {dict(account.kinds)} for {account.tunnel_id}")
 
     def _judge_calm(self) -> None:
         """Nobody may notice a roll, not even while the bus is away."""

@@ -21,6 +21,7 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter
 from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import WatchDesk
@@ -84,7 +85,8 @@ class SimWorker:
         self.link.up = world.bus_up
         self.bus = Bus(cast(Any, self.link), self.id, self.hub.accept, cast(Any, world.loop), 1)
         self.hub.open_channel = self.bus.open
-        self.upkeep = Upkeep(self.hub, claims)
+        self.pinned = Pinned()
+        self.upkeep = Upkeep(self.hub, claims, self.pinned)
         follower.on_change = self.upkeep.directory_changed
         self.adoption = Adoption(self.hub, cast(Any, self.sockets), 1 << 20)
         self.accepting = True
@@ -97,11 +99,18 @@ class SimWorker:
     def _desk(self, home: Home) -> Any:
         if home.tunnel_id not in self.world.watched:
             return FakeDesk()
-        return WatchDesk(home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time)
+        account = self.pinned.account(home.tunnel_id)
+        return WatchDesk(home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time, account=account)
+
+    def measure(self) -> None:
+        """As a worker does regularly."""
+        self.pinned.sample(Kind.BUS, self.bus.unconsumed())
+        self.pinned.sample(Kind.WAITING, self.upkeep.waiting())
 
     def _check(self) -> None:
         if not self.dead:
             self.sockets.check()
+            self.measure()
             self.world.loop.call_later(CHECK_SECONDS, self._check)
 
     def _later(self, delay: float, callback: Any, /) -> Any:

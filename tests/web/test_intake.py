@@ -109,13 +109,6 @@ def test_one_that_we_do_not_read_is_not_slow(desk: Desk) -> None:
     assert peer.gave_up is None
 
 
-def test_our_own_pause_is_nobodys_slowness(desk: Desk) -> None:
-    peer = desk.begin("t", 90 * KIB)
-    desk.now += 2 * LEAST_SECONDS
-    desk.run(LOOK_SECONDS)
-    assert peer.gave_up is None
-
-
 def test_while_one_waits_the_largest_that_is_slow_makes_room(desk: Desk) -> None:
     small, large = desk.begin("t", 80 * KIB), desk.begin("t", 150 * KIB)
     waiting = desk.begin("t", 120 * KIB)

@@ -86,6 +86,15 @@ class Bus:
         """How many channels are open."""
         return sum(len(lane.channels) for lane in self._lanes.values())
 
+    def unconsumed(self) -> dict[str, int]:
+        """Return the bytes that channels keep, both ways, by tunnel."""
+        sizes: dict[str, int] = {}
+        for lane in self._lanes.values():
+            for channel in lane.channels.values():
+                if size := channel.outgoing.buffered + channel.incoming.buffered:
+                    sizes[channel.tunnel_id] = sizes.get(channel.tunnel_id, 0) + size
+        return sizes
+
     async def drain(self, deadline: float) -> bool:
         """Wait until every peer has consumed everything, at most `deadline` seconds."""
         end = self._clock.time() + deadline

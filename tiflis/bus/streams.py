@@ -233,6 +233,11 @@ class Incoming:
         self.parts_size = 0
         self.waiting: deque[tuple[bytes, bool]] = deque()
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of messages that are not complete, or not delivered."""
+        return self.parts_size + sum(len(chunk) for chunk, _ in self.waiting)
+
     def take(self, chunk: bytes, more: bool) -> bytes | None:
         """Consume the next chunk; returns the message that it completes."""
         self.taken += 1

@@ -19,6 +19,11 @@ class Absent:
         self._missed: list[tuple[int, bytes]] = []  # as an envelope has it: what kind, and the text
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return 0 if self.overflowed else self._size
+
     def _miss(self, kind: int, text: bytes) -> None:
         self._size += len(text)
         if self._size > LIMIT:

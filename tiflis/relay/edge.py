@@ -173,6 +173,11 @@ class Edge:
             self.calls.pop(number, None)
 
     @property
+    def waiting(self) -> int:
+        """Bytes that wait for another way to the tunnel's home."""
+        return sum(len(said.text) for said in self.undelivered)
+
+    @property
     def idle(self) -> bool:
         return not self.clients and not self.calls
 

@@ -61,6 +61,11 @@ class Traffic:
         """Whether the workstation is there, or has been until a moment ago."""
         return self.workstation is not None or self._grace is not None
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for a workstation or clients that are away for a moment."""
+        return self._waiting.size + sum(absent.size for absent in self._absent.values())
+
     def clients(self) -> list[ClientSession]:
         """All clients of this worker, connected or waiting."""
         return [attached for attached in self.roster.everyone() if isinstance(attached, ClientSession)]

@@ -8,9 +8,11 @@ from typing import Any, TypedDict
 from tiflis.bus.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.relay.claims import Claims
+from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.moves import Taker
+from tiflis.relay.pinned import Pinned
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,9 @@ class Counts(TypedDict):
 class Upkeep:
     """Keeps a hub true to the directory, and small."""
 
-    def __init__(self, hub: Hub, claims: Claims) -> None:
-        self._hub, self._claims = hub, claims
+    def __init__(self, hub: Hub, claims: Claims, pinned: Pinned | None = None) -> None:
+        """``pinned``: the worker's ledger."""
+        self._hub, self._claims, self._pinned = hub, claims, pinned or Pinned()
         self._touched: dict[str, float] = {}  # when a home was last in use, or its record renewed
         hub.settled = self._settled
 
@@ -150,6 +153,15 @@ class Upkeep:
             "clients": here + elsewhere,
         }
 
+    def waiting(self) -> dict[str, int]:
+        """Return the bytes that wait for peers that are away for a moment, by tunnel."""
+        ways: list[Home | Edge] = [*self._hub.homes.values(), *self._hub.edges.values()]
+        sizes: dict[str, int] = {}
+        for way in ways:
+            if size := way.waiting:
+                sizes[way.tunnel_id] = sizes.get(way.tunnel_id, 0) + size
+        return sizes
+
     def tunnels(self, limit: int) -> list[dict[str, Any]]:
         """One row for each tunnel whose home is here, for the operator; at most ``limit``."""
         return [
@@ -161,6 +173,7 @@ class Upkeep:
                 "generation": home.record.generation,
                 "devices": len(home.roster),
                 "watches": len(home.desk.devices()),
+                "pinned_mib": self._pinned.account(home.tunnel_id).total // 2**20,
             }
             for home in islice(self._hub.homes.values(), limit)
         ]

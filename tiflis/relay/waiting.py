@@ -22,6 +22,11 @@ class WaitingRoom:
         self._messages: list[Waiting] = []
         self._bytes = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return self._bytes
+
     def enter(self, message: Waiting) -> bool:
         """Whether there was room."""
         if self._messages and self._bytes + len(message.text) > self._limit:

@@ -8,13 +8,13 @@ class EarlyMessages:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._size = 0
+        self.size = 0
         self.texts: list[tuple[bytes, str | None]] = []  # with the one device that it is for
         self.lost = False
 
     def hold(self, text: bytes, device_id: str | None) -> None:
         self.texts.append((text, device_id))
-        self._size += len(text)
-        while len(self.texts) > self._bounds.messages or self._size > self._bounds.size:
-            self._size -= len(self.texts.pop(0)[0])
+        self.size += len(text)
+        while len(self.texts) > self._bounds.messages or self.size > self._bounds.size:
+            self.size -= len(self.texts.pop(0)[0])
             self.lost = True

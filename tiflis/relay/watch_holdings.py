@@ -12,6 +12,7 @@ class Holdings:
 
     def __init__(self, account: Account) -> None:
         self._hold = account.hold(Kind.QUEUES)
+        self._early = account.hold(Kind.WAITING)
         self._limit = part_of(account, Kind.QUEUES)
         self._closed = False
 
@@ -34,7 +35,13 @@ class Holdings:
             if largest is None or not largest.queue.drop_oldest():
                 return
 
+    def wait(self, size: int) -> None:
+        """So many bytes wait until it is known which watches there are."""
+        if not self._closed:
+            self._early.count(size - self._early.size)
+
     def close(self) -> None:
         """The queues are another home's."""
         self._closed = True
         self._hold.release()
+        self._early.release()

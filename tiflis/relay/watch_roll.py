@@ -89,6 +89,7 @@ class WatchRoll:
 
     def _begin(self, recovered: Recovered) -> None:
         early, self._early = self._early, None
+        self._holdings.wait(0)
         if early is not None and early.lost:
             recovered = recovered._replace(orderly=False)
         now = self._clock()
@@ -212,6 +213,7 @@ class WatchRoll:
         if self._early is not None:
             self.open()
             self._early.hold(text, device_id)
+            self._holdings.wait(self._early.size)
             return
         addressed = self._watches if device_id is None else [device_id]
         watches = [self._watches[name] for name in addressed if name in self._watches]

@@ -70,11 +70,11 @@ class Intake:
     """The large messages of one worker's sockets."""
 
     def __init__(self, pinned: Pinned, clock: Callable[[], float], later: Callable[..., Any]) -> None:
-        """`later`: the event loop's `call_later`."""
+        """`clock`: one that stands still while this process does; `later`: the event loop's `call_later`."""
         self._pinned, self._clock, self._later = pinned, clock, later
         self._begun: dict[Begun, None] = {}
         self._waiting: dict[Begun, None] = {}
-        self._due = 0.0  # the next look, 0 while none is
+        self._looking = False
         self._admitting = False
         pinned.freed = self._freed
 
@@ -83,7 +83,7 @@ class Intake:
         hold = self._pinned.account(socket.session.tunnel_id).hold(Kind.MESSAGES)
         begun = Begun(socket, hold, self._clock())
         self._begun[begun] = None
-        if not self._due:
+        if not self._looking:
             self._look_later()
         return begun
 
@@ -125,28 +125,19 @@ class Intake:
     # Looking
 
     def _look_later(self) -> None:
-        self._due = self._clock() + LOOK_SECONDS
+        self._looking = True
         self._later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         now = self._clock()
-        late = now - self._due
-        if late > LOOK_SECONDS:
-            self._excuse(late)
         for begun in list(self._begun):
             self._judge(begun, now)
         for waiting in self._longest_waits(now):
             self._make_room(waiting, now)
         self._admit()
-        self._due = 0.0
-        if self._begun:
+        self._looking = bool(self._begun)
+        if self._looking:
             self._look_later()
-
-    def _excuse(self, late: float) -> None:
-        """This process stood still: that was no peer's slowness."""
-        for begun in self._begun:
-            begun.marked_at += late
-            begun.waits_since += late if begun.waits_since else 0.0
 
     def _judge(self, begun: Begun, now: float) -> None:
         if begun.waits_since and now - begun.waits_since >= WAIT_SECONDS:

@@ -35,7 +35,7 @@ class Sockets:
         self._limits, self._worker, self._cork, self._clock = limits, worker, cork, clock
         self._numbers = itertools.count(1)
         self._socket = socket_class()
-        pinned = pinned or Pinned()
+        self.pinned = pinned = pinned or Pinned()
         later = asyncio.get_running_loop().call_later
         overdraft = Overdraft(pinned, clock, later, self.of_tunnel)
         self._guards = Guards(Intake(pinned, clock, later), overdraft)

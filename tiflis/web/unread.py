@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 from sanic import HTTPResponse, Request
 
+from tiflis.clock import running_clock
 from tiflis.limits import KIB
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.pinned import Account, Kind
@@ -57,6 +57,6 @@ async def _stream(request: Request, reply: HTTPResponse, body: bytes) -> None:
     response = await request.respond(HTTPResponse(b"", reply.status, headers, reply.content_type))
     assert response is not None
     for start in range(0, len(body), SMALL_ANSWER):
-        async with asyncio.timeout(STALL_SECONDS):
+        async with running_clock().timeout(STALL_SECONDS):
             await response.send(body[start : start + SMALL_ANSWER], False)
     await response.eof()
