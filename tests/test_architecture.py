@@ -1,6 +1,7 @@
 """The shape of the code: arrows point down, the protocol is pure, a file holds one noun."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,51 @@ def test_only_the_settings_read_the_environment() -> None:
         and room(path) not in ("arbiter", "demo")
     }
     assert readers <= {"environment.py", "service.py", "commands/takeover.py"}
+
+
+# Expressions that look as if they compared a key, and do not: what is compared is its place, or public.
+HARMLESS = {
+    "redaction.py": [
+        "name.lower().replace('-', '').replace('_', '') in _SECRET_NAMES",
+        "secret in self._kept",
+    ],
+    "web/upgrade.py": ["token in (part.strip().lower() for part in listed.split(','))"],
+}
+SECRET = re.compile(r"(auth|api)_?keys?|digest|token|secret|password", re.IGNORECASE)
+
+
+def names(node: ast.AST) -> Iterator[str]:
+    """The names in an expression that stand for values: the call of a function stands for its arguments."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+
+
+def comparisons_of_secrets(tree: ast.AST) -> Iterator[str]:
+    """Expressions that compare something named like a secret with anything but a constant's identity."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and not all(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+            if isinstance(node.left, ast.Call) and ast.unparse(node.left.func) == "len":
+                continue
+            if any(SECRET.search(name) for name in names(node)):
+                yield ast.unparse(node)
+
+
+def test_keys_are_compared_behind_the_limiter_and_nowhere_else() -> None:
+    """One function compares, and of the server only the limiter, which counts, calls it."""
+    trees = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in FILES}
+    users = {file: list(names(tree)) for file, tree in trees.items()}
+    assert sum(found.count("compare_digest") for found in users.values()) == 1
+    assert "compare_digest" in users["protocol/comparison.py"]
+    callers = {file for file in trees if "tiflis.protocol.comparison.equal" in imports(PACKAGE / file)}
+    assert callers == {"relay/limiter.py", "demo/general_requests.py"}  # the demo is a workstation
+    calls = [node for node in ast.walk(trees["relay/limiter.py"]) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call.func) for call in calls].count("equal") == 1
+    assert [ast.unparse(call.func) for call in calls].count("_fitting") == 1, "by judge, which counts"
+    found = {file: list(comparisons_of_secrets(tree)) for file, tree in trees.items()}
+    assert {file: expressions for file, expressions in found.items() if expressions} == HARMLESS
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -152,8 +152,8 @@ def test_what_surrounds_a_key_by_mistake_is_no_part_of_it(
     monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", spelling.format(KEY))
     (key,) = config.load().registration_keys
     assert key.get_secret_value() == KEY
-    assert Keyring([KEY]).registers(spelling.format(KEY))
-    assert not Keyring([KEY]).registers(f"{KEY}x")
+    spelt, other = (Keyring([KEY]).registration(given) for given in (spelling.format(KEY), f"{KEY}x"))
+    assert list(spelt.given) == list(spelt.wanted) != list(other.given)
 
 
 def test_quotes_of_an_env_file_for_docker_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

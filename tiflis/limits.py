@@ -70,7 +70,9 @@ class Limits(BaseSettings):
     # Wrong keys
     attempt_window: Seconds = seconds(MINUTE, "the minute of the two limits below (7)")
     attempts_an_address: Count = count(10, "wrong keys a minute of one address at one tunnel (7)")
-    attempts_a_tunnel: Count = count(60, "wrong keys a minute at one tunnel, from all addresses together (7)")
+    attempts_a_tunnel: Count = count(60, "wrong keys per minute at one tunnel, of all unknown devices (7)")
+    attempts_kept_free: Count = count(6, "of these, for addresses without a wrong key in the last hour (7)")
+    new_tunnels: Count = count(60, "new tunnel ids per minute, registration key and address (7)")
 
     # Watches
     watch_queue_messages: Count = count(100, "messages queued for a watch (4)")

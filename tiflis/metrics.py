@@ -100,7 +100,7 @@ CATALOGUE = {
                state=("online", "offline")),
         # Access
         _counter("auth_failures_total", "Refused keys by reason; rate_limited ones were not looked at.",
-                 reason=("api_key", "auth_key", "auth_message", "rate_limited")),
+                 reason=("api_key", "auth_key", "auth_message", "operator", "rate_limited")),
         # Watches
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),

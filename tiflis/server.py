@@ -64,8 +64,8 @@ def build(settings: Settings) -> TiflisApp:
     addresses = Addresses(settings)
     app.blueprint(watch_routes(service, addresses.client, limits))
     app.blueprint(health_routes(service))
-    app.blueprint(status_routes(service.status, settings.status_token, addresses.client))
-    app.blueprint(metrics_routes(service.metrics, settings.metrics_token))
+    app.blueprint(status_routes(service.status, settings.status_token, addresses.client, service.admit))
+    app.blueprint(metrics_routes(service.metrics, settings.metrics_token, addresses.client, service.admit))
     app.blueprint(client_routes(settings.web_client_path, settings.ws_path))
     return app
 

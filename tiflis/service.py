@@ -101,8 +101,8 @@ class Service:
 
     # For the watch API
 
-    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
-        return await self._ready.hub.authorise(tunnel_id, auth_keys, address)
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
+        return await self._ready.hub.authorise(tunnel_id, auth_keys, address, device_id)
 
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
@@ -118,6 +118,9 @@ class Service:
         if self._worker is None or not (self._worker.ready or self._worker.draining):
             raise Starting
         return self._worker
+
+    def admit(self, page: str, given: str, token: str, address: str) -> None:
+        self._present.hub.gate.admit_operator(page, given, token, address)
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         return expose(await self._present.metrics(), accept)

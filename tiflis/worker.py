@@ -27,7 +27,7 @@ from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.limiter import Limiter, Looks
 from tiflis.relay.outbox import Cork
 from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.tasks import Tasks
@@ -114,11 +114,15 @@ class Worker:
         claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
         self.limiter = Limiter(
             self._run_dir / "attempts",
-            time.monotonic,
+            time.time,
             self._gossip,
-            window=settings.attempt_window,
-            pair_limit=settings.attempts_an_address,
-            tunnel_limit=settings.attempts_a_tunnel,
+            Looks(
+                settings.attempt_window,
+                settings.attempts_an_address,
+                settings.attempts_a_tunnel,
+                settings.attempts_kept_free,
+                settings.new_tunnels,
+            ),
         )
         # One worker of each host is enough: its table is shared.
         self.link.subscribe(

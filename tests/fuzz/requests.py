@@ -106,7 +106,7 @@ def _body(body: bytes) -> None:
     try:
         credentials, message = read_body(body)
         _sound(credentials)
-        check_message(message)
+        check_message(message, credentials.device_id)
     except InvalidPayload as refused:
         str(refused).encode()
         return

@@ -19,6 +19,9 @@ class Doorman:
         self.rejoined: list[ClientSession] = []
         self.turned_away: list[bytes] = []
 
+    def recognise(self, client: ClientSession, auth_key: str) -> bool:
+        return auth_key.strip() == client.auth_key
+
     def rejoin(self, client: ClientSession, found: Head, text: bytes) -> None:
         self.rejoined.append(client)
 

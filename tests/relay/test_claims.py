@@ -1,7 +1,7 @@
 """Claims of tunnels: the table of section 2, races, stolen ids, rotations and outages."""
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -10,8 +10,10 @@ from tiflis.bus.directory import Directory, Record
 from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelError, TunnelNotFound
 from tiflis.protocol.ids import is_tunnel_id
 from tiflis.protocol.messages import Registration
-from tiflis.relay.claims import ATTEMPTS, Claims
+from tiflis.relay.claims import ATTEMPTS, Claim, Claims
+from tiflis.relay.gate import Gate
 from tiflis.relay.keys import Keyring
+from tiflis.relay.limiter import Limiter, Looks
 
 OLD_KEY, NEW_KEY = "o" * 32, "n" * 32
 AUTH, OTHER_AUTH = "the owner's auth key", "somebody else's key"
@@ -24,8 +26,21 @@ def directory() -> FakeDirectory:
 
 def claims(
     directory: FakeDirectory, me: str = "a-0-1", keys: tuple[str, ...] = (OLD_KEY,), warmup: float = 0.0
-) -> Claims:
-    return Claims(cast(Directory, directory), Keyring(keys), me, warmup)
+) -> "Trusting":
+    return Trusting(cast(Directory, directory), Keyring(keys), me, warmup)
+
+
+class Trusting(Claims):
+    """Claims whose gate looks at every key."""
+
+    def __init__(self, directory: Directory, keyring: Keyring, me: str, warmup: float) -> None:
+        super().__init__(directory, keyring, me, warmup)
+        self._gate = Gate(self, keyring, Limiter(None, lambda: 1000.0, lambda data: None, Looks(pair=1000)))
+
+    async def register(self, said: Registration, *arguments: Any) -> Claim:
+        return await super().register(
+            said, lambda record: self._gate.owns(record, said.auth_key, ""), *arguments
+        )
 
 
 def said(previous: str | None = None, auth_key: str = AUTH, name: str = "desk") -> Registration:
@@ -144,11 +159,11 @@ async def test_without_the_directory_a_registration_fails(
 async def test_a_rotation_of_the_registration_keys(directory: FakeDirectory) -> None:
     first = (await claims(directory, keys=(OLD_KEY,)).register(said())).record
     rotating = claims(directory, keys=(NEW_KEY, OLD_KEY))
-    assert rotating.matches(first, AUTH)
+    assert rotating._gate.owns(first, AUTH, "")
     again = await rotating.register(said(first.tunnel_id))
     assert again.restored
     assert again.record.key_id != first.key_id, "rewritten under the first key"
-    assert claims(directory, keys=(NEW_KEY,)).matches(again.record, AUTH)
+    assert claims(directory, keys=(NEW_KEY,))._gate.owns(again.record, AUTH, "")
 
 
 async def test_a_reconnect_needs_two_operations_at_most(directory: FakeDirectory) -> None:

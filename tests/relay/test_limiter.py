@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.keys import Trial, plain
+from tiflis.relay.limiter import REGISTRATION, WORKSTATION, Caller, Limiter
 
+RIGHT, WRONG = plain("right", "right"), plain("wrong", "right")
 ATTACKER, OWNER, TUNNEL = "192.0.2.66", "198.51.100.1", "aTunnel"
 
 
@@ -48,21 +50,21 @@ def limiter(clock: Clock) -> Iterator[Limiter]:
     limiter.close()
 
 
-def wrong(limiter: Limiter, address: str, tunnel: str | None, times: int) -> int:
+def wrong(limiter: Limiter, address: str, tunnel: str | None, times: int, device: str | None = None) -> int:
     """Tries wrong keys; how many were looked at."""
-    looks: list[str] = []
-    for _ in range(times):
-        looked = len(looks)
-        right, wait = limiter.judge(address, tunnel, lambda: bool(looks.append(address)))  # type: ignore[func-returns-value]  # None, so wrong
-        assert not right and (wait == 0.0) == (len(looks) > looked), "looked at, or told to wait"
-    return len(looks)
+    return sum(look(limiter, address, tunnel, WRONG, device) == 0.0 for _ in range(times))
 
 
-def right(limiter: Limiter, address: str, tunnel: str | None) -> float:
+def right(limiter: Limiter, address: str, tunnel: str | None, device: str | None = None) -> float:
     """Tries the right key; how long it has to wait."""
-    is_right, wait = limiter.judge(address, tunnel, lambda: True)
-    assert is_right == (wait == 0.0)
-    return wait
+    return look(limiter, address, tunnel, RIGHT, device)
+
+
+def look(limiter: Limiter, address: str, tunnel: str | None, key: Trial, device: str | None) -> float:
+    caller = Caller(address, tunnel or REGISTRATION, device)
+    verdict = limiter.judge(tunnel or REGISTRATION, caller, key)
+    assert verdict.right == (key is RIGHT and verdict.wait == 0.0)
+    return verdict.wait
 
 
 def test_ten_wrong_keys_a_minute_are_looked_at_and_then_none(limiter: Limiter, clock: Clock) -> None:
@@ -100,23 +102,91 @@ def test_a_right_key_does_not_wash_away_the_wrong_ones(limiter: Limiter) -> None
 def test_a_tunnel_attacked_from_everywhere_is_looked_at_sixty_times_a_minute(
     limiter: Limiter, clock: Clock
 ) -> None:
-    right(limiter, OWNER, TUNNEL)
-    assert sum(wrong(limiter, f"10.0.{n // 250}.{n % 250}", TUNNEL, 3) for n in range(1000)) == 60
+    limiter.welcome(Caller(OWNER, TUNNEL, "phone"))
+    assert sum(wrong(limiter, f"10.0.{n // 250}.{n % 250}", TUNNEL, 1) for n in range(1000)) == 60
     assert right(limiter, "203.0.113.9", TUNNEL) > 0.0
-    assert right(limiter, OWNER, TUNNEL) == 0.0  # an authenticated device lives there
+    assert right(limiter, OWNER, TUNNEL, "phone") == 0.0
     clock.now += 61
     assert right(limiter, "203.0.113.9", TUNNEL) == 0.0
+
+
+def test_a_known_device_gets_in_whatever_others_at_its_address_try(limiter: Limiter, clock: Clock) -> None:
+    limiter.welcome(Caller(ATTACKER, TUNNEL, "phone"))
+    clock.now += 29 * 24 * 3600
+    for _ in range(12):
+        wrong(limiter, ATTACKER, TUNNEL, 20, "tablet")
+        assert right(limiter, ATTACKER, TUNNEL, "phone") == 0.0
+        assert right(limiter, ATTACKER, TUNNEL, "new phone") > 0.0
+        clock.now += 5
+    clock.now += 2 * 24 * 3600
+    wrong(limiter, ATTACKER, TUNNEL, 20, "tablet")
+    assert right(limiter, ATTACKER, TUNNEL, "phone") > 0.0, "not seen for 30 days"
+
+
+def test_a_known_device_has_ten_attempts_of_its_own(limiter: Limiter) -> None:
+    limiter.welcome(Caller(OWNER, TUNNEL, "phone"))
+    assert wrong(limiter, OWNER, TUNNEL, 100, "phone") == 10
+    assert right(limiter, OWNER, TUNNEL, "phone") > 0.0
+    assert right(limiter, OWNER, TUNNEL, "tablet") == 0.0
+
+
+def test_a_known_workstation_gets_in_whatever_others_at_its_address_try(limiter: Limiter) -> None:
+    limiter.welcome(Caller(ATTACKER, TUNNEL, WORKSTATION))
+    wrong(limiter, ATTACKER, None, 100)
+    wrong(limiter, ATTACKER, TUNNEL, 100)
+    caller = Caller(ATTACKER, TUNNEL, WORKSTATION)
+    assert limiter.judge(REGISTRATION, caller, RIGHT).right
+    assert limiter.judge(TUNNEL, caller, RIGHT).right
+    assert limiter.judge(REGISTRATION, Caller(ATTACKER, "another", WORKSTATION), RIGHT).wait > 0.0
+
+
+def test_a_new_phone_gets_in_while_seven_addresses_attack(limiter: Limiter, clock: Clock) -> None:
+    for _ in range(30):
+        for number in range(7):
+            wrong(limiter, f"192.0.2.{number}", TUNNEL, 10)
+        assert right(limiter, OWNER, TUNNEL, "new phone") == 0.0
+        clock.now += 7
+
+
+def test_what_other_hosts_know_is_known_here(clock: Clock) -> None:
+    here, there = Host(None, clock), Host(None, clock)
+    here.workers[0].welcome(Caller(ATTACKER, TUNNEL, "phone"))
+    here.workers[0].welcome(Caller(ATTACKER, TUNNEL, "phone"))
+    (told,) = here.gossip
+    there.hear(told)
+    wrong(there.workers[0], ATTACKER, TUNNEL, 20)
+    assert right(there.workers[0], ATTACKER, TUNNEL, "phone") == 0.0
+
+
+def test_a_tunnel_cannot_make_the_server_forget_the_devices_of_others(limiter: Limiter, clock: Clock) -> None:
+    limiter.welcome(Caller(OWNER, TUNNEL, "phone"))
+    clock.now += 1
+    for number in range(2_000):
+        limiter.welcome(Caller(ATTACKER, "greedy", f"device {number}"))
+    wrong(limiter, OWNER, TUNNEL, 10)
+    assert right(limiter, OWNER, TUNNEL, "phone") == 0.0
 
 
 def test_an_attacker_cannot_vary_the_free_half_of_an_ipv6_address(limiter: Limiter) -> None:
     assert sum(wrong(limiter, f"2001:db8::{n:x}", TUNNEL, 1) for n in range(1, 100)) == 10
 
 
-def test_a_flood_of_addresses_pushes_out_the_oldest_counters_only(limiter: Limiter, clock: Clock) -> None:
-    for number in range(60_000):
+def test_a_flood_of_addresses_makes_the_server_forget_nothing(limiter: Limiter, clock: Clock) -> None:
+    assert wrong(limiter, ATTACKER, None, 10) == 10
+    assert wrong(limiter, ATTACKER, TUNNEL, 10) == 10
+    for number in range(12_000):
         wrong(limiter, f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", None, 1)
-    clock.now += 1
-    assert wrong(limiter, ATTACKER, None, 20) == 10
+        wrong(limiter, ATTACKER, f"tunnel {number}", 1)
+    assert wrong(limiter, ATTACKER, None, 20) + wrong(limiter, ATTACKER, TUNNEL, 20) == 0
+    assert wrong(limiter, "198.51.100.77", None, 1) == 0, "a full table refuses"
+    clock.now += 61
+    assert wrong(limiter, "198.51.100.77", None, 20) == 10
+
+
+def test_a_clock_that_is_set_back_forgives_nothing_new(limiter: Limiter, clock: Clock) -> None:
+    wrong(limiter, ATTACKER, TUNNEL, 10)
+    clock.now -= 500
+    assert wrong(limiter, ATTACKER, TUNNEL, 20) == 10
 
 
 def test_hosts_hear_of_each_others_wrong_keys_once_each(clock: Clock, tmp_path: Path) -> None:
@@ -138,19 +208,21 @@ def test_any_gossip_is_counted_or_ignored(limiter: Limiter, data: bytes) -> None
 def test_odd_names_count_like_others(limiter: Limiter) -> None:
     for odd in ("\0", "x" * 100_000, "\ud800", "💥"):
         assert wrong(limiter, odd, odd, 20) == 10
+        assert wrong(limiter, odd, odd, 20, odd) == 0
 
 
 ATTACK = """
 import sys, time
 from pathlib import Path
-from tiflis.relay.limiter import Limiter
-limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None, patience=10)
+from tiflis.relay.keys import plain
+from tiflis.relay.limiter import Caller, Limiter
+limiter = Limiter(Path(sys.argv[1]), time.time, lambda _: None, patience=10)
 print("ready", flush=True)
 sys.stdin.readline()
 looked = 0
 for _ in range(3000):
-    looked += not limiter.judge("192.0.2.66", "aTunnel", lambda: False).wait
-    assert limiter.judge("198.51.100.1", "aTunnel", lambda: True).right
+    looked += not limiter.judge("aTunnel", Caller("192.0.2.66", "aTunnel"), plain("wrong", "right")).wait
+    assert limiter.judge("aTunnel", Caller("198.51.100.1", "aTunnel"), plain("right", "right")).right
 print(looked, flush=True)
 """
 
@@ -158,10 +230,10 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from tiflis.relay.limiter import Limiter
-limiter = Limiter(Path(sys.argv[1]), time.monotonic, lambda _: None)
-with limiter._table.locked():
-    print("held", flush=True)
-    time.sleep(60)
+limiter = Limiter(Path(sys.argv[1]), time.time, lambda _: None)
+assert limiter._table.acquire()
+print("held", flush=True)
+time.sleep(60)
 """
 
 
@@ -194,7 +266,7 @@ def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
-    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None)
+    limiter = Limiter(tmp_path / "looks", time.time, lambda _: None)
     with process(HOLD, tmp_path / "looks") as holder:
         assert right(limiter, OWNER, TUNNEL) == 0.0
         holder.kill()
@@ -204,7 +276,7 @@ def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
 
 
 def test_while_a_stopped_worker_has_the_lock_each_counts_for_itself(tmp_path: Path) -> None:
-    limiter = Limiter(tmp_path / "looks", time.monotonic, lambda _: None, patience=0.01)
+    limiter = Limiter(tmp_path / "looks", time.time, lambda _: None, patience=0.01)
     with process(HOLD, tmp_path / "looks") as holder:
         os.kill(holder.pid, signal.SIGSTOP)
         start = time.monotonic()

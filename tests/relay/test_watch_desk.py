@@ -190,7 +190,7 @@ async def test_a_command_may_not_forge_control_messages(stage: Stage, kind: str)
         await desk.call("command", WHO, json.dumps({"type": kind}).encode())
 
 
-@pytest.mark.parametrize("payload", [{}, {"auth_key": KEY, "device_id": "other"}, {"auth_key": "x" * 16}])
+@pytest.mark.parametrize("payload", [{}, {"auth_key": KEY, "device_id": "other"}, {"auth_key": KEY}])
 async def test_an_auth_command_must_be_the_watchs_own(stage: Stage, payload: dict[str, str]) -> None:
     desk = await connected(stage)
     stage.home.sent.clear()

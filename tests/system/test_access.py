@@ -49,8 +49,11 @@ def connecting(tunnel_id: str, key: str, device_id: str = "d") -> dict[str, Any]
     return {"type": "connect", "payload": {"tunnel_id": tunnel_id, "auth_key": key, "device_id": device_id}}
 
 
-def registering(key: str) -> dict[str, Any]:
-    return {"type": "workstation.register", "payload": {"api_key": key, "name": "x", "auth_key": AUTH_KEY}}
+def registering(key: str, auth_key: str = AUTH_KEY, previous: str | None = None) -> dict[str, Any]:
+    payload: dict[str, Any] = {"api_key": key, "name": "x", "auth_key": auth_key}
+    if previous is not None:
+        payload |= {"reconnect": True, "previous_tunnel_id": previous}
+    return {"type": "workstation.register", "payload": payload}
 
 
 async def try_watch(http: httpx.AsyncClient, tunnel_id: str, key: str, address: str) -> str:
@@ -81,6 +84,52 @@ async def test_registration_keys_are_counted_by_address(server: Server) -> None:
     seen = Counter(await asyncio.gather(*tries))
     assert (seen["INVALID_API_KEY"], seen["RATE_LIMITED"]) == (LOOKS_A_PAIR, 40 - LOOKS_A_PAIR)
     assert await try_socket(server, registering(REGISTRATION_KEY), "203.0.113.4") == "workstation.registered"
+
+
+async def test_auth_keys_cannot_be_guessed_through_registration(server: Server, crowd: Crowd) -> None:
+    _, tunnel_id = await crowd.workstation()
+    guess = registering(REGISTRATION_KEY, WRONG, tunnel_id)
+    seen = Counter(await asyncio.gather(*(try_socket(server, guess, "203.0.113.20") for _ in range(20))))
+    assert (seen["workstation.registered"], seen["RATE_LIMITED"]) == (LOOKS_A_PAIR, 20 - LOOKS_A_PAIR)
+    right = registering(REGISTRATION_KEY, AUTH_KEY, tunnel_id)
+    assert await try_socket(server, right, "203.0.113.20") == "RATE_LIMITED", "and no new id"
+    assert await try_socket(server, right, "203.0.113.21") == "workstation.registered"
+
+
+async def test_a_wrong_auth_message_counts_like_any_other_key(server: Server, crowd: Crowd) -> None:
+    _, tunnel_id = await crowd.workstation()
+    peer = await Peer.open(server, headers=at_address("203.0.113.22"))
+    await peer.send(connecting(tunnel_id, AUTH_KEY))
+    seen = [str((await peer.next())["type"])]
+    for _ in range(LOOKS_A_PAIR + 1):
+        await peer.send({"type": "auth", "payload": {"auth_key": WRONG, "device_id": "d"}})
+        seen.append(str((await peer.next())["payload"]["code"]))
+    assert seen == ["connected", *["INVALID_AUTH_KEY"] * LOOKS_A_PAIR, "RATE_LIMITED"]
+    await peer.close()
+
+
+async def test_the_known_get_in_while_their_own_address_attacks(server: Server, crowd: Crowd) -> None:
+    """Also after a restart of the whole server."""
+    address = "203.0.113.30"
+    workstation, tunnel_id = await crowd.workstation()
+    await workstation.close()
+    back = registering(REGISTRATION_KEY, AUTH_KEY, tunnel_id)
+    assert await try_socket(server, back, address) == "workstation.registered"
+    assert await try_socket(server, connecting(tunnel_id, AUTH_KEY, "phone"), address) != "RATE_LIMITED"
+    for restarted in (False, True):
+        if restarted:
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+        for _ in range(LOOKS_A_PAIR + 1):
+            await try_socket(server, connecting(tunnel_id, WRONG, "thief"), address)
+            await try_socket(server, registering(WRONG), address)
+        assert await try_socket(server, registering(REGISTRATION_KEY), address) == "RATE_LIMITED"
+        assert await try_socket(server, back, address) == "workstation.registered"
+        assert await try_socket(server, connecting(tunnel_id, AUTH_KEY, "phone"), address) in {
+            "connected",
+            "WORKSTATION_OFFLINE",
+        }
+        assert await try_socket(server, connecting(tunnel_id, AUTH_KEY, "new"), address) == "RATE_LIMITED"
 
 
 async def test_an_attack_from_everywhere_spares_those_who_live_there(server: Server, crowd: Crowd) -> None:

@@ -1,15 +1,22 @@
 """What operators are answered: by whom it may be read, and while the worker cannot tell yet."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from pydantic import SecretStr
+from sanic import Request
 
 from tests.harness import free_port
 from tests.web.served import served
 from tiflis.protocol.errors import Starting
+from tiflis.relay.claims import Claims
+from tiflis.relay.gate import Gate
+from tiflis.relay.keys import Keyring
+from tiflis.relay.limiter import Limiter
 from tiflis.web.metrics_page import MetricsPort, metrics_routes
 from tiflis.web.status_page import page, status_routes
 
@@ -19,6 +26,14 @@ SHOWN = {"Authorization": f"Bearer {TOKEN.get_secret_value()}"}
 
 async def numbers(accept: str) -> tuple[bytes, str]:
     return f"# {accept}\n".encode(), "text/plain"
+
+
+def here(request: Request) -> str:
+    return "192.0.2.7"
+
+
+def anyone(page: str, given: str, token: str, address: str) -> None:
+    """Looks at no token."""
 
 
 async def too_early(*_: object) -> Any:
@@ -37,7 +52,7 @@ def test_names_are_no_markup_and_every_list_is_a_table() -> None:
 
 
 async def test_a_worker_that_starts_says_come_back() -> None:
-    routes = (metrics_routes(too_early, TOKEN), status_routes(too_early, TOKEN, lambda request: "::1"))
+    routes = (metrics_routes(too_early, TOKEN, here, anyone), status_routes(too_early, TOKEN, here, anyone))
     async with served(*routes) as client:
         for path in ("/metrics", "/status"):
             answer = await client.get(path, headers=SHOWN)
@@ -45,12 +60,30 @@ async def test_a_worker_that_starts_says_come_back() -> None:
 
 
 async def test_status_is_json_unless_a_browser_asks() -> None:
-    async with served(status_routes(facts, TOKEN, lambda request: "192.0.2.7")) as client:
+    async with served(status_routes(facts, TOKEN, here, anyone)) as client:
         answer = await client.get("/status", headers=SHOWN)
         assert answer.json()["your_address"] == "192.0.2.7"
         as_page = await client.get("/status", headers={**SHOWN, "Accept": "text/html,*/*"})
         assert as_page.text.startswith("<!doctype html>")
         assert (await client.head("/status", headers=SHOWN)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status"])
+async def test_tokens_are_looked_at_ten_times_a_minute(path: str) -> None:
+    limiter = Limiter(None, lambda: 1000.0, lambda data: None)
+    gate = Gate(cast(Claims, None), Keyring([]), limiter)
+    routes = (
+        metrics_routes(numbers, TOKEN, here, gate.admit_operator),
+        status_routes(facts, TOKEN, here, gate.admit_operator),
+    )
+    async with served(*routes) as client:
+        assert (await client.get(path)).status_code == 401, "no token is no attempt"
+        for wrong in (b"Bearer wrong", b"Bearer \xff\xfe", b"Basic " + base64.b64encode(b"me:\xc3\xa9")) * 3:
+            assert (await client.get(path, headers=[(b"Authorization", wrong)])).status_code == 401
+        assert (await client.get(path, headers=SHOWN)).status_code == 200
+        assert (await client.get(path, headers={"Authorization": "Bearer x"})).status_code == 401
+        answer = await client.get(path, headers=SHOWN)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ class Gate:
         self.attempts = 0
         self.pinned = Pinned()
 
-    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
         self.attempts += 1
         if isinstance(self.trouble, Starting | RateLimited):
             raise self.trouble

@@ -26,7 +26,7 @@ query_texts = st.text(st.sampled_from("abtunel_idsc=&%+ 0FfwW.-é\ud800\x00"), m
 @given(bodies)
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(InvalidPayload):
-        check_message(read_body(body)[1])
+        check_message(read_body(body)[1], "w")
 
 
 @given(values)
@@ -35,7 +35,7 @@ def test_any_message_is_sent_as_it_came_or_refused(message: object) -> None:
     with contextlib.suppress(InvalidPayload):
         found = read_body(json.dumps(WHO).encode()[:-1] + b',"message":' + text + b"}")
         assert found[1] == text
-        check_message(found[1])
+        check_message(found[1], "w")
 
 
 @given(query_texts, st.dictionaries(st.sampled_from(["authorization", "x-tunnel-id"]), st.text(max_size=20)))

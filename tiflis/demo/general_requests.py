@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 
 import tiflis
@@ -19,11 +18,12 @@ from tiflis.demo.wire import (
     RequestRefused,
     present,
 )
+from tiflis.protocol.comparison import equal
 
 
 def authenticate(desk: Desk, request: Request, name: str, auth_key: str) -> Message:
     """The answer to `auth`, success or error."""
-    if not hmac.compare_digest(request.text("auth_key").encode(), auth_key.encode()):
+    if not equal(request.text("auth_key").encode(), auth_key.encode()):
         payload = {"code": INVALID_AUTH_KEY, "message": "The auth key is not the workstation's."}
         return {"type": "auth.error", "payload": payload}
     device_id = request.text("device_id")

@@ -5,6 +5,7 @@ TunnelError
 │   └── MissingParameters     a watch left out its credentials
 ├── InvalidApiKey             a workstation's registration key is wrong
 ├── InvalidAuthKey            a device's key is wrong
+├── InvalidToken              an operator's token is wrong
 ├── TunnelNotFound            the directory surely does not hold the tunnel
 ├── WorkstationOffline        known tunnel, right key, nobody at the other end
 ├── RegistrationFailed        the directory cannot be reached
@@ -58,6 +59,13 @@ class InvalidAuthKey(TunnelError):
     http_status = 401
     http_error = "invalid_auth_key"
     default = "The auth key is wrong"
+
+
+class InvalidToken(TunnelError):
+    """Over HTTP only."""
+
+    http_status = 401
+    default = "The token is wrong"
 
 
 class TunnelNotFound(TunnelError):

@@ -5,6 +5,7 @@ The generation in a record rises with every claim; whoever holds an older one is
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -64,16 +65,18 @@ class Claims:
         early = self._directory.started_empty and time.monotonic() < self._sure_at
         raise Starting if early else TunnelNotFound
 
-    def matches(self, record: Record, auth_key: str) -> bool:
-        return self._keyring.matches(record.tunnel_id, auth_key, record.key_id, record.key_digest)
-
     def arrival(self, said: Registration) -> Arrival:
         """Of a registration that comes now, though its claim may have to wait."""
         current = self._directory.get(said.previous_tunnel_id) if said.previous_tunnel_id else None
         return Arrival(time.time(), current.generation if current else 0)
 
-    async def register(self, said: Registration, arrival: Arrival | None = None) -> Claim:
-        """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed."""
+    async def register(
+        self, said: Registration, owns: Callable[[Record], bool], arrival: Arrival | None = None
+    ) -> Claim:
+        """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed.
+
+        ``owns``: whether the workstation's auth key is that of this tunnel; what it raises ends the claim.
+        """
         wanted = said.previous_tunnel_id
         arrival = arrival or self.arrival(said)
         try:
@@ -83,7 +86,7 @@ class Claims:
                     # The followed copy saves a look; when a claim by it fails, look for ourselves.
                     current = None if attempt else self._directory.get(wanted)
                     current = current or await self._directory.read(wanted)
-                    if current is not None and not self.matches(current, said.auth_key):
+                    if current is not None and not owns(current):
                         wanted = current = None  # another workstation's tunnel: this one gets its own
                     if current is not None and _overtakes(current, arrival):
                         return Claim(current, None, restored=True, overtaken=True)

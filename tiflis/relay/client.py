@@ -13,7 +13,6 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.journey import Place
-from tiflis.relay.keys import same_key
 from tiflis.relay.passport import Passport
 from tiflis.relay.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
@@ -62,7 +61,10 @@ class Route(Protocol):
 
 
 class Entrance(Protocol):
-    """Where a client goes back to that has not got past ``connect``."""
+    """Where keys are looked at, and where a client goes back to that has not got past ``connect``."""
+
+    def recognise(self, client: "ClientSession", auth_key: str) -> bool:
+        """Return whether this is the key that the client has connected with. Raises RateLimited."""
 
     def rejoin(self, client: "ClientSession", found: Head, text: bytes) -> None:
         """It waits for its workstation and connects once more on the same socket."""
@@ -114,7 +116,7 @@ class ClientSession(BaseSession):
     def _authenticate(self, found: Head, text: bytes) -> None:
         """A wrong ``auth`` ends here: the workstation would tell all devices of it."""
         key, device = messages.read_auth(found.payload)
-        if not (same_key(key, self.auth_key) and device == self.device_id):
+        if device != self.device_id or not self._entrance.recognise(self, key):
             metrics.count("auth_failures_total", "auth_message")
             self.wire.send(messages.auth_error(InvalidAuthKey()))
             return

@@ -1,47 +1,77 @@
-"""Who may come in: keys are compared here, and wrong ones counted."""
+"""Which callers may come in: all keys come by here, and wrong ones are counted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tiflis import metrics
-from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited
+from tiflis.bus.directory import Record
+from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidToken, RateLimited
 from tiflis.relay.claims import Claims
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.keys import Keyring, Trial, plain
+from tiflis.relay.limiter import REGISTRATION, WORKSTATION, Caller, Limiter, Verdict
+
+OPERATOR = "*"  # begins the name of a place that an operator's token opens; no tunnel id holds it
 
 
 class Gate:
-    """The same checks for sockets and for watch calls."""
+    """The same checks for sockets, for calls of the watch API, and for operators' pages.
+
+    Each method raises RateLimited, without looking at the key, if too many were wrong lately.
+    """
 
     def __init__(self, claims: Claims, keyring: Keyring, limiter: Limiter) -> None:
         self._claims, self._keyring, self._limiter = claims, keyring, limiter
 
-    def admit_workstation(self, api_key: str, address: str) -> None:
-        """Raises RateLimited without looking at the key, or InvalidApiKey."""
-        if not self._right(address, None, lambda: self._keyring.registers(api_key)):
+    def admit_workstation(self, api_key: str, address: str, previous: str | None = None) -> None:
+        """Raise InvalidApiKey unless this is a registration key. ``previous``: the tunnel id asked for."""
+        caller = Caller(address, previous, WORKSTATION) if previous else Caller(address)
+        if not self._judge(REGISTRATION, caller, self._keyring.registration(api_key)).right:
             metrics.count("auth_failures_total", "api_key")
             raise InvalidApiKey
 
-    async def authorise(self, tunnel_id: str, auth_keys: Sequence[str], address: str) -> str:
-        """The one of ``auth_keys`` that is the tunnel's (a watch may write one key in two ways).
+    def owns(self, record: Record, auth_key: str, address: str) -> bool:
+        """Return whether a workstation gives the auth key of a tunnel that it asks for."""
+        caller = Caller(address, record.tunnel_id, WORKSTATION)
+        right = self._judge(record.tunnel_id, caller, self._trial(record, [auth_key])).right
+        if not right:
+            metrics.count("auth_failures_total", "auth_key")
+        return right
 
-        Raises TunnelNotFound, Starting, RateLimited without looking at the key, or InvalidAuthKey.
+    def registered(self, tunnel_id: str, address: str) -> None:
+        """A workstation has its tunnel: from now on it has attempts of its own."""
+        self._limiter.welcome(Caller(address, tunnel_id, WORKSTATION))
+
+    async def authorise(
+        self, tunnel_id: str, auth_keys: Sequence[str], address: str, device_id: str | None = None
+    ) -> str:
+        """Return the one of ``auth_keys`` that is the tunnel's (a watch may write one key in two ways).
+
+        Raises TunnelNotFound, Starting or InvalidAuthKey.
         """
         record = await self._claims.find(tunnel_id)
-        fitting: list[str] = []
-
-        def fits() -> bool:
-            # All are compared: that an early one fits must not show.
-            fitting.extend([key for key in auth_keys if self._claims.matches(record, key)])
-            return bool(fitting)
-
-        if not self._right(address, tunnel_id, fits):
+        caller = Caller(address, tunnel_id, device_id or None)
+        verdict = self._judge(tunnel_id, caller, self._trial(record, auth_keys))
+        if not verdict.right:
             metrics.count("auth_failures_total", "auth_key")
             raise InvalidAuthKey
-        return fitting[0]
+        self._limiter.welcome(caller)
+        return auth_keys[verdict.reading]
 
-    def _right(self, address: str, tunnel_id: str | None, fits: Callable[[], bool]) -> bool:
-        right, wait = self._limiter.judge(address, tunnel_id, fits)
-        if wait:
+    def recognise(self, caller: Caller, given: str, own: str) -> bool:
+        """Return whether a connected device gives its own key once more."""
+        return self._judge(caller.tunnel_id, caller, plain(given, own)).right
+
+    def admit_operator(self, page: str, given: str, token: str, address: str) -> None:
+        """Raise InvalidToken unless ``given`` is the token of this page."""
+        if not self._judge(OPERATOR + page, Caller(address), plain(given, token)).right:
+            metrics.count("auth_failures_total", "operator")
+            raise InvalidToken
+
+    def _trial(self, record: Record, auth_keys: Sequence[str]) -> Trial:
+        return self._keyring.auth(record.tunnel_id, auth_keys, record.key_id, record.key_digest)
+
+    def _judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
+        verdict = self._limiter.judge(place, caller, trial)
+        if verdict.wait:
             metrics.count("auth_failures_total", "rate_limited")
-            raise RateLimited(wait)
-        return right
+            raise RateLimited(verdict.wait)
+        return verdict

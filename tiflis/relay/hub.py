@@ -17,6 +17,7 @@ from tiflis.relay.client import ClientSession
 from tiflis.relay.edge import Edge
 from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
+from tiflis.relay.limiter import Caller
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.orphans import Orphans
 from tiflis.relay.routes import Routes
@@ -72,17 +73,21 @@ class Hub(Routes):
         if not newcomer.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
         arrival = self._claims.arrival(said)
+        address = newcomer.wire.address
         if not newcomer.vouch():
-            self.gate.admit_workstation(said.api_key, newcomer.wire.address)
+            self.gate.admit_workstation(said.api_key, address, said.previous_tunnel_id)
         if await self._steered(newcomer, self._place(said)):
             return
         async with self.lock(said.previous_tunnel_id):
             if newcomer.gone:
                 return  # it must not take the place of the socket that has come instead
-            claim = await self._claims.register(said, arrival)
+            claim = await self._claims.register(
+                said, lambda record: self.gate.owns(record, said.auth_key, address), arrival
+            )
             if claim.overtaken:
                 self._supersede(newcomer, claim.record.tunnel_id)
                 return
+            self.gate.registered(claim.record.tunnel_id, address)
             home = await self._settle(claim.record, claim.previous)
         if newcomer.gone:
             home.expect()
@@ -104,7 +109,7 @@ class Hub(Routes):
     async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
         if not newcomer.vouch():
-            await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address)
+            await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address, said.device_id)
         if await self._steered(newcomer, self._claims.home_of(said.tunnel_id)):
             return
         route = await self.route(said.tunnel_id)
@@ -128,6 +133,10 @@ class Hub(Routes):
             return False
         return self.alive(worker) and await self.steer(newcomer, worker)
 
+    def recognise(self, client: ClientSession, auth_key: str) -> bool:
+        caller = Caller(client.wire.address, client.tunnel_id, client.device_id)
+        return self.gate.recognise(caller, auth_key, client.auth_key)
+
     def turn_away(self, client: ClientSession, text: bytes) -> None:
         client.route.detach(client)
         client.wire.session = self.newcomer(client.wire, "")
@@ -145,8 +154,10 @@ class Hub(Routes):
 
     # Watches
 
-    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
-        return await self.gate.authorise(tunnel_id, auth_keys, address)
+    async def authorise(
+        self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str | None = None
+    ) -> str:
+        return await self.gate.authorise(tunnel_id, auth_keys, address, device_id)
 
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""

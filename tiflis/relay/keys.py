@@ -1,10 +1,18 @@
-"""Comparing keys in constant time, over digests, so that neither their value nor their length shows."""
+"""Digests of keys, so that neither their value nor their length shows; the limiter compares them."""
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tiflis.values import trimmed
+
+
+class Trial(NamedTuple):
+    """A key to be looked at. It is right if the digest of any reading of it is one of those wanted."""
+
+    given: Sequence[bytes]  # one for each way in which the key can be read, see ``Query.keys``
+    wanted: Sequence[bytes]
 
 
 class Keyring:
@@ -15,38 +23,47 @@ class Keyring:
     """
 
     def __init__(self, registration_keys: Iterable[str]) -> None:
-        self._digests = [hashlib.sha256(trimmed(key).encode()).digest() for key in registration_keys]
-        self._signing = [
-            (_derive(digest, b"tiflis key id").hex()[:16], _derive(digest, b"tiflis auth key"))
-            for digest in self._digests
-        ]
+        self._digests = [_hash(trimmed(key)) for key in registration_keys]
+        self._signing = [(_key_id(digest), _derive(digest, b"tiflis auth key")) for digest in self._digests]
 
-    def registers(self, api_key: str) -> bool:
-        """Whether this is one of the registration keys; what `trimmed` leaves out does not count."""
-        digest = hashlib.sha256(trimmed(api_key).encode(errors="replace")).digest()
-        # All are compared: which one matched, or that an early one did, must not show.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+    def registration(self, api_key: str) -> Trial:
+        """Return the trial of a registration key; what `trimmed` leaves out does not count."""
+        return Trial([_hash(trimmed(api_key))], self._digests)
 
     def digest(self, tunnel_id: str, auth_key: str) -> tuple[str, str]:
-        """The id of the registration key used, and the digest in hex, as the directory keeps them."""
+        """Return the id of the registration key used, and the digest in hex, as the directory keeps them."""
         key_id, signing = self._signing[0]
         return key_id, _sign(signing, tunnel_id, auth_key)
 
-    def matches(self, tunnel_id: str, auth_key: str, key_id: str, digest: str) -> bool:
-        """Whether ``auth_key`` is the one that ``digest`` was made from."""
+    def auth(self, tunnel_id: str, auth_keys: Sequence[str], key_id: str, digest: str) -> Trial:
+        """Return the trial of an auth key, in several readings perhaps, against a digest of the directory."""
         signing = dict(self._signing).get(key_id)
         if signing is None:
-            return False
-        return hmac.compare_digest(_sign(signing, tunnel_id, auth_key), digest)
+            return Trial([], [])
+        return Trial([_sign(signing, tunnel_id, key).encode() for key in auth_keys], [digest.encode()])
 
 
-def same_key(one: str, other: str) -> bool:
-    """Whether two auth keys are equal; space around them does not count."""
-    return hmac.compare_digest(_hash(one), _hash(other))
+def key_id(api_key: str) -> str:
+    """Return the name by which the directory knows a registration key; it gives nothing of the key away."""
+    return _key_id(_hash(trimmed(api_key)))
+
+
+def plain(given: str, wanted: str) -> Trial:
+    """Return the trial of a key that the server knows itself; space around either does not count."""
+    return Trial([_hash(given.strip())], [_hash(wanted.strip())])
 
 
 def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.strip().encode(errors="replace")).digest()
+    return hashlib.sha256(_encoded(key)).digest()
+
+
+def _encoded(key: str) -> bytes:
+    """Any text has its bytes, also one that came as bytes that are no UTF-8."""
+    return key.encode(errors="surrogatepass")
+
+
+def _key_id(digest: bytes) -> str:
+    return _derive(digest, b"tiflis key id").hex()[:16]
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
@@ -54,6 +71,4 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
 
 
 def _sign(key: bytes, tunnel_id: str, auth_key: str) -> str:
-    return hmac.digest(
-        key, tunnel_id.encode(errors="replace") + b"\0" + auth_key.strip().encode(errors="replace"), "sha256"
-    ).hex()
+    return hmac.digest(key, _encoded(tunnel_id) + b"\0" + _encoded(auth_key.strip()), "sha256").hex()

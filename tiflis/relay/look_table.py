@@ -1,25 +1,26 @@
 """The counters of key attempts, shared by all workers of a host through one mapped file.
 
-The file is a set of tables of fixed-size entries. An entry is an id and some times; its place follows
-from the id, among a few neighbours of which the oldest gives way. No entry refers to another, so a worker
+The file is a set of tables of fixed-size entries. An entry is an id and some times; the first half of the id
+says in which bucket of places it is looked for. In a full bucket an entry that no longer counts gives way, or
+else the new one is refused: a flood never makes the server forget. No entry refers to another, so a worker
 that dies while it writes leaves at worst one wrong count, which ages out.
 """
 
 import fcntl
 import hashlib
+import math
 import mmap
 import os
 import secrets
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-MAGIC = b"tiflook1"
+MAGIC = b"tiflook2"
 ID_SIZE = 16
-NEIGHBOURS = 8  # entries among which an id finds its place
-LOCK_PATIENCE = 0.05  # s; it is held for microseconds: a longer wait means that its holder does not run
+PREFIX = 8  # bytes of an id that say in which bucket its entry is
+LOCK_PATIENCE = 0.02  # s; it is held for microseconds: a longer wait means that its holder does not run
 OPEN_PATIENCE = 5.0  # s; a worker that starts can wait for a stopped one to go on
 LOCK_PAUSE = 0.0005  # s between two tries
 _HEADER = struct.Struct(
@@ -27,10 +28,6 @@ _HEADER = struct.Struct(
 )  # magic, salt of the ids, name of the host, next place in the log of hearsay
 _HEARSAY_SIZE = 8
 HEARSAY_KEPT = 4096
-
-
-class Busy(Exception):
-    """The lock could not be had: a worker that holds it is stopped."""
 
 
 def _open(path: Path, size: int) -> int:
@@ -44,16 +41,23 @@ def _open(path: Path, size: int) -> int:
     return file
 
 
-class Table:
-    """Entries of one kind: ``times`` numbers each, found by id."""
+class Shape(NamedTuple):
+    """How big a table is."""
 
-    def __init__(self, memory: mmap.mmap, offset: int, buckets: int, times: int) -> None:
+    buckets: int
+    places: int  # in a bucket
+    times: int  # in an entry
+
+
+class Table:
+    """Entries of one kind, found by id."""
+
+    def __init__(self, memory: mmap.mmap, offset: int, shape: Shape) -> None:
         self._memory = memory
         self._offset = offset
-        self._buckets = buckets
-        self._entry = struct.Struct(f"={ID_SIZE}s{times}d")
-        self._times = times
-        self._bucket = NEIGHBOURS * self._entry.size  # bytes
+        self._buckets, self._places, self._times = shape
+        self._entry = struct.Struct(f"={ID_SIZE}s{self._times}d")
+        self._bucket = self._places * self._entry.size  # bytes
 
     @property
     def end(self) -> int:
@@ -61,7 +65,7 @@ class Table:
         return self._offset + self._buckets * self._bucket
 
     def get(self, id_: bytes) -> list[float]:
-        """The times of this id; none if it has no entry."""
+        """Return the times of this id; none if it has no entry."""
         start = self._start(id_)
         place = self._find(id_, self._memory[start : start + self._bucket])
         if place < 0:
@@ -69,21 +73,42 @@ class Table:
         _, *times = self._entry.unpack_from(self._memory, start + place)
         return [time for time in times if time]
 
-    def put(self, id_: bytes, times: list[float]) -> None:
-        """Keeps the newest times of this id; the entry unused for longest gives way."""
+    def has_room(self, id_: bytes, now: float, window: float) -> bool:
+        """Return whether ``put`` would succeed."""
+        return self._place(id_, now, window) >= 0
+
+    def put(self, id_: bytes, times: list[float], now: float, window: float) -> bool:
+        """Keep the newest times of this id; return whether there was room for it.
+
+        An entry without a time in the window gives way, the oldest first. Ids that begin alike take at most
+        half of their bucket; then one of their own has to give way.
+        """
+        place = self._place(id_, now, window)
+        if place < 0:
+            return False
+        newest = sorted(time for time in times if time <= now)[-self._times :]  # a clock may be set back
+        padding = [0.0] * (self._times - len(newest))
+        self._entry.pack_into(self._memory, self._start(id_) + place, id_, *newest, *padding)
+        return True
+
+    def _place(self, id_: bytes, now: float, window: float) -> int:
+        """Where in its bucket the entry of this id is or may be put; -1 if it may not."""
         start = self._start(id_)
         bucket = self._memory[start : start + self._bucket]
         place = self._find(id_, bucket)
-        if place < 0:
-            entries = enumerate(self._entry.iter_unpack(bucket))
-            place = min(entries, key=lambda entry: max(entry[1][1:]))[0] * self._entry.size
-        newest = sorted(times)[-self._times :]
-        padding = [0.0] * (self._times - len(newest))
-        self._entry.pack_into(self._memory, start + place, id_, *newest, *padding)
+        if place >= 0:
+            return place
+        ages = [
+            (max((time for time in times if 0 < time <= now), default=-math.inf), number, id_found)
+            for number, (id_found, *times) in enumerate(self._entry.iter_unpack(bucket))
+        ]
+        alike = [age for age in ages if age[2][:PREFIX] == id_[:PREFIX]]
+        newest, number, _ = min(alike if 2 * len(alike) >= self._places else ages)
+        return number * self._entry.size if newest <= now - window else -1
 
     def _start(self, id_: bytes) -> int:
         """Where the bucket of this id begins."""
-        return self._offset + int.from_bytes(id_[:8], "little") % self._buckets * self._bucket
+        return self._offset + int.from_bytes(id_[:PREFIX], "little") % self._buckets * self._bucket
 
     def _find(self, id_: bytes, bucket: bytes) -> int:
         """Where in its bucket the entry of this id is; -1 if it has none."""
@@ -94,63 +119,68 @@ class Table:
 
 
 class LookTable:
-    """The tables of a host: looks of an address at a tunnel, looks at a tunnel, addresses that were right.
-
-    All methods are to be called within ``locked()``.
-    """
+    """The tables of a host. All methods but ``acquire`` are to be called by the one that has acquired it."""
 
     def __init__(
         self,
         path: Path | None,
         pair_limit: int,
         tunnel_limit: int,
-        buckets: int = 4096,
+        maker_limit: int,
         patience: float = LOCK_PATIENCE,
     ) -> None:
-        """Opens or makes the file; without a path the counters are this process's own.
+        """Open or make the file; without a path the counters are this process's own.
 
         The file's name says its size, so that workers with other limits use another one.
         """
         self._patience = patience
-        hearsay = _HEADER.size
-        sizes = [(buckets, pair_limit), (max(1, buckets // 8), tunnel_limit), (buckets, 1)]
-        offsets = [hearsay + HEARSAY_KEPT * _HEARSAY_SIZE]
-        for count, times in sizes:
-            offsets.append(offsets[-1] + count * NEIGHBOURS * (ID_SIZE + 8 * times))
-        self._file = -1 if path is None else _open(path.with_name(f"{path.name}-{offsets[-1]}"), offsets[-1])
-        self._memory = mmap.mmap(self._file, offsets[-1])
-        self.pairs, self.tunnels, self.known = (
-            Table(self._memory, offset, count, times)
-            for offset, (count, times) in zip(offsets[:-1], sizes, strict=True)
-        )
-        self._hearsay = hearsay
-        with self.locked(OPEN_PATIENCE):
-            self._prepare()
+        shapes = [
+            Shape(4096, 8, pair_limit),  # wrong keys of an address at a tunnel
+            Shape(512, 8, pair_limit),  # wrong keys of an address where no tunnel is named
+            Shape(512, 8, tunnel_limit),  # wrong keys at a tunnel
+            Shape(512, 64, 1),  # devices and workstations whose key was right, and when
+            Shape(64, 64, pair_limit),  # their wrong keys
+            Shape(32, 64, maker_limit),  # new tunnels of a registration key and address
+        ]
+        self._hearsay = end = _HEADER.size
+        end += HEARSAY_KEPT * _HEARSAY_SIZE
+        size = end + sum(buckets * places * (ID_SIZE + 8 * times) for buckets, places, times in shapes)
+        self._file = -1 if path is None else _open(path.with_name(f"{path.name}-{size}"), size)
+        self._memory = mmap.mmap(self._file, size)
+        tables: list[Table] = []
+        for shape in shapes:
+            tables.append(Table(self._memory, end, shape))
+            end = tables[-1].end
+        self.pairs, self.doors, self.tunnels, self.known, self.tries, self.makers = tables
+        self._prepare()
 
     def _prepare(self) -> None:
+        if not self.acquire(OPEN_PATIENCE):
+            raise TimeoutError("the counters of key attempts are locked by a worker that does not run")
         magic, salt, host, _ = _HEADER.unpack_from(self._memory)
         if magic != MAGIC:
             salt, host = secrets.token_bytes(16), secrets.token_bytes(8)
             _HEADER.pack_into(self._memory, 0, MAGIC, salt, host, 0)
         self._salt, self.host = salt, host
+        self.release()
 
-    @contextmanager
-    def locked(self, patience: float | None = None) -> Iterator[None]:
-        """Alone among this host's workers; raises Busy. The kernel frees the lock of a worker that died."""
-        if self._file < 0:
-            yield
-            return
+    def acquire(self, patience: float | None = None) -> bool:
+        """Return whether this worker now is the only one of its host that uses the tables; if so it has to
+        release them. The kernel does so for a worker that dies."""
         give_up = time.monotonic() + (self._patience if patience is None else patience)
         while not self._try_lock():
             if time.monotonic() > give_up:
-                raise Busy
+                return False
             time.sleep(LOCK_PAUSE)
-        try:
-            yield
-        finally:
+        return True
+
+    def release(self) -> None:
+        if self._file >= 0:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _try_lock(self) -> bool:
+        if self._file < 0:
+            return True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -163,6 +193,10 @@ class LookTable:
             "\0".join(names).encode("utf-8", "surrogatepass"), key=self._salt, digest_size=ID_SIZE
         )
         return digest.digest()
+
+    def id_within(self, *names: str) -> bytes:
+        """The id of these names together; ids whose first names are the same begin alike."""
+        return self.id(names[0])[:PREFIX] + self.id(*names)[PREFIX:]
 
     def is_news(self, name: bytes) -> bool:
         """Whether no worker of this host has heard this piece of gossip; from now on one has."""

@@ -17,11 +17,12 @@ from tiflis.clock import running_clock
 from tiflis.protocol.errors import TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error
-from tiflis.web.status_page import SOON, shows
+from tiflis.web.status_page import Admit, presented, refusal
 
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
+_ASK = {"WWW-Authenticate": "Bearer"}
 HEADER_SECONDS = 5.0
 HEADER_BYTES = 8192
 BACKLOG = 16
@@ -30,19 +31,20 @@ Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Given the ``Accept`` header: text and content type."""
 
 
-def metrics_routes(page: Page, token: SecretStr | None) -> Blueprint:
-    """``/metrics``; without a token it is not there."""
+def metrics_routes(
+    page: Page, token: SecretStr | None, address: Callable[[Request], str], admit: Admit
+) -> Blueprint:
+    """``/metrics``; without a token it is not there. ``address`` and ``admit`` as for ``/status``."""
     routes = Blueprint("metrics")
 
     async def metrics(request: Request) -> HTTPResponse:
         if token is None:
             return error(404)
-        if not shows(request, token):
-            return error(401, {"WWW-Authenticate": "Bearer"})
         try:
+            admit("metrics", presented(request), token.get_secret_value(), address(request))
             text, content_type = await page(request.headers.get("accept", ""))
         except TunnelError as problem:
-            return error(problem.http_status, SOON)
+            return refusal(problem, _ASK)
         return HTTPResponse(text, 200, {"Cache-Control": "no-store"}, content_type)
 
     routes.add_route(metrics, PATH, methods=READ)

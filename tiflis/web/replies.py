@@ -1,6 +1,7 @@
 """HTTP answers that are not pages: short JSON, also for errors, and never a traceback or HTML."""
 
 import logging
+import math
 from asyncio import CancelledError
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,6 +10,8 @@ from sanic import Request
 from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse, json
+
+from tiflis.protocol.errors import RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,11 @@ _PATH_LIMIT = 128  # characters of a path in a log line
 def reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HTTPResponse:
     """A JSON answer that no cache keeps and no browser takes for anything else."""
     return json(body, status=status, headers={**_HEADERS, **(headers or {})})
+
+
+def retry_after(problem: RateLimited) -> dict[str, str]:
+    """Return the header that says when the next attempt is looked at."""
+    return {"Retry-After": str(max(1, math.ceil(problem.retry_after)))}
 
 
 def error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:

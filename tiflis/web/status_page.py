@@ -2,8 +2,7 @@
 
 import base64
 import binascii
-import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -11,9 +10,9 @@ from pydantic import SecretStr
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, html
 
-from tiflis.protocol.errors import TunnelError
+from tiflis.protocol.errors import InvalidToken, RateLimited, TunnelError
 from tiflis.web.health import READ
-from tiflis.web.replies import error, reply
+from tiflis.web.replies import error, reply, retry_after
 
 PATH = "/status"
 SOON = {"Retry-After": "1"}
@@ -34,26 +33,32 @@ _STYLE = (
 _WORDS = {True: "yes", False: "no", None: "-"}
 
 Facts = dict[str, Any]
+Admit = Callable[[str, str, str, str], None]
+"""Given the page's name, the token presented, the right one and the client's address. Raises InvalidToken,
+RateLimited, or Starting."""
 
 
 def status_routes(
-    facts: Callable[[], Awaitable[Facts]], token: SecretStr | None, address: Callable[[Request], str]
+    facts: Callable[[], Awaitable[Facts]],
+    token: SecretStr | None,
+    address: Callable[[Request], str],
+    admit: Admit,
 ) -> Blueprint:
     """The page; JSON for who asks for it. Without a token it is not there.
 
     ``address``: the client's, as far as proxies are trusted; the operator sees whether that is right.
+    ``admit``: looks at the token.
     """
     routes = Blueprint("status")
 
     async def status(request: Request) -> HTTPResponse:
         if token is None:
             return error(404)
-        if not shows(request, token):
-            return error(401, _ASK)
         try:
+            admit("status", presented(request), token.get_secret_value(), address(request))
             told = {"your_address": address(request), **await facts()}
         except TunnelError as problem:
-            return error(problem.http_status, SOON)
+            return refusal(problem, _ASK)
         if "html" in request.headers.get("accept", "") and "json" not in request.args:
             return html(page(told), headers=_HEADERS)
         return reply(told)
@@ -62,18 +67,26 @@ def status_routes(
     return routes
 
 
-def shows(request: Request, token: SecretStr) -> bool:
-    """Whether the request has the token: as a bearer, or as the password that a browser asks for."""
+def presented(request: Request) -> str:
+    """Return the token of a request: a bearer, or the password that a browser asks for. Raises InvalidToken
+    if there is none: that is no attempt."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     given = given.strip()
     if kind.lower() == "basic":
         try:
             given = base64.b64decode(given, validate=True).decode().partition(":")[2]
         except (binascii.Error, ValueError):
-            return False
+            raise InvalidToken from None
     elif kind.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given.encode(), token.get_secret_value().encode())
+        raise InvalidToken
+    return given
+
+
+def refusal(problem: TunnelError, ask: Mapping[str, str]) -> HTTPResponse:
+    """Return the answer in place of a page. ``ask``: the headers that ask for a token."""
+    if isinstance(problem, InvalidToken):
+        return error(problem.http_status, ask)
+    return error(problem.http_status, retry_after(problem) if isinstance(problem, RateLimited) else SOON)
 
 
 def page(told: Facts) -> str:

@@ -1,16 +1,24 @@
 """The watch API over HTTP (protocol, section 4): checks each call and passes it to the tunnel's home."""
 
-import math
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
-from tiflis.protocol.errors import RateLimited, SendFailed, TooLarge, TunnelError
+from tiflis.protocol.errors import (
+    InvalidAuthKey,
+    InvalidPayload,
+    RateLimited,
+    SendFailed,
+    TooLarge,
+    TunnelError,
+)
 from tiflis.relay.pinned import Pinned
+from tiflis.web.replies import retry_after
 from tiflis.web.unread import Unread
 from tiflis.web.watch_parameters import (
+    NOT_ITS_OWN,
     Credentials,
     Query,
     check_message,
@@ -41,7 +49,7 @@ class WatchGate(Protocol):
     def pinned(self) -> Pinned:
         """The ledger of this worker."""
 
-    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str) -> str:
+    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
         """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
         and count as one attempt; the one that fits is the answer."""
 
@@ -81,7 +89,7 @@ def error_reply(problem: TunnelError) -> HTTPResponse:
     """Also for what goes wrong before a handler runs."""
     reply = _reply(_dumps({"error": problem.http_error, "message": str(problem)}), problem.http_status)
     if isinstance(problem, RateLimited):
-        reply.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+        reply.headers.update(retry_after(problem))
     return reply
 
 
@@ -103,8 +111,18 @@ class _WatchApi:
 
     async def command(self, request: Request) -> HTTPResponse:
         credentials, message = read_body(await self._body(request))
-        check_message(message)
+        auth_key = check_message(message, credentials.device_id)
+        if auth_key is not None:
+            await self._check_auth(request, credentials, auth_key)
         return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
+
+    async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
+        """The key in an ``auth`` message is looked at as any other (protocol, section 3.2)."""
+        tunnel_id, _, device_id = credentials
+        try:
+            await self._gate.authorise(tunnel_id, [auth_key], self._address(request), device_id)
+        except InvalidAuthKey:
+            raise InvalidPayload(NOT_ITS_OWN) from None
 
     async def disconnect(self, request: Request) -> HTTPResponse:
         credentials, _ = read_body(await self._body(request))
@@ -140,7 +158,7 @@ class _WatchApi:
         body: bytes = b"",
     ) -> dict[str, Any]:
         tunnel_id, auth_keys, device_id = credentials
-        auth_key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request))
+        auth_key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request), device_id)
         arguments = {"device_id": device_id, "auth_key": auth_key, **(more or {})}
         return await self._gate.call(tunnel_id, operation, arguments, body)
 

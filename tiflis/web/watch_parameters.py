@@ -7,12 +7,14 @@ from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
-from tiflis.protocol import head, states
+from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, MissingParameters
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
 from tiflis.protocol.surrogates import without_lone_surrogates
 
 NUMBER_LIMIT = 2**63 - 1  # a larger one says as much: far above every sequence
+
+NOT_ITS_OWN = "The auth message is not this watch's own"
 
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
@@ -91,13 +93,23 @@ def _as_it_came(body: bytes, text: bytes, message: msgspec.Raw) -> bytes:
     return found if at < 0 else body[at : at + len(found)]
 
 
-def check_message(text: bytes) -> None:
-    """Raises InvalidPayload unless a watch may send this."""
+def check_message(text: bytes, device_id: str) -> str | None:
+    """Return the key in an ``auth`` message, which is to be looked at; None for other messages.
+
+    Raises InvalidPayload unless this watch may send it.
+    """
     if not text:
         raise InvalidPayload("message is required: an object with a string type")
-    kind = head.peek(text).type
-    if states.act(states.Role.CLIENT, kind) is states.Act.REFUSE:
+    found = head.peek(text)
+    act = states.act(states.Role.CLIENT, found.type)
+    if act is states.Act.REFUSE:
         raise InvalidPayload("A watch may not send a message of this type")
+    if act is not states.Act.CHECK_AUTH:
+        return None
+    key, device = messages.read_auth(found.payload)
+    if device != device_id:
+        raise InvalidPayload(NOT_ITS_OWN)
+    return key
 
 
 # A query
