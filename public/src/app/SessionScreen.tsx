@@ -17,8 +17,9 @@ const TerminalScreen = lazy(() => import("../sessions/TerminalScreen"));
 export function SessionScreen({ sessionKey }: { sessionKey: string }) {
   const session = useClient((state) => state.sessions.get(sessionKey));
   const synced = useClient((state) => state.syncedAt !== null);
+  const ended = useClient((state) => state.ended.has(sessionKey));
   const visible = usePageVisible();
-  const exists = sessionKey === SUPERVISOR || session !== undefined;
+  const exists = sessionKey === SUPERVISOR || session !== undefined || ended;
 
   useEffect(() => {
     if (!visible || !exists) return;

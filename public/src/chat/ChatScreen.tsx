@@ -18,6 +18,7 @@ import { Confirm } from "~/ui/Dialog";
 import { Menu, type MenuItem } from "~/ui/Menu";
 import { ChatKeyContext } from "./chatKey";
 import { Composer } from "./Composer";
+import { EndedBar } from "./EndedBar";
 import { rowsOf, toThreadMessage } from "./rows";
 import { SearchBar } from "./SearchBar";
 import { ThreadView } from "./ThreadView";
@@ -25,6 +26,7 @@ import { useThread } from "./useThread";
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const chat = useClient((state) => state.chats.get(chatKey) ?? EMPTY_CHAT);
+  const ended = useClient((state) => state.ended.has(chatKey));
   const outbox = useClient((state) => state.outbox);
   const mine = useMemo(() => inChat(outbox, chatKey), [outbox, chatKey]);
   const rows = useMemo(() => rowsOf(chat, mine, Date.now()), [chat, mine]);
@@ -50,7 +52,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
-      <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />
+      {ended ? <EndedBar chatKey={chatKey} /> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
     </AssistantRuntimeProvider>
   );
 }
@@ -72,7 +74,7 @@ function textOf(message: AppendMessage): string {
 
 /** Memo: an answer that streams is no reason to draw it again. */
 const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
-  const session = useClient((state) => state.sessions.get(chatKey));
+  const session = useClient((state) => state.sessions.get(chatKey) ?? state.ended.get(chatKey));
   const [asking, setAsking] = useState(false);
   const { items, dialog } = useSessionMenu(chatKey);
   const supervisor = chatKey === SUPERVISOR;

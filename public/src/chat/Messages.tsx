@@ -3,7 +3,7 @@
 import { MessagePrimitive, useAuiState } from "@assistant-ui/react";
 import { client } from "~/app/client";
 import { copyText } from "~/app/clipboard";
-import { plainText } from "~/store/match";
+import { markdownOf } from "~/store/match";
 import type { Delivery } from "~/store/state";
 import { errors, fullTimeOf, timeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
@@ -110,7 +110,7 @@ function AssistantMessage() {
 
 /** Small to look at, 44 px to touch. */
 function CopyButton({ blocksOf }: { blocksOf: Row }) {
-  const words = () => plainText(blocksOf.message.blocks);
+  const words = () => markdownOf(blocksOf.message.blocks);
   if (!blocksOf.message.blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
   return (
     <button

@@ -3,8 +3,10 @@
 import { ThreadPrimitive, useAuiState } from "@assistant-ui/react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
+import { useNow } from "~/app/media";
 import { SUPERVISOR, type Chat, type Phase } from "~/store/state";
-import { errors } from "~/text/common";
+import { errors, lasting } from "~/text/common";
+import { connection } from "~/text/connection";
 import { chat as text } from "~/text/chat";
 import { Button } from "~/ui/Button";
 import { Icon, Spinner } from "~/ui/icons";
@@ -34,6 +36,7 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
           {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
           {nothing && chat.freshness === "none" && chat.loading === "no" && !chat.error && <Absent />}
           <ThreadPrimitive.Messages components={MESSAGES} />
+          {!nothing && chat.freshness === "stale" && <AsOf at={chat.asOf} />}
           {chat.executing && !chat.messages.at(-1)?.streaming && <Working />}
         </div>
       </div>
@@ -91,7 +94,7 @@ function Empty({ supervisor }: { supervisor: boolean }) {
   );
 }
 
-/** Nothing is kept of a conversation in the browser; it comes from the workstation. */
+/** Only the last conversations are kept in the browser; this one comes from the workstation. */
 function Absent() {
   const away = useClient((state) => AWAY.has(state.connection.phase));
   if (!away) return null;
@@ -103,6 +106,20 @@ function Absent() {
   );
 }
 
+/** What is shown may be behind: said while there is no connection that would bring the rest. */
+function AsOf({ at }: { at: number | null }) {
+  const away = useClient((state) => !LIVE.has(state.connection.phase));
+  const now = useNow(10_000);
+  if (!away) return null;
+  return (
+    <p className="flex items-center justify-center gap-2 py-3 text-xs text-muted">
+      <Icon name="clock" size={14} />
+      {at === null ? connection.staleEver : connection.stale(lasting(now - at))}
+    </p>
+  );
+}
+
+const LIVE = new Set<Phase>(["authenticated", "verified", "degraded"]);
 const AWAY = new Set<Phase>(["disconnected", "workstation_offline", "refused", "idle"]);
 
 export function Working() {

@@ -56,3 +56,14 @@ export const QUIET_FIRST = 3_000;
 export const QUIET_MOST = 30_000;
 /** A recording that is being understood is asked after as late as this. */
 export const QUIET_SPOKEN = 60_000;
+
+/** Conversations kept for reading without a connection: this many … */
+export const SHELF_CHATS = 12;
+/** … each with its newest messages … */
+export const SHELF_MESSAGES = 40;
+/** … and at most this many characters of them: 12 chats are at most 2.4 MB. */
+export const SHELF_CHAT_LENGTH = 200_000;
+/** They are written this long after a change. */
+export const SHELF_AFTER = 1_000;
+/** Conversations of ended sessions that stay readable. */
+export const ENDED_MOST = 20;

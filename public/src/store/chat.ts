@@ -125,9 +125,9 @@ function answerOf(messages: ChatMessage[], id: string): number {
 }
 
 /** The connection went: nothing streams until we know more, and what we have may be behind. */
-export function leftBehind(chat: Chat): Chat {
-  const freshness = chat.freshness === "fresh" ? "stale" : chat.freshness;
-  return { ...chat, freshness, loading: "no" };
+export function leftBehind(chat: Chat, now: number): Chat {
+  if (chat.freshness !== "fresh") return { ...chat, loading: "no" };
+  return { ...chat, freshness: "stale", asOf: now, loading: "no" };
 }
 
 /** The workstation's word on whether the agent works; ends what streams here when it does not. */

@@ -98,9 +98,14 @@ export class Courier {
     }
   }
 
-  /** Sessions that are gone take what waits for them along. */
-  discardWhere(gone: (chat: ChatKey) => boolean): void {
-    for (const item of this.core.store.getState().outbox) if (gone(item.chat)) this.discard(item.id);
+  /** Sessions that are gone: returns the words that waited for each, which are sent no more. */
+  discardWhere(gone: (chat: ChatKey) => boolean): Map<ChatKey, string[]> {
+    const words = new Map<ChatKey, string[]>();
+    for (const item of this.core.store.getState().outbox.filter(({ chat }) => gone(chat))) {
+      words.set(item.chat, [...(words.get(item.chat) ?? []), item.text].filter(Boolean));
+      this.discard(item.id);
+    }
+    return words;
   }
 
   /** The history has told whether it arrived before the connection went. */

@@ -16,6 +16,7 @@ import {
 import { applyOutput, endedBetween } from "./answer";
 import { update, type Core } from "./core";
 import type { Courier } from "./courier";
+import type { Drafts } from "./drafts";
 import type { Historian } from "./historian";
 import { newRowKey, plainText } from "./match";
 import { outcomeOf } from "./news";
@@ -35,6 +36,7 @@ export interface Parts {
   terminals: Terminals;
   sounds: Sounds;
   quiet: QuietAnswers;
+  drafts: Drafts;
 }
 
 export class Dispatch {
@@ -104,8 +106,9 @@ export class Dispatch {
   private synchronised({ state: sync }: Message<"sync.state">): void {
     if (this.core.synced) return this.confirmed(sync);
     this.core.synced = true;
+    const there = new Set(sync.sessions.map((session) => session.id));
+    this.saveWords((chat) => chat !== SUPERVISOR && !there.has(chat));
     update(this.core, (state) => applySync(state, sync, this.core.clock.now()));
-    this.parts.courier.discardWhere((chat) => !this.exists(chat));
     const state = this.core.store.getState();
     const agents = [...state.sessions.values()].filter((session) => !isTerminal(session));
     const followed = agents.slice(-FOLLOWED_MOST).map((session) => session.id);
@@ -131,8 +134,16 @@ export class Dispatch {
   }
 
   private terminated(sessionId: string): void {
+    this.saveWords((chat) => chat === sessionId);
     update(this.core, (state) => sessionTerminated(state, sessionId));
-    this.parts.courier.discardWhere((chat) => chat === sessionId);
+  }
+
+  /** What waited for a session that is gone becomes its draft, which stays on offer. */
+  private saveWords(gone: (chat: ChatKey) => boolean): void {
+    for (const [chat, words] of this.parts.courier.discardWhere(gone)) {
+      const draft = this.core.store.getState().drafts.get(chat) ?? "";
+      this.parts.drafts.write(chat, [...words, draft].filter((text) => text.trim()).join("\n"));
+    }
   }
 
   private subscribed(message: Message<"session.subscribed">): void {

@@ -33,7 +33,7 @@ export class Historian {
       const fresh = unknownEntries(this.chat(key), page.entries);
       const { gapBefore } = this.apply(key, page, (chat, now) => mergeNewest(chat, page, now));
       const missed = gapBefore === null ? [] : await this.closeGap(key, gapBefore, known!);
-      this.change(key, (chat) => ({ ...this.alive(chat, page), loading: "no", freshness: "fresh" }));
+      this.change(key, (chat) => ({ ...this.alive(chat, page), loading: "no", freshness: "fresh", asOf: this.core.clock.now() }));
       this.settleDoubts(key, [...fresh, ...missed]);
     } catch (error) {
       this.failed(key, error);

@@ -22,7 +22,7 @@ describe.each(IDS)("the session %s", (id) => {
     expect(world.state.chats.get(id)?.messages.map((message) => plainText(message.blocks))).toEqual(["done", "hello"]);
     expect([world.state.unread.get(id), world.state.drafts.get(id)]).toEqual([1, "half a thought"]);
     world.socket.says({ type: "session.terminated", session_id: id });
-    expect([world.state.sessions.has(id), world.state.chats.has(id), world.state.unread.has(id)]).toEqual([false, false, false]);
+    expect([world.state.sessions.has(id), world.state.ended.has(id), world.state.unread.has(id)]).toEqual([false, true, false]);
   });
 
   it("has nothing before anything was said", async () => {

@@ -21,6 +21,7 @@ export const EMPTY_CHAT: Chat = {
   hasOlder: false,
   loading: "no",
   freshness: "none",
+  asOf: null,
   executing: false,
   held: false,
   error: null,
@@ -42,6 +43,7 @@ export const NO_WORKSTATION = {
   drafts: new Map(),
   unread: new Map(),
   summaries: new Map(),
+  ended: new Map(),
   pinned: new Set<ChatKey>(),
   terminals: new Map(),
 } satisfies Partial<State>;

@@ -18,11 +18,13 @@ import type { Client, ClientEvent } from "./client";
 import { update, type Core } from "./core";
 import { Courier } from "./courier";
 import { Dispatch } from "./dispatch";
+import { Drafts } from "./drafts";
 import { Historian } from "./historian";
 import { INITIAL, SETTINGS } from "./initial";
 import { inChat } from "./outbox";
 import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { QuietAnswers } from "./quiet";
+import { Shelf } from "./shelf";
 import { Sounds } from "./sounds";
 import type { ChatKey, State } from "./state";
 import { Terminals } from "./terminals";
@@ -34,6 +36,7 @@ export interface World {
   clock?: Clock;
   vault?: () => Promise<Vault>;
   wake?: (run: () => void) => void;
+  otherTabs?: (run: (name: string, before: string | null, now: string | null) => void) => void;
 }
 
 export function makeClient(world: World = {}): Client {
@@ -46,22 +49,31 @@ export function makeClient(world: World = {}): Client {
   const historian = new Historian(core, courier.settle);
   const terminals = new Terminals(core);
   const sounds = new Sounds(core);
-  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, quiet: new QuietAnswers(core) });
+  const drafts = new Drafts(core);
+  const shelf = new Shelf(core);
+  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core) });
   const workstations = new Workstations(
     core,
-    { leave, inherit: (id) => courier.inherit(id), events: linkEvents() },
+    { leave, inherit: (id) => courier.inherit(id), kept: (id) => shelf.load(id), written: () => shelf.written(), events: linkEvents() },
     world.open ?? ((url) => new WebSocket(url) as unknown as Socket),
   );
   core.store.subscribe(rememberSessions);
   core.store.subscribe((state) => state.outbox.length > 0 && queueMicrotask(() => courier.pump()));
 
   function leave(): void {
+    shelf.flush();
     core.requests.lost();
     courier.lost();
     terminals.close();
     sounds.clear();
     dispatch.stream.clear();
     core.asked.clear();
+  }
+
+  /** Settings are one object for all tabs: what one has set, the others must not set back. */
+  function heardOfOtherTab(name: string, before: string | null, now: string | null): void {
+    drafts.heard(name, before, now);
+    if (name === "settings") update(core, ({ settings }) => ({ settings: { ...settings, ...memory.recall("settings", {}) } }));
   }
 
   function linkEvents(): LinkEvents {
@@ -76,7 +88,7 @@ export function makeClient(world: World = {}): Client {
         courier.lost();
         terminals.lost();
         update(core, (state) => ({
-          chats: new Map([...state.chats].map(([key, chat]) => [key, leftBehind(chat)])),
+          chats: new Map([...state.chats].map(([key, chat]) => [key, leftBehind(chat, clock.now())])),
         }));
       },
     };
@@ -101,6 +113,7 @@ export function makeClient(world: World = {}): Client {
       core.store.setState({ settings: { ...SETTINGS, ...memory.recall<Partial<State["settings"]>>("settings", {}) } });
       core.vault = await (world.vault ?? openVault)();
       (world.wake ?? onWake)(() => core.link?.retry());
+      (world.otherTabs ?? memory.onChange)(heardOfOtherTab);
       await workstations.load();
     },
     pair: (data, name = "") => workstations.pair(data, name),
@@ -113,11 +126,11 @@ export function makeClient(world: World = {}): Client {
       update(core, ({ unread }) => ({ watching: key, unread: key && unread.get(key) ? new Map(unread).set(key, 0) : unread }));
       if (key === null) return;
       const state = core.store.getState();
-      if (isTerminal(state.sessions.get(key)) || chatOf(state, key).freshness === "fresh" || !core.link?.usable) return;
+      if (isTerminal(state.sessions.get(key)) || state.ended.has(key) || chatOf(state, key).freshness === "fresh" || !core.link?.usable) return;
       // Before the first synchronisation the workstation is not asked yet: the page comes with it.
       if (state.syncedAt !== null) void historian.loadNewest(key);
     },
-    loadOlder: (key) => historian.loadOlder(key),
+    loadOlder: async (key) => (core.store.getState().ended.has(key) ? undefined : historian.loadOlder(key)),
     reload: (key) => historian.loadNewest(key),
 
     send(key, text) {
@@ -152,11 +165,7 @@ export function makeClient(world: World = {}): Client {
       const id = newId("clear");
       await ask({ ...outgoing.clearContext(id), id });
     },
-    draft(key, text) {
-      const state = core.store.getState();
-      core.store.setState({ drafts: new Map(state.drafts).set(key, text) });
-      if (state.current) memory.remember(`draft.${state.current}.${key}`, text || undefined);
-    },
+    draft: (key, text) => drafts.write(key, text),
     pin(key, pinned) {
       const state = core.store.getState();
       const next = new Set(state.pinned);

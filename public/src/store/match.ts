@@ -18,6 +18,22 @@ export function plainText(blocks: ContentBlock[]): string {
     .join("\n\n");
 }
 
+/** A message as Markdown, for copying: code keeps its fences and languages. */
+export function markdownOf(blocks: ContentBlock[]): string {
+  return blocks
+    .filter((block) => block.kind === "text" || block.kind === "code" || block.kind === "voice_input" || block.kind === "error")
+    .map((block) => (block.kind === "code" ? fenced(block.content, block.language) : block.content))
+    .filter(Boolean)
+    .join("\n\n");
+}
+
+/** Longer than any fence inside. */
+function fenced(code: string, language: string): string {
+  const inside = code.match(/^ {0,3}`{3,}/gm) ?? [];
+  const fence = "`".repeat(Math.max(3, ...inside.map((each) => each.trim().length + 1)));
+  return `${fence}${language}\n${code.replace(/\n$/, "")}\n${fence}`;
+}
+
 /** A live message and its history entry may carry different ids; then the words decide. */
 export function sameWords(message: ChatMessage, entry: HistoryEntry): boolean {
   if (message.sequence !== null || message.role !== entry.role) return false;

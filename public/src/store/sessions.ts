@@ -1,5 +1,6 @@
 /** What the workstation tells about itself and its sessions: pure steps of the state. */
 
+import { ENDED_MOST } from "../protocol/limits";
 import type { SessionInfo, SyncState } from "../protocol/messages";
 import { applyExecuting, applyStreaming } from "./chat";
 import { EMPTY_CHAT } from "./initial";
@@ -37,6 +38,7 @@ export function applySync(state: State, sync: SyncState, now: number): Partial<S
   const sessions = new Map(
     sync.sessions.filter((session) => session.type !== "supervisor").map((session) => [session.id, session]),
   );
+  const ended = endedBy(state, sessions);
   const alive = (key: string) => key === SUPERVISOR || sessions.has(key);
   return {
     syncedAt: now,
@@ -44,15 +46,33 @@ export function applySync(state: State, sync: SyncState, now: number): Partial<S
     agents: sync.agents,
     workspaces: sync.workspaces,
     hiddenBaseTypes: sync.hiddenBaseTypes,
-    chats: syncedChats(state, sync, alive, now),
+    ended,
+    chats: syncedChats(state, sync, ended, alive, now),
     unread: only(state.unread, alive),
     summaries: only(state.summaries, alive),
     terminals: only(state.terminals, alive),
   };
 }
 
-function syncedChats(state: State, sync: SyncState, alive: (key: string) => boolean, now: number): State["chats"] {
-  const chats = only(state.chats, alive);
+/** Sessions that are gone, as far as there is something to read or a draft to save. */
+function endedBy(state: State, sessions: ReadonlyMap<string, SessionInfo>): Map<string, SessionInfo> {
+  const worth = ({ id, type }: SessionInfo) => type !== "terminal" && (chatOf(state, id).messages.length > 0 || Boolean(state.drafts.get(id)?.trim()));
+  const gone = [...state.ended.values(), ...state.sessions.values()].filter((session) => !sessions.has(session.id) && worth(session));
+  return new Map(gone.slice(-ENDED_MOST).map((session) => [session.id, session]));
+}
+
+/** Nothing more comes in such a chat. */
+const closed = (chat: Chat): Chat => ({ ...applyExecuting(chat, false), held: false, loading: "no", error: null });
+
+function syncedChats(
+  state: State,
+  sync: SyncState,
+  ended: ReadonlyMap<string, SessionInfo>,
+  alive: (key: string) => boolean,
+  now: number,
+): State["chats"] {
+  const chats = only(state.chats, (key) => alive(key) || ended.has(key));
+  for (const key of ended.keys()) if (chats.has(key)) chats.set(key, closed(chats.get(key)!));
   const told = new Map<ChatKey, boolean>();
   for (const session of sync.sessions) told.set(session.id, sync.executing.get(session.id) ?? session.status === "busy");
   told.set(SUPERVISOR, sync.supervisorIsExecuting);
@@ -68,14 +88,20 @@ function syncedChats(state: State, sync: SyncState, alive: (key: string) => bool
 
 export function sessionCreated(state: State, session: SessionInfo): Partial<State> {
   if (session.type === "supervisor" || !session.id) return {};
-  return { sessions: new Map(state.sessions).set(session.id, { ...state.sessions.get(session.id), ...session }) };
+  const sessions = new Map(state.sessions).set(session.id, { ...state.sessions.get(session.id), ...session });
+  return { sessions, ended: only(state.ended, (id) => id !== session.id) };
 }
 
 export function sessionTerminated(state: State, id: string): Partial<State> {
   const keep = (key: string) => key !== id;
+  const sessions = only(state.sessions, keep);
+  const ended = endedBy(state, sessions);
+  const chats = only(state.chats, (key) => keep(key) || ended.has(key));
+  if (chats.has(id)) chats.set(id, closed(chats.get(id)!));
   return {
-    sessions: only(state.sessions, keep),
-    chats: only(state.chats, keep),
+    sessions,
+    ended,
+    chats,
     unread: only(state.unread, keep),
     summaries: only(state.summaries, keep),
     terminals: only(state.terminals, keep),

@@ -65,6 +65,8 @@ export interface Chat {
   loading: "no" | "newest" | "older";
   /** Nothing loaded yet, loaded, or loaded but perhaps behind (after an absence). */
   freshness: "none" | "fresh" | "stale";
+  /** When what is shown was last known to be all; null: it never was. */
+  asOf: number | null;
   executing: boolean;
   /** The user stopped the agent: what waits for it goes out only when the user says so. */
   held: boolean;
@@ -143,6 +145,8 @@ export interface State {
   unread: ReadonlyMap<ChatKey, number>;
   /** The last words of each chat, also of those that are not loaded. */
   summaries: ReadonlyMap<ChatKey, Summary>;
+  /** Sessions that ended while this page knew them: their conversations stay readable. */
+  ended: ReadonlyMap<string, SessionInfo>;
   /** Kept on top of the list, on this device. */
   pinned: ReadonlySet<ChatKey>;
   terminals: ReadonlyMap<string, TerminalState>;

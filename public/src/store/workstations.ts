@@ -15,6 +15,9 @@ export interface Selection {
   /** Everything that belongs to the workstation left. */
   leave(): void;
   inherit(workstationId: string): Promise<OutboxItem[]>;
+  /** Once nothing of it is being written any more. */
+  written(): Promise<unknown>;
+  kept(workstationId: string): Promise<Pick<State, "chats" | "summaries">>;
   events: LinkEvents;
 }
 
@@ -60,11 +63,12 @@ export class Workstations {
 
   async forget(id: string): Promise<void> {
     this.saved = this.saved.filter((each) => each.id !== id);
+    this.show();
+    await this.selection.written();
     await this.core.vault.forget(id);
     memory.forgetAll(`draft.${id}.`);
     memory.remember(`sessions.${id}`, undefined);
     memory.remember(`pinned.${id}`, undefined);
-    this.show();
     if (this.core.store.getState().current === id) await this.select(this.saved[0]?.id ?? null);
   }
 
@@ -80,10 +84,10 @@ export class Workstations {
     memory.remember("current", workstation?.id);
     this.show();
     if (!workstation) return;
-    const outbox = await this.selection.inherit(workstation.id);
+    const [outbox, kept] = await Promise.all([this.selection.inherit(workstation.id), this.selection.kept(workstation.id)]);
     // Another one may have been chosen while the vault was read.
     if (this.core.store.getState().current !== workstation.id || this.core.link) return;
-    this.core.store.setState((state) => ({ outbox: [...outbox, ...state.outbox] }));
+    this.core.store.setState((state) => ({ ...kept, outbox: [...outbox, ...state.outbox] }));
     this.core.link = new ReconnectingLink(this.target(workstation), this.open, this.core.clock, this.selection.events);
     this.core.link.start();
   }

@@ -3,7 +3,7 @@
 import type { Clock, Socket } from "../connection/types";
 import { makeClient } from "../store/make";
 import type { State } from "../store/state";
-import { TabVault } from "../vault/vault";
+import { TabVault, type Piece } from "../vault/vault";
 
 export class TestClock implements Clock {
   private time = 1_700_000_000_000;
@@ -80,11 +80,36 @@ export function memoryStorage(): Pick<Storage, "getItem" | "setItem"> {
   return { getItem: (name) => values.get(name) ?? null, setItem: (name, value) => void values.set(name, value) };
 }
 
+const shelves = new WeakMap<object, Map<string, string>>();
+
+/** As the sealed vault, by way of JSON, and gone with its storage. */
+export class TestVault extends TabVault {
+  readonly kept: Map<string, string>;
+
+  constructor(storage: ReturnType<typeof memoryStorage>) {
+    super(storage);
+    this.kept = shelves.get(storage) ?? new Map<string, string>();
+    shelves.set(storage, this.kept);
+  }
+
+  override pieces = async (workstationId?: string): Promise<Piece[]> =>
+    [...this.kept.values()].map((text) => JSON.parse(text) as Piece).filter((piece) => piece.workstationId === workstationId);
+  override keepPiece = async (piece?: Piece): Promise<void> => void this.kept.set(`${piece!.workstationId} ${piece!.name}`, JSON.stringify(piece));
+  override dropPiece = async (workstationId?: string, name?: string): Promise<void> => void this.kept.delete(`${workstationId} ${name}`);
+
+  override async forget(workstationId: string): Promise<void> {
+    await super.forget(workstationId);
+    for (const key of this.kept.keys()) if (key.startsWith(`${workstationId} `)) this.kept.delete(key);
+  }
+}
+
 export const PAIRING = { tunnelId: "tunnel-1", url: "wss://example.test/ws", key: "0123456789abcdef" };
 
 export function makeWorld(storage = memoryStorage()) {
   const clock = new TestClock();
   const sockets: TestSocket[] = [];
+  const vault = new TestVault(storage);
+  let otherTab = (_name: string, _before: string | null, _now: string | null) => {};
   let wake = () => {};
   const client = makeClient({
     clock,
@@ -93,7 +118,8 @@ export function makeWorld(storage = memoryStorage()) {
       sockets.push(socket);
       return socket;
     },
-    vault: async () => new TabVault(storage),
+    vault: async () => vault,
+    otherTabs: (run) => void (otherTab = run),
     wake: (run) => void (wake = run),
   });
   const world = {
@@ -101,7 +127,10 @@ export function makeWorld(storage = memoryStorage()) {
     clock,
     sockets,
     storage,
+    vault,
     wake: () => wake(),
+    /** Another tab changes what is kept under this name, here a text. */
+    otherTab: (name: string, before: string, now: string) => otherTab(name, JSON.stringify(before), JSON.stringify(now)),
     get socket(): TestSocket {
       return sockets.at(-1)!;
     },

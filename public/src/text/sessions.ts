@@ -25,6 +25,8 @@ export const sessions = {
   terminateTerminal: "The terminal closes on all devices, and programs that run in it are stopped.",
   ended: "This session has ended",
   endedHint: "It was closed here, on another device or on the workstation.",
+  unsent: "What you had not sent",
+  handOver: "Tell the supervisor instead",
   copyPath: "Copy path",
   filter: "Filter sessions",
   filterNone: "No session fits.",

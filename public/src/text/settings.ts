@@ -26,7 +26,7 @@ export const settings = {
   rename: "Rename",
   forget: "Forget",
   forgetTitle: (name: string) => `Forget ${name}?`,
-  forgetText: "The key, drafts and unsent messages for this workstation are removed from this browser. The workstation itself is not touched.",
+  forgetText: "The key, the conversations kept here, drafts and unsent messages of this workstation are removed from this browser. The workstation itself is not touched.",
   add: "Pair another workstation",
   help: "Keyboard shortcuts",
 };

@@ -1,16 +1,19 @@
 /** A small promise face for the browser's database. */
 
 const NAME = "tiflis";
-const VERSION = 1;
-export type Shelf = "secrets" | "workstations" | "outbox";
-const SHELVES: Shelf[] = ["secrets", "workstations", "outbox"];
+const VERSION = 2;
+export type Shelf = "secrets" | "workstations" | "outbox" | "pieces";
+const SHELVES: Shelf[] = ["secrets", "workstations", "outbox", "pieces"];
 
 let opened: Promise<IDBDatabase> | null = null;
 
 function database(): Promise<IDBDatabase> {
   opened ??= new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
-    request.onupgradeneeded = () => SHELVES.forEach((shelf) => request.result.createObjectStore(shelf));
+    request.onupgradeneeded = () => {
+      const known = request.result.objectStoreNames;
+      for (const shelf of SHELVES) if (!known.contains(shelf)) request.result.createObjectStore(shelf);
+    };
     request.onsuccess = () => {
       request.result.onversionchange = () => request.result.close();
       resolve(request.result);
@@ -37,6 +40,11 @@ async function run<Result>(
 
 export const get = (shelf: Shelf, key: string): Promise<unknown> => run(shelf, "readonly", (store) => store.get(key));
 export const all = (shelf: Shelf): Promise<unknown[]> => run(shelf, "readonly", (store) => store.getAll());
+/** All whose keys begin with `prefix`. */
+export const beginning = (shelf: Shelf, prefix: string): Promise<unknown[]> =>
+  run(shelf, "readonly", (store) => store.getAll(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
+export const removeBeginning = (shelf: Shelf, prefix: string): Promise<unknown> =>
+  run(shelf, "readwrite", (store) => store.delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
 export const put = (shelf: Shelf, key: string, value: unknown): Promise<unknown> =>
   run(shelf, "readwrite", (store) => store.put(value, key));
 export const remove = (shelf: Shelf, key: string): Promise<unknown> =>

@@ -23,6 +23,13 @@ export function remember(name: string, value: unknown): void {
   }
 }
 
+/** Calls back when another tab of this browser has changed something; names and JSON texts, null for nothing. */
+export function onChange(run: (name: string, before: string | null, now: string | null) => void): void {
+  globalThis.addEventListener?.("storage", (event: StorageEvent) => {
+    if (event.key?.startsWith(PREFIX)) run(event.key.slice(PREFIX.length), event.oldValue, event.newValue);
+  });
+}
+
 /** The same for all tabs of this browser, so that the workstation counts them as one device. */
 export function deviceId(): string {
   const known = recall<unknown>("device", null);

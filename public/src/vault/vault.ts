@@ -1,5 +1,6 @@
 /**
- * Where the browser keeps what must outlive the page: workstations with their keys, and unsent messages.
+ * Where the browser keeps what must outlive the page: workstations with their keys, unsent messages, and the
+ * last conversations.
  *
  * Sealed in the database where the page is secure (https or localhost). Elsewhere the browser has no
  * cryptography to offer: then everything lives in the tab's session storage and goes with the tab.
@@ -20,6 +21,14 @@ export interface SavedItem {
   item: OutboxItem;
 }
 
+/** Something of one workstation that is kept for reading without a connection. */
+export interface Piece {
+  workstationId: string;
+  name: string;
+  at: number;
+  value: unknown;
+}
+
 export interface Vault {
   /** False: kept only as long as the tab. */
   readonly durable: boolean;
@@ -29,6 +38,10 @@ export interface Vault {
   items(): Promise<SavedItem[]>;
   keepItem(saved: SavedItem): Promise<void>;
   dropItem(id: string): Promise<void>;
+  /** Only a durable vault has any: a tab's storage is small and in the clear. */
+  pieces(workstationId: string): Promise<Piece[]>;
+  keepPiece(piece: Piece): Promise<void>;
+  dropPiece(workstationId: string, name: string): Promise<void>;
 }
 
 export async function openVault(): Promise<Vault> {
@@ -55,6 +68,7 @@ class SealedVault implements Vault {
 
   async forget(workstationId: string): Promise<void> {
     await database.remove("workstations", workstationId);
+    await database.removeBeginning("pieces", `${workstationId} `);
     for (const saved of await this.items()) {
       if (saved.workstationId === workstationId) await this.dropItem(saved.item.id);
     }
@@ -68,8 +82,22 @@ class SealedVault implements Vault {
     await database.remove("outbox", id);
   }
 
-  private async read<Value>(shelf: database.Shelf): Promise<Value[]> {
-    const sealed = (await database.all(shelf)) as Sealed[];
+  pieces = (workstationId: string) => this.open<Piece>(database.beginning("pieces", `${workstationId} `));
+
+  async keepPiece(piece: Piece): Promise<void> {
+    await database.put("pieces", `${piece.workstationId} ${piece.name}`, await seal(this.key, piece));
+  }
+
+  async dropPiece(workstationId: string, name: string): Promise<void> {
+    await database.remove("pieces", `${workstationId} ${name}`);
+  }
+
+  private read<Value>(shelf: database.Shelf): Promise<Value[]> {
+    return this.open(database.all(shelf));
+  }
+
+  private async open<Value>(found: Promise<unknown[]>): Promise<Value[]> {
+    const sealed = (await found) as Sealed[];
     const values = await Promise.all(sealed.map((each) => unseal(this.key, each)));
     return values.filter((value) => value !== undefined) as Value[];
   }
@@ -101,6 +129,10 @@ export class TabVault implements Vault {
   async dropItem(id: string): Promise<void> {
     this.write("outbox", this.read<SavedItem>("outbox").filter((each) => each.item.id !== id));
   }
+
+  pieces = async (): Promise<Piece[]> => [];
+  keepPiece = async (): Promise<void> => {};
+  dropPiece = async (): Promise<void> => {};
 
   private read<Value>(name: string): Value[] {
     try {
