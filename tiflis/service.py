@@ -13,6 +13,7 @@ from sanic.response import BaseHTTPResponse
 
 from tiflis import __version__, metrics
 from tiflis.arbiter.main_link import MainLink
+from tiflis.arbiter.processes import parent_lives
 from tiflis.config import Run, Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
@@ -53,7 +54,10 @@ class Service:
         urls = nats_url.get_secret_value() if nats_url else (run.run_dir / BUS_URL_FILE).read_text()
         self._worker = worker = Worker(self._settings, run, urls.strip(), slot, self.pinned)
         await worker.start()
-        self._main = MainLink(run.run_dir, slot, worker.id, worker.worker_gone, worker.status)
+        lives = parent_lives if os.environ.get("SANIC_WORKER_NAME") else _is_main_itself
+        self._main = MainLink(
+            run.run_dir, slot, worker.id, worker.worker_gone, worker.status, main_lives=lives
+        )
         await self._main.start()
 
     async def _serve(self, app: Sanic[Any, Any]) -> None:
@@ -166,6 +170,11 @@ class Service:
 
 async def _count_response(_: Request, response: BaseHTTPResponse) -> None:
     metrics.count("http_responses_total", "503" if response.status == 503 else f"{response.status // 100}xx")
+
+
+def _is_main_itself() -> bool:
+    """With --single-process the worker is its own main process."""
+    return True
 
 
 def _slot() -> str:

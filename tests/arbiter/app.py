@@ -2,6 +2,7 @@
 
 fail-start   raise while starting          exit-start  exit with code 3 while starting
 slow-start   start only once it is gone    slow-stop   drain for 60 s
+no-process   main cannot start a process   no-thread   main cannot start a thread
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, json
 
+from tests.lacks import make_lacking
 from tiflis import config, logs
 from tiflis.arbiter import pulse
 from tiflis.arbiter.lifecycle import Arbiter
@@ -22,6 +24,7 @@ from tiflis.arbiter.slots import slot_of
 
 ORDERS = Path(os.environ["TEST_FOLDER"])
 
+make_lacking(ORDERS)
 pulse.UNANSWERED_PULSES = 2  # a test does not wait for 20 s
 settings = config.load()
 logs.install(settings.log_level, "json", settings.secrets())

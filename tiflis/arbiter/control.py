@@ -1,9 +1,10 @@
 """The control socket: workers keep one connection to the main process, commands come over their own.
 
 One JSON object a line, each with a verb in `do`. The first line decides what a connection is: `hello`
-makes it a worker's, anything else is a command, which gets one line as its answer.
+makes it a worker's, anything else is a command, which gets one line as its answer. A worker whose
+connection breaks while the main process lives connects again, and says `hello` and `ready` anew.
 
-    worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse
+    worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse · leave
     main -> worker    gone {worker_id} · status {ask} · pulse
     command -> main   status -> {ok, status, arbiter} or {ok: false, error}
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
+from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.run_folder import RunFolder, socket_address
 from tiflis.clock import running_clock
 
@@ -31,6 +33,7 @@ Command = Callable[[Message], Awaitable[Message]]
 UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
 STATUS_SECONDS = 3.0
 FIRST_LINE_SECONDS = 5.0
+BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect again
 
 
 class NoServer(Exception):
@@ -61,6 +64,7 @@ class WorkerSession:
         self.pid = int(hello["pid"])
         self.worker_id = str(hello["worker_id"])
         self.ready = False
+        self.leaving = False  # it has said that it ends
         self.unanswered = 0  # pulses since it last said anything
         self.waited = 0.0  # seconds that it had waited for a CPU by then
         self._writer = writer
@@ -68,7 +72,7 @@ class WorkerSession:
         self._answers: dict[int, asyncio.Future[Message]] = {}
 
     def send(self, message: Message) -> None:
-        """Tell it; a worker that does not read is cut off, which ends it."""
+        """Send; a worker that does not read is cut off, and has to connect again before it is killed."""
         if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES:
             log.error("worker does not read its control connection", extra={"worker": self.worker_id})
             self._writer.transport.abort()
@@ -121,8 +125,12 @@ class ControlServer:
         (self._folder.path / SOCKET_NAME).chmod(0o600)
         self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=LINE_BYTES)
 
+    def in_place(self) -> bool:
+        """Whether the socket's name is still in the run folder."""
+        return self._server is None or (self._folder.path / SOCKET_NAME).exists()
+
     async def listen_again(self) -> None:
-        """Another main process had taken the socket's name, and is gone."""
+        """Listen under the socket's name again: it was deleted, or taken by an heir that is gone."""
         if self._server is not None:
             self._server.close()
         await self.start()
@@ -181,13 +189,27 @@ class ControlServer:
         self._crew.joined(session)
         try:
             while (message := await receive(reader)) is not None:
-                self._from_worker(session, message)
+                try:
+                    self._from_worker(session, message)
+                except Exception:  # the outermost frame of a message: the worker is to stay connected
+                    log.exception("message from a worker failed", extra={"worker": session.worker_id})
         finally:
-            self.sessions.pop(session.worker_id, None)
+            if self.sessions.get(session.worker_id) is session:
+                del self.sessions[session.worker_id]
             session.broke()
-            # First of all: its clients' other workers wait for nothing else.
-            self.announce_gone(session.worker_id)
             self._crew.left(session)
+            # At once if it is dead: its clients' other workers wait for nothing else.
+            await self._announce_unless_back(session)
+
+    async def _announce_unless_back(self, session: WorkerSession) -> None:
+        """Tell the others that it has gone; one that lives and did not say so may connect again."""
+        end, pause = running_clock().time() + BACK_SECONDS, 0.002
+        while not session.leaving and is_alive(session.pid) and running_clock().time() < end:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.05)
+            if session.worker_id in self.sessions:
+                return
+        self.announce_gone(session.worker_id)
 
     def _from_worker(self, session: WorkerSession, message: Message) -> None:
         session.unanswered = 0
@@ -199,6 +221,8 @@ class ControlServer:
                 self._crew.ready(session)
             case "answer":
                 session.answered(message)
+            case "leave":
+                session.leaving = True
             case "successor":
                 self._crew.leaving(session)
             case "handed":

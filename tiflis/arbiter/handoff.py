@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from tiflis.arbiter.patience import pause_after, reason_of
 from tiflis.arbiter.run_folder import socket_address
 from tiflis.clock import running_clock
 
@@ -167,18 +168,27 @@ class HandoffServer:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        loop, failures = asyncio.get_running_loop(), 0
         while True:
-            peer, _ = await loop.sock_accept(listener)
-            self._spawn(self._take(_Line(peer)))
+            try:
+                peer, _ = await loop.sock_accept(listener)
+                line = _Line(peer)
+            except OSError as problem:  # no descriptor, no memory: the peer waits, or falls back
+                failures += 1
+                told = {"reason": reason_of(problem), "wait": pause_after(failures)}
+                log.warning("handoff connection not accepted", extra=told)
+                await asyncio.sleep(pause_after(failures))
+            else:
+                failures = 0
+                self._spawn(self._take(line))
 
     async def _take(self, line: _Line) -> None:
         """One peer's parcels; several may be under way at once."""
         try:
             while (parcel := await line.receive()) is not None:
                 self._spawn(self._answer(line, *parcel))
-        except ConnectionError as problem:
-            log.warning("handoff line broken", extra={"reason": str(problem)})
+        except OSError as problem:
+            log.warning("handoff line broken", extra={"reason": reason_of(problem)})
         finally:
             line.close()
 

@@ -1,7 +1,7 @@
 """The order of a server's life: what the main process does before, beside and after its workers.
 
 main_process_start   lock the run folder, free port, environment, embedded bus
-main_process_ready   steady manager, guard of Sanic's state process, arbiter thread (control socket)
+main_process_ready   steady manager, arbiter thread (control socket)
 before_server_start  in each worker: tie it to main, or be main (--single-process)
 after_server_start   in each worker: signals that may come twice
 main_process_stop    workers gone, control socket closed, and the bus last
@@ -16,7 +16,6 @@ import string
 from typing import Any
 
 from sanic import Sanic
-from sanic.worker.manager import WorkerManager
 
 from tiflis import logs
 from tiflis.arbiter.control import ControlServer
@@ -29,13 +28,14 @@ from tiflis.arbiter.ground import (
 )
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
-from tiflis.arbiter.processes import end_with_parent, guard_state_process
+from tiflis.arbiter.processes import end_with_parent
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
 from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
 from tiflis.arbiter.temporary import keep_socket_paths_short
 from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, refuse_settings
+from tiflis.arbiter.worker_state import keep_in_main
 from tiflis.config import Settings
 from tiflis.descriptors import raise_limit
 
@@ -67,6 +67,7 @@ class Arbiter:
 
     def attach(self, app: Sanic[Any, Any]) -> None:
         """Register the listeners."""
+        keep_in_main()
         app.main_process_start(self._main_start)
         app.main_process_ready(self._main_ready)
         app.main_process_stop(self._main_stop)
@@ -91,7 +92,6 @@ class Arbiter:
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
         manager = SteadyManager.take_over(app.manager, self._stop_seconds)
-        _guard_shared_state(manager)
         self._start_bus()
         assert self._folder is not None
         estate = Estate(self._folder, self._nats, lambda: listener_of(app))
@@ -216,13 +216,6 @@ class Arbiter:
 def _is_worker() -> bool:
     """Whether Sanic's manager has started this process."""
     return bool(os.environ.get("SANIC_WORKER_NAME"))
-
-
-def _guard_shared_state(manager: WorkerManager) -> None:
-    """Run `guard_state_process` in the process behind `worker_state`, by the only code it runs for us."""
-    shared = getattr(manager.worker_state, "_manager", None)
-    if shared is not None:
-        shared.Barrier(1, guard_state_process).wait()
 
 
 def _new_instance() -> str:

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
-from tiflis.arbiter.processes import leave_at_once
+from tiflis.arbiter.patience import pause_after
+from tiflis.arbiter.processes import leave_at_once, parent_lives
 from tiflis.arbiter.run_folder import socket_address
 from tiflis.clock import running_clock
 
@@ -22,6 +23,7 @@ class MainLink:
 
     `on_gone(worker_id)`: another worker died or left. `on_status()`: asked for this server's status;
     may be a coroutine. `on_lost()`: the main process died; this one then ends, unless told otherwise.
+    While `main_lives()`, a broken connection is only made again.
     """
 
     def __init__(
@@ -32,12 +34,15 @@ class MainLink:
         on_gone: Callable[[str], None],
         on_status: Callable[[], Message | Awaitable[Message]],
         on_lost: Callable[[], None] = leave_at_once,
+        main_lives: Callable[[], bool] = parent_lives,
     ) -> None:
         self._path = run_dir / SOCKET_NAME
         self._hello = {"do": "hello", "slot": slot, "pid": os.getpid(), "worker_id": worker_id}
         self._on_gone = on_gone
         self._on_status = on_status
         self._on_lost = on_lost
+        self._main_lives = main_lives
+        self._ready = False
         self._successor: asyncio.Future[str | None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -45,13 +50,20 @@ class MainLink:
 
     async def start(self) -> None:
         """Connect and say hello; raises OSError when no main process listens."""
+        reader = await self._connect()
+        self._reading = asyncio.create_task(self._read(reader), name="main-link")
+
+    async def _connect(self) -> asyncio.StreamReader:
         with socket_address(self._path) as address:
             reader, self._writer = await asyncio.open_unix_connection(address, limit=LINE_BYTES)
         self._send(self._hello)
-        self._reading = asyncio.create_task(self._read(reader), name="main-link")
+        if self._ready:
+            self._send({"do": "ready"})
+        return reader
 
     def ready(self) -> None:
         """Tell main that this worker serves."""
+        self._ready = True
         self._send({"do": "ready"})
 
     async def successor(self) -> str | None:
@@ -75,6 +87,7 @@ class MainLink:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._writer is not None:
+            self._send({"do": "leave"})
             self._writer.close()
 
     def _send(self, message: Message) -> None:
@@ -82,14 +95,35 @@ class MainLink:
             self._writer.write(encode(message))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):
-            while (message := await receive(reader)) is not None:
-                try:
-                    self._from_main(message)
-                except Exception:  # the outermost frame of a message
-                    log.exception("message from the main process failed")
-        log.error("connection to the main process lost")
-        self._on_lost()
+        """Act on what main says, over one connection after the other, until main is gone."""
+        while True:
+            with contextlib.suppress(ConnectionError, ValueError):
+                while (message := await receive(reader)) is not None:
+                    try:
+                        self._from_main(message)
+                    except Exception:  # the outermost frame of a message
+                        log.exception("message from the main process failed")
+            log.error("connection to the main process lost")
+            if self._writer is not None:
+                self._writer.close()
+            again = await self._reconnect()
+            if again is None:
+                self._on_lost()
+                return
+            log.info("connected to the main process again")
+            reader = again
+
+    async def _reconnect(self) -> asyncio.StreamReader | None:
+        """A new connection, for as long as main lives: it may be short of something; None when it is gone."""
+        failures = 0
+        while True:
+            try:
+                return await self._connect()
+            except OSError:
+                if not self._main_lives():
+                    return None
+            failures += 1
+            await asyncio.sleep(pause_after(failures))
 
     def _from_main(self, message: Message) -> None:
         match message.get("do"):

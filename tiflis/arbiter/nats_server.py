@@ -100,6 +100,12 @@ class NatsServer:
         self._folder.write("bus.url", self.url)
         log.info("bus started", extra={"pid": self.pid, "port": self.port})
 
+    def write_files(self) -> None:
+        """Write the files in the run folder again, unless they are there."""
+        for name, text in (("nats.conf", self._configuration()), ("bus.url", self.url)):
+            if not (self._folder.path / name).exists():
+                self._folder.write(name, text)
+
     @property
     def will(self) -> tuple[int, str]:
         """What an heir has to know: port and token."""
@@ -175,7 +181,7 @@ class NatsServer:
             began = time.monotonic()
             try:
                 self._run()
-            except OSError:
+            except Exception:  # no process, no descriptor, no memory: this thread must go on
                 log.exception("bus cannot be started")
             if self._stopping.is_set():
                 return
@@ -197,27 +203,32 @@ class NatsServer:
             pass_fds=(self._lock.descriptor,),
             start_new_session=True,
         )
-        self._lock.say(main=os.getpid(), nats=process.pid)
+        with contextlib.suppress(OSError):  # a full disk: only a later start would have wanted to read it
+            self._lock.say(main=os.getpid(), nats=process.pid)
         if self._stopping.is_set():
             process.terminate()
         if process.stderr is not None:
             with process.stderr as lines:
                 for line in lines:
-                    self.notice(line.decode(errors="replace").rstrip())
+                    with contextlib.suppress(Exception):  # it must go on being read
+                        self.notice(line.decode(errors="replace").rstrip())
         process.wait()
 
     def notice(self, line: str) -> None:
         """A line of its log."""
         _relay_log(line)
         if _FULL.search(line) and not self._full.is_set() and self._process is not None:
-            self._full.set()
             threading.Thread(target=self._renew, args=(self._process,), daemon=True).start()
+            self._full.set()  # not before: without one more thread the next such line tries again
 
     def _renew(self, process: subprocess.Popen[bytes]) -> None:
         """The disk is full: once it has room again, end this process so that its successor can write."""
         log.error("disk full, the bus cannot store anything")
         while not self._stopping.wait(ROOM_LOOK_SECONDS) and process.poll() is None:
-            room = os.statvfs(self._store)
+            try:
+                room = os.statvfs(self._store)
+            except OSError:
+                continue
             if room.f_bavail * room.f_frsize >= ROOM_BYTES:
                 log.warning("disk has room again, the bus is restarted")
                 process.terminate()

@@ -20,7 +20,6 @@ ORPHAN_SECONDS = 1.0
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the process above is gone
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_LIBC_IGNORE = ctypes.c_void_p(1)  # SIG_IGN of signal(2)
 
 
 def end_with_parent(seconds: float = ORPHAN_SECONDS) -> None:
@@ -43,28 +42,27 @@ def leave_at_once() -> None:
     threading.Thread(target=_end, args=(ORPHAN_SECONDS,), name="leave", daemon=True).start()
 
 
-def guard_state_process() -> None:
-    """To be run inside the process that holds Sanic's shared worker state.
-
-    It neither watches its parent (after a SIGKILL of main it would stay for ever) nor ignores a
-    SIGTERM for the whole process group (main then breaks on its dead proxies instead of stopping in
-    order). This runs in one of its threads, where Python refuses to set handlers: hence libc.
-    """
-    libc = ctypes.CDLL(None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        libc.signal(int(number), _LIBC_IGNORE)
-    threading.Thread(target=_vanish, name="parent-watch", daemon=True).start()
+def parent_lives() -> bool:
+    """Return whether the main process that started this one still runs; False in a main process."""
+    parent = parent_process()
+    return parent is not None and parent.is_alive()
 
 
 def is_alive(pid: int) -> bool:
     """Whether this process runs; a zombie does not."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "linux":
-            with open(f"/proc/{pid}/stat", "rb") as stat:
-                return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    try:
         os.kill(pid, 0)
-        return True
-    return False
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return sys.platform != "linux"
+    except OSError:
+        return True  # no descriptor left to look: what may live is not taken for dead
 
 
 def waited_for_cpu(pid: int) -> float:
@@ -94,10 +92,3 @@ def _end(seconds: float) -> None:
     time.sleep(seconds)
     logs.flush()
     os._exit(EXIT_ORPHANED)
-
-
-def _vanish() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(EXIT_ORPHANED)

@@ -39,7 +39,8 @@ def _feel(session: WorkerSession) -> None:
     waited = waited_for_cpu(session.pid)
     if not session.unanswered:
         session.waited = waited
-    starved = (waited - session.waited) / PULSE_SECONDS
+    # A main process without a descriptor cannot read how long that was: no reason to end a worker.
+    starved = max(0.0, waited - session.waited) / PULSE_SECONDS
     if session.unanswered - starved >= UNANSWERED_PULSES:
         log.error("worker hangs, killed", extra={"worker": session.worker_id, "pid": session.pid})
         with contextlib.suppress(ProcessLookupError):

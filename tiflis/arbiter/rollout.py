@@ -15,6 +15,7 @@ from typing import Any
 from tiflis.arbiter.control import WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.notify import notify
+from tiflis.arbiter.patience import reason_of
 from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
 from tiflis.arbiter.slots import NotReady, Slot, Slots
@@ -90,17 +91,19 @@ class Rollout:
             report |= {"new_pid": newcomer.pid, "worker": newcomer.worker_id}
             await self._end_old(slot, old_pid)
             report |= {"replaced": True, **slot.handed}
-        except NotReady as problem:
-            log.error("worker not replaced, the old one stays", extra={"slot": name, "reason": str(problem)})
+        except Exception as problem:  # noqa: BLE001 - whatever kept it from starting
+            reason = reason_of(problem)
+            log.error("worker not replaced, the old one stays", extra={"slot": name, "reason": reason})
             await self._undo(slot, old)
-            report["reasons"] = [str(problem)]
+            report["reasons"] = [reason]
         finally:
             slot.rolling = False
             slot.handed = {}
         return report
 
     async def _start(self, slot: Slot, old: WorkerSession | None) -> WorkerSession:
-        """The newcomer, ready. Raises NotReady."""
+        """The newcomer, ready. Raises NotReady, or OSError when the monitor cannot be reached."""
+        self._manager.start_failure(slot.process.name)
         self._manager.monitor_publisher.send(f"{ROLL}:{slot.process.name}")
         try:
             async with running_clock().timeout(self._ready_seconds):
@@ -116,6 +119,8 @@ class Rollout:
             raise NotReady(f"the new worker is not ready after {self._ready_seconds:g} s") from None
 
     def _look_whether_dead(self, slot: Slot, old: WorkerSession | None) -> None:
+        if (failure := self._manager.start_failure(slot.process.name)) is not None:
+            raise NotReady(f"no new worker can be started: {failure}")
         started = old is None or slot.process.pid != old.pid
         if started and slot.process.exitcode is not None:
             raise NotReady(f"the new worker ended at its start with code {slot.process.exitcode}")
@@ -156,7 +161,9 @@ class Rollout:
             self._slots[name].rolling, self._slots[name].heir = False, ""
 
     async def _undo(self, slot: Slot, old: WorkerSession | None) -> None:
-        """End the newcomer and have the slot be the old worker's again."""
+        """End the newcomer, if there is one, and have the slot be the old worker's again."""
+        if self._manager.old_process(slot.process.name) is None:
+            return
         self._manager.monitor_publisher.send(f"{UNROLL}:{slot.process.name}")
         while self._manager.old_process(slot.process.name) is not None and not self._manager.stopping:
             await asyncio.sleep(LOOK_SECONDS)

@@ -82,11 +82,22 @@ class RunFolder:
 
     def take(self, seconds: float) -> None:
         """Make it and lock it for this process; raises LockHeld when another server runs in it."""
+        self._make()
+        self.lock.take(seconds)
+        self.lock.say(main=os.getpid())
+
+    def _make(self) -> None:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
         self.path.chmod(0o700)
-        self.lock.take(seconds)
-        self.lock.say(main=os.getpid())
+
+    def restore(self) -> None:
+        """Make it and its lock again: it was deleted under the running server. Raises OSError or LockHeld."""
+        self._make()
+        if not self.lock.path.exists():
+            self.lock.release()
+            self.lock.take(0)
+            self.lock.say(main=os.getpid())
 
     def write(self, name: str, text: str) -> Path:
         """Put a file there that only its owner reads, whole or not at all."""

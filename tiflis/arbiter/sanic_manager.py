@@ -12,6 +12,8 @@ What is wrong with the stock one (Sanic 25.12.1), and why each method below is h
 - `join`, `cleanup`: after a signal the workers are not joined at all but looked at for 10 s each, and
   main's stop listeners then run under workers that still drain. An old worker whose successor is
   starting is in no list.
+- `start`, `monitor`: any exception, such as a process that cannot be started for lack of memory, ends all
+  workers and main. Here it costs that one step, which is tried again.
 
 A subclass that the manager becomes in `main_process_ready`, since Sanic has no seam to pass one in.
 """
@@ -23,6 +25,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, NoReturn
@@ -33,6 +36,7 @@ from sanic.worker.manager import MonitorCycle, WorkerManager
 from sanic.worker.process import WorkerProcess
 
 from tiflis.arbiter.notify import notify
+from tiflis.arbiter.patience import pause_after, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +45,15 @@ POLL_SECONDS = 0.02
 REPEAT_SECONDS = 1.0
 KILLED_SECONDS = 2.0
 KILL_SECONDS = 1.0  # between SIGTERM and SIGKILL when nothing is worth a drain
-ROLL, UNROLL = "__TIFLIS_ROLL__", "__TIFLIS_UNROLL__"  # messages of ours to the monitor, with a name
+# Messages of ours to the monitor, with a name: start a worker in an empty slot, beside the present one; undo.
+FILL, ROLL, UNROLL = "__TIFLIS_FILL__", "__TIFLIS_ROLL__", "__TIFLIS_UNROLL__"
 _NEVER_STARTED = "__TERMINATE_EARLY__"
 
 
 def sanic_children() -> list[BaseProcess]:
     """Living processes that Sanic started for us (workers, reloader), also those it has forgotten.
 
-    Not among them: the process of its shared state. Reaps the dead on the way.
+    Reaps the dead on the way.
     """
     return [child for child in multiprocessing.active_children() if child.name.startswith("Sanic-")]
 
@@ -82,6 +87,9 @@ class SteadyManager(WorkerManager):
     stop_seconds: float
     _stop_wanted: bool
     _old: dict[str, tuple[BaseProcess, dict[str, Any]]]
+    _begun: bool
+    _ready: set[int]  # process ids of workers that have said so
+    _failures: dict[str, str]  # why a slot's worker could not be started
 
     @classmethod
     def take_over(cls, manager: WorkerManager, stop_seconds: float) -> "SteadyManager":
@@ -91,6 +99,9 @@ class SteadyManager(WorkerManager):
         manager.stop_seconds = stop_seconds
         manager._stop_wanted = False
         manager._old = {}
+        manager._begun = False
+        manager._ready = set()
+        manager._failures = {}
         # The stock methods were registered when it was made.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, manager.shutdown_signal)
@@ -108,13 +119,50 @@ class SteadyManager(WorkerManager):
         with contextlib.suppress(OSError):
             self.monitor_publisher.send(None)
 
+    def start(self) -> None:
+        """Start the workers; the arbiter tries again to start those that cannot be."""
+        for worker in self.workers:
+            for process in worker.processes:
+                if not worker.auto_start:
+                    process.set_state(ProcessState.NONE, True)
+                    continue
+                try:
+                    self._launch(process)
+                except Exception as problem:  # noqa: BLE001 - whatever it is, the other workers can serve
+                    self._failures[process.name] = reason_of(problem)
+                    process.set_state(ProcessState.NONE, force=True)
+        self._begun = True
+
+    def monitor(self) -> None:
+        """Act on messages until the stop; a step that fails is logged and costs nothing else."""
+        self.wait_for_ack()
+        failures = 0
+        while True:
+            try:
+                if self._poll_monitor() is MonitorCycle.BREAK:
+                    return
+                self._note_ready()
+                self._sync_states()  # type: ignore[no-untyped-call]  # Sanic's
+                self._cleanup_non_tracked_workers()
+                failures = 0
+            except ServerKilled:
+                raise
+            except Exception as problem:
+                failures += 1
+                log.error(
+                    "step of the main process failed",
+                    exc_info=failures == 1,
+                    extra={"reason": reason_of(problem)},
+                )
+                time.sleep(pause_after(failures))
+
     def wait_for_ack(self) -> None:
         """Until all workers have started; left early to stop, or when one needs to be replaced."""
         postponed = []
-        while not (self.stopping or self._all_started() or self._any_killed()):
+        while not (self.stopping or self._all_started() or self._any_missing()):
             if self.monitor_subscriber.poll(0.1):
                 message = self.monitor_subscriber.recv()
-                if message == _NEVER_STARTED:
+                if message == _NEVER_STARTED and not self._ready:
                     self._give_up()
                 elif message is not None:
                     postponed.append(message)
@@ -143,18 +191,32 @@ class SteadyManager(WorkerManager):
         end_children(lambda: self.stop_seconds)
 
     def servers(self) -> list[WorkerProcess]:
-        """The workers' entries that have been started."""
-        return [process for process in self.transient_processes if process.pid]
+        """The workers' entries, once all were to be started; one that could not be has no pid."""
+        return [process for process in self.transient_processes if process.pid or self._begun]
+
+    def worker_ready(self, pid: int) -> None:
+        """Record that this worker serves. From any thread."""
+        self._ready.add(pid)
+
+    def start_failure(self, name: str) -> str | None:
+        """Return why the last try to start this slot's worker failed, once; None when it did not."""
+        return self._failures.pop(name, None)
 
     def _all_started(self) -> bool:
-        return bool(self._all_workers_ack())  # type: ignore[no-untyped-call]  # Sanic's
+        return all(process.pid in self._ready for process in self.servers())
 
-    def _any_killed(self) -> bool:
-        """Whether the arbiter has work; a worker that ended by itself will not do better next time."""
+    def _any_missing(self) -> bool:
+        """Whether the arbiter has work. Until a worker serves, one that ended by itself ends the start."""
         codes = [process.exitcode for process in self.servers()]
-        if any(code is not None and code >= 0 for code in codes):
+        if any(code is not None and code >= 0 for code in codes) and not self._ready:
             self._give_up()
-        return any(code is not None for code in codes)
+        return any(code is not None for code in codes) or not all(process.pid for process in self.servers())
+
+    def _note_ready(self) -> None:
+        """Write into Sanic's books what workers told the arbiter."""
+        for process in self.servers():
+            if process.state is ProcessState.STARTED and process.pid in self._ready:
+                process.set_state(ProcessState.ACKED)
 
     def _give_up(self) -> NoReturn:
         log.critical("a worker failed at start, stopping: see its error above")
@@ -179,27 +241,51 @@ class SteadyManager(WorkerManager):
         """It has ended."""
         self._old.pop(name, None)
 
+    def _launch(self, process: WorkerProcess) -> None:
+        """Start its process. Sanic hands the name on in the environment, and leaves it there on a failure."""
+        resource_tracker.ensure_running()  # before: else it is started on the way, under the worker's name
+        try:
+            process.start()  # type: ignore[no-untyped-call]  # Sanic's
+        finally:
+            for variable in ("SANIC_WORKER_NAME", "SANIC_WORKER_IDENTIFIER"):
+                os.environ.pop(variable, None)
+
+    def _fill(self, name: str) -> None:
+        """Start a worker in a slot whose worker has ended, or was never started."""
+        if not self._named(name)._current_process.is_alive():  # the arbiter may have asked twice
+            self._renew(name)
+
     def _roll(self, name: str) -> None:
         """Start a newcomer beside a slot's worker, which goes on serving."""
+        old = (self._named(name)._current_process, dict(self.worker_state[name]))
+        if self._renew(name):
+            self._old[name] = old
+
+    def _renew(self, name: str) -> bool:
+        """Whether the slot has a new process; if not, it is as it was, and `start_failure` says why."""
         process = self._named(name)
-        state = dict(self.worker_state[name])
-        self._old[name] = (process._current_process, state)
-        process.set_state(ProcessState.RESTARTING, force=True)
-        process.spawn()  # type: ignore[no-untyped-call]  # Sanic's
-        process.start()  # type: ignore[no-untyped-call]  # Sanic's
-        self.worker_state[name] = {
-            **self.worker_state[name],
-            "pid": process.pid,
-            "starts": state.get("starts", 0) + 1,
-        }
+        before, book, state = process._current_process, process.state, dict(self.worker_state[name])
+        try:
+            process.set_state(ProcessState.RESTARTING, force=True)
+            process.spawn()  # type: ignore[no-untyped-call]  # Sanic's
+            self._launch(process)
+        except Exception as problem:  # noqa: BLE001 - no process, no descriptor, no memory
+            process._current_process = before
+            process.state, self.worker_state[name] = book, state
+            self._failures[name] = reason_of(problem)
+            return False
+        starts = state.get("starts", 0) + 1
+        self.worker_state[name] = {**self.worker_state[name], "pid": process.pid, "starts": starts}
+        return True
 
     def _unroll(self, name: str) -> None:
         """The newcomer is no good: the slot is the old worker's again."""
         process = self._named(name)
         old, state = self._old[name]
         newcomer, process._current_process = process._current_process, old
-        newcomer.kill()
-        newcomer.join(KILLED_SECONDS)
+        if newcomer.pid is not None:
+            newcomer.kill()
+            newcomer.join(KILLED_SECONDS)
         process.set_state(ProcessState.ACKED, force=True)
         self.worker_state[name] = state
         del self._old[name]
@@ -211,8 +297,9 @@ class SteadyManager(WorkerManager):
 
     def _handle_message(self, message: str) -> MonitorCycle | None:
         verb, _, name = message.partition(":")
-        if verb in (ROLL, UNROLL):
-            (self._roll if verb == ROLL else self._unroll)(name)
+        act = {FILL: self._fill, ROLL: self._roll, UNROLL: self._unroll}.get(verb)
+        if act is not None:
+            act(name)
             return MonitorCycle.CONTINUE
         if message == _NEVER_STARTED:
             log.error("a new worker failed at start: see its error above")

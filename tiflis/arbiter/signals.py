@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 def stop_early() -> None:
     """Until Sanic's manager takes the signals, let them end main at once; also from `prepare` on.
 
-    Nothing needs an orderly end yet. The process of Sanic's shared state would get none: an exception
-    out of its start makes the interpreter wait for it for ever, and without one it stays behind.
+    Nothing needs an orderly end yet.
     """
 
     def end(number: int, frame: FrameType | None) -> None:

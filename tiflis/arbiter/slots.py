@@ -12,15 +12,18 @@ from typing import Any
 from sanic.worker.process import WorkerProcess
 
 from tiflis.arbiter.control import WorkerSession
-from tiflis.arbiter.sanic_manager import SteadyManager
+from tiflis.arbiter.patience import pause_after
+from tiflis.arbiter.sanic_manager import FILL, SteadyManager
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 SUSPECT_TICK_SECONDS = 0.005
-# A worker whose control connection broke ends by itself; after so long it hangs and is killed.
+# A worker that has said that it leaves and whose control connection is closed ends by itself; after so long
+# it hangs and is killed. One that has not said so connects again, which may be main's own lack: it serves.
 SUSPECT_SECONDS = 2.0
+LOST_SECONDS = 30.0
 # Waits before a replacement, by how many in a row died before they were ready. One that had been ready
 # is replaced at once, however often: its death is not its start's fault.
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
@@ -46,6 +49,7 @@ class Slot:
     session: WorkerSession | None = None
     was_ready: bool = False
     fruitless: int = 0
+    failures: int = 0  # tries in a row that made no process at all
     starts: int = 1
     dead_pid: int = 0
     replace_at: float = 0.0
@@ -72,11 +76,13 @@ class Slots:
 
     def joined(self, session: WorkerSession) -> None:
         log.debug("worker joined", extra={"worker": session.worker_id, "pid": session.pid})
+        self._suspects.pop(session.pid, None)
         if (slot := self._slots.get(session.slot)) is not None:
             slot.session = session
             slot.was_ready = False
 
     def ready(self, session: WorkerSession) -> None:
+        self._manager.worker_ready(session.pid)
         log.info("worker ready", extra={"worker": session.worker_id, "pid": session.pid})
         slot = self._slots.get(session.slot)
         if slot is not None and slot.session is session:
@@ -88,11 +94,13 @@ class Slots:
         slot = self._slots.get(session.slot)
         if slot is not None and slot.session is session:
             slot.session = None
-        self._suspects[session.pid] = running_clock().time()
+        patience = SUSPECT_SECONDS if session.leaving else LOST_SECONDS
+        self._suspects[session.pid] = running_clock().time() + patience
         self._wake.set()
 
     def leaving(self, session: WorkerSession) -> None:
         """Its successor, if it has one; a newcomer is only let in when it is ready."""
+        session.leaving = True
         slot = self._slots.get(session.slot)
         newcomer = slot.session if slot is not None and slot.rolling else None
         ready = newcomer is not None and newcomer is not session and newcomer.ready
@@ -118,7 +126,7 @@ class Slots:
         return self._slots[name]
 
     async def keep(self) -> None:
-        """Replace who dies, until the server stops."""
+        """Replace workers that die, until the server stops."""
         while not self._manager.stopping:
             self._look_around()
             tick = SUSPECT_TICK_SECONDS if self._suspects else TICK_SECONDS
@@ -149,15 +157,15 @@ class Slots:
     def _look_around(self) -> None:
         now = running_clock().time()
         for name, slot in self._present():
-            pid, code = slot.process.pid, slot.process.exitcode
+            pid, code = slot.process.pid or 0, slot.process.exitcode
             if slot.rolling:
                 continue
-            if code is None:
+            if pid and code is None:
                 self._end_if_stuck(pid, now)
             else:
                 self._replace(name, slot, pid, code, now)
         alive = {slot.process.pid for slot in self._slots.values() if slot.process.exitcode is None}
-        self._suspects = {pid: since for pid, since in self._suspects.items() if pid in alive}
+        self._suspects = {pid: until for pid, until in self._suspects.items() if pid in alive}
 
     def _present(self) -> Iterator[tuple[str, Slot]]:
         for process in self._manager.servers():
@@ -168,29 +176,35 @@ class Slots:
             yield name, slot
 
     def _end_if_stuck(self, pid: int, now: float) -> None:
-        if now - self._suspects.get(pid, now) > SUSPECT_SECONDS:
+        if now > self._suspects.get(pid, now):
             log.error("worker left but does not end, killed", extra={"pid": pid})
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _replace(self, name: str, slot: Slot, pid: int, code: int, now: float) -> None:
-        if slot.dead_pid != pid:
+    def _replace(self, name: str, slot: Slot, pid: int, code: int | None, now: float) -> None:
+        """Fill a slot whose worker has died, or was never started (`pid` 0)."""
+        if pid and slot.dead_pid != pid:
             self._note_death(name, slot, pid, code, now)
+        if (failure := self._manager.start_failure(slot.process.name)) is not None:
+            slot.failures += 1
+            slot.starts -= bool(slot.told_at)
+            slot.told_at, slot.replace_at = 0.0, now + pause_after(slot.failures)
+            told = {"slot": name, "reason": failure, "wait": pause_after(slot.failures)}
+            log.error("worker cannot be started, trying again", extra=told)
         waiting = slot.told_pid == pid and now - slot.told_at < MESSAGE_SECONDS
         if now >= slot.replace_at and not waiting:
             slot.told_pid, slot.told_at = pid, now
             slot.starts += 1
             self._tell(slot)
 
-    def _note_death(self, name: str, slot: Slot, pid: int, code: int, now: float) -> None:
-        slot.dead_pid = pid
+    def _note_death(self, name: str, slot: Slot, pid: int, code: int | None, now: float) -> None:
+        slot.dead_pid, slot.failures = pid, 0
         slot.fruitless = 0 if slot.was_ready else slot.fruitless + 1
         slot.was_ready = False
         wait = BACKOFF_SECONDS[min(max(slot.fruitless - 1, 0), len(BACKOFF_SECONDS) - 1)]
         slot.replace_at = now + wait
         log.error("worker died, replacing", extra={"slot": name, "pid": pid, "code": code, "wait": wait})
 
-    def _tell(self, slot: Slot, how: str = "") -> None:
-        """The ordinary restart message, as Sanic's own workers send it."""
+    def _tell(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):
-            self._manager.monitor_publisher.send(f"{slot.process.name}:{how}")
+            self._manager.monitor_publisher.send(f"{FILL}:{slot.process.name}")

@@ -24,6 +24,7 @@ from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, HandoffServer
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsServer
 from tiflis.arbiter.notify import notify
+from tiflis.arbiter.patience import keep_trying, reason_of
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import RunFolder
 from tiflis.arbiter.slots import Slots
@@ -44,6 +45,12 @@ class Estate:
         self, folder: RunFolder, nats: NatsServer | None, listener: Callable[[], socket.socket]
     ) -> None:
         self.folder, self.nats, self.listener = folder, nats, listener
+
+    def restore(self) -> None:
+        """Make the run folder and the bus's files again after they were deleted."""
+        self.folder.restore()
+        if self.nats is not None:
+            self.nats.write_files()
 
     def let_go(self) -> None:
         """Stop the bus, for the heir to start it again. It blocks."""
@@ -178,8 +185,8 @@ class Bequest:
                 await asyncio.to_thread(estate.let_go)
                 await heir.send(b'{"say": "bus"}', [])
                 await heir.send(b'{"say": "farewell"}', [])
-        except (HandoffFailed, ValueError, IndexError) as problem:
-            log.error("takeover failed, this server goes on", extra={"reason": str(problem)})
+        except Exception as problem:  # noqa: BLE001 - the heir's, or a lack of our own
+            log.error("takeover failed, this server goes on", extra={"reason": reason_of(problem)})
             await self._go_on()
             return
         log.info("takeover: done, ending")
@@ -191,7 +198,7 @@ class Bequest:
         """The heir has failed: be whole again."""
         self._rollout.running = False
         self._rollout.reinstate()
-        await self._control.listen_again()
+        await keep_trying(self._control.listen_again, "listen on the control socket")
 
     async def _heir(self) -> HandoffClient:
         """A line to the heir, whose arbiter listens again once its manager runs."""

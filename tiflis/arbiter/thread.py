@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from tiflis import config, logs
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.notify import notify
+from tiflis.arbiter.patience import keep_trying, pause_after, reason_of
 from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.run_folder import RunFolder
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 THREAD_SECONDS = 10.0
 LOG_SECONDS = 1.0
+FOLDER_SECONDS = 1.0
 
 
 class ArbiterThread:
@@ -49,6 +51,7 @@ class ArbiterThread:
         self._manager = manager
         self._describe = describe
         self._listening = threading.Event()
+        self._stopping = False
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="arbiter", daemon=True)
@@ -60,23 +63,36 @@ class ArbiterThread:
             refuse("the control socket cannot be opened: see the log")
 
     def stop(self) -> None:
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        self._stopping = True
+        with contextlib.suppress(RuntimeError):  # its loop has just ended
+            if self._loop is not None and self._stop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(THREAD_SECONDS)
 
     def hangup(self, number: int, frame: FrameType | None) -> None:
         """SIGHUP: replace the workers."""
         if self._loop is not None and self._rollout is not None:
-            asyncio.run_coroutine_threadsafe(self._rollout.asked(), self._loop)
+            asked = self._rollout.asked()
+            try:
+                asyncio.run_coroutine_threadsafe(asked, self._loop)
+            except RuntimeError:  # the loop has failed and is about to be made again
+                asked.close()
+                log.error("reload not begun", extra={"reason": "the main process is about to recover"})
 
     def _run(self) -> None:
-        try:
-            # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(self._live())
-        except Exception:  # the outermost frame of the thread
-            log.exception("arbiter failed, stopping the server")
-            os.kill(os.getpid(), signal.SIGTERM)
+        """Have the loop, and a new one when it fails: without it no dead worker is replaced."""
+        failures = 0
+        while not self._stopping:
+            try:
+                # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
+                with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                    runner.run(self._live())
+                return
+            except Exception as problem:  # the outermost frame of the thread
+                failures += 1
+                told = {"reason": reason_of(problem), "wait": pause_after(failures)}
+                log.error("arbiter failed, beginning anew", exc_info=failures == 1, extra=told)
+                time.sleep(pause_after(failures))
 
     async def _live(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -98,15 +114,15 @@ class ArbiterThread:
         self._listening.set()
         if self._heir is not None:
             await self._heir.follow(slots.all_ready, self._estate.start_bus)
-        tasks = [
-            asyncio.create_task(slots.keep()),
-            asyncio.create_task(watch_pulse(slots)),
-            asyncio.create_task(tend_log(self._folder.path)),
-        ]
+        work = {
+            "replace workers": slots.keep,
+            "feel pulses": lambda: watch_pulse(slots),
+            "tend the log": lambda: tend_log(self._folder.path),
+            "keep the run folder": lambda: self._keep_folder(control, rollout),
+        }
         if self._heir is None:  # an heir speaks for itself once the old server has gone
-            tasks.append(asyncio.create_task(_announce(slots)))
-        for task in tasks:
-            task.add_done_callback(self._ended)
+            work["announce"] = lambda: _announce(slots)
+        tasks = [asyncio.create_task(keep_trying(step, name)) for name, step in work.items()]
         await self._stop.wait()
         for task in tasks:
             task.cancel()
@@ -114,11 +130,16 @@ class ArbiterThread:
             await self._heir.close()
         await control.close()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Without its keepers the server must not go on as if all were well."""
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("arbiter failed, stopping the server", exc_info=problem)
-            os.kill(os.getpid(), signal.SIGTERM)
+    async def _keep_folder(self, control: ControlServer, rollout: Rollout) -> None:
+        """Make the run folder and its files again when they were deleted, as cleaners of old files do."""
+        missed = 0
+        while True:
+            await asyncio.sleep(FOLDER_SECONDS)
+            missed = 0 if control.in_place() or rollout.running else missed + 1
+            if missed > 1:  # an heir takes the name away for a moment
+                log.error("run folder deleted, made again", extra={"path": str(self._folder.path)})
+                self._estate.restore()
+                await control.listen_again()
 
 
 async def tend_log(run_dir: Path) -> None:

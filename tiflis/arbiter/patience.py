@@ -1,0 +1,39 @@
+"""How the main process goes on when a step of its own fails: it logs it and tries again, ever more rarely."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+# Seconds before the next try, by how many have failed in a row. The longest leaves half of the 10 s within
+# which the server is whole again after a lack of processes, threads, descriptors or memory.
+PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 5.0)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row, one or more."""
+    return PAUSES[min(failures, len(PAUSES)) - 1]
+
+
+async def keep_trying(step: Callable[[], Awaitable[None]], name: str) -> None:
+    """Run `step` until it returns; when it raises, log that and run it again after a growing pause.
+
+    For loops that normally run for ever: after one that has worked for a while, the pauses begin anew.
+    """
+    loop, failures = asyncio.get_running_loop(), 0
+    while True:
+        began = loop.time()
+        try:
+            return await step()
+        except Exception as problem:  # whatever failed, the workers go on serving
+            failures = 1 if loop.time() - began > PAUSES[-1] else failures + 1
+            pause = pause_after(failures)
+            told = {"step": name, "reason": reason_of(problem), "wait": pause}
+            log.error("step of the main process failed, trying again", exc_info=failures == 1, extra=told)
+            await asyncio.sleep(pause)
+
+
+def reason_of(problem: BaseException) -> str:
+    """Return what an operator can use: never empty."""
+    return str(problem) or type(problem).__name__

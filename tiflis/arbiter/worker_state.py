@@ -1,0 +1,26 @@
+"""Sanic's record of its workers, kept in the main process itself.
+
+Sanic keeps it in a process of its own, which all others reach through proxies: when that process dies, every
+use of the record in the main process raises, and the server ends. Only the main process reads it. What
+workers would report through it, main learns from the control socket.
+"""
+
+from typing import Any
+
+from sanic.mixins import startup
+
+
+class WorkerState:
+    """Stands in for the multiprocessing manager that Sanic makes when it starts to serve."""
+
+    def dict(self) -> dict[str, Any]:
+        """Return the record; a worker gets a copy of it when it is started."""
+        return {}
+
+    def shutdown(self) -> None:
+        """There is no process to end."""
+
+
+def keep_in_main() -> None:
+    """Have Sanic use it, from the next call of `Sanic.serve` on: it has no seam to pass one in."""
+    startup.Manager = WorkerState  # type: ignore[attr-defined, assignment]  # all of it that is used
