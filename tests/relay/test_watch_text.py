@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiflis.protocol.surrogates import without_lone_surrogates
 from tiflis.relay.watch_text import digest
 
 texts = st.text(st.characters() | st.sampled_from('\\\ud83d\ude00"u'), max_size=30)
@@ -40,14 +39,6 @@ def test_no_bytes_break_the_reader(noise: bytes) -> None:
     found = digest(noise)
     if found is not None:
         assert isinstance(json.loads(found[0]), dict)
-
-
-@given(texts)
-def test_replacing_moves_nothing(text: str) -> None:
-    encoded = json.dumps(text).encode()
-    replaced = without_lone_surrogates(encoded)
-    assert len(replaced) == len(encoded)
-    json.loads(replaced).encode()
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,19 @@ is set by splicing, numbers keep their digits.
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from tiflis.protocol import surrogates
 from tiflis.protocol.errors import InvalidPayload
-from tiflis.protocol.surrogates import without_lone_surrogates
 
 _ABSENT = msgspec.Raw(b"")
 _SPACE = b" \t\r\n"
 # An id longer than this is not remembered for routing its answer.
 MAX_REMEMBERED_ID = 256
+# Bytes of JSON; no key, id or type is longer. A newcomer's whole message may have as many.
+MAX_SHORT = 64 * 1024
 # An id longer than this is not even echoed.
 MAX_ECHOED_ID = 4096
 
@@ -37,7 +39,7 @@ _loose: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     msgspec.defstruct("_Loose", [(name, msgspec.Raw, _ABSENT) for name in Head.__struct_fields__])
 )
 _text = msgspec.json.Decoder(str)
-_any = msgspec.json.Decoder()
+Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 def peek(text: bytes) -> Head:
@@ -49,18 +51,35 @@ def peek(text: bytes) -> Head:
 
 
 def _peek_again(text: bytes) -> Head:
-    """What the first look refuses although it may be legal: lone surrogates, and a ``type`` that is there
-    more than once. Still no document is built: a hostile one would take 20 times its size."""
+    """Read what the first look refuses although it may be legal: lone surrogates in a key, and a ``type``
+    that is there more than once. Still no document is built: a hostile one would take 20 times its size."""
     try:
-        found = _loose.decode(without_lone_surrogates(text))
+        found = fields(_loose, text)
     except msgspec.ValidationError:
         raise _no_message() from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise InvalidPayload("The message is not JSON") from None
-    kind = string(found.type)
+    kind = short(found.type)
     if kind is None:
         raise _no_message(found.id)
     return Head(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
+
+
+def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
+    """Read an object's fields as they came, surrogates and all. ``decoder``: of a struct of ``msgspec.Raw``.
+
+    Raises msgspec.ValidationError for what is no object, ValueError or RecursionError for what is not JSON.
+    """
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        found = decoder.decode(surrogates.hidden(bytes(text)))  # it refuses lone ones
+    for name in found.__struct_fields__:
+        raw = getattr(found, name)
+        setattr(found, name, msgspec.Raw(surrogates.revealed(bytes(raw))) if raw else raw)
+    return found
 
 
 def _no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:
@@ -80,11 +99,11 @@ class Number:
         self.digits = digits
 
 
-def loads(text: bytes | msgspec.Raw) -> Any:
+def _loads(text: bytes) -> Any:
     """Build the document, numbers as the digits they came in. Raises InvalidPayload."""
     try:
         # Decoded here: of bytes it would guess that they might be UTF-16.
-        decoded = bytes(text).decode()
+        decoded = text.decode()
         return json.loads(decoded, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise InvalidPayload("The message is not JSON") from None
@@ -118,35 +137,37 @@ def string(raw: msgspec.Raw) -> str | None:
         if _first(raw) != b'"':
             return None
     try:
-        return _text.decode(without_lone_surrogates(bytes(raw)))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return surrogates.string(bytes(raw)).decode()
+    except ValueError:
         raise InvalidPayload("The message is not JSON") from None
 
 
-def document(raw: msgspec.Raw) -> dict[str, Any] | None:
-    """The object that a raw field holds; None if it holds none."""
-    if _first(raw) != b"{":
-        return None
+def short(raw: msgspec.Raw) -> str | None:
+    """As ``string``, for a key, an id or a type; None for what is too long to be one."""
+    return string(raw) if memoryview(raw).nbytes <= MAX_SHORT else None
+
+
+def is_unicode(raw: msgspec.Raw) -> bool:
+    """Whether a raw field's string, if it is one, has no lone surrogate."""
     try:
-        value = _any.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        value = loads(raw)
-    return value if isinstance(value, dict) else None
+        _text.decode(raw)
+    except msgspec.ValidationError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def echoable(raw: msgspec.Raw) -> bytes:
     """A message's ``id`` as it came, for an error that answers it; empty if absent or absurdly long."""
-    if raw is _ABSENT:
-        return b""
-    text = bytes(raw)
-    return text if len(text) <= MAX_ECHOED_ID else b""
+    return bytes(raw) if memoryview(raw).nbytes <= MAX_ECHOED_ID else b""
 
 
 def request_id(text: bytes) -> bytes:
     """A message's raw ``id`` in a form that can be compared; empty if it has none worth remembering."""
     if not text or len(text) > MAX_REMEMBERED_ID or text == b"null":
         return b""
-    return _dumps(loads(text)) if b"\\" in text else text
+    return _dumps(_loads(text)) if b"\\" in text else text
 
 
 def is_number(raw: msgspec.Raw) -> bool:

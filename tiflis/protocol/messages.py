@@ -8,7 +8,6 @@ import msgspec
 from tiflis.protocol import head
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
-from tiflis.protocol.surrogates import without_lone_surrogates
 
 PROTOCOL_VERSION = "1.0.0"
 MIN_API_KEY = 32
@@ -33,44 +32,64 @@ class Connection(NamedTuple):
     reconnect: bool
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
+class _Payload(msgspec.Struct, gc=False):
+    """All that the server reads of a payload. Nothing else of it is built: it may be as big as any."""
+
+    api_key: msgspec.Raw = _ABSENT
+    name: msgspec.Raw = _ABSENT
+    auth_key: msgspec.Raw = _ABSENT
+    previous_tunnel_id: msgspec.Raw = _ABSENT
+    tunnel_id: msgspec.Raw = _ABSENT
+    device_id: msgspec.Raw = _ABSENT
+    reconnect: msgspec.Raw = _ABSENT
+
+
+_payload = msgspec.json.Decoder(_Payload)
+
+
+def _read_payload(payload: msgspec.Raw) -> _Payload | None:
+    """Return its fields as they came; None if it is no JSON object."""
+    try:
+        return head.fields(_payload, payload)
+    except (ValueError, RecursionError):
+        return None
+
+
 class _Fields:
     """A payload's fields, read one by one; what is wrong with any of them is collected for one answer."""
 
     def __init__(self, payload: msgspec.Raw) -> None:
-        self.values = head.document(payload)
-        self.wrong: dict[str, str] = {}
-        if self.values is None:
+        values = _read_payload(payload)
+        if values is None:
             raise InvalidPayload("The message needs a payload", {"payload": "an object is required"})
+        self.values = values
+        self.wrong: dict[str, str] = {}
 
     def text(self, name: str, least: int = 1, trim: bool = False) -> str:
-        value = (self.values or {}).get(name)
-        if not isinstance(value, str):
+        raw = getattr(self.values, name)
+        value = head.short(raw)
+        if value is None:
             self.wrong[f"payload.{name}"] = "a string is required"
             return ""
         value = value.strip() if trim else value
         if len(value) < least:
             self.wrong[f"payload.{name}"] = f"at least {least} character{'s' if least > 1 else ''}"
-        elif not _encodable(value):
+        elif not head.is_unicode(raw):
             self.wrong[f"payload.{name}"] = "must be valid Unicode"
         return value
 
     def flag(self, name: str) -> bool:
-        value = (self.values or {}).get(name)
-        if value is not None and not isinstance(value, bool):
+        value = bytes(getattr(self.values, name))
+        if value not in (b"", b"null", b"true", b"false"):
             self.wrong[f"payload.{name}"] = "must be true or false"
-        return value is True
+        return value == b"true"
 
     def check(self, what: str) -> None:
         if self.wrong:
             raise InvalidPayload(f"The {what} message is not valid", self.wrong)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 FORWARD = b'{"type":"forward.to_device",'  # how all workstations begin one
@@ -104,7 +123,7 @@ def read_registration(payload: msgspec.Raw) -> Registration:
     auth_key = fields.text("auth_key", MIN_AUTH_KEY, trim=True)
     reconnect = fields.flag("reconnect")
     fields.check("workstation.register")
-    previous = (fields.values or {}).get("previous_tunnel_id")
+    previous = head.short(fields.values.previous_tunnel_id)
     return Registration(api_key, name, auth_key, previous if reconnect and is_tunnel_id(previous) else None)
 
 
@@ -123,32 +142,15 @@ def read_connection(payload: msgspec.Raw) -> Connection:
     return Connection(tunnel_id, auth_key, device_id, reconnect)
 
 
-class _AddressedPayload(msgspec.Struct, gc=False):
-    """What is looked at in the payload of an ``auth`` or ``auth.success``, which may be as big as any."""
-
-    auth_key: msgspec.Raw = msgspec.Raw(b"")
-    device_id: msgspec.Raw = msgspec.Raw(b"")
-
-
-_addressed = msgspec.json.Decoder(_AddressedPayload)
-
-
-def _read_addressed(payload: msgspec.Raw) -> _AddressedPayload:
-    try:
-        return _addressed.decode(without_lone_surrogates(bytes(payload)))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _AddressedPayload()
-
-
 def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
     """The key and the device id of a client's ``auth``; empty where absent or of another type."""
-    found = _read_addressed(payload)
-    return head.string(found.auth_key) or "", head.string(found.device_id) or ""
+    found = _read_payload(payload) or _Payload()
+    return head.short(found.auth_key) or "", head.short(found.device_id) or ""
 
 
 def addressee(payload: msgspec.Raw) -> str | None:
     """The ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
-    return head.string(_read_addressed(payload).device_id) or None
+    return head.short((_read_payload(payload) or _Payload()).device_id) or None
 
 
 def _dumps(message: dict[str, Any]) -> bytes:

@@ -1,19 +1,154 @@
-"""The surrogate room: halves of characters, legal in JSON and in no Unicode text, are put right unread."""
+"""The surrogate room: halves of characters, legal in JSON and in no Unicode text, are put right in one pass.
 
+Everything here takes valid UTF-8 and works in C on pieces of bounded size: whatever the text holds, it costs
+about as much as reading the text with the standard library's JSON reader.
+"""
+
+import json.decoder
 import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
 
-_PAIR_OR_LONE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-_BACKSLASH = b"\\\\"  # an escaped one: what follows it is no escape
+PIECE = 16 * 1024  # bytes looked at in one go: what is made of them stays in the processor's cache
+_ESCAPE = 6  # bytes of the longest one
+# A piece as long as this of which a tenth and more is escaped surrogates, not all of them in pairs, is no
+# text that anybody wrote; to mend it would take several times as long as to read it.
+FLOOD_SIZE = 16 * 1024 - 2 * _ESCAPE
+_FLOOD_SHARE = 10
+# Reads what follows a quote up to the next one: the inside of a JSON string, in C.
+_scan: Callable[..., tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]  # not in typeshed
+_HIGH = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+_REPLACEMENT = "\ufffd".encode()
+
+# An escaped surrogate, and what stands for it: an escape that every reader takes, and a byte that is in no
+# UTF-8 text. The length is the same, and a backslash before either means the same.
+_HIDDEN = ((b"\\ud", b"\\n\xff"), (b"\\uD", b"\\n\xfe"))
+
+# Control characters, which JSON text never has, stand for what is not to be read as JSON.
+_MARKS = b"\1\2\3\4\5"
+_BACKSLASHES, _SURROGATE = b"\1\1", b"\2"
+_MARKED = bytes.maketrans(b'\2\\"?', b"\\\3\4\5")
+_UNMARKED = bytes.maketrans(b"\1\3\4\5", b'\\\\"?')
+# A quote as what may be escaped too, so that a piece of any JSON text can be read as the inside of a string.
+_NO_QUOTES = bytes.maketrans(b'"', b"/")
+
+
+def hidden(text: bytes) -> bytes:
+    """Return ``text`` with its escaped surrogates made acceptable to a strict reader, each in its place.
+
+    That they have three more digits each goes unseen.
+    """
+    out = BytesIO()
+    for piece in _pieces(text):
+        masked = piece
+        for escape, stand_in in _HIDDEN:
+            masked = masked.replace(escape, stand_in)
+        out.write(masked)
+    return out.getvalue()
+
+
+def revealed(text: bytes) -> bytes:
+    """Return what any part of ``hidden``'s text was before."""
+    for escape, stand_in in _HIDDEN:
+        if stand_in[-1] in text:
+            text = text.replace(stand_in, escape)
+    return text
 
 
 def without_lone_surrogates(text: bytes) -> bytes:
-    """Replace each by U+FFFD, which is as long: JSON readers in the field refuse the whole text for one."""
-    if b"\\ud" not in text and b"\\uD" not in text:
+    """Replace each by U+FFFD: JSON readers in the field refuse the whole text for one.
+
+    Returns ``text`` itself where there is none. Raises ValueError for what is not JSON, though not for
+    everything that is not.
+    """
+    if b"\\" not in text:
         return text
-    return _BACKSLASH.join(_PAIR_OR_LONE.sub(_replace, part) for part in text.split(_BACKSLASH))
+    out, same, lone = BytesIO(), True, False
+    for piece in _pieces(text):
+        if b"\\u" in piece and (lone or _has_lone(piece)):
+            _refuse_flood(piece)
+            lone, mended = _replaced(piece)  # where one was found more follow: look and replace in one go
+            same = same and not lone
+            out.write(mended)
+        else:
+            out.write(piece)
+    return text if same else out.getvalue()
 
 
-def _replace(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape[1] else escape[0]
+def string(text: bytes) -> bytes:
+    """Return what a JSON string says, in UTF-8, each lone surrogate replaced by U+FFFD. Raises ValueError."""
+    decoded = text.decode()
+    said, end = _scan(decoded, 1)
+    if end != len(decoded):
+        raise ValueError("more than a string")
+    try:
+        return said.encode()
+    except UnicodeEncodeError:
+        _refuse_flood(text)
+        # "?" stands for what is not Unicode: the text's own must differ from it meanwhile.
+        encoded: bytes = said.replace("\0", "\0a").replace("?", "\0b").encode("utf-8", "replace")
+        return encoded.replace(b"?", _REPLACEMENT).replace(b"\0b", b"?").replace(b"\0a", b"\0")
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(text):
+        window = text[at : at + PIECE + 1]
+        piece = window[: cut(window, PIECE)]
+        at += len(piece)
+        yield piece
+
+
+def cut(window: bytes, most: int) -> int:
+    """Return how much of ``window``, up to ``most`` bytes, to take for a piece that ends within no character,
+    no escape and no pair of surrogates. ``window`` must not begin within one, and goes on to the byte after
+    ``most`` where there is one."""
+    if len(window) <= most:
+        return len(window)
+    stop = most
+    while stop and window[stop] & 0xC0 == 0x80:
+        stop -= 1
+    begun = window.rfind(b"\\", max(0, stop - _ESCAPE + 1), stop)
+    if begun >= 0 and _begins_escape(window, begun):
+        length = _ESCAPE if window[begun + 1 : begun + 2] == b"u" else 2
+        stop = begun if begun + length > stop else stop
+    high = stop - _ESCAPE
+    if high >= 0 and _HIGH.match(window, high) and _begins_escape(window, high):
+        stop = high
+    return stop or len(window)
+
+
+def _begins_escape(window: bytes, at: int) -> bool:
+    """Whether the backslash there is not an escaped one itself."""
+    before = window[: at + 1]
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
+
+
+def _has_lone(piece: bytes) -> bool:
+    text, _ = _scan(piece.translate(_NO_QUOTES).decode() + '"', 0, False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _refuse_flood(piece: bytes) -> None:
+    if len(piece) >= FLOOD_SIZE:
+        surrogates = sum(piece.count(escape) for escape, _ in _HIDDEN)
+        if surrogates * _ESCAPE * _FLOOD_SHARE > len(piece):
+            raise ValueError("a flood of surrogates")
+
+
+def _replaced(piece: bytes) -> tuple[bool, bytes]:
+    """Have the JSON reader join the pairs, and read nothing else. Return whether a lone one was left over."""
+    if any(mark in piece for mark in _MARKS):
+        raise ValueError("a control character in JSON")
+    marked = piece.replace(b"\\\\", _BACKSLASHES)
+    for escape, _ in _HIDDEN:
+        marked = marked.replace(escape, _SURROGATE + b"ud")
+    text, _ = _scan(marked.translate(_MARKED).decode() + '"', 0, False)
+    encoded: bytes = text.encode("utf-8", "replace")  # "?" for each that is left over
+    if b"?" not in encoded:
+        return False, piece
+    return True, encoded.replace(b"?", _REPLACEMENT).translate(_UNMARKED)

@@ -49,7 +49,7 @@ class WatchDesk(WatchRoll):
         fields = head.peek(text)
         act = states.act(states.Role.CLIENT, fields.type)
         if act is states.Act.REFUSE:
-            raise InvalidPayload(f"A watch may not send {fields.type!r}")
+            raise InvalidPayload("A watch may not send a message of this type")
         if act is states.Act.CHECK_AUTH and messages.read_auth(fields.payload)[1] != device_id:
             raise InvalidPayload("The auth message is not this watch's own")
         if not self._home.workstation_online:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tiflis.protocol import head
+from tiflis.protocol import head, utf8
 from tiflis.protocol.surrogates import without_lone_surrogates
 from tiflis.relay.watch_queue import StreamKey
 
@@ -31,18 +31,20 @@ def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:
     """The text to queue, and its stream if a later message of that stream replaces it. None for anything
     that is not a JSON object: one such text in an answer would make every poll fail."""
     try:
-        text = without_lone_surrogates(text.decode("utf-8", "replace").encode())
+        if not utf8.is_valid(text):
+            text = text.decode("utf-8", "replace").encode()
+        text = without_lone_surrogates(text)
         fields = _stream.decode(text)
         return text, _key(fields) if b"streaming_message_id" in text else None
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
 def _key(fields: _Stream) -> StreamKey | None:
     inner = _payload.decode(fields.payload) if bytes(memoryview(fields.payload)[:1]) == b"{" else _Payload()
-    stream = head.string(fields.streaming_message_id) or head.string(inner.streaming_message_id)
-    kind = head.string(fields.type)
-    if not stream or kind is None or head.string(inner.content_type) == _INCREMENTAL:
+    stream = head.short(fields.streaming_message_id) or head.short(inner.streaming_message_id)
+    kind = head.short(fields.type)
+    if not stream or kind is None or head.short(inner.content_type) == _INCREMENTAL:
         return None
     return kind, stream
 

@@ -7,11 +7,11 @@ from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
-from tiflis.protocol import head, messages, states
+from tiflis.protocol import head, messages, states, utf8
 from tiflis.protocol.errors import InvalidPayload, MissingParameters
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
-from tiflis.protocol.surrogates import without_lone_surrogates
 
+LONGEST_QUERY = 16 * 1024  # characters: as many as a request's header may have
 NUMBER_LIMIT = 2**63 - 1  # a larger one says as much: far above every sequence
 
 NOT_ITS_OWN = "The auth message is not this watch's own"
@@ -62,35 +62,28 @@ def _credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Creden
 
 def read_body(body: bytes) -> tuple[Credentials, bytes]:
     """The credentials, and the raw JSON of ``message``, empty without one."""
-    if not body.strip():
+    if not body or body.isspace():
         raise MissingParameters
-    fields, text = _fields(body)
+    fields = _fields(body)
     found = _credentials(_text(fields, "tunnel_id"), [_text(fields, "auth_key")], _text(fields, "device_id"))
-    return found, _as_it_came(body, text, fields.message)
+    return found, bytes(fields.message)
 
 
-def _fields(body: bytes) -> tuple[_Body, bytes]:
+def _fields(body: bytes) -> _Body:
     try:
-        # msgspec skips strings unread, and refuses lone surrogates; the workstation does neither.
-        text = without_lone_surrogates(body.decode().encode())
-        return _body.decode(text), text
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise InvalidPayload("The body must be a JSON object") from None
+        if utf8.is_valid(body):
+            return head.fields(_body, body)
+    except (ValueError, RecursionError):
+        pass
+    raise InvalidPayload("The body must be a JSON object")
 
 
 def _text(fields: _Body, name: str) -> str:
     raw: msgspec.Raw = getattr(fields, name)
-    value = head.string(raw)
+    value = head.short(raw)
     if value is None and bytes(raw) not in (b"", b"null"):
-        raise InvalidPayload(f"{name} must be a string")
+        raise InvalidPayload(f"{name} must be a string, and no longer than {head.MAX_SHORT} bytes")
     return value or ""
-
-
-def _as_it_came(body: bytes, text: bytes, message: msgspec.Raw) -> bytes:
-    """The message's own text: replacing lone surrogates moved nothing."""
-    found = bytes(message)
-    at = -1 if text == body else text.rfind(found)
-    return found if at < 0 else body[at : at + len(found)]
 
 
 def check_message(text: bytes, device_id: str) -> str | None:
@@ -119,6 +112,8 @@ class Query:
     """A query string's parameters. One that is there twice is refused: readers differ on which counts."""
 
     def __init__(self, text: str) -> None:
+        if len(text) > LONGEST_QUERY:
+            raise InvalidPayload("The query is too long")
         self._raw: dict[str, str] = {}
         for part in filter(None, text.split("&")):
             name, _, value = part.partition("=")
