@@ -12,8 +12,10 @@ from tiflis import __version__, logs
 from tiflis.bus import subjects
 from tiflis.bus.channels import Bus
 from tiflis.bus.directory import Directory
+from tiflis.bus.errors import BusError
 from tiflis.bus.link import Link
 from tiflis.bus.presence import Presence
+from tiflis.bus.seals import Seals
 from tiflis.bus.watch_store import JetStreamWatchStore
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
@@ -46,6 +48,7 @@ MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it 
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
+SEAL_SECONDS = 60.0  # without a worker that seals no records, until such records count no more
 STORE_MARGIN_SECONDS = 30.0  # that a watch's records outlive what they are kept for
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
 TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, below what the bus takes
@@ -84,19 +87,35 @@ class Worker:
         self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
-        self.directory = Directory(self._bus_urls, self.id)
+        keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
+        self.directory = Directory(self._bus_urls, self.id, seals=Seals(keyring.seal_keys()))
         await self.directory.start(patience)
         longest = max(settings.watch_idle, settings.watch_message_ttl)
         self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
         await self._store.start()
         self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
-        self._compose()
+        self._compose(keyring)
         self.presence.answer("status", self._own_status)
         self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
         await self._join(self.siblings)
         await self.presence.meet(MEETING_SECONDS)
+        # An empty directory holds nothing that older code has written.
+        self._unsealing_seen = float("-inf") if self.directory.started_empty else loop.time()
+        await self._seal()
         self._tasks.spawn(self._regularly())
+
+    async def _seal(self) -> None:
+        """Let no unsealed record count any more, once no worker of older code has been here for a while."""
+        now = asyncio.get_running_loop().time()
+        if not all(peer.facts.get("seals") for peer in self.presence.peers.values()):
+            self._unsealing_seen = now
+        if self.directory.sealed or now - self._unsealing_seen < SEAL_SECONDS:
+            return
+        try:
+            await self.directory.seal()
+        except BusError as problem:
+            log.warning("directory not sealed yet", extra={"reason": str(problem)})
 
     async def _join(self, siblings: Siblings) -> None:
         """Take sockets from the other workers of this host, and steer sockets to them."""
@@ -107,10 +126,9 @@ class Worker:
             self.hub.least_loaded = siblings.least_loaded
             self.hub.straighten = siblings.straighten
 
-    def _compose(self) -> None:
+    def _compose(self, keyring: Keyring) -> None:
         """Put the relay together."""
         settings = self.settings
-        keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
         claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
         self.limiter = Limiter(
             self._run_dir / "attempts",
@@ -205,6 +223,7 @@ class Worker:
             self._measure()
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
+            self._tasks.spawn(self._seal())
             if self.clock.time() - tidied >= TIDY_SECONDS:
                 tidied = self.clock.time()
                 await self.upkeep.tidy()
@@ -217,7 +236,7 @@ class Worker:
     # What others may ask
 
     def _describe(self) -> dict[str, Any]:
-        return {**self.upkeep.counts(), "ready": self.ready, "refused": self.directory.refuses}
+        return {**self.upkeep.counts(), "ready": self.ready, "refused": self.directory.refuses, "seals": True}
 
     def _everyone(self) -> list[dict[str, Any]]:
         return [self._describe(), *(peer.facts for peer in self.presence.peers.values())]

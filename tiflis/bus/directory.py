@@ -13,6 +13,7 @@ from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.follower import Follower
 from tiflis.bus.link import Link
 from tiflis.bus.record import Record, decode, encode
+from tiflis.bus.seals import MARKER, Seals, Verdict
 from tiflis.bus.store import Entry, Store, WrongRevision
 from tiflis.clock import running_clock
 
@@ -25,6 +26,8 @@ MAX_AGE_SECONDS = 30 * 24 * 3600.0
 """A tunnel is forgotten after 30 days without its workstation."""
 ANSWER_SECONDS = 2.0
 """For one read or write, all attempts together."""
+REFUSED_PAUSE_SECONDS = 60.0
+"""Between two log lines about records that are forged or unsealed; each gives the count since the last."""
 MARGIN_SECONDS = 0.3
 """Left for the loop, so that callers see the above kept."""
 
@@ -37,8 +40,21 @@ class Directory:
     """The directory as this worker sees it: `get` from memory, `read` and `put` at the store."""
 
     def __init__(
-        self, urls: str, name: str, bucket: str = BUCKET, replicas: int = 3, shares_client: bool = True
+        self,
+        urls: str,
+        name: str,
+        bucket: str = BUCKET,
+        replicas: int = 3,
+        shares_client: bool = True,
+        seals: Seals | None = None,
     ) -> None:
+        """``seals``: of all records; without them no record is sealed, and none is refused."""
+        self._seals = seals or Seals()
+        self._unsealed: dict[str, int] = {}  # the revisions of known records without a seal
+        self._unsealed_until: int | None = None  # as the marker says
+        self._refused = 0
+        self._refused_at = float("-inf")
+        self._tasks: set[asyncio.Task[None]] = set()
         self._urls = urls
         self._name = name
         self._link = Link(urls, name)
@@ -72,6 +88,9 @@ class Directory:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        for marking in list(self._tasks):
+            marking.cancel()
+            await asyncio.gather(marking, return_exceptions=True)
         await self._link.close()
         client, self._client = self._client, None
         if client is not None:
@@ -113,7 +132,7 @@ class Directory:
         entry = await self._store.read(subjects.checked(tunnel_id), ANSWER_SECONDS - MARGIN_SECONDS)
         if entry is None or entry.value is None:
             return None
-        return self._decode(tunnel_id, entry.value, entry.revision)
+        return self._decode(tunnel_id, entry.value, entry.revision) or self._records.get(tunnel_id)
 
     async def put(self, record: Record) -> Record:
         """Store it if nobody has changed it since `record.revision` (0: created it); returns it as stored.
@@ -121,7 +140,8 @@ class Directory:
         Conflict carries what is stored instead. DirectoryUnavailable within 2 s: it may have been stored all
         the same, so read before deciding anything.
         """
-        key, value = subjects.checked(record.tunnel_id), encode(record)
+        key = subjects.checked(record.tunnel_id)
+        value = self._seals.close(key, encode(record))
         clock = running_clock()
         end = clock.time() + ANSWER_SECONDS - MARGIN_SECONDS
         expected = record.revision
@@ -137,26 +157,44 @@ class Directory:
             if entry is not None and entry.value is None and record.revision == 0 and expected == 0:
                 expected = entry.revision  # deleted: what remains is a marker
                 continue
+            if entry is not None and expected != entry.revision and self._replaceable(entry, record):
+                expected = entry.revision
+                continue
             raise Conflict(self._current(record.tunnel_id, entry))
         stored = record.at(revision)
         self._remember(stored)
         return stored
 
+    def _replaceable(self, entry: Entry, record: Record) -> bool:
+        """Whether what is stored counts for nothing, and ``record`` is no older than the last that did."""
+        if entry.value is None:
+            return False
+        if self._counts(self._seals.check(record.tunnel_id, entry.value), entry.revision):
+            return False
+        known = self._records.get(record.tunnel_id)
+        return known is None or known.generation <= record.generation
+
     def _current(self, tunnel_id: str, entry: Entry | None) -> Record | None:
         if entry is None or entry.value is None:
             return None
         current = self._decode(tunnel_id, entry.value, entry.revision)
-        if current is not None:
-            self._remember(current)
+        if current is None:
+            return self._records.get(tunnel_id)
+        self._remember(current)
         return current
 
     # -- what the follower tells
 
     def changed(self, tunnel_id: str, value: bytes | None, revision: int) -> None:
-        if value is not None:
+        if tunnel_id == MARKER:
+            self._marker_changed(value)
+        elif value is not None:
             record = self._decode(tunnel_id, value, revision)
+            known = self._records.get(tunnel_id)
             if record is not None:
                 self._remember(record)
+            elif known is not None and known.home == self._name:
+                self._tell(tunnel_id, None)  # its home writes the true one again
         elif (known := self._records.get(tunnel_id)) is not None and known.revision < revision:
             del self._records[tunnel_id]
             self._tell(tunnel_id, None)
@@ -164,6 +202,7 @@ class Directory:
     def replaced(self) -> None:
         """Another bucket, or an older state of it: what we know counts as not stored until we hear of it."""
         self._records = {tunnel_id: record.at(0) for tunnel_id, record in self._records.items()}
+        self._unsealed, self._unsealed_until = {}, None
 
     def complete(self, keys: set[str] | None, revision: int) -> None:
         """Everything stored has been told; with `keys`, what else we know up to that revision is gone."""
@@ -172,6 +211,7 @@ class Directory:
                 if tunnel_id not in keys and known.revision <= revision:
                     del self._records[tunnel_id]
                     self._tell(tunnel_id, None)
+            self._renew_marker()
         if not self._loaded.is_set():
             self.started_empty = not self._records
             self._loaded.set()
@@ -189,8 +229,70 @@ class Directory:
         except Exception:  # outermost frame
             log.exception("directory change not handled", extra={"tunnel_id": tunnel_id})
 
-    @staticmethod
-    def _decode(tunnel_id: str, value: bytes, revision: int) -> Record | None:
+    # -- seals
+
+    @property
+    def sealed(self) -> bool:
+        """Whether no record counts any more that is written without a seal."""
+        return not self._seals or self._unsealed_until is not None
+
+    async def seal(self) -> None:
+        """Refuse from now on what is written without a seal; what was there before goes on to count. Raises
+        DirectoryUnavailable."""
+        value = self._seals.marker(await self._store.last_revision())
+        with contextlib.suppress(WrongRevision):  # another worker has done it
+            await self._store.write(MARKER, value, 0, ANSWER_SECONDS)
+
+    def _marker_changed(self, value: bytes | None) -> None:
+        """The marker is there, or somebody has taken it away: then it is written again."""
+        until = self._seals.read_marker(value) if value is not None and self._seals else None
+        if until is not None:
+            known = self._unsealed_until
+            self._unsealed_until = until if known is None else min(until, known)
+            for tunnel_id in [key for key, at in self._unsealed.items() if at > self._unsealed_until]:
+                self._refuse(tunnel_id)
+                self._records.pop(tunnel_id, None)
+                del self._unsealed[tunnel_id]
+        else:
+            self._renew_marker()
+
+    def _renew_marker(self) -> None:
+        """Write the marker again: it is gone, or it would be after 30 days, as any record."""
+        if self._unsealed_until is None:
+            return
+        task = asyncio.get_running_loop().create_task(self._mark_again(self._unsealed_until))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _mark_again(self, until: int) -> None:
+        try:
+            entry = await self._store.read(MARKER, ANSWER_SECONDS)
+            revision = entry.revision if entry else 0
+            await self._store.write(MARKER, self._seals.marker(until), revision, ANSWER_SECONDS)
+        except (WrongRevision, DirectoryUnavailable) as problem:
+            log.warning("directory marker not written again", extra={"reason": str(problem)})
+
+    def _counts(self, verdict: Verdict, revision: int) -> bool:
+        if verdict is Verdict.UNSEALED:
+            return self._unsealed_until is None or revision <= self._unsealed_until
+        return verdict is Verdict.GENUINE
+
+    def _refuse(self, tunnel_id: str) -> None:
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._refused_at >= REFUSED_PAUSE_SECONDS:
+            log.error("directory record refused", extra={"tunnel": tunnel_id, "count": self._refused})
+            self._refused, self._refused_at = 0, now
+
+    def _decode(self, tunnel_id: str, value: bytes, revision: int) -> Record | None:
+        verdict = self._seals.check(tunnel_id, value)
+        if not self._counts(verdict, revision):
+            self._refuse(tunnel_id)
+            return None
+        if verdict is Verdict.UNSEALED:
+            self._unsealed[tunnel_id] = revision
+        else:
+            self._unsealed.pop(tunnel_id, None)
         with contextlib.suppress(ValueError):
             return decode(tunnel_id, value, revision)
         log.error("directory record cannot be read", extra={"tunnel_id": tunnel_id})

@@ -26,6 +26,10 @@ class Keyring:
         self._digests = [_hash(trimmed(key)) for key in registration_keys]
         self._signing = [(_key_id(digest), _derive(digest, b"tiflis auth key")) for digest in self._digests]
 
+    def seal_keys(self) -> list[bytes]:
+        """The keys that seal the directory's records, the one to write with first."""
+        return [_derive(digest, b"tiflis directory seal") for digest in self._digests]
+
     def registration(self, api_key: str) -> Trial:
         """Return the trial of a registration key; what `trimmed` leaves out does not count."""
         return Trial([_hash(trimmed(api_key))], self._digests)
