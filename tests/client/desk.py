@@ -10,6 +10,7 @@ from typing import Any, Self
 from tests.client.loop import LoopThread
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, wait_until
 from tiflis.demo.accumulator import GRACE_SECONDS
+from tiflis.demo.history import Entry
 from tiflis.demo.pairing import Pairing
 from tiflis.demo.terminal import Terminal
 from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
@@ -92,6 +93,21 @@ class Desk:
     def tell_all(self, message: Message) -> None:
         """Send something of the test's own making to every device."""
         self._loop.call(lambda: self.demo.desk.broadcast(message))
+
+    def has_said(self, session_id: str, texts: list[str]) -> None:
+        """Let the history of a session be these messages, question and answer in turn."""
+        entries = [
+            Entry(f"past-{at}", at + 1, "assistant" if at % 2 else "user", text, "2026-01-01T00:00:00.000Z")
+            for at, text in enumerate(texts)
+        ]
+
+        def replace() -> None:
+            history = self.demo.desk.sessions.chat(session_id).history
+            history.clear()
+            for entry in entries:
+                history.add(entry)
+
+        self._loop.call(replace)
 
     def print(self, text: str) -> None:
         """Let the program in the terminal write this."""

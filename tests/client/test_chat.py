@@ -245,6 +245,30 @@ def test_search_finds_and_shows(app: App, desk: Desk) -> None:
     expect(app.page.get_by_role("search")).to_contain_text("Nothing found")
 
 
+def test_search_goes_beyond_what_is_loaded(app: App, desk: Desk) -> None:
+    app.enter(desk.session("claude"))
+    app.reads("(message 60 of 60)")
+    app.button("Search in this conversation").click()
+    app.page.get_by_role("searchbox", name="Search in this conversation").fill("message 5 of 60")
+    expect(app.page.get_by_role("search")).to_contain_text("1 of 1")
+    expect(app.log.get_by_text("(message 5 of 60)")).to_be_in_viewport()
+
+
+def test_search_says_how_far_it_looked_and_goes_on_when_asked(app: App, desk: Desk) -> None:
+    session = desk.session("cursor")
+    desk.has_said(session, [f"entry {number} of a long past" for number in range(1200)])
+    app.enter(session)
+    app.reads("entry 1199 ")
+    app.button("Search in this conversation").click()
+    app.page.get_by_role("searchbox", name="Search in this conversation").fill("entry 3 ")
+    bar = app.page.get_by_role("search")
+    expect(bar).to_contain_text(re.compile(r"Searched the last 5\d\d messages"))
+    bar.get_by_role("button", name="Search older").click()
+    expect(bar).to_contain_text(re.compile(r"Searched the last 1,0\d\d messages"))
+    bar.get_by_role("button", name="Search older").click()
+    expect(app.log.get_by_text("entry 3 ")).to_be_in_viewport()
+
+
 def test_clearing_the_context_clears_all_devices(new_app: NewApp, server: Server, desk: Desk) -> None:
     one, other = new_app(server.url, desk), new_app(server.url, desk)
     for app in (one, other):

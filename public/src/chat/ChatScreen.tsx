@@ -19,7 +19,7 @@ import { Menu, type MenuItem } from "~/ui/Menu";
 import { ChatKeyContext } from "./chatKey";
 import { Composer } from "./Composer";
 import { EndedBar } from "./EndedBar";
-import { rowsOf, toThreadMessage } from "./rows";
+import { rowsOf, toThreadMessage, type Row } from "./rows";
 import { SearchBar } from "./SearchBar";
 import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
@@ -44,11 +44,12 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
   useScreenAction("search", useCallback(() => (setSearching(true), true), []));
   useScreenAction("latest", useCallback(() => (thread.jump(), true), [thread]));
   useOwnWords(mine, thread.jump);
+  useRevealing(chatKey, rows, thread.reveal);
 
   return (
     <AssistantRuntimeProvider runtime={runtime}>
       <Header chatKey={chatKey} onSearch={toggleSearch} />
-      {searching && <SearchBar rows={rows} onReveal={thread.reveal} onClose={() => setSearching(false)} />}
+      {searching && <SearchBar chatKey={chatKey} rows={rows} hasOlder={chat.hasOlder} onReveal={thread.reveal} onClose={() => setSearching(false)} />}
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
@@ -66,6 +67,18 @@ function useOwnWords(items: OutboxItem[], jump: () => void): void {
     known.current = newest;
     // Only a new message counts; `jump` is new on each render.
   }, [newest]);
+}
+
+/** A message that was found from elsewhere, as soon as it is loaded. */
+function useRevealing(chatKey: string, rows: Row[], reveal: (key: string) => void): void {
+  const wanted = useClient((state) => (state.revealing?.chat === chatKey ? state.revealing.messageId : null));
+  const key = wanted === null ? undefined : rows.find((row) => row.message.messageId === wanted)?.message.key;
+  useEffect(() => {
+    if (key === undefined) return;
+    reveal(key);
+    client.revealed();
+    // `reveal` is new on each render.
+  }, [key]);
 }
 
 function textOf(message: AppendMessage): string {

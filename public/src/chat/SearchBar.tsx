@@ -1,32 +1,41 @@
-/** Finds words in the messages that are loaded. */
+/** Finds words in a conversation, also in what is not loaded yet. */
 
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { client } from "~/app/client";
 import { plainText } from "~/store/match";
+import type { ChatMessage } from "~/store/state";
 import { chat as text } from "~/text/chat";
 import { common } from "~/text/common";
 import { IconButton } from "~/ui/Button";
-import { Icon } from "~/ui/icons";
+import { Icon, Spinner } from "~/ui/icons";
 import { mark } from "./mark";
 import type { Row } from "./rows";
 
 interface SearchBarProps {
+  chatKey: string;
   rows: Row[];
+  hasOlder: boolean;
   onReveal(key: string): void;
   onClose(): void;
 }
 
-export function SearchBar({ rows, onReveal, onClose }: SearchBarProps) {
-  const [wanted, setWanted] = useState("");
-  const [at, setAt] = useState(0);
-  const found = useMemo(() => find(rows, wanted), [rows, wanted]);
-  const key = found[at];
+/** A pause in typing after which older messages are fetched; milliseconds. */
+const PAUSE = 400;
 
-  // From the newest backwards, as one remembers.
+export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: SearchBarProps) {
+  const [wanted, setWanted] = useState("");
+  const [chosen, setChosen] = useState<string | null>(null);
+  const found = useMemo(() => find(rows, wanted), [rows, wanted]);
+  // From the newest backwards, as one remembers; older ones that come in later change nothing of the choice.
+  const at = chosen !== null && found.includes(chosen) ? found.indexOf(chosen) : found.length - 1;
+  const key = found[at];
+  const older = useOlder(chatKey, wanted, hasOlder);
+
   const type = (words: string) => {
     setWanted(words);
-    setAt(Math.max(0, find(rows, words).length - 1));
+    setChosen(null);
   };
-  const step = (by: number) => found.length > 0 && setAt((at + by + found.length) % found.length);
+  const step = (by: number) => found.length > 0 && setChosen(found[(at + by + found.length) % found.length]!);
 
   useEffect(() => {
     if (!key) return mark("", null);
@@ -38,33 +47,77 @@ export function SearchBar({ rows, onReveal, onClose }: SearchBarProps) {
   useEffect(() => () => mark("", null), []);
 
   return (
-    <div role="search" className="flex items-center gap-1 border-b border-line bg-sunken py-1 pr-1 pl-4">
-      <Icon name="search" size={17} className="text-muted" />
-      <input
-        type="search"
-        autoFocus
-        value={wanted}
-        aria-label={text.search}
-        placeholder={text.searchPlaceholder}
-        onChange={(event) => type(event.target.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") step(event.shiftKey ? 1 : -1);
-          if (event.key === "Escape") (event.preventDefault(), onClose());
-        }}
-        className="h-11 min-w-0 flex-1 bg-transparent px-2 text-base outline-none placeholder:text-muted [&::-webkit-search-cancel-button]:hidden"
-      />
-      <span role="status" className="shrink-0 text-xs text-muted">
-        {wanted && (found.length > 0 ? text.searchCount(at + 1, found.length) : text.searchNone)}
-      </span>
-      <IconButton icon="up" size={18} label={text.previous} disabled={found.length === 0} onClick={() => step(-1)} />
-      <IconButton icon="down" size={18} label={text.next} disabled={found.length === 0} onClick={() => step(1)} />
-      <IconButton icon="close" size={18} label={common.close} onClick={onClose} />
+    <div role="search" className="border-b border-line bg-sunken">
+      <div className="flex items-center gap-1 py-1 pr-1 pl-4">
+        <Icon name="search" size={17} className="text-muted" />
+        <input
+          type="search"
+          autoFocus
+          value={wanted}
+          aria-label={text.search}
+          placeholder={text.searchPlaceholder}
+          onChange={(event) => type(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") step(event.shiftKey ? 1 : -1);
+            if (event.key === "Escape") (event.preventDefault(), onClose());
+          }}
+          className="h-11 min-w-0 flex-1 bg-transparent px-2 text-base outline-none placeholder:text-muted [&::-webkit-search-cancel-button]:hidden"
+        />
+        <span role="status" className="shrink-0 text-xs text-muted">
+          {wanted && (found.length > 0 ? text.searchCount(at + 1, found.length) : older.busy ? text.searching : text.searchNone)}
+        </span>
+        <IconButton icon="up" size={18} label={text.previous} disabled={found.length === 0} onClick={() => step(-1)} />
+        <IconButton icon="down" size={18} label={text.next} disabled={found.length === 0} onClick={() => step(1)} />
+        <IconButton icon="close" size={18} label={common.close} onClick={onClose} />
+      </div>
+      {wanted.trim() !== "" && hasOlder && (
+        <div className="flex min-h-11 items-center gap-2 pr-2 pl-4 text-xs text-muted">
+          <span className="flex-1">{text.searchedLast(rows.length)}</span>
+          {older.busy ? (
+            <Spinner size={16} />
+          ) : (
+            <button type="button" className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover" onClick={older.more}>
+              {text.searchOlder}
+            </button>
+          )}
+        </div>
+      )}
     </div>
   );
+}
+
+/** Fetches older messages once the words stand, and more of them when asked. */
+function useOlder(chatKey: string, wanted: string, hasOlder: boolean): { busy: boolean; more(): void } {
+  const [busy, setBusy] = useState(false);
+  const live = useRef(0);
+  const more = () => {
+    const turn = (live.current += 1);
+    setBusy(true);
+    void client.loadMany(chatKey, () => live.current === turn).finally(() => live.current === turn && setBusy(false));
+  };
+  useEffect(() => {
+    if (wanted.trim() === "" || !hasOlder) return;
+    const timer = setTimeout(more, PAUSE);
+    return () => {
+      clearTimeout(timer);
+      live.current += 1;
+      setBusy(false);
+    };
+    // Once per words: what is fetched meanwhile is no reason to fetch more.
+  }, [chatKey, wanted]);
+  return { busy, more };
 }
 
 function find(rows: Row[], wanted: string): string[] {
   const words = wanted.trim().toLowerCase();
   if (!words) return [];
-  return rows.filter((row) => plainText(row.message.blocks).toLowerCase().includes(words)).map((row) => row.message.key);
+  return rows.filter((row) => textOf(row.message).includes(words)).map((row) => row.message.key);
+}
+
+const texts = new WeakMap<ChatMessage, string>();
+
+function textOf(message: ChatMessage): string {
+  const known = texts.get(message) ?? plainText(message.blocks).toLowerCase();
+  texts.set(message, known);
+  return known;
 }

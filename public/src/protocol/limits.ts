@@ -67,3 +67,18 @@ export const SHELF_CHAT_LENGTH = 200_000;
 export const SHELF_AFTER = 1_000;
 /** Conversations of ended sessions that stay readable. */
 export const ENDED_MOST = 20;
+
+/** Messages of a page that is fetched to search in: the most a workstation gives. */
+export const SEARCH_PAGE = 50;
+/** Pages that a search in one conversation fetches before it asks whether to go on: 500 messages. */
+export const SEARCH_PAGES = 10;
+/** A search over all conversations fetches this many pages of each when it is to go further back … */
+export const FIND_PAGES = 4;
+/** … of this many conversations at once … */
+export const FIND_AT_ONCE = 3;
+/** … holds at most this many messages … */
+export const FIND_ENTRIES = 5_000;
+/** … and shows at most this many places. */
+export const FIND_HITS = 100;
+/** Pages fetched to bring a found message on screen. */
+export const REVEAL_PAGES = 40;

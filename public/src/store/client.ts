@@ -4,6 +4,7 @@ import type { StoreApi } from "zustand/vanilla";
 import type { AudioFormat } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
 import type { Outcome } from "./news";
+import type { Hit, RunningSearch, Search } from "./search";
 import type { ChatKey, Settings, State } from "./state";
 
 /**
@@ -43,6 +44,13 @@ export interface Client {
   watch(chat: ChatKey | null): void;
   loadOlder(chat: ChatKey): Promise<void>;
   reload(chat: ChatKey): Promise<void>;
+  /** Older messages of one chat to search in, several pages; `wanted` false ends it. */
+  loadMany(chat: ChatKey, wanted: () => boolean): Promise<void>;
+  /** Words in all conversations; `on` is called as places are found. */
+  search(words: string, on: (search: Search) => void): RunningSearch;
+  /** Load what is needed to show a found message; its conversation brings it into view. */
+  reveal(hit: Pick<Hit, "chat" | "messageId" | "sequence">): Promise<void>;
+  revealed(): void;
   send(chat: ChatKey, text: string): void;
   /** A quick reply: said once, be it tapped twice or answered on another device meanwhile. */
   reply(chat: ChatKey, text: string): void;

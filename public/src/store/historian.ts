@@ -2,7 +2,7 @@
 
 import { RequestFailed } from "../connection/requests";
 import { newId } from "../protocol/ids";
-import { GAP_PAGES } from "../protocol/limits";
+import { GAP_PAGES, REVEAL_PAGES, SEARCH_PAGE, SEARCH_PAGES } from "../protocol/limits";
 import type { HistoryEntry, HistoryPage } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
 import { applyExecuting, applyStreaming } from "./chat";
@@ -16,6 +16,9 @@ import type { Chat, ChatKey, OutboxItem } from "./state";
 
 /** How far this device's clock and the workstation's may be apart when they must agree on a moment. */
 const CLOCK_SKEW = 60_000;
+
+/** How often to look whether what is being loaded has come; milliseconds. */
+const LOADING_LOOK = 100;
 
 export class Historian {
   constructor(
@@ -52,13 +55,43 @@ export class Historian {
     }
   }
 
-  async loadOlder(key: ChatKey): Promise<void> {
+  /** A page for searching, which changes nothing of the chat; null when it cannot be had. */
+  async read(key: ChatKey, before?: number): Promise<HistoryPage | null> {
+    try {
+      return await this.page(key, before, SEARCH_PAGE);
+    } catch (error) {
+      if (error instanceof RequestFailed) return null;
+      throw error;
+    }
+  }
+
+  /** Loads older pages until the message with this sequence is there, or until it is too far back. */
+  async loadBackTo(key: ChatKey, sequence: number): Promise<void> {
+    if (this.chat(key).freshness !== "fresh") await this.loadNewest(key);
+    for (let pages = 0; pages < REVEAL_PAGES; pages += 1) {
+      const { hasOlder, error } = this.chat(key);
+      if ((oldestSequence(this.chat(key)) ?? 0) <= sequence || !hasOlder || error) return;
+      await this.loadOlder(key, SEARCH_PAGE);
+    }
+  }
+
+  /** Older pages for a search, some at a time; `wanted` false ends it. */
+  async loadMany(key: ChatKey, wanted: () => boolean): Promise<void> {
+    for (let pages = 0; pages < SEARCH_PAGES && wanted(); pages += 1) {
+      while (this.chat(key).loading !== "no" && wanted()) await new Promise<void>((run) => this.core.clock.after(LOADING_LOOK, run));
+      const { hasOlder, error } = this.chat(key);
+      if (!hasOlder || error) return;
+      await this.loadOlder(key, SEARCH_PAGE);
+    }
+  }
+
+  async loadOlder(key: ChatKey, limit?: number): Promise<void> {
     const chat = this.chat(key);
     const before = oldestSequence(chat);
     if (chat.loading !== "no" || !chat.hasOlder || before === null) return;
     this.change(key, (each) => ({ ...each, loading: "older", error: null }));
     try {
-      const page = await this.page(key, before);
+      const page = await this.page(key, before, limit);
       this.change(key, (each) => ({ ...mergeOlder(each, page, this.core.clock.now()), loading: "no" }));
     } catch (error) {
       this.failed(key, error);

@@ -45,6 +45,7 @@ export const NO_WORKSTATION = {
   summaries: new Map(),
   ended: new Map(),
   pinned: new Set<ChatKey>(),
+  revealing: null,
   terminals: new Map(),
 } satisfies Partial<State>;
 

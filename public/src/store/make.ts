@@ -24,6 +24,7 @@ import { INITIAL, SETTINGS } from "./initial";
 import { inChat } from "./outbox";
 import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { QuietAnswers } from "./quiet";
+import { Finder } from "./search";
 import { Shelf } from "./shelf";
 import { Sounds } from "./sounds";
 import type { ChatKey, State } from "./state";
@@ -49,6 +50,7 @@ export function makeClient(world: World = {}): Client {
   const historian = new Historian(core, courier.settle);
   const terminals = new Terminals(core);
   const sounds = new Sounds(core);
+  const finder = new Finder(core, historian);
   const drafts = new Drafts(core);
   const shelf = new Shelf(core);
   const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core) });
@@ -66,6 +68,7 @@ export function makeClient(world: World = {}): Client {
     courier.lost();
     terminals.close();
     sounds.clear();
+    finder.clear();
     dispatch.stream.clear();
     core.asked.clear();
   }
@@ -132,6 +135,13 @@ export function makeClient(world: World = {}): Client {
     },
     loadOlder: async (key) => (core.store.getState().ended.has(key) ? undefined : historian.loadOlder(key)),
     reload: (key) => historian.loadNewest(key),
+    loadMany: async (key, wanted) => (core.store.getState().ended.has(key) ? undefined : historian.loadMany(key, wanted)),
+    search: (words, on) => finder.search(words, on),
+    async reveal({ chat, messageId, sequence }) {
+      core.store.setState({ revealing: { chat, messageId } });
+      if (sequence !== null && !core.store.getState().ended.has(chat)) await historian.loadBackTo(chat, sequence);
+    },
+    revealed: () => core.store.setState({ revealing: null }),
 
     send(key, text) {
       if (text.trim()) courier.take(key, { text });

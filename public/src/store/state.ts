@@ -150,6 +150,8 @@ export interface State {
   /** Kept on top of the list, on this device. */
   pinned: ReadonlySet<ChatKey>;
   terminals: ReadonlyMap<string, TerminalState>;
+  /** A found message that its conversation shall bring into view. */
+  revealing: { chat: ChatKey; messageId: string | null } | null;
   /** What is on screen and visible: it gathers no unread count and raises no notification. */
   watching: ChatKey | null;
   settings: Settings;

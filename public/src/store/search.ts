@@ -1,0 +1,139 @@
+/** Finds words in all conversations: in what is loaded, and page by page in what lies before it. */
+
+import { FIND_AT_ONCE, FIND_ENTRIES, FIND_HITS, FIND_PAGES } from "../protocol/limits";
+import type { HistoryEntry } from "../protocol/messages";
+import type { Core } from "./core";
+import type { Historian } from "./historian";
+import { plainText } from "./match";
+import { activityOf } from "./news";
+import { isTerminal } from "./sessions";
+import { SUPERVISOR, type ChatKey, type ChatMessage } from "./state";
+
+export interface Hit {
+  chat: ChatKey;
+  /** With these two `Client.reveal` brings it on screen. */
+  messageId: string | null;
+  sequence: number | null;
+  role: ChatMessage["role"];
+  at: number;
+  /** The words around the first place, on one line. */
+  excerpt: string;
+}
+
+export interface Search {
+  /** The newest first, at most `FIND_HITS`. */
+  hits: Hit[];
+  /** Messages that were looked through, and whether there are older ones. */
+  searched: number;
+  more: boolean;
+  busy: boolean;
+}
+
+export interface RunningSearch {
+  /** Look through older messages too. */
+  older(): void;
+  stop(): void;
+}
+
+type Found = Pick<ChatMessage, "messageId" | "sequence" | "role" | "at" | "blocks">;
+
+/** Pages of one chat that were fetched to search in; `before` null: there are none before. */
+interface Fetched {
+  entries: HistoryEntry[];
+  before: number | null | undefined;
+}
+
+export class Finder {
+  /** Kept while words are typed, so that each letter does not fetch all again. */
+  private fetched = new Map<ChatKey, Fetched>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly historian: Historian,
+  ) {}
+
+  search(words: string, on: (search: Search) => void): RunningSearch {
+    const wanted = words.trim().toLowerCase();
+    let running = true;
+    let busy = false;
+    const tell = () => running && on({ ...this.find(wanted), busy });
+    const look = async (pages: number) => {
+      if (busy || !running || wanted === "") return tell();
+      busy = true;
+      tell();
+      await this.fetch(pages, () => running, tell);
+      busy = false;
+      tell();
+    };
+    void look(1);
+    return { older: () => void look(FIND_PAGES), stop: () => void (running = false) };
+  }
+
+  clear(): void {
+    this.fetched = new Map();
+  }
+
+  /** So many pages more of each chat, some chats at once. */
+  private async fetch(pages: number, wanted: () => boolean, tell: () => void): Promise<void> {
+    const queue = this.chats().filter((key) => pages > 1 || !this.fetched.has(key));
+    const work = async () => {
+      for (let key = queue.shift(); key !== undefined && wanted(); key = queue.shift()) {
+        for (let page = 0; page < pages && wanted() && (await this.page(key)); page += 1) tell();
+      }
+    };
+    await Promise.all(Array.from({ length: FIND_AT_ONCE }, work));
+  }
+
+  /** False when there is no older page, no connection or no room. */
+  private async page(key: ChatKey): Promise<boolean> {
+    const known = this.fetched.get(key) ?? { entries: [], before: undefined };
+    const held = [...this.fetched.values()].reduce((sum, { entries }) => sum + entries.length, 0);
+    if (known.before === null || !this.core.synced || held >= FIND_ENTRIES) return false;
+    const pages = this.fetched;
+    const page = await this.historian.read(key, known.before);
+    if (!page || pages !== this.fetched) return false;
+    const first = page.entries[0]?.sequence;
+    this.fetched.set(key, { entries: [...page.entries, ...known.entries], before: page.hasMore && first !== undefined ? first : null });
+    return true;
+  }
+
+  private find(wanted: string): Omit<Search, "busy"> {
+    const hits: Hit[] = [];
+    let [searched, more] = [0, false];
+    for (const chat of this.chats()) {
+      const messages = this.messages(chat);
+      searched += messages.length;
+      more ||= this.fetched.get(chat)?.before !== null;
+      for (const message of messages) {
+        const text = plainText(message.blocks);
+        const at = wanted === "" ? -1 : text.toLowerCase().indexOf(wanted);
+        if (at >= 0) hits.push({ chat, messageId: message.messageId, sequence: message.sequence, role: message.role, at: message.at, excerpt: around(text, at) });
+      }
+    }
+    hits.sort((a, b) => b.at - a.at);
+    return { hits: hits.slice(0, FIND_HITS), searched, more };
+  }
+
+  /** What is on this device and what was fetched, each once. */
+  private messages(chat: ChatKey): Found[] {
+    const loaded = this.core.store.getState().chats.get(chat)?.messages ?? [];
+    const known = new Set(loaded.map((message) => message.messageId));
+    return [...(this.fetched.get(chat)?.entries ?? []).filter((entry) => !known.has(entry.messageId)), ...loaded];
+  }
+
+  private chats(): ChatKey[] {
+    const state = this.core.store.getState();
+    const agents = [...state.sessions.values()].filter((session) => !isTerminal(session)).map((session) => session.id);
+    const keys = [...new Set([SUPERVISOR, ...agents, ...state.ended.keys()])];
+    return keys.sort((a, b) => activityOf(state, b) - activityOf(state, a));
+  }
+}
+
+const BEFORE = 40;
+const AROUND = 160;
+
+function around(text: string, at: number): string {
+  const from = Math.max(0, at - BEFORE);
+  const words = text.slice(from, from + AROUND).replace(/\s+/g, " ").trim();
+  return `${from > 0 ? "…" : ""}${words}${from + AROUND < text.length ? "…" : ""}`;
+}
