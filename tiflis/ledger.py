@@ -71,7 +71,9 @@ class Ledger:
         """One reader at a time: two must not sum up the same dead."""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
         except OSError:
             yield
             return
@@ -86,7 +88,8 @@ class Ledger:
         draft = self._folder / f"{name}.{secrets.token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            draft.write_text(text)
+            with draft.open("x") as file:
+                file.write(text)
             draft.replace(self._folder / f"{name}.json")
         except OSError:
             with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.safe_place import Unsafe, require_safe
 from tiflis.bus.errors import BadBusUrl
 from tiflis.bus.servers import parse_urls
 from tiflis.config import Settings
@@ -35,11 +36,14 @@ def folder_mistake(data_dir: Path, port: int) -> str | None:
     folder = RunFolder(data_dir, port)
     own = (folder.data_dir, folder.path, folder.data_dir / "nats")
     try:
+        require_safe(folder.data_dir)
         if not os.path.lexists(folder.data_dir):
             there = next(parent for parent in folder.data_dir.parents if parent.exists())
             return _unwritable(data_dir, there)
         wrong = (_unwritable(data_dir, place) for place in own if os.path.lexists(place))
         return next((line for line in wrong if line), None) or _strange(data_dir, folder.path)
+    except Unsafe as problem:
+        return f"DATA_DIR {data_dir} cannot be used: {problem}"
     except OSError as problem:
         return f"DATA_DIR {data_dir} is not writable: {problem.strerror}"
 
@@ -67,7 +71,7 @@ def _strange(data_dir: Path, run_folder: Path) -> str | None:
     if run_folder.is_symlink():
         return f"DATA_DIR {data_dir} cannot be used: {run_folder} is a symbolic link"
     owner, user = run_folder.stat().st_uid, os.geteuid()
-    if user not in (owner, 0):
+    if user != owner:
         return f"DATA_DIR {data_dir} cannot be used: {run_folder} belongs to user {owner}, this one is {user}"
     return None
 

@@ -30,6 +30,7 @@ from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent
 from tiflis.arbiter.run_folder import LockHeld, RunFolder
+from tiflis.arbiter.safe_place import Unsafe
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
 from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
@@ -79,7 +80,6 @@ class Arbiter:
     # --- main process ---
 
     def _main_start(self, app: Sanic[Any, Any]) -> None:
-        logs.take_streams()
         signal.signal(signal.SIGHUP, note_hangup)
         stop_early()
         port = app.state.port or self._settings.port
@@ -91,6 +91,7 @@ class Arbiter:
             os.environ.setdefault(name, value)
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
+        logs.take_streams()  # not before: what is wrong with the settings is said in plain lines
         manager = SteadyManager.take_over(app.manager, self._stop_seconds)
         self._start_bus()
         assert self._folder is not None
@@ -175,6 +176,8 @@ class Arbiter:
             return
         try:
             self._folder.take(TAKE_OVER_SECONDS)
+        except Unsafe as problem:
+            refuse_settings(f"DATA_DIR {self._settings.data_dir} cannot be used: {problem}")
         except LockHeld as held:
             refuse_settings(
                 f"PORT: process {held.holder.get('main')} already serves port {port} from this DATA_DIR"

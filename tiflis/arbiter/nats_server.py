@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tiflis.arbiter.processes import command_line, is_alive
 from tiflis.arbiter.run_folder import Lock, LockHeld, RunFolder
+from tiflis.arbiter.safe_place import Unsafe, own_folder
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +134,11 @@ class NatsServer:
 
     def _take_store(self) -> None:
         """Lock the store. The lock is passed on to nats-server, so that it lasts as long as that runs."""
-        self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            own_folder(self._store)
             self._lock.take(STALE_SECONDS)
+        except Unsafe as problem:
+            raise NatsFailed(f"DATA_DIR {self._folder.data_dir} cannot be used: {problem}") from None
         except LockHeld as held:
             self._end_stale(held)
             try:

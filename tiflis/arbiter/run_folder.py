@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tiflis.arbiter.safe_place import open_own, own_folder, require_safe
+
 LOCK_POLL_SECONDS = 0.02
 # What the smallest system takes for the address of a Unix socket (108 on Linux, 104 on BSD), less the end.
 SOCKET_PATH_BYTES = 103
@@ -33,8 +35,8 @@ class Lock:
         self._descriptor: int | None = None
 
     def take(self, seconds: float) -> None:
-        """Take it, waiting at most so long; raises LockHeld."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take it, waiting at most so long; raises LockHeld, or Unsafe when the file is not our own."""
+        descriptor = open_own(self.path)
         end = time.monotonic() + seconds
         while True:
             try:
@@ -81,15 +83,18 @@ class RunFolder:
         self.lock = Lock(self.path / "lock")
 
     def take(self, seconds: float) -> None:
-        """Make it and lock it for this process; raises LockHeld when another server runs in it."""
+        """Make it and lock it for this process; raises LockHeld when another server runs in it.
+
+        Raises Unsafe when another user could decide what lies in it.
+        """
         self._make()
         self.lock.take(seconds)
         self.lock.say(main=os.getpid())
 
     def _make(self) -> None:
+        require_safe(self.data_dir)
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.mkdir(mode=0o700, exist_ok=True)
-        self.path.chmod(0o700)
+        own_folder(self.path)
 
     def restore(self) -> None:
         """Make it and its lock again: it was deleted under the running server. Raises OSError or LockHeld."""
@@ -102,7 +107,7 @@ class RunFolder:
     def write(self, name: str, text: str) -> Path:
         """Put a file there that only its owner reads, whole or not at all."""
         draft = self.path / f"{name}.{secrets.token_hex(4)}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         path = self.path / name

@@ -32,7 +32,7 @@ HEARSAY_KEPT = 4096
 
 def _open(path: Path, size: int) -> int:
     """The shared file, all of it on the disk: a mapped hole kills its writer when the disk is full."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.posix_fallocate(file, 0, size)
     except OSError:

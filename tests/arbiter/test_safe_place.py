@@ -1,0 +1,83 @@
+"""Nobody but the server's own user decides what its folders hold."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.arbiter.conftest import Stage
+from tiflis.arbiter.ground import folder_mistake
+from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.safe_place import Unsafe, open_own, own_folder, require_safe
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+STRANGER = 4711
+
+
+def test_a_strangers_link_in_the_place_of_the_run_folder_is_refused_in_one_line(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o755)
+    running = stage()
+    running.data_dir.mkdir()
+    running.data_dir.chmod(0o1777)
+    running.run_dir.symlink_to(victim)
+    os.lchown(running.run_dir, STRANGER, STRANGER)
+    process = running.start(wait=False).process
+    assert process is not None
+    assert process.wait(20) == 2
+    assert f"DATA_DIR {running.data_dir} cannot be used: {running.run_dir}" in running.logs()
+    assert (stat.S_IMODE(victim.stat().st_mode), os.listdir(victim)) == (0o755, [])
+
+
+@pytest.mark.parametrize("place", ["data", "above"])
+def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "above" / "data").mkdir(parents=True)
+    open_one = {"data": tmp_path / "above" / "data", "above": tmp_path / "above"}[place]
+    open_one.chmod(0o777)
+    with pytest.raises(Unsafe, match=f"{open_one} can be written by other users"):
+        RunFolder(tmp_path / "above" / "data", 3001).take(0)
+    assert "can be written" in str(folder_mistake(tmp_path / "above" / "data", 3001))
+
+
+def test_a_sticky_parent_and_links_of_our_own_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    (tmp_path / "link").symlink_to(tmp_path / "sticky")
+    folder = RunFolder(tmp_path / "link" / "data", 3001)
+    folder.take(0)
+    folder.lock.release()
+
+
+def test_a_strangers_link_or_folder_on_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").symlink_to(tmp_path)
+    os.lchown(tmp_path / "theirs", STRANGER, STRANGER)
+    (tmp_path / "ours").symlink_to(tmp_path / "theirs")
+    for place in ("theirs", "ours"):
+        with pytest.raises(Unsafe, match="belongs to user 4711"):
+            require_safe(tmp_path / place / "data")
+
+
+@pytest.mark.parametrize("name", ["lock", "main.sock", "attempts"])
+def test_no_file_is_opened_through_a_link_or_in_a_strangers_place(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "victim")
+    with pytest.raises(Unsafe, match="symbolic link"):
+        open_own(tmp_path / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).touch()
+    os.chown(tmp_path / name, STRANGER, STRANGER)
+    with pytest.raises(Unsafe, match="belongs to user 4711"):
+        open_own(tmp_path / name)
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_strangers_folder_in_the_place_of_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    os.chown(tmp_path / "nats", STRANGER, STRANGER)
+    with pytest.raises(Unsafe, match="belongs to user 4711"):
+        own_folder(tmp_path / "nats")
