@@ -83,11 +83,12 @@ class WatchDesk(WatchRoll):
         return self._answer(await self._read(watch, since, wait))
 
     async def _read(self, watch: Watch | None, since: int, wait: float) -> Reading:
-        deadline = asyncio.get_running_loop().time() + wait
+        clock = running_clock()
+        deadline = clock.time() + wait
         while watch is not None:
             watch.queue.expire(self._clock())
             reading = watch.queue.read(since)
-            left = deadline - asyncio.get_running_loop().time()
+            left = deadline - clock.time()
             if reading.messages or reading.missed or left <= 0 or self._closed:
                 return reading
             await watch.wait(left)
