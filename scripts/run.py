@@ -1,5 +1,6 @@
 """`make run`: a development key where there is none, a word on where to go, and then the server itself."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def ensure_key(folder: Path) -> bool:
     return True
 
 
-def welcome(settings: Settings, is_new: bool) -> str:
+def welcome(settings: Settings, is_new: bool, unix: str | None = None) -> str:
     """Where the server will be, and how a workstation and a phone find each other there."""
     host = "localhost" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host
     address = f"{host}:{settings.port}"
@@ -34,6 +35,17 @@ def welcome(settings: Settings, is_new: bool) -> str:
     elsewhere = "" if (settings.port, settings.ws_path) == (3001, "/ws") else f" --url {tunnel}"
     demo = f"{os.path.relpath(BIN / 'tiflis')} demo{elsewhere}"
     note = "   (new, kept in .env)" if is_new else ""
+    if unix is not None:
+        outside = settings.public_base_url or "the address of the proxy in front"
+        return f"""
+  Tiflis tunnel
+
+  Listens           unix:{unix}   (for a proxy; TRUST_PROXY=unix has its X-Forwarded-* count)
+  Web client        {outside}
+  Workstation       key     {key}{note}
+  Look              {os.path.relpath(BIN / "tiflis")} status --unix {unix}
+  Stop              Ctrl-C
+"""
     return f"""
   Tiflis tunnel
 
@@ -48,7 +60,9 @@ def welcome(settings: Settings, is_new: bool) -> str:
 def main() -> None:
     """Ends by becoming the server, which takes all further arguments."""
     is_new = ensure_key(Path.cwd())
-    print(welcome(load(), is_new), flush=True)
+    given = argparse.ArgumentParser(add_help=False)
+    given.add_argument("--unix")
+    print(welcome(load(), is_new, given.parse_known_args()[0].unix), flush=True)
     command = str(BIN / "sanic")
     os.execv(command, [command, "tiflis.server:app", *sys.argv[1:]])
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, connect, crowd, register
 from tiflis.arbiter.control import NoServer, request
+from tiflis.arbiter.run_folder import RunFolder
 
 __all__ = [
     "AUTH_KEY",
@@ -102,12 +103,14 @@ class Server:
         arguments: tuple[str, ...] = (),
         port: int | None = None,
         folder: Path | None = None,
+        unix: Path | None = None,
     ) -> None:
         self.workers = 1 if single else workers
         self.single = single
         self.dev = dev
         self.target = target
-        self.arguments = arguments
+        self.unix = unix
+        self.arguments = (*arguments, "--unix", str(unix)) if unix else arguments
         self.port = port or free_port()
         self._own_folder = None if folder else tempfile.TemporaryDirectory(prefix="tiflis-test-")
         self.folder = folder or Path(self._own_folder.name)  # type: ignore[union-attr]  # one of both is set
@@ -225,6 +228,10 @@ class Server:
     def get(self, path: str, deadline: float = 5.0) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=deadline)
         try:
+            if self.unix is not None:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.settimeout(deadline)
+                connection.sock.connect(str(self.unix))
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
@@ -276,7 +283,7 @@ class Server:
 
     @property
     def run_dir(self) -> Path:
-        return self.data_dir / f"run-{self.port}"
+        return RunFolder(self.data_dir, self.unix or self.port).path
 
     def nats_pid(self) -> int | None:
         """The embedded bus server's process id, if it runs."""

@@ -77,6 +77,7 @@ def test_an_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> 
         ("0", False),
         ("10.0.0.0/8, ::1", (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1"))),
         ("10.1.2.3/8", (ipaddress.ip_network("10.0.0.0/8"),)),
+        ("10.0.0.0/8, Unix", (ipaddress.ip_network("10.0.0.0/8"), "unix")),
     ],
 )
 def test_trust_proxy_is_a_word_or_networks(monkeypatch: pytest.MonkeyPatch, text: str, meant: object) -> None:

@@ -55,6 +55,13 @@ def test_the_rest_of_env_survives_a_new_key(folder: Path) -> None:
     assert "http://localhost:4000" in script("run").welcome(settings, True)
 
 
+def test_a_server_on_a_unix_socket_is_not_said_to_be_on_a_port(folder: Path) -> None:
+    (folder / ".env").write_text(f"TUNNEL_REGISTRATION_API_KEY={'k' * 40}\n")
+    told = script("run").welcome(load(), False, "/run/t.sock")
+    assert "unix:/run/t.sock" in told
+    assert "3001" not in told
+
+
 def test_the_page_on_configuration_is_up_to_date() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == script("configuration").page()
 

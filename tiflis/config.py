@@ -31,11 +31,13 @@ KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
 RESERVED = ("/health", "/healthz", "/readyz", "/metrics", "/status")  # routes that WS_PATH must leave alone
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Proxy = Network | Literal["unix"]
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "fatal"]
 
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 _WS_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+_MODE = re.compile(r"0?[0-7]{3}")
 _NATS_SCHEMES = {"nats", "tls"}
 _WEB_SCHEMES = {"http", "https", "ws", "wss"}
 
@@ -72,9 +74,12 @@ class Settings(Limits):
         default="auto", description="json, text, or auto: text on a terminal"
     )
     access_log: bool = Field(default=False, description="one line a request, without its query string")
-    trust_proxy: Annotated[bool | tuple[Network, ...], NoDecode] = Field(
+    unix_mode: str = Field(
+        default="666", description="permissions of the Unix socket of `--unix`, as for chmod"
+    )
+    trust_proxy: Annotated[bool | tuple[Proxy, ...], NoDecode] = Field(
         default=False,
-        description="whose X-Forwarded-* counts: true (the peer's), false, or a list of networks",
+        description="whose X-Forwarded-* counts: true (the peer's), false, or a list of networks and `unix`",
     )
     public_base_url: str | None = Field(
         default=None, description="what workstations are told; absent: from the request"
@@ -145,6 +150,13 @@ class Settings(Limits):
             raise ValueError("must be an address or a host name")
         return value
 
+    @field_validator("unix_mode")
+    @classmethod
+    def _mode(cls, value: str) -> str:
+        if not _MODE.fullmatch(value):
+            raise ValueError("must be permissions such as 660")
+        return value
+
     @field_validator("metrics_token", "status_token")
     @classmethod
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
@@ -161,9 +173,12 @@ class Settings(Limits):
         if word in _YES | _NO:
             return word in _YES
         try:
-            return tuple(ipaddress.ip_network(part, strict=False) for part in _split(value))
+            return tuple(
+                "unix" if part.lower() == "unix" else ipaddress.ip_network(part, strict=False)
+                for part in _split(value)
+            )
         except ValueError:
-            raise ValueError("must be true, false, or networks such as 10.0.0.0/8") from None
+            raise ValueError("must be true, false, or networks such as 10.0.0.0/8, and unix") from None
 
     @field_validator("public_base_url")
     @classmethod

@@ -94,6 +94,16 @@ def test_check_sees_a_port_that_is_taken(run: Run, monkeypatch: pytest.MonkeyPat
     assert "cannot be listened on" in shown
 
 
+def test_check_looks_at_a_unix_socket_instead_of_the_port(run: Run, folder: Path) -> None:
+    code, shown = run("check", "--unix", str(folder / "t.sock"))
+    assert code == 0
+    assert f"unix:{folder / 't.sock'} is free" in shown
+    assert "TRUST_PROXY does not name unix" in shown
+    code, shown = run("check", "--unix", str(folder / "no" / "t.sock"))
+    assert code == EXIT_MISCONFIGURED
+    assert "its folder does not exist" in shown
+
+
 def test_check_sees_a_folder_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", "/proc/nowhere")
     assert any("not writable" in line for line in lines(run("check")[1], "fail"))

@@ -92,7 +92,8 @@ class Nginx:
 
     def _site(self, server: Server, tls: bool) -> str:
         text = (ROOT / "deploy" / "nginx" / "tiflis.conf").read_text()
-        text = text.replace("server 127.0.0.1:3001;", f"server 127.0.0.1:{server.port};")
+        place = f"unix:{server.unix}" if server.unix else f"127.0.0.1:{server.port}"
+        text = text.replace("server 127.0.0.1:3001;", f"server {place};")
         if tls:
             text = text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;")
             text = re.sub(r"(ssl_certificate +)[^;]*;", rf"\1{self.ca};", text)

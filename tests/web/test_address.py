@@ -15,7 +15,12 @@ Headers = list[tuple[str, str]]
 
 class FakeTransport:
     def __init__(self, peer: str | None, own: str) -> None:
-        self._names = {"peername": (peer, 5000) if peer is not None else None, "sockname": (own, 3001)}
+        self._names: dict[str, Any] = {
+            "peername": (peer, 5000) if peer is not None else None,
+            "sockname": (own, 3001),
+        }
+        if own.startswith("/"):  # as event loops name the ends of a Unix socket
+            self._names = {"peername": "", "sockname": own}
 
     def get_extra_info(self, name: str) -> Any:
         return self._names[name]
@@ -198,3 +203,29 @@ def test_it_always_parses_as_a_url(host: str) -> None:
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1:80", "[::1]:8080", "EXAMPLE.org"])
 def test_hosts_that_are_fine(host: str) -> None:
     assert public_url(request(("Host", host))) == f"ws://{host}/ws"
+
+
+SOCKET = "/run/tiflis.sock"
+
+
+@pytest.mark.parametrize("trust", ["unix", "10.0.0.0/8, UNIX", True])
+def test_a_trusted_proxy_over_a_unix_socket_says_who_asks(trust: object) -> None:
+    asking = request(*PROXIED, ("X-Forwarded-For", "192.0.2.9"), own=SOCKET)
+    assert client(asking, trust) == "192.0.2.9"
+    assert public_url(asking, trust_proxy=trust) == "wss://t.example.org/ws"
+
+
+@pytest.mark.parametrize("trust", [False, "10.0.0.0/8"])
+def test_whoever_else_comes_over_a_unix_socket_is_unix(trust: object) -> None:
+    asking = request(*PROXIED, ("X-Forwarded-For", "192.0.2.9"), own=SOCKET)
+    assert client(asking, trust) == "unix"
+    assert public_url(asking, trust_proxy=trust) == "ws://inner:3001/ws"
+
+
+def test_a_peer_over_tcp_is_not_a_trusted_unix_socket() -> None:
+    assert client(request(("X-Forwarded-For", "1.2.3.4"), peer="192.0.2.9"), "unix") == "192.0.2.9"
+    assert client(request(("X-Forwarded-For", "1.2.3.4"), peer=None), "unix") == ""
+
+
+def test_a_host_over_a_unix_socket_that_is_none_gives_a_url_all_the_same() -> None:
+    assert public_url(request(("Host", "a b"), own=SOCKET)) == "ws://localhost/ws"

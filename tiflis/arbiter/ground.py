@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.run_folder import Place, RunFolder
 from tiflis.arbiter.safe_place import Unsafe, require_safe
 from tiflis.bus.errors import BadBusUrl
 from tiflis.bus.servers import parse_urls
@@ -31,16 +31,16 @@ def bus_mistake(settings: Settings) -> str | None:
     return None
 
 
-def folder_mistake(data_dir: Path, port: int) -> str | None:
+def folder_mistake(data_dir: Path, place: Place) -> str | None:
     """Return why the server cannot keep its files in DATA_DIR, or None. Leaves nothing behind."""
-    folder = RunFolder(data_dir, port)
+    folder = RunFolder(data_dir, place)
     own = (folder.data_dir, folder.path, folder.data_dir / "nats")
     try:
         require_safe(folder.data_dir)
         if not os.path.lexists(folder.data_dir):
             there = next(parent for parent in folder.data_dir.parents if parent.exists())
             return _unwritable(data_dir, there)
-        wrong = (_unwritable(data_dir, place) for place in own if os.path.lexists(place))
+        wrong = (_unwritable(data_dir, one) for one in own if os.path.lexists(one))
         return next((line for line in wrong if line), None) or _strange(data_dir, folder.path)
     except Unsafe as problem:
         return f"DATA_DIR {data_dir} cannot be used: {problem}"

@@ -13,11 +13,13 @@ import os
 import secrets
 import signal
 import string
+from pathlib import Path
 from typing import Any
 
 from sanic import Sanic
 
 from tiflis import logs
+from tiflis.arbiter import unix_listener
 from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.ground import (
     TAKE_OVER_SECONDS,
@@ -29,7 +31,7 @@ from tiflis.arbiter.ground import (
 from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.processes import end_with_parent
-from tiflis.arbiter.run_folder import LockHeld, RunFolder
+from tiflis.arbiter.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
 from tiflis.arbiter.safe_place import Unsafe
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
@@ -59,6 +61,7 @@ class Arbiter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stop_seconds = settings.shutdown_timeout + STOP_MARGIN_SECONDS
+        self._place: Place = settings.port
         self._folder: RunFolder | None = None
         self._nats: NatsServer | None = None
         self._thread: ArbiterThread | None = None
@@ -82,13 +85,24 @@ class Arbiter:
     def _main_start(self, app: Sanic[Any, Any]) -> None:
         signal.signal(signal.SIGHUP, note_hangup)
         stop_early()
-        port = app.state.port or self._settings.port
-        self._take_folder(port)
-        if not (app.state.sock or app.state.unix):
-            self._look_at_addresses(app.state.host or self._settings.host, port)
+        self._take_folder()
+        if self._inheritance is None:
+            self._listen(app)
         os.environ["TIFLIS_WORKERS"] = str(app.state.workers)
         for name, value in ALLOCATOR.items():
             os.environ.setdefault(name, value)
+
+    def _listen(self, app: Sanic[Any, Any]) -> None:
+        """Make sure that Sanic can listen; a Unix socket is opened here, for each of its workers would."""
+        self._look_at_addresses(app.state.host or self._settings.host)
+        if isinstance(self._place, int):
+            return
+        server = app.state.server_info[0].settings
+        mode, backlog = self._settings.unix_mode, server["backlog"]
+        try:
+            server["sock"] = unix_listener.listen(self._place, int(mode, 8), backlog, TAKE_OVER_SECONDS)
+        except unix_listener.CannotListen as problem:
+            refuse_settings(f"--unix {problem}")
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
         logs.take_streams()  # not before: what is wrong with the settings is said in plain lines
@@ -104,6 +118,8 @@ class Arbiter:
         end_children(lambda: self._stop_seconds)  # none is left unless main failed
         if self._thread is not None:
             self._thread.stop()
+        if isinstance(self._place, Path):
+            unix_listener.remove(self._place)
         self._stop_bus()
 
     def _reloader_start(self, app: Sanic[Any, Any]) -> None:
@@ -133,7 +149,7 @@ class Arbiter:
         """--single-process knows no main process listeners: the worker is main as well."""
         signal.signal(signal.SIGHUP, note_hangup)
         os.environ["TIFLIS_WORKERS"] = "1"
-        self._take_folder(app.state.port or self._settings.port)
+        self._take_folder()
         await asyncio.to_thread(self._start_bus)
         assert self._folder is not None
         self._control = control_server(self._folder, Alone(), self._describe)
@@ -142,33 +158,41 @@ class Arbiter:
     # --- both ---
 
     def prepare(self, host: str, port: int, options: dict[str, Any]) -> None:
-        """Before anything is opened: refuse what cannot work, or take over from the server that runs."""
+        """Before anything is opened: refuse what cannot work, or take over from the server that runs.
+
+        ``options``: Sanic's, which are changed.
+        """
+        single = options.get("single_process")
+        self._place = Path(options["unix"]).absolute() if options.get("unix") else port
+        if not single:
+            options["unix"] = None  # opened here, see `_listen`
         if _is_worker():
             return
         raise_limit()
         keep_socket_paths_short()
-        if wrong := bus_mistake(self._settings) or folder_mistake(self._settings.data_dir, port):
+        if wrong := bus_mistake(self._settings) or folder_mistake(self._settings.data_dir, self._place):
             refuse_settings(wrong)
-        if options.get("single_process") and not options.get("unix"):
-            self._look_at_addresses(host, port)
+        if single:
+            self._look_at_addresses(host)
         if not self._settings.takeover:
             return
-        self._heir = Heir(RunFolder(self._settings.data_dir, port).path)
+        self._heir = Heir(RunFolder(self._settings.data_dir, self._place).path)
         try:
             self._inheritance = self._heir.inherit()
         except CannotTakeOver as problem:
             refuse(f"cannot take over: {problem}")
         options["sock"] = self._inheritance.listener
 
-    def _look_at_addresses(self, host: str, port: int) -> None:
+    def _look_at_addresses(self, host: str) -> None:
         """Refuse a start on addresses that are not to be had."""
-        if wrong := address_mistake(host, port):
+        port = self._place if isinstance(self._place, int) else 0
+        if wrong := port and address_mistake(host, port):
             refuse_settings(wrong)
         for wrong in metrics_mistakes(self._settings, host, port):
             refuse_settings(wrong)
 
-    def _take_folder(self, port: int) -> None:
-        self._folder = RunFolder(self._settings.data_dir, port)
+    def _take_folder(self) -> None:
+        self._folder = RunFolder(self._settings.data_dir, self._place)
         if self._inheritance is not None:
             self._folder.lock.adopt(self._inheritance.lock)
             self._folder.lock.say(main=os.getpid())
@@ -179,8 +203,9 @@ class Arbiter:
         except Unsafe as problem:
             refuse_settings(f"DATA_DIR {self._settings.data_dir} cannot be used: {problem}")
         except LockHeld as held:
+            which, place = "PORT" if isinstance(self._place, int) else "--unix", described(self._place)
             refuse_settings(
-                f"PORT: process {held.holder.get('main')} already serves port {port} from this DATA_DIR"
+                f"{which}: process {held.holder.get('main')} already serves {place} from this DATA_DIR"
             )
         except OSError as problem:
             refuse_settings(f"DATA_DIR {self._settings.data_dir} is not writable: {problem.strerror}")
@@ -188,6 +213,7 @@ class Arbiter:
 
     def _name_instance(self) -> None:
         assert self._folder is not None
+        self._folder.write(PLACE_NAME, described(self._place))
         os.environ["TIFLIS_RUN_DIR"] = str(self._folder.path)
         os.environ["TIFLIS_INSTANCE"] = _new_instance()
 

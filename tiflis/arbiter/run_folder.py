@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -16,6 +17,11 @@ from tiflis.arbiter.safe_place import open_own, own_folder, require_safe
 LOCK_POLL_SECONDS = 0.02
 # What the smallest system takes for the address of a Unix socket (108 on Linux, 104 on BSD), less the end.
 SOCKET_PATH_BYTES = 103
+
+
+PLACE_NAME = "place"  # file in the folder of a server: where it listens, for people
+
+Place = int | Path  # where a server listens: a TCP port, or a Unix socket
 
 
 class LockHeld(Exception):
@@ -75,11 +81,14 @@ class Lock:
 
 
 class RunFolder:
-    """`<DATA_DIR>/run-<port>`: control socket, configuration and address of the embedded bus."""
+    """`<DATA_DIR>/run-<port>`: control socket, configuration and address of the embedded bus.
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    That of a server on a Unix socket is `run-unix-<digest of its path>`.
+    """
+
+    def __init__(self, data_dir: Path, place: Place) -> None:
         self.data_dir = data_dir.absolute()
-        self.path = self.data_dir / f"run-{port}"
+        self.path = self.data_dir / f"run-{_name(place)}"
         self.lock = Lock(self.path / "lock")
 
     def take(self, seconds: float) -> None:
@@ -116,6 +125,18 @@ class RunFolder:
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
+
+
+def _name(place: Place) -> str:
+    if isinstance(place, int):
+        return str(place)
+    path = os.fsencode(os.path.abspath(place))
+    return f"unix-{hashlib.blake2b(path, digest_size=6).hexdigest()}"
+
+
+def described(place: Place) -> str:
+    """Return how a place is called in messages."""
+    return f"port {place}" if isinstance(place, int) else f"unix:{place}"
 
 
 @contextlib.contextmanager

@@ -10,11 +10,13 @@ import resource
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tiflis.arbiter.control import NoServer, request
 from tiflis.arbiter.ground import address_mistake, bus_mistake, folder_mistake, metrics_mistakes
 from tiflis.arbiter.nats_server import NatsFailed, find_binary
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.run_folder import Place, RunFolder, described
+from tiflis.arbiter.unix_listener import CannotListen, check_place
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.jetstream import JetStream, StoreRefused
 from tiflis.bus.link import Link
@@ -43,7 +45,7 @@ class Mistake(Finding):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: the settings come from the environment, as for the server."""
+    parser.add_argument("--unix", type=Path, help="the Unix socket to listen on instead of HOST and PORT")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         _report(Finding(FAIL, line) for line in problem.lines)
         return EXIT_MISCONFIGURED
     findings = [finding for check in CHECKS for finding in check(settings)]
+    findings += unix(settings, arguments.unix) if arguments.unix else port(settings)
     _report(findings)
     if any(isinstance(finding, Mistake) for finding in findings):
         return EXIT_MISCONFIGURED
@@ -114,7 +117,7 @@ async def _reach_one(url: str) -> Finding:
 
 
 def port(settings: Settings) -> Iterator[Finding]:
-    if _is_running(settings):
+    if _is_running(settings, settings.port):
         yield Finding("note", f"the server is already running on port {settings.port}")
         return
     wrong = address_mistake(settings.host, settings.port)
@@ -123,10 +126,27 @@ def port(settings: Settings) -> Iterator[Finding]:
         yield Mistake(FAIL, wrong)
 
 
-def _is_running(settings: Settings) -> bool:
-    """Whether the port is taken by this very server, which is no mistake."""
+def unix(settings: Settings, path: Path) -> Iterator[Finding]:
+    place = path.absolute()
+    if _is_running(settings, place):
+        yield Finding("note", f"the server is already running on {described(place)}")
+        return
     try:
-        request(RunFolder(settings.data_dir, settings.port).path, "status", NATS_SECONDS)
+        check_place(place, 0)
+    except CannotListen as problem:
+        yield Mistake(FAIL, f"--unix {problem}")
+    else:
+        yield Finding("ok", f"{described(place)} is free")
+    if settings.trust_proxy is False or (
+        settings.trust_proxy is not True and "unix" not in settings.trust_proxy
+    ):
+        yield Finding("note", "TRUST_PROXY does not name unix: all clients share one address, unix")
+
+
+def _is_running(settings: Settings, place: Place) -> bool:
+    """Return whether the place is taken by this very server, which is no mistake."""
+    try:
+        request(RunFolder(settings.data_dir, place).path, "status", NATS_SECONDS)
     except NoServer:
         return False
     return True
@@ -184,7 +204,6 @@ def user(settings: Settings) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     configuration,
     bus,
-    port,
     data_folder,
     descriptors,
     proxy,

@@ -13,6 +13,7 @@ DEFAULT_WORKERS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--unix", type=Path, help="the Unix socket of the server that runs, if it is on one")
     parser.add_argument(
         "--workers", type=int, default=DEFAULT_WORKERS, help="worker processes (default: %(default)s)"
     )
@@ -22,5 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Becomes the server, so it returns only if that cannot be started."""
     sanic = str(Path(sys.executable).with_name("sanic"))
     command = [sanic, "tiflis.server:app", "--workers", str(arguments.workers)]
+    if arguments.unix is not None:
+        command += ["--unix", str(arguments.unix)]
     os.environ["TAKEOVER"] = "1"
     os.execv(sanic, command)

@@ -89,7 +89,7 @@ async def seen_address(target: Target, token: str) -> AsyncIterator[Finding]:
     if _is_inside(address) and not _is_inside(target.host):
         yield Finding(
             FAIL, "real address", f"{text}, which is the proxy's or a container's",
-            "set TRUST_PROXY to the proxy's network, and have the proxy send X-Forwarded-For",
+            "set TRUST_PROXY to the proxy's network (or unix), and have the proxy send X-Forwarded-For",
         )  # fmt: skip
     else:
         yield Finding(OK if address else NOTE, "real address", text)

@@ -1,10 +1,10 @@
 """What the calls of a tunnel's watches do (protocol, section 4), at the tunnel's home."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from tiflis.clock import running_clock
 from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline

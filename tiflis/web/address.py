@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from sanic import Request
 
-from tiflis.config import Network, Settings
+from tiflis.config import Proxy, Settings
 
+UNIX = "unix"  # the address of all peers that come over a Unix socket, and its name in ``TRUST_PROXY``
 LONGEST = 128  # of an address with port, zone and space around it
 _HOST = re.compile(
     r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
@@ -53,12 +54,17 @@ class Addresses:
         if _is_host(host):
             return f"{scheme}://{host}"
         local = request.transport.get_extra_info("sockname") if request.transport else None
-        return f"{scheme}://{_bracketed(local[0])}:{local[1]}" if local else f"{scheme}://localhost"
+        if not isinstance(local, tuple):  # the path of a Unix socket
+            return f"{scheme}://localhost"
+        return f"{scheme}://{_bracketed(local[0])}:{local[1]}"
 
 
 def peer(request: Request) -> str:
-    """The address at the other end of the TCP connection; empty for a Unix socket."""
-    name = request.transport.get_extra_info("peername") if request.transport else None
+    """Return the address at the other end of the connection; ``UNIX`` over a Unix socket."""
+    transport = request.transport
+    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
+        return UNIX  # the socket's own name is a path
+    name = transport.get_extra_info("peername") if transport else None
     return _address(str(name[0])) or "" if name else ""
 
 
@@ -70,16 +76,20 @@ def _nobody(_: str) -> bool:
     return False
 
 
-def _trust(setting: bool | tuple[Network, ...]) -> Callable[[str], bool]:
+def _trust(setting: bool | tuple[Proxy, ...]) -> Callable[[str], bool]:
     if isinstance(setting, bool):
         return _everyone if setting else _nobody
 
+    networks = [proxy for proxy in setting if not isinstance(proxy, str)]
+
     def in_networks(address: str) -> bool:
+        if address == UNIX:
+            return UNIX in setting
         try:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in setting if network.version == found.version)
+        return any(found in network for network in networks if network.version == found.version)
 
     return in_networks
 

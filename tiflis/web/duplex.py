@@ -106,7 +106,8 @@ class Duplex(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
         socket = transport.get_extra_info("socket")
-        socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        if socket.family != sockets.AF_UNIX:
+            socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         self._outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
 
