@@ -348,6 +348,8 @@ class Server:
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),
             "WEB_CLIENT_PATH": "off",
+            "NEW_TUNNELS": "100000",  # all come from one address with one key
+            "LIVE_TUNNELS": "1000000",
             MARK: self.mark,
             **self.extra_env,
         }

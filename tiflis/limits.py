@@ -72,6 +72,10 @@ class Limits(BaseSettings):
     attempts_an_address: Count = count(10, "wrong keys a minute of one address at one tunnel (7)")
     attempts_a_tunnel: Count = count(60, "wrong keys per minute at one tunnel, of all unknown devices (7)")
     attempts_kept_free: Count = count(6, "of these, for addresses without a wrong key in the last hour (7)")
+    live_tunnels: Count = count(10_000, "tunnel ids that one registration key may have (7)")
+    untouched_memory: Seconds = seconds(
+        60 * MINUTE, "an offline id without a device so far is kept so long (7)"
+    )
     new_tunnels: Count = count(60, "new tunnel ids per minute, registration key and address (7)")
 
     # Watches
@@ -92,6 +96,8 @@ class Limits(BaseSettings):
     log_lines_a_minute: Count = count(60, "lines of one event a minute and process, then their number only")
 
     # Bus and workers
+    directory_bytes: Size = size(128 * MIB, "the directory on the bus: some 500 bytes per tunnel")
+    bus_store_limit: Size = size(4096 * MIB, "all that the embedded bus may keep on the disk")
     bus_start_timeout: Seconds = seconds(20, "a worker without a bus gives up; below Sanic's 30 s")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended, the old one stays")
     handoff_timeout: Seconds = seconds(10, "a successor that does not take a socket gives it back")

@@ -101,6 +101,8 @@ CATALOGUE = {
         # Access
         _counter("auth_failures_total", "Refused keys by reason; rate_limited ones were not looked at.",
                  reason=("api_key", "auth_key", "auth_message", "operator", "rate_limited")),
+        _counter("tunnels_refused_total", "New tunnels that a registration key had one too many of.",
+                 reason=("rate", "live")),
         # Watches
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),

@@ -1,6 +1,6 @@
 """What one worker writes to another when it hands over sockets, and what it hears back."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import msgspec
@@ -35,7 +35,8 @@ class Parcel(msgspec.Struct):
     state: bytes = b""  # home: what it knows besides; edge: the channels that the clients came by
 
     def described(self) -> Record:
-        return Record(**self.record)
+        known = {field.name for field in fields(Record)}
+        return Record(**{name: value for name, value in self.record.items() if name in known})
 
 
 class Receipt(msgspec.Struct):

@@ -88,7 +88,9 @@ class Worker:
         await self.link.start(patience)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
-        self.directory = Directory(self._bus_urls, self.id, seals=Seals(keyring.seal_keys()))
+        self.directory = Directory(
+            self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
+        )
         await self.directory.start(patience)
         longest = max(settings.watch_idle, settings.watch_message_ttl)
         self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
@@ -146,7 +148,7 @@ class Worker:
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
         )
-        gate = Gate(claims, keyring, self.limiter)
+        gate = Gate(claims, keyring, self.limiter, settings.live_tunnels)
         self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
         self.bus = Bus(self.link, self.id, self.hub.accept)
         self.hub.open_channel = self.bus.open
@@ -214,6 +216,7 @@ class Worker:
 
     async def _regularly(self) -> None:
         pause = min(self.settings.liveness_interval / 2, 2.5)
+        between = min(TIDY_SECONDS, self.settings.untouched_memory / 2)
         tidied, supply = self.clock.time(), Supply()
         while True:
             await self.clock.sleep(pause)
@@ -224,7 +227,7 @@ class Worker:
             # So that little is lost with a worker that is killed.
             self._tasks.spawn(self.survey.keep_meanwhile())
             self._tasks.spawn(self._seal())
-            if self.clock.time() - tidied >= TIDY_SECONDS:
+            if self.clock.time() - tidied >= between:
                 tidied = self.clock.time()
                 await self.upkeep.tidy()
 

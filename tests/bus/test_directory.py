@@ -17,7 +17,7 @@ from tests.bus.full import full
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.directory import Conflict, Directory, DirectoryUnavailable, Record
-from tiflis.bus.record import encode
+from tiflis.bus.record import decode, encode
 
 TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
 
@@ -294,3 +294,38 @@ def test_a_full_listing_spares_what_is_newer_than_it() -> None:
     one.changed("new", encode(TUNNEL), 9)
     one.complete({"listed"}, 8)
     assert {record.tunnel_id for record in one.records()} == {"listed", "new"}
+
+
+async def test_what_is_forgotten_is_gone_for_all_and_leaves_nothing(nats_server: NatsServer) -> None:
+    async with two_directories(nats_server.url) as (one, two):
+        kept = await one.put(replace(TUNNEL, tunnel_id="kept", maker="m"))
+        stored = await one.put(replace(TUNNEL, maker="m", untouched=True))
+        await until(lambda: two.get("Tunnel_1") == stored)
+        assert (two.made_by("m"), two.untouched()) == (2, [stored])
+        with pytest.raises(Conflict):
+            await two.forget(replace(stored, revision=stored.revision - 1))
+        await two.forget(stored)
+        await until(lambda: one.get("Tunnel_1") is None)
+        assert await one.read("Tunnel_1") is None
+        assert (one.made_by("m"), one.untouched(), one.get("kept")) == (1, [], kept)
+        await two.sweep()
+        async with other_client(nats_server.url) as bucket:
+            assert (await bucket.status()).values == 1
+        again = await one.put(TUNNEL)
+        await until(lambda: two.get("Tunnel_1") == again)
+
+
+async def test_an_older_bucket_gets_its_bound(nats_server: NatsServer) -> None:
+    async with directory(nats_server.url) as one:
+        await one.put(TUNNEL)
+    bounded = Directory(nats_server.url, "test", shares_client=False, most_bytes=1 << 20)
+    await bounded.start()
+    async with other_client(nats_server.url) as bucket:
+        assert (await bucket.status()).stream_info.config.max_bytes == 1 << 20
+    assert bounded.get("Tunnel_1") is not None
+    await bounded.close()
+
+
+def test_a_long_name_of_an_older_version_is_cut() -> None:
+    record = decode("t", encode(replace(TUNNEL, name="ü" * 60_000)), 1)
+    assert record.name == "ü" * 128

@@ -42,6 +42,21 @@ class FakeDirectory:
             raise Conflict(current)
         return self.store(record)
 
+    def made_by(self, maker: str) -> int:
+        return sum(record.maker == maker for record in self.followed.values())
+
+    def untouched(self) -> list[Record]:
+        return [record for record in self.followed.values() if record.untouched]
+
+    async def sweep(self) -> None:
+        """There are no markers here."""
+
+    async def forget(self, record: Record) -> None:
+        if self.stored.get(record.tunnel_id) != record:
+            raise Conflict(None)
+        del self.stored[record.tunnel_id], self.followed[record.tunnel_id]
+        self.on_change(record.tunnel_id, None)
+
     def store(self, record: Record) -> Record:
         """As if somebody had written it."""
         self._revision += 1

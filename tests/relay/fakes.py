@@ -156,6 +156,9 @@ class FakeHost:
     def outdated(self, home: Home) -> bool:
         return False
 
+    def touched(self, home: Home) -> None:
+        """Nothing is written down here."""
+
     def went_offline(self, home: Home) -> None:
         self.offline.append(home.tunnel_id)
 

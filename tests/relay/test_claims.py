@@ -38,9 +38,7 @@ class Trusting(Claims):
         self._gate = Gate(self, keyring, Limiter(None, lambda: 1000.0, lambda data: None, Looks(pair=1000)))
 
     async def register(self, said: Registration, *arguments: Any) -> Claim:
-        return await super().register(
-            said, lambda record: self._gate.owns(record, said.auth_key, ""), *arguments
-        )
+        return await super().register(said, self._gate.applicant(said, ""), *arguments)
 
 
 def said(previous: str | None = None, auth_key: str = AUTH, name: str = "desk") -> Registration:

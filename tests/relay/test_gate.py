@@ -5,15 +5,16 @@ from typing import cast
 import pytest
 
 from tests.relay.fake_directory import FakeDirectory
-from tiflis.bus.directory import Directory, Record
+from tiflis.bus.directory import Directory
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited, TunnelError, TunnelNotFound
 from tiflis.protocol.messages import Registration
-from tiflis.relay.claims import Claims
+from tiflis.relay.claims import Claim, Claims
 from tiflis.relay.gate import Gate
 from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter
 
 API_KEY, AUTH, WRONG = "k" * 32, "the right auth key", "a wrong key, too long"
+OTHER_KEY = "o" * 32
 HERE, THERE = "10.0.0.1", "10.0.0.2"
 
 
@@ -24,10 +25,6 @@ class Clock:
         return self.now
 
 
-def _never(record: Record) -> bool:
-    raise AssertionError("these ids are new")
-
-
 class Entry:
     """A gate before two tunnels."""
 
@@ -35,12 +32,15 @@ class Entry:
         self.directory, self.clock = FakeDirectory(), Clock()
         ring = Keyring([API_KEY])
         self.claims = Claims(cast(Directory, self.directory), ring, "a-0-1", 0.0)
-        self.gate = Gate(self.claims, ring, Limiter(None, self.clock, lambda data: None))
+        self.gate = Gate(self.claims, ring, Limiter(None, self.clock, lambda data: None), live_tunnels=100)
 
     async def open(self) -> "Entry":
         for name in ("mine", "yours"):
-            await self.claims.register(Registration(API_KEY, "desk", AUTH, name), _never)
+            await self.register(Registration(API_KEY, "desk", AUTH, name))
         return self
+
+    async def register(self, said: Registration, address: str = HERE) -> Claim:
+        return await self.claims.register(said, self.gate.applicant(said, address))
 
     async def try_key(self, *keys: str, tunnel: str = "mine", address: str = HERE) -> str:
         """The key that fitted, or the name of the refusal."""
@@ -100,3 +100,26 @@ async def test_registration_keys_are_counted_an_address(entry: Entry) -> None:
         entry.gate.admit_workstation(API_KEY, HERE)
     entry.gate.admit_workstation(API_KEY, THERE)
     assert await entry.try_key(AUTH) == AUTH, "its devices are not affected"
+
+
+async def test_a_registration_key_makes_sixty_new_tunnels_a_minute_from_one_address(entry: Entry) -> None:
+    new = Registration(API_KEY, "desk", AUTH, None)
+    for _ in range(58):  # two are there
+        await entry.register(new)
+    with pytest.raises(RateLimited, match="Too many new tunnels"):
+        await entry.register(new)
+    await entry.register(Registration(API_KEY, "desk", AUTH, "mine"), THERE)
+    await entry.register(Registration(OTHER_KEY, "desk", AUTH, None))
+    await entry.register(new, THERE)
+    entry.clock.now += 61.0
+    await entry.register(new)
+
+
+async def test_a_registration_key_has_no_more_tunnels_than_it_may(entry: Entry) -> None:
+    new = Registration(API_KEY, "desk", AUTH, None)
+    for number in range(98):
+        await entry.register(new, f"10.0.1.{number // 50}")
+    with pytest.raises(RateLimited, match="as many tunnels"):
+        await entry.register(new, THERE)
+    assert (await entry.register(Registration(API_KEY, "desk", AUTH, "mine"))).restored
+    await entry.register(Registration(OTHER_KEY, "desk", AUTH, None))

@@ -72,6 +72,15 @@ class Follower:
         await asyncio.sleep(self._world.dice.uniform(*DELAY) / 4)
         return stored
 
+    def made_by(self, maker: str) -> int:
+        return 0
+
+    def untouched(self) -> list[Record]:
+        return []
+
+    async def sweep(self) -> None:
+        """Nothing is forgotten here."""
+
     def tell(self, record: Record) -> None:
         loop = self._world.loop
         self._told = max(self._told + 1e-6, loop.time() + self._world.dice.uniform(*DELAY))

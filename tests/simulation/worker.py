@@ -19,7 +19,7 @@ from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.limiter import Limiter, Looks
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.tasks import Tasks
@@ -75,7 +75,7 @@ class SimWorker:
         self.sockets = SimSockets(self.id, world.loop, world.cellar, world.limits)
         follower = Follower(world, self.id)
         claims = Claims(cast(Any, follower), RING, self.id, 0.0)
-        gate = Gate(claims, RING, Limiter(None, world.loop.time, lambda data: None))
+        gate = Gate(claims, RING, Limiter(None, world.loop.time, lambda data: None, Looks(new_tunnels=1000)))
         self.hub = Hub(self.id, world.limits, claims, gate, world.alive.__contains__, self._desk, self.tasks)
         self.hub._home = SimHome
         self.dead = False

@@ -213,3 +213,31 @@ async def test_tunnels_outlive_all_processes_and_a_rotation_of_keys(folder: Path
         )
         assert (await wrong.next("error"))["payload"]["code"] == "INVALID_API_KEY"
         await wrong.close()
+
+
+async def test_an_id_that_never_had_a_device_is_soon_forgotten_and_others_are_not() -> None:
+    with Server(
+        workers=2, env={"UNTOUCHED_MEMORY": "1", "ATTEMPTS_AN_ADDRESS": "200", "ATTEMPTS_A_TUNNEL": "200"}
+    ) as server:
+        async with crowd(server) as people:
+            used, used_id = await people.workstation()
+            await people.client(used_id)
+            unused, unused_id = await people.workstation()
+            await used.close()
+            await unused.close()
+            deadline = asyncio.get_running_loop().time() + 20
+            while await code_of(server, unused_id) != "TUNNEL_NOT_FOUND":
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.2)
+            assert await code_of(server, used_id) == "INVALID_AUTH_KEY"
+
+
+async def code_of(server: Server, tunnel_id: str) -> str:
+    """What a device with a wrong key is answered: it is no device of the tunnel."""
+    peer = await Peer.open(server)
+    payload = {"tunnel_id": tunnel_id, "auth_key": "a wrong key of some length", "device_id": "stranger"}
+    try:
+        await peer.send({"type": "connect", "payload": payload})
+        return str((await peer.next("error"))["payload"]["code"])
+    finally:
+        await peer.close()

@@ -221,11 +221,11 @@ class Arbiter:
         if self._inheritance is not None:
             if self._inheritance.bus is not None and self._folder is not None:
                 self._nats = NatsServer(
-                    self._folder, *self._inheritance.bus
+                    self._folder, self._settings.bus_store_limit, *self._inheritance.bus
                 )  # started when the old one lets go
             return
         if self._settings.nats_url is None and self._folder is not None:
-            self._nats = NatsServer(self._folder)
+            self._nats = NatsServer(self._folder, self._settings.bus_store_limit)
             try:
                 self._nats.start()
             except NatsFailed as problem:

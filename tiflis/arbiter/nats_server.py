@@ -65,8 +65,10 @@ class NatsServer:
     signal fires when the *thread* ends that started the child.
     """
 
-    def __init__(self, folder: RunFolder, port: int = 0, token: str = "") -> None:
-        """``port`` and ``token``: of the one that another main process has let go of."""
+    def __init__(self, folder: RunFolder, most_bytes: int, port: int = 0, token: str = "") -> None:
+        """``most_bytes``: of its store. ``port`` and ``token``: of the one that another main process has let
+        go of."""
+        self._most_bytes = most_bytes
         self._folder = folder
         self._store = folder.data_dir / "nats"
         self._lock = Lock(folder.data_dir / "nats.lock")
@@ -175,7 +177,7 @@ class NatsServer:
         return (
             f"host: 127.0.0.1\nport: {self.port}\nserver_name: tiflis\n"
             f"authorization {{ token: {quoted(self._token)} }}\n"
-            f"jetstream {{ store_dir: {quoted(str(self._store))} }}\n"
+            f"jetstream {{ store_dir: {quoted(str(self._store))}, max_file_store: {self._most_bytes} }}\n"
         )
 
     def _watch(self) -> None:

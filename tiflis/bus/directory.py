@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from nats.aio.client import Client
@@ -11,6 +12,7 @@ from tiflis.bus import subjects
 from tiflis.bus.connection import close, connect
 from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.follower import Follower
+from tiflis.bus.jetstream import StoreRefused
 from tiflis.bus.link import Link
 from tiflis.bus.record import Record, decode, encode
 from tiflis.bus.seals import MARKER, Seals, Verdict
@@ -47,6 +49,7 @@ class Directory:
         replicas: int = 3,
         shares_client: bool = True,
         seals: Seals | None = None,
+        most_bytes: int = -1,
     ) -> None:
         """``seals``: of all records; without them no record is sealed, and none is refused."""
         self._seals = seals or Seals()
@@ -60,9 +63,12 @@ class Directory:
         self._link = Link(urls, name)
         self._shares_client = shares_client
         self._client: Client | None = None
-        self._store = Store(self._link, bucket, MAX_AGE_SECONDS, replicas)
+        self._store = Store(self._link, bucket, MAX_AGE_SECONDS, replicas, most_bytes)
         self._follower = Follower(self._link, self._store, self)
         self._records: dict[str, Record] = {}
+        self._makers: Counter[str] = Counter()  # how many records each registration key has
+        self._untouched: set[str] = set()
+        self._markers: dict[str, int] = {}  # of what was forgotten here: the revisions that say so
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
         self.started_empty = False
@@ -126,6 +132,33 @@ class Directory:
     def records(self) -> list[Record]:
         """All that are known."""
         return list(self._records.values())
+
+    def made_by(self, maker: str) -> int:
+        """Return how many of them this registration key has."""
+        return self._makers[maker]
+
+    def untouched(self) -> list[Record]:
+        """Return those that never had a device."""
+        return [self._records[tunnel_id] for tunnel_id in self._untouched]
+
+    async def forget(self, record: Record) -> None:
+        """Delete a record at this revision. Raises Conflict, DirectoryUnavailable."""
+        key = subjects.checked(record.tunnel_id)
+        try:
+            marker = await self._store.delete(key, record.revision, ANSWER_SECONDS - MARGIN_SECONDS)
+        except WrongRevision:
+            raise Conflict(self.get(key)) from None
+        self._markers[key] = marker
+        self.changed(key, None, marker)
+
+    async def sweep(self) -> None:
+        """Remove the markers that earlier calls of ``forget`` have left: all have heard by now."""
+        markers, self._markers = self._markers, {}
+        try:
+            for key, marker in markers.items():
+                await self._store.sweep(key, marker)
+        except (StoreRefused, LinkUnavailable) as error:
+            raise DirectoryUnavailable(str(error)) from None  # they expire by themselves
 
     async def read(self, tunnel_id: str) -> Record | None:
         """From the store. DirectoryUnavailable within 2 s."""
@@ -196,8 +229,7 @@ class Directory:
             elif known is not None and known.home == self._name:
                 self._tell(tunnel_id, None)  # its home writes the true one again
         elif (known := self._records.get(tunnel_id)) is not None and known.revision < revision:
-            del self._records[tunnel_id]
-            self._tell(tunnel_id, None)
+            self._drop(tunnel_id)
 
     def replaced(self) -> None:
         """Another bucket, or an older state of it: what we know counts as not stored until we hear of it."""
@@ -209,8 +241,7 @@ class Directory:
         if keys is not None:
             for tunnel_id, known in list(self._records.items()):
                 if tunnel_id not in keys and known.revision <= revision:
-                    del self._records[tunnel_id]
-                    self._tell(tunnel_id, None)
+                    self._drop(tunnel_id)
             self._renew_marker()
         if not self._loaded.is_set():
             self.started_empty = not self._records
@@ -220,8 +251,24 @@ class Directory:
         """Only ever forward: what we wrote ourselves may overtake what we hear."""
         known = self._records.get(record.tunnel_id)
         if known is None or known.revision < record.revision:
+            self._count(known, -1)
             self._records[record.tunnel_id] = record
+            self._count(record, +1)
             self._tell(record.tunnel_id, record)
+
+    def _drop(self, tunnel_id: str) -> None:
+        self._count(self._records.pop(tunnel_id), -1)
+        self._tell(tunnel_id, None)
+
+    def _count(self, record: Record | None, by: int) -> None:
+        if record is None:
+            return
+        if record.maker:
+            self._makers[record.maker] += by
+            if not self._makers[record.maker]:
+                del self._makers[record.maker]
+        if record.untouched:
+            (self._untouched.add if by > 0 else self._untouched.discard)(record.tunnel_id)
 
     def _tell(self, tunnel_id: str, record: Record | None) -> None:
         try:
@@ -251,7 +298,7 @@ class Directory:
             self._unsealed_until = until if known is None else min(until, known)
             for tunnel_id in [key for key, at in self._unsealed.items() if at > self._unsealed_until]:
                 self._refuse(tunnel_id)
-                self._records.pop(tunnel_id, None)
+                self._count(self._records.pop(tunnel_id, None), -1)
                 del self._unsealed[tunnel_id]
         else:
             self._renew_marker()

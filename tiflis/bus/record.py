@@ -1,8 +1,11 @@
 """What the directory knows about one tunnel, and how it is stored."""
 
 from dataclasses import dataclass, replace
+from sys import intern
 
 import msgspec
+
+NAME_BYTES = 256  # of a name that an older version took
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,15 @@ class Record:
     online: bool
     online_since: float
     revision: int = 0
+    maker: str = ""  # id of the registration key that it was registered with last
+    untouched: bool = False  # it never had a device
 
     def at(self, revision: int) -> "Record":
         """The same record as stored under a revision."""
         return replace(self, revision=revision)
 
 
-class _Stored(msgspec.Struct, forbid_unknown_fields=False):
+class _Stored(msgspec.Struct, forbid_unknown_fields=False, omit_defaults=True):
     """The stored form: the key says which tunnel, the store says which revision."""
 
     name: str
@@ -34,6 +39,9 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=False):
     home: str
     online: bool
     online_since: float
+    # Absent in records of the code before.
+    maker: str = ""
+    untouched: bool = False
 
 
 _decoder = msgspec.json.Decoder(_Stored)
@@ -49,6 +57,8 @@ def encode(record: Record) -> bytes:
             record.home,
             record.online,
             record.online_since,
+            record.maker,
+            record.untouched,
         )
     )
 
@@ -61,12 +71,14 @@ def decode(tunnel_id: str, value: bytes, revision: int) -> Record:
         raise ValueError("not a record") from error
     return Record(
         tunnel_id,
-        stored.name,
+        stored.name.encode()[:NAME_BYTES].decode(errors="ignore"),
         stored.key_digest,
-        stored.key_id,
+        intern(stored.key_id),
         stored.generation,
-        stored.home,
+        intern(stored.home),
         stored.online,
         stored.online_since,
         revision,
+        intern(stored.maker),
+        stored.untouched,
     )

@@ -53,10 +53,12 @@ def value_of(headers: bytes, payload: bytes) -> bytes | None:
 class Store:
     """A bucket over a link of its own, laid out as every NATS client does it (stream `KV_<bucket>`)."""
 
-    def __init__(self, link: Link, bucket: str, max_age: float, replicas: int) -> None:
+    def __init__(self, link: Link, bucket: str, max_age: float, replicas: int, most_bytes: int = -1) -> None:
+        """``most_bytes``: of the bucket, if its account has so much; -1: no bound of its own."""
         self._link = link
         self._max_age = max_age
         self._replicas = replicas
+        self._most_bytes = most_bytes
         self._refused_at: float | None = None
         self.on_full: Callable[[], None] = lambda: None  # a write was refused for want of storage
         link.listen(Listener(on_up=self._link_up))
@@ -87,6 +89,8 @@ class Store:
             return await self._create(wanted)
         if info["config"].get("num_replicas", 1) < wanted:
             await self._add_replicas(info["config"], wanted)
+        if self._most_bytes > 0 and int(info["config"].get("max_bytes", -1)) != self._most_bytes:
+            await self._bound(info, max(wanted, info["config"].get("num_replicas", 1)))
         return info
 
     async def _create(self, replicas: int) -> Document:
@@ -97,6 +101,9 @@ class Store:
                     f"STREAM.CREATE.{self.stream}", self._config(replicas), REPLICAS_SECONDS
                 )
             except StoreRefused as refused:
+                if refused.reason in NO_ROOM and self._most_bytes > 0:
+                    self._most_bytes = -1  # the account has less, and is the bound
+                    continue
                 late = asyncio.get_running_loop().time() > end
                 if replicas == 1 or not (late or refused.reason == REPLICAS_NOT_SUPPORTED):
                     raise
@@ -110,6 +117,17 @@ class Store:
         except (StoreRefused, LinkUnavailable) as error:
             log.warning("directory keeps its replicas", extra={"reason": str(error)})
 
+    async def _bound(self, info: Document, replicas: int) -> None:
+        """Give an older bucket its bound; one that already holds more stays writable."""
+        most = max(self._most_bytes, 2 * int(info["state"].get("bytes", 0)))
+        if int(info["config"].get("max_bytes", -1)) == most:
+            return
+        config = {**info["config"], "max_bytes": most, "num_replicas": replicas}
+        try:
+            await self.jetstream.call(f"STREAM.UPDATE.{self.stream}", config, REPLICAS_SECONDS)
+        except (StoreRefused, LinkUnavailable) as error:
+            log.info("directory keeps its size", extra={"reason": str(error)})
+
     def _config(self, replicas: int) -> Document:
         return {
             "name": self.stream,
@@ -121,7 +139,7 @@ class Store:
             "max_age": int(self._max_age * _NANOSECONDS),
             "max_msgs_per_subject": 1,
             "max_msgs": -1,
-            "max_bytes": -1,
+            "max_bytes": self._most_bytes,
             "max_consumers": -1,
             "allow_rollup_hdrs": True,
             "deny_delete": True,
@@ -158,6 +176,15 @@ class Store:
 
         return await self._persist(attempt, deadline, "read")
 
+    async def delete(self, key: str, revision: int, deadline: float) -> int:
+        """Leave a marker in place of a key at this revision; returns the marker's. Raises as ``write``."""
+        return await self._store(key, b"", {_EXPECTED: str(revision), "KV-Operation": "DEL"}, deadline)
+
+    async def sweep(self, key: str, marker: int) -> None:
+        """Remove a key's marker, unless it has been stored anew. Raises StoreRefused, LinkUnavailable."""
+        request = {"filter": f"{self.prefix}{key}", "seq": marker + 1}
+        await self.jetstream.call(f"STREAM.PURGE.{self.stream}", request, REQUEST_SECONDS)
+
     async def write(self, key: str, value: bytes, revision: int, deadline: float) -> int:
         """Store if the key is at `revision` (0: not stored); returns the new one.
 
@@ -165,11 +192,12 @@ class Store:
         DirectoryUnavailable after `deadline` seconds: it may or may not have been stored.
         """
 
+        return await self._store(key, value, {_EXPECTED: str(revision)}, deadline)
+
+    async def _store(self, key: str, value: bytes, headers: dict[str, str], deadline: float) -> int:
         async def attempt(seconds: float) -> int:
             try:
-                return await self.jetstream.publish(
-                    f"{self.prefix}{key}", value, {_EXPECTED: str(revision)}, seconds
-                )
+                return await self.jetstream.publish(f"{self.prefix}{key}", value, headers, seconds)
             except StoreRefused as refused:
                 if refused.reason in WRONG_LAST_SEQUENCE:
                     raise WrongRevision from None

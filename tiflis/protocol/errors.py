@@ -9,7 +9,7 @@ TunnelError
 ├── TunnelNotFound            the directory surely does not hold the tunnel
 ├── WorkstationOffline        known tunnel, right key, nobody at the other end
 ├── RegistrationFailed        the directory cannot be reached
-├── RateLimited               too many wrong keys; says how long to wait
+├── RateLimited               too many wrong keys, or new tunnels; says how long to wait
 ├── TooLarge                  a body above the limit
 ├── Starting                  too early to say whether a tunnel exists
 ├── SendFailed                the message did not reach the workstation's worker
@@ -95,9 +95,9 @@ class RateLimited(TunnelError):
     http_error = "rate_limited"
     default = "Too many wrong keys; wait before the next attempt"
 
-    def __init__(self, retry_after: float = 60.0) -> None:
+    def __init__(self, retry_after: float = 60.0, message: str = "") -> None:
         """``retry_after``: seconds until the next attempt is looked at."""
-        super().__init__()
+        super().__init__(message)
         self.retry_after = retry_after
 
 

@@ -12,6 +12,7 @@ from tiflis.protocol.ids import is_device_id, is_tunnel_id
 PROTOCOL_VERSION = "1.0.0"
 MIN_API_KEY = 32
 MIN_AUTH_KEY = 16
+MAX_NAME = 256  # bytes: every worker keeps the names of all tunnels
 
 
 class Registration(NamedTuple):
@@ -81,6 +82,13 @@ class _Fields:
             self.wrong[f"payload.{name}"] = "must be valid Unicode"
         return value
 
+    def short(self, name: str, most: int) -> str:
+        """A text of at most so many bytes."""
+        value = self.text(name)
+        if f"payload.{name}" not in self.wrong and len(value.encode()) > most:
+            self.wrong[f"payload.{name}"] = f"at most {most} bytes"
+        return value
+
     def flag(self, name: str) -> bool:
         value = bytes(getattr(self.values, name))
         if value not in (b"", b"null", b"true", b"false"):
@@ -119,7 +127,7 @@ def read_registration(payload: msgspec.Raw) -> Registration:
     """Raises InvalidPayload with one detail per wrong field."""
     fields = _Fields(payload)
     api_key = fields.text("api_key", MIN_API_KEY)
-    name = fields.text("name")
+    name = fields.short("name", MAX_NAME)
     auth_key = fields.text("auth_key", MIN_AUTH_KEY, trim=True)
     reconnect = fields.flag("reconnect")
     fields.check("workstation.register")

@@ -5,9 +5,8 @@ The generation in a record rises with every claim; whoever holds an older one is
 
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tiflis.bus.directory import Directory, Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
@@ -36,6 +35,20 @@ class Claim(NamedTuple):
     previous: Record | None
     restored: bool
     overtaken: bool = False
+
+
+class Applicant(Protocol):
+    """A workstation that asks for a tunnel. What its methods raise ends the claim."""
+
+    def owns(self, record: Record) -> bool:
+        """Return whether its auth key is that of this tunnel."""
+
+    def creates(self) -> None:
+        """Raise RateLimited if its registration key may make no new tunnel now."""
+
+    @property
+    def maker(self) -> str:
+        """The id of its registration key."""
 
 
 class Claims:
@@ -71,13 +84,10 @@ class Claims:
         return Arrival(time.time(), current.generation if current else 0)
 
     async def register(
-        self, said: Registration, owns: Callable[[Record], bool], arrival: Arrival | None = None
+        self, said: Registration, applicant: Applicant, arrival: Arrival | None = None
     ) -> Claim:
-        """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed.
-
-        ``owns``: whether the workstation's auth key is that of this tunnel; what it raises ends the claim.
-        """
-        wanted = said.previous_tunnel_id
+        """Claim a workstation's tunnel (protocol, section 2). Raises RegistrationFailed."""
+        wanted, counted = said.previous_tunnel_id, False
         arrival = arrival or self.arrival(said)
         try:
             for attempt in range(ATTEMPTS):
@@ -86,13 +96,16 @@ class Claims:
                     # The followed copy saves a look; when a claim by it fails, look for ourselves.
                     current = None if attempt else self._directory.get(wanted)
                     current = current or await self._directory.read(wanted)
-                    if current is not None and not owns(current):
+                    if current is not None and not applicant.owns(current):
                         wanted = current = None  # another workstation's tunnel: this one gets its own
                     if current is not None and _overtakes(current, arrival):
                         return Claim(current, None, restored=True, overtaken=True)
+                if current is None and not counted:
+                    applicant.creates()
+                    counted = True
                 tunnel_id = wanted or tunnel_id_from(secrets.token_bytes(TUNNEL_ID_LENGTH))
                 try:
-                    record = self._registered(tunnel_id, said, current, arrival.at)
+                    record = self._registered(tunnel_id, said, current, arrival.at, applicant.maker)
                     record = await self._directory.put(record)
                 except Conflict:
                     continue
@@ -101,7 +114,9 @@ class Claims:
             raise RegistrationFailed from None
         raise RegistrationFailed
 
-    def _registered(self, tunnel_id: str, said: Registration, current: Record | None, at: float) -> Record:
+    def _registered(
+        self, tunnel_id: str, said: Registration, current: Record | None, at: float, maker: str
+    ) -> Record:
         key_id, digest = self._keyring.digest(tunnel_id, said.auth_key)
         return Record(
             tunnel_id=tunnel_id,
@@ -113,6 +128,8 @@ class Claims:
             online=True,
             online_since=at,
             revision=current.revision if current else 0,
+            maker=maker,
+            untouched=current.untouched if current else True,
         )
 
     async def care_for(self, record: Record) -> Record:
@@ -139,6 +156,22 @@ class Claims:
     async def rewrite(self, record: Record, /, **changes: object) -> Record:
         """Change our own record, at the same generation. Raises Conflict, DirectoryUnavailable."""
         return await self._directory.put(replace(record, **changes))  # type: ignore[arg-type] # fields of Record
+
+    def made_by(self, maker: str) -> int:
+        """Return how many tunnels are known that this registration key has made."""
+        return self._directory.made_by(maker)
+
+    async def forget(self, record: Record) -> None:
+        """Delete a tunnel's record. Raises Conflict, DirectoryUnavailable."""
+        await self._directory.forget(record)
+
+    async def sweep(self) -> None:
+        """Remove what forgotten tunnels have left in the store. Raises DirectoryUnavailable."""
+        await self._directory.sweep()
+
+    def untouched(self) -> list[Record]:
+        """Return the tunnels that never had a device."""
+        return self._directory.untouched()
 
     def current(self, tunnel_id: str) -> Record | None:
         """The tunnel's record as far as we have heard."""

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from tiflis import metrics
 from tiflis.bus.directory import Record
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidToken, RateLimited
+from tiflis.protocol.messages import Registration
 from tiflis.relay.claims import Claims
-from tiflis.relay.keys import Keyring, Trial, plain
+from tiflis.relay.keys import Keyring, Trial, key_id, plain
 from tiflis.relay.limiter import REGISTRATION, WORKSTATION, Caller, Limiter, Verdict
 
+LIVE_TUNNELS = 10_000
 OPERATOR = "*"  # begins the name of a place that an operator's token opens; no tunnel id holds it
 
 
@@ -18,8 +20,12 @@ class Gate:
     Each method raises RateLimited, without looking at the key, if too many were wrong lately.
     """
 
-    def __init__(self, claims: Claims, keyring: Keyring, limiter: Limiter) -> None:
+    def __init__(
+        self, claims: Claims, keyring: Keyring, limiter: Limiter, live_tunnels: int = LIVE_TUNNELS
+    ) -> None:
+        """``live_tunnels``: how many each registration key may have."""
         self._claims, self._keyring, self._limiter = claims, keyring, limiter
+        self._live_tunnels = live_tunnels
 
     def admit_workstation(self, api_key: str, address: str, previous: str | None = None) -> None:
         """Raise InvalidApiKey unless this is a registration key. ``previous``: the tunnel id asked for."""
@@ -27,6 +33,20 @@ class Gate:
         if not self._judge(REGISTRATION, caller, self._keyring.registration(api_key)).right:
             metrics.count("auth_failures_total", "api_key")
             raise InvalidApiKey
+
+    def applicant(self, said: Registration, address: str) -> "Applicant":
+        """Return how a workstation is judged that has been admitted."""
+        return Applicant(self, said, address)
+
+    def admit_new_tunnel(self, maker: str, address: str) -> None:
+        """Count a new tunnel of a registration key; raise RateLimited if it is one too many."""
+        if self._claims.made_by(maker) >= self._live_tunnels:
+            metrics.count("tunnels_refused_total", "live")
+            raise RateLimited(message="This registration key has as many tunnels as it may have")
+        delay = self._limiter.new_tunnel(maker, address)
+        if delay:
+            metrics.count("tunnels_refused_total", "rate")
+            raise RateLimited(delay, "Too many new tunnels with this registration key; wait a minute")
 
     def owns(self, record: Record, auth_key: str, address: str) -> bool:
         """Return whether a workstation gives the auth key of a tunnel that it asks for."""
@@ -75,3 +95,17 @@ class Gate:
             metrics.count("auth_failures_total", "rate_limited")
             raise RateLimited(verdict.wait)
         return verdict
+
+
+class Applicant:
+    """A workstation whose registration key was right, and what it may have."""
+
+    def __init__(self, gate: Gate, said: Registration, address: str) -> None:
+        self._gate, self._said, self._address = gate, said, address
+        self.maker = key_id(said.api_key)
+
+    def owns(self, record: Record) -> bool:
+        return self._gate.owns(record, self._said.auth_key, self._address)
+
+    def creates(self) -> None:
+        self._gate.admit_new_tunnel(self.maker, self._address)

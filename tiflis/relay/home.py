@@ -38,6 +38,9 @@ class Host(Surroundings, Protocol):
     def outdated(self, home: "Home") -> bool:
         """Whether another worker has claimed its tunnel since."""
 
+    def touched(self, home: "Home") -> None:
+        """It has its first device: the directory should say so."""
+
     def went_offline(self, home: "Home") -> None:
         """The workstation has been away for longer than the grace: the directory should say so."""
 
@@ -59,6 +62,10 @@ class Home(Household):
         if self._worker.outdated(self):
             raise DeskClosed
         return await self.desk.call(operation, arguments, body)
+
+    def touch(self) -> None:
+        if self.record.untouched:
+            self._worker.touched(self)
 
     def gone_offline(self) -> None:
         self._worker.went_offline(self)

@@ -151,6 +151,7 @@ class Household(Traffic):
             self._came_back(absent, attached)
             return
         self.roster.add(attached)
+        self.touch()
         self._departed.discard(attached.device_id)
         if attached.connected:
             self._rejoined(attached)
@@ -241,7 +242,11 @@ class Household(Traffic):
 
     def device_came(self, device_id: str) -> None:
         """The watch is there (again): that it had gone is not told any more."""
+        self.touch()
         self._departed.discard(device_id)
+
+    def touch(self) -> None:
+        """The tunnel has a device."""
 
     def gone_offline(self) -> None:
         """Everyone here knows that the workstation is away."""

@@ -81,9 +81,7 @@ class Hub(Routes):
         async with self.lock(said.previous_tunnel_id):
             if newcomer.gone:
                 return  # it must not take the place of the socket that has come instead
-            claim = await self._claims.register(
-                said, lambda record: self.gate.owns(record, said.auth_key, address), arrival
-            )
+            claim = await self._claims.register(said, self.gate.applicant(said, address), arrival)
             if claim.overtaken:
                 self._supersede(newcomer, claim.record.tunnel_id)
                 return

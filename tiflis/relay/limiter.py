@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_bytes
+from secrets import randbelow, token_bytes
 from typing import NamedTuple
 
 from tiflis.protocol.attempts import address_group, wait, within
@@ -19,6 +19,7 @@ LOOKS_A_PAIR = 10  # a window, of one address at one tunnel (or at the registrat
 LOOKS_A_TUNNEL = 60  # a window, of all devices that are not known
 LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key lately
 ATTACKER_FOR = 60 * 60.0  # s that a wrong key keeps an address from those
+TIMES_KEPT = 1000  # of new tunnels: the table has a fixed size
 NEW_TUNNELS = 60  # a window, of one registration key and address
 KNOWN_FOR = 30 * 24 * 60 * 60.0  # s that a device or workstation is known after its key was right
 KNOWN_AGAIN = 60 * 60.0  # s after which that is noted anew; below it a right key changes nothing
@@ -77,7 +78,7 @@ class Limiter:
     ) -> None:
         """``path`` is the file shared by the host's workers, which outlives them; ``now`` the time of day,
         since the file also outlives the machine's uptime."""
-        sizes = (limits.pair, limits.tunnel, limits.new_tunnels)
+        sizes = (limits.pair, limits.tunnel, min(limits.new_tunnels, TIMES_KEPT))
         self._table = LookTable(path, *sizes, patience=patience)
         # For moments when another worker has the shared counters and does not run: nothing is looked at
         # uncounted, and nobody is refused for it.
@@ -122,9 +123,11 @@ class Limiter:
         made."""
         with self._counters() as table:
             id_ = table.id_within(key_id, address_group(address))
-            made = _Bucket(table.makers, id_, self._now(), self._limits.window, self._limits.new_tunnels)
+            each = -(-self._limits.new_tunnels // TIMES_KEPT)  # of a great many, only every so-manieth counts
+            limit = self._limits.new_tunnels // each
+            made = _Bucket(table.makers, id_, self._now(), self._limits.window, limit)
             delay = made.wait()
-            if not delay:
+            if not delay and randbelow(each) == 0:
                 made.note()
         return delay
 

@@ -140,7 +140,7 @@ class LookTable:
             Shape(512, 8, tunnel_limit),  # wrong keys at a tunnel
             Shape(512, 64, 1),  # devices and workstations whose key was right, and when
             Shape(64, 64, pair_limit),  # their wrong keys
-            Shape(32, 64, maker_limit),  # new tunnels of a registration key and address
+            Shape(16, 64, maker_limit),  # new tunnels of a registration key and address
         ]
         self._hearsay = end = _HEADER.size
         end += HEARSAY_KEPT * _HEARSAY_SIZE

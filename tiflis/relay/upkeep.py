@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from itertools import islice
 from typing import Any, TypedDict
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to ask for its state
 IDLE_SECONDS = 600.0  # a home without workstation, devices and watches is given back after this
 NAME_TOLD = 64  # characters of a workstation's name that operators are shown; it may have thousands
+FORGOTTEN_AT_ONCE = 256  # tunnels, in one round
 LEAVE_SECONDS = 2.0  # a worker that ends waits no longer for the directory; its lease runs out anyway
 REFRESH_SECONDS = 86_400.0  # a tunnel's record is renewed this often, far below its 30 days
 
@@ -36,6 +38,7 @@ class Upkeep:
     def __init__(self, hub: Hub, claims: Claims, pinned: Pinned | None = None) -> None:
         """``pinned``: the worker's ledger."""
         self._hub, self._claims, self._pinned = hub, claims, pinned or Pinned()
+        self._idle_since: dict[str, float] = {}  # tunnels that never had a device, by their offline time
         self._touched: dict[str, float] = {}  # when a home was last in use, or its record renewed
         hub.settled = self._settled
 
@@ -105,7 +108,8 @@ class Upkeep:
         for home in list(self._hub.homes.values()):
             home.tidy(now)
             touched = self._touched.setdefault(home.tunnel_id, now)
-            if home.idle and now - touched >= IDLE_SECONDS:
+            idle = self._hub.limits.untouched_memory if home.record.untouched else IDLE_SECONDS
+            if home.idle and now - touched >= min(idle, IDLE_SECONDS):
                 await self._give_back(home)
             elif not home.idle and (home.workstation is None or now - touched >= REFRESH_SECONDS):
                 self._touched[home.tunnel_id] = now
@@ -115,6 +119,34 @@ class Upkeep:
         for edge in list(self._hub.edges.values()):
             if edge.idle:
                 self._hub.drop(edge)
+
+        await self._forget_untouched(now)
+
+    async def _forget_untouched(self, now: float) -> None:
+        """Ids that never had a device and are offline are forgotten soon, so that they do not pile up."""
+        offline = [record for record in self._claims.untouched() if not self._cared_for(record)]
+        since = self._idle_since
+        self._idle_since = {record.tunnel_id: since.get(record.tunnel_id, now) for record in offline}
+        old = now - self._hub.limits.untouched_memory
+        due = [record for record in offline if self._idle_since[record.tunnel_id] <= old]
+        random.shuffle(due)  # other workers do the same: they begin elsewhere
+        try:
+            await self._claims.sweep()
+            for record in due[:FORGOTTEN_AT_ONCE]:
+                if self._claims.current(record.tunnel_id) == record:
+                    await self._forget(record)
+        except DirectoryUnavailable as problem:
+            log.info("tunnels not forgotten", extra={"reason": str(problem)})
+
+    def _cared_for(self, record: Record) -> bool:
+        return record.home != "" and (record.home == self._hub.me or self._hub.alive(record.home))
+
+    async def _forget(self, record: Record) -> None:
+        try:
+            await self._claims.forget(record)
+        except Conflict:
+            return  # it is back, or another worker was faster
+        log.info("tunnel forgotten, it never had a device", extra={"tunnel": record.tunnel_id})
 
     async def _give_back(self, home: Home) -> None:
         """Nobody needs it; whoever is next starts from what is written down."""

@@ -138,6 +138,14 @@ class Ways:
     def outdated(self, home: Home) -> bool:
         return self._claims.newer(home.record)
 
+    def touched(self, home: Home) -> None:
+        self.spawn(self._write_touched(home))
+
+    async def _write_touched(self, home: Home) -> None:
+        async with self.lock(home.tunnel_id):
+            if home.record.untouched and self.homes.get(home.tunnel_id) is home:
+                await self.rewrite(home, untouched=False)
+
     def went_offline(self, home: Home) -> None:
         self.spawn(self._write_offline(home))
 
