@@ -1,7 +1,9 @@
 """The web client as a browser gets it."""
 
+import base64
 import gzip
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -11,7 +13,7 @@ from sanic.response import HTTPResponse, text
 
 from tests.web.served import new_app, raw, served
 from tiflis.config import ConfigError
-from tiflis.web.client_files import client_routes
+from tiflis.web.client_files import client_routes, inline_scripts
 
 SCRIPT = b"let x = 1; " * 1000
 
@@ -105,7 +107,8 @@ async def test_an_upgrade_elsewhere_is_not_answered_with_a_page(browser: httpx.A
 async def assert_protected(client: httpx.AsyncClient, path: str) -> None:
     headers = (await client.get(path)).headers
     policy = dict(item.strip().split(" ", 1) for item in headers["content-security-policy"].split(";"))
-    assert policy["default-src"] == policy["script-src"] == "'self'"
+    assert policy["default-src"] == "'self'"
+    assert "unsafe-inline" not in policy["script-src"]
     assert policy["connect-src"] == "'self' ws: wss:"
     assert policy["media-src"] == "'self' blob: data:"
     assert policy["worker-src"] == "'self' blob:"
@@ -146,3 +149,33 @@ def test_a_folder_that_is_no_build_is_a_mistake_in_the_settings(
     monkeypatch.setattr("tiflis.web.static_files.FILE_LIMIT", 1)
     with pytest.raises(ConfigError, match="WEB_CLIENT_PATH"):
         client_routes(build)
+
+
+INLINE = """<html><head><script>let theme = "dark"</script>
+<script type="module" src="/assets/app-Ab3dEf9z.js"></script><!-- <script>old()</script> -->
+<script data-src="x">
+let more = 1\r\n</script></head></html>"""
+
+
+async def test_another_clients_own_inline_scripts_and_webassembly_may_run(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(INLINE, newline="")
+    async with served(client_routes(tmp_path)) as client:
+        policy = (await client.get("/")).headers["content-security-policy"]
+    hashes = [
+        base64.b64encode(sha256(text).digest()).decode()
+        for text in (b'let theme = "dark"', b"\nlet more = 1\n")
+    ]
+    allowed = " ".join(["script-src 'self' 'wasm-unsafe-eval'", *(f"'sha256-{one}'" for one in hashes)])
+    assert allowed in policy.split("; ")
+    assert "'unsafe-inline'" not in allowed
+
+
+async def test_our_own_client_gets_no_more_than_it_needs() -> None:
+    async with served(client_routes(None)) as client:
+        policy = (await client.get("/")).headers["content-security-policy"]
+    assert "script-src 'self'" in policy.split("; ")
+
+
+def test_scripts_from_elsewhere_and_comments_are_not_inline() -> None:
+    page = b"<script SRC=x.js></script><script async src = 'y.js'> </script><!--<script>a</script>-->"
+    assert inline_scripts(page) == []

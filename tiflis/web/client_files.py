@@ -1,5 +1,8 @@
 """The web client at ``/`` and below: our build, another one, or a page that says there is none."""
 
+import base64
+import re
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -13,11 +16,12 @@ from tiflis.web.placeholder import PLACEHOLDER
 from tiflis.web.static_files import BuildTooLarge, File, SinglePage, make_file, read_folder
 
 READ = ["GET", "HEAD"]
+OWN_SCRIPTS = "script-src 'self'"
 PAGE_HEADERS = {
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'self'",
-            "script-src 'self'",
+            OWN_SCRIPTS,
             "style-src 'self' 'unsafe-inline'",  # the terminal sizes its cells by inline styles
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
@@ -39,6 +43,11 @@ PAGE_HEADERS = {
 }
 
 
+# Of a page's HTML: comments, which hold nothing that runs, and scripts with their attributes.
+_SCRIPTS = re.compile(rb"<!--.*?-->|<script\b([^>]*)>(.*?)</script[^>]*>", re.DOTALL | re.IGNORECASE)
+_SOURCE = re.compile(rb"(?:^|[\s\"'/])src\s*=", re.IGNORECASE)
+
+
 def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Blueprint:
     """Return the routes of the client that ``WEB_CLIENT_PATH`` names.
 
@@ -51,12 +60,17 @@ def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Bl
     if site.has(ws_path):
         raise ConfigError([f"WS_PATH {ws_path} is a file of the web client: choose another path"])
 
+    headers = PAGE_HEADERS if choice is None else foreign_headers(site.page)
+
     async def show(request: Request, path: str = "") -> HTTPResponse:
         file = None if _is_elsewhere(request, path) else site.find(request.path)
         if file is None:
             raise NotFound
         return answer(
-            file, request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
+            file,
+            request.headers.get("accept-encoding", ""),
+            request.headers.get("if-none-match", ""),
+            headers,
         )
 
     routes.add_route(show, "/", methods=READ, name="page")
@@ -71,11 +85,41 @@ def built_client() -> Path | None:
     return next((place for place in places if (place / "index.html").is_file()), None)
 
 
-def answer(file: File, accept_encoding: str, if_none_match: str) -> HTTPResponse:
+def foreign_headers(page: bytes) -> dict[str, str]:
+    """Return the headers for another client's build, given its page.
+
+    It may use WebAssembly, as the highlighter of the original client does, and run the inline scripts of its
+    own page, each by its hash (CSP 3, 8.4).
+    """
+    hashes = [f"'sha256-{_hash(text)}'" for text in dict.fromkeys(inline_scripts(page))]
+    scripts = " ".join([OWN_SCRIPTS, "'wasm-unsafe-eval'", *hashes])
+    policy = PAGE_HEADERS["Content-Security-Policy"].replace(OWN_SCRIPTS, scripts)
+    return {**PAGE_HEADERS, "Content-Security-Policy": policy}
+
+
+def inline_scripts(page: bytes) -> list[bytes]:
+    """Return the text of each script that stands in the page itself, as a browser hashes it."""
+    found = (match for match in _SCRIPTS.finditer(page) if match[2] is not None)
+    # A browser reads HTML with all line ends as newlines before it hashes.
+    texts = (
+        match[2].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        for match in found
+        if not _SOURCE.search(match[1])
+    )
+    return [text for text in texts if text]
+
+
+def _hash(text: bytes) -> str:
+    return base64.b64encode(sha256(text).digest()).decode()
+
+
+def answer(
+    file: File, accept_encoding: str, if_none_match: str, page_headers: dict[str, str] = PAGE_HEADERS
+) -> HTTPResponse:
     """The file as a response: whole, encoded, or the word that the browser's copy is still good."""
     coding, body = file.choose(accept_encoding)
     tag = f'"{file.tag}-{coding}"' if coding else f'"{file.tag}"'
-    headers = {**PAGE_HEADERS, "Cache-Control": file.cache, "ETag": tag}
+    headers = {**page_headers, "Cache-Control": file.cache, "ETag": tag}
     if file.encoded:
         headers["Vary"] = "Accept-Encoding"
     if _matches(tag, if_none_match):

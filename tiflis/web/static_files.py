@@ -146,6 +146,11 @@ class SinglePage:
         self._page = files["index.html"]
         self._deep: dict[int, File] = {}
 
+    @property
+    def page(self) -> bytes:
+        """The page as it is written."""
+        return self._page.body
+
     def has(self, path: str) -> bool:
         """Whether a file of the build has this path."""
         return path.lstrip("/") in self._files
