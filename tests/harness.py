@@ -88,6 +88,7 @@ def command_of(pid: int) -> str:
 class Server:
     """One running server: main process, bus and workers, on a port and in folders of its own.
 
+    `output` is a descriptor that it writes to in the log file's place.
     `target` and `arguments` are what the `sanic` command gets; `env` is added to a minimal environment.
     The working directory is a temporary folder, so that no developer's `.env` is read.
     """
@@ -104,6 +105,7 @@ class Server:
         port: int | None = None,
         folder: Path | None = None,
         unix: Path | None = None,
+        output: int | None = None,
     ) -> None:
         self.workers = 1 if single else workers
         self.single = single
@@ -118,7 +120,7 @@ class Server:
         self.log_path = self.folder / f"server-{uuid4().hex[:6]}.log"
         self.mark = uuid4().hex
         self.extra_env = env or {}
-        self.output: int | None = None  # a descriptor to write to in the log file's place
+        self.output = output
         self.process: subprocess.Popen[bytes] | None = None
 
     # --- life ---

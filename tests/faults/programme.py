@@ -6,6 +6,7 @@ from tests.faults import (
     bus,
     clock,
     crowds,
+    lacks,
     malformed,
     mixed,
     pauses,
@@ -13,6 +14,7 @@ from tests.faults import (
     proxy,
     restarts,
     secrecy,
+    silence,
     stores,
     suites,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "bus",
     "clock",
     "crowds",
+    "lacks",
     "malformed",
     "mixed",
     "pauses",
@@ -33,6 +36,7 @@ __all__ = [
     "proxy",
     "restarts",
     "secrecy",
+    "silence",
     "stores",
     "suites",
 ]

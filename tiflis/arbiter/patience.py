@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
-# Seconds before the next try, by how many have failed in a row. The longest leaves half of the 10 s within
+# Seconds before the next try, by how many have failed in a row. The longest leaves most of the 10 s within
 # which the server is whole again after a lack of processes, threads, descriptors or memory.
-PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 5.0)
+PAUSES = (0.1, 0.5, 1.0, 2.0, 3.0)
 
 
 def pause_after(failures: int) -> float:
