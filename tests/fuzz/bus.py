@@ -38,6 +38,9 @@ class Heard:
         self.written = b""
         self.ended = False
 
+    def refused(self, text: str) -> None:
+        pass
+
     def informed(self, info: dict[str, Any]) -> None:
         self.calls.append(("INFO", info))
 

@@ -87,7 +87,8 @@ class Directory:
                 if self._shares_client and self._client is None:
                     self._client = await connect(self._urls, self._name, deadline)
         except (TimeoutError, LinkUnavailable) as error:
-            raise DirectoryUnavailable(f"no directory within {deadline:g} s: {error}") from None
+            reason = self._follower.reason or str(error) or "no answer"
+            raise DirectoryUnavailable(f"no directory within {deadline:g} s: {reason}") from None
 
     async def close(self) -> None:
         task, self._task = self._task, None

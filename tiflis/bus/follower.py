@@ -19,6 +19,10 @@ CHECK_SECONDS = 1.0
 SILENCE_SECONDS = 3.0
 """Three heartbeats: then the consumer is gone and another one takes over where it stopped."""
 PAUSE_SECONDS = 0.1
+OUTAGE_SECONDS = 1.0
+"""A restarted server is without JetStream for a moment, which is not worth a line."""
+REASONS_TOLD = 16
+"""Different failures logged in one outage."""
 AUDIT_SECONDS = 6 * 3600.0
 """Everything is told anew this often: a record that expires is not announced."""
 ABANDONED_SECONDS = 30
@@ -64,6 +68,9 @@ class Follower:
         self._heard_at = 0.0
         self._fault = ""
         self._disturbed = asyncio.Event()
+        self._failing_since = 0.0
+        self._told: set[str] = set()  # logged in this outage
+        self.reason = ""  # of the last failure
         self.current = False
         link.listen(Listener(on_up=self._link_up, on_down=self._link_down))
 
@@ -72,12 +79,24 @@ class Follower:
         while True:
             try:
                 await self._follow()
-            except (LinkUnavailable, StoreRefused, _Broken) as error:
+            except _Broken as error:
                 log.debug("directory watch ended", extra={"reason": str(error)})
+            except (LinkUnavailable, StoreRefused) as error:
+                self._failed(str(error) or type(error).__name__)
             except Exception:  # outermost frame of this task
                 log.exception("directory watch failed")
             self.current = self.current and self._audit
             await self._pause()
+
+    def _failed(self, reason: str) -> None:
+        """Log each reason once per outage, if it lasts; that the link is down is logged by the link."""
+        self.reason = reason
+        now = asyncio.get_running_loop().time()
+        self._failing_since = self._failing_since or now
+        lasts = now - self._failing_since > OUTAGE_SECONDS
+        if self._link.up and lasts and reason not in self._told and len(self._told) < REASONS_TOLD:
+            self._told.add(reason)
+            log.warning("directory unavailable", extra={"reason": reason})
 
     async def _pause(self) -> None:
         """A moment; less when the link comes up."""
@@ -198,4 +217,8 @@ class Follower:
         if not self._pending and self._seen >= self._newest:
             keys, self._keys = self._keys, None
             self.current = True
+            if self._told:
+                log.info("directory available again")
+            self._failing_since, self.reason = 0.0, ""
+            self._told.clear()
             self._audience.complete(keys, self._newest)

@@ -23,9 +23,9 @@ class StoreRefused(BusError):
     """JetStream answered with an error: its HTTP-like `code`, and the finer `reason` (err_code)."""
 
     def __init__(self, error: Document) -> None:
-        super().__init__(str(error.get("description", "refused")))
         self.code = int(error.get("code", 0))
         self.reason = int(error.get("err_code", 0))
+        super().__init__(str(error.get("description") or f"refused with code {self.code}"))
 
 
 class Requests:
@@ -55,6 +55,8 @@ class Requests:
     async def _ask(self, subject: str, payload: bytes, headers: bytes) -> bytes:
         if not self._link.up:
             raise LinkUnavailable("the bus is away")
+        if not self._link.fits(subject, len(headers) + len(payload)):
+            raise LinkUnavailable(f"more than the {self._link.max_payload} bytes that the bus takes at once")
         self._last += 1
         reply = f"{self._inbox}.{self._last}"
         waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -70,7 +72,7 @@ class Requests:
         if waiter is None or waiter.done():
             return
         if headers.startswith(_NO_RESPONDERS):
-            waiter.set_exception(LinkUnavailable("JetStream is not there"))
+            waiter.set_exception(LinkUnavailable("JetStream is not there, at least not for our account"))
         else:
             waiter.set_result(payload)
 

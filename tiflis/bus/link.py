@@ -13,7 +13,7 @@ from typing import Any
 
 from tiflis import metrics
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.nats_protocol import Handler, NatsProtocol, WholeHandler
+from tiflis.bus.nats_protocol import Handler, NatsProtocol, Refused, WholeHandler
 from tiflis.bus.servers import Server, ServerPool, default_tls
 from tiflis.bus.subscriptions import Subscription, Subscriptions
 from tiflis.clock import Deadline, running_clock
@@ -24,11 +24,17 @@ RECONNECT_SECONDS = 0.05
 """Between two attempts: an outage costs itself plus this."""
 CONNECT_SECONDS = 1.0
 """For one attempt: a stopped server still accepts TCP but says nothing."""
+REFUSED_SECONDS = 1.0
+"""The same to a server that refuses us again: a wrong token is not right 50 ms later."""
+STEADY_SECONDS = 1.0
+"""A connection that lasted so long ended an outage: the next one is logged anew."""
 PING_SECONDS = 0.9
 """Below one second, so that two unanswered pings are noticed within three seconds in the worst case."""
 PINGS_UNANSWERED = 2
 REASONS_TOLD = 16
 """Different failures logged in one outage: an attempt every 50 ms must not fill a disk."""
+OVERSIZED_SECONDS = 60.0
+"""Between two log lines on messages that the bus does not take."""
 DEFAULT_MAX_PAYLOAD = 1024 * 1024
 """What NATS allows unless told otherwise; replaced by what INFO says."""
 
@@ -69,6 +75,10 @@ class Link:
         self._last_failure = "no attempt yet"
         self._told: set[tuple[tuple[str, int], str]] = set()  # logged in this outage
         self._been_up = False
+        self._up_at = 0.0
+        self._refusing: set[tuple[str, int]] = set()  # servers that refused us, since the link was up
+        self._forbidden: set[str] = set()  # refusals logged
+        self._oversized = 0.0  # when a message too large for the bus was last logged
         self.rtt = 0.0  # seconds, of the last ping
         self.up = False
         self.clustered = False  # the server belongs to a cluster
@@ -117,8 +127,8 @@ class Link:
         return self._protocol is not None and not self._protocol.paused
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """At most once: dropped when the link is down or the server reads nothing."""
-        if self._protocol is not None:
+        """At most once: dropped when the link is down, the server reads nothing, or it is too large."""
+        if self._protocol is not None and self.fits(subject, len(payload)):
             self._protocol.publish(subject.encode(), len(payload), [payload])
 
     def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool:
@@ -129,6 +139,19 @@ class Link:
         """As `publish`, with a reply subject and headers (in their wire form, or empty)."""
         if self._protocol is not None:
             self._protocol.publish_whole(subject.encode(), reply.encode(), headers, payload)
+
+    def fits(self, subject: str, size: int) -> bool:
+        """Whether the server takes so many bytes in one message; a larger one would cost the connection."""
+        if size <= self.max_payload:
+            return True
+        now = asyncio.get_running_loop().time()
+        if not self._oversized or now - self._oversized > OVERSIZED_SECONDS:
+            self._oversized = now
+            log.warning(
+                "message too large for the bus, dropped",
+                extra={"subject": subject, "size": size, "max_payload": self.max_payload},
+            )
+        return False
 
     def flush_writes(self) -> None:
         """Hand over to the kernel now instead of at the end of this loop turn."""
@@ -190,12 +213,31 @@ class Link:
                 protocol = await self._connect(server)
             except Exception as error:  # noqa: BLE001 - outermost frame: whatever a server does, we go on trying
                 self._failed(server, str(error) or type(error).__name__)
-                await asyncio.sleep(RECONNECT_SECONDS)
+                await asyncio.sleep(self._pause(server, error))
                 continue
             self._connected(protocol)
             reason = await asyncio.shield(protocol.lost)
             self._disconnected()
+            steady = asyncio.get_running_loop().time() - self._up_at >= STEADY_SECONDS
+            if steady:
+                self._told.clear()
             self._failed(server, reason)
+            await asyncio.sleep(0 if steady else RECONNECT_SECONDS)
+
+    def _pause(self, server: Server, error: Exception) -> float:
+        """Return the seconds until the next attempt."""
+        if not isinstance(error, Refused | ssl.SSLError):
+            return RECONNECT_SECONDS
+        again = server.address in self._refusing
+        self._refusing.add(server.address)
+        return REFUSED_SECONDS if again else RECONNECT_SECONDS
+
+    def refused(self, text: str) -> None:
+        """The server refuses one thing and goes on; what ends the connection is logged with its end."""
+        known = text in self._forbidden or len(self._forbidden) >= REASONS_TOLD
+        if "permissions violation" in text.lower() and not known:
+            self._forbidden.add(text)
+            log.warning("bus server refused", extra={"reason": text})
 
     def _failed(self, server: Server, reason: str) -> None:
         if (server.address, reason) not in self._told and len(self._told) < REASONS_TOLD:
@@ -258,7 +300,8 @@ class Link:
         self._protocol = protocol
         self.up = True
         self._last_failure = ""
-        self._told.clear()
+        self._refusing.clear()
+        self._up_at = asyncio.get_running_loop().time()
         self._came_up.set()
         if self._been_up:
             metrics.count("bus_reconnects_total")

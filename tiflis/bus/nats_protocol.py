@@ -35,6 +35,11 @@ class Owner(Protocol):
 
     def informed(self, info: dict[str, Any]) -> None: ...
     def writable_again(self) -> None: ...
+    def refused(self, text: str) -> None: ...
+
+
+class Refused(LinkUnavailable):
+    """The server ended the connection with this reason, such as an authorization violation."""
 
 
 class NatsProtocol(asyncio.Protocol):
@@ -89,10 +94,9 @@ class NatsProtocol(asyncio.Protocol):
             if (waiter := self._pongs.popleft()) is not None:
                 self._fail(waiter, reason)
 
-    @staticmethod
-    def _fail(waiter: asyncio.Future[Any], reason: str) -> None:
+    def _fail(self, waiter: asyncio.Future[Any], reason: str) -> None:
         if not waiter.done():
-            waiter.set_exception(LinkUnavailable(reason))
+            waiter.set_exception(Refused(reason) if self.refusal else LinkUnavailable(reason))
             waiter.exception()  # seen: nobody may be waiting
 
     def pause_writing(self) -> None:
@@ -115,7 +119,7 @@ class NatsProtocol(asyncio.Protocol):
             rest, self._need = self._parse(data)
         except (ValueError, IndexError):
             # What follows cannot be told from a payload any more: begin again on a new connection.
-            self._refused("malformed line from the server")
+            self.refusal = "malformed line from the server"
             self.transport.abort()
             return
         if rest < len(data):
@@ -180,8 +184,8 @@ class NatsProtocol(asyncio.Protocol):
             self._refused(line[4:].strip().strip(b"'").decode("utf-8", "replace"))
 
     def _refused(self, text: str) -> None:
-        self.refusal = text
-        log.warning("bus server refused", extra={"reason": text})
+        self.refusal = text or "refused without a reason"
+        self._owner.refused(self.refusal)
 
     # -- our side
 
