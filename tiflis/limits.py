@@ -98,7 +98,7 @@ class Limits(BaseSettings):
     # Bus and workers
     directory_bytes: Size = size(128 * MIB, "the directory on the bus: some 500 bytes per tunnel")
     bus_store_limit: Size = size(4096 * MIB, "all that the embedded bus may keep on the disk")
-    bus_start_timeout: Seconds = seconds(20, "a worker without a bus gives up; below Sanic's 30 s")
+    bus_start_timeout: Seconds = seconds(5, "a start waits so long for its bus, then HTTP is answered 503")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended, the old one stays")
     handoff_timeout: Seconds = seconds(10, "a successor that does not take a socket gives it back")
     drain_window: Seconds = seconds(20, "closes of sockets not handed over are spread over it")

@@ -31,7 +31,7 @@ class TiflisApp(Sanic[Any, Any]):
 
     def prepare(self, host: str | None = None, port: int | None = None, **options: Any) -> None:
         settings: Settings = self.ctx.settings
-        stop_early()
+        stop_early(self.ctx.arbiter.kill_bus)
         _refuse_tls(self, options)
         options["backlog"] = BACKLOG
         options["motd"] = False

@@ -13,7 +13,7 @@ from sanic.response import BaseHTTPResponse
 
 from tiflis import __version__, metrics
 from tiflis.arbiter.main_link import MainLink
-from tiflis.arbiter.processes import parent_lives
+from tiflis.arbiter.processes import leave_at_once, parent_lives
 from tiflis.config import Run, Settings
 from tiflis.exposition import expose
 from tiflis.protocol.errors import Starting
@@ -35,6 +35,8 @@ class Service:
         self._settings = settings
         self._worker: Worker | None = None
         self._main: MainLink | None = None
+        self._coming: asyncio.Task[None] | None = None
+        self._up, self._listening = asyncio.Event(), asyncio.Event()
         self._started_at = time.monotonic()
         self.pinned = Pinned(Shares(settings.tunnel_memory, settings.worker_memory))
         self._metrics = MetricsPort(settings.metrics_host, settings.metrics_port, self.metrics)
@@ -48,29 +50,49 @@ class Service:
         app.register_middleware(_count_response, "response")
 
     async def _start(self, app: Sanic[Any, Any]) -> None:
+        """Wait for the worker to come up, and no longer than the setting says for a bus that is not there.
+
+        Until then the kernel keeps connections waiting; afterwards they are answered 503.
+        """
+        self._coming = asyncio.create_task(self._come_up(), name="start")
+        up = asyncio.create_task(self._up.wait())
+        await asyncio.wait(
+            {self._coming, up},
+            timeout=self._settings.bus_start_timeout,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        up.cancel()
+        if self._coming.done():
+            self._coming.result()
+        self._coming.add_done_callback(_end_if_failed)
+
+    async def _come_up(self) -> None:
         # What the main process has put into the environment since these settings were read.
         run = Run()  # type: ignore[call-arg]  # from the environment
         nats_url, slot = self._settings.nats_url, _slot()
         urls = nats_url.get_secret_value() if nats_url else (run.run_dir / BUS_URL_FILE).read_text()
-        self._worker = worker = Worker(self._settings, run, urls.strip(), slot, self.pinned)
+        worker = Worker(self._settings, run, urls.strip(), slot, self.pinned)
         await worker.start()
+        self._worker = worker
         lives = parent_lives if os.environ.get("SANIC_WORKER_NAME") else _is_main_itself
-        self._main = MainLink(
+        self._main = main = MainLink(
             run.run_dir, slot, worker.id, worker.worker_gone, worker.status, main_lives=lives
         )
-        await self._main.start()
-
-    async def _serve(self, app: Sanic[Any, Any]) -> None:
-        assert self._worker is not None and self._main is not None
-        self._worker.ready = True
-        self._main.ready()
-        if self._settings.metrics_port:
-            await self._metrics.start()
+        await main.start()
+        self._up.set()
+        await self._listening.wait()
+        worker.ready = True
+        main.ready()
         log.info("worker ready")
         # The code and all else that stays is no garbage: without it a full collection among thousands of
         # sockets that come at once takes a third of the time.
         gc.collect()
         gc.freeze()
+
+    async def _serve(self, app: Sanic[Any, Any]) -> None:
+        if self._settings.metrics_port:
+            await self._metrics.start()
+        self._listening.set()
 
     async def _leave(self, app: Sanic[Any, Any]) -> None:
         """Before HTTP drains: a successor takes all sockets, or else their peers are told to go."""
@@ -86,6 +108,9 @@ class Service:
 
     async def _stop(self, app: Sanic[Any, Any]) -> None:
         await self._metrics.close()
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.gather(self._coming, return_exceptions=True)
         if self._worker is not None:
             await self._worker.stop()
         if self._main is not None:
@@ -100,7 +125,8 @@ class Service:
     # For the WebSocket endpoint
 
     def endpoint(self) -> Endpoint:
-        assert self._worker is not None
+        if self._worker is None:
+            raise Starting
         return self._worker.endpoint
 
     # For the watch API
@@ -166,6 +192,13 @@ class Service:
 
     def uptime(self) -> float:
         return time.monotonic() - self._started_at
+
+
+def _end_if_failed(coming: asyncio.Task[None]) -> None:
+    """A worker that cannot come up ends; main starts another one."""
+    if not coming.cancelled() and (problem := coming.exception()) is not None:
+        log.critical("worker cannot start", exc_info=problem)
+        leave_at_once()
 
 
 async def _count_response(_: Request, response: BaseHTTPResponse) -> None:

@@ -5,6 +5,7 @@ import logging
 import resource
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,11 @@ from tiflis import __version__, logs
 from tiflis.bus import subjects
 from tiflis.bus.channels import Bus
 from tiflis.bus.directory import Directory
-from tiflis.bus.errors import BusError
-from tiflis.bus.link import Link
+from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
+from tiflis.bus.link import REASONS_TOLD, Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
-from tiflis.bus.watch_store import JetStreamWatchStore
+from tiflis.bus.watch_store import JetStreamWatchStore, StoreUnavailable
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.descriptors import Supply
@@ -50,6 +51,8 @@ SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes 
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
 SEAL_SECONDS = 60.0  # without a worker that seals no records, until such records count no more
 STORE_MARGIN_SECONDS = 30.0  # that a watch's records outlive what they are kept for
+BUS_TRY_SECONDS = 5.0  # for one of the attempts to reach the bus at the start
+STORE_RETRY_SECONDS = 5.0  # between attempts to make the stream of the watches
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
 TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, below what the bus takes
 TUNNELS_TOLD_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
@@ -71,30 +74,38 @@ class Worker:
         self._run_dir, self._bus_urls, self._siblings = run.run_dir, bus_urls, run.workers
         self.pinned = pinned
         self._tasks = Tasks()
+        self._link: Link | None = None
+        self._directory: Directory | None = None
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
-        """Come up, bus first.
+        """Come up, bus first, however long that takes; the reasons are in the log.
 
-        Raises BusError if the bus or the directory cannot be reached in time, or if workers are there that
-        write another format: with them messages would be lost, so they go on and we do not begin.
+        Raise OtherVersion if workers are there that write another format: with them messages would be lost,
+        so they go on and this one does not begin. What is open is closed again, also on cancellation.
         """
+        try:
+            await self._come_up()
+        except BaseException:
+            await self._give_up()
+            raise
+
+    async def _come_up(self) -> None:
         settings, loop = self.settings, asyncio.get_running_loop()
         self.clock = running_clock()
-        patience = settings.bus_start_timeout
         self.cork = Cork(loop.call_soon)
         self._away: Deadline | None = None
-        self.link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
-        await self.link.start(patience)
+        self.link = self._link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
+        await _persist(self.link.start)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
-        self.directory = Directory(
+        self.directory = self._directory = Directory(
             self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
         )
-        await self.directory.start(patience)
+        await _persist(self.directory.start)
         longest = max(settings.watch_idle, settings.watch_message_ttl)
         self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
-        await self._store.start()
+        self._tasks.spawn(self._start_store())
         self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
@@ -118,6 +129,26 @@ class Worker:
             await self.directory.seal()
         except BusError as problem:
             log.warning("directory not sealed yet", extra={"reason": str(problem)})
+
+    async def _start_store(self) -> None:
+        """Make the watches' stream; where the bus cannot keep it, all else goes on."""
+        told: set[str] = set()
+        while True:
+            try:
+                return await self._store.start()
+            except StoreUnavailable as problem:
+                reason = str(problem) or type(problem).__name__
+                if reason not in told and len(told) < REASONS_TOLD:
+                    told.add(reason)
+                    log.warning("messages for watches cannot be stored", extra={"reason": reason})
+            await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    async def _give_up(self) -> None:
+        """The start came to nothing."""
+        await self._tasks.close()
+        for opened in (self._directory, self._link):
+            if opened is not None:
+                await opened.close()
 
     async def _join(self, siblings: Siblings) -> None:
         """Take sockets from the other workers of this host, and steer sockets to them."""
@@ -322,3 +353,13 @@ class Worker:
         self.bus.close()
         await self.directory.close()
         await self.link.close()
+
+
+async def _persist(start: Callable[[float], Awaitable[None]]) -> None:
+    """Try to start this part of the bus until it works; it logs the reasons of its failures itself."""
+    while True:
+        try:
+            return await start(BUS_TRY_SECONDS)
+        except (LinkUnavailable, DirectoryUnavailable) as problem:
+            log.debug("waiting for the bus", extra={"reason": str(problem)})
+            await asyncio.sleep(0)

@@ -180,9 +180,11 @@ def test_a_full_folder_and_one_of_another_user_are_named(
     RunFolder(tmp_path, 3001).path.mkdir()
     assert ground.folder_mistake(tmp_path, 3001) is None
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
-    monkeypatch.setattr(ground, "_unwritable", lambda data_dir, place: None)
     assert "belongs to user" in str(ground.folder_mistake(tmp_path, 3001))
     monkeypatch.undo()
+    tmp_path.chmod(0o777)
+    assert "can be written by other users" in str(ground.folder_mistake(tmp_path, 3001))
+    tmp_path.chmod(0o700)
 
     def full(**_: object) -> None:
         raise OSError(28, "No space left on device")

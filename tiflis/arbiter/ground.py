@@ -69,7 +69,7 @@ def _strange(data_dir: Path, run_folder: Path) -> str | None:
     if not os.path.lexists(run_folder):
         return None
     if run_folder.is_symlink():
-        return f"DATA_DIR {data_dir} cannot be used: {run_folder} is a symbolic link"
+        return f"DATA_DIR {data_dir} cannot be used: {run_folder} is a symbolic link, or no folder"
     owner, user = run_folder.stat().st_uid, os.geteuid()
     if user != owner:
         return f"DATA_DIR {data_dir} cannot be used: {run_folder} belongs to user {owner}, this one is {user}"

@@ -8,6 +8,7 @@ main_process_stop    workers gone, control socket closed, and the bus last
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sanic import Sanic
+from sanic.worker.constants import ProcessState
 
 from tiflis import logs
 from tiflis.arbiter import unix_listener
@@ -34,9 +36,8 @@ from tiflis.arbiter.processes import end_with_parent
 from tiflis.arbiter.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
 from tiflis.arbiter.safe_place import Unsafe
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
-from tiflis.arbiter.signals import note_hangup, stop_early, take_signals
+from tiflis.arbiter.signals import end_now, note_hangup, stop_early, take_signals
 from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
-from tiflis.arbiter.temporary import keep_socket_paths_short
 from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, refuse_settings
 from tiflis.arbiter.worker_state import keep_in_main
 from tiflis.config import Settings
@@ -84,7 +85,7 @@ class Arbiter:
 
     def _main_start(self, app: Sanic[Any, Any]) -> None:
         signal.signal(signal.SIGHUP, note_hangup)
-        stop_early()
+        stop_early(self.kill_bus)
         self._take_folder()
         if self._inheritance is None:
             self._listen(app)
@@ -106,8 +107,11 @@ class Arbiter:
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
         logs.take_streams()  # not before: what is wrong with the settings is said in plain lines
-        manager = SteadyManager.take_over(app.manager, self._stop_seconds)
+        if app.manager._shutting_down:  # its own handler took a signal
+            end_now(0)
+        stop_early(self.kill_bus)  # as long as nothing serves: a bus may take long, and longer
         self._start_bus()
+        manager = SteadyManager.take_over(app.manager, self._stop_seconds)
         assert self._folder is not None
         estate = Estate(self._folder, self._nats, lambda: listener_of(app))
         self._thread = ArbiterThread(self._settings, estate, manager, self._describe, self._heir)
@@ -121,6 +125,8 @@ class Arbiter:
         if isinstance(self._place, Path):
             unix_listener.remove(self._place)
         self._stop_bus()
+        if self._thread is not None:  # there were workers
+            _settle_states(app.manager)
 
     def _reloader_start(self, app: Sanic[Any, Any]) -> None:
         end_with_parent(0)
@@ -169,7 +175,6 @@ class Arbiter:
         if _is_worker():
             return
         raise_limit()
-        keep_socket_paths_short()
         if wrong := bus_mistake(self._settings) or folder_mistake(self._settings.data_dir, self._place):
             refuse_settings(wrong)
         if single:
@@ -231,6 +236,11 @@ class Arbiter:
             except NatsFailed as problem:
                 refuse(str(problem))
 
+    def kill_bus(self) -> None:
+        """A signal ends the start: the bus ends with it, however it is."""
+        if self._nats is not None:
+            self._nats.kill()
+
     def _stop_bus(self) -> None:
         if self._nats is not None:
             self._nats.stop()
@@ -245,6 +255,13 @@ class Arbiter:
 def _is_worker() -> bool:
     """Whether Sanic's manager has started this process."""
     return bool(os.environ.get("SANIC_WORKER_NAME"))
+
+
+def _settle_states(manager: Any) -> None:
+    """Say in Sanic's books that all workers have ended, or it waits 10 s for one that was starting."""
+    with contextlib.suppress(OSError, EOFError, KeyError, AttributeError):
+        for name, state in list(manager.worker_state.items()):
+            manager.worker_state[name] = {**state, "state": ProcessState.TERMINATED.name}
 
 
 def _new_instance() -> str:

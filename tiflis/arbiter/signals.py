@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -12,13 +13,14 @@ from sanic import Sanic
 log = logging.getLogger(__name__)
 
 
-def stop_early() -> None:
+def stop_early(last: Callable[[], None] = lambda: None) -> None:
     """Until Sanic's manager takes the signals, let them end main at once; also from `prepare` on.
 
-    Nothing needs an orderly end yet.
+    Nothing needs an orderly end yet. ``last`` is called first.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
+        last()
         end_now(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 THREAD_SECONDS = 10.0
 LOG_SECONDS = 1.0
 FOLDER_SECONDS = 1.0
+EXTEND_SECONDS = 30.0  # by which a start may still take longer
 
 
 class ArbiterThread:
@@ -154,8 +155,13 @@ async def tend_log(run_dir: Path) -> None:
 
 
 async def _announce(slots: Slots) -> None:
-    """Tell the service manager that the first start is complete."""
-    workers = await slots.all_ready()
+    """Tell the service manager when the first start is complete, and until then to wait: so does the server,
+    for a bus that is not there."""
+    ready = asyncio.ensure_future(slots.all_ready())
+    while not ready.done():
+        notify(f"EXTEND_TIMEOUT_USEC={int(EXTEND_SECONDS * 1e6)}")
+        await asyncio.wait({ready}, timeout=EXTEND_SECONDS / 3)
+    workers = ready.result()
     notify("READY=1", f"STATUS={len(workers)} workers serve")
 
 

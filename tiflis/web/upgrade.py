@@ -12,6 +12,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.response import json
 
 from tiflis.config import Settings
+from tiflis.protocol.errors import TunnelError
 from tiflis.relay.newcomer import Newcomer
 from tiflis.relay.wire import Wire
 from tiflis.values import origin
@@ -133,7 +134,11 @@ def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint])
     """Serve the endpoint at exactly ``path``; ``endpoint`` is asked for at each request."""
 
     async def websocket(request: Request) -> HTTPResponse | None:
-        return await endpoint().handle(request)
+        try:
+            serving = endpoint()
+        except TunnelError as problem:
+            return Refused(problem.http_status, "The server is starting", {"Retry-After": "1"}).response
+        return await serving.handle(request)
 
     # Without it Sanic takes the missing response for a bug.
     websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
