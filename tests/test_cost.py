@@ -21,6 +21,7 @@ from tests.rawsocket import masked
 from tiflis.protocol import head, long_text, messages, utf8
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.frames import FrameReader
+from tiflis.protocol.skim import Skim
 from tiflis.relay.watch_text import digest
 from tiflis.web.watch_parameters import Query, check_message, read_body, read_query
 
@@ -116,6 +117,12 @@ def query(text: bytes) -> None:
     asked.keys("auth_key")
 
 
+def skim(text: bytes) -> None:
+    found = Skim(frozenset({"auth_key"}))
+    for at in range(0, len(text), 1 << 16):
+        found.feed(text[at : at + (1 << 16)])
+
+
 READERS: dict[str, tuple[Callable[[Any], object], Callable[[str, int], Any]]] = {
     "utf8": (utf8.is_valid, message),
     "frame": (frame, message),
@@ -139,6 +146,8 @@ READERS: dict[str, tuple[Callable[[Any], object], Callable[[str, int], Any]]] = 
     "watch message": (lambda text: check_message(text, "d"), message),
     "watch text": (digest, message),
     "watch text with a lone key": (digest, lambda unit, size: message(unit, size, key=r"\ud800")),
+    "body as it comes": (skim, message),
+    "body without its key": (skim, lambda unit, size: message(unit, size)[:-1]),
     "query": (query, message),
 }
 

@@ -108,6 +108,13 @@ class TooLarge(TunnelError):
     default = "The body is too large"
 
 
+class BodyTimeout(TunnelError):
+    code = "INVALID_PAYLOAD"
+    http_status = 408
+    http_error = "body_timeout"
+    default = "The body came too slowly"
+
+
 class Starting(TunnelError):
     code = "TUNNEL_NOT_FOUND"
     http_status = 503

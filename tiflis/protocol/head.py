@@ -18,6 +18,7 @@ _SPACE = b" \t\r\n"
 MAX_REMEMBERED_ID = 256
 # Bytes of JSON; no key, id or type is longer. A newcomer's whole message may have as many.
 MAX_SHORT = 64 * 1024
+_LONG = ("payload", "message")  # fields that may be longer
 # An id longer than this is not even echoed.
 MAX_ECHOED_ID = 4096
 
@@ -78,7 +79,8 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
         found = decoder.decode(surrogates.hidden(bytes(text)))  # it refuses lone ones
     for name in found.__struct_fields__:
         raw = getattr(found, name)
-        setattr(found, name, msgspec.Raw(surrogates.revealed(bytes(raw))) if raw else raw)
+        if memoryview(raw).nbytes <= MAX_SHORT or name in _LONG:
+            setattr(found, name, msgspec.Raw(surrogates.revealed(bytes(raw))))
     return found
 
 

@@ -151,7 +151,9 @@ def read_connection(payload: msgspec.Raw) -> Connection:
 
 
 def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
-    """The key and the device id of a client's ``auth``; empty where absent or of another type."""
+    """The key and the device id of a client's ``auth``; empty where absent, of another type, or too much."""
+    if memoryview(payload).nbytes > head.MAX_SHORT:
+        return "", ""
     found = _read_payload(payload) or _Payload()
     return head.short(found.auth_key) or "", head.short(found.device_id) or ""
 

@@ -1,6 +1,7 @@
 """The watch API over HTTP (protocol, section 4): checks each call and passes it to the tunnel's home."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -10,13 +11,12 @@ from tiflis.protocol.errors import (
     InvalidAuthKey,
     InvalidPayload,
     RateLimited,
-    SendFailed,
-    TooLarge,
     TunnelError,
 )
 from tiflis.relay.pinned import Pinned
 from tiflis.web.replies import retry_after
 from tiflis.web.unread import Unread
+from tiflis.web.watch_body import Bodies
 from tiflis.web.watch_parameters import (
     NOT_ITS_OWN,
     Credentials,
@@ -28,8 +28,6 @@ from tiflis.web.watch_parameters import (
 )
 
 PREFIX = "/api/v1/watch"
-PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
-SMALL_BODY = 64 * 1024  # bytes that are read however busy the worker is
 
 Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent its answer
 
@@ -39,7 +37,7 @@ _dumps = msgspec.json.Encoder().encode
 class WatchLimits(NamedTuple):
     body: int = 64 * 1024 * 1024  # bytes: 45 MiB of voice in base64
     wait: float = 25.0  # seconds, below the 30 of common proxies
-    bodies: int = 512 * 1024 * 1024  # bytes of all bodies that a worker reads at a time; no key is known yet
+    bodies: int = 128 * 1024 * 1024  # bytes of bodies of one address in which no key has come yet
 
 
 class WatchGate(Protocol):
@@ -102,19 +100,19 @@ class _WatchApi:
         self._gate = gate
         self._address = address
         self._limits = limits
-        self._reading = 0  # bytes of bodies under way
+        self._bodies = Bodies(gate.pinned, self._authorise, limits.body, limits.bodies)
         self._unread = Unread()
 
     async def connect(self, request: Request) -> HTTPResponse:
-        credentials, _ = read_body(await self._body(request))
-        return _reply(_dumps(await self._call(request, "connect", credentials)))
+        async with self._body(request) as (credentials, _):
+            return _reply(_dumps(await self._call(request, "connect", credentials)))
 
     async def command(self, request: Request) -> HTTPResponse:
-        credentials, message = read_body(await self._body(request))
-        auth_key = check_message(message, credentials.device_id)
-        if auth_key is not None:
-            await self._check_auth(request, credentials, auth_key)
-        return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
+        async with self._body(request) as (credentials, message):
+            auth_key = check_message(message, credentials.device_id)
+            if auth_key is not None:
+                await self._check_auth(request, credentials, auth_key)
+            return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
 
     async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
         """The key in an ``auth`` message is looked at as any other (protocol, section 3.2)."""
@@ -125,8 +123,8 @@ class _WatchApi:
             raise InvalidPayload(NOT_ITS_OWN) from None
 
     async def disconnect(self, request: Request) -> HTTPResponse:
-        credentials, _ = read_body(await self._body(request))
-        return _reply(_dumps(await self._call(request, "disconnect", credentials)))
+        async with self._body(request) as (credentials, _):
+            return _reply(_dumps(await self._call(request, "disconnect", credentials)))
 
     async def messages(self, request: Request) -> HTTPResponse | None:
         query = Query(request.query_string)
@@ -162,23 +160,13 @@ class _WatchApi:
         arguments = {"device_id": device_id, "auth_key": auth_key, **(more or {})}
         return await self._gate.call(tunnel_id, operation, arguments, body)
 
-    async def _body(self, request: Request) -> bytes:
-        """Too large a body is read to its end, for a while: a connection cut under it would take the answer
-        with it."""
-        stream: Any = request.stream  # typed as optional, but the routes that read it are streaming ones
-        stream.request_max_size = PATIENCE * self._limits.body
-        parts: list[bytes] = []
-        size = 0
-        try:
-            while (part := await stream.read()) is not None:
-                size += len(part)
-                self._reading += len(part)
-                if size <= self._limits.body:
-                    parts.append(part)
-                if self._reading > self._limits.bodies and size > SMALL_BODY:
-                    raise SendFailed("The server is busy; try again")
-        finally:
-            self._reading -= size
-        if size > self._limits.body:
-            raise TooLarge
-        return b"".join(parts)
+    async def _authorise(self, request: Request, credentials: Credentials) -> None:
+        tunnel_id, auth_keys, device_id = credentials
+        await self._gate.authorise(tunnel_id, auth_keys, self._address(request), device_id)
+
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[tuple[Credentials, bytes]]:
+        """The credentials and the ``message``, entered in the ledger as long as they are used."""
+        found, body, held = await self._bodies.read(request, self._address(request))
+        async with held:
+            yield read_body(body, found)

@@ -47,7 +47,8 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def _credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Credentials:
+def credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Credentials:
+    """Return them checked. Raises MissingParameters or InvalidPayload."""
     if not (tunnel_id and device_id and any(auth_keys)):
         raise MissingParameters
     if not is_tunnel_id(tunnel_id):
@@ -60,12 +61,19 @@ def _credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Creden
 # A body
 
 
-def read_body(body: bytes) -> tuple[Credentials, bytes]:
-    """The credentials, and the raw JSON of ``message``, empty without one."""
+def read_body(body: bytes, found: Credentials | None = None) -> tuple[Credentials, bytes]:
+    """Return the credentials, and the raw JSON of ``message``, empty without one.
+
+    ``found``: the credentials, where the headers had them; those in the body mean nothing then.
+    """
     if not body or body.isspace():
-        raise MissingParameters
+        if found is None:
+            raise MissingParameters
+        return found, b""
     fields = _fields(body)
-    found = _credentials(_text(fields, "tunnel_id"), [_text(fields, "auth_key")], _text(fields, "device_id"))
+    found = found or credentials(
+        _text(fields, "tunnel_id"), [_text(fields, "auth_key")], _text(fields, "device_id")
+    )
     return found, bytes(fields.message)
 
 
@@ -156,13 +164,24 @@ def _decoded(decode: Callable[..., str], text: str) -> str:
         raise InvalidPayload("The query is not UTF-8") from None
 
 
+def read_headers(headers: Mapping[str, str]) -> Credentials | None:
+    """Return the credentials if all of them are in headers."""
+    found = [_bearer(headers), *(headers.get(name, "") for name in _HEADERS.values())]
+    key, tunnel_id, device_id = found
+    return credentials(tunnel_id, [key], device_id) if all(found) else None
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    match = _BEARER.fullmatch(headers.get("authorization", "").strip())
+    return match[1] if match else ""
+
+
 def read_query(query: Query, headers: Mapping[str, str]) -> Credentials:
     """Each credential from the query, else from its header."""
-    bearer = _BEARER.fullmatch(headers.get("authorization", "").strip())
     keys = query.keys("auth_key")
-    return _credentials(
+    return credentials(
         query.text("tunnel_id") or headers.get(_HEADERS["tunnel_id"], ""),
-        keys if any(keys) else [bearer[1] if bearer else ""],
+        keys if any(keys) else [_bearer(headers)],
         query.text("device_id") or headers.get(_HEADERS["device_id"], ""),
     )
 

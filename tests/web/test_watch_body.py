@@ -1,0 +1,95 @@
+"""Whose a watch call's body is, is found out before much of it is kept."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.relay.watch_fakes import Stage
+from tests.web.served import served
+from tests.web.test_watch import HEADERS, WHO, Gate, Site
+from tiflis.limits import MIB
+from tiflis.web import watch_body
+from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
+
+WRONG = {**WHO, "auth_key": "a wrong key of some length"}
+VOICE = {"message": {"type": "voice", "audio": "A" * (2 * MIB)}}
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    stage = Stage()
+    gate = Gate(stage.desk())
+    limits = WatchLimits(body=4 * MIB, bodies=8 * MIB)
+    async with served(watch_routes(gate, lambda request: request.ip, limits)) as http:
+        yield Site(stage, gate, http)
+        await stage.close()
+
+
+@asynccontextmanager
+async def stalled(site: Site, part: bytes, headers: str = "") -> AsyncIterator[asyncio.StreamReader]:
+    """The answers to a command of 4 MiB of which only a part comes."""
+    url = site.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    length = f"Content-Length: {4 * MIB}\r\n"
+    writer.write(f"POST {PREFIX}/command HTTP/1.1\r\nHost: x\r\n{headers}{length}\r\n".encode() + part)
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
+async def status(reader: asyncio.StreamReader) -> int:
+    async with asyncio.timeout(5):
+        return int((await reader.readline()).split()[1])
+
+
+async def test_a_wrong_key_in_headers_is_refused_before_the_body(site: Site) -> None:
+    headers = "".join(f"{name}: {text}\r\n" for name, text in HEADERS.items()).replace("pluses", "x")
+    async with stalled(site, b"", headers) as reader:
+        assert await status(reader) == 401
+
+
+@pytest.mark.parametrize("before", ["", '"message":{"auth_key":"x","pad":["' + "y" * 2 * MIB + '"]},'])
+async def test_a_wrong_key_is_refused_as_soon_as_it_has_been_read(site: Site, before: str) -> None:
+    part = "{" + before + json.dumps(WRONG)[1:-1] + ', "more":'
+    async with stalled(site, part.encode()) as reader:
+        assert await status(reader) == 401
+
+
+@pytest.mark.parametrize("order", [{**WHO, **VOICE}, {**VOICE, **WHO}])
+async def test_a_voice_message_may_have_its_key_first_or_last(site: Site, order: dict[str, object]) -> None:
+    assert (await site.post("command", order)).json() == {"success": True}
+    assert site.gate.pinned.total == 0
+
+
+async def test_with_the_key_in_headers_the_body_is_the_message(site: Site) -> None:
+    answer = await site.http.post(f"{PREFIX}/command", content=json.dumps(VOICE), headers=HEADERS)
+    assert answer.json() == {"success": True}
+
+
+async def test_a_large_body_without_a_key_lies_in_a_file_and_is_refused(site: Site) -> None:
+    part = b'{"pad":"' + b"y" * 3 * MIB
+    async with stalled(site, part) as reader:
+        while not site.gate.pinned.total:
+            await asyncio.sleep(0.01)
+        while site.gate.pinned.total:
+            await asyncio.sleep(0.01)
+        del reader
+    assert (await site.post("command", {"pad": "y" * 3 * MIB})).json()["error"] == "missing_parameters"
+
+
+async def test_a_body_that_stalls_is_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_body, "WINDOW", 0.2)
+    for part in (b"{", b'{"pad":"' + b"y" * 2 * MIB, json.dumps(WHO).encode()[:-1]):
+        async with stalled(site, part) as reader:
+            assert await status(reader) == 408
+
+
+async def test_bodies_that_stall_leave_room_for_those_that_show_a_key(site: Site) -> None:
+    async with stalled(site, b"{" + b" " * 3 * MIB), stalled(site, b"{" + b" " * 3 * MIB):
+        async with stalled(site, b"{" + b" " * 3 * MIB) as third:
+            assert await status(third) == 503
+            assert (await site.post("command", {**WHO, **VOICE})).json() == {"success": True}

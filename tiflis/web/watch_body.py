@@ -1,0 +1,200 @@
+"""Bodies of watch calls: whose they are is found out before much of them is kept.
+
+The key is looked at before the body is read, where the headers have it, and otherwise as soon as it has come.
+The shipped watch writes its members in any order, so the key may come last: until it has come the body counts
+against its address, is kept above 1 MiB in a file without a name, and has to come at a least rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, BinaryIO, cast
+
+from sanic import Request
+
+from tiflis.limits import KIB, MIB
+from tiflis.protocol.errors import BodyTimeout, InvalidPayload, MissingParameters, SendFailed, TooLarge
+from tiflis.protocol.skim import Skim
+from tiflis.relay.pinned import NO_TUNNEL, Hold, Kind, Pinned
+from tiflis.web.watch_parameters import Credentials, credentials, read_headers
+
+PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
+IN_MEMORY = MIB  # bytes of a body without a key that are kept there
+CROWDED = 16 * MIB  # bytes of all such bodies of a worker; above it each keeps only so many:
+IN_MEMORY_CROWDED = 64 * KIB
+STRANGERS = 512 * MIB  # bytes of the bodies of all addresses that have not shown a right key
+KNOWN_ADDRESSES = 4096  # remembered; each has a budget of its own
+WINDOW = 10.0  # s
+LEAST = 32 * KIB  # bytes within a window: a bad mobile line carries several times as many
+
+_NAMES = frozenset(Credentials._fields) - {"auth_keys"} | {"auth_key"}
+
+Authorise = Callable[[Request, Credentials], Awaitable[None]]
+
+
+class Bodies:
+    """The bodies that one worker is reading."""
+
+    def __init__(self, pinned: Pinned, authorise: Authorise, largest: int, an_address: int) -> None:
+        """``authorise`` raises for a wrong key; ``an_address``: bytes without a key of one address."""
+        self.pinned, self.authorise, self.largest = pinned, authorise, largest
+        self.in_memory = 0  # bytes of bodies without a key
+        self._an_address = an_address
+        self._used: dict[str, int] = {}  # bytes without a key, by address
+        self._known: dict[str, None] = {}  # addresses that have shown a right key, the latest last
+
+    async def read(self, request: Request, address: str) -> tuple[Credentials | None, bytes, AsyncExitStack]:
+        """Return the credentials in the headers, if they are there, the body, and what releases it.
+
+        Raises what ``authorise`` raises, TooLarge, BodyTimeout, SendFailed when a budget is used up, and
+        InvalidPayload for a large body without credentials.
+        """
+        async with AsyncExitStack() as stack:
+            body = _Body(self, request, address, stack)
+            found = read_headers(request.headers)
+            if found is not None:
+                await body.belongs_to(found)
+            text = await body.read()
+            return found, text, stack.pop_all()
+
+    def use(self, address: str, size: int) -> bool:
+        """Count bytes without a key, or fewer; return whether there is room for them."""
+        used = self._used.get(address, 0) + size
+        if size > 0 and (used > self._an_address or not self._room(address, size)):
+            return False
+        if used:
+            self._used[address] = used
+        else:
+            self._used.pop(address, None)
+        return True
+
+    def _room(self, address: str, size: int) -> bool:
+        strangers = sum(used for one, used in self._used.items() if one not in self._known)
+        return address in self._known or strangers + size <= STRANGERS
+
+    def know(self, address: str) -> None:
+        """An address has shown a right key."""
+        self._known.pop(address, None)
+        self._known[address] = None
+        if len(self._known) > KNOWN_ADDRESSES:
+            del self._known[next(iter(self._known))]
+
+
+class _Body:
+    """One of them."""
+
+    def __init__(self, bodies: Bodies, request: Request, address: str, stack: AsyncExitStack) -> None:
+        self._bodies, self._request, self._address, self._stack = bodies, request, address, stack
+        self._skim: Skim | None = Skim(_NAMES)  # None once a right key has been seen
+        self._hold: Hold = stack.enter_context(bodies.pinned.account(NO_TUNNEL).hold(Kind.BODIES))
+        self._file: BinaryIO | None = None
+        self._parts: list[bytes] = []
+        self._size = self._used = self._in_memory = 0
+        stack.callback(self._settle)
+
+    async def belongs_to(self, found: Credentials) -> None:
+        """Have the key looked at; from then on the body counts against its tunnel."""
+        await self._bodies.authorise(self._request, found)
+        self._bodies.know(self._address)
+        self._skim = None
+        self._settle()
+        self._hold.move(self._bodies.pinned.account(found.tunnel_id))
+        if self._file is not None:
+            file, self._file = self._file, None
+            self._take(self._size - sum(map(len, self._parts)))
+            with file:
+                file.seek(0)
+                self._parts.insert(0, await asyncio.to_thread(file.read))
+
+    def _settle(self) -> None:
+        """Give back what counted against the address."""
+        self._bodies.use(self._address, -self._used)
+        self._bodies.in_memory -= self._in_memory
+        self._used = self._in_memory = 0
+
+    async def read(self) -> bytes:
+        """Too large a body is read to its end, for a while: a connection cut under it would take the answer
+        with it."""
+        stream: Any = (
+            self._request.stream
+        )  # typed as optional, but the routes that read it are streaming ones
+        stream.request_max_size = PATIENCE * self._bodies.largest
+        pace = _Pace()
+        while (part := await pace.wait(stream.read())) is not None:
+            self._size += len(part)
+            if self._size <= self._bodies.largest:
+                await self._keep(part)
+        if self._size > self._bodies.largest:
+            raise TooLarge
+        if self._file is not None:
+            raise (
+                MissingParameters
+                if self._skim and not self._skim.lost
+                else InvalidPayload("The credentials of a large body must be among its first members")
+            )
+        whole, self._parts = b"".join(self._parts), []
+        return whole
+
+    async def _keep(self, part: bytes) -> None:
+        if self._skim is None:
+            self._take(len(part))
+            self._parts.append(part)
+            return
+        if not self._bodies.use(self._address, len(part)):
+            raise SendFailed("Too many bodies without a key are under way; try again")
+        self._used += len(part)
+        self._put_aside(part)
+        self._skim.feed(part)
+        if len(self._skim.found) == len(_NAMES) and (self._file is not None or self._more_to_come()):
+            found = self._skim.found
+            await self.belongs_to(credentials(found["tunnel_id"], [found["auth_key"]], found["device_id"]))
+
+    def _more_to_come(self) -> bool:
+        """Whether to look at the key first: a body that is all there is checked in the usual order."""
+        stream: Any = self._request.stream
+        return stream.request_body == "chunked" or bool(stream.request_bytes_left)
+
+    def _put_aside(self, part: bytes) -> None:
+        crowded = self._bodies.in_memory > CROWDED
+        if self._file is None and self._size > (IN_MEMORY_CROWDED if crowded else IN_MEMORY):
+            self._file = cast(BinaryIO, tempfile.TemporaryFile())  # the stack closes it
+            self._stack.callback(self._file.close)
+            self._file.write(b"".join(self._parts))
+            self._parts.clear()
+            self._hold.release()
+            self._bodies.in_memory -= self._in_memory
+            self._in_memory = 0
+        if self._file is not None:
+            self._file.write(part)
+            return
+        self._take(len(part))
+        self._parts.append(part)
+        self._in_memory += len(part)
+        self._bodies.in_memory += len(part)
+
+    def _take(self, size: int) -> None:
+        if not self._hold.take(size):
+            raise SendFailed("The server is busy; try again")
+
+
+class _Pace:
+    """Ends a body that comes too slowly."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._began, self._came = self._clock(), 0
+
+    async def wait(self, part: Awaitable[bytes | None]) -> bytes | None:
+        """Return the next part. Raises BodyTimeout when less than LEAST has come within WINDOW."""
+        try:
+            async with asyncio.timeout_at(self._began + WINDOW):
+                came = await part
+        except TimeoutError:
+            raise BodyTimeout from None
+        self._came += len(came or b"")
+        if self._came >= LEAST:
+            self._began, self._came = self._clock(), 0
+        return came
