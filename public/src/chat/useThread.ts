@@ -62,7 +62,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
    */
   const notice = useCallback(() => {
     const view = viewport.current;
-    if (!view) return;
+    // On the way to a row that is not drawn yet, the view stands where the reader did not put it.
+    if (!view || wanted.current !== null) return;
     const { rows: all, from: first, to: last } = now.current;
     const up = view.scrollTop < lastTop.current - 1;
     const reached = distance(view) <= END && last === all.length;
@@ -94,7 +95,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const look = useCallback(() => {
     const view = viewport.current;
     const { rows: all, from: first, to: last, hasOlder: more, loadOlder: load } = now.current;
-    if (!view || all.length === 0) return;
+    if (!view || all.length === 0 || wanted.current !== null) return;
     if (view.scrollTop < NEAR && first > 0) {
       const top = Math.max(0, first - STEP);
       setSpan({ top: all[top]!.message.key, size: Math.min(MOUNTED, last - top) });
@@ -131,6 +132,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     content: useCallback((element) => void (content.current = element), []),
     drawn,
     jump() {
+      wanted.current = null;
       end.current = true;
       setAtEnd(true);
       setSpan({ top: null, size: AT_FIRST });
