@@ -2,17 +2,16 @@
 
 import asyncio
 import os
-import resource
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 import tiflis
 from tiflis import logs, metrics
 from tiflis.bus.channels import Bus
 from tiflis.bus.directory import Directory
 from tiflis.bus.link import Link
+from tiflis.heap import resident
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values, tally
 from tiflis.relay.hub import Hub
@@ -21,7 +20,6 @@ from tiflis.web.sockets import Sockets
 
 LOOK_SECONDS = 0.25  # between two looks at how late the event loop is
 RECENT_SECONDS = 60.0
-_PAGE = resource.getpagesize()
 
 
 class LagMeter:
@@ -142,13 +140,6 @@ class Survey:
         total["info"] = {f"{tiflis.__version__},{self._instance}": [1.0]}
         return total
 
-    def memory(self) -> int:
-        """Resident bytes of this process."""
-        try:
-            return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-        except (OSError, IndexError):
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
     def stop(self) -> None:
         """The last word: it counts for ever."""
         self.lag.stop()
@@ -180,7 +171,7 @@ class Survey:
             "bus_up": {self._slot: [float(self._link.up)]},
             "bus_rtt_seconds": {self._slot: [self._link.rtt]},
             "directory_ready": {self._slot: [float(self._directory.ready)]},
-            "memory_bytes": {self._slot: [float(self.memory())]},
+            "memory_bytes": {self._slot: [float(resident())]},
             "open_files": {self._slot: [float(_open_files())]},
             "start_time_seconds": {self._slot: [self._started_at]},
             "ready": {self._slot: [float(self._ready())]},

@@ -22,6 +22,7 @@ from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.descriptors import Supply
 from tiflis.handover import Report
+from tiflis.heap import Heap, resident
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values
 from tiflis.protocol.close import CloseCode
@@ -56,6 +57,8 @@ STORE_RETRY_SECONDS = 5.0  # between attempts to make the stream of the watches
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
 TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, below what the bus takes
 TUNNELS_TOLD_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
+HEAP_SECONDS = 0.25  # between two looks at the heap, as long as peers pin more than the next
+HEAP_QUIET = 32 * 2**20  # bytes
 METRICS_SECONDS = 1.0  # for the other workers to tell their numbers
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
@@ -117,6 +120,7 @@ class Worker:
         self._unsealing_seen = float("-inf") if self.directory.started_empty else loop.time()
         await self._seal()
         self._tasks.spawn(self._regularly())
+        self._tasks.spawn(self._tidy_heap())
 
     async def _seal(self) -> None:
         """Let no unsealed record count any more, once no worker of older code has been here for a while."""
@@ -262,6 +266,13 @@ class Worker:
                 tidied = self.clock.time()
                 await self.upkeep.tidy()
 
+    async def _tidy_heap(self) -> None:
+        heap = Heap()
+        while True:
+            await asyncio.sleep(HEAP_SECONDS)
+            if self.pinned.total > HEAP_QUIET:
+                heap.tidy()
+
     def _measure(self) -> None:
         """Enter in the ledger what is not counted as it comes and goes."""
         self.pinned.sample(Kind.BUS, self.bus.unconsumed())
@@ -298,7 +309,7 @@ class Worker:
             "ready": self.ready,
             "bus": self.link.up and self.directory.ready,
             "lag_ms": round(self.survey.lag.worst() * 1000, 1),
-            "memory_mib": self.survey.memory() // 2**20,
+            "memory_mib": resident() // 2**20,
             "pinned_mib": self.pinned.total // 2**20,
             "sockets": len(self.sockets.open),
             **self.upkeep.counts(),

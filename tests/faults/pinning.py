@@ -9,11 +9,12 @@ import time
 
 import httpx
 
+from tests.bench.accounting import memory
 from tests.faults.attacks import LIMIT, head
 from tests.faults.enter import connect, kept_alive, register
 from tests.faults.load import Load
 from tests.faults.restarts import MIB
-from tests.faults.run import Company, Run, resident, scenario
+from tests.faults.run import Company, Run, scenario
 from tests.harness import AUTH_KEY, Server, eventually
 from tests.rawsocket import TEXT, RawSocket, message
 
@@ -21,6 +22,9 @@ TOKEN = "a token for the metrics of N2"
 WATCH = "/api/v1/watch"
 DRIP_SECONDS = 3.0
 ENDED_SECONDS = 90.0  # the last unfinished message has waited for room, and then dripped, by then
+
+
+TOLD = message({"type": "forward.to_device", "device_id": "honest", "payload": '{"type":"told"}'})
 
 
 class Greedy:
@@ -44,7 +48,7 @@ class Greedy:
         return cls(server, workstation, honest, tunnel)
 
     def _echo(self, payload: bytes) -> bytes | None:
-        return message({"type": "told"}) if payload.startswith(b'{"type":"ask"') else None
+        return TOLD if payload.startswith(b'{"type":"ask"') else None
 
     def _count(self, payload: bytes) -> None:
         self.heard += payload.startswith(b'{"type":"told"')
@@ -57,9 +61,7 @@ class Greedy:
                 assert (await http.post(f"{WATCH}/connect", json=who)).status_code == 200
         text = json.dumps({"type": "big", "x": "x" * 4 * MIB})
         for number in range(watches):
-            told = message(
-                {"type": "forward.to_device", "payload": {"device_id": f"w{number}", "payload": text}}
-            )
+            told = message({"type": "forward.to_device", "device_id": f"w{number}", "payload": text})
             for _ in range(size // len(text)):
                 await self.workstation.room()
                 self.workstation.transport.write(told)
@@ -130,9 +132,10 @@ async def pinned(server: Server) -> dict[str, float]:
     return {row.split('"')[1]: float(row.rsplit(" ", 1)[1]) for row in rows}
 
 
-async def _peak(server: Server, before: int, grown: list[float]) -> None:
+async def _peak(worker: int, grown: list[float]) -> None:
+    before = memory([worker])
     while True:
-        grown.append((resident(server) - before) / MIB)
+        grown.append((memory([worker]) - before) / MIB)
         await asyncio.sleep(0.1)
 
 
@@ -152,7 +155,7 @@ async def everything_pinned(run: Run) -> None:
                 load.start()
                 await asyncio.sleep(0.5)
                 grown: list[float] = [0.0]
-                peak = asyncio.create_task(_peak(server, resident(server), grown))
+                peak = asyncio.create_task(_peak(server.worker_pids()["0"], grown))
                 filling = asyncio.create_task(greedy.fill_queues(watches, run.size(64, 24) * MIB))
                 await asyncio.sleep(run.size(5, 1))
                 await greedy.poll_unread(watches)
