@@ -15,7 +15,7 @@ BROADCASTS, SIZE = 80, 60_000  # 4.8 MB for a bus of 3 MB
 
 
 class SmallNats(NatsServer):
-    """It has 3 MB of storage, and takes messages of 64 KiB."""
+    """It has 3 MB of storage."""
 
     def start(self, wait: bool = True) -> None:
         text = self._config.read_text()
@@ -27,7 +27,7 @@ class SmallNats(NatsServer):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """Two workers at such a bus."""
-    nats = SmallNats(tmp_path / "nats", extra="max_payload: 65536")
+    nats = SmallNats(tmp_path / "nats")
     nats.start()
     with Server(workers=2, env={"NATS_URL": nats.url}) as running:
         yield running
