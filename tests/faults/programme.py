@@ -18,6 +18,7 @@ from tests.faults import (
     silence,
     stores,
     suites,
+    surroundings,
 )
 from tests.faults.run import SCENARIOS
 
@@ -41,6 +42,7 @@ __all__ = [
     "silence",
     "stores",
     "suites",
+    "surroundings",
 ]
 
 # In the order of the programme: F by number, then N, then P, then S.
