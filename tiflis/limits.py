@@ -49,6 +49,9 @@ class Limits(BaseSettings):
 
     # Tunnels and devices
     offline_grace: Seconds = seconds(2, "a workstation that is back within it was never gone (6)")
+    offline_patience: Seconds = seconds(
+        5, "after a start or its loss, `connect` waits for a workstation; at most 2.5 times the grace (3.1)"
+    )
     offline_grace_bytes: Size = size(16 * MIB, "messages waiting within the grace, a tunnel (6)")
     device_memory: Seconds = seconds(5 * MINUTE, "a device that is back within it is restored (3.1)")
     request_memory: Seconds = seconds(MINUTE, "how long an answer finds the device that asked (3.3)")

@@ -185,6 +185,7 @@ class Worker:
         )
         gate = Gate(claims, keyring, self.limiter, settings.live_tunnels)
         self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
+        self.hub.began = self.clock.time()
         self.bus = Bus(self.link, self.id, self.hub.accept)
         self.hub.open_channel = self.bus.open
         self.hub.orphans.publish = partial(self.link.publish, subjects.ORPHANS)

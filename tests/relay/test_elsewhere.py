@@ -61,11 +61,13 @@ async def test_a_device_with_sockets_at_two_workers(town: Town) -> None:
     assert workstation.types == ["client.disconnected"]
 
 
-async def test_late_connected_from_afar(town: Town) -> None:
+async def test_late_connected_from_afar() -> None:
+    town = Town("a", "b", offline_patience=0.01)
     (await town.workstation("a")).end()
     await asyncio.sleep(0)
     town.home("a")._gone()
     phone = await town.client("b")
+    await town.until(phone.codes)
     assert phone.codes() == ["WORKSTATION_OFFLINE"]
     assert phone.messages[0]["id"] == "c"
     await town.workstation("a")
@@ -228,7 +230,7 @@ async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
     (await town.workstation("a")).end()
     town.crash("a")
     phone = await town.client("b")
-    assert phone.codes() == ["WORKSTATION_OFFLINE"]
+    assert phone.types == [], "its workstation may be back in a moment"
     assert town.home("b").record.home == "b"
     again = await town.workstation("c")
     await town.until(lambda: "connected" in phone.types)

@@ -220,6 +220,38 @@ def test_late_connected(stage: Stage) -> None:
     assert phone.codes() == []
 
 
+def test_just_after_the_workstations_loss_connect_waits_for_it(stage: Stage) -> None:
+    stage.workstation().end()
+    stage.host.pass_time(2.5)  # the grace is over
+    phone, tablet = stage.client("phone", request=b'"c1"'), stage.client("tablet")
+    tablet.end()
+    stage.host.pass_time(2.4)
+    assert phone.types == []
+    stage.host.pass_time(0.2)
+    [refused] = phone.take()
+    assert (refused["id"], refused["payload"]["code"]) == ("c1", "WORKSTATION_OFFLINE")
+    assert tablet.types == []
+
+
+def test_a_client_that_comes_back_just_before_its_workstation_is_connected_and_never_told_offline(
+    stage: Stage,
+) -> None:
+    stage.home.expect_back(stage.host.now())  # the server has just started
+    phone = stage.client()
+    stage.host.pass_time(3)
+    stage.workstation()
+    stage.host.pass_time(10)
+    assert phone.types == ["connected"]
+
+
+def test_a_message_of_a_client_that_waits_is_answered_at_once(stage: Stage) -> None:
+    stage.home.expect_back(stage.host.now())
+    phone = stage.client()
+    phone.say({"type": "sync", "id": 3})
+    [error] = phone.take()
+    assert (error["id"], error["payload"]["code"]) == (3, "WORKSTATION_OFFLINE")
+
+
 def test_so_many_may_wait_and_no_more() -> None:
     stage = Stage(pending_limit=3)
     waiting = [stage.client(f"phone {number}") for number in range(4)]

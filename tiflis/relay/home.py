@@ -132,6 +132,7 @@ class Home(Household):
     def freeze(self) -> list[Wire]:
         """Nothing moves from here on: the sockets of this tunnel in this worker, to be handed over."""
         self.frozen = True
+        self._untold.tell()
         self._in_grace = self._grace is not None
         self._end_grace()
         for neighbour in self.neighbours:
@@ -155,6 +156,7 @@ class Home(Household):
         """From now on this is nobody's home; its owner moves the clients."""
         self.retired = True
         self._end_grace()
+        self._untold.tell()
         self._waiting.leave()
         self.roster = Roster(self._host.now, self._host.limits.device_memory)  # nobody leaves: all move
         self._absent = {}

@@ -13,8 +13,10 @@ from tiflis.relay.client import Attached, ClientSession
 from tiflis.relay.journey import Place
 from tiflis.relay.surroundings import Surroundings, Workstation
 from tiflis.relay.traffic import Traffic
+from tiflis.relay.untold import Untold
 from tiflis.relay.wire import Pause
 
+GRACES = 2.5  # who shortens the grace shortens what follows it as well
 RETURN_SECONDS = 10.0  # how long a client may be on its way to another worker: the bus may be away meanwhile
 
 
@@ -30,6 +32,9 @@ class Household(Traffic):
     def __init__(self, host: Surroundings, record: Record) -> None:
         super().__init__(host, record)
         self._host = host
+        limits = host.limits
+        patience = min(limits.offline_patience, GRACES * limits.offline_grace)
+        self._untold = Untold(host.now, host.later, patience)
         self.frozen = False  # it is being handed over: nothing may change, and nobody join
         self.retired = False  # it is nobody's home any more
 
@@ -54,6 +59,10 @@ class Household(Traffic):
             workstation.wire.pause(Pause.GATHERING)
         else:
             self.all_arrived()
+
+    def expect_back(self, since: float) -> None:
+        """The workstation was lost, or this worker began, at ``since``: it may be back in a moment."""
+        self._untold.expect(since)
 
     def expect(self) -> None:
         """A workstation will be registered here in a moment, so nobody has to hear that there is none."""
@@ -106,6 +115,7 @@ class Household(Traffic):
             return
         self.workstation = None
         self.hold(False)
+        self.expect_back(self._host.now())
         self._start_grace()
 
     @contextmanager
@@ -161,7 +171,7 @@ class Household(Traffic):
             self.roster.remove(attached)
             attached.refuse(messages.error(WorkstationOffline(), request))
         else:
-            attached.send(messages.error(WorkstationOffline(), request))
+            self._untold.answer(attached, messages.error(WorkstationOffline(), request))
 
     def _accept(self, attached: Attached) -> None:
         self.roster.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
@@ -224,6 +234,7 @@ class Household(Traffic):
     def leave(self, attached: Attached) -> None:
         """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
         device_id = attached.device_id
+        self._untold.forget(attached)
         if not self.roster.remove(attached):
             return
         if device_id not in self.desk.devices():

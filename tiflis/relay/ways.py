@@ -54,6 +54,7 @@ class Ways:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._clock = running_clock()
         self.now = self._clock.time
+        self.began = float("-inf")  # when this worker began to serve, where clients may be back too early
 
     def later(self, delay: float, callback: Callable[[], None], /) -> Timer:
         return self._clock.deadline(delay, callback)
@@ -105,6 +106,8 @@ class Ways:
         if home is None:
             home = self.homes[record.tunnel_id] = self._home(self, record)
             home.desk = self._make_desk(home)
+            lost = previous is not None and previous.online  # its last home has died with it
+            home.expect_back(self.now() if lost else self.began)
         self.claimed(home, record)
         old = previous.home if previous else ""
         if old and old != self.me and self.alive(old):
