@@ -173,3 +173,22 @@ async def test_a_message_that_comes_whole_is_not_entered() -> None:
         peer.send(b"echo" + b"." * 10 * KIB)
         assert (await peer.next())[0] == TEXT
         assert here.pinned.total == 0
+
+
+async def test_a_socket_that_moves_takes_its_message_along_in_the_ledger() -> None:
+    async with hall() as here, await RawPeer.open(here.port) as peer:
+        widened(here)
+        text = b"x" * 300 * KIB
+        peer.raw(frame(TEXT, text)[:-5])
+        await here.until(lambda: here.pinned.total == len(text))
+        [socket] = here.sockets.open.values()
+        descriptor, state = await socket.leave()
+        assert here.pinned.total == 0
+        moved = here.sockets.make("10.0.0.1")
+        moved.session = socket.session
+        await moved.adopt(descriptor, state)
+        moved.go()
+        assert here.pinned.total == len(text)
+        peer.raw(frame(TEXT, text)[-5:])
+        await here.until(lambda: here.sessions[0].heard == [text])
+        assert here.pinned.total == 0
