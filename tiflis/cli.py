@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 
 import tiflis
-from tiflis.commands import check, demo, doctor, keygen, reload, status, takeover
+from tiflis.commands import check, demo, doctor, end, keygen, reload, status, takeover
 from tiflis.descriptors import open_standard
 
-COMMANDS = (keygen, check, status, reload, takeover, doctor, demo)
+COMMANDS = (keygen, check, status, reload, end, takeover, doctor, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,6 +78,7 @@ class Service:
         self._main = main = MainLink(
             run.run_dir, slot, worker.id, worker.worker_gone, worker.status, main_lives=lives
         )
+        main.on_end = worker.end
         await main.start()
         self._up.set()
         await self._listening.wait()

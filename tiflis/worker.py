@@ -27,6 +27,7 @@ from tiflis.ledger import Ledger
 from tiflis.metrics import Values
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.claims import Claims
+from tiflis.relay.ending import Ending
 from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
@@ -34,6 +35,7 @@ from tiflis.relay.keys import Keyring
 from tiflis.relay.limiter import Limiter, Looks
 from tiflis.relay.outbox import Cork
 from tiflis.relay.pinned import Kind, Pinned
+from tiflis.relay.refusals import Refusals
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.upkeep import Upkeep
 from tiflis.relay.watch_desk import DeskLimits, WatchDesk
@@ -112,6 +114,7 @@ class Worker:
         self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
+        self.presence.act("end", self._end)
         self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
         await self._join(self.siblings)
@@ -184,6 +187,7 @@ class Worker:
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
         )
         gate = Gate(claims, keyring, self.limiter, settings.live_tunnels)
+        gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
         self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
         self.hub.began = self.clock.time()
         self.bus = Bus(self.link, self.id, self.hub.accept)
@@ -326,6 +330,23 @@ class Worker:
             rows = told.get("tunnels") or []
             told["tunnels"], room = rows[:room], max(0, room - len(rows))
         return {"workers": workers, "handoffs": handoffs(await self.metrics())}
+
+    def _end(self, about: dict[str, Any]) -> dict[str, Any]:
+        ending = Ending(self.hub, lambda: list(self.sockets.open.values()))
+        what: dict[str, Callable[..., int]] = {
+            "tunnel": ending.tunnel,
+            "device": ending.device,
+            "connection": ending.connection,
+        }
+        ended = what[about["what"]](*about["names"])
+        if ended:
+            log.warning("ended by the operator", extra={"what": about["what"], "sockets": ended})
+        return {"ended": ended}
+
+    async def end(self, what: str, names: list[str]) -> int:
+        """End a tunnel, a device or a connection in all workers; return how many sockets and watches."""
+        answers = await self.presence.ask("end", about={"what": what, "names": names})
+        return sum(int(answer.get("ended", 0)) for answer in answers)
 
     async def metrics(self) -> Values:
         """The numbers of all workers of this server, those that are gone included."""

@@ -6,6 +6,8 @@ connection breaks while the main process lives connects again, and says `hello` 
 
     worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse · leave
     main -> worker    gone {worker_id} · status {ask} · pulse
+    main -> worker    end {ask, what, names}
+    command -> main   end {what, names} -> {ok, ended}
     command -> main   status -> {ok, status, arbiter} or {ok: false, error}
 
 With --single-process the only worker hosts the socket and is its own client.
@@ -149,6 +151,15 @@ class ControlServer:
             if session.worker_id != worker_id:
                 session.send({"do": "gone", "worker_id": worker_id})
 
+    async def end(self, message: Message) -> Message:
+        """Have a ready worker end what the message names, in all workers."""
+        for session in list(self.sessions.values()):
+            if session.ready:
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    answer = await session.ask(message, STATUS_SECONDS)
+                    return {"ended": int(answer.get("ended", 0))}
+        raise ConnectionError("no worker answers")
+
     async def worker_status(self) -> Message | None:
         """What a ready worker says about the whole server; None when none answers in time."""
         for session in list(self.sessions.values()):
@@ -243,7 +254,7 @@ class ControlServer:
             return {"ok": False, "error": "the command failed: see the server's log"}
 
 
-def request(run_dir: Path, do: str, seconds: float = 10.0) -> Message:
+def request(run_dir: Path, do: str, seconds: float = 10.0, **more: object) -> Message:
     """Give the running server a command and wait for its answer; raises NoServer.
 
     For command lines: it blocks. `run_dir` is `RunFolder(data_dir, port).path`.
@@ -252,7 +263,7 @@ def request(run_dir: Path, do: str, seconds: float = 10.0) -> Message:
         line.settimeout(seconds)
         try:
             line.connect(stack.enter_context(socket_address(run_dir / SOCKET_NAME)))
-            line.sendall(encode({"do": do}))
+            line.sendall(encode({"do": do, **more}))
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline())
         except (OSError, ValueError) as problem:

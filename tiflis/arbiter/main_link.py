@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 SUCCESSOR_SECONDS = 6.0  # main answers when the newcomer is ready, or gives it up
 
 
+async def _nothing(what: str, names: list[str]) -> int:
+    return 0
+
+
 class MainLink:
     """A worker's connection to the main process.
 
@@ -44,6 +48,7 @@ class MainLink:
         self._main_lives = main_lives
         self._ready = False
         self._successor: asyncio.Future[str | None] | None = None
+        self.on_end: Callable[[str, list[str]], Awaitable[int]] = _nothing
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._answering: set[asyncio.Task[None]] = set()
@@ -138,8 +143,20 @@ class MainLink:
                 task = asyncio.create_task(self._answer(message))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
+            case "end":
+                task = asyncio.create_task(self._end(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
             case verb:
                 log.warning("main says something unknown", extra={"verb": verb})
+
+    async def _end(self, message: Message) -> None:
+        ended = 0
+        try:
+            ended = await self.on_end(str(message["what"]), [str(name) for name in message["names"]])
+        except Exception:  # the outermost frame of a task
+            log.exception("nothing ended")
+        self._send({"do": "answer", "ask": message.get("ask"), "ended": ended})
 
     async def _answer(self, message: Message) -> None:
         status: Message | None = None

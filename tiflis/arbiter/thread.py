@@ -187,6 +187,7 @@ def control_server(folder: RunFolder, crew: Any, describe: Callable[[], Message]
         return {"status": await control.worker_status(), "arbiter": describe()}
 
     control.commands["status"] = status
+    control.commands["end"] = control.end
     return control
 
 

@@ -116,14 +116,22 @@ class Presence:
         """Answer questions of this kind from now on."""
         self._questions.answer(kind, respond)
 
+    def act(self, kind: str, do: Callable[[Facts], Facts]) -> None:
+        """Do something when asked to, and answer; it is given what the question is about."""
+        self._questions.act(kind, do)
+
     async def ask(
-        self, kind: str, deadline: float = 1.0, whom: Callable[[str], bool] = lambda worker_id: True
+        self,
+        kind: str,
+        deadline: float = 1.0,
+        whom: Callable[[str], bool] = lambda worker_id: True,
+        about: Facts | None = None,
     ) -> list[Facts]:
         """What every living worker answers, this one first; those that do not answer in time are missing.
 
         With ``whom`` only these are waited for; others may be among the answers all the same.
         """
-        return await self._questions.ask(kind, set(filter(whom, self.peers)), deadline)
+        return await self._questions.ask(kind, set(filter(whom, self.peers)), deadline, about or {})
 
     # -- hello
 

@@ -30,7 +30,7 @@ class Questions:
     def __init__(self, link: Link, me: str) -> None:
         self._link = link
         self._me = me
-        self._responders: dict[str, Callable[[], Facts]] = {}
+        self._responders: dict[str, Callable[[Facts], Facts]] = {}
         self._polls: dict[int, _Poll] = {}
         self._last = 0
         self._sids: list[int] = []
@@ -46,19 +46,22 @@ class Questions:
             self._link.unsubscribe(sid)
 
     def answer(self, kind: str, respond: Callable[[], Facts]) -> None:
-        self._responders[kind] = respond
+        self._responders[kind] = lambda about: respond()
 
-    async def ask(self, kind: str, expected: set[str], deadline: float) -> list[Facts]:
+    def act(self, kind: str, do: Callable[[Facts], Facts]) -> None:
+        self._responders[kind] = do
+
+    async def ask(self, kind: str, expected: set[str], deadline: float, about: Facts) -> list[Facts]:
         """Answers of this worker, of those expected, and of others that answer before the last of these."""
         self._last += 1
         number, poll = self._last, _Poll(expected)
         own = self._responders.get(kind)
         if own is not None:
-            poll.answers.append(own())
+            poll.answers.append(own(about))
         if not expected:
             return poll.answers
         self._polls[number] = poll
-        self._publish(subjects.ASK, {"from": self._me, "number": number, "kind": kind})
+        self._publish(subjects.ASK, {"from": self._me, "number": number, "kind": kind, "about": about})
         try:
             async with running_clock().timeout(deadline):
                 await poll.complete.wait()
@@ -81,7 +84,11 @@ class Questions:
         question = json.loads(payload)
         respond = self._responders.get(question["kind"])
         if respond is not None and question["from"] != self._me:
-            answer = {"from": self._me, "number": question["number"], "answer": respond()}
+            answer = {
+                "from": self._me,
+                "number": question["number"],
+                "answer": respond(question.get("about") or {}),
+            }
             if not self._publish(subjects.answers(question["from"]), answer):
                 self._publish(subjects.answers(question["from"]), {**answer, "answer": {}})
 

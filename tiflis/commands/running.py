@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--unix", type=Path, help="the Unix socket of a server that listens on one")
 
 
-def ask(arguments: argparse.Namespace, do: str, seconds: float) -> Message | int:
+def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) -> Message | int:
     """The server's answer; an exit code, after a line on stderr, when there is none or it says no."""
     try:
-        answer = request(run_folder(arguments), do, seconds)
+        answer = request(run_folder(arguments), do, seconds, **more)
     except NoServer as problem:
         print(f"tiflis: {problem}", file=sys.stderr)
         return NO_SERVER

@@ -1,6 +1,6 @@
 """Which callers may come in: all keys come by here, and wrong ones are counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tiflis import metrics
 from tiflis.bus.directory import Record
@@ -26,6 +26,7 @@ class Gate:
         """``live_tunnels``: how many each registration key may have."""
         self._claims, self._keyring, self._limiter = claims, keyring, limiter
         self._live_tunnels = live_tunnels
+        self.note_refusal: Callable[[str], None] = lambda address: None  # for the log; set before traffic
 
     def admit_workstation(self, api_key: str, address: str, previous: str | None = None) -> None:
         """Raise InvalidApiKey unless this is a registration key. ``previous``: the tunnel id asked for."""
@@ -91,6 +92,8 @@ class Gate:
 
     def _judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
         verdict = self._limiter.judge(place, caller, trial)
+        if not verdict.right:
+            self.note_refusal(caller.address)
         if verdict.wait:
             metrics.count("auth_failures_total", "rate_limited")
             raise RateLimited(verdict.wait)

@@ -20,6 +20,7 @@ LOOKS_A_TUNNEL = 60  # a window, of all devices that are not known
 LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key lately
 ATTACKER_FOR = 60 * 60.0  # s that a wrong key keeps an address from those
 TIMES_KEPT = 1000  # of new tunnels: the table has a fixed size
+REFUSALS_WATCHED = 90.0  # s without a line after which another worker writes them: its writer has gone
 NEW_TUNNELS = 60  # a window, of one registration key and address
 KNOWN_FOR = 30 * 24 * 60 * 60.0  # s that a device or workstation is known after its key was right
 KNOWN_AGAIN = 60 * 60.0  # s after which that is noted anew; below it a right key changes nothing
@@ -130,6 +131,24 @@ class Limiter:
             if not delay and randbelow(each) == 0:
                 made.note()
         return delay
+
+    def note_refusal(self, group: str) -> bool:
+        """Count a refusal of an address; return whether the caller has to write the line about it."""
+        now = self._now()
+        with self._counters() as table:
+            id_ = table.id(group)
+            written_at, number = table.refused.read(id_)
+            first = not 0 <= now - written_at < REFUSALS_WATCHED
+            kept = table.refused.write(id_, (now if first else written_at, number + 1), now, REFUSALS_WATCHED)
+        return first and kept
+
+    def take_refusals(self, group: str) -> int:
+        """Return how many were counted since the last time; the caller goes on watching this address."""
+        with self._counters() as table:
+            id_, now = table.id(group), self._now()
+            number = table.refused.read(id_)[1]
+            table.refused.write(id_, (now if number else 0.0, 0.0), now, REFUSALS_WATCHED)
+        return int(number)
 
     def heard(self, data: bytes) -> None:
         """Count what another host saw, once, however many workers hear of it."""

@@ -73,6 +73,21 @@ class Table:
         _, *times = self._entry.unpack_from(self._memory, start + place)
         return [time for time in times if time]
 
+    def read(self, id_: bytes) -> tuple[float, ...]:
+        """Return the numbers of this id as they were written."""
+        start = self._start(id_)
+        place = self._find(id_, self._memory[start : start + self._bucket])
+        return (
+            self._entry.unpack_from(self._memory, start + place)[1:] if place >= 0 else (0.0,) * self._times
+        )
+
+    def write(self, id_: bytes, numbers: tuple[float, ...], now: float, window: float) -> bool:
+        """Keep numbers, the largest of which is a time; return whether there was room, as ``put``."""
+        place = self._place(id_, now, window)
+        if place >= 0:
+            self._entry.pack_into(self._memory, self._start(id_) + place, id_, *numbers)
+        return place >= 0
+
     def has_room(self, id_: bytes, now: float, window: float) -> bool:
         """Return whether ``put`` would succeed."""
         return self._place(id_, now, window) >= 0
@@ -140,6 +155,7 @@ class LookTable:
             Shape(512, 8, tunnel_limit),  # wrong keys at a tunnel
             Shape(512, 64, 1),  # devices and workstations whose key was right, and when
             Shape(64, 64, pair_limit),  # their wrong keys
+            Shape(512, 8, 2),  # refusals of an address: when a line was written last, and how many since
             Shape(16, 64, maker_limit),  # new tunnels of a registration key and address
         ]
         self._hearsay = end = _HEADER.size
@@ -151,7 +167,7 @@ class LookTable:
         for shape in shapes:
             tables.append(Table(self._memory, end, shape))
             end = tables[-1].end
-        self.pairs, self.doors, self.tunnels, self.known, self.tries, self.makers = tables
+        self.pairs, self.doors, self.tunnels, self.known, self.tries, self.refused, self.makers = tables
         self._prepare()
 
     def _prepare(self) -> None:
