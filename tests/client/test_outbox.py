@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Locator, expect
 
 from tests.client.app import App
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
+from tests.client.loop import LoopThread
 from tests.client.wire import Wire
 from tests.harness import Server
 
@@ -97,3 +100,28 @@ def test_two_tabs_send_a_waiting_message_once(app: App, desk: Desk) -> None:
     # A late acknowledgement makes them ask again under the same id, which the workstation takes once.
     sent = {one["id"]: one["payload"]["command"] for one in desk.got("supervisor.command")}
     assert sorted(sent.values()) == ["status from the second", "table from the first"]
+
+
+def test_what_waits_at_an_old_pairing_is_seen_and_sent_from_the_new_one(
+    new_app: NewApp, server: Server, loop: LoopThread
+) -> None:
+    app = new_app(server.url)
+    with Desk(loop, server) as old:
+        app.pair_by_address(old)
+        app.enter("supervisor")
+        app.reads("message 24 of 24")
+    app.until_phase("workstation_offline")
+    app.say("think about it")
+    with Desk(loop, server, auth_key="another-key-of-the-same-workstation") as new:
+        app.pair_by_address(new)
+        left = app.page.get_by_role("region", name="Messages that wait elsewhere")
+        expect(left).to_contain_text("A message waits at an earlier pairing with Demo")
+        app.button(re.compile("^Demo")).click()
+        details = app.page.get_by_role("group", name="Connection details")
+        expect(
+            details.get_by_role("button", name=re.compile(f"Demo.*{old.pairing.tunnel_id}"))
+        ).to_contain_text("1 message waits")
+        app.page.keyboard.press("Escape")
+        left.get_by_role("button", name="Send here").click()
+        new.until_got("supervisor.command", lambda one: one["payload"]["command"] == "think about it")
+        expect(left).to_have_count(0)

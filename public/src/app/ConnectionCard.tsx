@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import type { ConnectionState, Phase, Workstation } from "~/store/state";
-import { common, fullTimeOf, lasting } from "~/text/common";
+import { common, errorText, fullTimeOf, lasting } from "~/text/common";
 import { connection as text, phases, reasons } from "~/text/connection";
 import { settings as settingsText } from "~/text/settings";
 import { Button } from "~/ui/Button";
@@ -29,6 +29,37 @@ const DOTS: Record<Tone, string> = { ok: "bg-ok", busy: "bg-accent animate-dot",
 
 export const nameOf = (workstation: Workstation | undefined, told: string): string =>
   workstation?.name || told || workstation?.tunnelId || common.unnamed;
+
+/** Where it is reached; with its tunnel where two are reached at the same place. */
+function placeOf({ id, url, tunnelId }: Workstation, all: Workstation[]): string {
+  const host = new URL(url).host;
+  const twins = all.some((each) => each.id !== id && new URL(each.url).host === host);
+  return twins ? `${host} · ${tunnelId}` : host;
+}
+
+/** Words that wait at an entry of the same name: after a change of keys that is this workstation's old self. */
+export function LeftBehind() {
+  const waiting = useClient((state) => state.waitingElsewhere);
+  const name = useWorkstationName();
+  const synced = useClient((state) => state.syncedAt !== null);
+  const old = useClient((state) => state.workstations.find((each) => each.id !== state.current && waiting.has(each.id) && nameOf(each, "") === name));
+  const [dismissed, setDismissed] = useState("");
+  if (!old || !synced || dismissed === old.id) return null;
+  const adopt = () => client.adopt(old.id).catch((error: unknown) => client.notice("error", errorText(error)));
+  return (
+    <section aria-label={text.leftBehind} className="mt-2 rounded-xl bg-warn-soft px-3 py-2 text-sm">
+      <p>{text.leftBehindText(waiting.get(old.id) ?? 0, nameOf(old, ""))}</p>
+      <div className="mt-1 flex gap-2">
+        <Button icon="send" onClick={() => void adopt()}>
+          {text.adopt}
+        </Button>
+        <Button look="quiet" onClick={() => setDismissed(old.id)}>
+          {text.notNow}
+        </Button>
+      </div>
+    </section>
+  );
+}
 
 export function useWorkstationName(): string {
   const current = useClient((state) => state.workstations.find((each) => each.id === state.current));
@@ -100,6 +131,7 @@ function Details({ connection, onDone }: { connection: ConnectionState; onDone()
   const current = useClient((state) => state.current);
   const told = useClient((state) => state.workstationName);
   const version = useClient((state) => state.workstationVersion);
+  const waiting = useClient((state) => state.waitingElsewhere);
   const here = workstations.find((each) => each.id === current);
   const online = connection.phase === "verified";
   const why = whyOf(connection);
@@ -146,7 +178,11 @@ function Details({ connection, onDone }: { connection: ConnectionState; onDone()
             className="flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left hover:bg-hover"
           >
             <Icon name="desk" size={18} className="text-muted" />
-            <span className="min-w-0 flex-1 truncate">{nameOf(each, each.id === current ? told : "")}</span>
+            <span className="min-w-0 flex-1">
+              <span className="block truncate">{nameOf(each, each.id === current ? told : "")}</span>
+              <span className="block truncate text-xs text-muted">{placeOf(each, workstations)}</span>
+              {waiting.get(each.id) !== undefined && <span className="block text-xs text-warn">{text.waiting(waiting.get(each.id)!)}</span>}
+            </span>
             {each.id === current && <Icon name="check" size={18} className="text-accent" />}
           </button>
         ))}

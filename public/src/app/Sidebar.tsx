@@ -13,7 +13,7 @@ import { IconButton } from "~/ui/Button";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { useClient } from "./client";
 import { useNow } from "./media";
-import { ConnectionCard } from "./ConnectionCard";
+import { ConnectionCard, LeftBehind } from "./ConnectionCard";
 import { addressOf, go } from "./route";
 import { useScreenAction } from "./shortcuts";
 
@@ -46,6 +46,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
     >
       <div className="px-3 pt-[max(0.75rem,var(--safe-top))]">
         <ConnectionCard />
+        <LeftBehind />
       </div>
       <div className="min-h-0 flex-1 overflow-y-auto px-3 pt-3 pb-4">
         <ul>

@@ -37,6 +37,8 @@ export interface Client {
   rename(workstationId: string, name: string): Promise<void>;
   forget(workstationId: string): Promise<void>;
   select(workstationId: string | null): Promise<void>;
+  /** Send here what waits at another entry: after a change of keys the same workstation may be a new one. */
+  adopt(workstationId: string): Promise<void>;
   /** Try again now: from a button, or when the page wakes up. */
   retry(): void;
 

@@ -129,6 +129,37 @@ export class Courier {
     return items.sort((a, b) => a.createdAt - b.createdAt);
   }
 
+  /**
+   * Takes over what waits for another workstation, but for other tabs' messages. Returns the words for chats that
+   * are not here; their recordings stay where they are.
+   */
+  async adopt(workstationId: string, here: (chat: ChatKey) => boolean): Promise<string[]> {
+    const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
+    const words: string[] = [];
+    const current = this.core.store.getState().current;
+    for (const { item, tab, workstationId: of } of saved.sort((a, b) => a.item.createdAt - b.item.createdAt)) {
+      if (of !== workstationId || of === current || (living?.has(tab) && tab !== this.core.tab)) continue;
+      if (here(item.chat)) {
+        // What may have arrived at the old entry is said again only by the user.
+        const arrived = item.state === "sending" || item.state === "unsure";
+        const taken: OutboxItem = { ...item, sentAt: null, state: arrived ? "failed" : "waiting", error: arrived ? "no-ack" : null };
+        update(this.core, ({ outbox }) => ({ outbox: [...outbox, taken] }));
+        this.keep(taken.id);
+      } else if (item.text) {
+        words.push(item.text);
+        this.write(() => this.core.vault.dropItem(item.id));
+      }
+    }
+    await this.writes;
+    this.pump();
+    return words;
+  }
+
+  /** Once all that was begun is written. */
+  written(): Promise<unknown> {
+    return this.writes;
+  }
+
   private rest(): void {
     this.restUntil = this.core.clock.now() + REST;
     this.core.clock.after(REST, () => this.pump());

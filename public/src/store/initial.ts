@@ -51,6 +51,7 @@ export const NO_WORKSTATION = {
 
 export const INITIAL: State = {
   workstations: [],
+  waitingElsewhere: new Map(),
   loaded: false,
   durable: true,
   current: null,

@@ -27,7 +27,7 @@ import { QuietAnswers } from "./quiet";
 import { Finder } from "./search";
 import { Shelf } from "./shelf";
 import { Sounds } from "./sounds";
-import type { ChatKey, State } from "./state";
+import { SUPERVISOR, type ChatKey, type State } from "./state";
 import { Terminals } from "./terminals";
 import { Workstations } from "./workstations";
 
@@ -56,7 +56,7 @@ export function makeClient(world: World = {}): Client {
   const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core) });
   const workstations = new Workstations(
     core,
-    { leave, inherit: (id) => courier.inherit(id), kept: (id) => shelf.load(id), written: () => shelf.written(), events: linkEvents() },
+    { leave, inherit: (id) => courier.inherit(id), kept: (id) => shelf.load(id), written: () => Promise.all([shelf.written(), courier.written()]), events: linkEvents() },
     world.open ?? ((url) => new WebSocket(url) as unknown as Socket),
   );
   core.store.subscribe(rememberSessions);
@@ -123,6 +123,12 @@ export function makeClient(world: World = {}): Client {
     rename: (id, name) => workstations.rename(id, name),
     forget: (id) => workstations.forget(id),
     select: (id) => workstations.select(id),
+    async adopt(id) {
+      const words = await courier.adopt(id, (key) => key === SUPERVISOR || core.store.getState().sessions.has(key));
+      const draft = core.store.getState().drafts.get(SUPERVISOR) ?? "";
+      if (words.length > 0) drafts.write(SUPERVISOR, [draft, ...words].filter(Boolean).join("\n"));
+      await workstations.countWaiting();
+    },
     retry: () => core.link?.retry(),
 
     watch(key) {

@@ -137,3 +137,38 @@ describe("a copied message", () => {
     );
   });
 });
+
+describe("what waits at another workstation", () => {
+  const OTHER = { tunnelId: "tunnel-2", url: "wss://example.test/ws", key: "0123456789abcdef" };
+
+  async function waitingAtTheOld(): Promise<{ world: World; old: string }> {
+    const world = await makeWorld().paired({ sessions });
+    const old = world.state.current!;
+    world.socket.breaks();
+    world.client.send(SUPERVISOR, "one");
+    world.client.send("s1", "two");
+    await world.settle();
+    await world.client.pair(OTHER);
+    await world.settle();
+    return { world, old };
+  }
+
+  it("is counted, so that it can be seen", async () => {
+    const { world, old } = await waitingAtTheOld();
+    expect([...world.state.waitingElsewhere]).toEqual([[old, 2]]);
+    await world.client.select(old);
+    await world.settle();
+    expect(world.state.waitingElsewhere.size).toBe(0);
+  });
+
+  it("is sent from the new entry when the user says so; what has no chat there becomes a draft", async () => {
+    const { world, old } = await waitingAtTheOld();
+    world.accept();
+    expect(world.socket.of("supervisor.command")).toEqual([]);
+    await world.client.adopt(old);
+    await world.settle();
+    expect(world.socket.of("supervisor.command").map((frame) => frame.payload?.command)).toEqual(["one"]);
+    expect(world.state.drafts.get(SUPERVISOR)).toBe("two");
+    expect(world.state.waitingElsewhere.size).toBe(0);
+  });
+});

@@ -58,6 +58,7 @@ export class Shelf {
 
   private changed(state: State, before: State): void {
     if (!state.current || state.current !== before.current) return this.dirty.clear();
+    if (state.chats === before.chats && state.summaries === before.summaries) return;
     for (const [key, chat] of state.chats) {
       const known = before.chats.get(key);
       if (chat !== known && (chat.messages !== known?.messages || chat.asOf !== known.asOf)) this.dirty.add(key);

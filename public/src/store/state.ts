@@ -123,6 +123,8 @@ export interface Notice {
 
 export interface State {
   workstations: Workstation[];
+  /** How many unsent messages wait at each of the other workstations. */
+  waitingElsewhere: ReadonlyMap<string, number>;
   /** The vault has been read: before it nobody knows whether there are workstations. */
   loaded: boolean;
   /** False where the browser keeps keys only as long as the tab lives (no https). */

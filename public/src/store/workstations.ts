@@ -6,7 +6,7 @@ import { newId } from "../protocol/ids";
 import type { SessionInfo } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
 import * as memory from "../vault/memory";
-import type { SavedWorkstation } from "../vault/vault";
+import type { SavedItem, SavedWorkstation } from "../vault/vault";
 import type { Core } from "./core";
 import { NO_WORKSTATION } from "./initial";
 import type { ChatKey, OutboxItem, State, Workstation } from "./state";
@@ -66,6 +66,7 @@ export class Workstations {
     this.show();
     await this.selection.written();
     await this.core.vault.forget(id);
+    await this.countWaiting();
     memory.forgetAll(`draft.${id}.`);
     memory.remember(`sessions.${id}`, undefined);
     memory.remember(`pinned.${id}`, undefined);
@@ -83,6 +84,7 @@ export class Workstations {
     this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, pinned, current: workstation?.id ?? null });
     memory.remember("current", workstation?.id);
     this.show();
+    void this.countWaiting();
     if (!workstation) return;
     const [outbox, kept] = await Promise.all([this.selection.inherit(workstation.id), this.selection.kept(workstation.id)]);
     // Another one may have been chosen while the vault was read.
@@ -90,6 +92,18 @@ export class Workstations {
     this.core.store.setState((state) => ({ ...kept, outbox: [...outbox, ...state.outbox] }));
     this.core.link = new ReconnectingLink(this.target(workstation), this.open, this.core.clock, this.selection.events);
     this.core.link.start();
+  }
+
+  /** Unsent messages of the workstations that are not looked at. */
+  async countWaiting(): Promise<void> {
+    await this.selection.written();
+    const items = await this.core.vault.items().catch((): SavedItem[] => []);
+    const { current } = this.core.store.getState();
+    const counts = new Map<string, number>();
+    for (const { workstationId } of items) {
+      if (workstationId !== current) counts.set(workstationId, (counts.get(workstationId) ?? 0) + 1);
+    }
+    this.core.store.setState({ waitingElsewhere: counts });
   }
 
   private target({ url, tunnelId, authKey }: SavedWorkstation): LinkTarget {

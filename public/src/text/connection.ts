@@ -38,6 +38,12 @@ export const connection = {
   held: "What you send waits until the workstation is back.",
   stale: (duration: string) => `As of ${duration} ago`,
   staleEver: "From the last visit",
+  waiting: (count: number) => (count === 1 ? "1 message waits" : `${count} messages wait`),
+  leftBehind: "Messages that wait elsewhere",
+  leftBehindText: (count: number, name: string) =>
+    `${count === 1 ? "A message waits" : `${count} messages wait`} at an earlier pairing with ${name}. If this is the same workstation, send them from here.`,
+  adopt: "Send here",
+  notNow: "Not now",
   server: "Server",
   tunnel: "Tunnel",
   workstation: "Workstation",
