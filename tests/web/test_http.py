@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from sanic import Request
 from sanic.response import HTTPResponse, text
 
@@ -77,3 +78,65 @@ async def test_no_extension_adds_routes_or_headers_of_its_own() -> None:
             assert (await client.get(path)).status_code == 404
         response = await client.get("/hello", headers={"Origin": "https://elsewhere.example"})
     assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def post(headers: str, body: bytes) -> bytes:
+    return f"POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    "size", [b"0x2", b"+2", b"-2", b"2_0", b" 2", b"2 ", b"\t2", b"", b"2" * 17, "\u0662".encode()]
+)
+async def test_a_chunk_size_is_hex_digits_alone(size: bytes) -> None:
+    assert (await echoed(post("Transfer-Encoding: chunked", size + b"\r\n{}\r\n0\r\n\r\n"))).startswith(
+        b"HTTP/1.1 400 "
+    )
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post("Content-Length: +2", b"{}"),
+        post("Content-Length: 0x2", b"{}"),
+        post("Content-Length: 1_0", b"{}"),
+        post("Content-Length: 2, 2", b"{}"),
+        post("Content-Length : 2", b"{}"),
+        post(" Content-Length: 2", b"{}"),
+        post("Transfer-Encoding : chunked", b"2\r\n{}\r\n0\r\n\r\n"),
+        post("Transfer-Encoding: chunked", b"2\r\n{}XX0\r\n\r\n"),
+    ],
+)
+async def test_a_body_that_readers_could_end_at_different_places_is_refused(request_bytes: bytes) -> None:
+    assert (await echoed(request_bytes)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_well_formed_chunked_body_is_read() -> None:
+    answer = await echoed(post("Transfer-Encoding: chunked", b"2;x=y\r\n{}\r\nA\r\n0123456789\r\n0\r\n\r\n"))
+    assert answer.endswith(b"{}0123456789")
+
+
+async def test_a_peer_that_has_ended_its_side_gets_its_answer() -> None:
+    for request in (post("Content-Length: 2", b"{}"), b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"):
+        assert (await echoed(request, end=True)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_that_ends_too_early_does_not_keep_its_connection() -> None:
+    for part in (b"", b"GET / HT", post("Content-Length: 20", b"{}")):
+        assert b" 200 " not in await echoed(part, end=True)
+
+
+async def echoed(request_bytes: bytes, end: bool = False) -> bytes:
+    """What comes back from an app that answers with the body it got."""
+    app = new_app()
+
+    async def echo(request: Request) -> HTTPResponse:
+        return text(request.body.decode())
+
+    async def slow(_: Request) -> HTTPResponse:
+        await asyncio.sleep(0.2)
+        return text("late")
+
+    app.add_route(echo, "/", methods=["GET", "POST"])
+    app.add_route(slow, "/slow")
+    async with served(app=app) as client:
+        return await raw(client, request_bytes, end)
