@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { brotli } from "./scripts/brotli.ts";
 import { trustedTypes } from "./scripts/policy.ts";
 import { precache } from "./scripts/precache.ts";
 
@@ -11,7 +12,7 @@ export default defineConfig({
   root: here("."),
   base: "./",
   publicDir: "static",
-  plugins: [react(), tailwindcss(), trustedTypes(), precache(here("static"))],
+  plugins: [react(), tailwindcss(), trustedTypes(), precache(here("static")), brotli()],
   resolve: { alias: { "~": here("src") } },
   build: {
     outDir: "dist",

@@ -62,6 +62,14 @@ def test_encodings_come_from_the_build_or_are_made(build: Path) -> None:
     assert files["icon.png"].encoded == {}
 
 
+def test_a_build_with_brotli_alone_still_serves_gzip(build: Path) -> None:
+    (build / "assets" / "done-Ab3dEf9z.js.gz").unlink()
+    file = read_folder(build)["assets/done-Ab3dEf9z.js"]
+    assert file.choose("gzip, deflate, br") == ("br", b"brotli")
+    coding, body = file.choose("gzip, deflate")
+    assert (coding, gzip.decompress(body)) == ("gzip", SCRIPT)
+
+
 @pytest.mark.parametrize(
     ("header", "coding"),
     [

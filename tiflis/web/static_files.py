@@ -77,10 +77,11 @@ class File:
 
 
 def make_file(body: bytes, name: str, encoded: dict[str, bytes] | None = None) -> File:
-    """The file with its type, tag and encodings, all of which follow from its name and bytes."""
+    """Return the file with its type, tag and encodings; text without a gzip twin is compressed here."""
     suffix = Path(name).suffix.lower()
-    if encoded is None:
-        encoded = _compressed(body) if suffix in _TEXT else {}
+    encoded = dict(encoded or {})
+    if suffix in _TEXT and "gzip" not in encoded:
+        encoded |= _compressed(body)
     content_type = _TEXT.get(suffix) or _BINARY.get(suffix, _OTHER)
     cache = IMMUTABLE if is_hashed(name) else REVALIDATE
     return File(body, content_type, cache, encoded, sha256(body).hexdigest()[:24])
@@ -118,7 +119,7 @@ def read_folder(folder: Path) -> dict[str, File]:
     files = {}
     for name in raw.keys() - twins:
         encoded = {coding: raw[name + end] for end, coding in _CODINGS.items() if name + end in twins}
-        files[name] = make_file(raw[name], name, encoded or None)
+        files[name] = make_file(raw[name], name, encoded)
     return files
 
 
