@@ -24,6 +24,7 @@ REFUSALS_WATCHED = 90.0  # s without a line after which another worker writes th
 NEW_TUNNELS = 60  # a window, of one registration key and address
 KNOWN_FOR = 30 * 24 * 60 * 60.0  # s that a device or workstation is known after its key was right
 KNOWN_AGAIN = 60 * 60.0  # s after which that is noted anew; below it a right key changes nothing
+FAILURES = 3  # waits in vain, one after the other: the one that has the lock is stopped, not just late
 SHUN_SECONDS = 1.0  # for which a worker counts for itself after it has waited in vain for the shared counters
 
 
@@ -85,6 +86,7 @@ class Limiter:
         # uncounted, and nobody is refused for it.
         self._own = LookTable(None, *sizes)
         self._shun_until = 0.0
+        self._failures = 0
         self._now = now
         self._publish = publish
         self._limits = limits
@@ -167,14 +169,22 @@ class Limiter:
     @contextmanager
     def _counters(self) -> Iterator[LookTable]:
         """The host's tables; this worker's own if the one that has them does not run."""
-        shared = time.monotonic() >= self._shun_until and self._table.acquire()
-        if not shared:
-            self._shun_until = max(self._shun_until, time.monotonic() + SHUN_SECONDS)
+        shared = time.monotonic() >= self._shun_until and self._acquire()
         try:
             yield self._table if shared else self._own
         finally:
             if shared:
                 self._table.release()
+
+    def _acquire(self) -> bool:
+        """Return whether the shared tables are ours now; after some waits in vain go without for a while."""
+        if self._table.acquire():
+            self._failures = 0
+            return True
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._shun_until = time.monotonic() + SHUN_SECONDS
+        return False
 
     def _buckets(self, table: LookTable, place: str, caller: Caller) -> list["_Bucket"]:
         """Where this attempt counts; the address in ``caller`` is a group."""

@@ -20,7 +20,7 @@ from typing import NamedTuple
 MAGIC = b"tiflook2"
 ID_SIZE = 16
 PREFIX = 8  # bytes of an id that say in which bucket its entry is
-LOCK_PATIENCE = 0.02  # s; it is held for microseconds: a longer wait means that its holder does not run
+LOCK_PATIENCE = 0.05  # s; it is held for microseconds: a longer wait means that its holder does not run
 OPEN_PATIENCE = 5.0  # s; a worker that starts can wait for a stopped one to go on
 LOCK_PAUSE = 0.0005  # s between two tries
 _HEADER = struct.Struct(
