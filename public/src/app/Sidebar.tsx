@@ -136,7 +136,10 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
             {pinned && <Icon name="pin" size={13} className="self-center text-muted" />}
             {last && <When at={last.at} />}
           </span>
-          <span className="block truncate text-[0.8125rem] text-muted">{detail}</span>
+          <span className="flex min-w-0 items-center gap-2 text-[0.8125rem] text-muted">
+            <span className="min-w-0 flex-1 truncate">{detail}</span>
+            {attention !== "working" && <AttentionMark attention={attention} />}
+          </span>
           {last?.words && (
             <span dir="auto" className="block truncate text-[0.8125rem] text-muted">
               {last.role === "user" ? text.yours(last.words) : last.words}
@@ -144,7 +147,7 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
           )}
         </span>
         {(draft || held) && !current && <Icon name={held ? "clock" : "pencil"} size={15} className="text-muted" />}
-        <AttentionMark attention={attention} />
+        {attention === "working" && <AttentionMark attention={attention} />}
         {unread > 0 && (
           <span className="flex h-5 min-w-5 items-center justify-center rounded-full bg-accent px-1.5 text-xs font-semibold text-on-accent">
             <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>

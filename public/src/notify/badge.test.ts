@@ -17,6 +17,10 @@ describe("the excerpt", () => {
     );
   });
 
+  it("leaves names as they are", () => {
+    expect(oneLine("it is `accept_frame` now, _really_, in __init__.py")).toBe("it is accept_frame now, really, in init.py");
+  });
+
   it("is short and cuts no letter in half", () => {
     expect(oneLine("😀".repeat(200))).toBe(`${"😀".repeat(139)}…`);
   });

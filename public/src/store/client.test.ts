@@ -36,6 +36,17 @@ describe("sending", () => {
     expect(second?.id).toBe(first?.id);
   });
 
+  it("goes out once when it is tapped twice to try again", async () => {
+    const world = await makeWorld().paired();
+    world.client.send(SUPERVISOR, "hello");
+    world.socket.says({ type: "heartbeat.ack", id: world.socket.last("heartbeat").id });
+    world.clock.pass(5_000);
+    const { id } = world.state.outbox[0]!;
+    world.client.push(id);
+    world.client.push(id);
+    expect(world.socket.of("supervisor.command")).toHaveLength(2);
+  });
+
   it("waits while there is no connection and goes out in order afterwards", async () => {
     const world = await makeWorld().paired();
     world.socket.breaks();

@@ -54,6 +54,9 @@ export class Courier {
 
   /** At once, though the agent works or an earlier try failed. The id stays, so that the workstation knows it again. */
   push(id: string): void {
+    const state = this.find(id)?.state;
+    // Tapped twice: the shipped workstation would do twice what it gets twice.
+    if (state === "sending" || state === "unsure") return;
     this.alter(id, { state: "waiting", error: null });
     const item = this.find(id);
     if (item) this.release(item.chat);

@@ -76,6 +76,8 @@ export function makeClient(world: World = {}): Client {
   /** Settings are one object for all tabs: what one has set, the others must not set back. */
   function heardOfOtherTab(name: string, before: string | null, now: string | null): void {
     drafts.heard(name, before, now);
+    const { current } = core.store.getState();
+    if (name === `pinned.${current}`) core.store.setState({ pinned: new Set(memory.recall<ChatKey[]>(name, [])) });
     if (name === "settings") update(core, ({ settings }) => ({ settings: { ...settings, ...memory.recall("settings", {}) } }));
   }
 

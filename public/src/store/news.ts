@@ -62,7 +62,7 @@ export function oneLine(markdown: string, longest = WORDS_MOST): string {
     .slice(0, longest * 20)
     .replace(/```[\s\S]*?(?:```|$)/g, " … ")
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/[*_`#>~|]+/g, "")
+    .replace(/[*`#>~|]+|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}])/gu, "")
     .replace(/\s+/g, " ")
     .trim();
   const letters = Array.from(plain);
