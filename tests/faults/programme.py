@@ -3,6 +3,7 @@
 from tests.faults import (
     access,
     attacks,
+    bodies,
     bus,
     clock,
     crowds,
@@ -28,6 +29,7 @@ __all__ = [
     "SCENARIOS",
     "access",
     "attacks",
+    "bodies",
     "bus",
     "clock",
     "crowds",
