@@ -12,9 +12,8 @@ import {
 import type { Incoming, Outgoing } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
 import { readMessage } from "../protocol/read";
-import type { Phase } from "../store/state";
 import { Pulse } from "./pulse";
-import type { Clock, Link, LinkEvents, LinkTarget, Socket } from "./types";
+import type { Clock, Link, LinkEvents, LinkTarget, Phase, Socket } from "./types";
 
 const OPEN = 1;
 

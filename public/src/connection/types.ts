@@ -1,7 +1,27 @@
 /** The wire as the client sees it: one socket that keeps itself alive, and the clock it lives by. */
 
 import type { Incoming, Outgoing } from "../protocol/messages";
-import type { ConnectionState } from "../store/state";
+
+export type Phase =
+  | "idle"
+  | "connecting"
+  | "connected"
+  | "authenticated"
+  | "verified"
+  | "degraded"
+  | "workstation_offline"
+  | "disconnected"
+  | "refused";
+
+export interface ConnectionState {
+  phase: Phase;
+  /** When this phase began; wall clock, milliseconds. */
+  since: number;
+  /** Why, as a code of `text/connection.ts`; empty when all is well. */
+  why: string;
+  /** When the next attempt is due, if one is. */
+  retryAt: number | null;
+}
 
 /** The part of a browser's WebSocket the link uses; tests bring their own. */
 export interface Socket {

@@ -8,7 +8,7 @@ import type { Hit, RunningSearch, Search } from "./search";
 import type { ChatKey, Settings, State } from "./state";
 
 /**
- * Output of one terminal, in order and without doubles (the client runs `terminal/sequence.ts` itself).
+ * Output of one terminal, in order and without doubles (the client runs `sequence.ts` itself).
  * `reset` comes before a screen that starts anew; `replayed` text must not ring the bell or be answered;
  * before `lost` text something is missing for good.
  */

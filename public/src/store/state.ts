@@ -1,38 +1,13 @@
 /** The whole state of the client: plain, immutable data, no functions. Ids come from others: what is kept by id is a Map. */
 
 import type { ContentBlock } from "../protocol/blocks";
+import type { AgentInfo, SessionInfo, WorkspaceInfo } from "../protocol/messages";
+import type { ConnectionState } from "../connection/types";
+import type { OutboxItem, Workstation } from "../vault/kept";
 import type { Summary } from "./news";
-import type { AgentInfo, AudioFormat, SessionInfo, WorkspaceInfo } from "../protocol/messages";
 
-/** A paired workstation; its key is in the vault, never in the state. */
-export interface Workstation {
-  id: string;
-  name: string;
-  tunnelId: string;
-  url: string;
-  addedAt: number;
-}
-
-export type Phase =
-  | "idle"
-  | "connecting"
-  | "connected"
-  | "authenticated"
-  | "verified"
-  | "degraded"
-  | "workstation_offline"
-  | "disconnected"
-  | "refused";
-
-export interface ConnectionState {
-  phase: Phase;
-  /** When this phase began; wall clock, milliseconds. */
-  since: number;
-  /** Why, as a code of `text/connection.ts`; empty when all is well. */
-  why: string;
-  /** When the next attempt is due, if one is. */
-  retryAt: number | null;
-}
+export type { ConnectionState, Phase } from "../connection/types";
+export type { OutboxItem, Workstation } from "../vault/kept";
 
 /** The key of a chat in `chats`, `drafts`, `unread`: a session's id, or `SUPERVISOR`. */
 export type ChatKey = string;
@@ -70,26 +45,6 @@ export interface Chat {
   executing: boolean;
   /** The user stopped the agent: what waits for it goes out only when the user says so. */
   held: boolean;
-  error: string | null;
-}
-
-/** A message of this tab on its way; survives a reload. */
-export interface OutboxItem {
-  /** A quick reply: it goes no further when another device has answered first. */
-  reply?: true;
-  id: string;
-  chat: ChatKey;
-  /** Empty for a voice message. */
-  text: string;
-  /** Base64; absent for text. */
-  audio?: string;
-  format?: AudioFormat;
-  duration?: number;
-  createdAt: number;
-  /** When it last went on the wire; null: never. */
-  sentAt: number | null;
-  /** `queued`: held back while the agent works; else as shown under the message. */
-  state: "queued" | "waiting" | "sending" | "unsure" | "failed";
   error: string | null;
 }
 

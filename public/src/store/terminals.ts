@@ -3,9 +3,9 @@
 import { REPLAY_WITHIN, TERMINAL_COLS_LEAST, TERMINAL_ROWS_LEAST } from "../protocol/limits";
 import type { Incoming, ReplayPage } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
-import { Sequencer, type Step } from "../terminal/sequence";
 import type { TerminalChunk, Unsubscribe } from "./client";
 import { update, type Core } from "./core";
+import { Sequencer, type Step } from "./sequence";
 import type { TerminalState } from "./state";
 
 type Listener = (chunk: TerminalChunk) => void;

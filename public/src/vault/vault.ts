@@ -6,8 +6,8 @@
  * cryptography to offer: then everything lives in the tab's session storage and goes with the tab.
  */
 
-import type { OutboxItem, Workstation } from "../store/state";
 import * as database from "./database";
+import type { OutboxItem, Workstation } from "./kept";
 import { makeKey, seal, unseal, type Sealed } from "./seal";
 
 export interface SavedWorkstation extends Workstation {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ASK_LIMIT, HELD_LIMIT, type Piece, Sequencer, type Step } from "~/terminal/sequence";
+import { ASK_LIMIT, HELD_LIMIT, type Piece, Sequencer, type Step } from "./sequence";
 
 const piece = (sequence: number): Piece => ({ sequence, content: `<${sequence}>` });
 const pieces = (from: number, to: number): Piece[] =>

@@ -1,0 +1,33 @@
+/** What outlives the page: paired workstations and unsent messages. */
+
+import type { AudioFormat } from "../protocol/messages";
+
+/** A paired workstation; its key is in the vault, never in the state. */
+export interface Workstation {
+  id: string;
+  name: string;
+  tunnelId: string;
+  url: string;
+  addedAt: number;
+}
+
+/** A message of this tab on its way; survives a reload. */
+export interface OutboxItem {
+  /** A quick reply: it goes no further when another device has answered first. */
+  reply?: true;
+  id: string;
+  /** The key of the chat it belongs to. */
+  chat: string;
+  /** Empty for a voice message. */
+  text: string;
+  /** Base64; absent for text. */
+  audio?: string;
+  format?: AudioFormat;
+  duration?: number;
+  createdAt: number;
+  /** When it last went on the wire; null: never. */
+  sentAt: number | null;
+  /** `queued`: held back while the agent works; else as shown under the message. */
+  state: "queued" | "waiting" | "sending" | "unsure" | "failed";
+  error: string | null;
+}
