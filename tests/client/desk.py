@@ -127,6 +127,11 @@ class Desk:
         sessions = self._loop.call(lambda: [(s.session_type, s.session_id) for s in self.demo.desk.sessions])
         return next(session_id for kind, session_id in sessions if kind == session_type)
 
+    def end(self, session_type: str) -> None:
+        """Terminate the first open session of this type, as another device does."""
+        session_id = self.session(session_type)
+        self._loop.call(lambda: self.demo.desk.terminate(session_id))
+
     def _make(self) -> DemoWorkstation:
         return DemoWorkstation(
             self._server.ws_url,

@@ -20,7 +20,8 @@ TARGET = 44
 TOO_SMALL = """
 (least) => [...document.querySelectorAll('button, a[href], input, select, textarea, [role=button]')]
   .filter((one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true }))
-  .filter((one) => !one.closest('p, li p, td, .xterm, .sr-only') && !one.matches('.sr-only, [type=checkbox]'))
+  .filter((one) => !one.closest('p, .prose-chat li, td, .xterm, .sr-only'))
+  .filter((one) => !one.matches('.sr-only, [type=checkbox]'))
   .map((one) => [one, one.getBoundingClientRect()])
   .filter(([one, box]) => box.width > 0 && Math.min(box.width, box.height) < least - 0.5)
   .filter(([one]) => {

@@ -203,3 +203,21 @@ def test_ones_own_recording_can_be_heard_again(new_app: NewApp, server: Server, 
     listen(app)
     app.page.get_by_role("group", name="Voice message").get_by_role("button", name="Play").click()
     until_played(app)
+
+
+def test_the_sound_of_an_answer_plays_in_the_answer_and_not_in_the_question(app: App) -> None:
+    app.enter("supervisor")
+    listen(app)
+    microphone(app).click()
+    until_heard(app)
+    app.button("Send the recording").click()
+    expect(
+        app.page.get_by_role("group", name="Spoken answer").get_by_role("button", name="Pause")
+    ).to_be_visible()
+    question = app.page.get_by_role("group", name="Voice message")
+    expect(question.get_by_role("button", name="Play")).to_be_visible()
+    question.get_by_role("button", name="Play").click()
+    wait_until(lambda: played(app) == 2, DEADLINE, "the question is played too")
+    expect(
+        app.page.get_by_role("group", name="Spoken answer").get_by_role("button", name="Play")
+    ).to_be_visible()

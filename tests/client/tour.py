@@ -30,7 +30,7 @@ def tour(app: App, desk: Desk, look: Look) -> None:
     lists_and_settings(app, look)
     conversation(app, look)
     voice_and_terminal(app, desk, look)
-    ends(app, look)
+    ends(app, desk, look)
     without_workstation(app, desk, look)
 
 
@@ -68,6 +68,7 @@ def conversation(app: App, look: Look) -> None:
         app.reads(shown)
         expect(app.button("Stop")).to_have_count(0)
     look("conversation")
+    replies(app, look)
     folded = app.log.get_by_role("button", expanded=False)
     while folded.count():
         folded.first.click()
@@ -82,6 +83,17 @@ def conversation(app: App, look: Look) -> None:
     app.page.get_by_role("searchbox", name="Search in this conversation").fill("queue")
     look("search")
     app.page.keyboard.press("Escape")
+
+
+def replies(app: App, look: Look) -> None:
+    app.home()
+    expect(app.session_link(re.compile("^Supervisor")).get_by_text("needs you")).to_be_visible()
+    look("sessions-one-needs-you")
+    app.enter("supervisor")
+    app.button("Forget it").click()
+    app.reads("You said: cancel that")
+    app.button("Forget it").scroll_into_view_if_needed()
+    look("replies-settled")
 
 
 def voice_and_terminal(app: App, desk: Desk, look: Look) -> None:
@@ -101,7 +113,13 @@ def voice_and_terminal(app: App, desk: Desk, look: Look) -> None:
         look("end-session")
 
 
-def ends(app: App, look: Look) -> None:
+def ends(app: App, desk: Desk, look: Look) -> None:
+    app.enter(desk.session("cursor"))
+    app.reads("message 2 of 2")
+    app.composer.fill("half a thought")
+    desk.end("cursor")
+    expect(app.page.get_by_role("region", name="This session has ended")).to_be_visible()
+    look("ended-with-draft")
     app.enter("gone")
     expect(app.page.get_by_text("This session has ended")).to_be_visible()
     look("ended")
