@@ -11,7 +11,8 @@ import { Spinner } from "~/ui/icons";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { followKeyboard, useWide } from "./media";
-import { addressOf, go, useRoute, type Route } from "./route";
+import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
+import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
 import { useShortcuts } from "./shortcuts";
 import { Sidebar } from "./Sidebar";
@@ -21,11 +22,14 @@ import { Toasts } from "./Toasts";
 const PairScreen = lazy(() => import("../pairing/PairScreen"));
 const SettingsScreen = lazy(() => import("../settings/SettingsScreen"));
 const NewSession = lazy(() => import("../sessions/NewSession"));
+const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("../settings/Help"));
 
 /** The pairing text is taken out of the address bar before anything else happens. */
 const opened = pairingInFragment(location.hash);
 if (opened !== null) history.replaceState(null, "", addressOf({ name: "pair" }));
+
+followHistory();
 
 const started = client.start();
 
@@ -69,12 +73,14 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
   const nobody = useClient((state) => state.workstations.length === 0);
   const [help, setHelp] = useState(false);
   const last = useRef<Route>({ name: "session", key: SUPERVISOR });
-  useShortcuts(() => setHelp(true));
+  const [palette, setPalette] = useState(false);
+  useShortcuts({ help: () => setHelp(true), palette: () => setPalette(true) });
+  useRouteFocus(route, wide, last.current);
 
   if (nobody || route.name === "pair") {
     return (
       <Part at="pair">
-        <PairScreen link={link} first={nobody} onDone={() => (onPaired(), go({ name: "home" }, true))} />
+        <PairScreen link={link} first={nobody} onDone={() => (onPaired(), goBack())} />
       </Part>
     );
   }
@@ -83,13 +89,13 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
   if (shown.name === "session") last.current = shown;
   const list = route.name === "home" || route.name === "new";
   return (
-    <div className="flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
+    <div className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
       {wide && (
         <a href="#main" onClick={skip} className="sr-only z-50 rounded-xl bg-accent px-4 py-3 text-on-accent focus:not-sr-only focus:absolute focus:top-2 focus:left-2">
           {common.skip}
         </a>
       )}
-      {(wide || list) && <Sidebar current={shown.name === "session" ? shown.key : null} wide={wide} onHelp={() => setHelp(true)} />}
+      {(wide || list) && <Sidebar current={shown.name === "session" ? shown.key : null} wide={wide} onHelp={() => setHelp(true)} onPalette={() => setPalette(true)} />}
       {(wide || !list) && (
         <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
           <Part at={addressOf(shown)}>
@@ -98,9 +104,10 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
           </Part>
         </main>
       )}
-      <Part at={route.name === "new" ? "new" : help ? "help" : ""} quiet>
-        {route.name === "new" && <NewSession wanted={route.kind} onClose={() => go(wide ? last.current : { name: "home" }, true)} />}
+      <Part at={route.name === "new" ? "new" : help ? "help" : palette ? "palette" : ""} quiet>
+        {route.name === "new" && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
         {help && <Help onClose={() => setHelp(false)} />}
+        {palette && <Palette onHelp={() => setHelp(true)} onClose={() => setPalette(false)} />}
       </Part>
     </div>
   );

@@ -92,7 +92,7 @@ export function ConnectionCard() {
       >
         <Icon name="desk" className="text-muted" />
         <span className="min-w-0 flex-1">
-          <span className="block truncate font-semibold">{name}</span>
+          <span dir="auto" className="block truncate font-semibold">{name}</span>
           <Status connection={connection} />
         </span>
         <Icon name={open ? "up" : "down"} size={16} className="text-muted" />

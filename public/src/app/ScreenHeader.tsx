@@ -5,7 +5,7 @@ import { common } from "~/text/common";
 import { IconButton } from "~/ui/Button";
 import { ConnectionStrip } from "./ConnectionStrip";
 import { useWide } from "./media";
-import { go } from "./route";
+import { goBack } from "./route";
 
 interface ScreenHeaderProps {
   title: string;
@@ -18,9 +18,9 @@ export function ScreenHeader({ title, detail, actions }: ScreenHeaderProps) {
   return (
     <>
       <header className={`flex min-h-14 items-center gap-1 border-b border-line bg-bg pt-[var(--safe-top)] pr-2 ${wide ? "pl-5" : "pl-1"}`}>
-        {!wide && <IconButton icon="back" label={common.back} onClick={() => go({ name: "home" })} />}
+        {!wide && <IconButton icon="back" label={common.back} onClick={() => goBack()} />}
         <div className="min-w-0 flex-1 py-1.5">
-          <h1 className="truncate leading-tight font-semibold">{title}</h1>
+          <h1 dir="auto" className="truncate leading-tight font-semibold">{title}</h1>
           {detail && <div className="truncate text-[0.8125rem] leading-tight text-muted">{detail}</div>}
         </div>
         {actions}

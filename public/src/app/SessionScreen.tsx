@@ -9,7 +9,7 @@ import { Button } from "~/ui/Button";
 import { Icon, Spinner } from "~/ui/icons";
 import { client, useClient } from "./client";
 import { usePageVisible } from "./media";
-import { go } from "./route";
+import { goBack } from "./route";
 
 const ChatScreen = lazy(() => import("../chat/ChatScreen"));
 const TerminalScreen = lazy(() => import("../sessions/TerminalScreen"));
@@ -39,7 +39,7 @@ function Ended() {
       </span>
       <h1 className="text-lg font-semibold">{text.ended}</h1>
       <p className="text-muted">{text.endedHint}</p>
-      <Button className="mt-3" icon="back" onClick={() => go({ name: "home" })}>
+      <Button className="mt-3" icon="back" onClick={() => goBack()}>
         {text.title}
       </Button>
     </section>
@@ -52,7 +52,7 @@ function Looking() {
     <section className="m-auto flex flex-col items-center gap-4 p-6 text-muted" role="status">
       <Spinner size={24} />
       <span className="sr-only">{common.loading}</span>
-      <Button look="quiet" icon="back" onClick={() => go({ name: "home" })}>
+      <Button look="quiet" icon="back" onClick={() => goBack()}>
         {text.title}
       </Button>
     </section>

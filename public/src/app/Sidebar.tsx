@@ -1,21 +1,23 @@
 /** The list: which workstation, how it is, and every session with what is new in it. */
 
-import { memo, useCallback, useRef, useState } from "react";
+import { memo, useState } from "react";
 import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { attentionOf, type Attention } from "~/store/news";
 import { SUPERVISOR, type Phase } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
 import { common, lasting } from "~/text/common";
-import { connection as connectionText } from "~/text/connection";
+import { connection as connectionText, phases, reasons } from "~/text/connection";
 import { help as helpText, settings as settingsText } from "~/text/settings";
+import { palette as paletteText } from "~/text/palette";
 import { sessions as text } from "~/text/sessions";
-import { IconButton } from "~/ui/Button";
+import { Button, IconButton } from "~/ui/Button";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { useClient } from "./client";
 import { useNow } from "./media";
-import { ConnectionCard, LeftBehind } from "./ConnectionCard";
+import { ConnectionCard, LeftBehind, whyOf } from "./ConnectionCard";
+import { ConnectionStrip } from "./ConnectionStrip";
 import { addressOf, go } from "./route";
-import { useScreenAction } from "./shortcuts";
+import { useUsable } from "./usable";
 
 /** Fewer sessions than this are found without a filter. */
 const FILTER_FROM = 7;
@@ -24,13 +26,12 @@ interface SidebarProps {
   current: string | null;
   wide: boolean;
   onHelp(): void;
+  onPalette(): void;
 }
 
-export function Sidebar({ current, wide, onHelp }: SidebarProps) {
+export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
   const sessions = useClient((state) => state.sessions);
   const [filter, setFilter] = useState("");
-  const input = useRef<HTMLInputElement>(null);
-  useScreenAction("filter", useCallback(() => (input.current?.focus(), input.current !== null), []));
 
   const summaries = useClient((state) => state.summaries);
   const pinned = useClient((state) => state.pinned);
@@ -41,24 +42,32 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
   const [Title, Kind] = wide ? (["h2", "h3"] as const) : (["h1", "h2"] as const);
   return (
     <Frame
+      {...(!wide && { id: "main", tabIndex: -1 })}
       aria-label={text.title}
-      className={`flex flex-col border-line bg-sunken ${wide ? "w-76 shrink-0 border-r" : "min-w-0 flex-1"}`}
+      className={`flex flex-col outline-none border-line bg-sunken ${wide ? "w-76 shrink-0 border-r" : "min-w-0 flex-1"}`}
     >
       <div className="px-3 pt-[max(0.75rem,var(--safe-top))]">
         <ConnectionCard />
         <LeftBehind />
       </div>
+      {!wide && (
+        <div className="pt-3">
+          <ConnectionStrip />
+        </div>
+      )}
       <div className="min-h-0 flex-1 overflow-y-auto px-3 pt-3 pb-4">
         <ul>
           <Row sessionKey={SUPERVISOR} current={current === SUPERVISOR} icon="spark" title={common.supervisor} detail={text.supervisorHint} />
         </ul>
         <div className="mt-4 mb-1 flex items-center justify-between pl-3">
           <Title className="text-sm font-semibold">{text.title}</Title>
-          <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />
+          <div className="flex">
+            <IconButton icon="search" label={paletteText.title} onClick={onPalette} />
+            <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />
+          </div>
         </div>
         {many && (
           <input
-            ref={input}
             type="search"
             value={filter}
             onChange={(event) => setFilter(event.target.value)}
@@ -80,7 +89,7 @@ export function Sidebar({ current, wide, onHelp }: SidebarProps) {
         ))}
         {groups.length === 0 && <Nothing filtered={filter !== ""} />}
       </div>
-      <div className="flex items-center gap-1 border-t border-line px-2 pt-1 pb-[max(0.25rem,var(--safe-bottom))]">
+      <div data-foot={wide ? undefined : ""} className="flex items-center gap-1 border-t border-line px-2 pt-1 pb-[max(0.25rem,var(--safe-bottom))]">
         <a href={addressOf({ name: "settings" })} className="flex min-h-11 flex-1 items-center gap-3 rounded-xl px-3 text-muted hover:bg-hover hover:text-text">
           <Icon name="settings" />
           {settingsText.title}
@@ -132,12 +141,12 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
         </span>
         <span className="min-w-0 flex-1">
           <span className="flex items-baseline gap-2">
-            <span className={`min-w-0 flex-1 truncate ${unread ? "font-semibold" : "font-medium"}`}>{title}</span>
+            <span dir="auto" className={`min-w-0 flex-1 truncate ${unread ? "font-semibold" : "font-medium"}`}>{title}</span>
             {pinned && <Icon name="pin" size={13} className="self-center text-muted" />}
             {last && <When at={last.at} />}
           </span>
           <span className="flex min-w-0 items-center gap-2 text-[0.8125rem] text-muted">
-            <span className="min-w-0 flex-1 truncate">{detail}</span>
+            <span dir="auto" className="min-w-0 flex-1 truncate">{detail}</span>
             {attention !== "working" && <AttentionMark attention={attention} />}
           </span>
           {last?.words && (
@@ -192,7 +201,7 @@ function AttentionMark({ attention }: { attention: Attention }) {
 function Age() {
   const synced = useClient((state) => state.syncedAt);
   const some = useClient((state) => state.sessions.size > 0);
-  const fresh = useClient((state) => FRESH.has(state.connection.phase));
+  const fresh = useUsable();
   const now = useNow(10_000);
   if (!some || (fresh && synced !== null)) return null;
   return (
@@ -203,15 +212,26 @@ function Age() {
   );
 }
 
-const FRESH = new Set<Phase>(["authenticated", "verified", "degraded"]);
-
+/** No session to show: none fits, none is open, or the list has not come and why. */
 function Nothing({ filtered }: { filtered: boolean }) {
+  const synced = useClient((state) => state.syncedAt !== null);
+  const connection = useClient((state) => state.connection);
+  const usable = useUsable();
+  const words = "px-3 py-3 text-sm text-muted";
+  if (filtered) return <p className={words}>{text.filterNone}</p>;
+  if (usable && synced) return <p className={words}>{text.noneHint}</p>;
+  if (usable || COMING.has(connection.phase)) return <p className={words}>{common.loading} …</p>;
   return (
-    <div className="px-3 py-3 text-sm text-muted">
-      {filtered ? text.filterNone : text.noneHint}
+    <div className={`flex flex-col items-start gap-2 ${words}`}>
+      <Icon name="offline" size={24} />
+      <p className="font-medium text-text">{phases[connection.phase]}</p>
+      <p>{reasons[whyOf(connection)] ?? text.offlineHint}</p>
+      {connection.phase === "refused" && <Button onClick={() => go({ name: "pair" })}>{connectionText.pairAgain}</Button>}
     </div>
   );
 }
+
+const COMING = new Set<Phase>(["idle", "connecting", "connected"]);
 
 function fitting(sessions: ReadonlyMap<string, SessionInfo>, filter: string): ReadonlyMap<string, SessionInfo> {
   const wanted = filter.toLowerCase();

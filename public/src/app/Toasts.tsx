@@ -1,6 +1,6 @@
-/** Short notices at the edge of the screen; they take nothing away and go by themselves. */
+/** Short notices above the composer; they take nothing away, lie over nothing that is open, and go by themselves. */
 
-import { useEffect } from "react";
+import { useEffect, useLayoutEffect, useState, type CSSProperties } from "react";
 import { common, errors } from "~/text/common";
 import { boundary } from "~/text/settings";
 import { IconButton } from "~/ui/Button";
@@ -12,12 +12,15 @@ const SHOWN_FOR = { info: 4_000, error: 9_000 };
 
 export function Toasts({ update }: { update: boolean }) {
   const notices = useClient((state) => state.notices);
+  const place = useAbove("[data-foot], .terminal-foot", notices.length > 0 || update);
+  useEffect(() => {
+    // What was said on one screen is no news on the next; what went wrong may be.
+    const forget = () => client.store.getState().notices.forEach(({ id, kind }) => kind === "info" && client.dismiss(id));
+    window.addEventListener("hashchange", forget);
+    return () => window.removeEventListener("hashchange", forget);
+  }, []);
   return (
-    <div
-      role="status"
-      aria-live="polite"
-      className="pointer-events-none fixed inset-x-0 top-[max(0.75rem,var(--safe-top))] z-50 flex flex-col items-center gap-2 px-3"
-    >
+    <div role="status" aria-live="polite" style={place} className="pointer-events-none fixed z-20 flex flex-col items-center gap-2 px-3">
       {update && (
         <div className="pointer-events-auto flex items-center gap-2 rounded-xl border border-line bg-raised py-1 pr-1 pl-4 shadow-high">
           <span>{boundary.update}</span>
@@ -33,6 +36,33 @@ export function Toasts({ update }: { update: boolean }) {
   );
 }
 
+/** Where to stand: right above the highest part of the screen's foot, as wide as it, wherever it moves. */
+function useAbove(selector: string, shown: boolean): CSSProperties {
+  const [place, setPlace] = useState<CSSProperties>(AT_THE_EDGE);
+  useLayoutEffect(() => {
+    if (!shown) return;
+    const follow = () => {
+      const boxes = [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect()).filter((box) => box.height > 0);
+      const next = boxes.length === 0 ? AT_THE_EDGE : above(boxes);
+      setPlace((before) => (before.bottom === next.bottom && before.left === next.left && before.width === next.width ? before : next));
+    };
+    follow();
+    const timer = setInterval(follow, FOLLOWED_EVERY);
+    return () => clearInterval(timer);
+  }, [selector, shown]);
+  return place;
+}
+
+/** Milliseconds; the composer grows while one types. */
+const FOLLOWED_EVERY = 150;
+const AT_THE_EDGE: CSSProperties = { left: 0, width: "100%", bottom: "max(0.75rem, var(--safe-bottom))" };
+
+function above(boxes: DOMRect[]): CSSProperties {
+  const top = Math.min(...boxes.map((box) => box.top));
+  const [widest] = [...boxes].sort((a, b) => b.width - a.width);
+  return { left: widest!.left, width: widest!.width, bottom: innerHeight - top + 8 };
+}
+
 function Toast({ notice }: { notice: Notice }) {
   useEffect(() => {
     const timer = setTimeout(() => client.dismiss(notice.id), SHOWN_FOR[notice.kind]);
@@ -40,7 +70,7 @@ function Toast({ notice }: { notice: Notice }) {
   }, [notice]);
   const error = notice.kind === "error";
   return (
-    <div className="animate-rise pointer-events-auto flex max-w-md items-center gap-2.5 rounded-xl border border-line bg-raised py-1 pr-1 pl-3.5 shadow-high">
+    <div data-notice={notice.kind} className="animate-rise pointer-events-auto flex max-w-md items-center gap-2.5 rounded-xl border border-line bg-raised py-1 pr-1 pl-3.5 shadow-high">
       <Icon name={error ? "alert" : "check"} size={18} className={error ? "text-danger" : "text-ok"} />
       <span className="min-w-0 flex-1 py-2 text-sm">{errors[notice.text] ?? notice.text}</span>
       <IconButton icon="close" label={common.dismiss} size={16} onClick={() => client.dismiss(notice.id)} />

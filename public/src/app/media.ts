@@ -16,20 +16,31 @@ export function useWide(): boolean {
   );
 }
 
-/** Where a keyboard covers the page instead of shrinking it, the page is given the height that is left. */
+/**
+ * Where a keyboard covers the page instead of shrinking it, page and sheets are given the part that is left:
+ * its height, where the browser has moved it to, and how much of the bottom is covered.
+ */
 export function followKeyboard(): () => void {
   const view = window.visualViewport;
   if (!view) return () => {};
+  const { style } = document.documentElement;
   const fit = () => {
     // Pinched to zoom: the reader looks at a part of the page, which stays as it is.
-    const covered = view.scale === 1 && window.innerHeight - view.height > 80;
-    if (covered) document.documentElement.style.setProperty("--app-height", `${view.height}px`);
-    else document.documentElement.style.removeProperty("--app-height");
-    if (covered && view.offsetTop > 0) window.scrollTo(0, 0);
+    const covered = Math.abs(view.scale - 1) < 0.01 && window.innerHeight - view.height > LEAST_KEYBOARD;
+    const sizes = { "--app-height": view.height, "--app-top": view.offsetTop, "--keyboard": window.innerHeight - view.height - view.offsetTop };
+    for (const [name, size] of Object.entries(sizes)) {
+      if (covered) style.setProperty(name, `${Math.max(0, size)}px`);
+      else style.removeProperty(name);
+    }
+    if (covered) (document.activeElement as HTMLElement | null)?.closest("dialog input, dialog textarea")?.scrollIntoView({ block: "nearest" });
   };
-  view.addEventListener("resize", fit);
-  return () => view.removeEventListener("resize", fit);
+  const changes = ["resize", "scroll"] as const;
+  changes.forEach((change) => view.addEventListener(change, fit));
+  return () => changes.forEach((change) => view.removeEventListener(change, fit));
 }
+
+/** Pixels; what browsers' own bars take is less. */
+const LEAST_KEYBOARD = 80;
 
 export function usePageVisible(): boolean {
   return useSyncExternalStore(

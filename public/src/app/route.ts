@@ -32,6 +32,24 @@ export function go(route: Route, replace = false): void {
   }
 }
 
+/** To the screen one step up: through the history when that is where the reader came from, else in its place. */
+export function goBack(to: Route = { name: "home" }): void {
+  const { from } = (history.state ?? {}) as { from?: unknown };
+  if (from === addressOf(to)) history.back();
+  else go(to, true);
+}
+
+/** Each entry of the history remembers the address of the one before it; the browser does not tell. */
+export function followHistory(): void {
+  if (history.state === null) history.replaceState({ from: null }, "");
+  window.addEventListener("hashchange", ({ oldURL }) => {
+    if (history.state !== null) return;
+    // A pairing in the old address reads as home: no key is kept here.
+    const from = oldURL ? addressOf(readRoute(new URL(oldURL).hash)) : null;
+    history.replaceState({ from }, "");
+  });
+}
+
 export function useRoute(): Route {
   const hash = useSyncExternalStore(onHash, () => location.hash);
   return readRoute(hash);

@@ -1,13 +1,19 @@
 /** Keyboard shortcuts of the whole app. Alt with a letter, since browsers keep most of Ctrl for themselves. */
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { SUPERVISOR } from "~/store/state";
 import { client } from "./client";
 import { sessionOrder } from "../sessions/order";
 import { go, readRoute } from "./route";
 
 /** What a screen offers while it is shown; `shortcuts.ts` knows only the names. */
-export type ScreenAction = "compose" | "search" | "stop" | "latest" | "filter" | "record";
+export type ScreenAction = "compose" | "search" | "stop" | "latest" | "record";
+
+/** What opens above any screen. */
+export interface Sheets {
+  help(): void;
+  palette(): void;
+}
 
 const screenActions = new Map<ScreenAction, () => boolean>();
 
@@ -19,26 +25,29 @@ export function useScreenAction(name: ScreenAction, run: () => boolean): void {
   }, [name, run]);
 }
 
-export function useShortcuts(help: () => void): void {
+export function useShortcuts(sheets: Sheets): void {
+  const latest = useRef(sheets);
+  latest.current = sheets;
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.isComposing || inTerminal(event.target)) return;
+      // Ctrl+K is a terminal's own, ⌘K is not.
+      if (event.defaultPrevented || event.isComposing || (inTerminal(event.target) && !event.metaKey)) return;
       if (document.querySelector("dialog[open]")) return;
-      if (run(event, help)) event.preventDefault();
+      if (run(event, latest.current)) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [help]);
+  }, []);
 }
 
-function run(event: KeyboardEvent, help: () => void): boolean {
+function run(event: KeyboardEvent, { help, palette }: Sheets): boolean {
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (plain && event.key === "Escape") return act("stop");
+  if (plain && event.key === "Escape") return screenAction("stop");
   if (plain && !typing(event.target)) {
     if (event.key === "?") return help(), true;
-    if (event.key === "/") return act("compose");
+    if (event.key === "/") return screenAction("compose");
   }
-  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") return act("filter");
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") return palette(), true;
   if (!event.altKey || event.ctrlKey || event.metaKey) return false;
   return alt(event.code, help);
 }
@@ -54,13 +63,13 @@ function alt(code: string, help: () => void): boolean {
     case "KeyN":
       return go({ name: "new" }), true;
     case "KeyF":
-      return act("search");
+      return screenAction("search");
     case "KeyL":
-      return act("latest");
+      return screenAction("latest");
     case "KeyR":
-      return act("record");
+      return screenAction("record");
     case "KeyC":
-      return act("compose");
+      return screenAction("compose");
     case "Comma":
       return go({ name: "settings" }), true;
     case "Slash":
@@ -70,7 +79,8 @@ function alt(code: string, help: () => void): boolean {
   }
 }
 
-const act = (name: ScreenAction): boolean => screenActions.get(name)?.() ?? false;
+/** False when the screen has no such action at the moment. */
+export const screenAction = (name: ScreenAction): boolean => screenActions.get(name)?.() ?? false;
 
 function step(by: number): boolean {
   const keys = [SUPERVISOR, ...sessionOrder(client.store.getState())];

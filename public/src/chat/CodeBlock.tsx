@@ -1,9 +1,11 @@
 /** Code: copied with one touch, coloured when it is whole. */
 
-import { useEffect, useState } from "react";
-import { copyText } from "~/app/clipboard";
+import { useEffect, useState, type ReactNode } from "react";
+import { useCopy } from "~/app/clipboard";
 import { chat as text } from "~/text/chat";
+import { common } from "~/text/common";
 import { Icon } from "~/ui/icons";
+import { beginning } from "./beginning";
 import type { Token } from "./highlight";
 
 /** Longer code is shown without colours. */
@@ -18,15 +20,18 @@ interface CodeBlockProps {
 
 export function CodeBlock({ code, language, live = false }: CodeBlockProps) {
   const [wrap, setWrap] = useState(false);
+  const { done, copy } = useCopy();
   const tokens = useColours(code, language, live);
   return (
     <figure className="my-2.5 overflow-hidden rounded-xl border border-line bg-sunken">
       <figcaption className="flex h-10 items-center gap-0.5 border-b border-line pr-1 pl-3.5 text-xs text-muted">
         <span className="flex-1 truncate font-mono">{language || "text"}</span>
         <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />
-        <Small icon="copy" label={text.copyCode} onClick={() => void copyText(code)} />
+        <Small icon={done ? "check" : "copy"} label={done ? common.copied : text.copyCode(beginning(code))} onClick={() => copy(code)}>
+          {done && common.copied}
+        </Small>
       </figcaption>
-      <pre tabIndex={0} className={`overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
+      <pre dir="ltr" tabIndex={0} className={`overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
         <code>{tokens ? tokens.map(draw) : code}</code>
       </pre>
     </figure>
@@ -57,13 +62,14 @@ function useColours(code: string, language: string, live: boolean): Token[] | nu
 }
 
 interface SmallProps {
-  icon: "wrap" | "copy";
+  icon: "wrap" | "copy" | "check";
   label: string;
   pressed?: boolean;
   onClick(): void;
+  children?: ReactNode;
 }
 
-function Small({ icon, label, pressed, onClick }: SmallProps) {
+function Small({ icon, label, pressed, onClick, children }: SmallProps) {
   return (
     <button
       type="button"
@@ -71,9 +77,10 @@ function Small({ icon, label, pressed, onClick }: SmallProps) {
       aria-pressed={pressed}
       title={label}
       onClick={onClick}
-      className="relative flex h-9 w-11 items-center justify-center rounded-lg before:absolute before:inset-x-0 before:-inset-y-1 hover:bg-hover hover:text-text aria-pressed:text-accent"
+      className="relative flex h-9 min-w-11 items-center justify-center gap-1.5 rounded-lg px-1.5 before:absolute before:inset-x-0 before:-inset-y-1 hover:bg-hover hover:text-text aria-pressed:text-accent"
     >
       <Icon name={icon} size={16} />
+      {children}
     </button>
   );
 }

@@ -53,7 +53,7 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   };
 
   return (
-    <div ref={root} className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
+    <div ref={root} data-foot className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
       <div className="mx-auto w-full max-w-3xl">
         <Queue items={items} held={held} onEdit={edit} />
         <div className="relative flex items-end gap-1 rounded-[1.625rem] border border-line-strong bg-surface p-1 shadow-low focus-within:border-accent">
@@ -114,6 +114,7 @@ function Field({ chatKey, field, draft, onSend }: FieldProps) {
       rows={1}
       aria-label={text.message}
       placeholder={text.to(name)}
+      dir="auto"
       enterKeyHint="enter"
       onChange={(event) => client.draft(chatKey, event.target.value)}
       onKeyDown={onKeyDown}

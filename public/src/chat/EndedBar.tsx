@@ -1,7 +1,7 @@
 /** In place of the composer, once the session is gone: that it is, and what was typed and not sent. */
 
 import { client, useClient } from "~/app/client";
-import { copyText } from "~/app/clipboard";
+import { useCopy } from "~/app/clipboard";
 import { go } from "~/app/route";
 import { SUPERVISOR } from "~/store/state";
 import { common } from "~/text/common";
@@ -10,6 +10,7 @@ import { Button } from "~/ui/Button";
 
 export function EndedBar({ chatKey }: { chatKey: string }) {
   const draft = useClient((state) => state.drafts.get(chatKey)?.trim() ?? "");
+  const { done, copy } = useCopy();
   const handOver = () => {
     const there = client.store.getState().drafts.get(SUPERVISOR) ?? "";
     client.draft(SUPERVISOR, [there, draft].filter((words) => words.trim()).join("\n"));
@@ -17,7 +18,7 @@ export function EndedBar({ chatKey }: { chatKey: string }) {
     go({ name: "session", key: SUPERVISOR });
   };
   return (
-    <section aria-label={text.ended} className="border-t border-line bg-bg px-4 pt-3 pb-[max(0.75rem,var(--safe-bottom))]">
+    <section data-foot aria-label={text.ended} className="border-t border-line bg-bg px-4 pt-3 pb-[max(0.75rem,var(--safe-bottom))]">
       <div className="mx-auto w-full max-w-3xl">
         <h2 className="font-medium">{text.ended}</h2>
         <p className="text-sm text-muted">{text.endedHint}</p>
@@ -31,8 +32,8 @@ export function EndedBar({ chatKey }: { chatKey: string }) {
               <Button icon="spark" onClick={handOver}>
                 {text.handOver}
               </Button>
-              <Button icon="copy" onClick={() => void copyText(draft)}>
-                {common.copy}
+              <Button icon={done ? "check" : "copy"} onClick={() => copy(draft)}>
+                {done ? common.copied : common.copy}
               </Button>
               <Button look="quiet" onClick={() => client.draft(chatKey, "")}>
                 {common.delete}

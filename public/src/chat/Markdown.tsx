@@ -48,7 +48,7 @@ function Image({ src, alt }: ComponentProps<"img">) {
 const heading = (depth: number) =>
   function Heading({ children }: { children?: ReactNode }) {
     return (
-      <h2 className="heading" data-depth={Math.min(depth, 3)}>
+      <h2 dir="auto" className="heading" data-depth={Math.min(depth, 3)}>
         {children}
       </h2>
     );
@@ -58,12 +58,18 @@ const HEADINGS = { h1: heading(1), h2: heading(2), h3: heading(3), h4: heading(4
 
 const components = (live: boolean): Components => ({
   ...HEADINGS,
+  // Each block is set in the direction of its own first letter, as each cell of a table is.
+  p: ({ children }) => <p dir="auto">{children}</p>,
+  ul: ({ children, className }) => <ul dir="auto" className={className}>{children}</ul>,
+  ol: ({ children, className, start }) => <ol dir="auto" className={className} start={start}>{children}</ol>,
+  li: ({ children, className }) => <li dir="auto" className={className}>{children}</li>,
+  blockquote: ({ children }) => <blockquote dir="auto">{children}</blockquote>,
   a: Link as Components["a"],
   img: Image as Components["img"],
   input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? words.done : words.toDo} />,
   table: ({ children }) => (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={words.table}>
-      <table>{children}</table>
+    <div className="table-scroll" tabIndex={0} role="group" aria-label={words.table}>
+      <table dir="auto">{children}</table>
     </div>
   ),
   pre: ({ children }) => <>{children}</>,

@@ -2,12 +2,14 @@
 
 import { MessagePrimitive, useAuiState } from "@assistant-ui/react";
 import { client } from "~/app/client";
-import { copyText } from "~/app/clipboard";
-import { markdownOf } from "~/store/match";
+import { useCopy } from "~/app/clipboard";
+import { markdownOf, plainText } from "~/store/match";
 import type { Delivery } from "~/store/state";
-import { errors, fullTimeOf, timeOf } from "~/text/common";
+import { common, errors, fullTimeOf, timeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
+import { beginning } from "./beginning";
+import { useSpeaker } from "./chatKey";
 import { ASSISTANT_PARTS, USER_PARTS } from "./parts";
 import type { Row } from "./rows";
 
@@ -81,13 +83,14 @@ function Failed({ id, error }: { id: string; error: string | null }) {
 
 function AssistantMessage() {
   const row = useRow();
+  const speaker = useSpeaker();
   // assistant-ui adds an empty message while it waits for an answer; `ThreadView` shows that better.
   if (!row) return null;
   const { message, day } = row;
   return (
     <MessagePrimitive.Root className="message flex flex-col">
       <Day day={day} />
-      <article data-key={message.key} data-role="assistant" className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
+      <article data-key={message.key} data-role="assistant" aria-label={speaker} className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
         <div className="space-y-2.5">
           <MessagePrimitive.Parts components={ASSISTANT_PARTS} />
         </div>
@@ -110,17 +113,20 @@ function AssistantMessage() {
 
 /** Small to look at, 44 px to touch. */
 function CopyButton({ blocksOf }: { blocksOf: Row }) {
-  const words = () => markdownOf(blocksOf.message.blocks);
-  if (!blocksOf.message.blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
+  const { done, copy } = useCopy();
+  const { blocks } = blocksOf.message;
+  if (!blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
+  const label = done ? common.copied : text.copyMessage(beginning(plainText(blocks)));
   return (
     <button
       type="button"
-      aria-label={text.copyMessage}
-      title={text.copyMessage}
-      onClick={() => void copyText(words())}
-      className="relative flex size-6 items-center justify-center rounded-md text-muted opacity-70 before:absolute before:-inset-2.5 hover:bg-hover hover:text-text group-hover:opacity-100 focus-visible:opacity-100"
+      aria-label={label}
+      title={label}
+      onClick={() => copy(markdownOf(blocks))}
+      className="relative flex h-6 min-w-6 items-center gap-1 justify-center rounded-md text-muted opacity-70 before:absolute before:-inset-2.5 hover:bg-hover hover:text-text group-hover:opacity-100 focus-visible:opacity-100"
     >
-      <Icon name="copy" size={14} />
+      <Icon name={done ? "check" : "copy"} size={14} />
+      {done && common.copied}
     </button>
   );
 }

@@ -21,7 +21,7 @@ export function Queue({ items, held, onEdit }: QueueProps) {
       <ul className="max-h-44 overflow-y-auto py-0.5">
         {queued.map((item) => (
           <li key={item.id} data-testid="queued" className="flex items-center gap-0.5 pr-1 pl-4">
-            <span className="min-w-0 flex-1 truncate text-sm">{item.text || text.voiceMessage}</span>
+            <span dir="auto" className="min-w-0 flex-1 truncate text-sm">{item.text || text.voiceMessage}</span>
             {item.text !== "" && <IconButton icon="pencil" size={17} label={text.editQueued} onClick={() => onEdit(item)} />}
             <IconButton icon="trash" size={17} label={text.deleteQueued} onClick={() => client.discard(item.id)} />
             <IconButton icon="send" size={17} label={text.sendNow} onClick={() => client.push(item.id)} />

@@ -144,7 +144,7 @@ function Jump({ shown, newest, onJump }: { shown: boolean; newest: string | unde
   if (!shown) return null;
   const news = newest !== seen;
   return (
-    <div className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
+    <div data-foot className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
       <button
         type="button"
         onClick={onJump}

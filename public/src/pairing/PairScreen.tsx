@@ -59,7 +59,7 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
     );
   }
   return (
-    <main className="flex h-dvh flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
+    <main id="main" tabIndex={-1} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] outline-none flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
       <div className="w-full max-w-md">
         <div className="flex h-11 items-center">
           {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => go({ name: "home" })} />}

@@ -3,8 +3,9 @@
 import { useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";
+import { useUsable } from "~/app/usable";
 import type { AgentInfo, WorkspaceInfo } from "~/protocol/messages";
-import { errorText } from "~/text/common";
+import { errors, errorText } from "~/text/common";
 import { sessions as text, typeName } from "~/text/sessions";
 import { Button } from "~/ui/Button";
 import { Dialog } from "~/ui/Dialog";
@@ -31,7 +32,8 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
   const [error, setError] = useState("");
 
   const terminal = kind === TERMINAL;
-  const ready = terminal || (place.workspace !== "" && place.project !== "");
+  const usable = useUsable();
+  const ready = usable && (terminal || (place.workspace !== "" && place.project !== ""));
   const create = async (event: FormEvent) => {
     event.preventDefault();
     if (busy || !ready) return;
@@ -51,10 +53,17 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
       title={text.new}
       onClose={onClose}
       footer={
-        <Button type="submit" form="new-session" look="primary" disabled={!ready || busy} className="w-full sm:w-auto">
-          {busy ? <Spinner /> : null}
-          {busy ? text.creating : text.create}
-        </Button>
+        <>
+          {(error || !usable) && (
+            <p role="alert" className={`min-w-0 flex-1 self-center text-sm ${error ? "text-danger" : "text-muted"}`}>
+              {error || errors.offline}
+            </p>
+          )}
+          <Button type="submit" form="new-session" look="primary" disabled={!ready || busy} className="shrink-0">
+            {busy ? <Spinner /> : null}
+            {busy ? text.creating : text.create}
+          </Button>
+        </>
       }
     >
       <form id="new-session" onSubmit={(event) => void create(event)} className="space-y-5">
@@ -79,11 +88,6 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
             spellCheck={false}
             onChange={(event) => setWorktree(event.target.value)}
           />
-        )}
-        {error && (
-          <p role="alert" className="text-sm text-danger">
-            {error}
-          </p>
         )}
       </form>
     </Dialog>

@@ -3,7 +3,7 @@
 import { useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { copyText } from "~/app/clipboard";
-import { go } from "~/app/route";
+import { goBack } from "~/app/route";
 import { errorText } from "~/text/common";
 import { sessions as text } from "~/text/sessions";
 import { Confirm } from "~/ui/Dialog";
@@ -17,7 +17,7 @@ export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: 
   const end = async () => {
     try {
       await client.terminateSession(sessionId);
-      go({ name: "home" }, true);
+      goBack();
     } catch (error) {
       client.notice("error", errorText(error));
     }

@@ -229,7 +229,10 @@ export function makeClient(world: World = {}): Client {
       memory.remember("settings", core.store.getState().settings);
     },
     notice: (kind, text) =>
-      update(core, ({ notices }) => ({ notices: [...notices.slice(-2), { id: newId("notice"), kind, text }] })),
+      update(core, ({ notices }) => ({
+        // One per text: said again, it only stays longer.
+        notices: [...notices.filter((each) => each.text !== text).slice(-2), { id: newId("notice"), kind, text }],
+      })),
     dismiss: (id) => update(core, ({ notices }) => ({ notices: notices.filter((notice) => notice.id !== id) })),
     onEvent(listener) {
       listeners.add(listener);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cacheName, outdated, treatment } from "./rules";
+import { addressOfChat, cacheName, outdated, treatment } from "./rules";
 
 const SCOPE = "https://tunnel.example/";
 const FILES = new Set(["index.html", "assets/index-abc.js", "icons/icon.svg"]);
@@ -23,6 +23,11 @@ describe("the service worker", () => {
     expect(asked("https://elsewhere.example/assets/index-abc.js")).toBe("network");
     expect(asked("https://tunnel.example/assets/index-abc.js", "cors", "POST")).toBe("network");
     expect(asked("https://tunnel.example/assets/index-abc.js", "cors", "GET", true)).toBe("network");
+  });
+
+  it("leads from a touched notification to its conversation", () => {
+    expect(addressOfChat("https://tunnel.example/app/", "a/b")).toBe("https://tunnel.example/app/#/s/a%2Fb");
+    expect(addressOfChat("https://tunnel.example/", undefined)).toBe("https://tunnel.example/");
   });
 
   it("keeps the version before its own, for pages that still run it", () => {

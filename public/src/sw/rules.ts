@@ -55,3 +55,8 @@ export function outdated(names: readonly string[], current: string): string[] {
   const ours = names.filter((name) => name.startsWith(PREFIX) && name !== current);
   return ours.slice(0, -1);
 }
+
+/** Where a touched notification leads when no page is open: to its conversation, as in `app/route.ts`. */
+export function addressOfChat(scope: string, chat: string | undefined): string {
+  return chat ? new URL(`#/s/${encodeURIComponent(chat)}`, scope).href : scope;
+}

@@ -3,7 +3,7 @@
  * version and the one before, and never touches the API or the socket.
  */
 
-import { cacheName, outdated, treatment } from "./rules";
+import { addressOfChat, cacheName, outdated, treatment } from "./rules";
 
 interface Precache {
   version: string;
@@ -64,7 +64,7 @@ async function show({ notification }: Touched): Promise<void> {
   notification.close();
   const [page] = await worker.clients.matchAll({ type: "window" });
   if (!page) {
-    await worker.clients.openWindow(worker.registration.scope);
+    await worker.clients.openWindow(addressOfChat(worker.registration.scope, notification.data?.chat));
     return;
   }
   await page.focus();

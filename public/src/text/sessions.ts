@@ -11,6 +11,7 @@ export const sessions = {
   new: "New session",
   none: "No sessions yet",
   noneHint: "Ask the supervisor, or start an agent or a terminal yourself.",
+  offlineHint: "The list comes with the connection.",
   unread: (count: number) => `${count} unread`,
   justNow: "now",
   yours: (words: string) => `You: ${words}`,

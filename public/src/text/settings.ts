@@ -41,7 +41,7 @@ export const help = {
   },
   keys: {
     help: "This sheet",
-    filter: "Find a session",
+    filter: "Find or do something",
     supervisor: "Supervisor",
     newSession: "New session",
     next: "Next session",

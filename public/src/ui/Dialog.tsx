@@ -1,6 +1,6 @@
 /** A modal sheet: from the bottom on a phone, in the middle on a desk. The browser keeps the focus inside. */
 
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { common } from "~/text/common";
 import { Button, IconButton } from "./Button";
 
@@ -18,7 +18,8 @@ export function Dialog({ title, onClose, children, footer, wide = false, reading
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Closed while it is still in the page: only then does the focus go back to where it was.
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
     // The title first: no button looks chosen, no keyboard covers a phone's screen.
@@ -32,9 +33,9 @@ export function Dialog({ title, onClose, children, footer, wide = false, reading
       onCancel={(event) => (event.preventDefault(), onClose())}
       onClick={(event) => event.target === dialog.current && onClose()}
       onKeyDown={(event) => event.key !== "Escape" && event.stopPropagation()}
-      className={`sheet m-0 mt-auto w-full max-w-none bg-transparent p-0 text-text backdrop:bg-black/40 sm:m-auto ${wide ? "sm:max-w-2xl" : "sm:max-w-md"}`}
+      className={`sheet m-0 mt-auto mb-[var(--keyboard,0px)] w-full max-w-none bg-transparent p-0 text-text backdrop:bg-black/40 sm:m-auto ${wide ? "sm:max-w-2xl" : "sm:max-w-md"}`}
     >
-      <div className="animate-rise flex max-h-[88dvh] flex-col rounded-t-2xl border border-line bg-raised shadow-high sm:rounded-2xl">
+      <div className="animate-rise flex max-h-[calc(var(--app-height,100dvh)*0.88)] flex-col rounded-t-2xl border border-line bg-raised shadow-high sm:rounded-2xl">
         <header className="flex items-center gap-2 border-b border-line py-1.5 pr-1.5 pl-5">
           <h2 id={id} ref={heading} tabIndex={-1} className="outline-none min-w-0 flex-1 truncate text-base font-semibold">
             {title}

@@ -36,7 +36,7 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
   };
   return (
     <div>
-      {data.content && <p className="mb-2">{data.content}</p>}
+      {data.content && <p dir="auto" className="mb-2">{data.content}</p>}
       <div role="group" aria-label={text.buttons} className="flex flex-wrap gap-2">
         {data.buttons.map((button) => (
           <button

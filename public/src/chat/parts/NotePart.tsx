@@ -6,7 +6,7 @@ import { Icon } from "~/ui/icons";
 
 export function StatusPart({ data }: { data: ContentBlock }) {
   if (!data.content) return null;
-  return <p className="text-sm text-muted">{data.content}</p>;
+  return <p dir="auto" className="text-sm text-muted">{data.content}</p>;
 }
 
 export function ErrorPart({ data }: { data: ContentBlock }) {
@@ -15,7 +15,7 @@ export function ErrorPart({ data }: { data: ContentBlock }) {
       <Icon name="alert" size={18} className="mt-0.5 text-danger" />
       <div className="min-w-0">
         <span className="sr-only">{text.error}: </span>
-        <p className="whitespace-pre-wrap">{data.content || text.error}</p>
+        <p dir="auto" className="whitespace-pre-wrap">{data.content || text.error}</p>
         {data.kind === "error" && data.code && <p className="mt-0.5 font-mono text-xs text-muted">{data.code}</p>}
       </div>
     </div>

@@ -17,5 +17,5 @@ export function TextPart({ text, status }: { text: string; status?: { type: stri
 }
 
 export function PlainText({ text }: { text: string }) {
-  return <p className="whitespace-pre-wrap">{text}</p>;
+  return <p dir="auto" className="whitespace-pre-wrap">{text}</p>;
 }

@@ -15,12 +15,12 @@ export function ThoughtPart({ text, status }: { text: string; status?: { type: s
         <>
           <Icon name="thought" size={16} className={running ? "animate-dot text-accent" : "text-muted"} />
           <span className="min-w-0 flex-1 truncate text-muted">
-            <span className="font-medium text-text">{running ? words.thinking : words.thought}</span> {firstLine(text)}
+            <span className="font-medium text-text">{running ? words.thinking : words.thought}</span> <bdi>{firstLine(text)}</bdi>
           </span>
         </>
       }
     >
-      {() => <p className="text-sm whitespace-pre-wrap text-muted">{text}</p>}
+      {() => <p dir="auto" className="text-sm whitespace-pre-wrap text-muted">{text}</p>}
     </Disclosure>
   );
 }

@@ -23,7 +23,7 @@ export function VoiceInputPart({ data }: { data: ContentBlock }) {
     <div className="space-y-1">
       <Player block={data} kind="input" label={text.voiceMessage} />
       {data.content ? (
-        <p className="whitespace-pre-wrap">{data.content}</p>
+        <p dir="auto" className="whitespace-pre-wrap">{data.content}</p>
       ) : (
         <p className="text-sm text-muted italic">{hopeful ? text.transcribing : text.noTranscript}</p>
       )}

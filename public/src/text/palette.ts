@@ -1,0 +1,18 @@
+/** Words of the palette: one field for sessions, actions, settings and what was said. */
+
+export const palette = {
+  title: "Find or do something",
+  placeholder: "Session, action, setting or words of a message",
+  none: "Nothing found",
+  sessions: "Sessions",
+  actions: "Actions",
+  settings: "Settings",
+  messages: "Messages",
+  theme: (name: string) => `Theme: ${name}`,
+  textSize: (name: string) => `Text size: ${name}`,
+  switchOn: (name: string) => `Turn on: ${name}`,
+  switchOff: (name: string) => `Turn off: ${name}`,
+  workstation: (name: string) => `Go to ${name}`,
+  older: "Search older messages",
+  searched: (count: number) => `Searched ${count.toLocaleString()} messages`,
+};
