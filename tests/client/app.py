@@ -28,7 +28,14 @@ class App:
     def pair_by_address(self, desk: Desk) -> None:
         """By opening the workstation's web link."""
         self.open(f"/#data={desk.pairing.data}")
+        self.agree()
         self.until_online()
+
+    def agree(self) -> None:
+        """To the question that comes before each pairing."""
+        self.page.get_by_role("dialog", name=re.compile("^Pair with")).get_by_role(
+            "button", name="Pair"
+        ).click()
 
     @property
     def phase(self) -> Locator:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, WebSocketRoute, expect
 
 from tests.client.app import App
 from tests.client.conftest import NewApp
@@ -23,9 +23,14 @@ def paste(app: App, text: str) -> None:
     app.button("Pair").click()
 
 
+def sheet(app: App) -> Locator:
+    return app.page.get_by_role("dialog", name=re.compile("^Pair with"))
+
+
 def test_the_web_link_pairs_and_leaves_the_address_bar(new_app: NewApp, server: Server, desk: Desk) -> None:
     app = new_app(server.url)
     app.open(f"/#data={desk.pairing.data}")
+    app.agree()
     app.until_online()
     assert desk.pairing.data not in app.page.url
     assert desk.pairing.key not in app.page.evaluate("JSON.stringify(history.state ?? '') + location.href")
@@ -37,6 +42,7 @@ def test_what_the_workstation_prints_can_be_pasted(
 ) -> None:
     app = new_app(server.url, phone=True)
     paste(app, getattr(desk.pairing, form))
+    app.agree()
     app.until_online()
 
 
@@ -57,6 +63,7 @@ def test_the_camera_reads_the_qr_code(new_app: NewApp, server: Server, desk: Des
     film_qr(film, desk.pairing.magic_link)
     app = new_app(server.url, phone=True)
     app.button("Scan QR").click()
+    app.agree()
     app.until_online()
 
 
@@ -82,10 +89,67 @@ def test_a_wrong_link_is_explained(new_app: NewApp, server: Server, text: str, w
     expect(app.page.get_by_role("alert")).to_contain_text(words)
 
 
-def test_a_wrong_key_is_told(new_app: NewApp, server: Server, desk: Desk) -> None:
-    app = new_app(server.url)
+def test_a_wrong_key_is_told_where_it_was_given_and_nothing_is_kept(
+    new_app: NewApp, server: Server, desk: Desk
+) -> None:
+    app = new_app(server.url, phone=True)
     paste(app, desk.pairing.json.replace(desk.pairing.key, WRONG_KEY))
-    app.until_phase("refused")
+    app.agree()
+    expect(sheet(app).get_by_role("alert")).to_contain_text("did not accept the key")
+    expect(sheet(app).get_by_role("button", name="Try again")).to_be_enabled()
+    sheet(app).get_by_role("button", name="Cancel").click()
+    app.page.reload()
+    paste(app, desk.pairing.json)
+    app.agree()
+    app.until_online()
+
+
+def test_a_server_that_cannot_be_reached_is_told_and_tried_again(
+    new_app: NewApp, server: Server, desk: Desk
+) -> None:
+    app = new_app(server.url)
+    refusing = [True]
+
+    def join(side: WebSocketRoute) -> None:
+        side.close() if refusing[0] else side.connect_to_server()
+
+    app.page.route_web_socket(re.compile(r"/ws$"), join)
+    paste(app, desk.pairing.json)
+    app.agree()
+    expect(sheet(app).get_by_role("alert")).to_contain_text("cannot be reached")
+    refusing[0] = False
+    sheet(app).get_by_role("button", name="Try again").click()
+    app.until_online()
+
+
+def test_a_link_asks_and_leaves_the_present_workstation_until_it_is_answered(
+    app: App, loop: LoopThread, server: Server
+) -> None:
+    with Desk(loop, server, name="Second", auth_key="second-key-0123456789") as second:
+        for _ in range(2):
+            app.go(f"#data={second.pairing.data}")
+            expect(sheet(app)).to_contain_text("Demo stays paired")
+            host = f"at 127.0.0.1:{server.port}?"
+            expect(sheet(app).get_by_role("heading")).to_contain_text(host)
+            sheet(app).get_by_role("button", name="Cancel").click()
+        app.button("Back").click()
+        app.until_online()
+        app.phase.click()
+        details = app.page.get_by_role("group", name="Connection details")
+        expect(details.get_by_role("button", name="Demo")).to_have_attribute("aria-pressed", "true")
+        expect(details.get_by_role("button", name="Second")).to_have_count(0)
+        expect(details.get_by_role("button", name=second.pairing.tunnel_id)).to_have_count(0)
+
+
+def test_a_list_that_has_not_come_says_why(new_app: NewApp, server: Server, desk: Desk) -> None:
+    app = new_app(server.url, desk, phone=True)
+    app.page.evaluate(
+        "Object.keys(localStorage).filter(k => /sessions/.test(k)).forEach(k => localStorage.removeItem(k))"
+    )
+    desk.leave()
+    app.page.reload()
+    expect(app.page.get_by_role("main")).to_contain_text("The list comes with the connection")
+    expect(app.page.get_by_role("main").get_by_role("status")).to_contain_text("Workstation offline")
 
 
 def test_the_key_is_not_readable_where_it_is_kept(app: App, desk: Desk) -> None:

@@ -77,6 +77,7 @@ def test_a_stream_update_is_cheap_with_a_hundred_messages_mounted(new_app: NewAp
     app = new_app(server.url, phone=True)
     talker = Talker(app.page)
     app.open(f"/#data={json.dumps(PAIRING)}")
+    app.agree()
     app.until_online()
     app.enter("supervisor")
     app.reads(f"message {MESSAGES}")

@@ -15,6 +15,7 @@ import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./ro
 import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
 import { useShortcuts } from "./shortcuts";
+import type { OpenedLink } from "~/pairing/PairScreen";
 import { Sidebar } from "./Sidebar";
 import { applyAppearance } from "./theme";
 import { Toasts } from "./Toasts";
@@ -36,7 +37,7 @@ const started = client.start();
 export default function App() {
   const loaded = useClient((state) => state.loaded);
   const settings = useClient((state) => state.settings);
-  const [link, setLink] = useState(opened);
+  const [link, setLink] = useState(opened === null ? null : { text: opened });
   const [update, setUpdate] = useState(false);
 
   useEffect(() => applyAppearance(settings), [settings]);
@@ -47,7 +48,7 @@ export default function App() {
       const text = pairingInFragment(location.hash);
       if (text === null) return;
       go({ name: "pair" }, true);
-      setLink(text);
+      setLink({ text });
     };
     window.addEventListener("hashchange", onHash);
     // It may have changed while this part was loaded.
@@ -61,13 +62,13 @@ export default function App() {
   if (!loaded) return <Waiting />;
   return (
     <>
-      <Screens link={link} onPaired={() => setLink(null)} />
+      <Screens link={link} onRead={() => setLink(null)} />
       <Toasts update={update} />
     </>
   );
 }
 
-function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) {
+function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) {
   const route = useRoute();
   const wide = useWide();
   const nobody = useClient((state) => state.workstations.length === 0);
@@ -80,7 +81,7 @@ function Screens({ link, onPaired }: { link: string | null; onPaired(): void }) 
   if (nobody || route.name === "pair") {
     return (
       <Part at="pair">
-        <PairScreen link={link} first={nobody} onDone={() => (onPaired(), goBack())} />
+        <PairScreen link={link} first={nobody} onRead={onRead} onDone={() => (onRead(), goBack())} />
       </Part>
     );
   }

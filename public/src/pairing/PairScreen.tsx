@@ -1,46 +1,50 @@
-/** Pairing: by link or JSON, by QR code, or by hand; one step, whatever the user has at hand. */
+/** Pairing: by link or JSON, by QR code, or by hand. Whatever the way, one sheet asks and says how it went. */
 
 import { lazy, Suspense, useEffect, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
-import { go } from "~/app/route";
-import { checkPairing, pairingText, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
-import { common, errorText } from "~/text/common";
+import { goBack } from "~/app/route";
+import { checkPairing, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
+import { common } from "~/text/common";
 import { pairing as text } from "~/text/pairing";
 import { Button, IconButton } from "~/ui/Button";
 import { TextArea, TextField } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
+import { PairSheet } from "./PairSheet";
 
 const ScanQr = lazy(() => import("../scan/ScanQr"));
 
+/** An object, so that the same link opened again is another one. */
+export interface OpenedLink {
+  text: string;
+}
+
 interface PairScreenProps {
-  /** From the address the page was opened with. */
-  link: string | null;
+  /** From the address the page was opened with, or went to. */
+  link: OpenedLink | null;
   /** No workstation is paired yet. */
   first: boolean;
+  /** The link was read, and its question answered. */
+  onRead(): void;
   onDone(): void;
 }
 
-export default function PairScreen({ link, first, onDone }: PairScreenProps) {
+export default function PairScreen({ link, first, onRead, onDone }: PairScreenProps) {
   const [way, setWay] = useState<"link" | "hand">("link");
   const [pasted, setPasted] = useState("");
   const [problem, setProblem] = useState<PairingProblem | null>(null);
   const [scanning, setScanning] = useState(false);
-  const [foreign, setForeign] = useState("");
+  const [asked, setAsked] = useState<Asked | null>(null);
   const durable = useClient((state) => state.durable);
 
-  const take = (data: PairingData | PairingProblem, name?: string) => {
+  /** `typed`: the user has just written all of it, and need not be asked where it leads. */
+  const take = (data: PairingData | PairingProblem, name = "", typed = false) => {
     if (typeof data === "string") return setProblem(data);
-    client.pair(data, name).then(onDone, (error: unknown) => client.notice("error", errorText(error)));
+    setProblem(null);
+    setAsked({ data, name, typed });
   };
 
   useEffect(() => {
-    if (link === null) return;
-    const data = readPairing(link);
-    if (typeof data === "string") return setProblem(data);
-    // A link to somewhere else, met on some page, must not switch the workstation without a word.
-    if (first || new URL(data.url).host === location.host) return take(data);
-    setPasted(pairingText(data));
-    setForeign(new URL(data.url).host);
+    if (link !== null) take(readPairing(link.text));
     // Only the link's coming matters; `take` is new on each render.
   }, [link]);
 
@@ -62,14 +66,9 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
     <main id="main" tabIndex={-1} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] outline-none flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
       <div className="w-full max-w-md">
         <div className="flex h-11 items-center">
-          {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => go({ name: "home" })} />}
+          {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => goBack()} />}
         </div>
         <Head first={first} />
-        {foreign && (
-          <p role="alert" className="mt-5 rounded-xl bg-warn-soft px-4 py-3 text-sm">
-            {text.foreign(foreign)}
-          </p>
-        )}
         <div className="mt-7 rounded-2xl border border-line bg-surface p-5 shadow-low">
           {way === "link" ? (
             <ByLink
@@ -80,7 +79,7 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
               onScan={() => setScanning(true)}
             />
           ) : (
-            <ByHand onPair={take} problem={problem} onChange={() => setProblem(null)} />
+            <ByHand onPair={(data, name) => take(data, name, true)} problem={problem} onChange={() => setProblem(null)} />
           )}
           <button
             type="button"
@@ -95,14 +94,21 @@ export default function PairScreen({ link, first, onDone }: PairScreenProps) {
           {durable ? text.kept : window.isSecureContext ? text.notKeptHere : text.notKept}
         </p>
       </div>
+      {asked && <PairSheet {...asked} onDone={onDone} onClose={() => (setAsked(null), onRead())} />}
     </main>
   );
+}
+
+interface Asked {
+  data: PairingData;
+  name: string;
+  typed: boolean;
 }
 
 function Head({ first }: { first: boolean }) {
   if (!first) return <h1 className="text-2xl font-semibold tracking-tight">{text.title}</h1>;
   return (
-    <header className="pt-[6vh]">
+    <header className="pt-[6vh] max-sm:[@media(max-height:43rem)]:pt-0">
       <img src="./icons/icon.svg" alt="" width={56} height={56} className="rounded-2xl shadow-low" />
       <h1 className="mt-5 text-[1.75rem] leading-tight font-semibold tracking-tight">{text.welcome}</h1>
       <p className="mt-2 text-muted">{text.lead}</p>

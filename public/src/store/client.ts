@@ -5,7 +5,7 @@ import type { AudioFormat } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
 import type { Outcome } from "./news";
 import type { Hit, RunningSearch, Search } from "./search";
-import type { ChatKey, Settings, State } from "./state";
+import type { ChatKey, ConnectionState, Settings, State } from "./state";
 
 /**
  * Output of one terminal, in order and without doubles (the client runs `sequence.ts` itself).
@@ -29,10 +29,17 @@ export interface NewSession {
   worktree?: string;
 }
 
+export interface Probe {
+  retry(): void;
+  stop(): void;
+}
+
 export interface Client {
   readonly store: StoreApi<State>;
 
   start(): Promise<void>;
+  /** Ask a workstation whether it takes this pairing, until it is stopped. */
+  probe(data: PairingData, on: (connection: ConnectionState) => void): Probe;
   pair(data: PairingData, name?: string): Promise<string>;
   rename(workstationId: string, name: string): Promise<void>;
   forget(workstationId: string): Promise<void>;

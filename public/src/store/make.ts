@@ -121,6 +121,7 @@ export function makeClient(world: World = {}): Client {
       (world.otherTabs ?? memory.onChange)(heardOfOtherTab);
       await workstations.load();
     },
+    probe: (data, on) => workstations.probe(data, on),
     pair: (data, name = "") => workstations.pair(data, name),
     rename: (id, name) => workstations.rename(id, name),
     forget: (id) => workstations.forget(id),

@@ -2,6 +2,7 @@
 
 import { ReconnectingLink } from "../connection/link";
 import type { LinkEvents, LinkTarget, Socket } from "../connection/types";
+import type { Probe } from "./client";
 import { newId } from "../protocol/ids";
 import type { SessionInfo } from "../protocol/messages";
 import type { PairingData } from "../protocol/pairing";
@@ -9,7 +10,7 @@ import * as memory from "../vault/memory";
 import type { SavedItem, SavedWorkstation } from "../vault/vault";
 import type { Core } from "./core";
 import { NO_WORKSTATION } from "./initial";
-import type { ChatKey, OutboxItem, State, Workstation } from "./state";
+import type { ChatKey, ConnectionState, OutboxItem, State, Workstation } from "./state";
 
 export interface Selection {
   /** Everything that belongs to the workstation left. */
@@ -54,6 +55,17 @@ export class Workstations {
     await this.keep(workstation);
     await this.select(workstation.id);
     return workstation.id;
+  }
+
+  /** Keeps nothing and leaves the present workstation as it is; `on` is called with each change. */
+  probe({ url, tunnelId, key }: PairingData, on: (connection: ConnectionState) => void): Probe {
+    let over = false;
+    const target = { url, tunnelId, authKey: key, deviceId: this.core.deviceId };
+    const nothing = () => {};
+    const changed = (connection: ConnectionState) => void (over || on(connection));
+    const link = new ReconnectingLink(target, this.open, this.core.clock, { changed, received: nothing, ready: nothing, lost: nothing });
+    link.start();
+    return { retry: () => link.retry(), stop: () => ((over = true), link.stop()) };
   }
 
   async rename(id: string, name: string): Promise<void> {
