@@ -11,6 +11,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 # Exact versions with hashes; `make lock` renews them from pyproject.toml.
 RUNTIME_LOCK := requirements/runtime.txt
+WORKSTATION_LOCK := requirements/workstation.txt
 DEV_LOCK := requirements/dev.txt
 NEWEST := .venv-newest
 # Branch coverage that `make coverage` asks of protocol, bus and relay, in percent.
@@ -42,7 +43,7 @@ help:
 run: $(VENV)/.installed $(CLIENT)
 	@exec $(BIN)/python scripts/run.py --workers $(WORKERS)
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed-workstation
 	@exec $(BIN)/tiflis demo
 
 web: $(CLIENT)
@@ -57,7 +58,7 @@ test: lint $(CLIENT)
 test-newest: $(CLIENT)
 	@scripts/system-packages
 	@[ -x $(NEWEST)/bin/python ] || "$(PYTHON)" -m venv $(NEWEST)
-	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade -e ".[dev]"
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade -e ".[dev]" -e ./workstation
 	@$(NEWEST)/bin/pytest -n $(TESTERS) --no-loadscope-reorder
 
 unit: $(VENV)/.installed-dev $(CLIENT)
@@ -72,7 +73,8 @@ coverage: $(VENV)/.installed-dev
 lock: $(BIN)/python
 	@$(PIP) install uv==0.13.9
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o $(RUNTIME_LOCK)
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --extra dev -c $(RUNTIME_LOCK) pyproject.toml -o $(DEV_LOCK)
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c $(RUNTIME_LOCK) workstation/pyproject.toml -o $(WORKSTATION_LOCK)
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --extra dev -c $(RUNTIME_LOCK) pyproject.toml workstation/pyproject.toml -o $(DEV_LOCK)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
@@ -105,7 +107,7 @@ fuzz: $(VENV)/.installed-fuzz
 
 clean:
 	rm -rf $(VENV) $(NEWEST) build dist public/dist public/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find tiflis tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	find tiflis tests tools scripts workstation -name __pycache__ -prune -exec rm -rf {} +
 
 # Installing the package builds the web client too (hatch_build.py), with a Node of its own if there is none.
 $(CLIENT): $(CLIENT_SOURCES) | $(VENV)/.installed
@@ -121,12 +123,18 @@ $(VENV)/.installed: pyproject.toml $(RUNTIME_LOCK) $(wildcard hatch_build.py) | 
 	@$(PIP) install --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml $(DEV_LOCK) $(wildcard hatch_build.py) | $(BIN)/python
+$(VENV)/.installed-workstation: workstation/pyproject.toml $(WORKSTATION_LOCK) | $(VENV)/.installed
+	@echo "Installing the demo workstation"
+	@$(PIP) install --require-hashes -r $(WORKSTATION_LOCK)
+	@$(PIP) install --no-deps -e ./workstation
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml workstation/pyproject.toml $(DEV_LOCK) $(wildcard hatch_build.py) | $(BIN)/python
 	@echo "1/2 Installing the server's packages and its tools"
 	@$(PIP) install --require-hashes -r $(DEV_LOCK)
 	@echo "2/2 Installing the server and building its web client"
-	@$(PIP) install --no-deps -e .
-	@touch $@ $(VENV)/.installed
+	@$(PIP) install --no-deps -e . -e ./workstation
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-workstation
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 	@echo "Installing the fuzzer"

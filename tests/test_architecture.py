@@ -45,9 +45,8 @@ BELOW = {
     "worker": BASE | RELAY | {"web", "handover", "siblings", "survey", "ledger", "heap"},
     "service": BASE | RELAY | {"web", "worker", "arbiter", "exposition"},
     "server": BASE | RELAY | {"web", "worker", "service", "arbiter"},
-    "demo": BASE | {"protocol"},
     "doctor": BASE | {"protocol"},
-    "commands": BASE | {"protocol", "bus", "relay", "web", "arbiter", "demo", "doctor"},
+    "commands": BASE | {"protocol", "bus", "relay", "web", "arbiter", "doctor"},
     "cli": BASE | {"commands"},
 }
 IMPURE = {
@@ -118,9 +117,7 @@ def test_only_the_settings_read_the_environment() -> None:
         str(path.relative_to(PACKAGE))
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
-        and node.attr in ("environ", "getenv")
-        and room(path) not in ("arbiter", "demo")
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and room(path) != "arbiter"
     }
     assert readers <= {"environment.py", "service.py", "commands/takeover.py"}
 
@@ -162,8 +159,8 @@ def test_keys_are_compared_behind_the_limiter_and_nowhere_else() -> None:
     assert sum(found.count("compare_digest") for found in users.values()) == 1
     assert "compare_digest" in users["protocol/comparison.py"]
     callers = {file for file in trees if "tiflis.protocol.comparison.equal" in imports(PACKAGE / file)}
-    # The demo is a workstation; seals come from the bus, and no peer can guess at one.
-    assert callers == {"relay/limiter.py", "demo/general_requests.py", "bus/seals.py"}
+    # Seals come from the bus, and no peer can guess at one.
+    assert callers == {"relay/limiter.py", "bus/seals.py"}
     calls = [node for node in ast.walk(trees["relay/limiter.py"]) if isinstance(node, ast.Call)]
     assert [ast.unparse(call.func) for call in calls].count("equal") == 1
     assert [ast.unparse(call.func) for call in calls].count("_fitting") == 1, "by judge, which counts"

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+from typing import Any
 
 import tiflis
-from tiflis.commands import check, demo, doctor, end, keygen, reload, status, takeover
+from tiflis.commands import check, doctor, end, keygen, reload, status, takeover
 from tiflis.descriptors import open_standard
 
-COMMANDS = (keygen, check, status, reload, end, takeover, doctor, demo)
+COMMANDS = (keygen, check, status, reload, end, takeover, doctor)
+
+
+EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
+DEMO = "demo"  # comes with the package in workstation/
+
+
+def commands() -> Iterator[Any]:
+    """Return our commands, then those of other installed packages."""
+    yield from COMMANDS
+    for found in entry_points(group=EXTENSIONS):
+        yield found.load()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,12 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="tiflis", description="The tunnel server's tools.")
     made.add_argument("--version", action="version", version=f"tiflis {tiflis.__version__}")
-    commands = made.add_subparsers(metavar="command", required=True)
-    for command in COMMANDS:
-        one = commands.add_parser(command.NAME, help=command.ABOUT, description=f"{command.ABOUT}.")
+    subparsers = made.add_subparsers(metavar="command", required=True)
+    known = list(commands())
+    for command in known:
+        one = subparsers.add_parser(command.NAME, help=command.ABOUT, description=f"{command.ABOUT}.")
         command.add_arguments(one)
         one.set_defaults(run=command.run)
+    if DEMO not in {command.NAME for command in known}:
+        about = "run a demo workstation; not installed: pip install ./workstation"
+        subparsers.add_parser(DEMO, help=about, description=about).set_defaults(run=_demo_is_missing)
     return made
+
+
+def _demo_is_missing(given: argparse.Namespace) -> int:
+    print("tiflis demo is a package of its own: pip install ./workstation", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
+from tiflis_workstation.accumulator import GRACE_SECONDS
+from tiflis_workstation.history import Entry
+from tiflis_workstation.pairing import Pairing
+from tiflis_workstation.terminal import Terminal
+from tiflis_workstation.workstation import DemoWorkstation, Listeners, Options
+
 from tests.client.loop import LoopThread
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, wait_until
-from tiflis.demo.accumulator import GRACE_SECONDS
-from tiflis.demo.history import Entry
-from tiflis.demo.pairing import Pairing
-from tiflis.demo.terminal import Terminal
-from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
 
 Message = dict[str, Any]
 

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tiflis_workstation.pairing import Pairing
+
 from tests.demo.device import Device
 from tests.demo.relay import Relay
-from tiflis.demo.pairing import Pairing
 
 KEY = "test-registration-key-0123456789abcdef"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from tiflis_workstation.workstation import DemoWorkstation
 
 from tests.demo.device import Device
 from tests.demo.people import NewDevice, demo_workstation, devices_of
 from tests.demo.relay import Relay
 from tests.peers import REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from tiflis_workstation.pairing import Pairing
 from websockets.asyncio.client import connect
 
 from tests.peers import Peer
-from tiflis.demo.pairing import Pairing
 
 Message = dict[str, Any]
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from tiflis_workstation.workstation import DemoWorkstation, Options
+
 from tests.demo.device import Device
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation, Options
 
 NewDevice = Callable[..., Awaitable[Device]]
 

@@ -7,12 +7,11 @@ import json
 import random
 
 import pytest
-
-from tiflis.demo.blocks import Block, block, plain_text
-from tiflis.demo.history import Entry, History
-from tiflis.demo.performance import perform
-from tiflis.demo.scenes import MIXED, SCENES, Scene, choose, guide
-from tiflis.demo.sound import SHELF_SOUNDS, Sound, SoundShelf, melody
+from tiflis_workstation.blocks import Block, block, plain_text
+from tiflis_workstation.history import Entry, History
+from tiflis_workstation.performance import perform
+from tiflis_workstation.scenes import MIXED, SCENES, Scene, choose, guide
+from tiflis_workstation.sound import SHELF_SOUNDS, Sound, SoundShelf, melody
 
 ALL = (*SCENES, MIXED)
 

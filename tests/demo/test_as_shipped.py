@@ -6,12 +6,12 @@ import math
 from collections.abc import AsyncIterator
 
 import pytest
+from tiflis_workstation.workstation import DemoWorkstation, Options
 
 from tests.demo.device import Device, Message
 from tests.demo.people import NewDevice, devices_of
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation, Options
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tiflis_workstation import link
+from tiflis_workstation.link import Credentials, read, retry_seconds
+from tiflis_workstation.outbox import FULL, HIGH_WATER, Outbox
+from tiflis_workstation.wire import Request
+from tiflis_workstation.workstation import DemoWorkstation
 
 from tests.demo.relay import Relay
 from tests.harness import eventually
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo import link
-from tiflis.demo.link import Credentials, read, retry_seconds
-from tiflis.demo.outbox import FULL, HIGH_WATER, Outbox
-from tiflis.demo.wire import Request
-from tiflis.demo.workstation import DemoWorkstation
 
 
 def test_it_waits_longer_each_time_but_never_over_five_seconds() -> None:

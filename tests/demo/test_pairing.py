@@ -7,7 +7,7 @@ import json
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tiflis.demo.pairing import Pairing
+from tiflis_workstation.pairing import Pairing
 
 KEY = "keyyyy~?~?~?>>>>?>?>>???~~~"  # its base64 has "+", "/" and "=", which links must not show bare
 PAIRING = Pairing("abc_-123XYZ0", "wss://tunnel.example.org/ws", KEY)

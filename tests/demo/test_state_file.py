@@ -6,8 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from tiflis.demo.state_file import Remembered, StateFile
+from tiflis_workstation.state_file import Remembered, StateFile
 
 URL = "ws://127.0.0.1:3001/ws"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
+from tiflis_workstation.output_buffer import BUFFER_SIZE, OutputBuffer
+from tiflis_workstation.terminal import CHUNK
+from tiflis_workstation.workstation import DemoWorkstation, Options
 
 from tests.demo.device import Device
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.output_buffer import BUFFER_SIZE, OutputBuffer
-from tiflis.demo.terminal import CHUNK
-from tiflis.demo.workstation import DemoWorkstation, Options
 
 
 def filled(count: int, size: int = 10) -> OutputBuffer:

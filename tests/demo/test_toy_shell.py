@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tiflis.demo.line_editor import LineEditor, width
-from tiflis.demo.toy_commands import BIG_LINES, COMMANDS
-from tiflis.demo.toy_shell import PROMPT, ToyShell
+from tiflis_workstation.line_editor import LineEditor, width
+from tiflis_workstation.toy_commands import BIG_LINES, COMMANDS
+from tiflis_workstation.toy_shell import PROMPT, ToyShell
 
 TIME = 1_790_000_000.0
 UP, DOWN, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[H"

@@ -10,12 +10,12 @@ import json
 import wave
 
 import pytest
+from tiflis_workstation.workstation import DemoWorkstation, Options
 
 from tests.demo.device import Device
 from tests.demo.people import NewDevice
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
-from tiflis.demo.workstation import DemoWorkstation, Options
 
 SOUND = base64.b64encode(b"not really opus").decode()
 

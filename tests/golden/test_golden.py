@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiflis_workstation.wire import Request
+from tiflis_workstation.workstation import HANDLERS
 
-from tiflis.demo.wire import Request
-from tiflis.demo.workstation import HANDLERS
 from tiflis.protocol import head, messages
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.protocol.states import Act, Role, act

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiflis_workstation.workstation import DemoWorkstation, Options
 
 from tests.demo.device import Device
 from tests.demo.people import NewDevice, demo_workstation, devices_of
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, eventually
-from tiflis.demo.workstation import DemoWorkstation, Options
 
 
 @pytest.fixture

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tiflis.demo import catalogue
-from tiflis.demo.catalogue import Opening
-from tiflis.demo.chat import Chat, Stage
-from tiflis.demo.history import History
-from tiflis.demo.terminal import Terminal
-from tiflis.demo.wire import INVALID_PAYLOAD, SESSION_NOT_FOUND, TERMINAL, Message, RequestRefused, present
+from tiflis_workstation import catalogue
+from tiflis_workstation.catalogue import Opening
+from tiflis_workstation.chat import Chat, Stage
+from tiflis_workstation.history import History
+from tiflis_workstation.terminal import Terminal
+from tiflis_workstation.wire import (
+    INVALID_PAYLOAD,
+    SESSION_NOT_FOUND,
+    TERMINAL,
+    Message,
+    RequestRefused,
+    present,
+)
 
 MOST_SESSIONS = 64
 

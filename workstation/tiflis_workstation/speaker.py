@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tiflis.demo.chat import Snapshot, Stage
-from tiflis.demo.sound import Sound
-from tiflis.demo.wire import INTERNAL_ERROR, SUPERVISOR, Message, RequestRefused, present, session_error
+from tiflis_workstation.chat import Snapshot, Stage
+from tiflis_workstation.sound import Sound
+from tiflis_workstation.wire import (
+    INTERNAL_ERROR,
+    SUPERVISOR,
+    Message,
+    RequestRefused,
+    present,
+    session_error,
+)
 
 
 class Speaker:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tiflis.demo.catalogue import Opening
-from tiflis.demo.desk import Desk
-from tiflis.demo.output_buffer import BUFFER_SIZE
-from tiflis.demo.prompts import Reply, take_prompt
-from tiflis.demo.wire import Message, Request, response
+from tiflis_workstation.catalogue import Opening
+from tiflis_workstation.desk import Desk
+from tiflis_workstation.output_buffer import BUFFER_SIZE
+from tiflis_workstation.prompts import Reply, take_prompt
+from tiflis_workstation.wire import Message, Request, response
 
 
 def list_sessions(desk: Desk, request: Request, reply: Reply) -> None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tiflis.demo import texts
-from tiflis.demo.blocks import button
-from tiflis.demo.performance import Buttons, Code, Note, Pause, Say, Speak, Step, Think, Tool
+from tiflis_workstation import texts
+from tiflis_workstation.blocks import button
+from tiflis_workstation.performance import Buttons, Code, Note, Pause, Say, Speak, Step, Think, Tool
 
 
 @dataclass(frozen=True, slots=True)

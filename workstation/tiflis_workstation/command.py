@@ -8,13 +8,11 @@ import contextlib
 import sys
 from pathlib import Path
 
-from tiflis.commands.keygen import new_key
-from tiflis.config import load
-from tiflis.demo import scenes
-from tiflis.demo.link import Registration, RegistrationRefused
-from tiflis.demo.pairing import Pairing
-from tiflis.demo.state_file import Remembered, StateFile
-from tiflis.demo.workstation import DemoWorkstation, Listeners, Options
+from tiflis_workstation import scenes, settings
+from tiflis_workstation.link import Registration, RegistrationRefused
+from tiflis_workstation.pairing import Pairing
+from tiflis_workstation.state_file import Remembered, StateFile
+from tiflis_workstation.workstation import DemoWorkstation, Listeners, Options
 
 NAME = "demo"
 ABOUT = "run a demo workstation with canned agents and show how to pair with it"
@@ -35,7 +33,7 @@ WARNING: --shell gives everyone who holds the pairing data a real shell with all
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = GUIDE
-    parser.add_argument("--url", default="ws://127.0.0.1:3001/ws", help="the tunnel server (%(default)s)")
+    parser.add_argument("--url", help="the tunnel server (default: from PORT and WS_PATH)")
     parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
     parser.add_argument("--name", default="Demo workstation", help="as devices see it (%(default)s)")
     parser.add_argument("--auth-key", help="what devices authenticate with (default: remembered, or made)")
@@ -51,16 +49,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    problem = _problem(arguments)
+    found = settings.read()
+    arguments.url = arguments.url or settings.server_url(found)
+    api_key = arguments.api_key or settings.registration_key(found)
+    problem = _problem(arguments) or ("" if api_key else f"{settings.KEY} is not set; give --api-key.")
     if problem:
         print(f"tiflis demo: {problem}", file=sys.stderr)
         return 2
-    api_key = arguments.api_key or load().registration_keys[0].get_secret_value()
     if arguments.shell:
         print(SHELL_WARNING, file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(_serve(arguments, api_key))
     return 0
+
+
+def main() -> None:
+    """Run the command by itself, as `tiflis-workstation`."""
+    parser = argparse.ArgumentParser(prog="tiflis-workstation", description=f"{ABOUT}.")
+    add_arguments(parser)
+    raise SystemExit(run(parser.parse_args()))
 
 
 def _problem(arguments: argparse.Namespace) -> str:
@@ -76,7 +83,7 @@ def _problem(arguments: argparse.Namespace) -> str:
 async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
     memory = StateFile(arguments.state)
     remembered = memory.load(arguments.url)
-    auth_key = arguments.auth_key or remembered.auth_key or new_key()
+    auth_key = arguments.auth_key or remembered.auth_key or settings.new_key()
     host = Host()
 
     def registered(registration: Registration) -> None:

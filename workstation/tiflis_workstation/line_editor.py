@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import deque
 
-from tiflis.demo import keys
+from tiflis_workstation import keys
 
 REMEMBERED_LINES = 200
 LONGEST_LINE = 2_000

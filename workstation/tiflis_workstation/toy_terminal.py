@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tiflis.demo.chat import Stage
-from tiflis.demo.terminal import COLUMNS, ROWS, Emit
-from tiflis.demo.toy_commands import Program
-from tiflis.demo.toy_shell import ToyShell, returned
+from tiflis_workstation.chat import Stage
+from tiflis_workstation.terminal import COLUMNS, ROWS, Emit
+from tiflis_workstation.toy_commands import Program
+from tiflis_workstation.toy_shell import ToyShell, returned
 
 
 class ToyTerminal:

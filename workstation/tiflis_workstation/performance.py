@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tiflis.demo.blocks import Block, Button, block, tool
+from tiflis_workstation.blocks import Block, Button, block, tool
 
 WORDS_AT_ONCE = 3
 WORD_SECONDS = 0.06  # about 120 snapshots for a long answer, as real agents do

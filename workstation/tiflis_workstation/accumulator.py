@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tiflis.demo.blocks import Block
+from tiflis_workstation.blocks import Block
 
 GRACE_SECONDS = 10.0  # the shipped workstation keeps id and blocks of a finished answer this long
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tiflis.demo import texts
-from tiflis.demo.blocks import Block, block
-from tiflis.demo.chat import Chat, Snapshot, Stage
-from tiflis.demo.performance import Say, Speak, Step
-from tiflis.demo.scenes import Scene, choose
-from tiflis.demo.sound import Sound
-from tiflis.demo.speaker import Speaker
-from tiflis.demo.wire import (
+from tiflis_workstation import texts
+from tiflis_workstation.blocks import Block, block
+from tiflis_workstation.chat import Chat, Snapshot, Stage
+from tiflis_workstation.performance import Say, Speak, Step
+from tiflis_workstation.scenes import Scene, choose
+from tiflis_workstation.sound import Sound
+from tiflis_workstation.speaker import Speaker
+from tiflis_workstation.wire import (
     INVALID_PAYLOAD,
     SESSION_BUSY,
     Message,

@@ -6,9 +6,9 @@ import shlex
 from collections import deque
 from collections.abc import Callable
 
-from tiflis.demo import keys
-from tiflis.demo.line_editor import LineEditor
-from tiflis.demo.toy_commands import COMMANDS, Program, Surroundings
+from tiflis_workstation import keys
+from tiflis_workstation.line_editor import LineEditor
+from tiflis_workstation.toy_commands import COMMANDS, Program, Surroundings
 
 PROMPT = "\x1b[1;32mdemo\x1b[0m:\x1b[1;34m~\x1b[0m$ "
 PROMPT_WIDTH = 8

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tiflis.demo.accumulator import Accumulator
-from tiflis.demo.blocks import Block, block, plain_text
-from tiflis.demo.history import Entry, History
-from tiflis.demo.performance import Speak, Step, perform
-from tiflis.demo.sound import Sound, SoundShelf, melody
+from tiflis_workstation.accumulator import Accumulator
+from tiflis_workstation.blocks import Block, block, plain_text
+from tiflis_workstation.history import Entry, History
+from tiflis_workstation.performance import Speak, Step, perform
+from tiflis_workstation.sound import Sound, SoundShelf, melody
 
-log = logging.getLogger("tiflis.demo")
+log = logging.getLogger("tiflis_workstation")
 
 REMEMBERED_IDS = 500  # of messages taken; a device retries within minutes
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tiflis.demo.chat import Chat
-from tiflis.demo.desk import Desk
-from tiflis.demo.prompts import Reply, take_prompt
-from tiflis.demo.sessions import Session
-from tiflis.demo.terminal import LEAST_COLUMNS, LEAST_ROWS, Terminal
-from tiflis.demo.wire import INVALID_PAYLOAD, Message, Request, RequestRefused, present, response
+from tiflis_workstation.chat import Chat
+from tiflis_workstation.desk import Desk
+from tiflis_workstation.prompts import Reply, take_prompt
+from tiflis_workstation.sessions import Session
+from tiflis_workstation.terminal import LEAST_COLUMNS, LEAST_ROWS, Terminal
+from tiflis_workstation.wire import INVALID_PAYLOAD, Message, Request, RequestRefused, present, response
 
 
 def subscribe(desk: Desk, request: Request, reply: Reply) -> None:

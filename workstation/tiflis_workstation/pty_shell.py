@@ -14,8 +14,8 @@ import sys
 import termios
 from collections.abc import Callable
 
-from tiflis.demo.chat import Stage
-from tiflis.demo.terminal import COLUMNS, ROWS, Emit
+from tiflis_workstation.chat import Stage
+from tiflis_workstation.terminal import COLUMNS, ROWS, Emit
 
 READ_SIZE = 16_384
 CLOSE_SECONDS = 2.0

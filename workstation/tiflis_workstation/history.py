@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tiflis.demo.blocks import Block
-from tiflis.demo.wire import Message
+from tiflis_workstation.blocks import Block
+from tiflis_workstation.wire import Message
 
 PAGE = 20
 LARGEST_PAGE = 50

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 
 import tiflis
-from tiflis.demo import catalogue
-from tiflis.demo.chat import Chat
-from tiflis.demo.desk import Desk
-from tiflis.demo.prompts import Reply
-from tiflis.demo.session_requests import streaming_state
-from tiflis.demo.wire import (
+from tiflis_workstation import catalogue
+from tiflis_workstation.chat import Chat
+from tiflis_workstation.desk import Desk
+from tiflis_workstation.prompts import Reply
+from tiflis_workstation.session_requests import streaming_state
+from tiflis_workstation.wire import (
     INVALID_AUTH_KEY,
     PROTOCOL_VERSION,
     Message,
@@ -18,12 +19,11 @@ from tiflis.demo.wire import (
     RequestRefused,
     present,
 )
-from tiflis.protocol.comparison import equal
 
 
 def authenticate(desk: Desk, request: Request, name: str, auth_key: str) -> Message:
     """The answer to `auth`, success or error."""
-    if not equal(request.text("auth_key").encode(), auth_key.encode()):
+    if not hmac.compare_digest(request.text("auth_key").encode(), auth_key.encode()):
         payload = {"code": INVALID_AUTH_KEY, "message": "The auth key is not the workstation's."}
         return {"type": "auth.error", "payload": payload}
     device_id = request.text("device_id")

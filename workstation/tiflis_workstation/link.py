@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tiflis.demo.outbox import Outbox
-from tiflis.demo.wire import Message, encode
+from tiflis_workstation.outbox import Outbox
+from tiflis_workstation.wire import Message, encode
 
-log = logging.getLogger("tiflis.demo")
+log = logging.getLogger("tiflis_workstation")
 
 PING_SECONDS = 5.0
 SILENCE_SECONDS = 15.0  # three pings without a pong

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tiflis.demo import texts
-from tiflis.demo.blocks import block
-from tiflis.demo.chat import iso
-from tiflis.demo.history import Entry
-from tiflis.demo.wire import TERMINAL, Message
+from tiflis_workstation import texts
+from tiflis_workstation.blocks import block
+from tiflis_workstation.chat import iso
+from tiflis_workstation.history import Entry
+from tiflis_workstation.wire import TERMINAL, Message
 
 WORKSPACES_ROOT = "/home/demo/work"
 SEEDED_MESSAGES = 60  # three pages

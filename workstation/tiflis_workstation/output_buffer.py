@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tiflis.demo.wire import TERMINAL, Message
+from tiflis_workstation.wire import TERMINAL, Message
 
 BUFFER_SIZE = 512 * 2**10  # characters: the 10,000 lines of `big` and a little more
 BUFFER_MESSAGES = 5_000

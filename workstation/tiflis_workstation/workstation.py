@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tiflis.demo import catalogue, general_requests, session_requests, supervisor_requests
-from tiflis.demo.accumulator import GRACE_SECONDS
-from tiflis.demo.chat import Stage
-from tiflis.demo.desk import Desk
-from tiflis.demo.link import Credentials, Registration, TunnelLink
-from tiflis.demo.pairing import Pairing
-from tiflis.demo.prompts import Reply
-from tiflis.demo.pty_shell import PtyShell
-from tiflis.demo.sound import SoundShelf
-from tiflis.demo.terminal import ShellMaker
-from tiflis.demo.toy_terminal import ToyTerminal
-from tiflis.demo.wire import (
+from tiflis_workstation import catalogue, general_requests, session_requests, supervisor_requests
+from tiflis_workstation.accumulator import GRACE_SECONDS
+from tiflis_workstation.chat import Stage
+from tiflis_workstation.desk import Desk
+from tiflis_workstation.link import Credentials, Registration, TunnelLink
+from tiflis_workstation.pairing import Pairing
+from tiflis_workstation.prompts import Reply
+from tiflis_workstation.pty_shell import PtyShell
+from tiflis_workstation.sound import SoundShelf
+from tiflis_workstation.terminal import ShellMaker
+from tiflis_workstation.toy_terminal import ToyTerminal
+from tiflis_workstation.wire import (
     INVALID_PAYLOAD,
     UNAUTHENTICATED,
     Message,
@@ -31,7 +31,7 @@ from tiflis.demo.wire import (
     session_error,
 )
 
-log = logging.getLogger("tiflis.demo")
+log = logging.getLogger("tiflis_workstation")
 
 Handler = Callable[[Desk, Request, Reply], None]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tiflis.demo import catalogue
-from tiflis.demo.chat import Chat, Stage
-from tiflis.demo.devices import Devices
-from tiflis.demo.history import History
-from tiflis.demo.output_buffer import Output
-from tiflis.demo.sessions import Session, Sessions
-from tiflis.demo.speaker import Speaker
-from tiflis.demo.terminal import ShellMaker, Terminal
-from tiflis.demo.wire import SUPERVISOR, Message, encode
+from tiflis_workstation import catalogue
+from tiflis_workstation.chat import Chat, Stage
+from tiflis_workstation.devices import Devices
+from tiflis_workstation.history import History
+from tiflis_workstation.output_buffer import Output
+from tiflis_workstation.sessions import Session, Sessions
+from tiflis_workstation.speaker import Speaker
+from tiflis_workstation.terminal import ShellMaker, Terminal
+from tiflis_workstation.wire import SUPERVISOR, Message, encode
 
 
 class Desk:
