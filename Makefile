@@ -67,7 +67,7 @@ unit: $(VENV)/.installed-dev $(CLIENT)
 
 coverage: $(VENV)/.installed-dev
 	@$(BIN)/pytest -q -n $(TESTERS) --cov --cov-branch --cov-report=term:skip-covered \
-		--cov-fail-under=$(COVERAGE_FLOOR) tests/protocol tests/bus tests/relay tests/simulation tests/test_handover.py
+		--cov-fail-under=$(COVERAGE_FLOOR) tests/protocol tests/bus tests/relay tools/simulation tests/test_handover.py
 
 # uv resolves for all systems and Python versions at once; it is used here alone.
 lock: $(BIN)/python
@@ -86,23 +86,23 @@ format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format -q .
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.bench $(BENCH)
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 bench-quick: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.bench --quick
+	@$(BIN)/python -m tools.bench --quick
 
 autobahn: $(VENV)/.installed-dev
-	@$(BIN)/python tests/autobahn/run.py
+	@$(BIN)/python tools/autobahn/run.py
 
 faults: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.faults $(FAULTS)
+	@$(BIN)/python -m tools.faults $(FAULTS)
 
 simulation: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.simulation --seeds 10000 --minutes 5
+	@$(BIN)/python -m tools.simulation --seeds 10000 --minutes 5
 
 # FUZZ="--seconds 600 --keep frames" fuzzes one target for longer, and keeps what is new.
 fuzz: $(VENV)/.installed-fuzz
-	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@$(BIN)/python -m tools.fuzz $(FUZZ)
 	@TIFLIS_TEST_EFFORT=10 $(BIN)/pytest -n 0 tests/fuzz/test_peers.py tests/api/test_generated.py
 
 clean:

@@ -47,7 +47,7 @@ COMMANDS = {
     "make run": "tests/test_scripts.py",
     "make demo": "tests/system/test_demo.py",
     "make simulation": "tests/simulation/test_story.py",
-    "python -m tests.simulation": "tests/simulation/test_story.py",
+    "python -m tools.simulation": "tests/simulation/test_story.py",
     "make test": "it is what runs this",
     "pip install .": "tests/deploy/test_image.py",
     "sanic tiflis.server:app": "tests/harness.py",

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from tests.relay.town import Town
-from tests.simulation.lines import Cellar, Line, SimSockets
 from tiflis import parcel
 from tiflis.adoption import Adoption
 from tiflis.arbiter.handoff import HandoffClient
 from tiflis.handover import Handover
 from tiflis.parcel import Receipt
 from tiflis.web.sockets import Sockets
+from tools.simulation.lines import Cellar, Line, SimSockets
 
 GRACE = 0.05  # seconds
 LATER = Receipt(False, "in a moment", again=True)

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi import checks
 
-from tests.fuzz.background import Background
-from tests.fuzz.effort import effort
 from tests.harness import AUTH_KEY, ROOT, Server, register
+from tools.fuzz.background import Background
+from tools.fuzz.effort import effort
 
 SCHEMA = schemathesis.openapi.from_path(str(ROOT / "docs" / "openapi.yaml"))
 TOKEN = "operator-token-0123456789"

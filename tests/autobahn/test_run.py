@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.autobahn.echo import serving
-from tests.autobahn.run import Missing, Verdict, judge, python27, read_verdicts
+from tools.autobahn.echo import serving
+from tools.autobahn.run import Missing, Verdict, judge, python27, read_verdicts
 
 
 async def test_the_echo_server_returns_what_it_gets() -> None:

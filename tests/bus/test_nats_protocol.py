@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.fuzz.bus import Heard
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats_protocol import NatsProtocol
+from tools.fuzz.bus import Heard
 
 
 def connection(heard: Heard) -> NatsProtocol:

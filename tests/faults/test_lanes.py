@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from tests.faults.lanes import END_SECONDS, Lanes
-from tests.faults.page import page
-from tests.faults.programme import SCENARIOS
-from tests.faults.run import Measure, Outcome
 from tests.harness import ROOT, environment_of, wait_until
+from tools.faults.lanes import END_SECONDS, Lanes
+from tools.faults.page import page
+from tools.faults.programme import SCENARIOS
+from tools.faults.run import Measure, Outcome
 
 
 def started_from(folder: str) -> list[int]:
@@ -38,7 +38,7 @@ async def test_one_that_hangs_is_ended_and_the_next_one_runs(monkeypatch: pytest
 
 def test_told_to_end_it_ends_all_servers(tmp_path: object) -> None:
     folder = str(tmp_path)
-    command = [sys.executable, "-m", "tests.faults", "--small", "--no-report", "S13", "S4"]
+    command = [sys.executable, "-m", "tools.faults", "--small", "--no-report", "S13", "S4"]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"TMPDIR": folder}) as process:
         wait_until(lambda: len(started_from(folder)) > 4, 30, "a server has started")
         time.sleep(0.5)

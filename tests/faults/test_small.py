@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.faults.programme import SCENARIOS
-from tests.faults.run import perform
+from tools.faults.programme import SCENARIOS
+from tools.faults.run import perform
 
 # The same each time; `make faults` throws its dice anew.
 SEED = int(os.environ.get("TIFLIS_TEST_SEED", "1"))

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import corpus
-from tests.fuzz.targets import TARGETS, checked, quiet
 from tiflis.bus.nats_protocol import NatsProtocol
 from tiflis.protocol import head
 from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.routing import Requests
 from tiflis.relay import envelope
+from tools.fuzz import corpus
+from tools.fuzz.targets import TARGETS, checked, quiet
 
 SIZE_LIMIT = 300 * 1024  # bytes of all kept inputs as they lie there
 

@@ -16,11 +16,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.fuzz.background import Background
-from tests.fuzz.effort import effort
-from tests.fuzz.people import PATIENCE, Message, Person, Tunnel, error, told_of_workstation
 from tests.harness import AUTH_KEY, Server
 from tests.system.watches import WatchDevice
+from tools.fuzz.background import Background
+from tools.fuzz.effort import effort
+from tools.fuzz.people import PATIENCE, Message, Person, Tunnel, error, told_of_workstation
 
 DEVICES = st.sampled_from(["a", "b"])
 REQUESTS = st.sampled_from(["r1", "r2", "r3"])

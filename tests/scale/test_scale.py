@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.scale.__main__ import table
-from tests.scale.model import CONNECT, REGISTER, Size, outage
 from tiflis.bus.jetstream import AT_ONCE
+from tools.scale.__main__ import table
+from tools.scale.model import CONNECT, REGISTER, Size, outage
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.simulation.story import Story
-from tests.simulation.virtual import run
+from tools.simulation.story import Story
+from tools.simulation.virtual import run
 
 KNOWN = (
     3,
@@ -38,7 +38,7 @@ KNOWN = (
 SEEDS = (*KNOWN, *range(10_000, 10_046))
 
 RETOLD = (3, 8, 246)
-TELL = f"from tests.simulation.story import Story; print(*(Story(seed).play().digest() for seed in {RETOLD}))"
+TELL = f"from tools.simulation.story import Story; print(*(Story(seed).play().digest() for seed in {RETOLD}))"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -20,11 +20,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.harness import Server, eventually, wait_until
 from tests.relay.fakes import REGISTRATION_KEY
-from tests.simulation.account import Account
-from tests.simulation.actors import Actor, Workstation
-from tests.simulation.clients import KINDS, Client, Web
-from tests.simulation.lines import Line
-from tests.simulation.world import World
+from tools.simulation.account import Account
+from tools.simulation.actors import Actor, Workstation
+from tools.simulation.clients import KINDS, Client, Web
+from tools.simulation.lines import Line
+from tools.simulation.world import World
 
 WELL_SECONDS = 15.0  # on a busy machine; the simulation holds it to 5
 REST_SECONDS = 1.5

@@ -1,0 +1,212 @@
+"""One simulated worker: the real relay, channels, claims and handover on simulated surroundings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableSet
+from typing import TYPE_CHECKING, Any, cast
+
+from tests.bus.simulation import SimLink
+from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
+from tiflis.adoption import Adoption
+from tiflis.arbiter.handoff import HandoffFailed
+from tiflis.bus.channels import Bus
+from tiflis.handover import Handover
+from tiflis.relay.claims import Claims
+from tiflis.relay.gate import Gate
+from tiflis.relay.home import Home
+from tiflis.relay.hub import Hub
+from tiflis.relay.keys import Keyring
+from tiflis.relay.limiter import Limiter, Looks
+from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.pinned import Kind, Pinned
+from tiflis.relay.tasks import Tasks
+from tiflis.relay.upkeep import Upkeep
+from tiflis.relay.watch_desk import WatchDesk
+from tools.simulation.lines import Line, SimSockets
+from tools.simulation.stores import Follower
+
+if TYPE_CHECKING:
+    from tools.simulation.world import World
+
+BUS_DRAIN_SECONDS = 1.5  # as a worker has that ends
+CHECK_SECONDS = 2.5  # between two looks for dead connections
+RING = Keyring([REGISTRATION_KEY])
+
+
+class Ordered(MutableSet[Any]):
+    """A set in the order of arrival: a set of objects has another in every process."""
+
+    def __init__(self) -> None:
+        self._items: dict[Any, None] = {}
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Any:
+        return iter(list(self._items))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, value: Any) -> None:
+        self._items[value] = None
+
+    def discard(self, value: Any) -> None:
+        self._items.pop(value, None)
+
+
+class SimHome(Home):
+    """A home that says the same in the same order in every process."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.here, self.neighbours, self._pressing = cast(Any, (Ordered(), Ordered(), Ordered()))
+
+
+class SimWorker:
+    """One worker's life."""
+
+    def __init__(self, world: World, slot: int) -> None:
+        self.world = world
+        self.id = f"sim-{slot}-{next(world.incarnations)}"
+        self.slot = slot
+        self.tasks = Tasks()
+        self.sockets = SimSockets(self.id, world.loop, world.cellar, world.limits)
+        follower = Follower(world, self.id)
+        claims = Claims(cast(Any, follower), RING, self.id, 0.0)
+        gate = Gate(claims, RING, Limiter(None, world.loop.time, lambda data: None, Looks(new_tunnels=1000)))
+        self.hub = Hub(self.id, world.limits, claims, gate, world.alive.__contains__, self._desk, self.tasks)
+        self.hub._home = SimHome
+        self.dead = False
+        self.death: asyncio.Future[None] = world.loop.create_future()
+        self.hub.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
+        self.link = SimLink(world.network)
+        self.link.up = world.bus_up
+        self.bus = Bus(cast(Any, self.link), self.id, self.hub.accept, cast(Any, world.loop), 1)
+        self.hub.open_channel = self.bus.open
+        self.pinned = Pinned()
+        self.upkeep = Upkeep(self.hub, claims, self.pinned)
+        follower.on_change = self.upkeep.directory_changed
+        self.adoption = Adoption(self.hub, cast(Any, self.sockets), 1 << 20)
+        self.accepting = True
+        if world.steering:
+            self.hub.steer = self._steer
+        world.alive.add(self.id)
+        world.workers[self.id] = self
+        world.loop.call_later(CHECK_SECONDS, self._check)
+
+    def _desk(self, home: Home) -> Any:
+        if home.tunnel_id not in self.world.watched:
+            return FakeDesk()
+        account = self.pinned.account(home.tunnel_id)
+        return WatchDesk(home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time, account=account)
+
+    def measure(self) -> None:
+        """As a worker does regularly."""
+        self.pinned.sample(Kind.BUS, self.bus.unconsumed())
+        self.pinned.sample(Kind.WAITING, self.upkeep.waiting())
+
+    def _check(self) -> None:
+        if not self.dead:
+            self.sockets.check()
+            self.measure()
+            self.world.loop.call_later(CHECK_SECONDS, self._check)
+
+    def _later(self, delay: float, callback: Any, /) -> Any:
+        return self.world.loop.call_later(delay, lambda: None if self.dead else callback())
+
+    async def _steer(self, newcomer: Newcomer, worker: str) -> bool:
+        return await self._handover(worker).steer(newcomer)
+
+    def _handover(self, worker: str) -> Handover:
+        return Handover(self.id, self.hub, cast(Any, self.sockets), cast(Any, Courier(self.world, worker)))
+
+    def accept(self, line: Line) -> None:
+        wire = self.sockets.make("10.0.0.1")
+        wire.line, line.wire = line, wire
+        wire.session = cast(Any, self.hub.newcomer(wire, "ws://here/ws"))
+
+    async def retire(self, successor: str) -> None:
+        """Hand everything to the successor, and end."""
+        self.accepting = False
+        self.hub.leaving = True
+        report = await self._handover(successor).everything(10)
+        self.world.fell_back += report.fell_back
+        if self.sockets.crashed:
+            return
+        for wire in list(self.sockets.open.values()):
+            wire.close(1012, "Server is restarting")
+        await self.upkeep.leave()
+        if self.sockets.crashed:
+            return
+        if not await self.bus.leave(BUS_DRAIN_SECONDS):
+            self.world.count("left with debts")
+        if not self.sockets.crashed:
+            await self.end()
+
+    async def end(self) -> None:
+        """Say goodbye to the others; what is still open ends with the process."""
+        self.stop_hearing()
+        await self._close()
+        for wire in list(self.sockets.open.values()):
+            wire.close(1006)
+        self.world.gone(self.id)
+
+    async def _close(self) -> None:
+        await self.tasks.close()
+        for home in self.hub.homes.values():
+            if isinstance(home.desk, WatchDesk):
+                await home.desk.close()
+
+    def stop_hearing(self) -> None:
+        self.dead = True
+        self.death.set_result(None)
+        self.bus.close()
+        self.link.up = False
+        self.world.store.followers.pop(self.id, None)
+        self.world.workers.pop(self.id, None)
+
+    async def crash(self) -> None:
+        """Dead at once; the others hear of it a little later."""
+        self.sockets.crashed = True
+        self.accepting = False
+        self.bus._closed = True
+        self.stop_hearing()
+        for wire in list(self.sockets.open.values()):
+            wire.dead = True
+            if wire.line is not None:
+                wire.line.wire = None
+                wire.line.cut()
+        await self._close()
+
+
+class Courier:
+    """The line to another worker over which sockets go; now and then it fails."""
+
+    def __init__(self, world: World, worker: str) -> None:
+        self._world, self._worker = world, worker
+
+    async def send(self, body: bytes, descriptors: list[int]) -> bytes:
+        world, lines = self._world, [self._world.cellar.lines[one] for one in descriptors]
+        try:
+            await asyncio.sleep(world.dice.uniform(0, 0.01))
+        except asyncio.CancelledError:
+            for line in lines:  # they end with the process
+                line.cut()
+            raise
+        worker = world.workers.get(self._worker)
+        if worker is None or world.dice.random() < world.refusals:
+            world.count("handoff refused")
+            raise HandoffFailed("not there")
+        passed = [world.cellar.duplicate(one) for one in descriptors]
+        serving = asyncio.create_task(worker.adoption.serve(body, passed))
+        world.servings.append(serving)
+        answer = await asyncio.shield(serving)
+        await asyncio.sleep(world.dice.uniform(0, 0.01))
+        if worker.sockets.crashed:
+            for line in lines:
+                if line.wire is None:
+                    line.cut()
+            raise HandoffFailed("ended while it took them", undecided=True)
+        return answer
