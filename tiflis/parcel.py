@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from tiflis.bus import wire
-from tiflis.bus.directory import Record
+from tiflis.bus.channels import packets
+from tiflis.bus.directory.directory import Record
 from tiflis.relay.passport import Passport
 
-VERSION = wire.VERSION  # of everything in here, sockets' state included; another one is refused
+VERSION = packets.VERSION  # of everything in here, sockets' state included; another one is refused
 
 
 class Luggage(msgspec.Struct):

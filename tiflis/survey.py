@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import tiflis
 from tiflis import logs, metrics
-from tiflis.bus.channels import Bus
-from tiflis.bus.directory import Directory
-from tiflis.bus.link import Link
+from tiflis.bus.channels.bus import Bus
+from tiflis.bus.directory.directory import Directory
+from tiflis.bus.nats.client import Link
 from tiflis.heap import resident
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values, tally

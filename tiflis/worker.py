@@ -11,10 +11,10 @@ from typing import Any
 
 from tiflis import __version__, logs
 from tiflis.bus import subjects
-from tiflis.bus.channels import Bus
-from tiflis.bus.directory import Directory
+from tiflis.bus.channels.bus import Bus
+from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.link import REASONS_TOLD, Link
+from tiflis.bus.nats.client import REASONS_TOLD, Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.bus.watch_store import JetStreamWatchStore, StoreUnavailable

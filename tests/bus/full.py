@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import nats
 
-from tiflis.bus.directory import BUCKET
+from tiflis.bus.directory.directory import BUCKET
 
 
 @contextlib.asynccontextmanager

@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tiflis.bus.channel import Channel
-from tiflis.bus.channels import Bus
-from tiflis.bus.link import Listener
+from tiflis.bus.channels.bus import Bus
+from tiflis.bus.channels.channel import Channel
+from tiflis.bus.nats.client import Listener
 
 Handler = Callable[[bytes, bytes], None]
 

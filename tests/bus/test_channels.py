@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.simulation import Recorder
 from tests.bus.waiting import until
-from tiflis.bus.channels import Bus, Channel
-from tiflis.bus.link import Link
+from tiflis.bus.channels.bus import Bus, Channel
+from tiflis.bus.nats.client import Link
 
 
 @dataclass

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from tests.bus.simulation import Faults, Recorder, SimClock, SimNetwork, SimWorker
-from tiflis.bus.channel import Channel
+from tiflis.bus.channels.channel import Channel
+from tiflis.bus.channels.peer import CHUNK_SIZE
+from tiflis.bus.channels.streams import HARD_CAP, HIGH_WATER, WINDOW
 from tiflis.bus.errors import ChannelClosed
-from tiflis.bus.lane import CHUNK_SIZE
-from tiflis.bus.streams import HARD_CAP, HIGH_WATER, WINDOW
 
 BAD = Faults(drop=0.1, duplicate=0.1, jitter=0.02)
 

@@ -16,8 +16,8 @@ from nats.js.kv import KeyValue
 from tests.bus.full import full
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
-from tiflis.bus.directory import Conflict, Directory, DirectoryUnavailable, Record
-from tiflis.bus.record import decode, encode
+from tiflis.bus.directory.directory import Conflict, Directory, DirectoryUnavailable, Record
+from tiflis.bus.directory.record import decode, encode
 
 TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
-from tiflis.bus import follower
-from tiflis.bus.follower import Follower
-from tiflis.bus.link import Link
-from tiflis.bus.store import Store
+from tiflis.bus.directory import watcher
+from tiflis.bus.directory.bucket import Store
+from tiflis.bus.directory.watcher import Follower
+from tiflis.bus.nats.client import Link
 
 
 class Listener:
@@ -112,7 +112,7 @@ async def test_the_last_change_lost_is_noticed_by_comparing(nats_server: NatsSer
 async def test_a_consumer_that_vanishes_is_replaced(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(watcher, "SILENCE_SECONDS", 1.5)
     async with following(nats_server) as (_, store, listener):
         names: Any = await store.jetstream.call(f"CONSUMER.NAMES.{store.stream}", {}, 2.0)
         for name in names["consumers"]:
@@ -124,7 +124,7 @@ async def test_a_consumer_that_vanishes_is_replaced(
 async def test_an_audit_tells_everything_anew(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "AUDIT_SECONDS", 0.2)
+    monkeypatch.setattr(watcher, "AUDIT_SECONDS", 0.2)
     async with following(nats_server) as (_, store, listener):
         await write(store, a="1", b="2")
         await until(lambda: listener.completed[-1] == {"a", "b"}, 5.0)

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.jetstream import AT_ONCE, Requests
-from tiflis.bus.link import Link
+from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.jetstream import AT_ONCE, Requests
 
 
 class SlowStore:

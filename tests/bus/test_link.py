@@ -16,8 +16,8 @@ from tests.bus.nats import TOKEN, NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.connection import close, connect
 from tiflis.bus.errors import BadBusUrl, LinkUnavailable
-from tiflis.bus.link import Link, Listener
-from tiflis.bus.servers import ServerPool, parse_urls
+from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.servers import ServerPool, parse_urls
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.nats_protocol import NatsProtocol
+from tiflis.bus.nats.protocol import NatsProtocol
 from tools.fuzz.bus import Heard
 
 

@@ -11,7 +11,7 @@ from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
 from tiflis.bus import subjects
 from tiflis.bus.errors import OtherVersion
-from tiflis.bus.link import Link
+from tiflis.bus.nats.client import Link
 from tiflis.bus.presence import LEASE_SECONDS, Presence
 
 

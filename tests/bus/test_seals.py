@@ -11,8 +11,8 @@ import pytest
 from tests.bus.nats import NatsServer
 from tests.bus.test_directory import TUNNEL, other_client
 from tests.bus.waiting import until
-from tiflis.bus.directory import Directory, Record
-from tiflis.bus.record import encode
+from tiflis.bus.directory.directory import Directory, Record
+from tiflis.bus.directory.record import encode
 from tiflis.bus.seals import MARKER, Seals, Verdict
 
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tiflis.bus.nats_protocol import NatsProtocol
+from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol import head
 from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.routing import Requests
@@ -50,7 +50,7 @@ WRONG = {
     "conversations": (Requests, "asker", lambda *_: None),
     "requests": ("tiflis.web.watch_parameters", "is_tunnel_id", lambda text: True),
     "nats": (NatsProtocol, "_parse", _deaf(NatsProtocol._parse)),
-    "packets": ("tiflis.bus.lane", "StructError", KeyError),
+    "packets": ("tiflis.bus.channels.peer", "StructError", KeyError),
     "envelopes": (envelope, "read_numbered", lambda message: (0, message)),
 }
 

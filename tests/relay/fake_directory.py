@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 
 

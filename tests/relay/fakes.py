@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tiflis.bus.channel import Channel, ChannelHandler
-from tiflis.bus.directory import Record
+from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
 from tiflis.relay.home import Home
 from tiflis.relay.wire import Pause, Session

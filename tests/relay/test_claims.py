@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from tests.relay.fake_directory import FakeDirectory
-from tiflis.bus.directory import Directory, Record
+from tiflis.bus.directory.directory import Directory, Record
 from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelError, TunnelNotFound
 from tiflis.protocol.ids import is_tunnel_id
 from tiflis.protocol.messages import Registration

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from tests.relay.fake_directory import FakeDirectory
-from tiflis.bus.directory import Directory
+from tiflis.bus.directory.directory import Directory
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited, TunnelError, TunnelNotFound
 from tiflis.protocol.messages import Registration
 from tiflis.relay.claims import Claim, Claims

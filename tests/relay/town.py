@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tests.relay.fake_directory import FakeDirectory
 from tests.relay.fakes import AUTH_KEY, REGISTRATION_KEY, Cable, FakeDesk, FakeWire
-from tiflis.bus.directory import Directory, Record
+from tiflis.bus.directory.directory import Directory, Record
 from tiflis.limits import Limits
 from tiflis.relay.claims import Claims
 from tiflis.relay.gate import Gate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tiflis.bus.jetstream import AT_ONCE
+from tiflis.bus.nats.jetstream import AT_ONCE
 from tools.scale.__main__ import table
 from tools.scale.model import CONNECT, REGISTER, Size, outage
 

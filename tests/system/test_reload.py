@@ -15,7 +15,7 @@ from tests.harness import crowd as at
 from tests.rawsocket import masked
 from tests.system.traffic import Traffic
 from tiflis.bus import subjects
-from tiflis.bus.link import Link
+from tiflis.bus.nats.client import Link
 
 RELOAD_SECONDS = 60.0
 CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its head, its key, its payload

@@ -11,7 +11,7 @@ from pathlib import Path
 from tiflis.arbiter.run_folder import Place, RunFolder
 from tiflis.arbiter.safe_place import Unsafe, require_safe
 from tiflis.bus.errors import BadBusUrl
-from tiflis.bus.servers import parse_urls
+from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import Settings
 
 # Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).

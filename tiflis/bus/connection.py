@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from tiflis.bus.errors import DirectoryUnavailable
-from tiflis.bus.servers import parse_urls
+from tiflis.bus.nats.servers import parse_urls
 
 log = logging.getLogger(__name__)
 

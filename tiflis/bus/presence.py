@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiflis.bus import subjects, wire
+from tiflis.bus import subjects
+from tiflis.bus.channels import packets
 from tiflis.bus.errors import BadSubject, OtherVersion
-from tiflis.bus.link import Link, Listener
-from tiflis.bus.questions import Questions
+from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.scatter_gather import Questions
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Presence:
     async def meet(self, seconds: float) -> None:
         """Listen for so long to who else is there. OtherVersion if any of them could not understand us."""
         await asyncio.sleep(seconds)
-        strangers = [peer.worker_id for peer in self.peers.values() if peer.version != wire.VERSION]
+        strangers = [peer.worker_id for peer in self.peers.values() if peer.version != packets.VERSION]
         if strangers:
             await self.stop()
             raise OtherVersion(
@@ -141,7 +142,7 @@ class Presence:
         if self._stopped:
             return
         # ``overlaps``: workers of version 1 take a newcomer without it for the successor of one that died.
-        hello = {"id": self._me, "version": wire.VERSION, "overlaps": True, "facts": self._describe()}
+        hello = {"id": self._me, "version": packets.VERSION, "overlaps": True, "facts": self._describe()}
         self._publish(subjects.HELLO, hello)
 
     def _publish(self, subject: str, message: Facts) -> None:

@@ -18,9 +18,9 @@ from tiflis.arbiter.nats_server import NatsFailed, find_binary
 from tiflis.arbiter.run_folder import Place, RunFolder, described
 from tiflis.arbiter.unix_listener import CannotListen, check_place
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.jetstream import JetStream, StoreRefused
-from tiflis.bus.link import Link
-from tiflis.bus.servers import parse_urls
+from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.jetstream import JetStream, StoreRefused
+from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, notes, read
 from tiflis.web.client_files import client_routes
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from tiflis.bus.directory import Directory, Record
+from tiflis.bus.directory.directory import Directory, Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelNotFound
 from tiflis.protocol.ids import TUNNEL_ID_LENGTH, is_tunnel_id, tunnel_id_from

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tiflis import metrics
-from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.limits import MIB
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline

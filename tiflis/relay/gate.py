@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tiflis import metrics
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidToken, RateLimited
 from tiflis.protocol.messages import Registration
 from tiflis.relay.claims import Claims

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tiflis import metrics
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.protocol import messages
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.absent import Absent, traveller

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tiflis import __version__, metrics
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.protocol import messages
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.absent import Absent

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from tiflis.bus.channel import Channel
+from tiflis.bus.channels.channel import Channel
 from tiflis.clock import running_clock
 from tiflis.relay import envelope
 from tiflis.relay.client import ClientSession

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from tiflis.bus.channel import Channel
+from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol.errors import InternalError, TunnelError
 from tiflis.relay import envelope

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
-from tiflis.bus.channel import Channel, ChannelHandler
-from tiflis.bus.directory import Record
+from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.bus.directory.directory import Record
 from tiflis.protocol.errors import TunnelError
 from tiflis.relay.client import ClientSession
 from tiflis.relay.edge import Edge, Unheard

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from tiflis import metrics
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.protocol import head, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head

@@ -6,7 +6,7 @@ import random
 from itertools import islice
 from typing import Any, TypedDict
 
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.relay.claims import Claims
 from tiflis.relay.edge import Edge

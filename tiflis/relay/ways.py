@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.clock import running_clock
 from tiflis.limits import Limits

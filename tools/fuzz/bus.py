@@ -6,12 +6,13 @@ import asyncio
 from typing import Any, cast
 
 from tests.bus.simulation import Faults, SimClock, SimLink, SimNetwork
-from tiflis.bus import subjects, wire
-from tiflis.bus.channel import Channel
-from tiflis.bus.channels import Bus
-from tiflis.bus.link import Link
-from tiflis.bus.nats_protocol import NatsProtocol
-from tiflis.bus.wire import Kind
+from tiflis.bus import subjects
+from tiflis.bus.channels import packets
+from tiflis.bus.channels.bus import Bus
+from tiflis.bus.channels.channel import Channel
+from tiflis.bus.channels.packets import Kind
+from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol.errors import InvalidPayload, SendFailed, TunnelError
 from tiflis.relay import envelope
 from tiflis.relay.envelope import Arrival
@@ -136,14 +137,14 @@ class Channels:
             handler(b"", packet)
 
 
-def packets(data: bytes) -> None:
+def packet_stream(data: bytes) -> None:
     """The target: packets of any bytes, and of frames with any numbers, are read or refused."""
     script, here = Script(data), Channels()
     if script.byte() & 1:
         here.bus.open(PEER, "tunnel", here).send(b"message")
     while script.more:
         if script.byte() & 1:
-            header = wire.packet_header(script.byte(), PEER)
+            header = packets.packet_header(script.byte(), PEER)
             here.arrives(header + b"".join(_frame(script) for _ in range(1 + script.byte() % 4)))
         else:
             here.arrives(script.piece())
@@ -158,17 +159,17 @@ def _frame(script: Script) -> bytes:
         return script.piece()
     if kind == Kind.RUN:
         chunks = [script.piece() for _ in range(script.byte() % 4)]
-        sizes = [len(chunk) | (wire.MORE if script.byte() & 1 else 0) for chunk in chunks]
-        head = wire.RUN.pack(kind, channel, first, second, third, len(chunks))
-        return head + wire.lengths(len(sizes)).pack(*sizes) + b"".join(chunks)
+        sizes = [len(chunk) | (packets.MORE if script.byte() & 1 else 0) for chunk in chunks]
+        head = packets.RUN.pack(kind, channel, first, second, third, len(chunks))
+        return head + packets.lengths(len(sizes)).pack(*sizes) + b"".join(chunks)
     if kind in (Kind.ACK, Kind.NAK, Kind.FIN):
-        return wire.ACK.pack(kind, channel, first, second)
+        return packets.ACK.pack(kind, channel, first, second)
     if kind == Kind.SYNC:
-        return wire.SYNC.pack(kind, channel, first, second, third)
+        return packets.SYNC.pack(kind, channel, first, second, third)
     return {
-        Kind.OPEN: wire.open_frame(channel, "t" * first),
-        Kind.CLOSED: wire.closed_frame(channel, first),
-    }.get(Kind(kind), wire.unknown_frame(channel))
+        Kind.OPEN: packets.open_frame(channel, "t" * first),
+        Kind.CLOSED: packets.closed_frame(channel, first),
+    }.get(Kind(kind), packets.unknown_frame(channel))
 
 
 # Envelopes

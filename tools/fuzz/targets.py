@@ -27,7 +27,7 @@ TARGETS: dict[str, Target] = {
     "conversations": Target(conversations.conversations, conversations.WORDS, seeds=conversations.SEEDS),
     "requests": Target(requests.requests, requests.WORDS, seeds=requests.SEEDS),
     "nats": Target(bus.nats, bus.WORDS),
-    "packets": Target(bus.packets, seeds=bus.SEEDS),
+    "packets": Target(bus.packet_stream, seeds=bus.SEEDS),
     "envelopes": Target(bus.envelopes, longest=1200),
 }
 

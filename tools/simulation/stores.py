@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.relay.watch_fakes import FakeStore
-from tiflis.bus.directory import Record
+from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.bus.watch_store import Head
 

@@ -10,7 +10,7 @@ from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
 from tiflis.adoption import Adoption
 from tiflis.arbiter.handoff import HandoffFailed
-from tiflis.bus.channels import Bus
+from tiflis.bus.channels.bus import Bus
 from tiflis.handover import Handover
 from tiflis.relay.claims import Claims
 from tiflis.relay.gate import Gate

@@ -2,14 +2,68 @@
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import error as StructError
+from typing import Any, Protocol
 
-from tiflis.bus import wire
-from tiflis.bus.channel import Channel
+from tiflis.bus.channels import packets
+from tiflis.bus.channels.channel import Channel
+from tiflis.bus.channels.packets import Kind
 from tiflis.bus.errors import PacketRefused
-from tiflis.bus.packet import Carrier, Packet
-from tiflis.bus.wire import Kind
+
+
+class Carrier(Protocol):
+    """What a lane needs from the bus."""
+
+    chunk_size: int
+    flight_limit: int
+
+    def now(self) -> float: ...
+    def soon(self, call: Callable[[], None]) -> None: ...
+    def wake(self, lane: Any) -> None: ...
+    def watch(self, channel: Channel) -> None: ...
+    def unwatch(self, channel: Channel) -> None: ...
+    def ack_later(self, channel: Channel) -> None: ...
+    def accept(self, channel: Channel) -> None: ...
+    def packet(self, subject: bytes, parts: list[bytes | memoryview], size: int) -> None: ...
+
+
+class Packet:
+    """Collects frames and hands a packet over whenever the next frame does not fit."""
+
+    def __init__(self, carrier: Carrier, subject: bytes, header: bytes, room: int) -> None:
+        self._carrier = carrier
+        self._subject = subject
+        self._header = header
+        self._room = room - len(header)
+        self._parts: list[bytes | memoryview] = [header]
+        self._size = len(header)
+        self.room = self._room
+        self.total = 0
+
+    def need(self, size: int) -> None:
+        if size > self.room and len(self._parts) > 1:
+            self.finish()
+
+    def add(self, frame: bytes | memoryview) -> None:
+        self._parts.append(frame)
+        self._size += len(frame)
+        self.room -= len(frame)
+
+    def extend(self, frames: Sequence[bytes | memoryview]) -> None:
+        self._parts += frames
+        size = sum(map(len, frames))
+        self._size += size
+        self.room -= size
+
+    def finish(self) -> None:
+        if len(self._parts) > 1:
+            self._carrier.packet(self._subject, self._parts, self._size)
+            self.total += self._size
+            self._parts = [self._header]
+            self._size = len(self._header)
+            self.room = self._room
+
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +148,7 @@ class Lane:
         self._ended[channel.number] = channel.incoming.taken
         self._carrier.unwatch(channel)
         if tell:
-            self.reply(wire.closed_frame(channel.number, channel.incoming.taken))
+            self.reply(packets.closed_frame(channel.number, channel.incoming.taken))
         if len(self._ended) > REMEMBERED_ENDS:
             number, _ = self._ended.popitem(last=False)
             if number % 2 != self._parity:
@@ -154,19 +208,19 @@ class Lane:
             raise PacketRefused("frame cut short") from error
 
     def _read_run(self, data: bytes, position: int) -> int:
-        _, number, first, got, taken, count = wire.RUN.unpack_from(data, position)
-        position += wire.RUN.size
-        lengths = wire.lengths(count).unpack_from(data, position)
+        _, number, first, got, taken, count = packets.RUN.unpack_from(data, position)
+        position += packets.RUN.size
+        lengths = packets.lengths(count).unpack_from(data, position)
         position += 4 * count
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
-            return position + wire.total(lengths)
+            return position + packets.total(lengths)
         channel.acknowledged(got, taken)
         return channel.run(first, lengths, data, position)
 
     def _read_ack(self, data: bytes, position: int) -> int:
-        kind, number, got, taken = wire.ACK.unpack_from(data, position)
+        kind, number, got, taken = packets.ACK.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
@@ -174,21 +228,21 @@ class Lane:
             channel.asked_again(got, taken)
         else:
             channel.acknowledged(got, taken)
-        return position + wire.ACK.size
+        return position + packets.ACK.size
 
     def _read_sync(self, data: bytes, position: int) -> int:
-        _, number, got, taken, sent = wire.SYNC.unpack_from(data, position)
+        _, number, got, taken, sent = packets.SYNC.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
         else:
             channel.acknowledged(got, taken)
             channel.asked(sent)
-        return position + wire.SYNC.size
+        return position + packets.SYNC.size
 
     def _read_open(self, data: bytes, position: int) -> int:
-        _, number, length = wire.OPEN.unpack_from(data, position)
-        position += wire.OPEN.size
+        _, number, length = packets.OPEN.unpack_from(data, position)
+        position += packets.OPEN.size
         name = data[position : position + length].decode("ascii", "replace")
         if number not in self.channels:
             if number in self._ended or number <= self._forgotten or number % 2 == self._parity:
@@ -199,32 +253,32 @@ class Lane:
         return position + len(name)
 
     def _read_fin(self, data: bytes, position: int) -> int:
-        _, number, last, taken = wire.FIN.unpack_from(data, position)
+        _, number, last, taken = packets.FIN.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
         else:
             channel.peer_closed(last, taken)
-        return position + wire.FIN.size
+        return position + packets.FIN.size
 
     def _read_closed(self, data: bytes, position: int) -> int:
-        _, number, taken = wire.CLOSED.unpack_from(data, position)
+        _, number, taken = packets.CLOSED.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is not None:
             channel.peer_ended(taken)
-        return position + wire.CLOSED.size
+        return position + packets.CLOSED.size
 
     def _read_unknown(self, data: bytes, position: int) -> int:
-        _, number = wire.UNKNOWN.unpack_from(data, position)
+        _, number = packets.UNKNOWN.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is not None:
             channel.peer_ended(None)
-        return position + wire.UNKNOWN.size
+        return position + packets.UNKNOWN.size
 
     def _stranger(self, number: int) -> None:
         """A frame for a channel that is not open here: say how it ended."""
         taken = self._ended.get(number)
-        frame = wire.unknown_frame(number) if taken is None else wire.closed_frame(number, taken)
+        frame = packets.unknown_frame(number) if taken is None else packets.closed_frame(number, taken)
         if not self._replies or self._replies[-1] != frame:
             self.reply(frame)
 
@@ -250,13 +304,13 @@ class Lane:
 
     def _write_run(self, channel: Channel, packet: Packet) -> bool:
         outgoing = channel.outgoing
-        opening = b"" if channel.confirmed else wire.open_frame(channel.number, channel.tunnel_id)
+        opening = b"" if channel.confirmed else packets.open_frame(channel.number, channel.tunnel_id)
         needed = outgoing.next_size()
         if needed < 0:
             return False
-        fixed = len(opening) + wire.RUN.size
+        fixed = len(opening) + packets.RUN.size
         packet.need(fixed + 4 + needed)
-        run = outgoing.run(packet.room - fixed, wire.RUN_COUNT_MAX)
+        run = outgoing.run(packet.room - fixed, packets.RUN_COUNT_MAX)
         if not run.chunks:
             log.error("chunk above what the bus takes", extra={"peer": self.peer, "size": needed})
             self.soon(channel.abandon)
@@ -265,7 +319,7 @@ class Lane:
         if opening:
             packet.add(opening)
         count = len(run.lengths)
-        packet.add(channel.run_header(run.first, count) + wire.lengths(count).pack(*run.lengths))
+        packet.add(channel.run_header(run.first, count) + packets.lengths(count).pack(*run.lengths))
         packet.extend(run.chunks)
         return True
 

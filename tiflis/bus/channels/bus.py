@@ -4,16 +4,43 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from tiflis.bus import subjects, wire
-from tiflis.bus.channel import Channel, ChannelHandler
+from tiflis.bus import subjects
+from tiflis.bus.channels import packets
+from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.bus.channels.peer import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
 from tiflis.bus.errors import PacketRefused
-from tiflis.bus.lane import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
-from tiflis.bus.link import Listener
-from tiflis.bus.outside import Clock, Wire
+from tiflis.bus.nats.client import Listener
 from tiflis.clock import running_clock
 
 __all__ = ["Bus", "Channel", "ChannelHandler"]
+
+
+class Clock(Protocol):
+    """The part of an event loop that the bus uses."""
+
+    def time(self) -> float: ...
+    def call_soon(self, callback: Callable[[], None], /) -> object: ...
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> asyncio.TimerHandle: ...
+
+
+class Wire(Protocol):
+    """The part of a Link that the bus uses."""
+
+    up: bool
+    max_payload: int
+
+    @property
+    def writable(self) -> bool: ...
+    def listen(self, listener: Listener) -> None: ...
+    def subscribe(
+        self, subject: str, handler: Callable[[bytes, bytes], None], queue: str | None = None
+    ) -> int: ...
+    def unsubscribe(self, sid: int) -> None: ...
+    def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool: ...
+    def flush_writes(self) -> None: ...
+
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +73,7 @@ class Bus:
         self._me = subjects.checked(me)
         self._accept = accept
         self._clock: Clock = clock or running_clock()
-        self._header = wire.packet_header(time.time_ns() if epoch is None else epoch, me)
+        self._header = packets.packet_header(time.time_ns() if epoch is None else epoch, me)
         self._lanes: dict[str, Lane] = {}
         self._by_header: dict[bytes, Lane] = {}
         self._dirty: dict[Lane, None] = {}
@@ -137,7 +164,7 @@ class Bus:
     def _newcomer(self, header: bytes) -> Lane | None:
         """The lane of a header not seen before; None when it comes from a former life of its sender."""
         try:
-            epoch, peer = wire.origin(header)
+            epoch, peer = packets.origin(header)
             lane = self._lane(subjects.checked(peer))
         except (PacketRefused, ValueError) as error:
             log.warning("packet refused", extra={"reason": str(error)})

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
-from tiflis.bus.link import Link, Listener
+from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.storage import NO_ROOM
 from tiflis.clock import running_clock
 

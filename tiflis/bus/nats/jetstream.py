@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from tiflis.bus.errors import BusError, LinkUnavailable
-from tiflis.bus.link import Link, Listener
+from tiflis.bus.nats.client import Link, Listener
 from tiflis.clock import running_clock
 
 _NO_RESPONDERS = b"NATS/1.0 503"

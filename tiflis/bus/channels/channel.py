@@ -1,16 +1,55 @@
 """One channel between two workers: a reliable stream each way, how it opens and how it ends. No I/O."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
-from tiflis.bus import wire
+from tiflis.bus.channels import packets
+from tiflis.bus.channels.packets import Kind
+from tiflis.bus.channels.streams import (
+    ACK_AT_ONCE,
+    HARD_CAP,
+    HIGH_WATER,
+    LOW_WATER,
+    Incoming,
+    Outgoing,
+    Patience,
+)
 from tiflis.bus.errors import ChannelClosed
-from tiflis.bus.handler import ChannelHandler, Port
-from tiflis.bus.patience import Patience
-from tiflis.bus.streams import ACK_AT_ONCE, HARD_CAP, HIGH_WATER, LOW_WATER, Incoming, Outgoing
-from tiflis.bus.wire import Kind
 
 __all__ = ["Channel", "ChannelHandler", "Port"]
+
+
+class ChannelHandler(Protocol):
+    """Who uses a channel. All calls come from the event loop and must not block."""
+
+    def received(self, channel: Channel, message: bytes) -> None:
+        """One message, in order, once."""
+
+    def writable_changed(self, channel: Channel, writable: bool) -> None:
+        """False: send no more for now. True: go on."""
+
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
+        """The channel has ended; `undelivered` are our messages that the peer had not consumed, in order."""
+
+
+class Port(Protocol):
+    """What a channel needs from the lane that carries it."""
+
+    peer: str
+
+    @property
+    def chunk_size(self) -> int: ...
+    def now(self) -> float: ...
+    def soon(self, call: Callable[[], None]) -> None: ...
+    def wants_to_send(self, channel: Channel) -> None: ...
+    def wants_to_tell(self, channel: Channel) -> None: ...
+    def ack_later(self, channel: Channel) -> None: ...
+    def landed(self, size: int) -> None: ...
+    def forget(self, channel: Channel, tell: bool) -> None: ...
+
 
 log = logging.getLogger(__name__)
 
@@ -101,14 +140,14 @@ class Channel:
         if skip < 0:
             if incoming.missed(self._lane.now()):
                 self._lane.wants_to_tell(self)
-            return position + wire.total(lengths)
+            return position + packets.total(lengths)
         for length in lengths:
-            stop = position + (length & wire.LENGTH)
+            stop = position + (length & packets.LENGTH)
             if skip > 0:
                 skip -= 1
             else:
                 incoming.got += 1
-                self._chunk(data[position:stop], length > wire.LENGTH)
+                self._chunk(data[position:stop], length > packets.LENGTH)
             position = stop
         self._acknowledge()
         return position
@@ -161,22 +200,24 @@ class Channel:
         """What goes before a run; carries the acknowledgement along."""
         incoming = self.incoming
         incoming.told()
-        return wire.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
+        return packets.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
 
     def control_frames(self) -> list[bytes]:
         """All that is to be said besides messages."""
         frames: list[bytes] = []
         incoming, number = self.incoming, self.number
         if not self.confirmed:
-            frames.append(wire.open_frame(number, self.tunnel_id))
+            frames.append(packets.open_frame(number, self.tunnel_id))
         if self._closing:
-            frames.append(wire.FIN.pack(Kind.FIN, number, self.outgoing.end, incoming.taken))
+            frames.append(packets.FIN.pack(Kind.FIN, number, self.outgoing.end, incoming.taken))
         if self._sync_due:
-            frames.append(wire.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self.outgoing.sent))
+            frames.append(
+                packets.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self.outgoing.sent)
+            )
         if incoming.nak_due:
-            frames.append(wire.ACK.pack(Kind.NAK, number, incoming.got, incoming.taken))
+            frames.append(packets.ACK.pack(Kind.NAK, number, incoming.got, incoming.taken))
         elif incoming.ack_due and not self._sync_due:
-            frames.append(wire.ACK.pack(Kind.ACK, number, incoming.got, incoming.taken))
+            frames.append(packets.ACK.pack(Kind.ACK, number, incoming.got, incoming.taken))
         self._sync_due = incoming.nak_due = False
         incoming.told()
         return frames

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tiflis.bus import subjects
-from tiflis.bus.link import Link
+from tiflis.bus.nats.client import Link
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)

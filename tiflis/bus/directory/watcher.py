@@ -5,10 +5,10 @@ import contextlib
 import logging
 from typing import Protocol
 
+from tiflis.bus.directory.bucket import REQUEST_SECONDS, Store, value_of
 from tiflis.bus.errors import BusError, LinkUnavailable
-from tiflis.bus.jetstream import Document, StoreRefused
-from tiflis.bus.link import Link, Listener
-from tiflis.bus.store import REQUEST_SECONDS, Store, value_of
+from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.jetstream import Document, StoreRefused
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ from nats.aio.client import Client
 
 from tiflis.bus import subjects
 from tiflis.bus.connection import close, connect
+from tiflis.bus.directory.bucket import Entry, Store, WrongRevision
+from tiflis.bus.directory.record import Record, decode, encode
+from tiflis.bus.directory.watcher import Follower
 from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.follower import Follower
-from tiflis.bus.jetstream import StoreRefused
-from tiflis.bus.link import Link
-from tiflis.bus.record import Record, decode, encode
+from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.jetstream import StoreRefused
 from tiflis.bus.seals import MARKER, Seals, Verdict
-from tiflis.bus.store import Entry, Store, WrongRevision
 from tiflis.clock import running_clock
 
 __all__ = ["Conflict", "Directory", "DirectoryUnavailable", "Record"]

@@ -1,0 +1,1 @@
+"""Reliable channels between workers, on top of the at-most-once bus."""

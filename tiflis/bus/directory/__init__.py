@@ -1,0 +1,1 @@
+"""The directory: which worker is the home of which tunnel."""

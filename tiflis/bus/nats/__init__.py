@@ -1,0 +1,1 @@
+"""Our NATS client: connection, servers and JetStream requests."""
