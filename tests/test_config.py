@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tiflis import config
-from tiflis.relay.keys import Keyring
+from tiflis.relay.auth.keys import Keyring
 from tiflis.values import origin
 
 KEY = "k" * 32

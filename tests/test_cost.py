@@ -22,7 +22,7 @@ from tiflis.protocol import head, long_text, messages, utf8
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.skim import Skim
-from tiflis.relay.watch_text import digest
+from tiflis.relay.watch.digest import digest
 from tiflis.web.watch_parameters import Query, check_message, read_body, read_query
 
 MIB = 1 << 20

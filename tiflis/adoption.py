@@ -9,12 +9,12 @@ from tiflis.arbiter.handoff import close_all
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.parcel import Luggage, Parcel, Receipt
 from tiflis.protocol.errors import TunnelError
-from tiflis.relay import envelope
-from tiflis.relay.client import ClientSession
-from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.session import BaseSession
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.edge import Edge
+from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.sessions.session import BaseSession
 from tiflis.relay.wire import Wire
 from tiflis.relay.workstation import WorkstationSession
 from tiflis.web.socket import Socket

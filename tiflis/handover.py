@@ -18,12 +18,12 @@ from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
 from tiflis.clock import running_clock
 from tiflis.parcel import Luggage, Parcel
 from tiflis.protocol.close import CloseCode
-from tiflis.relay import envelope
-from tiflis.relay.edge import Edge
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.moves import write_down
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.edge import Edge
+from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.transfer import write_down
 from tiflis.relay.wire import Pause, Wire
 from tiflis.web.socket import Socket
 from tiflis.web.sockets import Sockets

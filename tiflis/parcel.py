@@ -7,7 +7,7 @@ import msgspec
 
 from tiflis.bus.channels import packets
 from tiflis.bus.directory.directory import Record
-from tiflis.relay.passport import Passport
+from tiflis.relay.session_state import Passport
 
 VERSION = packets.VERSION  # of everything in here, sockets' state included; another one is refused
 

@@ -8,9 +8,9 @@ from tiflis.adoption import Adoption
 from tiflis.arbiter.handoff import HandoffClient, HandoffServer
 from tiflis.bus.presence import Presence
 from tiflis.handover import Handover, Report
-from tiflis.relay.edge import Edge
 from tiflis.relay.hub import Hub
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.remote.edge import Edge
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)

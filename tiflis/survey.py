@@ -15,7 +15,7 @@ from tiflis.heap import resident
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values, tally
 from tiflis.relay.hub import Hub
-from tiflis.relay.orphans import OrphanSession
+from tiflis.relay.sessions.superseded import OrphanSession
 from tiflis.web.sockets import Sockets
 
 LOOK_SECONDS = 0.25  # between two looks at how late the event loop is

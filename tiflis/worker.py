@@ -17,7 +17,6 @@ from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import REASONS_TOLD, Link
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
-from tiflis.bus.watch_store import JetStreamWatchStore, StoreUnavailable
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.descriptors import Supply
@@ -26,20 +25,21 @@ from tiflis.heap import Heap, resident
 from tiflis.ledger import Ledger
 from tiflis.metrics import Values
 from tiflis.protocol.close import CloseCode
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter, Looks
+from tiflis.relay.auth.refusals import Refusals
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claims
 from tiflis.relay.ending import Ending
-from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter, Looks
-from tiflis.relay.outbox import Cork
+from tiflis.relay.maintenance import Upkeep
 from tiflis.relay.pinned import Kind, Pinned
-from tiflis.relay.refusals import Refusals
+from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.upkeep import Upkeep
-from tiflis.relay.watch_desk import DeskLimits, WatchDesk
-from tiflis.relay.watch_queue import Bounds
+from tiflis.relay.watch.operations import DeskLimits, WatchDesk
+from tiflis.relay.watch.queue import Bounds
+from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 from tiflis.siblings import Siblings
 from tiflis.survey import Survey, handoffs
 from tiflis.web.http import stop_accepting

@@ -14,14 +14,7 @@ from nats.js.errors import ServiceUnavailableError
 from tests.bus.nats import NatsCluster, NatsServer
 from tiflis.bus.connection import close, connect
 from tiflis.bus.storage import LEAST_ROOM
-from tiflis.bus.watch_store import (
-    CHUNK,
-    RECORD_TTL,
-    STREAM,
-    Fenced,
-    JetStreamWatchStore,
-    StoreUnavailable,
-)
+from tiflis.relay.watch.store import CHUNK, RECORD_TTL, STREAM, Fenced, JetStreamWatchStore, StoreUnavailable
 
 TUNNEL = "tunnel-1"
 

@@ -11,7 +11,7 @@ from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol import head
 from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.routing import Requests
-from tiflis.relay import envelope
+from tiflis.relay.remote import envelope
 from tools.fuzz import corpus
 from tools.fuzz.targets import TARGETS, checked, quiet
 

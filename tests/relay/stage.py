@@ -6,9 +6,9 @@ from tests.relay.fakes import AUTH_KEY, FakeDesk, FakeHost, FakeWire, record
 from tiflis.protocol import messages
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
-from tiflis.relay.client import ClientSession
 from tiflis.relay.home import Home
-from tiflis.relay.orphans import Orphans
+from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.sessions.superseded import Orphans
 from tiflis.relay.workstation import WorkstationSession
 
 

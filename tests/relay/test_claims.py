@@ -10,10 +10,10 @@ from tiflis.bus.directory.directory import Directory, Record
 from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelError, TunnelNotFound
 from tiflis.protocol.ids import is_tunnel_id
 from tiflis.protocol.messages import Registration
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter, Looks
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import ATTEMPTS, Claim, Claims
-from tiflis.relay.gate import Gate
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter, Looks
 
 OLD_KEY, NEW_KEY = "o" * 32, "n" * 32
 AUTH, OTHER_AUTH = "the owner's auth key", "somebody else's key"

@@ -7,8 +7,8 @@ import pytest
 from tests.relay.fakes import FakeDesk, FakeWire
 from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
-from tiflis.relay.edge import FULL
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.remote.edge import FULL
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.relay.wire import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]

@@ -8,10 +8,10 @@ from tests.relay.fake_directory import FakeDirectory
 from tiflis.bus.directory.directory import Directory
 from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited, TunnelError, TunnelNotFound
 from tiflis.protocol.messages import Registration
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claim, Claims
-from tiflis.relay.gate import Gate
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
 
 API_KEY, AUTH, WRONG = "k" * 32, "the right auth key", "a wrong key, too long"
 OTHER_KEY = "o" * 32

@@ -1,7 +1,7 @@
 """Keys are compared over digests; a rotation of the registration keys loses no tunnel."""
 
-from tiflis.relay.keys import Keyring, Trial, plain
-from tiflis.relay.limiter import Caller, Limiter
+from tiflis.relay.auth.keys import Keyring, Trial, plain
+from tiflis.relay.auth.rate_limit import Caller, Limiter
 
 OLD, NEW = "o" * 32, "n" * 32
 

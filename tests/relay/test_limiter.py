@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tiflis.relay.keys import Trial, plain
-from tiflis.relay.limiter import REGISTRATION, WORKSTATION, Caller, Limiter
+from tiflis.relay.auth.keys import Trial, plain
+from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limiter
 
 RIGHT, WRONG = plain("right", "right"), plain("wrong", "right")
 ATTACKER, OWNER, TUNNEL = "192.0.2.66", "198.51.100.1", "aTunnel"

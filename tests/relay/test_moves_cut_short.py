@@ -11,13 +11,13 @@ from tests.relay.town import Town, notes
 from tiflis import parcel
 from tiflis.adoption import Adoption
 from tiflis.parcel import Parcel
-from tiflis.relay import envelope
-from tiflis.relay.absent import traveller
-from tiflis.relay.baggage import Party
-from tiflis.relay.envelope import Stage
-from tiflis.relay.moves import Nobody
-from tiflis.relay.neighbour import Neighbour
-from tiflis.relay.watch_home import DeskClosed
+from tiflis.relay.edge_session import Neighbour
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.envelope import Stage
+from tiflis.relay.remote.snapshot import Party
+from tiflis.relay.remote.transit import traveller
+from tiflis.relay.transfer import Nobody
+from tiflis.relay.watch.interfaces import DeskClosed
 from tiflis.web.sockets import Sockets
 
 
@@ -196,7 +196,7 @@ async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker that claimed the tunnel has asked for nothing, and died since: its end tells nobody."""
-    monkeypatch.setattr("tiflis.relay.upkeep.STEP_DOWN_SECONDS", 0.0)
+    monkeypatch.setattr("tiflis.relay.maintenance.STEP_DOWN_SECONDS", 0.0)
     await town.workstation("a")
     phone, home = await town.client("a"), town.home("a")
     town.crash("b")

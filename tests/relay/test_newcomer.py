@@ -10,7 +10,7 @@ from tests.relay.fakes import FakeWire, Works
 from tiflis.limits import Limits
 from tiflis.protocol.errors import InvalidAuthKey, SendFailed
 from tiflis.protocol.messages import Connection, Registration
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.relay.wire import Pause, Wire
 
 CONNECT = {

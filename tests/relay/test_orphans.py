@@ -6,7 +6,7 @@ import pytest
 
 from tests.relay.fakes import FakeWire
 from tiflis.limits import Limits
-from tiflis.relay.orphans import Orphans
+from tiflis.relay.sessions.superseded import Orphans
 from tiflis.relay.wire import Wire
 
 TUNNEL = "tunnel-1"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiflis.protocol.frames import Opcode
-from tiflis.relay import outbox as box
-from tiflis.relay.outbox import BIG_WAIT, FRAGMENT, KIB, MIB, PRESSURE_HIGH, Cork, Outbox
+from tiflis.relay.sessions import outbox as box
+from tiflis.relay.sessions.outbox import BIG_WAIT, FRAGMENT, KIB, MIB, PRESSURE_HIGH, Cork, Outbox
 
 Message = tuple[int, bytes]
 

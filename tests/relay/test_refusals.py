@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tiflis.relay.limiter import Limiter
-from tiflis.relay.refusals import Refusals
+from tiflis.relay.auth.rate_limit import Limiter
+from tiflis.relay.auth.refusals import Refusals
 
 
 class Hand:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tiflis.relay.roster import Roster
+from tiflis.relay.device_registry import Roster
 
 MEMORY = 300.0
 

@@ -9,7 +9,7 @@ from tests.relay.fakes import FakeWire
 from tests.relay.stage import Stage
 from tiflis.limits import Limits
 from tiflis.protocol.states import Role
-from tiflis.relay.session import BaseSession
+from tiflis.relay.sessions.session import BaseSession
 
 SILENCE = 15.0
 

@@ -1,6 +1,6 @@
 """Messages for a workstation that is away for a moment: bounded, in order, never lost silently."""
 
-from tiflis.relay.waiting import Waiting, WaitingRoom
+from tiflis.relay.offline_queue import Waiting, WaitingRoom
 
 
 def message(size: int, name: str = "phone") -> Waiting:

@@ -10,9 +10,9 @@ import pytest
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.relay.pinned import Pinned, Shares
-from tiflis.relay.watch_desk import WatchDesk
-from tiflis.relay.watch_home import DeskLimits
-from tiflis.relay.watch_queue import Bounds
+from tiflis.relay.watch.interfaces import DeskLimits
+from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.queue import Bounds
 
 WHO = {"device_id": "watch-1", "auth_key": KEY}
 

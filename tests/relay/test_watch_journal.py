@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
-from tiflis.relay.watch_desk import WatchDesk
-from tiflis.relay.watch_home import DeskLimits
-from tiflis.relay.watch_queue import Bounds
+from tiflis.relay.watch.interfaces import DeskLimits
+from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.queue import Bounds
 
 WATCHES = [{"device_id": f"watch-{number}", "auth_key": KEY} for number in (1, 2)]
 

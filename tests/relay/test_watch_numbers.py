@@ -1,7 +1,7 @@
 """Numbers of queues that have gone."""
 
-from tiflis.relay.watch_numbers import HIGHEST, LIMIT, PastNumbers
-from tiflis.relay.watch_queue import Bounds, WatchQueue
+from tiflis.relay.watch.numbers import HIGHEST, LIMIT, PastNumbers
+from tiflis.relay.watch.queue import Bounds, WatchQueue
 
 
 def resumed(numbers: PastNumbers, device_id: str, since: int = 0) -> tuple[int, bool]:

@@ -1,6 +1,6 @@
 """A watch's queue: numbers, bounds, streams, and when a gap is announced."""
 
-from tiflis.relay.watch_queue import Bounds, Message, WatchQueue
+from tiflis.relay.watch.queue import Bounds, Message, WatchQueue
 
 
 def message(text: bytes = b"{}", at: float = 0.0, key: tuple[str, str] | None = None) -> Message:

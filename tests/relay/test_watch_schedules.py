@@ -14,9 +14,9 @@ import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.watch_desk import WatchDesk
-from tiflis.relay.watch_home import DeskLimits
-from tiflis.relay.watch_queue import Bounds
+from tiflis.relay.watch.interfaces import DeskLimits
+from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.queue import Bounds
 
 STEPS = 80
 SCHEDULES = 150
@@ -165,7 +165,7 @@ class Life:
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 async def test_a_watch_hears_everything_or_of_a_gap(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiflis.relay.watch_writer.RETRY", 0.001)
-    monkeypatch.setattr("tiflis.relay.watch_roll.RECOVERY_PAUSE", 0.001)
+    monkeypatch.setattr("tiflis.relay.watch.registry.RECOVERY_PAUSE", 0.001)
     life = Life(seed)
     await life.connect()
     for _ in range(STEPS):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiflis.relay.watch_text import digest
+from tiflis.relay.watch.digest import digest
 
 texts = st.text(st.characters() | st.sampled_from('\\\ud83d\ude00"u'), max_size=30)
 values = st.recursive(

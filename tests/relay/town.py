@@ -8,14 +8,14 @@ from tests.relay.fake_directory import FakeDirectory
 from tests.relay.fakes import AUTH_KEY, REGISTRATION_KEY, Cable, FakeDesk, FakeWire
 from tiflis.bus.directory.directory import Directory, Record
 from tiflis.limits import Limits
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claims
-from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.maintenance import Upkeep
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.upkeep import Upkeep
 
 
 class Town:

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from tiflis.bus.watch_store import Fenced, Head, Record, StoreUnavailable
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.pinned import Account
-from tiflis.relay.watch_desk import WatchDesk
-from tiflis.relay.watch_home import DeskLimits
+from tiflis.relay.watch.interfaces import DeskLimits
+from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.store import Fenced, Head, Record, StoreUnavailable
 
 KEY = "a key of sixteen characters"
 

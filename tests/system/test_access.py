@@ -13,7 +13,7 @@ import pytest
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
-from tiflis.relay.limiter import LOOKS_A_PAIR, LOOKS_A_TUNNEL
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR, LOOKS_A_TUNNEL
 
 WRONG = "wrong-key-0123456789-wrong-key-0123456789"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness import AUTH_KEY, Crowd, Peer, Server, crowd, eventually
 from tests.system.streams import Stream, numbers, told
-from tiflis.relay.ways import GATHER_SECONDS
+from tiflis.relay.router import GATHER_SECONDS
 
 ONLINE = "connection.workstation_online"
 

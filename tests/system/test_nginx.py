@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect as open_websocket
 from tests.harness import Crowd, Server, crowd
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
 from tests.system.nginx import Nginx
-from tiflis.relay.limiter import LOOKS_A_PAIR
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
 
 
 @pytest.fixture(scope="module")

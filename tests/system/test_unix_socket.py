@@ -21,7 +21,7 @@ from tests.harness import crowd as at
 from tests.system.nginx import Nginx
 from tests.system.traffic import Traffic
 from tests.system.watches import WatchDevice
-from tiflis.relay.limiter import LOOKS_A_PAIR
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
 
 PAGE = "<!doctype html><title>client</title>"
 

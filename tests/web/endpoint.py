@@ -8,9 +8,9 @@ from typing import Any, ClassVar, cast
 import httpx
 
 from tests.web.served import new_app, served, settings
-from tiflis.relay.newcomer import Newcomer
-from tiflis.relay.outbox import Cork
 from tiflis.relay.pinned import Pinned, Shares
+from tiflis.relay.sessions.outbox import Cork
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.relay.wire import Wire
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint, add_route

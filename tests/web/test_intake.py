@@ -13,7 +13,7 @@ from tests.web.endpoint import Hall, hall
 from tests.web.raw_peer import CLOSE, TEXT, RawPeer
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.pinned import Pinned, Shares
-from tiflis.relay.session import BaseSession
+from tiflis.relay.sessions.session import BaseSession
 from tiflis.web.intake import BUSY_SECONDS, LEAST_RATE, LEAST_SECONDS, LOOK_SECONDS, WAIT_SECONDS, Intake
 
 KIB = 1024

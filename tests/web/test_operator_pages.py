@@ -13,10 +13,10 @@ from sanic import Request
 from tests.harness import free_port
 from tests.web.served import served
 from tiflis.protocol.errors import Starting
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claims
-from tiflis.relay.gate import Gate
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter
 from tiflis.web.metrics_page import MetricsPort, metrics_routes
 from tiflis.web.status_page import page, status_routes
 

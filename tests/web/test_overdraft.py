@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.web.endpoint import Hall, hall
 from tests.web.raw_peer import RawPeer
-from tiflis.relay.outbox import MIB
 from tiflis.relay.pinned import Shares
+from tiflis.relay.sessions.outbox import MIB
 
 SHARES = Shares(tunnel=16 * MIB, worker=64 * MIB)
 

@@ -15,7 +15,7 @@ from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
 from tiflis.relay.pinned import Pinned
-from tiflis.relay.watch_desk import WatchDesk
+from tiflis.relay.watch.operations import WatchDesk
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
 
 KEY = "a+key+with+pluses"

@@ -6,6 +6,6 @@ import hmac
 def equal(one: bytes, other: bytes) -> bool:
     """Return whether both are the same, in a time that depends on their lengths alone.
 
-    Keys of peers are compared in ``relay/limiter.py`` only, where every comparison is counted.
+    Keys of peers are compared in ``relay/auth/rate_limit.py`` only, where every comparison is counted.
     """
     return hmac.compare_digest(one, other)

@@ -13,7 +13,7 @@ from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.protocol.errors import RegistrationFailed, Starting, TunnelNotFound
 from tiflis.protocol.ids import TUNNEL_ID_LENGTH, is_tunnel_id, tunnel_id_from
 from tiflis.protocol.messages import Registration
-from tiflis.relay.keys import Keyring
+from tiflis.relay.auth.keys import Keyring
 
 ATTEMPTS = 8  # claims of one tunnel that may be lost to others before we give up: more is a storm
 

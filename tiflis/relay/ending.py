@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from tiflis.protocol.close import CloseCode
-from tiflis.relay.client import ClientSession
 from tiflis.relay.hub import Hub
+from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.wire import Session, Wire
 
 REASON = "Ended by the operator"

@@ -12,16 +12,16 @@ from tiflis import metrics
 from tiflis.bus.directory.directory import Record
 from tiflis.protocol import messages
 from tiflis.protocol.errors import WorkstationOffline
-from tiflis.relay.absent import Absent, traveller
-from tiflis.relay.baggage import HomeState, Party
-from tiflis.relay.client import Attached
-from tiflis.relay.envelope import Marks, Stage
+from tiflis.relay.device_registry import Roster
 from tiflis.relay.household import Household
-from tiflis.relay.journey import Fate, Place, fate
-from tiflis.relay.roster import Roster
-from tiflis.relay.surroundings import Neighbour, Surroundings
-from tiflis.relay.waiting import Waiting
-from tiflis.relay.watch_home import DeskClosed
+from tiflis.relay.interfaces import Neighbour, Surroundings
+from tiflis.relay.offline_queue import Waiting
+from tiflis.relay.reattachment import Fate, Place, fate
+from tiflis.relay.remote.envelope import Marks, Stage
+from tiflis.relay.remote.snapshot import HomeState, Party
+from tiflis.relay.remote.transit import Absent, traveller
+from tiflis.relay.sessions.client import Attached
+from tiflis.relay.watch.interfaces import DeskClosed
 from tiflis.relay.wire import Wire
 
 __all__ = ["Home", "Landing"]

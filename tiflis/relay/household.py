@@ -7,13 +7,13 @@ from tiflis import __version__, metrics
 from tiflis.bus.directory.directory import Record
 from tiflis.protocol import messages
 from tiflis.protocol.errors import WorkstationOffline
-from tiflis.relay.absent import Absent
-from tiflis.relay.baggage import Party
-from tiflis.relay.client import Attached, ClientSession
-from tiflis.relay.journey import Place
-from tiflis.relay.surroundings import Surroundings, Workstation
+from tiflis.relay.interfaces import Surroundings, Workstation
+from tiflis.relay.reattachment import Place
+from tiflis.relay.remote.snapshot import Party
+from tiflis.relay.remote.transit import Absent
+from tiflis.relay.sessions.client import Attached, ClientSession
+from tiflis.relay.sessions.untold import Untold
 from tiflis.relay.traffic import Traffic
-from tiflis.relay.untold import Untold
 from tiflis.relay.wire import Pause
 
 GRACES = 2.5  # who shortens the grace shortens what follows it as well

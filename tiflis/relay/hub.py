@@ -12,18 +12,18 @@ from tiflis.protocol.errors import InvalidPayload, SendFailed
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act
+from tiflis.relay.auth.rate_limit import Caller
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claims
-from tiflis.relay.client import ClientSession
-from tiflis.relay.edge import Edge
-from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
-from tiflis.relay.limiter import Caller
-from tiflis.relay.newcomer import Newcomer
-from tiflis.relay.orphans import Orphans
-from tiflis.relay.routes import Routes
-from tiflis.relay.surroundings import Desk
+from tiflis.relay.interfaces import Desk
+from tiflis.relay.migration import Routes
+from tiflis.relay.remote.edge import Edge
+from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.superseded import Orphans
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch_home import DeskClosed
+from tiflis.relay.watch.interfaces import DeskClosed
 from tiflis.relay.workstation import WorkstationSession
 
 log = logging.getLogger(__name__)

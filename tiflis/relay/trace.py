@@ -3,9 +3,9 @@
 import logging
 
 from tiflis.protocol.head import Head
-from tiflis.relay.client import Attached, ClientSession
+from tiflis.relay.edge_session import DistantClient
 from tiflis.relay.home import Home
-from tiflis.relay.neighbour import DistantClient
+from tiflis.relay.sessions.client import Attached, ClientSession
 
 log = logging.getLogger(__name__)
 

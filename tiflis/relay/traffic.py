@@ -8,12 +8,12 @@ from tiflis.protocol import head, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
-from tiflis.relay.absent import Absent
-from tiflis.relay.client import Attached, ClientSession
-from tiflis.relay.journey import Journey
-from tiflis.relay.roster import Roster
-from tiflis.relay.surroundings import Desk, Neighbour, Surroundings, Timer, Workstation
-from tiflis.relay.waiting import Waiting, WaitingRoom
+from tiflis.relay.device_registry import Roster
+from tiflis.relay.interfaces import Desk, Neighbour, Surroundings, Timer, Workstation
+from tiflis.relay.offline_queue import Waiting, WaitingRoom
+from tiflis.relay.reattachment import Journey
+from tiflis.relay.remote.transit import Absent
+from tiflis.relay.sessions.client import Attached, ClientSession
 from tiflis.relay.wire import Pause
 
 

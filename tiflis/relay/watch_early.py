@@ -1,6 +1,6 @@
 """What is delivered to a tunnel's watches before anybody knows whether there are any."""
 
-from tiflis.relay.watch_queue import Bounds
+from tiflis.relay.watch.queue import Bounds
 
 
 class EarlyMessages:

@@ -2,10 +2,10 @@
 
 from contextlib import ExitStack
 
-from tiflis.relay.watch_device import Watch
-from tiflis.relay.watch_journal import Recovered
-from tiflis.relay.watch_queue import Bounds, Message, Released, WatchQueue
-from tiflis.relay.watch_records import StoredMessage, StoredWatch, WatchRecord
+from tiflis.relay.watch.device import Watch
+from tiflis.relay.watch.journal import Recovered
+from tiflis.relay.watch.queue import Bounds, Message, Released, WatchQueue
+from tiflis.relay.watch.records import StoredMessage, StoredWatch, WatchRecord
 
 
 def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float) -> list[Watch]:

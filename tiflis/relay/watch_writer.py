@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from tiflis.bus.watch_store import Fenced, StoreUnavailable
-from tiflis.relay.watch_device import Watch
-from tiflis.relay.watch_journal import WatchJournal
+from tiflis.relay.watch.device import Watch
+from tiflis.relay.watch.journal import WatchJournal
+from tiflis.relay.watch.store import Fenced, StoreUnavailable
 
 PACE = 0.1  # seconds between two writes: an answer grows by some 30 snapshots in it, of which one is written
 RETRY = 0.1  # seconds after a failure, doubled up to the next

@@ -3,7 +3,7 @@
 from enum import IntFlag
 from typing import ClassVar, Protocol
 
-from tiflis.relay.passport import Passport
+from tiflis.relay.session_state import Passport
 
 
 class Pause(IntFlag):

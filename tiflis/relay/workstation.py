@@ -8,9 +8,9 @@ from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.home import Home
-from tiflis.relay.orphans import Orphans
-from tiflis.relay.passport import Passport
-from tiflis.relay.session import BaseSession
+from tiflis.relay.session_state import Passport
+from tiflis.relay.sessions.session import BaseSession
+from tiflis.relay.sessions.superseded import Orphans
 from tiflis.relay.wire import Wire
 
 

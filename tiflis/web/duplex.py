@@ -12,7 +12,7 @@ from tiflis.limits import Limits
 from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
-from tiflis.relay.outbox import PONGS_HIGH, TRANSPORT_HIGH, Cork, Outbox
+from tiflis.relay.sessions.outbox import PONGS_HIGH, TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.wire import Pause
 from tiflis.web.intake import GRAIN, Begun
 from tiflis.web.overdraft import Guards

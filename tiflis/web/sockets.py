@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from tiflis import metrics
 from tiflis.limits import Limits
-from tiflis.relay.outbox import Cork
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.sessions.outbox import Cork
 from tiflis.web.intake import Intake
 from tiflis.web.overdraft import Guards, Overdraft
 from tiflis.web.socket import Socket

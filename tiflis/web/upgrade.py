@@ -13,7 +13,7 @@ from sanic.response import json
 
 from tiflis.config import Settings
 from tiflis.protocol.errors import TunnelError
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.relay.wire import Wire
 from tiflis.values import origin
 from tiflis.web.address import Addresses

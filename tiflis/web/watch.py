@@ -54,7 +54,7 @@ class WatchGate(Protocol):
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
-        """Run an operation of ``tiflis.relay.watch_desk`` at the tunnel's home, wherever that is. The caller
+        """Run an operation of ``tiflis.relay.watch.operations`` at the tunnel's home, wherever that is. The caller
         waits ``arguments["wait"]`` longer than usual."""
 
 

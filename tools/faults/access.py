@@ -14,7 +14,7 @@ import nats
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
 from tests.rawsocket import RawSocket
 from tests.system.nginx import Nginx
-from tiflis.relay.limiter import LOOKS_A_PAIR
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
 from tools.bench import accounting
 from tools.faults.attacks import pair
 from tools.faults.enter import connect, kept_alive, register

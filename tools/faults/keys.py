@@ -11,7 +11,7 @@ import httpx
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
 from tests.rawsocket import RawSocket
 from tiflis.limits import MIB
-from tiflis.relay.limiter import LOOKS_A_PAIR, NEW_TUNNELS
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR, NEW_TUNNELS
 from tools.bench import accounting
 from tools.faults.enter import connect, register
 from tools.faults.run import Run, scenario

@@ -14,8 +14,8 @@ from tiflis.bus.channels.packets import Kind
 from tiflis.bus.nats.client import Link
 from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol.errors import InvalidPayload, SendFailed, TunnelError
-from tiflis.relay import envelope
-from tiflis.relay.envelope import Arrival
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.envelope import Arrival
 from tools.fuzz.script import Script, cut
 
 Call = tuple[Any, ...]

@@ -11,7 +11,7 @@ import msgspec
 from tiflis.protocol import head, long_text
 from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
-from tiflis.relay.watch_text import digest
+from tiflis.relay.watch.digest import digest
 from tools.fuzz.script import Script
 
 DEVICE = 'phone "1"\u2028'

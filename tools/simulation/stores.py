@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.relay.watch_fakes import FakeStore
 from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
-from tiflis.bus.watch_store import Head
+from tiflis.relay.watch.store import Head
 
 if TYPE_CHECKING:
     from tools.simulation.world import World

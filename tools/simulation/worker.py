@@ -12,17 +12,17 @@ from tiflis.adoption import Adoption
 from tiflis.arbiter.handoff import HandoffFailed
 from tiflis.bus.channels.bus import Bus
 from tiflis.handover import Handover
+from tiflis.relay.auth.keys import Keyring
+from tiflis.relay.auth.rate_limit import Limiter, Looks
+from tiflis.relay.authenticator import Gate
 from tiflis.relay.claims import Claims
-from tiflis.relay.gate import Gate
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.keys import Keyring
-from tiflis.relay.limiter import Limiter, Looks
-from tiflis.relay.newcomer import Newcomer
+from tiflis.relay.maintenance import Upkeep
 from tiflis.relay.pinned import Kind, Pinned
+from tiflis.relay.sessions.pending import Newcomer
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.upkeep import Upkeep
-from tiflis.relay.watch_desk import WatchDesk
+from tiflis.relay.watch.operations import WatchDesk
 from tools.simulation.lines import Line, SimSockets
 from tools.simulation.stores import Follower
 

@@ -1,0 +1,1 @@
+"""Key checks and their rate limits."""

@@ -1,0 +1,114 @@
+"""Which callers may come in: all keys come by here, and wrong ones are counted."""
+
+from collections.abc import Callable, Sequence
+
+from tiflis import metrics
+from tiflis.bus.directory.directory import Record
+from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidToken, RateLimited
+from tiflis.protocol.messages import Registration
+from tiflis.relay.auth.keys import Keyring, Trial, key_id, plain
+from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limiter, Verdict
+from tiflis.relay.claims import Claims
+
+LIVE_TUNNELS = 10_000
+OPERATOR = "*"  # begins the name of a place that an operator's token opens; no tunnel id holds it
+
+
+class Gate:
+    """The same checks for sockets, for calls of the watch API, and for operators' pages.
+
+    Each method raises RateLimited, without looking at the key, if too many were wrong lately.
+    """
+
+    def __init__(
+        self, claims: Claims, keyring: Keyring, limiter: Limiter, live_tunnels: int = LIVE_TUNNELS
+    ) -> None:
+        """``live_tunnels``: how many each registration key may have."""
+        self._claims, self._keyring, self._limiter = claims, keyring, limiter
+        self._live_tunnels = live_tunnels
+        self.note_refusal: Callable[[str], None] = lambda address: None  # for the log; set before traffic
+
+    def admit_workstation(self, api_key: str, address: str, previous: str | None = None) -> None:
+        """Raise InvalidApiKey unless this is a registration key. ``previous``: the tunnel id asked for."""
+        caller = Caller(address, previous, WORKSTATION) if previous else Caller(address)
+        if not self._judge(REGISTRATION, caller, self._keyring.registration(api_key)).right:
+            metrics.count("auth_failures_total", "api_key")
+            raise InvalidApiKey
+
+    def applicant(self, said: Registration, address: str) -> "Applicant":
+        """Return how a workstation is judged that has been admitted."""
+        return Applicant(self, said, address)
+
+    def admit_new_tunnel(self, maker: str, address: str) -> None:
+        """Count a new tunnel of a registration key; raise RateLimited if it is one too many."""
+        if self._claims.made_by(maker) >= self._live_tunnels:
+            metrics.count("tunnels_refused_total", "live")
+            raise RateLimited(message="This registration key has as many tunnels as it may have")
+        delay = self._limiter.new_tunnel(maker, address)
+        if delay:
+            metrics.count("tunnels_refused_total", "rate")
+            raise RateLimited(delay, "Too many new tunnels with this registration key; wait a minute")
+
+    def owns(self, record: Record, auth_key: str, address: str) -> bool:
+        """Return whether a workstation gives the auth key of a tunnel that it asks for."""
+        caller = Caller(address, record.tunnel_id, WORKSTATION)
+        right = self._judge(record.tunnel_id, caller, self._trial(record, [auth_key])).right
+        if not right:
+            metrics.count("auth_failures_total", "auth_key")
+        return right
+
+    def registered(self, tunnel_id: str, address: str) -> None:
+        """A workstation has its tunnel: from now on it has attempts of its own."""
+        self._limiter.welcome(Caller(address, tunnel_id, WORKSTATION))
+
+    async def authorise(
+        self, tunnel_id: str, auth_keys: Sequence[str], address: str, device_id: str | None = None
+    ) -> str:
+        """Return the one of ``auth_keys`` that is the tunnel's (a watch may write one key in two ways).
+
+        Raises TunnelNotFound, Starting or InvalidAuthKey.
+        """
+        record = await self._claims.find(tunnel_id)
+        caller = Caller(address, tunnel_id, device_id or None)
+        verdict = self._judge(tunnel_id, caller, self._trial(record, auth_keys))
+        if not verdict.right:
+            metrics.count("auth_failures_total", "auth_key")
+            raise InvalidAuthKey
+        self._limiter.welcome(caller)
+        return auth_keys[verdict.reading]
+
+    def recognise(self, caller: Caller, given: str, own: str) -> bool:
+        """Return whether a connected device gives its own key once more."""
+        return self._judge(caller.tunnel_id, caller, plain(given, own)).right
+
+    def admit_operator(self, page: str, given: str, token: str, address: str) -> None:
+        """Raise InvalidToken unless ``given`` is the token of this page."""
+        if not self._judge(OPERATOR + page, Caller(address), plain(given, token)).right:
+            metrics.count("auth_failures_total", "operator")
+            raise InvalidToken
+
+    def _trial(self, record: Record, auth_keys: Sequence[str]) -> Trial:
+        return self._keyring.auth(record.tunnel_id, auth_keys, record.key_id, record.key_digest)
+
+    def _judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
+        verdict = self._limiter.judge(place, caller, trial)
+        if not verdict.right:
+            self.note_refusal(caller.address)
+        if verdict.wait:
+            metrics.count("auth_failures_total", "rate_limited")
+            raise RateLimited(verdict.wait)
+        return verdict
+
+
+class Applicant:
+    """A workstation whose registration key was right, and what it may have."""
+
+    def __init__(self, gate: Gate, said: Registration, address: str) -> None:
+        self._gate, self._said, self._address = gate, said, address
+        self.maker = key_id(said.api_key)
+
+    def owns(self, record: Record) -> bool:
+        return self._gate.owns(record, self._said.auth_key, self._address)
+
+    def creates(self) -> None:
+        self._gate.admit_new_tunnel(self.maker, self._address)

@@ -1,0 +1,88 @@
+"""The devices of one tunnel: their sockets, here and elsewhere, and who was here a moment ago."""
+
+from collections.abc import Callable, Iterator
+
+from tiflis.relay.sessions.client import Attached
+
+
+class Roster:
+    """Which device has which sockets, and which devices the workstation has been told of."""
+
+    def __init__(self, now: Callable[[], float], memory: float) -> None:
+        """``memory``: seconds for which a device is remembered after its last socket."""
+        self._now, self._memory = now, memory
+        self._devices: dict[str, list[Attached]] = {}
+        self._left: dict[str, float] = {}  # when a device's connected socket closed last
+        self._leaving: set[str] = set()  # devices with a connected socket closed, but not the last one
+        self.introduced: set[str] = set()  # devices whose ``auth`` the workstation has, as it is now
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __contains__(self, device_id: str) -> bool:
+        return device_id in self._devices
+
+    def sockets(self, device_id: str) -> list[Attached]:
+        return self._devices.get(device_id, [])
+
+    def everyone(self) -> Iterator[Attached]:
+        """Every socket of every device, as they are now."""
+        return iter([attached for sockets in self._devices.values() for attached in sockets])
+
+    def waiting(self) -> int:
+        """How many sockets wait for their workstation."""
+        return sum(not attached.connected for attached in self.everyone())
+
+    def add(self, attached: Attached) -> None:
+        self._devices.setdefault(attached.device_id, []).append(attached)
+
+    def remove(self, attached: Attached) -> bool:
+        """Forget a socket. Returns whether its device is gone with it, having been connected."""
+        sockets = self._devices.get(attached.device_id, [])
+        if attached not in sockets:
+            return False
+        sockets.remove(attached)
+        if attached.connected:
+            self._left[attached.device_id] = self._now()
+            self._leaving.add(attached.device_id)
+        if sockets:
+            return False
+        del self._devices[attached.device_id]
+        if attached.device_id not in self._leaving:
+            return False
+        self._leaving.discard(attached.device_id)
+        self.introduced.discard(attached.device_id)
+        return True
+
+    def replace(self, old: Attached, new: Attached) -> None:
+        """The same socket in another place."""
+        sockets = self._devices[old.device_id]
+        sockets[sockets.index(old)] = new
+
+    def present(self) -> set[str]:
+        """The devices that are connected now."""
+        return {attached.device_id for attached in self.everyone() if attached.connected}
+
+    def known(self, attached: Attached) -> bool:
+        """Whether the device was connected within the last minutes, also on another socket."""
+        device_id = attached.device_id
+        if any(other.connected for other in self.sockets(device_id) if other is not attached):
+            return True
+        left = self._left.get(device_id)
+        return left is not None and self._now() - left <= self._memory
+
+    def export(self) -> dict[str, float]:
+        """For each device that is or was connected, how many seconds ago that was."""
+        now = self._now()
+        ages = {device_id: now - left for device_id, left in self._left.items()}
+        return ages | dict.fromkeys(self.present(), 0.0)
+
+    def remember(self, ages: dict[str, float]) -> None:
+        """What another roster has exported."""
+        now = self._now()
+        self._left.update({device_id: now - age for device_id, age in ages.items()})
+
+    def tidy(self) -> None:
+        """Forget who has been away for too long."""
+        now = self._now()
+        self._left = {device: left for device, left in self._left.items() if now - left <= self._memory}

@@ -1,0 +1,1 @@
+"""Tunnels whose home is in another worker."""

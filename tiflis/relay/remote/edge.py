@@ -1,0 +1,301 @@
+"""The way from this worker's clients, and watch calls, to a home elsewhere: a stretch of wire."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from tiflis import metrics
+from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.limits import MIB
+from tiflis.protocol import messages
+from tiflis.protocol.errors import SendFailed, WorkstationOffline
+from tiflis.relay.reattachment import Place
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, Marks, Stage
+from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.watch.interfaces import DeskClosed
+
+log = logging.getLogger(__name__)
+
+FULL = 32 * MIB  # unconsumed by the home: one more message of 50 MiB fits below the channel's cap
+DEPARTED_LIMIT = 256  # clients remembered after they have left: their last words may still be under way
+STAGES_KEPT = 4  # former channels that a new home is told of; more moves within one outage are a storm
+
+
+class Opener(Protocol):
+    """Opens a channel to another worker, for one tunnel."""
+
+    def __call__(self, peer: str, tunnel_id: str, handler: ChannelHandler, /) -> Channel: ...
+
+
+class Unheard(NamedTuple):
+    """What a client has said that no home is known to have consumed; ``marks``: where any may have."""
+
+    client: ClientSession
+    request: bytes
+    text: bytes
+    marks: Marks
+
+
+class Edge:
+    """A route to a home elsewhere. Once closed it only keeps what its owner has to send another way."""
+
+    path: ClassVar[str] = "bus"
+
+    def __init__(
+        self, me: str, peer: str, tunnel_id: str, opener: Opener, closed: Callable[["Edge"], None]
+    ) -> None:
+        self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
+        self.clients: dict[int, ClientSession] = {}
+        self.places: dict[int, list[Place]] = {}  # where they were before, as long as their home may not know
+        self.calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.undelivered: list[Unheard] = []
+        self.adrift = False  # closed, and no other way has been found within the grace
+        self._open = True
+        self.stages: list[Stage] = []  # the channels that its clients have come by; at the end this one too
+        self._pressing: set[ClientSession] = set()
+        self._strange: set[int] = set()  # whose place the home still keeps: what is for all, it has for them
+        self._departed: dict[int, ClientSession] = {}  # who has left lately
+        self.leavers: list[tuple[ClientSession, Marks]] = []  # who has left, which the home may not know
+        self._closed = closed
+        self._last_call = 0
+        self._moved: asyncio.Future[bool] | None = None
+        self._channel = opener(peer, tunnel_id, self)
+
+    # What clients call
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can be said to the home: not while it is being left, or this worker ends."""
+        return self._open and not self._channel.closing
+
+    def attach(self, client: ClientSession, request: bytes = b"", places: Sequence[Place] = ()) -> None:
+        number = client.wire.number
+        self.clients[number] = client
+        if places:
+            self.places[number] = list(places)
+        if self.open:
+            flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
+            flags |= RECONNECT * client.reconnect
+            arrival = Arrival(
+                number, flags, request, client.device_id, list(places), client.wire.connection_id
+            )
+            self._channel.send(envelope.attach(arrival))
+            if client.connected:
+                self._strange.add(number)
+            client.hold(self._full)
+
+    def resume(self, stages: list[Stage]) -> None:
+        """Clients are about to be attached who were attached elsewhere, by these channels."""
+        self.stages = [*self.stages, *stages][-STAGES_KEPT:]
+        if self.open:
+            self._channel.send(envelope.resume(stages))
+
+    def press(self, client: ClientSession, high: bool) -> None:
+        """Too much waits for a client: for a moment nothing is taken from the home."""
+        (self._pressing.add if high else self._pressing.discard)(client)
+        if self.open:
+            (self._channel.hold if self._pressing else self._channel.resume)()
+
+    def detach(self, client: ClientSession) -> None:
+        if client in self._pressing:
+            self.press(client, False)
+        number = client.wire.number
+        self._strange.discard(number)
+        if self.clients.pop(number, None) is None:
+            return
+        if self.open:
+            self._channel.send(envelope.numbered(envelope.DETACH, number))
+            self._remember(client)
+        else:
+            self.leavers.append((client, []))
+
+    def _remember(self, client: ClientSession) -> None:
+        self._departed[client.wire.number] = client
+        if len(self._departed) > DEPARTED_LIMIT:
+            del self._departed[next(iter(self._departed))]
+
+    def left(self, client: ClientSession, marks: Marks) -> None:
+        """A client has gone that was attached to a former home, which may have been told."""
+        if self.open:
+            self._channel.send(envelope.left(marks, client.device_id, client.wire.number))
+            self._remember(client)
+        else:
+            self.leavers.append((client, marks))
+
+    def forward(self, client: ClientSession, request: bytes, text: bytes) -> None:
+        if self.open:
+            self._channel.send(envelope.message(client.wire.number, request, text))
+            if not self._channel.writable:
+                self._slow_down(client)
+        elif self.adrift:
+            metrics.count("undelivered_total")
+            client.send(messages.error(WorkstationOffline(), request))
+        else:
+            self.undelivered.append(Unheard(client, request, text, []))
+
+    def again(self, said: Unheard) -> None:
+        """Something that a former home may have consumed."""
+        if self.open and said.marks:
+            number = said.client.wire.number
+            self._channel.send(envelope.again(said.marks, number, said.request, said.text))
+        elif self.open:
+            self.forward(said.client, said.request, said.text)
+        else:
+            self.undelivered.append(said)
+
+    def _slow_down(self, client: ClientSession) -> None:
+        """The home is behind: who sends to it is not read until it has caught up.
+
+        The others are, so that their pings are answered: a phone gives up after 5 s without a pong. When each
+        of them has sent something, nobody is read any more.
+        """
+        for one in self.clients.values() if self._full else (client,):
+            one.hold(True)
+
+    @property
+    def _full(self) -> bool:
+        return not self._channel.writable and self._channel.buffered > FULL
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """A watch's call at the home. Raises the home's TunnelError, DeskClosed where it has to be made by
+        another way, or SendFailed if this one breaks."""
+        if not self.open:
+            raise DeskClosed
+        self._last_call = number = (self._last_call + 1) & 0xFFFFFFFF
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.calls[number] = answer
+        self._channel.send(envelope.call(number, operation, arguments, body))
+        try:
+            return await answer
+        finally:
+            self.calls.pop(number, None)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for another way to the tunnel's home."""
+        return sum(len(said.text) for said in self.undelivered)
+
+    @property
+    def idle(self) -> bool:
+        return not self.clients and not self.calls
+
+    async def move_away(self) -> bool:
+        """The clients, who are not read any more, go to another worker: have the home keep what they miss.
+
+        Returns whether the home has agreed; everything that it said before has then arrived here.
+        """
+        if not self.open:
+            return False
+        self._moved = asyncio.get_running_loop().create_future()
+        self._channel.send(bytes((envelope.MOVING,)))
+        self._channel.close()
+        self._open = False
+        return await self._moved
+
+    def give_up(self) -> None:
+        """Its home is dead, which the channel does not know: the clients have to find another."""
+        self._channel.abandon()
+
+    def close(self) -> None:
+        """Nobody here needs the tunnel any more."""
+        if self.open:
+            self._open = False
+            self._channel.close()
+
+    # What the channel calls
+
+    def received(self, channel: Channel, message: bytes) -> None:
+        kind = message[0]
+        if kind == envelope.REPLY:
+            self._reply(message)
+        elif kind == envelope.HERE:
+            self._strange.discard(envelope.read_numbered(message)[0])
+        elif kind == envelope.BROADCAST and self._strange:
+            known = {number: one for number, one in self.clients.items() if number not in self._strange}
+            envelope.repeat(message, known)
+        else:
+            envelope.repeat(message, self.clients)
+
+    def writable_changed(self, channel: Channel, writable: bool) -> None:
+        if writable:
+            for client in self.clients.values():
+                client.hold(False)
+
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
+        self._open = False
+        self._note_stage(channel, undelivered)
+        if self._moved is not None and not self._moved.done() and not undelivered:
+            self._moved.set_result(True)
+            self._fail_calls(set())
+            return
+        attached = [message for message in undelivered if message[0] == envelope.ATTACH]
+        unsure = {envelope.read_attach(message).number for message in attached}
+        self.places = {number: places for number, places in self.places.items() if number in unsure}
+        for number, message in channel.owed():
+            # What the peer has counted is not consumed there; of the rest its next home may know more.
+            here = [] if channel.counted else [Stage(self._me, self.peer, channel.number, number)]
+            self._keep(message, here)
+        calls = [envelope.read_call(message) for message in undelivered if message[0] == envelope.CALL]
+        self._fail_calls({number for number, what, *_ in calls if channel.counted or what != "command"})
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(False)
+        self._closed(self)
+
+    def _fail_calls(self, undelivered: set[int]) -> None:
+        """Calls that the home has not seen, or that do no harm, may be made again; of others nobody knows."""
+        for number, answer in self.calls.items():
+            if not answer.done():
+                answer.set_exception(DeskClosed() if number in undelivered else SendFailed())
+
+    def _note_stage(self, channel: Channel, undelivered: list[bytes]) -> None:
+        """What the next home has to be told: unless this one surely had been told of the former ones, all."""
+        told = not any(message[0] == envelope.RESUME for message in undelivered)
+        stage = Stage(self._me, self.peer, channel.number, channel.consumed)
+        self.stages = [stage] if told else [*self.stages, stage][-STAGES_KEPT:]
+
+    def _keep(self, message: bytes, here: Marks) -> None:
+        """Of what the home has not consumed messages matter, and who has left; the rest is said anew."""
+        kind = message[0]
+        if kind == envelope.MESSAGE:
+            self._keep_message(message, here)
+        elif kind == envelope.AGAIN:
+            marks, inner = envelope.read_again(message)
+            self._keep_message(inner, marks + here)
+        elif kind == envelope.DETACH:
+            self._keep_leaver(envelope.read_numbered(message)[0], here)
+        elif kind == envelope.LEFT:
+            marks, _, number = envelope.read_left(message)
+            self._keep_leaver(number, marks + here)
+
+    def _keep_message(self, message: bytes, marks: Marks) -> None:
+        number, request, text = envelope.read_message(message)
+        client = self.clients.get(number) or self._departed.get(number)
+        if client is not None:
+            self.undelivered.append(Unheard(client, request, text, marks))
+
+    def _keep_leaver(self, number: int, marks: Marks) -> None:
+        if number in self._departed:
+            self.leavers.append((self._departed[number], marks))
+
+    def _reply(self, message: bytes) -> None:
+        number, text = envelope.read_numbered(message)
+        answer = self.calls.get(number)
+        if answer is not None and not answer.done():
+            try:
+                answer.set_result(envelope.read_answer(text))
+            except Exception as problem:  # noqa: BLE001 - it is the home's refusal, for the caller to raise
+                answer.set_exception(problem)
+
+    # The home is gone
+
+    def announce_offline(self) -> None:
+        """No way to the tunnel is found: its clients hear so, and what they had sent comes back to them."""
+        for client in self.clients.values():
+            if client.connected and not client.told_offline:
+                client.tell(False)
+        undelivered, self.undelivered = self.undelivered, []
+        metrics.count("undelivered_total", by=len(undelivered))
+        for said in undelivered:
+            said.client.send(messages.error(WorkstationOffline(), said.request))

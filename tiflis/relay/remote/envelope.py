@@ -1,0 +1,242 @@
+"""How a home and an edge write to each other inside a channel: one kind byte, fixed fields, then the text.
+
+An edge is a worker with clients, or watch calls, of a tunnel whose home is elsewhere. ``n`` is a client's
+socket number in its worker.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tiflis.protocol.errors import (
+    InternalError,
+    InvalidPayload,
+    SendFailed,
+    TooLarge,
+    TunnelError,
+    WorkstationOffline,
+)
+from tiflis.relay.watch.interfaces import DeskClosed
+
+# From the edge to the home
+ATTACH = 0x41  # n, flags, request, device id: a client is here
+DETACH = 0x44  # n: it has gone
+MESSAGE = 0x4D  # n, request, text: for the workstation
+MOVING = 0x56  # the edge's clients are about to go to another worker: keep what they miss
+CALL = 0x43  # number, operation and arguments, body: a watch's call
+TAKE = 0x54  # generation: the sender is the new home, hand over
+RESUME = 0x55  # stages: on these channels the edge was before, and that is what it consumed of them
+AGAIN = 0x47  # marks, then as MESSAGE: one that a former home may have consumed
+LEFT = 0x4C  # marks, device id, number: as DETACH, of a client that is not attached here
+
+# From the home to the edge
+SEND = 0x53  # n, text: for one client
+BROADCAST = 0x42  # text: for all connected clients, of those attached already connected all that are HERE
+HERE = 0x48  # n: a client that was attached already connected is known here from now on
+ACCEPT = 0x4B  # n, text: the client is connected
+REFUSE = 0x52  # n, text: the client may not wait
+TELL = 0x50  # n, online: its workstation has come or gone
+REPLY = 0x59  # number, answer: to a watch's call
+STATE = 0x45  # the old home's state, for the new one
+
+CONNECTED = 1  # flags of ATTACH: what the client has been told already
+TOLD_OFFLINE = 2
+RECONNECT = 4
+
+_one = struct.Struct("!BI")
+_message = struct.Struct("!BIH")
+_again = struct.Struct("!BH")
+_call = struct.Struct("!BII")
+
+Parts = list[bytes]
+
+
+class Arrival(NamedTuple):
+    """An ATTACH taken apart."""
+
+    number: int
+    flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT
+    request: bytes
+    device_id: str
+    places: list[tuple[str, int]]  # worker and number there, where the home may know the client already
+    connection: str = ""  # its id, for the log
+
+
+class Stage(NamedTuple):
+    """One of the channels by which an edge's clients have come, up to a message of it: where that ends, or
+    how far one side has consumed."""
+
+    edge: str
+    home: str
+    channel: int
+    reached: int
+
+    @property
+    def way(self) -> tuple[str, str, int]:
+        return self.edge, self.home, self.channel
+
+
+Marks = list[Stage]
+
+_stages = msgspec.msgpack.Decoder(list[Stage])
+_departures = msgspec.msgpack.Decoder(tuple[list[Stage], str, int])
+
+
+def attach(arrival: Arrival) -> Parts:
+    return [bytes((ATTACH,)), msgspec.msgpack.encode(tuple(arrival))]
+
+
+def read_attach(message: bytes) -> Arrival:
+    return Arrival(*_arrivals.decode(message[1:]))
+
+
+_arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, list[tuple[str, int]], str])
+
+
+def take(generation: int) -> Parts:
+    return [bytes((TAKE,)), generation.to_bytes(8, "big")]
+
+
+def read_take(message: bytes) -> int:
+    """The generation of the claim by which the sender is the new home."""
+    return int.from_bytes(message[1:9], "big")
+
+
+def message(number: int, request: bytes, text: bytes) -> Parts:
+    return [_message.pack(MESSAGE, number, len(request)) + request, text]
+
+
+def read_message(message: bytes) -> tuple[int, bytes, bytes]:
+    """A MESSAGE's socket number, request id and text."""
+    _, number, size = _message.unpack_from(message)
+    end = _message.size + size
+    return number, message[_message.size : end], message[end:]
+
+
+pack_stages: Callable[[list[Stage]], bytes] = msgspec.msgpack.encode
+
+
+def resume(stages: list[Stage]) -> bytes:
+    return bytes((RESUME,)) + pack_stages(stages)
+
+
+def read_stages(encoded: bytes) -> list[Stage]:
+    """What comes after a RESUME's first byte, or with an edge's clients."""
+    return _stages.decode(encoded)
+
+
+def again(marks: Marks, number: int, request: bytes, text: bytes) -> Parts:
+    head = msgspec.msgpack.encode(marks)
+    return [_again.pack(AGAIN, len(head)) + head, *message(number, request, text)]
+
+
+def read_again(message: bytes) -> tuple[Marks, bytes]:
+    """An AGAIN's marks, and the MESSAGE in it."""
+    end = _again.size + _again.unpack_from(message)[1]
+    return _stages.decode(message[_again.size : end]), message[end:]
+
+
+def left(marks: Marks, device_id: str, number: int) -> Parts:
+    return [bytes((LEFT,)), msgspec.msgpack.encode((marks, device_id, number))]
+
+
+def read_left(message: bytes) -> tuple[Marks, str, int]:
+    return _departures.decode(message[1:])
+
+
+def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
+    """DETACH, SEND, ACCEPT, REFUSE, TELL or REPLY."""
+    return [_one.pack(kind, number), text]
+
+
+def read_numbered(message: bytes) -> tuple[int, bytes]:
+    return _one.unpack_from(message)[1], message[_one.size :]
+
+
+def call(number: int, operation: str, arguments: dict[str, Any], body: bytes) -> Parts:
+    head = msgspec.msgpack.encode((operation, arguments))
+    return [_call.pack(CALL, number, len(head)), head, body]
+
+
+def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
+    """A CALL's number, operation, arguments and body."""
+    _, number, size = _call.unpack_from(message)
+    end = _call.size + size
+    operation, arguments = msgspec.msgpack.decode(message[_call.size : end])
+    return number, operation, arguments, message[end:]
+
+
+def answered(answer: dict[str, Any]) -> bytes:
+    """A REPLY's text for a call that went well."""
+    return b"+" + msgspec.msgpack.encode(answer)
+
+
+def failed(problem: TunnelError) -> bytes:
+    """A REPLY's text for a call that the home refused."""
+    return b"-" + msgspec.msgpack.encode((type(problem).__name__, str(problem), problem.details))
+
+
+def read_answer(text: bytes) -> dict[str, Any]:
+    """The answer; raises the TunnelError that the home raised."""
+    if text[:1] == b"+":
+        answer: dict[str, Any] = msgspec.msgpack.decode(text[1:])
+        return answer
+    name, message, details = msgspec.msgpack.decode(text[1:])
+    raise _PROBLEMS.get(name, InternalError)(message, details)
+
+
+_PROBLEMS = {
+    problem.__name__: problem
+    for problem in (DeskClosed, InvalidPayload, SendFailed, TooLarge, WorkstationOffline, InternalError)
+}
+
+
+class Stand(Protocol):
+    """A client to whom a home's messages are said."""
+
+    connected: bool
+
+    def send(self, text: bytes) -> None: ...
+    def accept(self, text: bytes) -> None: ...
+    def refuse(self, text: bytes) -> None: ...
+    def tell(self, online: bool) -> None: ...
+    def here(self) -> None:
+        """From now on what is for all connected clients is for this one too."""
+
+
+def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
+    """Say what a home has written to an edge to the edge's clients."""
+    kind = message[0]
+    if kind == BROADCAST:
+        text = message[1:]
+        for client in clients.values():
+            if client.connected:
+                client.send(text)
+        return
+    number, text = read_numbered(message)
+    one = clients.get(number)
+    if one is not None:
+        say(kind, one, text)
+
+
+def say(kind: int, client: Stand, text: bytes) -> None:
+    """One of a home's messages to one client."""
+    verb = _SAY.get(kind)
+    if verb is not None:
+        verb(client, text)
+
+
+def begins(message: bytes, number: int) -> bool:
+    """Whether from this on a client hears what is for all."""
+    return message[0] in (ACCEPT, HERE) and read_numbered(message)[0] == number
+
+
+_SAY: dict[int, Callable[[Stand, bytes], None]] = {
+    SEND: lambda client, text: client.send(text),
+    ACCEPT: lambda client, text: client.accept(text),
+    REFUSE: lambda client, text: client.refuse(text),
+    TELL: lambda client, text: client.tell(text == b"\1"),
+    HERE: lambda client, text: client.here(),
+}

@@ -1,0 +1,1 @@
+"""Sockets in their roles, and what is queued for them."""

@@ -1,0 +1,141 @@
+"""Workstation sockets whose place a newer one has taken.
+
+They are left open and ignored: the shipped workstation shares its close handler between its sockets and, were
+an old one closed, would reconnect for ever. One that stops answering protocol pings is dropped.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from tiflis.limits import Limits
+from tiflis.protocol.close import CloseCode
+from tiflis.protocol.errors import TunnelError
+from tiflis.protocol.head import Head, peek
+from tiflis.protocol.states import Act, Role, act
+from tiflis.relay.session_state import Passport
+from tiflis.relay.sessions.session import BaseSession
+from tiflis.relay.wire import Pause, Wire
+
+log = logging.getLogger(__name__)
+
+
+class OrphanSession(BaseSession):
+    """Answers pings; hears nothing else, and its end changes nothing."""
+
+    __slots__ = ("_orphans", "tunnel_id")
+    role = Role.WORKSTATION
+
+    def __init__(self, wire: Wire, limits: Limits, orphans: "Orphans", tunnel_id: str) -> None:
+        super().__init__(wire, limits)
+        self._orphans, self.tunnel_id = orphans, tunnel_id
+
+    def received(self, text: bytes) -> None:
+        try:
+            found: Head = peek(text)
+            if act(self.role, found.type) is Act.PONG:
+                self.handle(Act.PONG, found, text)
+        except TunnelError:
+            pass  # it is ignored, its errors too
+
+    def lost(self) -> None:
+        self._orphans.discard(self.tunnel_id, self.wire)
+
+    def check(self, now: float) -> None:
+        self.probed(now)
+
+    def passport(self) -> Passport:
+        return Passport("orphan", self.wire.number, tunnel_id=self.tunnel_id)
+
+    def named(self) -> dict[str, str]:
+        return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
+
+
+class News(msgspec.Struct, array_like=True):
+    """What a worker tells the others of one tunnel's orphans."""
+
+    sender: str
+    tunnel_id: str
+    kept: list[tuple[str, str]]  # whom it knows, oldest first: connection id, and the worker that has it
+    gone: list[str]  # connections that are closed, or to be closed
+
+
+class Orphans:
+    """The orphans of this worker; of each tunnel the newest few are kept, in whatever workers they are.
+
+    To be set before traffic: ``publish``, by which the others ``heard`` of ours. News that are lost let some
+    live on for longer.
+    """
+
+    def __init__(self, limits: Limits, me: str = "") -> None:
+        self.publish: Callable[[bytes], None] = lambda news: None
+        self._limits, self._me = limits, me
+        # Of each tunnel with one here: by connection id the socket, or the worker that has it; oldest first.
+        self._kept: dict[str, dict[str, Wire | str]] = {}
+
+    def add(self, tunnel_id: str, wire: Wire) -> None:
+        """Keep this socket; beyond the limit the oldest goes."""
+        wire.session = OrphanSession(wire, self._limits, self, tunnel_id)
+        for why in (Pause.PRESSURE, Pause.GATHERING):
+            wire.resume(why)
+        kept = {**self._kept.get(tunnel_id, {}), wire.connection_id: wire}
+        self._tell(tunnel_id, self._keep(tunnel_id, kept))
+
+    def discard(self, tunnel_id: str, wire: Wire) -> None:
+        kept = self._kept.get(tunnel_id, {})
+        if kept.pop(wire.connection_id, None) is not None:
+            self._keep(tunnel_id, kept)
+            self._tell(tunnel_id, [wire.connection_id])
+
+    def heard(self, encoded: bytes) -> None:
+        """Another worker's news; they matter only where this one has an orphan of that tunnel."""
+        try:
+            news = _news.decode(encoded)
+        except msgspec.MsgspecError:
+            log.warning("news of orphans refused")
+            return
+        known = self._kept.get(news.tunnel_id)
+        if known is None or news.sender == self._me:
+            return
+        for connection in news.gone:
+            _close(known.pop(connection, ""))
+        told: dict[str, Wire | str] = {
+            connection: known[connection] if worker == self._me else worker
+            for connection, worker in news.kept
+            if worker != self._me or connection in known
+        }
+        # Who knows all that we know has the order right; a successor knows only what it has adopted.
+        self._keep(news.tunnel_id, told if known.keys() <= told.keys() else known | told)
+
+    def worker_gone(self, worker_id: str) -> None:
+        """Another worker's sockets are closed, or their new worker has told of them."""
+        for tunnel_id, kept in list(self._kept.items()):
+            self._keep(tunnel_id, {which: where for which, where in kept.items() if where != worker_id})
+
+    def _keep(self, tunnel_id: str, kept: dict[str, Wire | str]) -> list[str]:
+        """Remember these, without those beyond the limit; their connection ids."""
+        surplus = list(kept)[: -self._limits.superseded_limit]
+        dropped = [kept.pop(connection) for connection in surplus]
+        if all(isinstance(where, str) for where in kept.values()):
+            self._kept.pop(tunnel_id, None)
+        else:
+            self._kept[tunnel_id] = kept
+        for where in dropped:
+            _close(where)
+        return surplus
+
+    def _tell(self, tunnel_id: str, gone: list[str]) -> None:
+        kept = [
+            (connection, where if isinstance(where, str) else self._me)
+            for connection, where in self._kept.get(tunnel_id, {}).items()
+        ]
+        self.publish(msgspec.msgpack.encode(News(self._me, tunnel_id, kept, gone)))
+
+
+def _close(where: Wire | str) -> None:
+    if not isinstance(where, str):
+        where.close(CloseCode.NORMAL, "Superseded")
+
+
+_news = msgspec.msgpack.Decoder(News)

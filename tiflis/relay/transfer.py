@@ -1,0 +1,87 @@
+"""How a tunnel moves from one home to another: the old one hands over, the new one takes."""
+
+import asyncio
+import logging
+
+from tiflis.bus.channels.channel import Channel
+from tiflis.clock import running_clock
+from tiflis.relay.home import Home
+from tiflis.relay.remote import envelope
+from tiflis.relay.remote.edge import Opener
+from tiflis.relay.sessions.client import ClientSession
+
+log = logging.getLogger(__name__)
+
+TAKE_SECONDS = 1.5  # how long the new home waits for the old one's state before it goes on without
+RELEASE_SECONDS = 1.0  # how long the old home may take to write its watches down
+
+
+class Nobody:
+    """Handler of a channel that leads nowhere: it is closed at once."""
+
+    def received(self, channel: Channel, message: bytes) -> None: ...
+    def writable_changed(self, channel: Channel, writable: bool) -> None: ...
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+class Taker(Nobody):
+    """The new home's end: asks the old home for its state."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._state: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def take(self, old: str, opener: Opener) -> None:
+        """Bring over what the worker ``old`` knows of the tunnel; without an answer in time, nothing."""
+        channel = opener(old, self._home.tunnel_id, self)
+        channel.send(envelope.take(self._home.record.generation))
+        try:
+            async with running_clock().timeout(TAKE_SECONDS):
+                encoded = await self._state
+        except TimeoutError:
+            encoded = b""
+        channel.close()
+        if not encoded:
+            log.warning("old home gave no state", extra={"tunnel": self._home.tunnel_id, "from": old})
+            return
+        self._home.take(encoded, greet=True)
+
+    def received(self, channel: Channel, message: bytes) -> None:
+        if message[0] == envelope.STATE and not self._state.done():
+            self._state.set_result(message[1:])
+
+    def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
+        if not self._state.done():
+            self._state.set_result(b"")
+
+
+async def write_down(home: Home) -> None:
+    """Have the watches of a home that moves stored; if that fails, the next home announces a gap."""
+    try:
+        async with running_clock().timeout(RELEASE_SECONDS):
+            home.written_down = await home.desk.release()
+    except TimeoutError:
+        home.written_down = False
+    if not home.written_down:
+        log.warning("watches not written down", extra={"tunnel": home.tunnel_id})
+
+
+async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
+    """Give the home's state to the new one at the other end of ``channel`` and let all go.
+
+    Returns the clients of this worker, who have to find the new home.
+    """
+    await write_down(home)
+    # From here on without a pause: no message may come between the state and the farewells.
+    clients = home.clients()
+    neighbours = list(home.neighbours)
+    state = home.export()
+    home.retire()
+    if not (channel.ended or channel.closing):
+        channel.send([bytes((envelope.STATE,)), state])
+    for neighbour in neighbours:
+        neighbour.close()
+    return clients

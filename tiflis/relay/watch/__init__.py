@@ -1,0 +1,1 @@
+"""Watches: devices that poll over HTTP."""
