@@ -18,8 +18,8 @@ from typing import Any, Self
 from uuid import uuid4
 
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, connect, crowd, register
-from tiflis.arbiter.control import NoServer, request
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.ipc.control_client import NoServer, request
+from tiflis.ipc.run_folder import RunFolder
 
 __all__ = [
     "AUTH_KEY",

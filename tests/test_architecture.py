@@ -33,20 +33,17 @@ BELOW = {
     "bus": BASE | {"protocol"},
     "relay": BASE | {"protocol", "bus"},
     "web": BASE | {"protocol", "bus", "relay"},
-    "arbiter": BASE | {"protocol", "bus", "ledger"},
-    # The handover of sockets from worker to worker.
-    "parcel": {"protocol", "bus", "relay"},
-    "ledger": {"metrics"},
+    # What the main process and its workers share.
+    "ipc": BASE,
+    "arbiter": BASE | {"protocol", "bus", "ipc", "metrics_store"},
+    # Sockets and tunnels that pass from worker to worker.
+    "handoff": BASE | RELAY | {"web", "ipc"},
+    "metrics_store": {"metrics"},
     "exposition": {"metrics"},
-    "survey": BASE | RELAY | {"web", "ledger", "heap"},
-    "handover": BASE | RELAY | {"web", "arbiter", "parcel"},
-    "adoption": BASE | RELAY | {"web", "arbiter", "parcel"},
-    "siblings": BASE | RELAY | {"web", "arbiter", "handover", "adoption"},
-    "worker": BASE | RELAY | {"web", "handover", "siblings", "survey", "ledger", "heap"},
-    "service": BASE | RELAY | {"web", "worker", "arbiter", "exposition"},
-    "server": BASE | RELAY | {"web", "worker", "service", "arbiter"},
+    "worker": BASE | RELAY | {"web", "ipc", "handoff", "metrics_store", "exposition", "heap"},
+    "server": BASE | RELAY | {"web", "worker", "arbiter", "ipc"},
     "doctor": BASE | {"protocol"},
-    "commands": BASE | {"protocol", "bus", "relay", "web", "arbiter", "doctor"},
+    "commands": BASE | {"protocol", "bus", "relay", "web", "ipc", "arbiter", "doctor"},
     "cli": BASE | {"commands"},
 }
 IMPURE = {
@@ -119,7 +116,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and room(path) != "arbiter"
     }
-    assert readers <= {"environment.py", "service.py", "commands/takeover.py"}
+    assert readers <= {"environment.py", "worker/service.py", "commands/takeover.py"}
 
 
 # Expressions that look as if they compared a key, and do not: what is compared is its place, or public.

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from tests.relay.town import Town
-from tiflis import parcel
-from tiflis.adoption import Adoption
-from tiflis.arbiter.handoff import HandoffClient
-from tiflis.handover import Handover
-from tiflis.parcel import Receipt
+from tiflis.handoff import messages
+from tiflis.handoff.messages import Receipt
+from tiflis.handoff.receiver import Adoption
+from tiflis.handoff.sender import Handover
+from tiflis.ipc.fd_passing import HandoffClient
 from tiflis.web.sockets import Sockets
 from tools.simulation.lines import Cellar, Line, SimSockets
 
@@ -65,7 +65,7 @@ class Crossing(Town):
         self.meanwhile()
         await self.open.wait()
         if self.answers:
-            return parcel.encode(self.answers.pop(0))
+            return messages.encode(self.answers.pop(0))
         return await self.adoption.serve(body, [self.cellar.duplicate(one) for one in descriptors])
 
     async def pair(self) -> tuple[Peer, Peer]:

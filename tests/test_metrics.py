@@ -17,8 +17,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tiflis.exposition import expose
-from tiflis.ledger import PAST, Ledger
 from tiflis.metrics import CATALOGUE, PREFIX, Kind, Tally, add
+from tiflis.metrics_store import PAST, Ledger
 from tiflis.protocol.close import CloseCode
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,6 @@ from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
 from tiflis.config import ConfigError, Settings, load, notes, refuse
 from tiflis.descriptors import open_standard
-from tiflis.service import Service
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
@@ -22,6 +21,7 @@ from tiflis.web.metrics_page import metrics_routes
 from tiflis.web.replies import Errors
 from tiflis.web.status_page import status_routes
 from tiflis.web.watch import WatchLimits, watch_routes
+from tiflis.worker.service import Service
 
 BACKLOG = 4096  # connections that may wait to be accepted: thousands come back at once after an outage
 

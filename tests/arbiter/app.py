@@ -18,9 +18,9 @@ from tests.lacks import make_lacking
 from tiflis import config, logs
 from tiflis.arbiter import pulse
 from tiflis.arbiter.lifecycle import Arbiter
-from tiflis.arbiter.main_link import MainLink
 from tiflis.arbiter.signals import stop_early
 from tiflis.arbiter.slots import slot_of
+from tiflis.ipc.main_link import MainLink
 
 ORDERS = Path(os.environ["TEST_FOLDER"])
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.harness import eventually
-from tiflis.arbiter.control import ControlServer, NoServer, WorkerSession, request
-from tiflis.arbiter.main_link import MainLink
-from tiflis.arbiter.run_folder import RunFolder, socket_address
+from tiflis.arbiter.control import ControlServer, WorkerSession
+from tiflis.ipc.control_client import NoServer, request
+from tiflis.ipc.main_link import MainLink
+from tiflis.ipc.run_folder import RunFolder, socket_address
 
 
 class Log:

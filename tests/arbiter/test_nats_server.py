@@ -19,8 +19,8 @@ import pytest
 from tests.harness import command_of, environment_of, wait_until
 from tiflis.arbiter import nats_server
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
-from tiflis.arbiter.processes import is_alive
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.ipc.processes import is_alive
+from tiflis.ipc.run_folder import RunFolder
 
 
 @pytest.fixture

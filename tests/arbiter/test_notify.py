@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Server
-from tiflis.arbiter.notify import notify
+from tiflis.arbiter.signals import notify
 
 
 class Manager:

@@ -14,8 +14,8 @@ import pytest
 from tests.harness import eventually
 from tiflis.arbiter import pulse
 from tiflis.arbiter.control import WorkerSession
-from tiflis.arbiter.lines import Message
-from tiflis.arbiter.processes import waited_for_cpu
+from tiflis.ipc.control_client import Message
+from tiflis.ipc.processes import waited_for_cpu
 
 BUSY = "while True: pass"
 IDLE = "import time; time.sleep(600)"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tiflis.arbiter.run_folder import Lock, LockHeld, RunFolder
+from tiflis.ipc.run_folder import Lock, LockHeld, RunFolder
 
 
 def test_a_lock_is_held_once_and_says_by_whom(tmp_path: Path) -> None:

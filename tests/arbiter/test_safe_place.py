@@ -11,8 +11,8 @@ import pytest
 
 from tests.arbiter.conftest import Stage
 from tiflis.arbiter.ground import folder_mistake
-from tiflis.arbiter.run_folder import RunFolder
-from tiflis.arbiter.safe_place import Unsafe, open_own, own_folder, require_safe
+from tiflis.ipc.run_folder import RunFolder
+from tiflis.ipc.safe_place import Unsafe, open_own, own_folder, require_safe
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 STRANGER = 4711

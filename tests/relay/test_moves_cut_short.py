@@ -8,9 +8,9 @@ import pytest
 
 from tests.relay.fakes import FakeDesk
 from tests.relay.town import Town, notes
-from tiflis import parcel
-from tiflis.adoption import Adoption
-from tiflis.parcel import Parcel
+from tiflis.handoff import messages
+from tiflis.handoff.messages import Parcel
+from tiflis.handoff.receiver import Adoption
 from tiflis.relay.edge_session import Neighbour
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import Stage
@@ -134,9 +134,11 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     """The claim waits for the old home's state, which that cannot give while it hands over."""
     await town.workstation("a")
     hub = town.hubs["b"]
-    body = parcel.encode(Parcel(parcel.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record)))
+    body = messages.encode(
+        Parcel(messages.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record))
+    )
     async with hub.lock("tunnel-1"):
-        receipt = parcel.read_receipt(await Adoption(hub, cast(Sockets, None), 10).serve(body, []))
+        receipt = messages.read_receipt(await Adoption(hub, cast(Sockets, None), 10).serve(body, []))
     assert (receipt.taken, receipt.again) == (False, True)
 
 

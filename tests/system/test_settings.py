@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness import Server, free_port, wait_until
 from tiflis.arbiter import ground
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.ipc.run_folder import RunFolder
 
 START_SECONDS = 20.0
 Wrong = Callable[[Path], dict[str, str]]

@@ -16,17 +16,15 @@ With --single-process the only worker hosts the socket and is its own client.
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol
 
-from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
-from tiflis.arbiter.processes import is_alive
-from tiflis.arbiter.run_folder import RunFolder, socket_address
 from tiflis.clock import running_clock
+from tiflis.ipc.control_client import LINE_BYTES, SOCKET_NAME, Message, encode, receive
+from tiflis.ipc.processes import is_alive
+from tiflis.ipc.run_folder import RunFolder, socket_address
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +34,6 @@ UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
 STATUS_SECONDS = 3.0
 FIRST_LINE_SECONDS = 5.0
 BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect again
-
-
-class NoServer(Exception):
-    """No server answers on the control socket."""
 
 
 class Crew(Protocol):
@@ -252,20 +246,3 @@ class ControlServer:
         except Exception:  # the outermost frame of a command
             log.exception("command failed")
             return {"ok": False, "error": "the command failed: see the server's log"}
-
-
-def request(run_dir: Path, do: str, seconds: float = 10.0, **more: object) -> Message:
-    """Give the running server a command and wait for its answer; raises NoServer.
-
-    For command lines: it blocks. `run_dir` is `RunFolder(data_dir, port).path`.
-    """
-    with socket.socket(socket.AF_UNIX) as line, contextlib.ExitStack() as stack:
-        line.settimeout(seconds)
-        try:
-            line.connect(stack.enter_context(socket_address(run_dir / SOCKET_NAME)))
-            line.sendall(encode({"do": do, **more}))
-            with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
-        except (OSError, ValueError) as problem:
-            raise NoServer(f"no server answers in {run_dir}") from problem
-    return answer if isinstance(answer, dict) else {}

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tiflis.arbiter.run_folder import Place, RunFolder
-from tiflis.arbiter.safe_place import Unsafe, require_safe
 from tiflis.bus.errors import BadBusUrl
 from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import Settings
+from tiflis.ipc.run_folder import Place, RunFolder
+from tiflis.ipc.safe_place import Unsafe, require_safe
 
 # Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
 TAKE_OVER_SECONDS = 3.0

@@ -30,11 +30,7 @@ from tiflis.arbiter.ground import (
     folder_mistake,
     metrics_mistakes,
 )
-from tiflis.arbiter.lines import Message
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
-from tiflis.arbiter.processes import end_with_parent
-from tiflis.arbiter.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
-from tiflis.arbiter.safe_place import Unsafe
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import end_now, note_hangup, stop_early, take_signals
 from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
@@ -42,6 +38,10 @@ from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, 
 from tiflis.arbiter.worker_state import keep_in_main
 from tiflis.config import Settings
 from tiflis.descriptors import raise_limit
+from tiflis.ipc.control_client import Message
+from tiflis.ipc.processes import end_with_parent
+from tiflis.ipc.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
+from tiflis.ipc.safe_place import Unsafe
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import threading
 import time
 from pathlib import Path
 
-from tiflis.arbiter.processes import command_line, is_alive
-from tiflis.arbiter.run_folder import Lock, LockHeld, RunFolder
-from tiflis.arbiter.safe_place import Unsafe, own_folder
+from tiflis.ipc.processes import command_line, is_alive
+from tiflis.ipc.run_folder import Lock, LockHeld, RunFolder
+from tiflis.ipc.safe_place import Unsafe, own_folder
 
 log = logging.getLogger(__name__)
 

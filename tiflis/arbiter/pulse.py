@@ -8,7 +8,7 @@ import signal
 from typing import Protocol
 
 from tiflis.arbiter.control import WorkerSession
-from tiflis.arbiter.processes import waited_for_cpu
+from tiflis.ipc.processes import waited_for_cpu
 
 log = logging.getLogger(__name__)
 

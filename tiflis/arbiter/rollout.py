@@ -13,14 +13,14 @@ import time
 from typing import Any
 
 from tiflis.arbiter.control import WorkerSession
-from tiflis.arbiter.lines import Message
-from tiflis.arbiter.notify import notify
-from tiflis.arbiter.patience import reason_of
-from tiflis.arbiter.processes import is_alive
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
+from tiflis.arbiter.signals import notify
 from tiflis.arbiter.slots import NotReady, Slot, Slots
 from tiflis.clock import running_clock
 from tiflis.config import Settings
+from tiflis.ipc.control_client import Message
+from tiflis.ipc.patience import reason_of
+from tiflis.ipc.processes import is_alive
 
 log = logging.getLogger(__name__)
 

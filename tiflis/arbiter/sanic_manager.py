@@ -35,8 +35,8 @@ from sanic.worker.constants import ProcessState
 from sanic.worker.manager import MonitorCycle, WorkerManager
 from sanic.worker.process import WorkerProcess
 
-from tiflis.arbiter.notify import notify
-from tiflis.arbiter.patience import pause_after, reason_of
+from tiflis.arbiter.signals import notify
+from tiflis.ipc.patience import pause_after, reason_of
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,11 @@
 """What signals do in the main process before Sanic takes them, and in workers after it did."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -59,3 +61,14 @@ def take_signals(app: Sanic[Any, Any]) -> None:
 
 def note_hangup(number: int, frame: FrameType | None) -> None:
     log.info("hangup ignored")
+
+
+def notify(*lines: str) -> None:
+    """For instance ``READY=1``; does nothing without a service manager."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.sendto("\n".join(lines).encode(), address)

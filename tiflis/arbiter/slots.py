@@ -12,9 +12,9 @@ from typing import Any
 from sanic.worker.process import WorkerProcess
 
 from tiflis.arbiter.control import WorkerSession
-from tiflis.arbiter.patience import pause_after
 from tiflis.arbiter.sanic_manager import FILL, SteadyManager
 from tiflis.clock import running_clock
+from tiflis.ipc.patience import pause_after
 
 log = logging.getLogger(__name__)
 

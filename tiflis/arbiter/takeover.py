@@ -19,16 +19,16 @@ from typing import Any
 from sanic import Sanic
 
 from tiflis import logs
-from tiflis.arbiter.control import ControlServer, NoServer, request
-from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, HandoffServer
-from tiflis.arbiter.lines import Message
+from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.nats_server import NatsServer
-from tiflis.arbiter.notify import notify
-from tiflis.arbiter.patience import keep_trying, reason_of
 from tiflis.arbiter.rollout import Rollout
-from tiflis.arbiter.run_folder import RunFolder
+from tiflis.arbiter.signals import notify
 from tiflis.arbiter.slots import Slots
 from tiflis.clock import running_clock
+from tiflis.ipc.control_client import Message, NoServer, request
+from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, HandoffServer
+from tiflis.ipc.patience import keep_trying, reason_of
+from tiflis.ipc.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 

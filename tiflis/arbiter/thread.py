@@ -14,18 +14,17 @@ from typing import Any, NoReturn
 
 from tiflis import config, logs
 from tiflis.arbiter.control import ControlServer, WorkerSession
-from tiflis.arbiter.lines import Message
-from tiflis.arbiter.notify import notify
-from tiflis.arbiter.patience import keep_trying, pause_after, reason_of
 from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
-from tiflis.arbiter.run_folder import RunFolder
 from tiflis.arbiter.sanic_manager import SteadyManager
-from tiflis.arbiter.signals import end_now
+from tiflis.arbiter.signals import end_now, notify
 from tiflis.arbiter.slots import Slots
 from tiflis.arbiter.takeover import Bequest, Estate, Heir
 from tiflis.config import Settings
-from tiflis.ledger import Ledger
+from tiflis.ipc.control_client import Message
+from tiflis.ipc.patience import keep_trying, pause_after, reason_of
+from tiflis.ipc.run_folder import RunFolder
+from tiflis.metrics_store import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import stat
 import time
 from pathlib import Path
 
-from tiflis.arbiter.run_folder import socket_address
+from tiflis.ipc.run_folder import socket_address
 
 LOOK_SECONDS = 0.05
 

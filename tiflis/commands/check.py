@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tiflis.arbiter.control import NoServer, request
 from tiflis.arbiter.ground import address_mistake, bus_mistake, folder_mistake, metrics_mistakes
 from tiflis.arbiter.nats_server import NatsFailed, find_binary
-from tiflis.arbiter.run_folder import Place, RunFolder, described
 from tiflis.arbiter.unix_listener import CannotListen, check_place
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats.client import Link
 from tiflis.bus.nats.jetstream import JetStream, StoreRefused
 from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, notes, read
+from tiflis.ipc.control_client import NoServer, request
+from tiflis.ipc.run_folder import Place, RunFolder, described
 from tiflis.web.client_files import client_routes
 
 NAME = "check"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tiflis.arbiter.lines import Message
 from tiflis.commands import running
 from tiflis.commands.tables import Row, shown, table
+from tiflis.ipc.control_client import Message
 
 NAME = "reload"
 ABOUT = "replace the workers one by one by the code now on disk; no socket is closed"

@@ -6,11 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from tiflis.arbiter.control import NoServer, request
-from tiflis.arbiter.lines import SOCKET_NAME, Message
-from tiflis.arbiter.run_folder import PLACE_NAME, RunFolder
 from tiflis.arbiter.unix_listener import is_served
 from tiflis.config import load
+from tiflis.ipc.control_client import SOCKET_NAME, Message, NoServer, request
+from tiflis.ipc.run_folder import PLACE_NAME, RunFolder
 
 REFUSED = 1
 NO_SERVER = 3

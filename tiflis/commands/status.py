@@ -7,9 +7,9 @@ import json
 import time
 from collections.abc import Iterator
 
-from tiflis.arbiter.lines import Message
 from tiflis.commands import running
 from tiflis.commands.tables import Row, shown, table
+from tiflis.ipc.control_client import Message
 
 NAME = "status"
 ABOUT = "show the workers, tunnels and devices of the running server"

@@ -54,8 +54,8 @@ class WatchGate(Protocol):
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
-        """Run an operation of ``tiflis.relay.watch.operations`` at the tunnel's home, wherever that is. The caller
-        waits ``arguments["wait"]`` longer than usual."""
+        """Run one of the watch operations at the tunnel's home, wherever that is. The caller waits
+        ``arguments["wait"]`` longer than usual."""
 
 
 def watch_routes(

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness import Server
-from tiflis.arbiter.control import request
+from tiflis.ipc.control_client import request
 from tools.faults.load import Load
 from tools.faults.run import Company, Run, scenario
 

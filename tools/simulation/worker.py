@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
-from tiflis.adoption import Adoption
-from tiflis.arbiter.handoff import HandoffFailed
 from tiflis.bus.channels.bus import Bus
-from tiflis.handover import Handover
+from tiflis.handoff.receiver import Adoption
+from tiflis.handoff.sender import Handover
+from tiflis.ipc.fd_passing import HandoffFailed
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
 from tiflis.relay.authenticator import Gate

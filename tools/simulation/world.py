@@ -64,8 +64,8 @@ class World:
     def descriptors(self) -> Iterator[None]:
         """Meanwhile the handover closes this world's descriptors."""
         with (
-            mock.patch("tiflis.handover.close_all", self.cellar.close_all),
-            mock.patch("tiflis.adoption.close_all", self.cellar.close_all),
+            mock.patch("tiflis.handoff.sender.close_all", self.cellar.close_all),
+            mock.patch("tiflis.handoff.receiver.close_all", self.cellar.close_all),
         ):
             yield
 

@@ -12,8 +12,8 @@ from tiflis.bus.channels.bus import Bus
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.nats.client import Link
 from tiflis.heap import resident
-from tiflis.ledger import Ledger
 from tiflis.metrics import Values, tally
+from tiflis.metrics_store import Ledger
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.superseded import OrphanSession
 from tiflis.web.sockets import Sockets

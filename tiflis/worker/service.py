@@ -12,16 +12,16 @@ from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 
 from tiflis import __version__, metrics
-from tiflis.arbiter.main_link import MainLink
-from tiflis.arbiter.processes import leave_at_once, parent_lives
 from tiflis.config import Run, Settings
 from tiflis.exposition import expose
+from tiflis.ipc.main_link import MainLink
+from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
-from tiflis.worker import Worker
+from tiflis.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 

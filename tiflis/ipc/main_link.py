@@ -7,11 +7,11 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tiflis.arbiter.lines import LINE_BYTES, SOCKET_NAME, Message, encode, receive
-from tiflis.arbiter.patience import pause_after
-from tiflis.arbiter.processes import leave_at_once, parent_lives
-from tiflis.arbiter.run_folder import socket_address
 from tiflis.clock import running_clock
+from tiflis.ipc.control_client import LINE_BYTES, SOCKET_NAME, Message, encode, receive
+from tiflis.ipc.patience import pause_after
+from tiflis.ipc.processes import leave_at_once, parent_lives
+from tiflis.ipc.run_folder import socket_address
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tiflis.arbiter.safe_place import open_own, own_folder, require_safe
+from tiflis.ipc.safe_place import open_own, own_folder, require_safe
 
 LOCK_POLL_SECONDS = 0.02
 # What the smallest system takes for the address of a Unix socket (108 on Linux, 104 on BSD), less the end.

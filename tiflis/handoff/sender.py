@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-from tiflis import metrics, parcel
-from tiflis.arbiter.handoff import HandoffClient, HandoffFailed, close_all
+from tiflis import metrics
 from tiflis.clock import running_clock
-from tiflis.parcel import Luggage, Parcel
+from tiflis.handoff import messages
+from tiflis.handoff.messages import Luggage, Parcel
+from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, close_all
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
@@ -122,7 +123,7 @@ class Handover:
             await write_down(home)
             wires = home.freeze()
             pieces, descriptors = await self._pack(wires)
-            record = parcel.record_of(home.record)
+            record = messages.record_of(home.record)
             sent = await self._send("home", home.tunnel_id, pieces, descriptors, record, home.export())
             if sent:
                 self._hub.pass_on(home)
@@ -226,9 +227,11 @@ class Handover:
         state: bytes,
     ) -> str:
         """``taken``, ``refused``, or ``unknown``: one of the outcomes in the metrics."""
-        body = parcel.encode(Parcel(parcel.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state))
+        body = messages.encode(
+            Parcel(messages.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state)
+        )
         try:
-            receipt = parcel.read_receipt(await self._client.send(body, descriptors))
+            receipt = messages.read_receipt(await self._client.send(body, descriptors))
         except HandoffFailed as problem:
             self.report.failed(len(pieces), str(problem))
             # It may be using them; two readers of one socket would be worse than a closed one.

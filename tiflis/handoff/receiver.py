@@ -4,10 +4,10 @@ import logging
 from contextlib import nullcontext
 from typing import cast
 
-from tiflis import parcel
-from tiflis.arbiter.handoff import close_all
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
-from tiflis.parcel import Luggage, Parcel, Receipt
+from tiflis.handoff import messages
+from tiflis.handoff.messages import Luggage, Parcel, Receipt
+from tiflis.ipc.fd_passing import close_all
 from tiflis.protocol.errors import TunnelError
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
@@ -33,7 +33,7 @@ class Adoption:
     async def serve(self, body: bytes, descriptors: list[int]) -> bytes:
         """The receipt for a parcel. One that is refused is the sender's again."""
         try:
-            taken = parcel.read(body)
+            taken = messages.read(body)
             receipt = await self._take(taken, descriptors)
         except (Conflict, DirectoryUnavailable, TunnelError) as problem:
             receipt = Receipt(False, str(problem) or type(problem).__name__, again=True)
@@ -42,7 +42,7 @@ class Adoption:
         if not receipt.taken:
             log.warning("handover refused", extra={"reason": receipt.reason})
             close_all(descriptors)
-        return parcel.encode(receipt)
+        return messages.encode(receipt)
 
     async def _take(self, taken: Parcel, descriptors: list[int]) -> Receipt:
         if taken.kind == "steered" and len(self._sockets.open) >= self._room:

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from tiflis.arbiter.patience import pause_after, reason_of
-from tiflis.arbiter.run_folder import socket_address
 from tiflis.clock import running_clock
+from tiflis.ipc.patience import pause_after, reason_of
+from tiflis.ipc.run_folder import socket_address
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from tiflis.adoption import Adoption
-from tiflis.arbiter.handoff import HandoffClient, HandoffServer
 from tiflis.bus.presence import Presence
-from tiflis.handover import Handover, Report
+from tiflis.handoff.receiver import Adoption
+from tiflis.handoff.sender import Handover, Report
+from tiflis.ipc.fd_passing import HandoffClient, HandoffServer
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.pending import Newcomer

@@ -20,10 +20,11 @@ from tiflis.bus.seals import Seals
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.descriptors import Supply
-from tiflis.handover import Report
+from tiflis.handoff.local_workers import Siblings
+from tiflis.handoff.sender import Report
 from tiflis.heap import Heap, resident
-from tiflis.ledger import Ledger
 from tiflis.metrics import Values
+from tiflis.metrics_store import Ledger
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
@@ -40,11 +41,10 @@ from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import DeskLimits, WatchDesk
 from tiflis.relay.watch.queue import Bounds
 from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
-from tiflis.siblings import Siblings
-from tiflis.survey import Survey, handoffs
 from tiflis.web.http import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
+from tiflis.worker.metrics_collector import Survey, handoffs
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Sockets and tunnels passed from one worker to another."""

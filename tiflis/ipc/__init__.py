@@ -1,0 +1,1 @@
+"""What the main process and its workers share on one host."""

@@ -1,0 +1,1 @@
+"""One worker: everything it composes, and its life."""
