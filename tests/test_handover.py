@@ -11,15 +11,15 @@ import pytest
 
 from tests.relay.town import Town
 from tiflis.handoff import messages
-from tiflis.handoff.messages import Receipt
-from tiflis.handoff.receiver import Adoption
-from tiflis.handoff.sender import Handover
+from tiflis.handoff.messages import HandoffResponse
+from tiflis.handoff.receiver import HandoffReceiver
+from tiflis.handoff.sender import HandoffSender
 from tiflis.ipc.fd_passing import HandoffClient
 from tiflis.web.sockets import Sockets
 from tools.simulation.lines import Cellar, Line, SimSockets
 
 GRACE = 0.05  # seconds
-LATER = Receipt(False, "in a moment", again=True)
+LATER = HandoffResponse(False, "in a moment", again=True)
 
 
 class Peer:
@@ -49,16 +49,16 @@ class Crossing(Town):
         loop = asyncio.get_running_loop()
         self.cellar = Cellar()
         self.sockets = {name: SimSockets(name, loop, self.cellar, self.limits) for name in self.hubs}
-        self.adoption = Adoption(self.hubs["z"], cast(Sockets, self.sockets["z"]), 100)
-        self.answers: list[Receipt] = []  # before those of the successor
+        self.adoption = HandoffReceiver(self.hubs["z"], cast(Sockets, self.sockets["z"]), 100)
+        self.answers: list[HandoffResponse] = []  # before those of the successor
         self.open = asyncio.Event()  # the way
         self.open.set()
         self.meanwhile: Callable[[], None] = lambda: None
         self.sent = 0
 
-    def handover(self) -> Handover:
+    def handover(self) -> HandoffSender:
         sockets = cast(Sockets, self.sockets["a"])
-        return Handover("a", self.hubs["a"], sockets, cast(HandoffClient, self))
+        return HandoffSender("a", self.hubs["a"], sockets, cast(HandoffClient, self))
 
     async def send(self, body: bytes, descriptors: list[int]) -> bytes:
         self.sent += 1
@@ -70,12 +70,12 @@ class Crossing(Town):
 
     async def pair(self) -> tuple[Peer, Peer]:
         """A workstation and its client."""
-        desk, phone = Peer(self), Peer(self)
-        desk.say(self.registration())
-        await self.until(lambda: desk.heard(b"registered"))
+        watches, phone = Peer(self), Peer(self)
+        watches.say(self.registration())
+        await self.until(lambda: watches.heard(b"registered"))
         phone.say(self.connecting())
         await self.until(lambda: phone.heard(b"connected"))
-        return desk, phone
+        return watches, phone
 
 
 @pytest.fixture
@@ -88,31 +88,31 @@ async def crossing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crossing]:
 
 
 async def test_what_is_put_off_is_offered_again(crossing: Crossing) -> None:
-    desk, phone = await crossing.pair()
+    watches, phone = await crossing.pair()
     crossing.answers = [LATER, LATER]
     report = await crossing.handover().everything(5)
     assert (report.handed, report.fell_back, crossing.sent) == (2, 0, 3)
     assert not crossing.sockets["a"].open
-    desk.say({"type": "note"})
+    watches.say({"type": "note"})
     await crossing.until(lambda: phone.heard(b"note"))
     assert not phone.heard(b"offline")
 
 
 async def test_nobody_is_read_before_all_are_back(crossing: Crossing) -> None:
     """What a client says at once would find no workstation."""
-    desk, phone = await crossing.pair()
+    watches, phone = await crossing.pair()
     crossing.meanwhile = lambda: phone.line.inbox.append(b'{"type":"note"}')
-    crossing.answers = [Receipt(False, "no")]
+    crossing.answers = [HandoffResponse(False, "no")]
     report = await crossing.handover().everything(5)
     assert report.fell_back == 2
-    await crossing.until(lambda: desk.heard(b"note"))
+    await crossing.until(lambda: watches.heard(b"note"))
     assert crossing.home("a").workstation is not None
 
 
 async def test_a_workstation_at_hand_is_not_away_however_long_its_adoption_takes(
     crossing: Crossing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, phone = await crossing.pair()
+    watches, phone = await crossing.pair()
     adopt, begun, go_on = crossing.adoption._adopt_workstation, asyncio.Event(), asyncio.Event()
 
     async def slowly(*of: Any) -> Any:
@@ -129,7 +129,7 @@ async def test_a_workstation_at_hand_is_not_away_however_long_its_adoption_takes
     assert phone.line.inbox, "a client is read once its workstation is there"
     go_on.set()
     await moving
-    await crossing.until(lambda: desk.heard(b"note"))
+    await crossing.until(lambda: watches.heard(b"note"))
     assert not phone.heard(b"offline")
 
 

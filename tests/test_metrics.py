@@ -17,8 +17,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tiflis.exposition import expose
-from tiflis.metrics import CATALOGUE, PREFIX, Kind, Tally, add
-from tiflis.metrics_store import PAST, Ledger
+from tiflis.metrics import CATALOGUE, PREFIX, Counters, Kind, add
+from tiflis.metrics_store import PAST, MetricsStore
 from tiflis.protocol.close import CloseCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,17 +35,17 @@ def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def test_counters_start_at_zero_with_all_their_labels() -> None:
-    shown = samples(expose(Tally().values)[0])
+    shown = samples(expose(Counters().values)[0])
     assert shown[("tiflis_auth_failures_total", (("reason", "rate_limited"),))] == 0
     assert shown[("tiflis_sockets_opened_total", ())] == 0
     assert len([key for key in shown if key[0] == "tiflis_frames_total"]) == 3 * 3 * 2
 
 
 def test_a_duration_falls_into_its_bucket_and_those_above() -> None:
-    tally = Tally()
+    counters = Counters()
     for seconds in (0.004, 0.005, 0.3, 99.0):
-        tally.observe("directory_seconds", seconds, "read")
-    shown = samples(expose(tally.values)[0])
+        counters.observe("directory_seconds", seconds, "read")
+    shown = samples(expose(counters.values)[0])
 
     def bucket(bound: str) -> float:
         return shown[("tiflis_directory_seconds_bucket", (("le", bound), ("operation", "read")))]
@@ -57,11 +57,11 @@ def test_a_duration_falls_into_its_bucket_and_those_above() -> None:
 @pytest.mark.parametrize("wrong", [("nothing", ()), ("auth_failures_total", ("curse",)), ("bus_up", ())])
 def test_a_name_that_is_not_in_the_catalogue_is_a_bug(wrong: tuple[str, tuple[str, ...]]) -> None:
     with pytest.raises(KeyError):
-        Tally().count(wrong[0], *wrong[1])
+        Counters().count(wrong[0], *wrong[1])
 
 
 def test_workers_are_summed_but_each_keeps_what_is_its_own() -> None:
-    one, two = Tally(), Tally()
+    one, two = Counters(), Counters()
     one.count("sockets_opened_total")
     two.count("sockets_opened_total", by=2)
     total: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def test_workers_are_summed_but_each_keeps_what_is_its_own() -> None:
 
 
 def test_prometheus_may_ask_for_open_metrics() -> None:
-    text, kind = expose(Tally().values, "application/openmetrics-text; version=1.0.0")
+    text, kind = expose(Counters().values, "application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
 
@@ -91,17 +91,17 @@ def dead_process() -> int:
 
 
 def counted(number: int) -> dict[str, Any]:
-    tally = Tally()
-    tally.count("sockets_opened_total", by=number)
-    return tally.values
+    counters = Counters()
+    counters.count("sockets_opened_total", by=number)
+    return counters.values
 
 
 def test_what_a_dead_worker_counted_counts_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    living = Ledger(tmp_path, "x-0-living")
+    living = MetricsStore(tmp_path, "x-0-living")
     living.write(counted(1))
     for name, number in (("x-1-a", 10), ("x-1-b", 100)):
         monkeypatch.setattr(os, "getpid", dead_process)
-        Ledger(tmp_path, name).write(counted(number))
+        MetricsStore(tmp_path, name).write(counted(number))
         monkeypatch.undo()
         values = living.read()
         assert set(values) == {"x-0-living", PAST}
@@ -111,7 +111,7 @@ def test_what_a_dead_worker_counted_counts_for_ever(tmp_path: Path, monkeypatch:
 
 
 def test_what_is_written_late_does_not_replace_what_is_newer(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "x-0-a")
+    ledger = MetricsStore(tmp_path, "x-0-a")
     late = ledger.taken_down(counted(1))
     ledger.write(counted(2))
     late()
@@ -119,7 +119,7 @@ def test_what_is_written_late_does_not_replace_what_is_newer(tmp_path: Path) -> 
 
 
 def test_a_broken_file_costs_nothing_but_itself(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "x-0-a")
+    ledger = MetricsStore(tmp_path, "x-0-a")
     ledger.write(counted(1))
     (tmp_path / "metrics" / "x-1-b.json").write_text("{")
     assert ledger.read()["x-0-a"]["sockets_opened_total"][""] == [1.0]
@@ -127,7 +127,7 @@ def test_a_broken_file_costs_nothing_but_itself(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_costs_no_worker(tmp_path: Path) -> None:
     (tmp_path / "metrics").write_text("in the way")
-    ledger = Ledger(tmp_path, "x-0-a")
+    ledger = MetricsStore(tmp_path, "x-0-a")
     ledger.write(counted(1))
     assert ledger.read() == {}
 

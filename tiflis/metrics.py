@@ -144,7 +144,7 @@ CATALOGUE = {
 }  # fmt: skip
 
 
-class Tally:
+class Counters:
     """What this process has counted since it started. A wrong name is a bug, and raises KeyError."""
 
     def __init__(self) -> None:
@@ -165,9 +165,9 @@ class Tally:
         numbers[-1] += seconds
 
 
-tally = Tally()
-count = tally.count
-observe = tally.observe
+counters = Counters()
+count = counters.count
+observe = counters.observe
 
 
 def add(total: Values, more: Values) -> None:

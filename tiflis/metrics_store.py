@@ -24,7 +24,7 @@ FOLDER = "metrics"  # in the run folder
 PAST = "past"  # the sum of those whose files have been removed
 
 
-class Ledger:
+class MetricsStore:
     """The files of one server's workers. Files that cannot be written cost precision, nothing else."""
 
     def __init__(self, run_dir: Path, me: str) -> None:

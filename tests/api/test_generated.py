@@ -47,7 +47,7 @@ PATHS = [path for path in SCHEMA if path != "/ws"]
 ALIVE_SECONDS = 5.0
 
 
-class Desk:
+class Watches:
     """A workstation that pings, and answers nothing."""
 
     def __init__(self, server: Server) -> None:
@@ -90,9 +90,9 @@ def server(client_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def desk(server: Server) -> Iterator[Desk]:
+def desk(server: Server) -> Iterator[Watches]:
     with Background() as background:
-        desk = Desk(server)
+        desk = Watches(server)
         background.run(desk.__aenter__())
         yield desk
         background.run(desk.__aexit__())
@@ -105,7 +105,7 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
-def as_itself(case: Case[Any], desk: Desk) -> bool:
+def as_itself(case: Case[Any], desk: Watches) -> bool:
     """Give the request what lets it in, where there is room for it."""
     if case.path in ("/metrics", "/status"):
         case.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -125,7 +125,7 @@ def as_itself(case: Case[Any], desk: Desk) -> bool:
 @given(data=st.data())
 def test_generated_requests_are_answered_as_described(
     server: Server,
-    desk: Desk,
+    desk: Watches,
     session: requests.Session,
     method: str,
     path: str,
@@ -164,7 +164,7 @@ def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: st
     body=st.binary(max_size=200),
 )
 def test_unknown_methods_and_paths_are_refused_in_json(
-    server: Server, desk: Desk, method: str, path: str, body: bytes
+    server: Server, desk: Watches, method: str, path: str, body: bytes
 ) -> None:
     status, text = ask(server, method, path, body)
     assert status < 500 or status in (501, 503), (status, text)
@@ -181,7 +181,7 @@ def test_unknown_methods_and_paths_are_refused_in_json(
     times=st.sampled_from([1, 2, 50, 700, 3000, 20_000]),
 )
 def test_queries_of_any_length_are_answered_or_refused(
-    server: Server, desk: Desk, path: str, name: str, value: str, times: int
+    server: Server, desk: Watches, path: str, name: str, value: str, times: int
 ) -> None:
     pairs = requests.models.RequestEncodingMixin._encode_params({**desk.who, name: value * times})
     status, text = ask(server, "GET", f"{path}?{pairs}", Authorization=f"Bearer {TOKEN}")
@@ -200,7 +200,7 @@ def test_queries_of_any_length_are_answered_or_refused(
     | st.sampled_from([b"[" * 100_000, b'{"a":' * 50_000, b'{"tunnel_id":"\xff"}']),
 )
 def test_bodies_of_any_kind_are_refused_with_400(
-    server: Server, desk: Desk, call: str, kind: str, body: bytes
+    server: Server, desk: Watches, call: str, kind: str, body: bytes
 ) -> None:
     status, text = ask(
         server, "POST", f"{WATCH}/{call}", body, **{"Content-Type": kind.encode().decode("latin-1")}

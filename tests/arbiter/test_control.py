@@ -46,8 +46,8 @@ class Main:
     def __init__(self, data_dir: Path) -> None:
         self.folder = RunFolder(data_dir, 3001)
         self.folder.take(0)
-        self.crew = Log()
-        self.server = ControlServer(self.folder, self.crew)
+        self.observer = Log()
+        self.server = ControlServer(self.folder, self.observer)
         self.links: list[MainLink] = []
 
     async def worker(self, name: str, **calls: Any) -> tuple[MainLink, list[str]]:
@@ -63,7 +63,7 @@ class Main:
         )
         await link.start()
         self.links.append(link)
-        await eventually(lambda: ("joined", name) in self.crew.events, 2, "joined")
+        await eventually(lambda: ("joined", name) in self.observer.events, 2, "joined")
         return link, gone
 
 
@@ -81,10 +81,10 @@ async def main(tmp_path: Path) -> AsyncIterator[Main]:
 async def test_main_hears_of_a_workers_life(main: Main) -> None:
     link, _ = await main.worker("a")
     link.ready()
-    await eventually(lambda: len(main.crew.events) == 2, 2, "ready")
+    await eventually(lambda: len(main.observer.events) == 2, 2, "ready")
     await link.close()
-    await eventually(lambda: len(main.crew.events) == 3, 2, "left")
-    assert main.crew.events == [("joined", "a"), ("ready", "a"), ("left", "a")]
+    await eventually(lambda: len(main.observer.events) == 3, 2, "left")
+    assert main.observer.events == [("joined", "a"), ("ready", "a"), ("left", "a")]
 
 
 async def test_the_others_are_told_who_is_gone(main: Main) -> None:
@@ -100,7 +100,7 @@ async def test_a_ready_worker_tells_the_status(main: Main) -> None:
     await main.worker("unready")
     link, _ = await main.worker("ready")
     link.ready()
-    await eventually(lambda: ("ready", "ready") in main.crew.events, 2, "ready")
+    await eventually(lambda: ("ready", "ready") in main.observer.events, 2, "ready")
     assert await main.server.worker_status() == {"told_by": "ready"}
 
 
@@ -120,14 +120,14 @@ async def test_a_status_may_take_a_coroutine(main: Main) -> None:
 
     link, _ = await main.worker("a", on_status=status)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.crew.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
     assert await main.server.worker_status() == {"workers": 2}
 
 
 async def test_a_status_that_fails_is_no_status(main: Main, caplog: pytest.LogCaptureFixture) -> None:
     link, _ = await main.worker("a", on_status=lambda: 1 // 0)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.crew.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
     assert await main.server.worker_status() is None
     assert "status cannot be told" in caplog.text
 
@@ -142,7 +142,7 @@ async def test_a_worker_that_dies_while_asked_does_not_hold_up_the_answer(main: 
 
     link, _ = await main.worker("a", on_status=never)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.crew.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
     question = asyncio.create_task(main.server.worker_status())
     await asked.wait()
     await link.close()
@@ -175,7 +175,7 @@ async def test_an_orderly_end_of_the_link_is_no_loss(main: Main) -> None:
     lost = asyncio.Event()
     link, _ = await main.worker("a", on_lost=lost.set)
     await link.close()
-    await eventually(lambda: ("left", "a") in main.crew.events, 2, "left")
+    await eventually(lambda: ("left", "a") in main.observer.events, 2, "left")
     assert not lost.is_set()
 
 

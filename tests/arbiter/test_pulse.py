@@ -32,7 +32,7 @@ class Deaf:
     def send(self, message: Message) -> None: ...
 
 
-class Crew:
+class WorkerObserver:
     def __init__(self) -> None:
         self.deaf: list[Deaf] = []
 
@@ -55,13 +55,13 @@ def spawn() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-async def crew(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crew]:
+async def observer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerObserver]:
     """Its pulse is felt every 50 ms, for a second."""
     monkeypatch.setattr(pulse, "PULSE_SECONDS", PULSE)
     monkeypatch.setattr(pulse, "UNANSWERED_PULSES", PULSES)
-    crew = Crew()
-    feeling = asyncio.create_task(pulse.watch_pulse(crew))
-    yield crew
+    observer = WorkerObserver()
+    feeling = asyncio.create_task(pulse.watch_pulse(observer))
+    yield observer
     feeling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await feeling
@@ -69,17 +69,19 @@ async def crew(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crew]:
 
 @pytest.mark.parametrize("how", ["loops", "waits", "is stopped"])
 async def test_who_hangs_is_killed(
-    crew: Crew, spawn: Callable[[str], subprocess.Popen[bytes]], how: str
+    observer: WorkerObserver, spawn: Callable[[str], subprocess.Popen[bytes]], how: str
 ) -> None:
     process = spawn(BUSY if how == "loops" else IDLE)
     if how == "is stopped":
         process.send_signal(signal.SIGSTOP)
-    crew.deaf.append(Deaf(process.pid))
+    observer.deaf.append(Deaf(process.pid))
     await eventually(lambda: process.poll() == -signal.SIGKILL, 20, "it is killed")
 
 
 async def test_who_waits_for_a_cpu_is_left_alone(
-    crew: Crew, spawn: Callable[[str], subprocess.Popen[bytes]], caplog: pytest.LogCaptureFixture
+    observer: WorkerObserver,
+    spawn: Callable[[str], subprocess.Popen[bytes]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Beside another on its only CPU, at the lowest priority there is."""
     starved, hog = spawn(BUSY), spawn(BUSY)
@@ -88,7 +90,7 @@ async def test_who_waits_for_a_cpu_is_left_alone(
         os.sched_setaffinity(process.pid, cpu)
     os.setpriority(os.PRIO_PROCESS, starved.pid, 19)
     session = Deaf(starved.pid)
-    crew.deaf.append(session)
+    observer.deaf.append(session)
     await eventually(lambda: session.unanswered > 3 * PULSES, 20, "many pulses have passed")
     assert starved.poll() is None
     assert [record.message for record in caplog.records] == ["worker gets too little cpu"]

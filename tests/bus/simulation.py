@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel
-from tiflis.bus.nats.client import Listener
+from tiflis.bus.nats.client import ConnectionListener
 
 Handler = Callable[[bytes, bytes], None]
 
@@ -97,7 +97,7 @@ class SimLink:
 
     def __init__(self, network: SimNetwork) -> None:
         self._network = network
-        self._listeners: list[Listener] = []
+        self._listeners: list[ConnectionListener] = []
         self.up = True
         self.stalled = False
         self.max_payload = 1024 * 1024
@@ -107,7 +107,7 @@ class SimLink:
     def writable(self) -> bool:
         return self.up and not self.stalled
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: ConnectionListener) -> None:
         self._listeners.append(listener)
 
     def subscribe(self, subject: str, handler: Handler, queue: str | None = None) -> int:

@@ -11,21 +11,21 @@ from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.simulation import Recorder
 from tests.bus.waiting import until
 from tiflis.bus.channels.bus import Bus, Channel
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 
 
 @dataclass
 class Worker:
     """A worker with its link and bus."""
 
-    link: Link
+    link: NatsClient
     bus: Bus
     accepted: list[tuple[Channel, Recorder]] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
 async def worker(urls: str, worker_id: str) -> AsyncIterator[Worker]:
-    link = Link(urls, worker_id)
+    link = NatsClient(urls, worker_id)
     await link.start()
     accepted: list[tuple[Channel, Recorder]] = []
 

@@ -1,4 +1,4 @@
-"""Questions to JetStream: few at a time, so that those on the way are answered in time."""
+"""ScatterGather to JetStream: few at a time, so that those on the way are answered in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import AT_ONCE, Requests
 
 
@@ -42,7 +42,7 @@ async def turns() -> None:
 
 async def test_only_so_many_are_on_the_way() -> None:
     store = SlowStore()
-    requests = Requests(cast(Link, store))
+    requests = Requests(cast(NatsClient, store))
     asking = [asyncio.create_task(requests.ask(f"q{n}", b"", 30)) for n in range(AT_ONCE + 2)]
     await turns()
     assert len(store.asked) == AT_ONCE
@@ -58,7 +58,7 @@ async def test_only_so_many_are_on_the_way() -> None:
 
 async def test_who_has_given_up_waiting_is_never_asked_for() -> None:
     store = SlowStore()
-    requests = Requests(cast(Link, store))
+    requests = Requests(cast(NatsClient, store))
     asking = [asyncio.create_task(requests.ask("q", b"", 30)) for _ in range(AT_ONCE)]
     await turns()
     with pytest.raises(LinkUnavailable, match="in time"):

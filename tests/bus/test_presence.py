@@ -11,7 +11,7 @@ from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
 from tiflis.bus import subjects
 from tiflis.bus.errors import OtherVersion
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import LEASE_SECONDS, Presence
 
 
@@ -26,8 +26,8 @@ class Seen:
 @contextlib.asynccontextmanager
 async def present(
     server: NatsServer, worker_id: str, **facts: Any
-) -> AsyncIterator[tuple[Presence, Seen, Link]]:
-    link, seen = Link(server.url, worker_id), Seen()
+) -> AsyncIterator[tuple[Presence, Seen, NatsClient]]:
+    link, seen = NatsClient(server.url, worker_id), Seen()
     await link.start()
     presence = Presence(link, worker_id, lambda: facts, seen.gone.append, seen.seen.append)
     presence.start()

@@ -113,9 +113,9 @@ def test_an_exported_state_is_plain_and_lets_go_of_its_reader(stream: bytes, res
     for value in state.values():
         assert_plain(value)
     told = reader.feed(rest)
-    heir = FrameReader.restore(state)
-    assert heir.feed(rest) == told
-    assert heir.failure == reader.failure
+    successor = FrameReader.restore(state)
+    assert successor.feed(rest) == told
+    assert successor.failure == reader.failure
     assert FrameReader.restore(state).feed(rest) == told
 
 

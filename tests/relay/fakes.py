@@ -150,7 +150,7 @@ class FakeHost:
         self.timers.append(timer)
         return timer
 
-    def lost_desk(self, home: Home) -> None:
+    def lost_watches(self, home: Home) -> None:
         self.desks_lost += 1
 
     def outdated(self, home: Home) -> bool:

@@ -8,7 +8,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.relay.home import Home
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.sessions.superseded import Orphans
+from tiflis.relay.sessions.superseded import Superseded
 from tiflis.relay.workstation import WorkstationSession
 
 
@@ -39,14 +39,14 @@ class Stage:
         if limits:
             self.host.limits = self.host.limits.model_copy(update=limits)
         self.home = Home(self.host, record())
-        self.desk = self.home.desk = FakeDesk()
-        self.orphans = Orphans(self.host.limits)
+        self.watches = self.home.watches = FakeDesk()
+        self.superseded_sockets = Superseded(self.host.limits)
         self.doorman = Doorman()
 
     def workstation(self) -> FakeWire:
         """One more registration of the tunnel."""
         wire = FakeWire()
-        session = WorkstationSession(wire, self.host.limits, self.home, AUTH_KEY, self.orphans)
+        session = WorkstationSession(wire, self.host.limits, self.home, AUTH_KEY, self.superseded_sockets)
         wire.session = session
         self.home.register(session, messages.registered("tunnel-1", "ws://here/ws", False))
         return wire

@@ -12,7 +12,7 @@ from tiflis.protocol.ids import is_tunnel_id
 from tiflis.protocol.messages import Registration
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import ATTEMPTS, Claim, Claims
 
 OLD_KEY, NEW_KEY = "o" * 32, "n" * 32
@@ -35,7 +35,9 @@ class Trusting(Claims):
 
     def __init__(self, directory: Directory, keyring: Keyring, me: str, warmup: float) -> None:
         super().__init__(directory, keyring, me, warmup)
-        self._gate = Gate(self, keyring, Limiter(None, lambda: 1000.0, lambda data: None, Looks(pair=1000)))
+        self._gate = Authenticator(
+            self, keyring, Limiter(None, lambda: 1000.0, lambda data: None, Looks(pair=1000))
+        )
 
     async def register(self, said: Registration, *arguments: Any) -> Claim:
         return await super().register(said, self._gate.applicant(said, ""), *arguments)

@@ -8,7 +8,7 @@ from tests.relay.fakes import FakeDesk, FakeWire
 from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
 from tiflis.relay.remote.edge import FULL
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.wire import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
@@ -98,10 +98,10 @@ async def test_offline_is_told_afar(town: Town) -> None:
 
 async def test_a_slow_workstation_slows_clients_afar(town: Town) -> None:
     workstation, _ = await pair(town)
-    workstation.session.pressed(True)
+    workstation.session.high_water(True)
     [channel] = [end for end in town.cable.ends if end.held]
     assert channel.peer == "b"
-    workstation.session.pressed(False)
+    workstation.session.high_water(False)
     assert not any(end.held for end in town.cable.ends)
 
 
@@ -158,11 +158,11 @@ async def test_a_full_way_that_breaks_slows_nobody(town: Town) -> None:
 async def test_a_crowded_client_holds_its_way_from_the_home(town: Town) -> None:
     _, phone = await pair(town)
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
-    phone.session.crowded(True)
+    phone.session.overfull(True)
     assert edge_end.held
-    phone.session.crowded(False)
+    phone.session.overfull(False)
     assert not edge_end.held
-    phone.session.crowded(True)
+    phone.session.overfull(True)
     phone.end()
     assert not edge_end.held
 
@@ -282,24 +282,24 @@ async def test_a_turned_away_client_is_no_workstation(town: Town) -> None:
 # Watch calls
 
 
-def desk(town: Town, worker: str) -> FakeDesk:
-    found = town.home(worker).desk
+def watches(town: Town, worker: str) -> FakeDesk:
+    found = town.home(worker).watches
     assert isinstance(found, FakeDesk)
     return found
 
 
 async def test_a_watchs_call_is_made_at_the_home(town: Town) -> None:
     await town.workstation("a")
-    desk(town, "a").answer = {"messages_json": "[1]", "n": 1, "more": True}
+    watches(town, "a").answer = {"messages_json": "[1]", "n": 1, "more": True}
     asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {"x": 1}, b"body"))
     await town.settle()
     assert await asking == {"messages_json": "[1]", "n": 1, "more": True}
-    assert desk(town, "a").calls == [("command", {"x": 1}, b"body")]
+    assert watches(town, "a").calls == [("command", {"x": 1}, b"body")]
 
 
 async def test_a_refusal_comes_back_as_it_was_raised(town: Town) -> None:
     await town.workstation("a")
-    desk(town, "a").answer = WorkstationOffline()
+    watches(town, "a").answer = WorkstationOffline()
     asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {}))
     await town.settle()
     with pytest.raises(WorkstationOffline):
@@ -308,7 +308,7 @@ async def test_a_refusal_comes_back_as_it_was_raised(town: Town) -> None:
 
 async def test_a_bug_at_the_home_is_an_internal_error(town: Town, caplog: pytest.LogCaptureFixture) -> None:
     await town.workstation("a")
-    desk(town, "a").answer = KeyError("a bug")
+    watches(town, "a").answer = KeyError("a bug")
     asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "state", {}))
     await town.settle()
     with pytest.raises(TunnelError) as refused:
@@ -334,7 +334,7 @@ async def test_the_key_of_a_steered_client_is_not_looked_at_again_but_the_next_o
     await town.workstation("a")
     steered = [town.socket("a"), town.socket("a")]
     for wire in steered:
-        assert isinstance(wire.session, Newcomer)
+        assert isinstance(wire.session, PendingSession)
         wire.session.vouched = True
     looks = town.hubs["a"].gate._limiter.judge
     town.hubs["a"].gate._limiter.judge = None  # type: ignore[assignment, method-assign]  # nobody may ask it

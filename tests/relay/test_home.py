@@ -93,7 +93,7 @@ def test_a_broadcast_reaches_every_socket_and_watch_unchanged(stage: Stage) -> N
     text = b'{ "type":"session.output", "n": 1e5,"u":"\\u00e9" }'
     workstation.say(text)
     assert [phone.texts for phone in phones] == [[text]] * 3
-    assert stage.desk.broadcasts == [text]
+    assert stage.watches.broadcasts == [text]
 
 
 def test_an_answer_goes_to_the_device_that_asked(stage: Stage) -> None:
@@ -104,7 +104,7 @@ def test_an_answer_goes_to_the_device_that_asked(stage: Stage) -> None:
         wire.take()
     workstation.say({"type": "history.response", "id": "r1"})
     assert (phone.types, second.types, tablet.types) == (["history.response"], ["history.response"], [])
-    assert stage.desk.broadcasts == []
+    assert stage.watches.broadcasts == []
 
 
 def test_an_answer_to_no_known_question_is_broadcast(stage: Stage) -> None:
@@ -149,10 +149,10 @@ def test_forward_to_device_sends_the_payloads_text(stage: Stage) -> None:
 def test_forward_to_device_of_a_watch_or_of_nobody(stage: Stage) -> None:
     workstation = stage.workstation()
     workstation.take()
-    stage.desk.names = ["watch"]
+    stage.watches.names = ["watch"]
     workstation.say({"type": "forward.to_device", "device_id": "watch", "payload": "{}"})
     workstation.say({"type": "forward.to_device", "device_id": "nobody", "payload": "{}"})
-    assert stage.desk.to == [("watch", b"{}")]
+    assert stage.watches.to == [("watch", b"{}")]
     assert workstation.texts == [], "silence if there is no such device"
 
 
@@ -172,7 +172,7 @@ def test_a_forward_without_what_it_needs_is_refused(stage: Stage, fields: dict[s
 def test_a_pending_client_hears_nothing_of_broadcasts(stage: Stage) -> None:
     waiting = stage.client("phone")
     waiting.take()
-    stage.home.roster.everyone()
+    stage.home.device_registry.everyone()
     workstation = stage.workstation()
     assert waiting.types == ["connected"]
     workstation.say({"type": "a"})
@@ -298,10 +298,10 @@ def test_the_workstation_hears_when_the_last_socket_of_a_device_closes(stage: St
 
 def test_a_device_that_is_also_a_watch_has_not_left(stage: Stage) -> None:
     workstation = stage.workstation()
-    stage.desk.names = ["phone"]
+    stage.watches.names = ["phone"]
     stage.client("phone").end()
     assert left(workstation) == []
-    stage.desk.names = []
+    stage.watches.names = []
     stage.home.device_left("phone")
     assert left(workstation) == ["phone"]
 
@@ -318,7 +318,7 @@ def test_a_watch_that_is_back_is_not_told_to_have_left(stage: Stage) -> None:
     stage.workstation().end()
     stage.home.device_left("watch")
     stage.home.device_came("watch")
-    assert stage.desk.devices() == []
+    assert stage.watches.devices() == []
     assert left(stage.workstation()) == []
 
 
@@ -338,7 +338,7 @@ def test_never_after_the_device_is_back(stage: Stage) -> None:
     phone.end()
     watch.end()
     stage.client("phone")
-    stage.desk.names = ["watch"]
+    stage.watches.names = ["watch"]
     assert left(stage.workstation()) == []
 
 
@@ -421,10 +421,10 @@ def test_what_waited_too_long_is_returned(stage: Stage) -> None:
 
 def test_a_watchs_message_that_waited_too_long_is_returned_too(stage: Stage) -> None:
     stage.workstation().end()
-    stage.desk.names = ["watch"]
+    stage.watches.names = ["watch"]
     stage.home.to_workstation(b'{"type":"note","id":"n1"}', "watch", b'"n1"')
     stage.host.pass_time(2.1)
-    [(device_id, text)] = stage.desk.to
+    [(device_id, text)] = stage.watches.to
     assert (device_id, json.loads(text)["payload"]["code"]) == ("watch", "WORKSTATION_OFFLINE")
 
 
@@ -450,7 +450,7 @@ def test_a_re_registration_announces_the_workstation_and_the_devices(stage: Stag
     introduced = [m["payload"] for m in again.messages if m["type"] == "auth"]
     assert sorted(who["device_id"] for who in introduced) == ["phone", "tablet"]
     assert {who["auth_key"] for who in introduced} == {AUTH_KEY}
-    assert stage.desk.registered == [AUTH_KEY] * 2
+    assert stage.watches.registered == [AUTH_KEY] * 2
 
 
 def test_the_first_registration_introduces_nobody(stage: Stage) -> None:
@@ -498,24 +498,24 @@ def test_a_superseded_session_cannot_take_the_new_one_along(stage: Stage) -> Non
 
 def test_a_workstation_that_reads_slowly_slows_those_who_send_to_it(stage: Stage) -> None:
     workstation, phone, tablet = stage.workstation(), stage.client("phone"), stage.client("tablet")
-    workstation.session.pressed(True)
+    workstation.session.high_water(True)
     phone.say({"type": "note"})
     assert (phone.paused, tablet.paused) == (Pause.PRESSURE, Pause(0)), "the tablet's pings are answered"
     assert workstation.types[-1] == "note"
-    workstation.session.pressed(False)
+    workstation.session.high_water(False)
     assert phone.paused == Pause(0)
 
 
 def test_behind_a_workstation_with_far_too_much_nobody_is_read(stage: Stage) -> None:
     workstation, phone = stage.workstation(), stage.client()
-    workstation.session.pressed(True)
-    workstation.session.crowded(True)
+    workstation.session.high_water(True)
+    workstation.session.overfull(True)
     late = stage.client("late")
     assert phone.paused == late.paused == Pause.PRESSURE
     with pytest.raises(SendFailed):
         stage.home.to_workstation(b"{}", "watch", b"")
-    workstation.session.crowded(False)
-    workstation.session.pressed(False)
+    workstation.session.overfull(False)
+    workstation.session.high_water(False)
     assert phone.paused == late.paused == Pause(0)
     stage.home.to_workstation(b"{}", "watch", b"")
 
@@ -523,8 +523,8 @@ def test_behind_a_workstation_with_far_too_much_nobody_is_read(stage: Stage) -> 
 @pytest.mark.parametrize("how", ["lost", "superseded"])
 def test_clients_are_read_again_when_the_slow_one_is_gone(stage: Stage, how: str) -> None:
     workstation, phone = stage.workstation(), stage.client()
-    workstation.session.pressed(True)
-    workstation.session.crowded(True)
+    workstation.session.high_water(True)
+    workstation.session.overfull(True)
     workstation.end() if how == "lost" else stage.workstation()
     assert phone.paused == Pause(0)
     stage.home.to_workstation(b"{}", "watch", b"")
@@ -533,8 +533,8 @@ def test_clients_are_read_again_when_the_slow_one_is_gone(stage: Stage, how: str
 def test_a_superseded_workstation_cannot_slow_anyone(stage: Stage) -> None:
     old, phone = stage.workstation(), stage.client()
     stage.workstation()
-    old.session.pressed(True)
-    old.session.crowded(True)
+    old.session.high_water(True)
+    old.session.overfull(True)
     phone.say({"type": "note"})
     assert phone.paused == Pause(0)
 
@@ -549,11 +549,11 @@ def test_a_client_whose_output_overflows_is_cut_off_alone(stage: Stage) -> None:
 
 def test_the_workstation_waits_a_moment_for_a_crowded_client(stage: Stage) -> None:
     workstation, phone = stage.workstation(), stage.client("phone")
-    phone.session.crowded(True)
+    phone.session.overfull(True)
     assert workstation.paused == Pause.PRESSURE
-    phone.session.crowded(False)
+    phone.session.overfull(False)
     assert workstation.paused == Pause(0)
-    phone.session.crowded(True)
+    phone.session.overfull(True)
     phone.end()
     assert workstation.paused == Pause(0)
 
@@ -572,7 +572,7 @@ def test_a_connected_tab_is_introduced_although_another_waits(stage: Stage) -> N
     workstation, tab = stage.workstation(), stage.client("browser")
     stage.go_offline(workstation)
     stage.client("browser")
-    stage.home.roster.sockets("browser").reverse()
+    stage.home.device_registry.sockets("browser").reverse()
     again = stage.workstation()
     tab.say({"type": "note"})
     assert types(again.messages)[1:] == ["auth", "note"]

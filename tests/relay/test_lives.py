@@ -79,7 +79,7 @@ class Life:
         await self.town.until(lambda: "workstation.registered" in last.types)
         await self.settle()
         await self.wait()
-        await self.town.until(lambda: not any(home.journey.sockets for home in self.homes()))
+        await self.town.until(lambda: not any(home.reattachment.sockets for home in self.homes()))
         await self.settle()
 
     def homes(self) -> list[Home]:
@@ -153,7 +153,7 @@ class Life:
             self.story.append(f"station {self.stations.index(station)} tells news {self.said}")
             station.wire.say({"type": "news", "n": self.said})
             for peer in self.clients:
-                if peer.open and "connected" in peer.types and peer.device_id in home.roster:
+                if peer.open and "connected" in peer.types and peer.device_id in home.device_registry:
                     peer.expected.append(self.said)
             self.said += 1
 

@@ -9,15 +9,15 @@ import pytest
 from tests.relay.fakes import FakeDesk
 from tests.relay.town import Town, notes
 from tiflis.handoff import messages
-from tiflis.handoff.messages import Parcel
-from tiflis.handoff.receiver import Adoption
-from tiflis.relay.edge_session import Neighbour
+from tiflis.handoff.messages import HandoffRequest
+from tiflis.handoff.receiver import HandoffReceiver
+from tiflis.relay.edge_session import EdgeSession
 from tiflis.relay.remote import envelope
-from tiflis.relay.remote.envelope import Stage
-from tiflis.relay.remote.snapshot import Party
-from tiflis.relay.remote.transit import traveller
+from tiflis.relay.remote.envelope import ChannelPosition
+from tiflis.relay.remote.snapshot import EdgeSnapshot
+from tiflis.relay.remote.transit import client_snapshot
 from tiflis.relay.transfer import Nobody
-from tiflis.relay.watch.interfaces import DeskClosed
+from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.web.sockets import Sockets
 
 
@@ -30,7 +30,7 @@ async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town)
     old.say({"type": "note", "n": 1})
     new = await town.workstation("b")
     town.crash("a")
-    await town.until(lambda: town.home("b").neighbour_sockets())
+    await town.until(lambda: town.home("b").remote_sockets())
     new.say({"type": "note", "n": 2})
     await town.settle()
     assert notes(phone) == [1, 2]
@@ -63,11 +63,11 @@ async def test_a_broadcast_in_the_moment_of_an_arrival_comes_once(town: Town) ->
     new = await town.workstation("b")
     for phone in phones:
         phone.take()
-    home, [neighbour] = town.home("b"), town.home("b").neighbours
-    assert isinstance(neighbour, Neighbour)
-    numbers = sorted(neighbour.clients)
-    away = neighbour.clients.pop(numbers[1])
-    home.step_out(Party("c"), {numbers[1]: away})
+    home, [edge_session] = town.home("b"), town.home("b").edge_sessions
+    assert isinstance(edge_session, EdgeSession)
+    numbers = sorted(edge_session.clients)
+    away = edge_session.clients.pop(numbers[1])
+    home.step_out(EdgeSnapshot("c"), {numbers[1]: away})
     edge = town.hubs["c"].edges["tunnel-1"]
     edge.attach(edge.clients[numbers[1]])
     new.say({"type": "note", "n": 1})
@@ -83,7 +83,7 @@ async def test_a_call_on_a_way_that_is_being_left_may_be_made_by_another(town: T
     edge = town.hubs["c"].edges["tunnel-1"]
     leaving = asyncio.create_task(edge.move_away())
     await asyncio.sleep(0)
-    with pytest.raises(DeskClosed):
+    with pytest.raises(WatchesMoved):
         await edge.call("state", {}, b"")
     [client] = edge.clients.values()
     edge.detach(client)  # it hangs up in this moment
@@ -94,39 +94,39 @@ async def test_a_call_on_a_way_that_is_being_left_may_be_made_by_another(town: T
 async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_claim(town: Town) -> None:
     """Another worker claimed the tunnel and has died; the workstation registers here once more."""
     await town.workstation("a")
-    home, lost = town.home("a"), town.home("a").desk
+    home, lost = town.home("a"), town.home("a").watches
     record = replace(home.record, home="b", generation=home.record.generation + 1, online=False)
     await town.directory.put(record)
-    town.hubs["a"].lost_desk(home)
-    assert home.desk is lost
+    town.hubs["a"].lost_watches(home)
+    assert home.watches is lost
     await town.workstation("a")
-    assert town.home("a").desk is not lost
+    assert town.home("a").watches is not lost
 
 
 async def test_a_home_that_comes_again_after_another_looks_for_its_watches_anew(town: Town) -> None:
     """The other may have shown higher numbers; what the old desk still knows must not be told any more."""
     await town.workstation("a")
     home = town.home("a")
-    stale = home.desk
+    stale = home.watches
     assert isinstance(stale, FakeDesk)
     record = replace(home.record, home="b", generation=home.record.generation + 1)
     await town.directory.put(record)
     await town.workstation("a")
-    fresh = town.home("a").desk
+    fresh = town.home("a").watches
     assert town.home("a") is home
     assert fresh is not stale
     assert stale.closed
-    home.desk_lost(stale)  # that it is fenced is no news
-    assert home.desk is fresh
+    home.watches_lost(stale)  # that it is fenced is no news
+    assert home.watches is fresh
     await town.workstation("a")
-    assert home.desk is fresh, "nobody else had it meanwhile"
+    assert home.watches is fresh, "nobody else had it meanwhile"
 
 
 async def test_an_outdated_home_answers_no_watch(town: Town) -> None:
     await town.workstation("a")
     home = town.home("a")
     await town.directory.put(replace(home.record, home="b", generation=home.record.generation + 1))
-    with pytest.raises(DeskClosed):
+    with pytest.raises(WatchesMoved):
         await home.call("state", {}, b"")
 
 
@@ -135,10 +135,10 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     await town.workstation("a")
     hub = town.hubs["b"]
     body = messages.encode(
-        Parcel(messages.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record))
+        HandoffRequest(messages.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record))
     )
     async with hub.lock("tunnel-1"):
-        receipt = messages.read_receipt(await Adoption(hub, cast(Sockets, None), 10).serve(body, []))
+        receipt = messages.read_receipt(await HandoffReceiver(hub, cast(Sockets, None), 10).serve(body, []))
     assert (receipt.taken, receipt.again) == (False, True)
 
 
@@ -151,8 +151,8 @@ async def test_a_home_that_is_not_taken_tells_its_watches_what_it_could_not_writ
     home.freeze()
     home.written_down = written
     town.hubs["a"].thaw(home)
-    assert isinstance(home.desk, FakeDesk)
-    assert home.desk.gap is not written
+    assert isinstance(home.watches, FakeDesk)
+    assert home.watches.gap is not written
 
 
 async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town: Town) -> None:
@@ -160,14 +160,14 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     await town.workstation("a")
     home, phone = town.home("a"), await town.client("c")
     number = next(iter(town.hubs["c"].edges["tunnel-1"].clients))
-    neighbour = next(iter(home.neighbours))
-    assert isinstance(neighbour, Neighbour)
-    first, second = Stage("c", "old", 2, 5), Stage("c", "older", 4, 7)
-    there = {number: neighbour.clients.pop(number)}
+    edge_session = next(iter(home.edge_sessions))
+    assert isinstance(edge_session, EdgeSession)
+    first, second = ChannelPosition("c", "old", 2, 5), ChannelPosition("c", "older", 4, 7)
+    there = {number: edge_session.clients.pop(number)}
     text = b"".join(envelope.numbered(envelope.SEND, number, b'{"type":"note","n":%d}'))
-    travellers = [traveller(one, which) for which, one in there.items()]
-    home.step_out(Party("c", [second], [(7, text % 6), (8, text % 7)], travellers), there)
-    home.await_party(Party("c", [first], [(6, text % 8)], travellers, [second]))
+    clients = [client_snapshot(one, which) for which, one in there.items()]
+    home.step_out(EdgeSnapshot("c", [second], [(7, text % 6), (8, text % 7)], clients), there)
+    home.await_party(EdgeSnapshot("c", [first], [(6, text % 8)], clients, [second]))
     home.land([first])
     phone.take()
     edge = town.hubs["c"].edges["tunnel-1"]
@@ -219,7 +219,7 @@ async def test_nobody_joins_a_home_that_is_being_handed_over(town: Town) -> None
     phone = await town.client("c")
     phone.say({"type": "note", "n": 1})
     await town.settle()
-    assert not home.neighbours
+    assert not home.edge_sessions
     assert notes(old) == []
     assert "connected" not in phone.types
     town.hubs["a"].thaw(home)

@@ -10,7 +10,7 @@ from tests.relay.fakes import FakeWire, Works
 from tiflis.limits import Limits
 from tiflis.protocol.errors import InvalidAuthKey, SendFailed
 from tiflis.protocol.messages import Connection, Registration
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.wire import Pause, Wire
 
 CONNECT = {
@@ -43,11 +43,11 @@ class Heard:
         self.texts.append(text)
 
     def lost(self) -> None: ...
-    def pressed(self, high: bool) -> None: ...
-    def crowded(self, high: bool) -> None: ...
+    def high_water(self, high: bool) -> None: ...
+    def overfull(self, high: bool) -> None: ...
     def overflowed(self) -> None: ...
     def check(self, now: float) -> None: ...
-    def passport(self) -> None: ...
+    def session_state(self) -> None: ...
 
 
 class FakeReception:
@@ -61,13 +61,13 @@ class FakeReception:
         self.timers: list[Callable[[], None]] = []
         self.role = Heard()
 
-    async def register(self, newcomer: Newcomer, said: Registration) -> None:
+    async def register(self, newcomer: PendingSession, said: Registration) -> None:
         await self._decide(newcomer, said)
 
-    async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
+    async def connect(self, newcomer: PendingSession, said: Connection, request: bytes) -> None:
         await self._decide(newcomer, said)
 
-    async def _decide(self, newcomer: Newcomer, said: Registration | Connection) -> None:
+    async def _decide(self, newcomer: PendingSession, said: Registration | Connection) -> None:
         self.asked.append(said)
         await self.decided.wait()
         if self.problem is not None:
@@ -95,7 +95,7 @@ async def reception() -> FakeReception:
 @pytest.fixture
 async def wire(reception: FakeReception) -> FakeWire:
     wire = FakeWire()
-    wire.session = Newcomer(wire, Limits(), reception, "ws://here")
+    wire.session = PendingSession(wire, Limits(), reception, "ws://here")
     return wire
 
 
@@ -207,7 +207,7 @@ async def test_nobody_looks_for_a_socket_that_is_on_its_way_to_another_worker(
 ) -> None:
     """Its new worker does; here it would become a client whose socket is not there."""
     newcomer = wire.session
-    assert isinstance(newcomer, Newcomer)
+    assert isinstance(newcomer, PendingSession)
     reception.problem = SendFailed()
     wire.say(CONNECT)
     await finish(reception)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.relay.fakes import FakeWire
 from tiflis.limits import Limits
-from tiflis.relay.sessions.superseded import Orphans
+from tiflis.relay.sessions.superseded import Superseded
 from tiflis.relay.wire import Wire
 
 TUNNEL = "tunnel-1"
@@ -16,23 +16,23 @@ class Workers:
     """Several workers' orphans, who hear each other's news at once."""
 
     def __init__(self, *names: str) -> None:
-        self.orphans = {name: Orphans(Limits(), name) for name in names}
-        for orphans in self.orphans.values():
-            orphans.publish = self._spread
+        self.superseded_sockets = {name: Superseded(Limits(), name) for name in names}
+        for superseded_sockets in self.superseded_sockets.values():
+            superseded_sockets.publish = self._spread
 
     def _spread(self, news: bytes) -> None:
-        for orphans in self.orphans.values():
-            orphans.heard(news)
+        for superseded_sockets in self.superseded_sockets.values():
+            superseded_sockets.heard(news)
 
     def supersede(self, worker: str, wire: FakeWire | None = None) -> FakeWire:
         wire = wire or FakeWire()
-        self.orphans[worker].add(TUNNEL, cast(Wire, wire))
+        self.superseded_sockets[worker].add(TUNNEL, cast(Wire, wire))
         return wire
 
     def crash(self, worker: str) -> None:
-        del self.orphans[worker]
-        for orphans in self.orphans.values():
-            orphans.worker_gone(worker)
+        del self.superseded_sockets[worker]
+        for superseded_sockets in self.superseded_sockets.values():
+            superseded_sockets.worker_gone(worker)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_those_handed_to_a_successor_are_counted_once_and_in_their_order(workers
 def test_other_tunnels_have_their_own(workers: Workers) -> None:
     others = [FakeWire() for _ in range(4)]
     for wire in others:
-        workers.orphans["a"].add("tunnel-2", cast(Wire, wire))
+        workers.superseded_sockets["a"].add("tunnel-2", cast(Wire, wire))
     wires = [workers.supersede("b") for _ in range(5)]
     assert (kept(others), kept(wires)) == ([True] * 4, [False, *[True] * 4])
 
@@ -83,5 +83,5 @@ def test_other_tunnels_have_their_own(workers: Workers) -> None:
 def test_nonsense_changes_nothing(workers: Workers) -> None:
     wire = workers.supersede("a")
     for news in (b"", b"\xff", b"\x93\x01\x02\x03"):
-        workers.orphans["a"].heard(news)
+        workers.superseded_sockets["a"].heard(news)
     assert wire.closed is None

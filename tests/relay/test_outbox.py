@@ -61,7 +61,7 @@ class Loop:
             callback()
 
 
-class Desk:
+class Watches:
     def __init__(self, high: int = 256 * KIB, descriptor: int = -1) -> None:
         self.loop = Loop()
         self.cork = Cork(self.loop.call_soon)
@@ -113,153 +113,153 @@ def read_server(stream: bytes) -> list[Message]:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def watches() -> Watches:
+    return Watches()
 
 
-def test_one_loop_turn_is_one_write(desk: Desk) -> None:
+def test_one_loop_turn_is_one_write(watches: Watches) -> None:
     for number in range(10):
-        desk.outbox.put(b"%d" % number)
-    assert desk.transport.writes == []
-    desk.loop.turn()
-    assert len(desk.transport.writes) == 1
-    desk.transport.drain_all()
-    assert desk.messages() == [(1, b"%d" % number) for number in range(10)]
+        watches.outbox.put(b"%d" % number)
+    assert watches.transport.writes == []
+    watches.loop.turn()
+    assert len(watches.transport.writes) == 1
+    watches.transport.drain_all()
+    assert watches.messages() == [(1, b"%d" % number) for number in range(10)]
 
 
-def test_a_burst_is_flushed_once_when_it_ends(desk: Desk) -> None:
-    desk.cork.depth = 1
-    desk.outbox.put(b"a")
-    assert desk.loop.soon == []
-    desk.cork.depth = 0
-    desk.cork.flush()
-    desk.outbox.put(b"b")
-    desk.loop.turn()
-    assert len(desk.transport.writes) == 2
+def test_a_burst_is_flushed_once_when_it_ends(watches: Watches) -> None:
+    watches.cork.depth = 1
+    watches.outbox.put(b"a")
+    assert watches.loop.soon == []
+    watches.cork.depth = 0
+    watches.cork.flush()
+    watches.outbox.put(b"b")
+    watches.loop.turn()
+    assert len(watches.transport.writes) == 2
 
 
 @pytest.mark.parametrize(
     "size", [0, 1, 125, 126, 65535, 65536, FRAGMENT, FRAGMENT + 1, 5 * FRAGMENT, 3 * MIB + 7]
 )
-def test_every_size_arrives(desk: Desk, size: int) -> None:
+def test_every_size_arrives(watches: Watches, size: int) -> None:
     payload = bytes(range(256)) * (size // 256 + 1)
     for each in (b"before", payload[:size], b"after"):
-        desk.put(each)
-    desk.transport.drain_all()
-    assert desk.messages() == [(1, b"before"), (1, payload[:size]), (1, b"after")]
+        watches.put(each)
+    watches.transport.drain_all()
+    assert watches.messages() == [(1, b"before"), (1, payload[:size]), (1, b"after")]
 
 
-def test_the_transport_is_given_little_at_a_time(desk: Desk) -> None:
-    desk.put(b"x" * 10 * MIB)
-    assert desk.transport.get_write_buffer_size() < 512 * KIB
-    assert desk.outbox.waiting > 9 * MIB
+def test_the_transport_is_given_little_at_a_time(watches: Watches) -> None:
+    watches.put(b"x" * 10 * MIB)
+    assert watches.transport.get_write_buffer_size() < 512 * KIB
+    assert watches.outbox.waiting > 9 * MIB
 
 
 def test_a_message_to_many_is_not_copied() -> None:
     payload = b"x" * 10 * MIB
-    desks = [Desk() for _ in range(3)]
-    for desk in desks:
-        desk.put(payload)
-    waiting = [item for desk in desks for item in desk.outbox._queue]
+    desks = [Watches() for _ in range(3)]
+    for watches in desks:
+        watches.put(payload)
+    waiting = [item for watches in desks for item in watches.outbox._queue]
     assert all(item.payload is payload for item in waiting if isinstance(item, box._Large))
 
 
-def test_pressure_rises_and_everything_is_counted(desk: Desk) -> None:
-    desk.transport.high = 0
-    desk.put(b"x")
-    desk.put(b"x" * 2 * PRESSURE_HIGH)
-    assert desk.outbox.pressed
-    assert desk.outbox.unsent() >= PRESSURE_HIGH
-    before = desk.outbox.sent()
-    desk.transport.drain()
-    assert desk.outbox.sent() > before
-    assert desk.reliefs == 0
-    desk.transport.drain_all()
-    assert (desk.outbox.unsent(), desk.outbox.waiting, desk.outbox.pressed) == (0, 0, False)
-    assert desk.reliefs > 0
+def test_pressure_rises_and_everything_is_counted(watches: Watches) -> None:
+    watches.transport.high = 0
+    watches.put(b"x")
+    watches.put(b"x" * 2 * PRESSURE_HIGH)
+    assert watches.outbox.high_water
+    assert watches.outbox.unsent() >= PRESSURE_HIGH
+    before = watches.outbox.sent()
+    watches.transport.drain()
+    assert watches.outbox.sent() > before
+    assert watches.reliefs == 0
+    watches.transport.drain_all()
+    assert (watches.outbox.unsent(), watches.outbox.waiting, watches.outbox.high_water) == (0, 0, False)
+    assert watches.reliefs > 0
 
 
-def test_the_pressure_ends_though_the_transport_took_everything(desk: Desk) -> None:
+def test_the_pressure_ends_though_the_transport_took_everything(watches: Watches) -> None:
     """Then it never says that it could be written to again."""
-    desk.transport.high = 100 * MIB
-    desk.put(b"x" * 2 * PRESSURE_HIGH)
-    assert (desk.outbox.pressed, desk.reliefs > 0) == (False, True)
+    watches.transport.high = 100 * MIB
+    watches.put(b"x" * 2 * PRESSURE_HIGH)
+    assert (watches.outbox.high_water, watches.reliefs > 0) == (False, True)
 
 
-def test_a_pong_keeps_its_place_behind_small_messages(desk: Desk) -> None:
-    desk.transport.high = 0
+def test_a_pong_keeps_its_place_behind_small_messages(watches: Watches) -> None:
+    watches.transport.high = 0
     for number in range(5):
-        desk.put(b"%d" % number)
-        desk.pong(b"pong %d" % number)
-    desk.transport.drain_all()
+        watches.put(b"%d" % number)
+        watches.pong(b"pong %d" % number)
+    watches.transport.drain_all()
     expected = [text for number in range(5) for text in ((1, b"%d" % number), (1, b"pong %d" % number))]
-    assert desk.messages() == expected
+    assert watches.messages() == expected
 
 
-def test_a_json_pong_overtakes_what_is_big_but_does_not_cut_it(desk: Desk) -> None:
+def test_a_json_pong_overtakes_what_is_big_but_does_not_cut_it(watches: Watches) -> None:
     big = b"x" * 5 * MIB
-    desk.put(big)
-    desk.put(b"next" + b"y" * 2 * MIB)
-    desk.pong(b"pong")
-    desk.transport.drain_all()
-    assert [payload[:4] for _, payload in desk.messages()] == [b"xxxx", b"pong", b"next"]
+    watches.put(big)
+    watches.put(b"next" + b"y" * 2 * MIB)
+    watches.pong(b"pong")
+    watches.transport.drain_all()
+    assert [payload[:4] for _, payload in watches.messages()] == [b"xxxx", b"pong", b"next"]
 
 
-def test_a_protocol_pong_goes_between_fragments(desk: Desk) -> None:
-    desk.put(b"x" * 5 * MIB)
-    desk.pong(b"p", Opcode.PONG)
-    desk.transport.drain(FRAGMENT * 3)
-    desk.transport.drain_all()
-    assert desk.messages()[0] == (Opcode.PONG, b"p"), "long before the message is complete"
-    assert len(desk.messages()[1][1]) == 5 * MIB
+def test_a_protocol_pong_goes_between_fragments(watches: Watches) -> None:
+    watches.put(b"x" * 5 * MIB)
+    watches.pong(b"p", Opcode.PONG)
+    watches.transport.drain(FRAGMENT * 3)
+    watches.transport.drain_all()
+    assert watches.messages()[0] == (Opcode.PONG, b"p"), "long before the message is complete"
+    assert len(watches.messages()[1][1]) == 5 * MIB
 
 
-def test_pongs_stay_in_their_order(desk: Desk) -> None:
-    desk.put(b"x" * 5 * MIB)
+def test_pongs_stay_in_their_order(watches: Watches) -> None:
+    watches.put(b"x" * 5 * MIB)
     for number in range(3):
-        desk.pong(b"json %d" % number)
-        desk.pong(b"%d" % number, Opcode.PONG)
-    desk.transport.drain_all()
-    pongs = [payload for _, payload in desk.messages() if len(payload) < 100]
+        watches.pong(b"json %d" % number)
+        watches.pong(b"%d" % number, Opcode.PONG)
+    watches.transport.drain_all()
+    pongs = [payload for _, payload in watches.messages() if len(payload) < 100]
     assert pongs == [b"0", b"1", b"2", b"json 0", b"json 1", b"json 2"]
-    assert desk.outbox.pong_bytes == 0
+    assert watches.outbox.pong_bytes == 0
 
 
-def test_a_pong_waits_behind_a_mebibyte_at_most(desk: Desk) -> None:
-    desk.transport.high = 0
-    desk.put(b"0")  # the transport is full
-    while desk.outbox.waiting <= BIG_WAIT:
-        desk.put(b"x" * 64 * KIB)
-    desk.pong(b"pong")
-    desk.transport.drain()
-    desk.transport.drain()
-    left = desk.messages()
+def test_a_pong_waits_behind_a_mebibyte_at_most(watches: Watches) -> None:
+    watches.transport.high = 0
+    watches.put(b"0")  # the transport is full
+    while watches.outbox.waiting <= BIG_WAIT:
+        watches.put(b"x" * 64 * KIB)
+    watches.pong(b"pong")
+    watches.transport.drain()
+    watches.transport.drain()
+    left = watches.messages()
     assert (1, b"pong") in left
     assert sum(len(payload) for _, payload in left) < 256 * KIB
 
 
-def test_after_a_drop_a_control_frame_may_follow(desk: Desk) -> None:
-    desk.put(b"x" * 5 * MIB)
-    desk.pong(b"pong")
-    desk.transport.drain(FRAGMENT)
-    desk.outbox.drop()
-    desk.outbox.put(b"\x03\xf5", Opcode.CLOSE)
-    desk.loop.turn()
-    desk.transport.drain_all()
-    assert desk.messages() == [(Opcode.CLOSE, b"\x03\xf5")]
+def test_after_a_drop_a_control_frame_may_follow(watches: Watches) -> None:
+    watches.put(b"x" * 5 * MIB)
+    watches.pong(b"pong")
+    watches.transport.drain(FRAGMENT)
+    watches.outbox.drop()
+    watches.outbox.put(b"\x03\xf5", Opcode.CLOSE)
+    watches.loop.turn()
+    watches.transport.drain_all()
+    assert watches.messages() == [(Opcode.CLOSE, b"\x03\xf5")]
 
 
-def test_another_process_goes_on(desk: Desk) -> None:
+def test_another_process_goes_on(watches: Watches) -> None:
     big = bytes(range(256)) * 8 * KIB
-    desk.put(big)
-    desk.put(b"after")
-    desk.pong(b"pong")
-    desk.transport.drain(FRAGMENT + 5)
-    tail = desk.outbox.unsent_tail(desk.transport.get_write_buffer_size())
-    other = Desk()
-    other.outbox.restore(tail, desk.outbox.export())
+    watches.put(big)
+    watches.put(b"after")
+    watches.pong(b"pong")
+    watches.transport.drain(FRAGMENT + 5)
+    tail = watches.outbox.unsent_tail(watches.transport.get_write_buffer_size())
+    other = Watches()
+    other.outbox.restore(tail, watches.outbox.export())
     other.transport.drain_all()
-    left = read_server(desk.transport.left + other.transport.left)
+    left = read_server(watches.transport.left + other.transport.left)
     assert left == [(1, big), (1, b"pong"), (1, b"after")]
 
 
@@ -276,26 +276,26 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_any_schedule_keeps_messages_in_order(steps: list[tuple[str, Any]]) -> None:
-    desk, left = Desk(), b""
+    watches, left = Watches(), b""
     sent: list[Message] = []
     for number, (what, value) in enumerate(steps):
         if what == "put":
             sent.append((1, b"m%d " % number + b"x" * value))
-            desk.put(sent[-1][1])
+            watches.put(sent[-1][1])
         elif what == "pong":
             sent.append((int(value), b"p%d" % number))
-            desk.pong(sent[-1][1], value)
+            watches.pong(sent[-1][1], value)
         elif what == "drain":
-            desk.transport.drain(value)
+            watches.transport.drain(value)
         else:
-            desk.loop.turn()
-            left += desk.transport.left
-            tail = desk.outbox.unsent_tail(desk.transport.get_write_buffer_size())
-            other = Desk()
-            other.outbox.restore(tail, desk.outbox.export())
-            desk = other
-    desk.transport.drain_all()
-    heard = read_server(left + desk.transport.left)
+            watches.loop.turn()
+            left += watches.transport.left
+            tail = watches.outbox.unsent_tail(watches.transport.get_write_buffer_size())
+            other = Watches()
+            other.outbox.restore(tail, watches.outbox.export())
+            watches = other
+    watches.transport.drain_all()
+    heard = read_server(left + watches.transport.left)
     assert [message for message in heard if is_data(message)] == [m for m in sent if is_data(m)]
     assert sorted(heard) == sorted(sent), "a pong may overtake an earlier one that waits in its place"
 
@@ -315,34 +315,34 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_what_the_kernel_takes_does_not_go_through_the_transport(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    desk = Desk(descriptor=pair[0].fileno())
-    desk.put(b"at once")
-    assert desk.transport.writes == []
+    watches = Watches(descriptor=pair[0].fileno())
+    watches.put(b"at once")
+    assert watches.transport.writes == []
     assert read_server(pair[1].recv(100)) == [(Opcode.TEXT, b"at once")]
 
 
 def test_what_the_kernel_does_not_take_follows_in_order(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    desk = Desk(64 * MIB, pair[0].fileno())
+    watches = Watches(64 * MIB, pair[0].fileno())
     messages = [bytes([number]) * (100 * KIB) for number in range(40)]
     for message in messages:
-        desk.put(message)
-    assert desk.transport.writes
+        watches.put(message)
+    assert watches.transport.writes
     taken = b""
     pair[1].setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:
             taken += pair[1].recv(MIB)
     # There is room again, but what the transport holds comes first.
-    desk.put(b"last")
-    desk.transport.drain_all()
-    arrived = [text for _, text in read_server(taken + desk.transport.left)]
+    watches.put(b"last")
+    watches.transport.drain_all()
+    arrived = [text for _, text in read_server(taken + watches.transport.left)]
     assert [text[:4] for text in arrived] == [text[:4] for text in [*messages, b"last"]]
     assert all(map(eq, arrived, messages))
 
 
 def test_a_broken_socket_is_left_to_the_transport() -> None:
-    desk = Desk(descriptor=-1)
-    desk.put(b"lost")
-    assert len(desk.transport.writes) == 1
+    watches = Watches(descriptor=-1)
+    watches.put(b"lost")
+    assert len(watches.transport.writes) == 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tiflis.relay.device_registry import Roster
+from tiflis.relay.device_registry import DeviceRegistry
 
 MEMORY = 300.0
 
@@ -36,87 +36,91 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def roster(clock: Clock) -> Roster:
-    return Roster(clock, MEMORY)
+def device_registry(clock: Clock) -> DeviceRegistry:
+    return DeviceRegistry(clock, MEMORY)
 
 
-def test_a_device_may_have_several_sockets(roster: Roster) -> None:
+def test_a_device_may_have_several_sockets(device_registry: DeviceRegistry) -> None:
     one, two, other = Socket(), Socket(), Socket("tablet")
     for socket in (one, two, other):
-        roster.add(socket)
-    assert roster.sockets("phone") == [one, two]
-    assert list(roster.everyone()) == [one, two, other]
-    assert (len(roster), "phone" in roster, "watch" in roster) == (2, True, False)
+        device_registry.add(socket)
+    assert device_registry.sockets("phone") == [one, two]
+    assert list(device_registry.everyone()) == [one, two, other]
+    assert (len(device_registry), "phone" in device_registry, "watch" in device_registry) == (2, True, False)
 
 
-def test_the_last_socket_takes_its_device_along(roster: Roster) -> None:
+def test_the_last_socket_takes_its_device_along(device_registry: DeviceRegistry) -> None:
     one, two = Socket(), Socket()
-    roster.add(one)
-    roster.add(two)
-    assert [roster.remove(one), roster.remove(two), roster.remove(two)] == [False, True, False]
-    assert "phone" not in roster
+    device_registry.add(one)
+    device_registry.add(two)
+    assert [device_registry.remove(one), device_registry.remove(two), device_registry.remove(two)] == [
+        False,
+        True,
+        False,
+    ]
+    assert "phone" not in device_registry
 
 
-def test_a_socket_that_only_waited_was_no_device(roster: Roster) -> None:
+def test_a_socket_that_only_waited_was_no_device(device_registry: DeviceRegistry) -> None:
     waiting = Socket(connected=False)
-    roster.add(waiting)
-    assert roster.waiting() == 1
-    assert not roster.remove(waiting)
-    assert not roster.known(Socket())
+    device_registry.add(waiting)
+    assert device_registry.waiting() == 1
+    assert not device_registry.remove(waiting)
+    assert not device_registry.known(Socket())
 
 
 @pytest.mark.parametrize("last_is_pending", [False, True])
-def test_one_connected_and_one_pending_socket(roster: Roster, last_is_pending: bool) -> None:
+def test_one_connected_and_one_pending_socket(device_registry: DeviceRegistry, last_is_pending: bool) -> None:
     sockets = [Socket(), Socket(connected=False)]
     for socket in sockets:
-        roster.add(socket)
+        device_registry.add(socket)
     first, last = sockets if last_is_pending else sockets[::-1]
-    assert [roster.remove(first), roster.remove(last)] == [False, True]
-    roster.add(again := Socket(connected=False))
-    assert not roster.remove(again), "that it was here is over and done with"
+    assert [device_registry.remove(first), device_registry.remove(last)] == [False, True]
+    device_registry.add(again := Socket(connected=False))
+    assert not device_registry.remove(again), "that it was here is over and done with"
 
 
-def test_a_device_is_known_for_so_long(roster: Roster, clock: Clock) -> None:
-    roster.add(one := Socket())
-    roster.remove(one)
+def test_a_device_is_known_for_so_long(device_registry: DeviceRegistry, clock: Clock) -> None:
+    device_registry.add(one := Socket())
+    device_registry.remove(one)
     clock.now += MEMORY
-    assert roster.known(Socket())
+    assert device_registry.known(Socket())
     clock.now += 1
-    assert not roster.known(Socket())
+    assert not device_registry.known(Socket())
 
 
-def test_a_device_is_known_beside_its_other_socket(roster: Roster) -> None:
+def test_a_device_is_known_beside_its_other_socket(device_registry: DeviceRegistry) -> None:
     newcomer = Socket()
-    roster.add(newcomer)
-    assert not roster.known(newcomer), "it is not its own witness"
-    roster.add(Socket())
-    assert roster.known(newcomer)
+    device_registry.add(newcomer)
+    assert not device_registry.known(newcomer), "it is not its own witness"
+    device_registry.add(Socket())
+    assert device_registry.known(newcomer)
 
 
-def test_another_roster_goes_on(roster: Roster, clock: Clock) -> None:
-    roster.add(gone := Socket("gone"))
-    roster.add(Socket("here"))
-    roster.add(Socket("pending", connected=False))
-    roster.remove(gone)
+def test_another_roster_goes_on(device_registry: DeviceRegistry, clock: Clock) -> None:
+    device_registry.add(gone := Socket("gone"))
+    device_registry.add(Socket("here"))
+    device_registry.add(Socket("pending", connected=False))
+    device_registry.remove(gone)
     clock.now += 100
-    ages = roster.export()
+    ages = device_registry.export()
     assert ages == {"gone": 100.0, "here": 0.0}
-    other = Roster(clock, MEMORY)
+    other = DeviceRegistry(clock, MEMORY)
     other.remember(ages)
     clock.now += 250
     assert (other.known(Socket("here")), other.known(Socket("gone"))) == (True, False)
 
 
-def test_the_forgotten_cost_nothing(roster: Roster, clock: Clock) -> None:
+def test_the_forgotten_cost_nothing(device_registry: DeviceRegistry, clock: Clock) -> None:
     for number in range(10):
-        roster.add(socket := Socket(f"device {number}"))
-        roster.remove(socket)
+        device_registry.add(socket := Socket(f"device {number}"))
+        device_registry.remove(socket)
     clock.now += MEMORY + 1
-    roster.tidy()
-    assert roster.export() == {}
+    device_registry.tidy()
+    assert device_registry.export() == {}
 
 
-def test_a_socket_in_another_place(roster: Roster) -> None:
-    roster.add(old := Socket())
-    roster.replace(old, new := Socket())
-    assert roster.sockets("phone") == [new]
+def test_a_socket_in_another_place(device_registry: DeviceRegistry) -> None:
+    device_registry.add(old := Socket())
+    device_registry.replace(old, new := Socket())
+    assert device_registry.sockets("phone") == [new]

@@ -14,8 +14,8 @@ import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.watch.interfaces import DeskLimits
-from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.interfaces import QueueLimits
+from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.queue import Bounds
 
 STEPS = 80
@@ -34,9 +34,9 @@ class Listener:
         self.streams: dict[int, int] = {}  # which stream a message belongs to
         self.since = 0
 
-    async def poll(self, desk: WatchDesk) -> bool:
+    async def poll(self, watches: WatchOperations) -> bool:
         try:
-            answer = await desk.call("messages", {**self.who, "since": self.since})
+            answer = await watches.call("messages", {**self.who, "since": self.since})
         except SendFailed:
             return False
         assert answer["current_sequence"] >= self.since, "numbers went back"
@@ -70,9 +70,9 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.stage = Stage()
-        self.stage.limits = DeskLimits(BOUNDS, pace=0.0, store_timeout=0.01)
-        self.desk = self.stage.desk()
-        self.watches = [Listener("watch-0"), Listener("watch-1")]
+        self.stage.limits = QueueLimits(BOUNDS, pace=0.0, store_timeout=0.01)
+        self.watches = self.stage.watches()
+        self.polling = [Listener("watch-0"), Listener("watch-1")]
         self.said = 0
 
     async def step(self) -> None:
@@ -80,14 +80,14 @@ class Life:
         await self.chance.choices(steps, (40, 25, 25, 2, 4, 4, 5))[0]()
 
     async def connect(self) -> None:
-        for watch in self.watches:
+        for watch in self.polling:
             with contextlib.suppress(SendFailed):  # on a busy machine the store may not be fast enough
-                await self.desk.call("connect", watch.who)
+                await self.watches.call("connect", watch.who)
 
     async def say(self) -> None:
         number, self.said = self.said, self.said + 1
         text: dict[str, Any] = {"type": "note", "n": number}
-        hearers = self.chance.choice([self.watches, self.watches[:1], self.watches[1:]])
+        hearers = self.chance.choice([self.polling, self.polling[:1], self.polling[1:]])
         if self.chance.random() < 0.4:
             text["streaming_message_id"] = str(stream := self.chance.randrange(2))
             for watch in hearers:
@@ -98,12 +98,12 @@ class Life:
             watch.meant.append(number)
         encoded = json.dumps(text).encode()
         if len(hearers) == 1:
-            self.desk.deliver_to(hearers[0].who["device_id"], encoded)
+            self.watches.deliver_to(hearers[0].who["device_id"], encoded)
         else:
-            self.desk.deliver(encoded)
+            self.watches.deliver(encoded)
 
     async def poll(self) -> None:
-        await self.chance.choice(self.watches).poll(self.desk)
+        await self.chance.choice(self.polling).poll(self.watches)
 
     async def rest(self) -> None:
         for _ in range(self.chance.randrange(6)):
@@ -115,24 +115,24 @@ class Life:
         self.stage.store.mend()
         for _ in range(2):
             self.stage.clock.now += 160
-            for watch in self.watches:
+            for watch in self.polling:
                 await self.is_settled(watch)
 
     async def crash(self) -> None:
         # A home that dies before it could write anything at all leaves no trace that it was there.
-        if self.desk._opened().done():
-            await self.desk.close()
+        if self.watches._opened().done():
+            await self.watches.close()
             self.take_over()
 
     async def hand_over(self) -> None:
-        written = await self.desk.release()
+        written = await self.watches.release()
         self.take_over()
         if not written:
-            self.desk.expect_gap()
+            self.watches.expect_gap()
 
     def take_over(self) -> None:
-        self.desk = self.stage.desk()
-        self.desk.open()
+        self.watches = self.stage.watches()
+        self.watches.open()
 
     async def break_store(self) -> None:
         store = self.stage.store
@@ -149,14 +149,14 @@ class Life:
     async def last_polls(self) -> None:
         self.stage.store.mend()
         async with asyncio.timeout(10):
-            for watch in self.watches:
-                while not (await self.is_settled(watch) and await watch.poll(self.desk)):
+            for watch in self.polling:
+                while not (await self.is_settled(watch) and await watch.poll(self.watches)):
                     pass
 
     async def is_settled(self, watch: Listener) -> bool:
         try:
-            await self.desk.call("state", watch.who)
-            await self.desk._settle()
+            await self.watches.call("state", watch.who)
+            await self.watches._settle()
         except SendFailed:
             return False
         return True
@@ -171,6 +171,6 @@ async def test_a_watch_hears_everything_or_of_a_gap(seed: int, monkeypatch: pyte
     for _ in range(STEPS):
         await life.step()
     await life.last_polls()
-    for watch in life.watches:
+    for watch in life.polling:
         assert watch.unannounced(life.said) == []
     await life.stage.close()

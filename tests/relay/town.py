@@ -10,11 +10,11 @@ from tiflis.bus.directory.directory import Directory, Record
 from tiflis.limits import Limits
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.maintenance import Upkeep
+from tiflis.relay.maintenance import Maintenance
 from tiflis.relay.tasks import Tasks
 
 
@@ -25,23 +25,23 @@ class Town:
         self.cable, self.directory, self.tasks = Cable(), FakeDirectory(), Tasks()
         self.alive = set(workers)
         self.limits = Limits().model_copy(update=limits)
-        self.upkeeps: dict[str, Upkeep] = {}
+        self.upkeeps: dict[str, Maintenance] = {}
         self.directory.on_change = self._changed
         self.hubs = {worker: self._hub(worker) for worker in workers}
 
     def _hub(self, worker: str) -> Hub:
         ring = Keyring([REGISTRATION_KEY])
         claims = Claims(cast(Directory, self.directory), ring, worker, 0.0)
-        gate = Gate(claims, ring, Limiter(None, lambda: 1000.0, lambda data: None))
-        hub = Hub(worker, self.limits, claims, gate, self.alive.__contains__, _desk, self.tasks)
+        gate = Authenticator(claims, ring, Limiter(None, lambda: 1000.0, lambda data: None))
+        hub = Hub(worker, self.limits, claims, gate, self.alive.__contains__, _polled, self.tasks)
         hub.open_channel = self.cable.opener(worker)
-        self.upkeeps[worker] = Upkeep(hub, claims)
+        self.upkeeps[worker] = Maintenance(hub, claims)
         self.cable.acceptors[worker] = hub.accept
         return hub
 
     def _changed(self, tunnel_id: str, record: Record | None) -> None:
-        for upkeep in self.upkeeps.values():
-            upkeep.directory_changed(tunnel_id, record)
+        for maintenance in self.upkeeps.values():
+            maintenance.directory_changed(tunnel_id, record)
 
     def home(self, worker: str) -> Home:
         [home] = self.hubs[worker].homes.values()
@@ -111,7 +111,7 @@ class Town:
         await self.tasks.close()
 
 
-def _desk(home: Home) -> FakeDesk:
+def _polled(home: Home) -> FakeDesk:
     return FakeDesk()
 
 

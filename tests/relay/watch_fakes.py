@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.pinned import Account
-from tiflis.relay.watch.interfaces import DeskLimits
-from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.interfaces import QueueLimits
+from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.store import Fenced, Head, Record, StoreUnavailable
 
 KEY = "a key of sixteen characters"
@@ -122,7 +122,7 @@ class FakeHome:
     def device_came(self, device_id: str) -> None:
         self.came.append(device_id)
 
-    def desk_lost(self, desk: object) -> None:
+    def watches_lost(self, watches: object) -> None:
         self.lost += 1
 
 
@@ -133,16 +133,16 @@ class Stage:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.home = FakeHome()
-        self.limits = DeskLimits(pace=0.0, store_timeout=0.5)
-        self.desks: list[WatchDesk] = []
+        self.limits = QueueLimits(pace=0.0, store_timeout=0.5)
+        self.desks: list[WatchOperations] = []
 
-    def desk(self, account: Account | None = None) -> WatchDesk:
-        desk = WatchDesk(
+    def watches(self, account: Account | None = None) -> WatchOperations:
+        watches = WatchOperations(
             "tunnel-1", self.home, self.store, self.limits, self.clock, lambda: 1768478400.0, account
         )
-        self.desks.append(desk)
-        return desk
+        self.desks.append(watches)
+        return watches
 
     async def close(self) -> None:
-        for desk in self.desks:
-            await desk.close()
+        for watches in self.desks:
+            await watches.close()

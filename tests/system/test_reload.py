@@ -15,7 +15,7 @@ from tests.harness import crowd as at
 from tests.rawsocket import masked
 from tests.system.traffic import Traffic
 from tiflis.bus import subjects
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 
 RELOAD_SECONDS = 60.0
 CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its head, its key, its payload
@@ -174,7 +174,7 @@ async def test_a_reload_into_code_that_writes_another_format_changes_nothing(
     station, tunnel_id = await people.workstation()
     client = await people.client(tunnel_id)
     before, said = rolling.worker_pids(), len(rolling.logs())
-    link = Link((rolling.run_dir / "bus.url").read_text().strip(), "stranger")
+    link = NatsClient((rolling.run_dir / "bus.url").read_text().strip(), "stranger")
     await link.start()
     reloading = asyncio.create_task(asyncio.to_thread(rolling.control, "reload", RELOAD_SECONDS))
     try:

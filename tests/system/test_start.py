@@ -111,12 +111,12 @@ async def test_without_descriptors_open_sockets_lose_nothing_and_it_is_said_once
     async with crowd(one) as people:
         workstation, tunnel_id = await people.workstation()
         client = await people.client(tunnel_id)
-        crowded = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(ENDS)]
+        overfull = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(ENDS)]
         await eventually(lambda: "no open files left" in one.logs(), 10, "it is said")
         for number in range(10):
             await client.send({"type": "hello", "n": number})
             assert (await workstation.next("hello"))["n"] == number
-        for end in crowded:
+        for end in overfull:
             end.close()
         await eventually(lambda: "open files are left again" in one.logs(), 10, "and its end")
     assert one.logs().count("no open files left") == 1

@@ -27,19 +27,19 @@ async def test_a_takeover_changes_every_process_and_nothing_else() -> None:
             await traffic.begin(people, tunnels=5, devices=2)
             process, pid = old.process, old.pid
             assert process is not None
-            heir = heir_of(old)
-            await asyncio.to_thread(heir.start, wait=False)
+            successor = heir_of(old)
+            await asyncio.to_thread(successor.start, wait=False)
             try:
                 await eventually(lambda: process.poll() is not None, 60, "the old server's end")
                 assert process.returncode == 0
-                await eventually(lambda: heir.status("/readyz") == 200, 20, "the new server's readiness")
-                assert heir.pid != pid
-                assert len(heir.ready_workers()) == 3
+                await eventually(lambda: successor.status("/readyz") == 200, 20, "the new server's readiness")
+                assert successor.pid != pid
+                assert len(successor.ready_workers()) == 3
                 verdict = await traffic.end()
                 assert verdict.wrong == []
                 assert verdict.sent == verdict.arrived > 50
             finally:
-                await asyncio.to_thread(heir.stop)
+                await asyncio.to_thread(successor.stop)
                 old.process = None
 
 
@@ -60,11 +60,11 @@ async def test_a_server_goes_on_when_its_heir_fails() -> None:
         async with at(old) as people:
             station, tunnel_id = await people.workstation()
             client = await people.client(tunnel_id)
-            heir = heir_of(old)
-            heir.start(wait=False)
+            successor = heir_of(old)
+            successor.start(wait=False)
             await eventually((old.run_dir / "heir.sock").exists, 20, "the heir's question")
-            await eventually(lambda: len(heir.worker_pids()) > 0, 20, "the heir's first worker")
-            heir.kill_main()
+            await eventually(lambda: len(successor.worker_pids()) > 0, 20, "the heir's first worker")
+            successor.kill_main()
             await eventually(lambda: "takeover failed" in old.logs(), 60, "the old server's word")
             await client.send({"type": "still"})
             await station.next("still")

@@ -63,14 +63,14 @@ async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> N
     await workstation.send({"type": "response", "id": "r1", "payload": {"text": CONTENT}})
     await client.next("response")
     await client.close()
-    desk = connection_of(server, "workstation registered")
+    watches = connection_of(server, "workstation registered")
     phone = connection_of(server, "client attached", tunnel=tunnel_id)
     await eventually(lambda: "socket closed" in way(server, phone), 5, "the log shows the end")
     steps = way(server, phone)
     first = [steps.index(step) for step in ("socket opened", "message received", "client attached")]
     assert first == sorted(first)
     assert {"message routed", "message delivered"} <= set(steps[first[-1] :])
-    assert "message routed" in way(server, desk)
+    assert "message routed" in way(server, watches)
     assert workers_of(server, phone) == 2
     assert CONTENT not in server.logs()
     assert AUTH_KEY not in server.logs()

@@ -94,16 +94,16 @@ async def test_a_takeover_closes_nothing_and_loses_nothing(folder: Path) -> None
             await traffic.begin(people, tunnels=4, devices=2)
             process = old.process
             assert process is not None
-            heir = on_socket(folder, port=old.port)
-            heir.extra_env = {**old.extra_env, "TAKEOVER": "1"}
-            await asyncio.to_thread(heir.start, wait=False)
+            successor = on_socket(folder, port=old.port)
+            successor.extra_env = {**old.extra_env, "TAKEOVER": "1"}
+            await asyncio.to_thread(successor.start, wait=False)
             try:
                 await eventually(lambda: process.poll() is not None, 60, "the old server's end")
                 verdict = await traffic.end()
                 assert verdict.wrong == []
                 assert verdict.sent == verdict.arrived > 50
             finally:
-                await asyncio.to_thread(heir.stop)
+                await asyncio.to_thread(successor.stop)
                 old.process = None
     assert not (folder / "tiflis.sock").exists()
 

@@ -10,7 +10,7 @@ import httpx
 from tests.web.served import new_app, served, settings
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.sessions.outbox import Cork
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.wire import Wire
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint, add_route
@@ -42,10 +42,10 @@ class Remembering:
     def lost(self) -> None:
         self.losses += 1
 
-    def pressed(self, high: bool) -> None:
+    def high_water(self, high: bool) -> None:
         self.pressures.append(high)
 
-    def crowded(self, high: bool) -> None:
+    def overfull(self, high: bool) -> None:
         self.crowds.append(high)
 
     def overflowed(self) -> None:
@@ -54,7 +54,7 @@ class Remembering:
     def check(self, now: float) -> None:
         self.checks.append(now)
 
-    def passport(self) -> None: ...
+    def session_state(self) -> None: ...
     def named(self) -> dict[str, str]:
         return {}
 
@@ -71,9 +71,9 @@ class Hall:
         self.sessions: list[Remembering] = []
         self.http: httpx.AsyncClient
 
-    def _newcomer(self, wire: Wire, base_url: str) -> Newcomer:
+    def _newcomer(self, wire: Wire, base_url: str) -> PendingSession:
         self.sessions.append(Remembering(wire, base_url))
-        return cast(Newcomer, self.sessions[-1])
+        return cast(PendingSession, self.sessions[-1])
 
     @property
     def port(self) -> int:

@@ -39,7 +39,7 @@ class Peer(FakeWire):
         self.gave_up = code
 
 
-class Desk:
+class Watches:
     """An intake whose clock is turned by hand."""
 
     def __init__(self) -> None:
@@ -72,61 +72,61 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def watches() -> Watches:
+    return Watches()
 
 
-def test_a_message_without_room_is_not_read_until_another_has_ended(desk: Desk) -> None:
-    first, second, third = (desk.begin("t", 100 * KIB) for _ in range(3))
+def test_a_message_without_room_is_not_read_until_another_has_ended(watches: Watches) -> None:
+    first, second, third = (watches.begin("t", 100 * KIB) for _ in range(3))
     assert [peer.paused for peer in (first, second)] == [0, 0]
     assert third.paused
-    desk.end(first)
-    desk.run(LOOK_SECONDS)
+    watches.end(first)
+    watches.run(LOOK_SECONDS)
     assert not third.paused
 
 
-def test_another_tunnel_has_room_of_its_own(desk: Desk) -> None:
-    desk.begin("t", 200 * KIB)
-    assert desk.begin("t", 100 * KIB).paused
-    assert not desk.begin("other", 100 * KIB).paused
+def test_another_tunnel_has_room_of_its_own(watches: Watches) -> None:
+    watches.begin("t", 200 * KIB)
+    assert watches.begin("t", 100 * KIB).paused
+    assert not watches.begin("other", 100 * KIB).paused
 
 
-def test_a_message_that_drips_is_ended_and_one_at_the_least_rate_is_not(desk: Desk) -> None:
-    dripping, slow = desk.begin("t", 90 * KIB), desk.begin("t", 90 * KIB)
+def test_a_message_that_drips_is_ended_and_one_at_the_least_rate_is_not(watches: Watches) -> None:
+    dripping, slow = watches.begin("t", 90 * KIB), watches.begin("t", 90 * KIB)
 
     def bytes_come() -> None:
         dripping.arrived += 1
         slow.arrived += int(LEAST_RATE * LOOK_SECONDS) + 1
 
-    desk.run(2 * LEAST_SECONDS, bytes_come)
+    watches.run(2 * LEAST_SECONDS, bytes_come)
     assert (dripping.gave_up, slow.gave_up) == (CloseCode.POLICY_VIOLATION, None)
 
 
-def test_one_that_we_do_not_read_is_not_slow(desk: Desk) -> None:
-    peer = desk.begin("t", 90 * KIB)
+def test_one_that_we_do_not_read_is_not_slow(watches: Watches) -> None:
+    peer = watches.begin("t", 90 * KIB)
     peer.paused = 2  # type: ignore[assignment]
-    desk.run(2 * LEAST_SECONDS)
+    watches.run(2 * LEAST_SECONDS)
     assert peer.gave_up is None
 
 
-def test_while_one_waits_the_largest_that_is_slow_makes_room(desk: Desk) -> None:
-    small, large = desk.begin("t", 80 * KIB), desk.begin("t", 150 * KIB)
-    waiting = desk.begin("t", 120 * KIB)
-    desk.run(BUSY_SECONDS + 2 * LOOK_SECONDS)
+def test_while_one_waits_the_largest_that_is_slow_makes_room(watches: Watches) -> None:
+    small, large = watches.begin("t", 80 * KIB), watches.begin("t", 150 * KIB)
+    waiting = watches.begin("t", 120 * KIB)
+    watches.run(BUSY_SECONDS + 2 * LOOK_SECONDS)
     assert (small.gave_up, large.gave_up, waiting.gave_up) == (None, CloseCode.TRY_AGAIN_LATER, None)
     assert not waiting.paused
 
 
-def test_the_wait_for_room_ends(desk: Desk) -> None:
-    busy, waiting = desk.begin("t", 200 * KIB), desk.begin("t", 120 * KIB)
+def test_the_wait_for_room_ends(watches: Watches) -> None:
+    busy, waiting = watches.begin("t", 200 * KIB), watches.begin("t", 120 * KIB)
 
     def quickly() -> None:
         busy.arrived += 100 * KIB
 
-    desk.run(WAIT_SECONDS + LOOK_SECONDS, quickly)
+    watches.run(WAIT_SECONDS + LOOK_SECONDS, quickly)
     assert (busy.gave_up, waiting.gave_up) == (None, CloseCode.TRY_AGAIN_LATER)
-    desk.end(busy)
-    assert desk.pinned.total == 0
+    watches.end(busy)
+    assert watches.pinned.total == 0
 
 
 # Over real sockets

@@ -15,7 +15,7 @@ from tests.web.served import served
 from tiflis.protocol.errors import Starting
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.web.metrics_page import MetricsPort, metrics_routes
 from tiflis.web.status_page import page, status_routes
@@ -71,7 +71,7 @@ async def test_status_is_json_unless_a_browser_asks() -> None:
 @pytest.mark.parametrize("path", ["/metrics", "/status"])
 async def test_tokens_are_looked_at_ten_times_a_minute(path: str) -> None:
     limiter = Limiter(None, lambda: 1000.0, lambda data: None)
-    gate = Gate(cast(Claims, None), Keyring([]), limiter)
+    gate = Authenticator(cast(Claims, None), Keyring([]), limiter)
     routes = (
         metrics_routes(numbers, TOKEN, here, gate.admit_operator),
         status_routes(facts, TOKEN, here, gate.admit_operator),

@@ -15,7 +15,7 @@ from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
 from tiflis.relay.pinned import Pinned
-from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.operations import WatchOperations
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
 
 KEY = "a+key+with+pluses"
@@ -27,11 +27,11 @@ POSTS = ("connect", "command", "disconnect")
 GETS = ("messages", "state")
 
 
-class Gate:
+class Authenticator:
     """Knows ``tunnel-1``; ``trouble`` is raised by the next calls instead."""
 
-    def __init__(self, desk: WatchDesk) -> None:
-        self.desk = desk
+    def __init__(self, watches: WatchOperations) -> None:
+        self.watches = watches
         self.trouble: Exception | None = None
         self.attempts = 0
         self.pinned = Pinned()
@@ -51,13 +51,13 @@ class Gate:
     ) -> dict[str, Any]:
         if self.trouble:
             raise self.trouble
-        return await self.desk.call(operation, arguments, body)
+        return await self.watches.call(operation, arguments, body)
 
 
 class Site:
     """A running server, its gate, and a client of it."""
 
-    def __init__(self, stage: Stage, gate: Gate, http: httpx.AsyncClient) -> None:
+    def __init__(self, stage: Stage, gate: Authenticator, http: httpx.AsyncClient) -> None:
         self.stage = stage
         self.gate = gate
         self.http = http
@@ -71,14 +71,14 @@ class Site:
 
     async def deliver(self, *texts: bytes) -> None:
         for text in texts:
-            self.gate.desk.deliver(text)
-        await self.gate.desk._settle()
+            self.gate.watches.deliver(text)
+        await self.gate.watches._settle()
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     stage = Stage()
-    gate = Gate(stage.desk())
+    gate = Authenticator(stage.watches())
     async with served(
         watch_routes(gate, lambda request: request.ip, WatchLimits(body=100_000, bodies=200_000))
     ) as http:
@@ -171,7 +171,7 @@ async def test_a_hostile_device_id_is_400(site: Site, device_id: str) -> None:
 async def test_an_odd_device_id_is_just_a_name(site: Site, device_id: str) -> None:
     await site.post("connect", WHO | {"device_id": device_id})
     await site.post("connect")
-    site.gate.desk.deliver_to(device_id, b'{"for":"the odd one"}')
+    site.gate.watches.deliver_to(device_id, b'{"for":"the odd one"}')
     await site.deliver(b"{}")
     query = urlencode(WHO | {"device_id": device_id})
     assert len((await site.get("messages", query)).json()["messages"]) == 2
@@ -337,11 +337,11 @@ async def half_a_body(site: Site, size: int) -> AsyncIterator[asyncio.StreamRead
 async def test_a_long_poll_waits_for_a_message(site: Site) -> None:
     await site.post("connect")
     poll = asyncio.create_task(site.get("messages", f"{CREDENTIALS}&wait=20"))
-    watch = site.gate.desk._watches["watch-1"]
+    watch = site.gate.watches._watches["watch-1"]
     async with asyncio.timeout(5):
         while not watch.polled:
             await asyncio.sleep(0.005)
-        site.gate.desk.deliver(b'{"type":"late"}')
+        site.gate.watches.deliver(b'{"type":"late"}')
         assert len((await poll).json()["messages"]) == 1
 
 

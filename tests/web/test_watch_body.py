@@ -9,7 +9,7 @@ import pytest
 
 from tests.relay.watch_fakes import Stage
 from tests.web.served import served
-from tests.web.test_watch import HEADERS, WHO, Gate, Site
+from tests.web.test_watch import HEADERS, WHO, Authenticator, Site
 from tiflis.limits import MIB
 from tiflis.web import watch_body
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
@@ -21,7 +21,7 @@ VOICE = {"message": {"type": "voice", "audio": "A" * (2 * MIB)}}
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     stage = Stage()
-    gate = Gate(stage.desk())
+    gate = Authenticator(stage.watches())
     limits = WatchLimits(body=4 * MIB, bodies=8 * MIB)
     async with served(watch_routes(gate, lambda request: request.ip, limits)) as http:
         yield Site(stage, gate, http)

@@ -36,7 +36,7 @@ FIRST_LINE_SECONDS = 5.0
 BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect again
 
 
-class Crew(Protocol):
+class WorkerObserver(Protocol):
     """Who is told about the workers' comings and goings."""
 
     def joined(self, session: "WorkerSession") -> None: ...
@@ -104,9 +104,9 @@ class ControlServer:
     `sessions` holds the workers connected now by worker id. `commands` maps a verb to who answers it.
     """
 
-    def __init__(self, folder: RunFolder, crew: Crew) -> None:
+    def __init__(self, folder: RunFolder, observer: WorkerObserver) -> None:
         self._folder = folder
-        self._crew = crew
+        self._observer = observer
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.sessions: dict[str, WorkerSession] = {}
@@ -191,7 +191,7 @@ class ControlServer:
 
     async def _serve_worker(self, session: WorkerSession, reader: asyncio.StreamReader) -> None:
         self.sessions[session.worker_id] = session
-        self._crew.joined(session)
+        self._observer.joined(session)
         try:
             while (message := await receive(reader)) is not None:
                 try:
@@ -202,7 +202,7 @@ class ControlServer:
             if self.sessions.get(session.worker_id) is session:
                 del self.sessions[session.worker_id]
             session.broke()
-            self._crew.left(session)
+            self._observer.left(session)
             # At once if it is dead: its clients' other workers wait for nothing else.
             await self._announce_unless_back(session)
 
@@ -223,15 +223,15 @@ class ControlServer:
                 pass
             case "ready":
                 session.ready = True
-                self._crew.ready(session)
+                self._observer.ready(session)
             case "answer":
                 session.answered(message)
             case "leave":
                 session.leaving = True
             case "successor":
-                self._crew.leaving(session)
+                self._observer.leaving(session)
             case "handed":
-                self._crew.handed(session, message["report"])
+                self._observer.handed(session, message["report"])
             case verb:
                 log.warning(
                     "worker says something unknown", extra={"worker": session.worker_id, "verb": verb}

@@ -33,7 +33,7 @@ from tiflis.arbiter.ground import (
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import end_now, note_hangup, stop_early, take_signals
-from tiflis.arbiter.takeover import CannotTakeOver, Estate, Heir, Inheritance, listener_of
+from tiflis.arbiter.takeover import CannotTakeOver, ServerResources, Successor, Takeover, listener_of
 from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, refuse_settings
 from tiflis.arbiter.worker_state import keep_in_main
 from tiflis.config import Settings
@@ -67,8 +67,8 @@ class Arbiter:
         self._nats: NatsServer | None = None
         self._thread: ArbiterThread | None = None
         self._control: ControlServer | None = None
-        self._heir: Heir | None = None
-        self._inheritance: Inheritance | None = None
+        self._successor: Successor | None = None
+        self._inheritance: Takeover | None = None
 
     def attach(self, app: Sanic[Any, Any]) -> None:
         """Register the listeners."""
@@ -113,8 +113,8 @@ class Arbiter:
         self._start_bus()
         manager = SteadyManager.take_over(app.manager, self._stop_seconds)
         assert self._folder is not None
-        estate = Estate(self._folder, self._nats, lambda: listener_of(app))
-        self._thread = ArbiterThread(self._settings, estate, manager, self._describe, self._heir)
+        resources = ServerResources(self._folder, self._nats, lambda: listener_of(app))
+        self._thread = ArbiterThread(self._settings, resources, manager, self._describe, self._successor)
         self._thread.start()
         signal.signal(signal.SIGHUP, self._thread.hangup)
 
@@ -181,9 +181,9 @@ class Arbiter:
             self._look_at_addresses(host)
         if not self._settings.takeover:
             return
-        self._heir = Heir(RunFolder(self._settings.data_dir, self._place).path)
+        self._successor = Successor(RunFolder(self._settings.data_dir, self._place).path)
         try:
-            self._inheritance = self._heir.inherit()
+            self._inheritance = self._successor.inherit()
         except CannotTakeOver as problem:
             refuse(f"cannot take over: {problem}")
         options["sock"] = self._inheritance.listener

@@ -18,16 +18,16 @@ PULSE_SECONDS = 1.0
 UNANSWERED_PULSES = 20
 
 
-class Crew(Protocol):
+class WorkerObserver(Protocol):
     def sessions(self) -> list[WorkerSession]:
         """The workers that should answer."""
 
 
-async def watch_pulse(crew: Crew) -> None:
+async def watch_pulse(observer: WorkerObserver) -> None:
     """Feel every ready worker's pulse, for ever."""
     while True:
         await asyncio.sleep(PULSE_SECONDS)
-        for session in crew.sessions():
+        for session in observer.sessions():
             _feel(session)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tiflis.arbiter.control import WorkerSession
 from tiflis.arbiter.sanic_manager import ROLL, UNROLL, SteadyManager
 from tiflis.arbiter.signals import notify
-from tiflis.arbiter.slots import NotReady, Slot, Slots
+from tiflis.arbiter.slots import NotReady, WorkerSlot, WorkerSlots
 from tiflis.clock import running_clock
 from tiflis.config import Settings
 from tiflis.ipc.control_client import Message
@@ -30,7 +30,7 @@ LOOK_SECONDS = 0.02
 class Rollout:
     """Replaces all workers; never two rollouts at once, and nobody else restarts anything meanwhile."""
 
-    def __init__(self, slots: Slots, manager: SteadyManager, settings: Settings) -> None:
+    def __init__(self, slots: WorkerSlots, manager: SteadyManager, settings: Settings) -> None:
         self._slots, self._manager = slots, manager
         self._ready_seconds = settings.ready_timeout
         # The longest that an old worker may take: hand over, drain what fell back, and finish HTTP.
@@ -101,7 +101,7 @@ class Rollout:
             slot.handed = {}
         return report
 
-    async def _start(self, slot: Slot, old: WorkerSession | None) -> WorkerSession:
+    async def _start(self, slot: WorkerSlot, old: WorkerSession | None) -> WorkerSession:
         """The newcomer, ready. Raises NotReady, or OSError when the monitor cannot be reached."""
         self._manager.start_failure(slot.process.name)
         self._manager.monitor_publisher.send(f"{ROLL}:{slot.process.name}")
@@ -118,14 +118,14 @@ class Rollout:
         except TimeoutError:
             raise NotReady(f"the new worker is not ready after {self._ready_seconds:g} s") from None
 
-    def _look_whether_dead(self, slot: Slot, old: WorkerSession | None) -> None:
+    def _look_whether_dead(self, slot: WorkerSlot, old: WorkerSession | None) -> None:
         if (failure := self._manager.start_failure(slot.process.name)) is not None:
             raise NotReady(f"no new worker can be started: {failure}")
         started = old is None or slot.process.pid != old.pid
         if started and slot.process.exitcode is not None:
             raise NotReady(f"the new worker ended at its start with code {slot.process.exitcode}")
 
-    async def _end_old(self, slot: Slot, pid: int) -> None:
+    async def _end_old(self, slot: WorkerSlot, pid: int) -> None:
         """Have the old worker hand over and end; one that hangs is killed."""
         old = self._manager.old_process(slot.process.name)
         if old is None:
@@ -140,10 +140,10 @@ class Rollout:
             await asyncio.sleep(LOOK_SECONDS)
         self._manager.forget_old(slot.process.name)
 
-    async def retire(self, name: str, heir: str) -> None:
+    async def retire(self, name: str, successor: str) -> None:
         """End a slot's worker for good; on its way out it hands its sockets to ``heir``."""
         slot = self._slots[name]
-        slot.rolling, slot.heir = True, heir
+        slot.rolling, slot.successor = True, successor
         pid = slot.process.pid
         end = running_clock().time() + self._end_seconds
         with contextlib.suppress(ProcessLookupError):
@@ -153,14 +153,14 @@ class Rollout:
                 log.error("old worker does not end, killed", extra={"pid": pid})
                 os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(LOOK_SECONDS)
-        log.info("takeover: worker ended", extra={"slot": name, "heir": heir, **slot.handed})
+        log.info("takeover: worker ended", extra={"slot": name, "heir": successor, **slot.handed})
 
     def reinstate(self) -> None:
         """Nobody is retired after all: whoever has ended is replaced."""
         for name in self._slots.names():
-            self._slots[name].rolling, self._slots[name].heir = False, ""
+            self._slots[name].rolling, self._slots[name].successor = False, ""
 
-    async def _undo(self, slot: Slot, old: WorkerSession | None) -> None:
+    async def _undo(self, slot: WorkerSlot, old: WorkerSession | None) -> None:
         """End the newcomer, if there is one, and have the slot be the old worker's again."""
         if self._manager.old_process(slot.process.name) is None:
             return

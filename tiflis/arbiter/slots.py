@@ -42,7 +42,7 @@ def slot_of(worker_name: str) -> str:
 
 
 @dataclass(slots=True)
-class Slot:
+class WorkerSlot:
     """What is known of one worker's place."""
 
     process: WorkerProcess
@@ -55,18 +55,18 @@ class Slot:
     replace_at: float = 0.0
     told_pid: int = 0
     told_at: float = 0.0
-    heir: str = ""  # the worker of another main process that takes this one's sockets
+    successor: str = ""  # the worker of another main process that takes this one's sockets
     rolling: bool = False  # a newcomer is being started beside the worker
     handed: dict[str, Any] = field(default_factory=dict)  # how the old worker's handover went
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Slots:
+class WorkerSlots:
     """Keeps every slot filled. Runs in the arbiter's thread; is the control socket's crew."""
 
     def __init__(self, manager: SteadyManager) -> None:
         self._manager = manager
-        self._slots: dict[str, Slot] = {}
+        self._slots: dict[str, WorkerSlot] = {}
         self._suspects: dict[int, float] = {}
         self._wake = asyncio.Event()
         # Sanic's book-keeping breaks when two replacements of living workers overlap.
@@ -105,7 +105,7 @@ class Slots:
         newcomer = slot.session if slot is not None and slot.rolling else None
         ready = newcomer is not None and newcomer is not session and newcomer.ready
         successor = newcomer.worker_id if newcomer is not None and ready else None
-        session.send({"do": "successor", "worker_id": (slot.heir if slot else "") or successor})
+        session.send({"do": "successor", "worker_id": (slot.successor if slot else "") or successor})
 
     def handed(self, session: WorkerSession, report: dict[str, Any]) -> None:
         slot = self._slots.get(session.slot)
@@ -122,7 +122,7 @@ class Slots:
                 return [session.worker_id for session in ready]
             await asyncio.sleep(TICK_SECONDS)
 
-    def __getitem__(self, name: str) -> Slot:
+    def __getitem__(self, name: str) -> WorkerSlot:
         return self._slots[name]
 
     async def keep(self) -> None:
@@ -167,12 +167,12 @@ class Slots:
         alive = {slot.process.pid for slot in self._slots.values() if slot.process.exitcode is None}
         self._suspects = {pid: until for pid, until in self._suspects.items() if pid in alive}
 
-    def _present(self) -> Iterator[tuple[str, Slot]]:
+    def _present(self) -> Iterator[tuple[str, WorkerSlot]]:
         for process in self._manager.servers():
             name = slot_of(process.name)
             slot = self._slots.get(name)
             if slot is None or slot.process is not process:
-                slot = self._slots[name] = Slot(process)
+                slot = self._slots[name] = WorkerSlot(process)
             yield name, slot
 
     def _end_if_stuck(self, pid: int, now: float) -> None:
@@ -181,7 +181,7 @@ class Slots:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _replace(self, name: str, slot: Slot, pid: int, code: int | None, now: float) -> None:
+    def _replace(self, name: str, slot: WorkerSlot, pid: int, code: int | None, now: float) -> None:
         """Fill a slot whose worker has died, or was never started (`pid` 0)."""
         if pid and slot.dead_pid != pid:
             self._note_death(name, slot, pid, code, now)
@@ -197,7 +197,7 @@ class Slots:
             slot.starts += 1
             self._tell(slot)
 
-    def _note_death(self, name: str, slot: Slot, pid: int, code: int | None, now: float) -> None:
+    def _note_death(self, name: str, slot: WorkerSlot, pid: int, code: int | None, now: float) -> None:
         slot.dead_pid, slot.failures = pid, 0
         slot.fruitless = 0 if slot.was_ready else slot.fruitless + 1
         slot.was_ready = False
@@ -205,6 +205,6 @@ class Slots:
         slot.replace_at = now + wait
         log.error("worker died, replacing", extra={"slot": name, "pid": pid, "code": code, "wait": wait})
 
-    def _tell(self, slot: Slot) -> None:
+    def _tell(self, slot: WorkerSlot) -> None:
         with contextlib.suppress(OSError):
             self._manager.monitor_publisher.send(f"{FILL}:{slot.process.name}")

@@ -23,7 +23,7 @@ from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.nats_server import NatsServer
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.signals import notify
-from tiflis.arbiter.slots import Slots
+from tiflis.arbiter.slots import WorkerSlots
 from tiflis.clock import running_clock
 from tiflis.ipc.control_client import Message, NoServer, request
 from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, HandoffServer
@@ -38,7 +38,7 @@ LISTEN_SECONDS = 30.0  # for the heir's manager to run
 ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to start
 
 
-class Estate:
+class ServerResources:
     """What a main process owns and an heir gets."""
 
     def __init__(
@@ -73,7 +73,7 @@ class CannotTakeOver(Exception):
     """There is no server that could be taken over from; the text says why."""
 
 
-class Inheritance:
+class Takeover:
     """What an heir has got: the listening socket, the run folder's lock, and where the bus is."""
 
     def __init__(self, listener: socket.socket, lock: int, will: Message) -> None:
@@ -82,7 +82,7 @@ class Inheritance:
         self.bus: tuple[int, str] | None = tuple(will["bus"]) if will["bus"] else None  # port and token
 
 
-class Heir:
+class Successor:
     """The new main process: asks, and answers what the old one says."""
 
     def __init__(self, run_dir: Path) -> None:
@@ -91,11 +91,11 @@ class Heir:
         self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
         self.succeeded = asyncio.Event()
 
-    def inherit(self) -> Inheritance:
+    def inherit(self) -> Takeover:
         """Ask the running server, before there is any event loop. Raises CannotTakeOver."""
         return asyncio.run(self._inherit())
 
-    async def _inherit(self) -> Inheritance:
+    async def _inherit(self) -> Takeover:
         self._given = asyncio.get_running_loop().create_future()
         server = HandoffServer(self._run_dir / SOCKET_NAME, self._first)
         try:
@@ -111,7 +111,7 @@ class Heir:
             raise CannotTakeOver("no server runs on this port with this DATA_DIR") from None
         finally:
             await server.close()
-        return Inheritance(socket.socket(fileno=descriptors[0]), descriptors[1], will)
+        return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], will)
 
     async def _first(self, body: bytes, descriptors: list[int]) -> bytes:
         assert self._given is not None
@@ -148,12 +148,14 @@ class Heir:
             await self._server.close()
 
 
-class Bequest:
+class OutgoingServer:
     """The old main process: hands everything over and ends."""
 
-    def __init__(self, estate: "Estate", slots: Slots, rollout: Rollout, control: ControlServer) -> None:
-        self._estate, self._slots, self._rollout, self._control = estate, slots, rollout, control
-        self._path = estate.folder.path / SOCKET_NAME
+    def __init__(
+        self, resources: "ServerResources", slots: WorkerSlots, rollout: Rollout, control: ControlServer
+    ) -> None:
+        self._resources, self._slots, self._rollout, self._control = resources, slots, rollout, control
+        self._path = resources.folder.path / SOCKET_NAME
         self._task: asyncio.Task[None] | None = None
 
     async def command(self, _: Message) -> Message:
@@ -161,30 +163,30 @@ class Bequest:
         if self._rollout.running or (self._task is not None and not self._task.done()):
             return {"ok": False, "error": "a reload or takeover is under way already"}
         client = HandoffClient(self._path, ANSWER_SECONDS)
-        estate = self._estate
+        resources = self._resources
         will = {
             "instance": os.environ.get("TIFLIS_INSTANCE", ""),
-            "bus": estate.nats.will if estate.nats else None,
+            "bus": resources.nats.will if resources.nats else None,
         }
-        descriptors = [estate.listener().fileno(), estate.folder.lock.descriptor]
+        descriptors = [resources.listener().fileno(), resources.folder.lock.descriptor]
         self._task = asyncio.create_task(self._hand_over(client, json.dumps(will).encode(), descriptors))
         return {}
 
     async def _hand_over(self, client: HandoffClient, will: bytes, descriptors: list[int]) -> None:
         self._rollout.running = True
-        estate = self._estate
+        resources = self._resources
         try:
             await client.send(will, descriptors)
             await client.close()
-            heir = await self._heir()
-            workers = json.loads(await heir.send(b'{"say": "workers"}', []))
+            successor = await self._successor()
+            workers = json.loads(await successor.send(b'{"say": "workers"}', []))
             log.info("takeover: handing over", extra={"workers": workers})
             async with self._slots.restarting:
                 for index, name in enumerate(self._slots.names()):
                     await self._rollout.retire(name, workers[index % len(workers)])
-                await asyncio.to_thread(estate.let_go)
-                await heir.send(b'{"say": "bus"}', [])
-                await heir.send(b'{"say": "farewell"}', [])
+                await asyncio.to_thread(resources.let_go)
+                await successor.send(b'{"say": "bus"}', [])
+                await successor.send(b'{"say": "farewell"}', [])
         except Exception as problem:  # noqa: BLE001 - the heir's, or a lack of our own
             log.error("takeover failed, this server goes on", extra={"reason": reason_of(problem)})
             await self._go_on()
@@ -200,7 +202,7 @@ class Bequest:
         self._rollout.reinstate()
         await keep_trying(self._control.listen_again, "listen on the control socket")
 
-    async def _heir(self) -> HandoffClient:
+    async def _successor(self) -> HandoffClient:
         """A line to the heir, whose arbiter listens again once its manager runs."""
         client = HandoffClient(self._path, ANSWER_SECONDS)
         end = running_clock().time() + LISTEN_SECONDS

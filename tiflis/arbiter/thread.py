@@ -18,13 +18,13 @@ from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
 from tiflis.arbiter.sanic_manager import SteadyManager
 from tiflis.arbiter.signals import end_now, notify
-from tiflis.arbiter.slots import Slots
-from tiflis.arbiter.takeover import Bequest, Estate, Heir
+from tiflis.arbiter.slots import WorkerSlots
+from tiflis.arbiter.takeover import OutgoingServer, ServerResources, Successor
 from tiflis.config import Settings
 from tiflis.ipc.control_client import Message
 from tiflis.ipc.patience import keep_trying, pause_after, reason_of
 from tiflis.ipc.run_folder import RunFolder
-from tiflis.metrics_store import Ledger
+from tiflis.metrics_store import MetricsStore
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +40,14 @@ class ArbiterThread:
     def __init__(
         self,
         settings: Settings,
-        estate: Estate,
+        resources: ServerResources,
         manager: SteadyManager,
         describe: Callable[[], Message],
-        heir: Heir | None,
+        successor: Successor | None,
     ) -> None:
-        self._settings, self._estate, self._heir = settings, estate, heir
+        self._settings, self._resources, self._successor = settings, resources, successor
         self._rollout: Rollout | None = None
-        self._folder = estate.folder
+        self._folder = resources.folder
         self._manager = manager
         self._describe = describe
         self._listening = threading.Event()
@@ -96,7 +96,7 @@ class ArbiterThread:
 
     async def _live(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        slots = Slots(self._manager)
+        slots = WorkerSlots(self._manager)
         control = control_server(
             self._folder,
             slots,
@@ -108,26 +108,26 @@ class ArbiterThread:
         )
         self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command
-        bequest = Bequest(self._estate, slots, rollout, control)
-        control.commands["takeover"] = bequest.command
+        outgoing = OutgoingServer(self._resources, slots, rollout, control)
+        control.commands["takeover"] = outgoing.command
         await control.start()
         self._listening.set()
-        if self._heir is not None:
-            await self._heir.follow(slots.all_ready, self._estate.start_bus)
+        if self._successor is not None:
+            await self._successor.follow(slots.all_ready, self._resources.start_bus)
         work = {
             "replace workers": slots.keep,
             "feel pulses": lambda: watch_pulse(slots),
             "tend the log": lambda: tend_log(self._folder.path),
             "keep the run folder": lambda: self._keep_folder(control, rollout),
         }
-        if self._heir is None:  # an heir speaks for itself once the old server has gone
+        if self._successor is None:  # an heir speaks for itself once the old server has gone
             work["announce"] = lambda: _announce(slots)
         tasks = [asyncio.create_task(keep_trying(step, name)) for name, step in work.items()]
         await self._stop.wait()
         for task in tasks:
             task.cancel()
-        if self._heir is not None:
-            await self._heir.close()
+        if self._successor is not None:
+            await self._successor.close()
         await control.close()
 
     async def _keep_folder(self, control: ControlServer, rollout: Rollout) -> None:
@@ -138,13 +138,13 @@ class ArbiterThread:
             missed = 0 if control.in_place() or rollout.running else missed + 1
             if missed > 1:  # an heir takes the name away for a moment
                 log.error("run folder deleted, made again", extra={"path": str(self._folder.path)})
-                self._estate.restore()
+                self._resources.restore()
                 await control.listen_again()
 
 
 async def tend_log(run_dir: Path) -> None:
     """Write the main process's own summaries and count its lost lines, for ever."""
-    ledger, told = Ledger(run_dir, f"main-{os.getpid()}"), 0
+    ledger, told = MetricsStore(run_dir, f"main-{os.getpid()}"), 0
     while True:
         await asyncio.sleep(LOG_SECONDS)
         logs.sum_up()
@@ -153,7 +153,7 @@ async def tend_log(run_dir: Path) -> None:
             ledger.write({"log_lines_dropped_total": {"": [float(lost)]}})
 
 
-async def _announce(slots: Slots) -> None:
+async def _announce(slots: WorkerSlots) -> None:
     """Tell the service manager when the first start is complete, and until then to wait: so does the server,
     for a bus that is not there."""
     ready = asyncio.ensure_future(slots.all_ready())
@@ -179,8 +179,8 @@ class Alone:
     def handed(self, session: WorkerSession, report: Message) -> None: ...
 
 
-def control_server(folder: RunFolder, crew: Any, describe: Callable[[], Message]) -> ControlServer:
-    control = ControlServer(folder, crew)
+def control_server(folder: RunFolder, observer: Any, describe: Callable[[], Message]) -> ControlServer:
+    control = ControlServer(folder, observer)
 
     async def status(_: Message) -> Message:
         return {"status": await control.worker_status(), "arbiter": describe()}

@@ -11,8 +11,8 @@ from typing import Any
 from tiflis.bus import subjects
 from tiflis.bus.channels import packets
 from tiflis.bus.errors import BadSubject, OtherVersion
-from tiflis.bus.nats.client import Link, Listener
-from tiflis.bus.scatter_gather import Questions
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
+from tiflis.bus.scatter_gather import ScatterGather
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Presence:
 
     def __init__(
         self,
-        link: Link,
+        link: NatsClient,
         me: str,
         describe: Callable[[], Facts] = dict,
         on_gone: Callable[[str], None] = _nobody,
@@ -68,7 +68,7 @@ class Presence:
         self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._sids: list[int] = []
-        self._questions = Questions(link, me)
+        self._questions = ScatterGather(link, me)
         self.peers: dict[str, Peer] = {}
 
     # -- life
@@ -80,7 +80,7 @@ class Presence:
             self._link.subscribe(subjects.GONE, self._told_gone),
         ]
         self._questions.start()
-        self._link.listen(Listener(on_up=self._link_up))
+        self._link.listen(ConnectionListener(on_up=self._link_up))
         self._say_hello()
         self._look()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tiflis.bus import subjects
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
@@ -24,10 +24,10 @@ class _Poll:
         self.complete = asyncio.Event()
 
 
-class Questions:
+class ScatterGather:
     """Scatter and gather over the link; answers are small JSON objects."""
 
-    def __init__(self, link: Link, me: str) -> None:
+    def __init__(self, link: NatsClient, me: str) -> None:
         self._link = link
         self._me = me
         self._responders: dict[str, Callable[[Facts], Facts]] = {}

@@ -16,7 +16,7 @@ from tiflis.arbiter.ground import address_mistake, bus_mistake, folder_mistake, 
 from tiflis.arbiter.nats_server import NatsFailed, find_binary
 from tiflis.arbiter.unix_listener import CannotListen, check_place
 from tiflis.bus.errors import LinkUnavailable
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import JetStream, StoreRefused
 from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, notes, read
@@ -102,7 +102,7 @@ async def _reach(urls: str) -> list[Finding]:
 async def _reach_one(url: str) -> Finding:
     """Connect and ask for JetStream. The text names the host and never the URL, which may hold a password."""
     (server,) = parse_urls(url)
-    place, link = f"{server.host}:{server.port}", Link(url, "tiflis-check")
+    place, link = f"{server.host}:{server.port}", NatsClient(url, "tiflis-check")
     try:
         await link.start(NATS_SECONDS)
         await JetStream(link).call("INFO", {}, NATS_SECONDS)

@@ -5,12 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 from tiflis.bus.presence import Presence
-from tiflis.handoff.receiver import Adoption
-from tiflis.handoff.sender import Handover, Report
+from tiflis.handoff.receiver import HandoffReceiver
+from tiflis.handoff.sender import HandoffSender, Report
 from tiflis.ipc.fd_passing import HandoffClient, HandoffServer
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote.edge import Edge
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def path_of(run_dir: Path, worker_id: str) -> Path:
     return run_dir / f"{worker_id}.sock"
 
 
-class Siblings:
+class LocalWorkers:
     """Takes sockets from, and gives them to, the workers that share this one's run folder."""
 
     def __init__(self, run_dir: Path, me: str, hub: Hub, sockets: Sockets, presence: Presence) -> None:
@@ -40,7 +40,7 @@ class Siblings:
 
     async def start(self, room: int) -> None:
         """``room``: sockets here above which steered ones are refused."""
-        adoption = Adoption(self._hub, self._sockets, room)
+        adoption = HandoffReceiver(self._hub, self._sockets, room)
         self._server = HandoffServer(path_of(self._run_dir, self._me), adoption.serve)
         await self._server.start()
 
@@ -64,11 +64,11 @@ class Siblings:
 
     # Steering
 
-    async def steer(self, newcomer: Newcomer, worker_id: str) -> bool:
+    async def steer(self, newcomer: PendingSession, worker_id: str) -> bool:
         """Hand a newcomer's socket to a worker of this host; whether that has taken it."""
         if worker_id not in self._lines and not path_of(self._run_dir, worker_id).exists():
             return False  # on another host, or without this
-        handover = Handover(self._me, self._hub, self._sockets, self._line(worker_id))
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(worker_id))
         taken = await handover.steer(newcomer)
         self.steered += taken
         self.refused += not taken
@@ -86,7 +86,7 @@ class Siblings:
     async def _straighten(self, edge: Edge) -> None:
         if self._hub.edges.get(edge.tunnel_id) is not edge or not edge.clients or self._hub.leaving:
             return
-        handover = Handover(self._me, self._hub, self._sockets, self._line(edge.peer))
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(edge.peer))
         await handover.edge(edge)
         moved = {"tunnel": edge.tunnel_id, "to": edge.peer, **handover.report.summary()}
         log.debug("clients brought home", extra=moved)
@@ -122,7 +122,7 @@ class Siblings:
 
     async def hand_over(self, successor: str, seconds: float) -> Report:
         """All sockets of this worker to its successor."""
-        handover = Handover(self._me, self._hub, self._sockets, self._line(successor))
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(successor))
         report = await handover.everything(seconds)
         level = logging.WARNING if report.fell_back else logging.INFO
         log.log(level, "sockets handed over", extra={"to": successor, **report.summary()})

@@ -7,19 +7,19 @@ import msgspec
 
 from tiflis.bus.channels import packets
 from tiflis.bus.directory.directory import Record
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 
 VERSION = packets.VERSION  # of everything in here, sockets' state included; another one is refused
 
 
-class Luggage(msgspec.Struct):
+class SocketState(msgspec.Struct):
     """One socket: who it is, and its state (see Socket.leave). Its descriptor travels beside it."""
 
-    passport: Passport
+    session_state: SessionState = msgspec.field(name="passport")
     state: dict[str, Any]
 
 
-class Parcel(msgspec.Struct):
+class HandoffRequest(msgspec.Struct):
     """Sockets that belong together.
 
     home: a whole tunnel with the sockets of its workstation and clients. edge: clients whose home is
@@ -30,7 +30,7 @@ class Parcel(msgspec.Struct):
     kind: str
     sender: str  # worker id
     tunnel_id: str
-    luggage: list[Luggage]
+    sockets: list[SocketState] = msgspec.field(name="luggage")
     record: dict[str, Any] = {}
     state: bytes = b""  # home: what it knows besides; edge: the channels that the clients came by
 
@@ -39,7 +39,7 @@ class Parcel(msgspec.Struct):
         return Record(**{name: value for name, value in self.record.items() if name in known})
 
 
-class Receipt(msgspec.Struct):
+class HandoffResponse(msgspec.Struct):
     """The answer: taken, or why not."""
 
     taken: bool
@@ -51,11 +51,11 @@ def record_of(record: Record) -> dict[str, Any]:
     return asdict(record)
 
 
-_parcels = msgspec.msgpack.Decoder(Parcel)
-_receipts = msgspec.msgpack.Decoder(Receipt)
+_parcels = msgspec.msgpack.Decoder(HandoffRequest)
+_receipts = msgspec.msgpack.Decoder(HandoffResponse)
 
 
-def read(body: bytes) -> Parcel:
+def read(body: bytes) -> HandoffRequest:
     """Raises ValueError for a parcel of another version."""
     version = msgspec.msgpack.decode(body, type=_Version).version
     if version != VERSION:
@@ -67,7 +67,7 @@ class _Version(msgspec.Struct):
     version: int
 
 
-def read_receipt(answer: bytes) -> Receipt:
+def read_receipt(answer: bytes) -> HandoffResponse:
     return _receipts.decode(answer)
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.handoff import messages
-from tiflis.handoff.messages import Luggage, Parcel, Receipt
+from tiflis.handoff.messages import HandoffRequest, HandoffResponse, SocketState
 from tiflis.ipc.fd_passing import close_all
 from tiflis.protocol.errors import TunnelError
 from tiflis.relay.home import Home
@@ -23,7 +23,7 @@ from tiflis.web.sockets import Sockets
 log = logging.getLogger(__name__)
 
 
-class Adoption:
+class HandoffReceiver:
     """Takes parcels from other workers of this host."""
 
     def __init__(self, hub: Hub, sockets: Sockets, room: int) -> None:
@@ -36,49 +36,49 @@ class Adoption:
             taken = messages.read(body)
             receipt = await self._take(taken, descriptors)
         except (Conflict, DirectoryUnavailable, TunnelError) as problem:
-            receipt = Receipt(False, str(problem) or type(problem).__name__, again=True)
+            receipt = HandoffResponse(False, str(problem) or type(problem).__name__, again=True)
         except ValueError as problem:
-            receipt = Receipt(False, str(problem))
+            receipt = HandoffResponse(False, str(problem))
         if not receipt.taken:
             log.warning("handover refused", extra={"reason": receipt.reason})
             close_all(descriptors)
         return messages.encode(receipt)
 
-    async def _take(self, taken: Parcel, descriptors: list[int]) -> Receipt:
+    async def _take(self, taken: HandoffRequest, descriptors: list[int]) -> HandoffResponse:
         if taken.kind == "steered" and len(self._sockets.open) >= self._room:
-            return Receipt(False, "too many sockets here")
+            return HandoffResponse(False, "too many sockets here")
         if taken.kind == "steered" and self._hub.leaving:
-            return Receipt(False, "this worker is leaving")
+            return HandoffResponse(False, "this worker is leaving")
         if taken.kind == "home" and self._hub.lock(taken.tunnel_id).locked():
             # It is just being claimed here, which waits for the sender's home: that has to go on.
-            return Receipt(False, "the tunnel is being claimed here", again=True)
+            return HandoffResponse(False, "the tunnel is being claimed here", again=True)
         if taken.kind == "home":
             await self._take_home(taken, descriptors)
         elif taken.kind == "edge":
             await self._take_clients(taken, descriptors)
         else:
             await self._take_loose(taken, descriptors)
-        return Receipt(True)
+        return HandoffResponse(True)
 
-    async def _take_home(self, taken: Parcel, descriptors: list[int]) -> None:
+    async def _take_home(self, taken: HandoffRequest, descriptors: list[int]) -> None:
         """A whole tunnel: claim it, then its clients, and its workstation last. Then they are read."""
         record = taken.described()
         async with self._hub.lock(record.tunnel_id):
             home = await self._hub.inherit(record, taken.state)
-        pieces = list(zip(taken.luggage, descriptors, strict=True))
-        workstations = [piece for piece in pieces if piece[0].passport.role == "workstation"]
+        pieces = list(zip(taken.sockets, descriptors, strict=True))
+        workstations = [piece for piece in pieces if piece[0].session_state.role == "workstation"]
         adopted: list[Socket | None] = []
         with home.carrying() if workstations else nullcontext():
-            for luggage, descriptor in pieces:
-                if luggage.passport.role != "workstation":
-                    adopted.append(await self._adopt_client(home, taken.sender, luggage, descriptor))
-            for luggage, descriptor in workstations:
-                adopted.append(await self._adopt_workstation(home, luggage, descriptor))
+            for socket_state, descriptor in pieces:
+                if socket_state.session_state.role != "workstation":
+                    adopted.append(await self._adopt_client(home, taken.sender, socket_state, descriptor))
+            for socket_state, descriptor in workstations:
+                adopted.append(await self._adopt_workstation(home, socket_state, descriptor))
         for socket in adopted:
             if socket is not None:
                 socket.go()
 
-    async def _take_clients(self, taken: Parcel, descriptors: list[int]) -> None:
+    async def _take_clients(self, taken: HandoffRequest, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
         route = await self._hub.settled_route(taken.tunnel_id)
         stages = envelope.read_stages(taken.state) if taken.state else []
@@ -86,66 +86,72 @@ class Adoption:
             route.land(stages)
         else:
             route.resume(stages)
-        for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
-            socket = await self._adopt_client(route, taken.sender, luggage, descriptor)
+        for socket_state, descriptor in zip(taken.sockets, descriptors, strict=True):
+            socket = await self._adopt_client(route, taken.sender, socket_state, descriptor)
             if socket is not None:
                 socket.go()
 
-    async def _take_loose(self, taken: Parcel, descriptors: list[int]) -> None:
-        for luggage, descriptor in zip(taken.luggage, descriptors, strict=True):
-            socket = self._make(luggage)
+    async def _take_loose(self, taken: HandoffRequest, descriptors: list[int]) -> None:
+        for socket_state, descriptor in zip(taken.sockets, descriptors, strict=True):
+            socket = self._make(socket_state)
             socket.steered = taken.kind == "steered"
-            passport = luggage.passport
-            if passport.role == "orphan":
-                self._hub.orphans.add(passport.tunnel_id, cast(Wire, socket))
-                await self._start(socket, luggage, descriptor)
+            session_state = socket_state.session_state
+            if session_state.role == "orphan":
+                self._hub.superseded_sockets.add(session_state.tunnel_id, cast(Wire, socket))
+                await self._start(socket, socket_state, descriptor)
                 continue
-            newcomer = self._hub.newcomer(cast(Wire, socket), passport.base_url)
+            newcomer = self._hub.newcomer(cast(Wire, socket), session_state.base_url)
             newcomer.settled = newcomer.vouched = taken.kind == "steered"
             socket.session = newcomer
-            if await self._start(socket, luggage, descriptor):
-                for text in passport.first:
+            if await self._start(socket, socket_state, descriptor):
+                for text in session_state.first:
                     socket.session.received(text)
 
     async def _adopt_client(
-        self, route: Home | Edge, sender: str, luggage: Luggage, descriptor: int
+        self, route: Home | Edge, sender: str, socket_state: SocketState, descriptor: int
     ) -> Socket | None:
         """The client's socket, not read yet; None if it was lost on the way."""
-        socket, passport = self._make(luggage), luggage.passport
-        client = ClientSession(cast(Wire, socket), self._hub.limits, passport.connection, route, self._hub)
-        client.connected, client.told_offline = passport.connected, passport.told_offline
+        socket, session_state = self._make(socket_state), socket_state.session_state
+        client = ClientSession(
+            cast(Wire, socket), self._hub.limits, session_state.connection, route, self._hub
+        )
+        client.connected, client.told_offline = session_state.connected, session_state.told_offline
         socket.session = client
         socket.widen()
-        alive = await self._start(socket, luggage, descriptor, go=False)
-        route.attach(client, places=[(sender, passport.number)])
+        alive = await self._start(socket, socket_state, descriptor, go=False)
+        route.attach(client, places=[(sender, session_state.number)])
         if isinstance(route, Home):
-            route.arrived(sender, passport.number)  # its workstation does not wait for it any more
+            route.arrived(sender, session_state.number)  # its workstation does not wait for it any more
         if not alive:
             route.detach(client)
         return socket if alive else None
 
-    async def _adopt_workstation(self, home: Home, luggage: Luggage, descriptor: int) -> Socket | None:
+    async def _adopt_workstation(
+        self, home: Home, socket_state: SocketState, descriptor: int
+    ) -> Socket | None:
         """The same for the workstation."""
-        socket, passport = self._make(luggage), luggage.passport
+        socket, session_state = self._make(socket_state), socket_state.session_state
         session = WorkstationSession(
-            cast(Wire, socket), self._hub.limits, home, passport.auth_key, self._hub.orphans
+            cast(Wire, socket), self._hub.limits, home, session_state.auth_key, self._hub.superseded_sockets
         )
         socket.session = session
         socket.widen()
-        if not await self._start(socket, luggage, descriptor, go=False):
+        if not await self._start(socket, socket_state, descriptor, go=False):
             return None
         home.resume(session)
         return socket
 
-    def _make(self, luggage: Luggage) -> Socket:
-        socket = self._sockets.make(luggage.state["address"], luggage.state["connection_id"])
+    def _make(self, socket_state: SocketState) -> Socket:
+        socket = self._sockets.make(socket_state.state["address"], socket_state.state["connection_id"])
         socket.session = cast(BaseSession, None)
         return socket
 
-    async def _start(self, socket: Socket, luggage: Luggage, descriptor: int, go: bool = True) -> bool:
+    async def _start(
+        self, socket: Socket, socket_state: SocketState, descriptor: int, go: bool = True
+    ) -> bool:
         """Whether the connection lives on. It is not read before ``go``."""
         try:
-            await socket.adopt(descriptor, luggage.state)
+            await socket.adopt(descriptor, socket_state.state)
         except OSError as problem:
             log.info(
                 "socket lost on the way",
@@ -153,7 +159,10 @@ class Adoption:
             )
             self._sockets.forget(socket)
             return False
-        log.debug("socket adopted", extra={"connection": socket.connection_id, "was": luggage.passport.role})
+        log.debug(
+            "socket adopted",
+            extra={"connection": socket.connection_id, "was": socket_state.session_state.role},
+        )
         if go:
             socket.go()
         return True

@@ -16,14 +16,14 @@ from typing import cast
 from tiflis import metrics
 from tiflis.clock import running_clock
 from tiflis.handoff import messages
-from tiflis.handoff.messages import Luggage, Parcel
+from tiflis.handoff.messages import HandoffRequest, SocketState
 from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, close_all
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.edge import Edge
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.transfer import write_down
 from tiflis.relay.wire import Pause, Wire
 from tiflis.web.socket import Socket
@@ -67,7 +67,7 @@ class Report:
         }
 
 
-class Handover:
+class HandoffSender:
     """Hands this worker's sockets to another one."""
 
     def __init__(self, me: str, hub: Hub, sockets: Sockets, client: HandoffClient) -> None:
@@ -159,7 +159,7 @@ class Handover:
         ]
         if not wires:
             return
-        newcomers = [wire.session for wire in wires if isinstance(wire.session, Newcomer)]
+        newcomers = [wire.session for wire in wires if isinstance(wire.session, PendingSession)]
         for newcomer in newcomers:
             newcomer.leaving = True
         pieces, descriptors = await self._pack(wires)
@@ -171,13 +171,13 @@ class Handover:
         for newcomer in newcomers:
             newcomer.leaving = False
 
-    async def steer(self, newcomer: Newcomer) -> bool:
+    async def steer(self, newcomer: PendingSession) -> bool:
         """One newcomer to the worker that can give it what it asks for. False: it is still here."""
         socket = cast(Socket, newcomer.wire)
-        passport = newcomer.onward()
+        session_state = newcomer.onward()
         async with self._under_way():
             descriptor, state = await socket.leave()
-            pieces = [Luggage(passport, state)]
+            pieces = [SocketState(session_state, state)]
             if await self._send("steered", "", pieces, [descriptor]):
                 newcomer.gone = True
                 return True
@@ -187,12 +187,14 @@ class Handover:
 
     # All of them
 
-    async def _pack(self, wires: list[Wire]) -> tuple[list[Luggage], list[int]]:
+    async def _pack(self, wires: list[Wire]) -> tuple[list[SocketState], list[int]]:
         """Take the sockets out of this process."""
-        passports = [wire.session.passport() for wire in wires]
+        passports = [wire.session.session_state() for wire in wires]
         left = await asyncio.gather(*(cast(Socket, wire).leave() for wire in wires))
         pieces = [
-            Luggage(passport, state) for passport, (_, state) in zip(passports, left, strict=True) if passport
+            SocketState(session_state, state)
+            for session_state, (_, state) in zip(passports, left, strict=True)
+            if session_state
         ]
         return pieces, [descriptor for descriptor, _ in left]
 
@@ -200,7 +202,7 @@ class Handover:
         self,
         kind: str,
         tunnel_id: str,
-        pieces: list[Luggage],
+        pieces: list[SocketState],
         descriptors: list[int],
         record: dict[str, object] | None = None,
         state: bytes = b"",
@@ -221,14 +223,14 @@ class Handover:
         self,
         kind: str,
         tunnel_id: str,
-        pieces: list[Luggage],
+        pieces: list[SocketState],
         descriptors: list[int],
         record: dict[str, object] | None,
         state: bytes,
     ) -> str:
         """``taken``, ``refused``, or ``unknown``: one of the outcomes in the metrics."""
         body = messages.encode(
-            Parcel(messages.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state)
+            HandoffRequest(messages.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state)
         )
         try:
             receipt = messages.read_receipt(await self._client.send(body, descriptors))
@@ -245,25 +247,27 @@ class Handover:
         self.report.handed += len(pieces)
         return "taken"
 
-    async def _take_back(self, pieces: list[Luggage], descriptors: list[int], wires: list[Wire]) -> None:
+    async def _take_back(self, pieces: list[SocketState], descriptors: list[int], wires: list[Wire]) -> None:
         """The other worker did not take them: go on here, with the same sessions and numbers."""
         back = []
-        for luggage, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
+        for socket_state, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
             socket = self._sockets.make(
-                luggage.state["address"], luggage.state["connection_id"], luggage.passport.number
+                socket_state.state["address"],
+                socket_state.state["connection_id"],
+                socket_state.session_state.number,
             )
             socket.session = wire.session
             wire.session.wire = cast(Wire, socket)
-            if luggage.passport.role != "newcomer":
+            if socket_state.session_state.role != "newcomer":
                 socket.widen()
-            if await self._is_back(socket, descriptor, luggage):
+            if await self._is_back(socket, descriptor, socket_state):
                 back.append(socket)
         for socket in back:  # only now: what one says may be for another
             socket.go()
 
-    async def _is_back(self, socket: Socket, descriptor: int, luggage: Luggage) -> bool:
+    async def _is_back(self, socket: Socket, descriptor: int, socket_state: SocketState) -> bool:
         try:
-            await socket.adopt(descriptor, luggage.state)
+            await socket.adopt(descriptor, socket_state.state)
         except OSError:
             self._sockets.forget(socket)
             socket.session.lost()
@@ -279,5 +283,5 @@ class Handover:
 
 
 def _role(socket: Socket) -> str | None:
-    passport = socket.session.passport()
-    return passport.role if passport else None
+    session_state = socket.session.session_state()
+    return session_state.role if session_state else None

@@ -185,8 +185,8 @@ class HandoffServer:
     async def _take(self, line: _Line) -> None:
         """One peer's parcels; several may be under way at once."""
         try:
-            while (parcel := await line.receive()) is not None:
-                self._spawn(self._answer(line, *parcel))
+            while (request := await line.receive()) is not None:
+                self._spawn(self._answer(line, *request))
         except OSError as problem:
             log.warning("handoff line broken", extra={"reason": reason_of(problem)})
         finally:
@@ -261,8 +261,8 @@ class HandoffClient:
 
     async def _read(self, line: _Line) -> None:
         with contextlib.suppress(OSError):
-            while (parcel := await line.receive()) is not None:
-                number, body, _ = parcel
+            while (request := await line.receive()) is not None:
+                number, body, _ = request
                 answer = self._answers.get(number)
                 if answer is not None and not answer.done():
                     answer.set_result(body)

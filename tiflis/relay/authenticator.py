@@ -14,7 +14,7 @@ LIVE_TUNNELS = 10_000
 OPERATOR = "*"  # begins the name of a place that an operator's token opens; no tunnel id holds it
 
 
-class Gate:
+class Authenticator:
     """The same checks for sockets, for calls of the watch API, and for operators' pages.
 
     Each method raises RateLimited, without looking at the key, if too many were wrong lately.
@@ -103,7 +103,7 @@ class Gate:
 class Applicant:
     """A workstation whose registration key was right, and what it may have."""
 
-    def __init__(self, gate: Gate, said: Registration, address: str) -> None:
+    def __init__(self, gate: Authenticator, said: Registration, address: str) -> None:
         self._gate, self._said, self._address = gate, said, address
         self.maker = key_id(said.api_key)
 

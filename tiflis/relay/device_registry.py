@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tiflis.relay.sessions.client import Attached
 
 
-class Roster:
+class DeviceRegistry:
     """Which device has which sockets, and which devices the workstation has been told of."""
 
     def __init__(self, now: Callable[[], float], memory: float) -> None:

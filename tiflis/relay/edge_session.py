@@ -9,18 +9,18 @@ from typing import Any, Protocol
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol.errors import InternalError, TunnelError
-from tiflis.relay.home import Home, Landing
+from tiflis.relay.home import Home, Replay
 from tiflis.relay.remote import envelope
-from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, Stage
-from tiflis.relay.remote.snapshot import Party
-from tiflis.relay.remote.transit import traveller
+from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, ChannelPosition
+from tiflis.relay.remote.snapshot import EdgeSnapshot
+from tiflis.relay.remote.transit import client_snapshot
 
 log = logging.getLogger(__name__)
 
 STAGES_KEPT = 4  # former channels of an edge that still matter after so many moves within one outage
 
 
-class DistantClient:
+class RemoteClient:
     """A client that is connected to the other worker."""
 
     __slots__ = ("_channel", "connected", "connection", "device_id", "number", "reconnect", "told_offline")
@@ -65,17 +65,17 @@ class Calls(Protocol):
     def alive(self, worker_id: str) -> bool: ...
 
 
-class Neighbour:
+class EdgeSession:
     """The home's end of a channel to an edge."""
 
     def __init__(self, home: Home, channel: Channel, calls: Calls) -> None:
         self.home, self.channel = home, channel
         self._calls = calls
-        self.clients: dict[int, DistantClient] = {}
+        self.clients: dict[int, RemoteClient] = {}
         self._moving = False
         self._held = self._settling = False
-        self._landing = Landing(home, [])
-        self._resumed: list[Stage] = []  # while the home may not act upon it yet
+        self._landing = Replay(home, [])
+        self._resumed: list[ChannelPosition] = []  # while the home may not act upon it yet
         self._acts: dict[int, Callable[[bytes], None]] = {
             envelope.MESSAGE: self._message,
             envelope.ATTACH: self._attach,
@@ -120,7 +120,7 @@ class Neighbour:
 
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)
-        client = self.clients[arrival.number] = DistantClient(self.channel, arrival)
+        client = self.clients[arrival.number] = RemoteClient(self.channel, arrival)
         log.debug(
             "client attached from elsewhere",
             extra={"connection": client.connection, "tunnel": self.home.tunnel_id, "at": self.channel.peer},
@@ -167,7 +167,7 @@ class Neighbour:
         else:
             self._landing = self.home.land(stages)
 
-    async def _land_later(self, stages: list[Stage]) -> None:
+    async def _land_later(self, stages: list[ChannelPosition]) -> None:
         async with self._calls.lock(self.home.tunnel_id):
             self._settling, self._resumed = False, []
             if not self.home.retired:
@@ -198,14 +198,14 @@ class Neighbour:
         """The edge's clients as (worker, socket number)."""
         return {(self.channel.peer, number) for number in self.clients}
 
-    def party(self, me: str) -> Party:
+    def party(self, me: str) -> EdgeSnapshot:
         channel = self.channel
-        stage = Stage(channel.peer, me, channel.number, channel.consumed)
-        return Party(
+        stage = ChannelPosition(channel.peer, me, channel.number, channel.consumed)
+        return EdgeSnapshot(
             channel.peer,
             [*self._landing.stages, stage][-STAGES_KEPT:],
             channel.owed(),
-            [traveller(client, number) for number, client in self.clients.items()],
+            [client_snapshot(client, number) for number, client in self.clients.items()],
             self._resumed,
         )
 

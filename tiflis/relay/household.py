@@ -9,7 +9,7 @@ from tiflis.protocol import messages
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.interfaces import Surroundings, Workstation
 from tiflis.relay.reattachment import Place
-from tiflis.relay.remote.snapshot import Party
+from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.remote.transit import Absent
 from tiflis.relay.sessions.client import Attached, ClientSession
 from tiflis.relay.sessions.untold import Untold
@@ -48,14 +48,14 @@ class Household(Traffic):
         self._end_grace()
         self.hold(False)
         workstation.wire.send(welcome)
-        self.roster.introduced.clear()
-        self.desk.workstation_registered(workstation.auth_key)
+        self.device_registry.introduced.clear()
+        self.watches.workstation_registered(workstation.auth_key)
         # Who is connected first: another socket of its device may be about to send ``auth`` by itself.
-        for attached in sorted(self.roster.everyone(), key=lambda one: not one.connected):
-            self._greet(attached, again=old is not None or self.journey.greeted)
+        for attached in sorted(self.device_registry.everyone(), key=lambda one: not one.connected):
+            self._greet(attached, again=old is not None or self.reattachment.greeted)
         self._flush_waiting()
         self._flush_departed()
-        if self.journey.sockets:
+        if self.reattachment.sockets:
             workstation.wire.pause(Pause.GATHERING)
         else:
             self.all_arrived()
@@ -75,7 +75,7 @@ class Household(Traffic):
         self._end_grace()
         self._flush_waiting()
         self._flush_departed()
-        if self.journey.sockets:
+        if self.reattachment.sockets:
             workstation.wire.pause(Pause.GATHERING)
 
     def _end_grace(self) -> None:
@@ -94,13 +94,13 @@ class Household(Traffic):
 
     def _introduce(self, device_id: str) -> None:
         """A workstation that has registered again has forgotten its devices (protocol, section 3.3)."""
-        if self.workstation is not None and device_id not in self.roster.introduced:
-            self.roster.introduced.add(device_id)
+        if self.workstation is not None and device_id not in self.device_registry.introduced:
+            self.device_registry.introduced.add(device_id)
             self.workstation.wire.send(messages.auth(self.workstation.auth_key, device_id))
 
     def _flush_departed(self) -> None:
         departed, self._departed = self._departed, set()
-        self.roster.introduced -= departed
+        self.device_registry.introduced -= departed
         for device_id in departed:
             self.device_left(device_id)
 
@@ -138,7 +138,7 @@ class Household(Traffic):
         for device_id, request, _ in self._waiting.leave():
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
             metrics.count("undelivered_total")
-        for attached in self.roster.everyone():
+        for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:
                 attached.tell(False)
         self.gone_offline()
@@ -160,29 +160,29 @@ class Household(Traffic):
         if absent is not None:
             self._came_back(absent, attached)
             return
-        self.roster.add(attached)
+        self.device_registry.add(attached)
         self.touch()
         self._departed.discard(attached.device_id)
         if attached.connected:
             self._rejoined(attached)
         elif self.online:
             self._accept(attached)
-        elif self.roster.waiting() > self._host.limits.pending_limit:
-            self.roster.remove(attached)
+        elif self.device_registry.waiting() > self._host.limits.pending_limit:
+            self.device_registry.remove(attached)
             attached.refuse(messages.error(WorkstationOffline(), request))
         else:
             self._untold.answer(attached, messages.error(WorkstationOffline(), request))
 
     def _accept(self, attached: Attached) -> None:
-        self.roster.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
-        restored = attached.reconnect and self.roster.known(attached)
+        self.device_registry.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
+        restored = attached.reconnect and self.device_registry.known(attached)
         attached.accept(messages.connected(self.tunnel_id, __version__, restored))
         if isinstance(attached, ClientSession):
             self.here.add(attached)
 
     def _came_back(self, absent: Absent, attached: Attached) -> None:
         """A client has arrived whose place was kept."""
-        self.roster.replace(absent, attached)
+        self.device_registry.replace(absent, attached)
         absent.repeat_to(attached)
         if absent.overflowed:
             self._rejoined(attached)
@@ -201,18 +201,18 @@ class Household(Traffic):
         self.press(client, False)
         self.leave(client)
 
-    def step_out(self, party: Party, clients: Mapping[int, Attached]) -> None:
+    def step_out(self, party: EdgeSnapshot, clients: Mapping[int, Attached]) -> None:
         """An edge's clients will be back in a moment, by another way; meanwhile nothing is lost."""
         self.await_party(party)
         for number, client in clients.items():
             absent = Absent(client)
-            self.roster.replace(client, absent)
+            self.device_registry.replace(client, absent)
             self.keep_place((party.worker, number), absent)
 
-    def await_party(self, party: Party) -> None:
+    def await_party(self, party: EdgeSnapshot) -> None:
         """These clients will come, and say how much of what they were sent they have had."""
-        self.journey.expect(party)
-        self._host.later(RETURN_SECONDS, lambda: self.journey.forget(party))
+        self.reattachment.expect(party)
+        self._host.later(RETURN_SECONDS, lambda: self.reattachment.forget(party))
 
     def keep_place(self, place: Place, absent: Absent) -> None:
         """What its device is sent waits for the client at ``place``, who will arrive from there."""
@@ -235,9 +235,9 @@ class Household(Traffic):
         """A device's socket has gone; with the last one the device is (protocol, section 3.1)."""
         device_id = attached.device_id
         self._untold.forget(attached)
-        if not self.roster.remove(attached):
+        if not self.device_registry.remove(attached):
             return
-        if device_id not in self.desk.devices():
+        if device_id not in self.watches.devices():
             self._say_departed(device_id)
 
     def _say_departed(self, device_id: str) -> None:
@@ -248,7 +248,7 @@ class Household(Traffic):
 
     def device_left(self, device_id: str) -> None:
         """A device is gone unless it is connected in another way."""
-        if device_id not in self.roster and device_id not in self.desk.devices():
+        if device_id not in self.device_registry and device_id not in self.watches.devices():
             self._say_departed(device_id)
 
     def device_came(self, device_id: str) -> None:
@@ -264,13 +264,13 @@ class Household(Traffic):
 
     def arrived(self, worker: str, number: int) -> None:
         """One of the expected sockets is here, or will not come."""
-        self.journey.sockets.discard((worker, number))
-        if not self.journey.sockets:
+        self.reattachment.sockets.discard((worker, number))
+        if not self.reattachment.sockets:
             self.all_arrived()
 
     def all_arrived(self) -> None:
         """Read the workstation: what it says waits for those who have not come yet."""
-        self.journey.end()
+        self.reattachment.end()
         if self.workstation is not None:
             self._flush_waiting()
             self._flush_departed()

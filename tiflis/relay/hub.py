@@ -13,17 +13,17 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act
 from tiflis.relay.auth.rate_limit import Caller
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
-from tiflis.relay.interfaces import Desk
-from tiflis.relay.migration import Routes
+from tiflis.relay.interfaces import Watches
+from tiflis.relay.migration import Migration
 from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.sessions.pending import Newcomer
-from tiflis.relay.sessions.superseded import Orphans
+from tiflis.relay.sessions.pending import PendingSession
+from tiflis.relay.sessions.superseded import Superseded
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch.interfaces import DeskClosed
+from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.relay.workstation import WorkstationSession
 
 log = logging.getLogger(__name__)
@@ -36,14 +36,14 @@ WAIT_SLICE_SECONDS = 2.0  # of a watch's wait for messages
 class Steer(Protocol):
     """Hands a newcomer's socket to another worker; returns whether that has taken it."""
 
-    async def __call__(self, newcomer: Newcomer, worker: str, /) -> bool: ...
+    async def __call__(self, newcomer: PendingSession, worker: str, /) -> bool: ...
 
 
-async def _stay(newcomer: Newcomer, worker: str) -> bool:
+async def _stay(newcomer: PendingSession, worker: str) -> bool:
     return False
 
 
-class Hub(Routes):
+class Hub(Migration):
     """Gives sockets their roles, and runs the watches' calls."""
 
     def __init__(
@@ -51,16 +51,16 @@ class Hub(Routes):
         me: str,
         limits: Limits,
         claims: Claims,
-        gate: Gate,
+        gate: Authenticator,
         alive: Callable[[str], bool],
-        make_desk: Callable[[Home], Desk],
+        make_watches: Callable[[Home], Watches],
         tasks: Tasks,
     ) -> None:
-        """As Routes; besides, where sockets can be handed over, to be set before traffic: ``steer``, and
+        """As Migration; besides, where sockets can be handed over, to be set before traffic: ``steer``, and
         ``least_loaded``, the worker that a new workstation should go to."""
-        super().__init__(me, limits, claims, alive, make_desk, tasks)
+        super().__init__(me, limits, claims, alive, make_watches, tasks)
         self.gate = gate
-        self.orphans = Orphans(limits, me)
+        self.superseded_sockets = Superseded(limits, me)
         self.leaving = False  # this worker ends: nothing waits any more
         self.in_transit = 0  # handovers of single sockets, or of an edge's, that are under way
         self.steer: Steer = _stay
@@ -68,7 +68,7 @@ class Hub(Routes):
 
     # Newcomers
 
-    async def register(self, newcomer: Newcomer, said: Registration) -> None:
+    async def register(self, newcomer: PendingSession, said: Registration) -> None:
         """A workstation takes its tunnel. Raises TunnelError."""
         if not newcomer.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
@@ -91,20 +91,20 @@ class Hub(Routes):
             home.expect()
             return
         wire = newcomer.wire
-        session = WorkstationSession(wire, self.limits, home, said.auth_key, self.orphans)
+        session = WorkstationSession(wire, self.limits, home, said.auth_key, self.superseded_sockets)
         wire.session = session
         wire.widen()
         home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
         log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
 
-    def _supersede(self, newcomer: Newcomer, tunnel_id: str) -> None:
+    def _supersede(self, newcomer: PendingSession, tunnel_id: str) -> None:
         """A later registration was faster: this one hears what it would have heard before it."""
         if not newcomer.gone:
             newcomer.wire.send(messages.registered(tunnel_id, newcomer.base_url, True))
             newcomer.wire.widen()
-            self.orphans.add(tunnel_id, newcomer.wire)
+            self.superseded_sockets.add(tunnel_id, newcomer.wire)
 
-    async def connect(self, newcomer: Newcomer, said: Connection, request: bytes) -> None:
+    async def connect(self, newcomer: PendingSession, said: Connection, request: bytes) -> None:
         """A client takes its place. Raises TunnelError."""
         if not newcomer.vouch():
             await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address, said.device_id)
@@ -125,7 +125,7 @@ class Hub(Routes):
         known = self._claims.home_of(said.previous_tunnel_id) if said.previous_tunnel_id else ""
         return known if known and self.alive(known) else self.least_loaded()
 
-    async def _steered(self, newcomer: Newcomer, worker: str) -> bool:
+    async def _steered(self, newcomer: PendingSession, worker: str) -> bool:
         """Whether the newcomer's socket is now another worker's, who decides upon it."""
         if worker in ("", self.me) or newcomer.settled or newcomer.gone:
             return False
@@ -146,9 +146,9 @@ class Hub(Routes):
         newcomer = client.wire.session = self.newcomer(client.wire, "")
         newcomer.handle(Act.CONNECT, found, text)
 
-    def newcomer(self, wire: Any, base_url: str) -> Newcomer:
+    def newcomer(self, wire: Any, base_url: str) -> PendingSession:
         """The session of a socket without a role."""
-        return Newcomer(wire, self.limits, self, base_url)
+        return PendingSession(wire, self.limits, self, base_url)
 
     # Watches
 
@@ -180,7 +180,7 @@ class Hub(Routes):
                 while True:
                     try:
                         return await self._call(await self.route(tunnel_id), operation, arguments, body)
-                    except DeskClosed:
+                    except WatchesMoved:
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
             raise SendFailed from None

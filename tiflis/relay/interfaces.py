@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tiflis.limits import Limits
-from tiflis.relay.remote.snapshot import Party
+from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.wire import Wire
 
 
@@ -22,7 +22,7 @@ class Workstation(Protocol):
         """A newer registration has taken its place."""
 
 
-class Desk(Protocol):
+class Watches(Protocol):
     """The tunnel's watches."""
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
@@ -41,13 +41,13 @@ class Desk(Protocol):
     def workstation_registered(self, auth_key: str) -> None: ...
 
 
-class Neighbour(Protocol):
+class EdgeSession(Protocol):
     """Another worker with clients of this tunnel."""
 
     def broadcast(self, text: bytes) -> None: ...
     def hold(self, held: bool) -> None: ...
     def sockets(self) -> set[tuple[str, int]]: ...
-    def party(self, me: str) -> Party:
+    def party(self, me: str) -> EdgeSnapshot:
         """Its clients, and what lies between it and this home in the worker ``me``."""
 
     def close(self) -> None: ...

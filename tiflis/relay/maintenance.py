@@ -32,7 +32,7 @@ class Counts(TypedDict):
     clients: int
 
 
-class Upkeep:
+class Maintenance:
     """Keeps a hub true to the directory, and small."""
 
     def __init__(self, hub: Hub, claims: Claims, pinned: Pinned | None = None) -> None:
@@ -94,10 +94,10 @@ class Upkeep:
             )  # it may have been claimed once more since
             log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
             clients = home.clients()
-            neighbours = list(home.neighbours)
+            edge_sessions = list(home.edge_sessions)
             home.retire()
-            for neighbour in neighbours:
-                neighbour.close()
+            for edge_session in edge_sessions:
+                edge_session.close()
             self._hub.let_go(home, record.home, clients)
 
     # Regularly
@@ -153,7 +153,7 @@ class Upkeep:
         async with self._hub.lock(home.tunnel_id):
             if not home.idle or self._hub.homes.get(home.tunnel_id) is not home:
                 return
-            await home.desk.release()
+            await home.watches.release()
             if await self._hub.rewrite(home, home="", online=False):
                 self._hub.let_go(home, "", [])
             else:
@@ -166,7 +166,7 @@ class Upkeep:
     async def _give_up(self, home: Home) -> None:
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
-                await home.desk.release()
+                await home.watches.release()
                 await self._hub.rewrite(home, home="", online=False)
         except TimeoutError:
             log.warning("tunnel not given back in time", extra={"tunnel": home.tunnel_id})
@@ -176,7 +176,7 @@ class Upkeep:
     def counts(self) -> Counts:
         """Of this worker: a tunnel's watches are counted at its home, a client where it is connected."""
         homes = self._hub.homes.values()
-        here = sum(len(home.here) + len(home.desk.devices()) for home in homes)
+        here = sum(len(home.here) + len(home.watches.devices()) for home in homes)
         elsewhere = sum(
             client.connected for edge in self._hub.edges.values() for client in edge.clients.values()
         )
@@ -203,8 +203,8 @@ class Upkeep:
                 "online": home.workstation is not None,
                 "home": self._hub.me,
                 "generation": home.record.generation,
-                "devices": len(home.roster),
-                "watches": len(home.desk.devices()),
+                "devices": len(home.device_registry),
+                "watches": len(home.watches.devices()),
                 "pinned_mib": self._pinned.account(home.tunnel_id).total // 2**20,
             }
             for home in islice(self._hub.homes.values(), limit)

@@ -6,11 +6,11 @@ import logging
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.protocol.errors import TunnelError
-from tiflis.relay.edge_session import Neighbour
+from tiflis.relay.edge_session import EdgeSession
 from tiflis.relay.home import Home
-from tiflis.relay.remote.edge import Edge, Unheard
-from tiflis.relay.remote.envelope import Marks, Stage
-from tiflis.relay.router import GATHER_SECONDS, RETRY_SECONDS, Ways
+from tiflis.relay.remote.edge import Edge, UnconfirmedMessage
+from tiflis.relay.remote.envelope import ChannelPosition, Positions
+from tiflis.relay.router import GATHER_SECONDS, RETRY_SECONDS, Router
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.transfer import NOBODY, hand_over
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 ADRIFT_RETRY_SECONDS = 0.5  # between two looks once the clients have been told
 
 
-class Routes(Ways):
+class Migration(Router):
     """Moves clients when their tunnel's home moves."""
 
     def _edge_closed(self, edge: Edge) -> None:
@@ -85,10 +85,10 @@ class Routes(Ways):
         home: Home,
         edge: Edge,
         clients: list[ClientSession],
-        undelivered: list[Unheard],
-        leavers: list[tuple[ClientSession, Marks]],
+        undelivered: list[UnconfirmedMessage],
+        leavers: list[tuple[ClientSession, Positions]],
     ) -> None:
-        landing = home.land(edge.stages)
+        replay = home.land(edge.stages)
         for client in clients:
             number = client.wire.number
             places = [(self.me, number), *edge.places.get(number, ())]
@@ -96,9 +96,9 @@ class Routes(Ways):
             for place in places:
                 home.arrived(*place)
         for said in undelivered:
-            landing.again(said.client, said.marks, said.request, said.text)
+            replay.again(said.client, said.marks, said.request, said.text)
         for client, marks in leavers:
-            landing.left(marks, client.device_id, (self.me, client.wire.number))
+            replay.left(marks, client.device_id, (self.me, client.wire.number))
 
     async def hand_over(self, home: Home, channel: Channel, generation: int) -> None:
         """The worker at the other end of ``channel`` has claimed this home's tunnel."""
@@ -129,7 +129,7 @@ class Routes(Ways):
         if edge is None and clients:
             edge = self._open_edge(to, home.tunnel_id)
         if edge is not None and clients:
-            edge.resume([Stage(self.me, self.me, 0, 0)])
+            edge.resume([ChannelPosition(self.me, self.me, 0, 0)])
         for client in clients:
             assert edge is not None
             client.route = edge
@@ -145,7 +145,7 @@ class Routes(Ways):
         """Become the home of a tunnel that is handed over. Raises Conflict, DirectoryUnavailable."""
         home = self._home(self, await self._claims.inherit(record))
         self.homes[record.tunnel_id] = home
-        home.desk = self._make_desk(home)
+        home.watches = self._make_watches(home)
         home.take(state, greet=False)
         self.later(GATHER_SECONDS, home.all_arrived)
         return home
@@ -156,14 +156,14 @@ class Routes(Ways):
             del self.homes[home.tunnel_id]
         home.workstation = None
         home.retire()
-        for neighbour in list(home.neighbours):
-            neighbour.close()
+        for edge_session in list(home.edge_sessions):
+            edge_session.close()
 
     def thaw(self, home: Home) -> None:
         """The other worker did not take the tunnel: go on."""
-        home.desk = self._make_desk(home)
+        home.watches = self._make_watches(home)
         if not home.written_down:
-            home.desk.expect_gap()
+            home.watches.expect_gap()
         home.thaw()
 
     def detach_edge(self, edge: Edge) -> None:
@@ -179,7 +179,7 @@ class Routes(Ways):
         """Another worker takes this one for a tunnel's home, or has claimed it from us."""
         home = self.homes.get(channel.tunnel_id)
         if home is not None and not home.frozen:
-            return Neighbour(home, channel, self)
+            return EdgeSession(home, channel, self)
         channel.hold()  # what it brings is not consumed: the other end may have to send it elsewhere
         self.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         return NOBODY
@@ -194,5 +194,5 @@ class Routes(Ways):
         elif home.frozen:
             self.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         else:
-            channel.handler = Neighbour(home, channel, self)
+            channel.handler = EdgeSession(home, channel, self)
             channel.resume()

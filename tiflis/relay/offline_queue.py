@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Waiting(NamedTuple):
+class QueuedMessage(NamedTuple):
     """One message, spliced already, from a device; ``request`` is its raw id."""
 
     device_id: str
@@ -11,7 +11,7 @@ class Waiting(NamedTuple):
     text: bytes
 
 
-class WaitingRoom:
+class OfflineQueue:
     """The messages of one tunnel that wait for its workstation."""
 
     __slots__ = ("_bytes", "_limit", "_messages")
@@ -19,7 +19,7 @@ class WaitingRoom:
     def __init__(self, limit: int) -> None:
         """``limit``: bytes; a single bigger message still finds room in an empty room."""
         self._limit = limit
-        self._messages: list[Waiting] = []
+        self._messages: list[QueuedMessage] = []
         self._bytes = 0
 
     @property
@@ -27,7 +27,7 @@ class WaitingRoom:
         """Bytes that wait."""
         return self._bytes
 
-    def enter(self, message: Waiting) -> bool:
+    def enter(self, message: QueuedMessage) -> bool:
         """Whether there was room."""
         if self._messages and self._bytes + len(message.text) > self._limit:
             return False
@@ -35,16 +35,16 @@ class WaitingRoom:
         self._bytes += len(message.text)
         return True
 
-    def before(self, messages: list[Waiting]) -> None:
+    def before(self, messages: list[QueuedMessage]) -> None:
         """These were here earlier, at the old home."""
         self._messages = messages + self._messages
         self._bytes += sum(len(message.text) for message in messages)
 
-    def leave(self) -> list[Waiting]:
+    def leave(self) -> list[QueuedMessage]:
         """All of them; the room is empty now."""
         messages, self._messages, self._bytes = self._messages, [], 0
         return messages
 
-    def seen(self) -> list[Waiting]:
+    def seen(self) -> list[QueuedMessage]:
         """All of them, still here."""
         return list(self._messages)

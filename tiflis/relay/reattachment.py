@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from enum import Enum
 
-from tiflis.relay.remote.envelope import Marks, Stage
-from tiflis.relay.remote.snapshot import Party
+from tiflis.relay.remote.envelope import ChannelPosition, Positions
+from tiflis.relay.remote.snapshot import EdgeSnapshot
 
 Place = tuple[str, int]  # a worker, and a socket's number there
 Way = tuple[str, str, int]  # edge, home, channel
 
 
-class Journey:
+class Reattachment:
     """The sockets that a tunnel's last home has told of: until all are here its workstation is not read."""
 
     __slots__ = ("greeted", "parties", "sockets")
@@ -18,7 +18,7 @@ class Journey:
     def __init__(self) -> None:
         self.sockets: set[Place] = set()
         self.greeted = False  # those that arrive are to hear that the workstation is back
-        self.parties: dict[Way, Party] = {}
+        self.parties: dict[Way, EdgeSnapshot] = {}
 
     def begin(self, sockets: Iterable[Place], greeted: bool) -> None:
         """These are on their way."""
@@ -30,17 +30,17 @@ class Journey:
         self.sockets.clear()
         self.greeted = False
 
-    def expect(self, party: Party) -> None:
+    def expect(self, party: EdgeSnapshot) -> None:
         if party.stages:
             self.parties[party.stages[-1].way] = party
 
-    def forget(self, party: Party) -> None:
+    def forget(self, party: EdgeSnapshot) -> None:
         """They have not come for too long."""
         for stage in party.stages[-1:]:
             if self.parties.get(stage.way) is party:
                 del self.parties[stage.way]
 
-    def land(self, stages: list[Stage]) -> list[tuple[Party, int]]:
+    def land(self, stages: list[ChannelPosition]) -> list[tuple[EdgeSnapshot, int]]:
         """The parties that came by these ways, the latest first, and how much their edges have consumed."""
         ways, found = stages[::-1], []
         while ways:
@@ -52,7 +52,7 @@ class Journey:
         return found
 
 
-class Fate(Enum):
+class DeliveryStatus(Enum):
     """What has become of an edge's message that was under way when the channel to its home broke."""
 
     CONSUMED = "consumed"
@@ -60,10 +60,10 @@ class Fate(Enum):
     UNKNOWN = "unknown"
 
 
-def fate(marks: Marks, known: list[Stage]) -> Fate:
+def fate(marks: Positions, known: list[ChannelPosition]) -> DeliveryStatus:
     """``marks``: where it ends in each channel that it was given to; ``known``: what was consumed there."""
     consumed = {stage.way: stage.reached for stage in known}
     told = [mark.reached <= consumed[mark.way] for mark in marks if mark.way in consumed]
     if any(told):
-        return Fate.CONSUMED
-    return Fate.PENDING if told or not marks else Fate.UNKNOWN
+        return DeliveryStatus.CONSUMED
+    return DeliveryStatus.PENDING if told or not marks else DeliveryStatus.UNKNOWN

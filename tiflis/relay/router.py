@@ -12,7 +12,7 @@ from tiflis.limits import Limits
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
-from tiflis.relay.interfaces import Desk, Timer
+from tiflis.relay.interfaces import Timer, Watches
 from tiflis.relay.remote.edge import Edge, Opener
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.trace import home_class
@@ -25,7 +25,7 @@ RETRY_SECONDS = 0.05  # between two looks for a home that is just moving
 GATHER_SECONDS = 1.5  # how long a workstation waits for clients on their way from its old home
 
 
-class Ways:
+class Router:
     """Finds each tunnel's home, or becomes it."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Ways:
         limits: Limits,
         claims: Claims,
         alive: Callable[[str], bool],
-        make_desk: Callable[[Home], Desk],
+        make_watches: Callable[[Home], Watches],
         tasks: Tasks,
     ) -> None:
         """``alive``: whether a worker, by id, is there.
@@ -49,7 +49,7 @@ class Ways:
         self.straighten: Callable[[Edge], None] = lambda edge: None
         self.settled: Callable[[str], None] = lambda tunnel_id: None
         self.spawn = tasks.spawn
-        self._claims, self.alive, self._make_desk = claims, alive, make_desk
+        self._claims, self.alive, self._make_watches = claims, alive, make_watches
         self._home = home_class()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._clock = running_clock()
@@ -105,7 +105,7 @@ class Ways:
         home = self.homes.get(record.tunnel_id)
         if home is None:
             home = self.homes[record.tunnel_id] = self._home(self, record)
-            home.desk = self._make_desk(home)
+            home.watches = self._make_watches(home)
             lost = previous is not None and previous.online  # its last home has died with it
             home.expect_back(self.now() if lost else self.began)
         self.claimed(home, record)
@@ -132,11 +132,11 @@ class Ways:
     def claimed(self, home: Home, record: Record) -> None:
         """The tunnel of a home here is claimed for it, perhaps once more."""
         # Another home in between has the watches, even if it has not come to write, or is gone again.
-        stale = home.deskless or record.generation > home.record.generation + 1
+        stale = home.without_watches or record.generation > home.record.generation + 1
         home.record = record
         if stale:
-            self.spawn(home.desk.close())
-            home.deskless, home.desk = False, self._make_desk(home)
+            self.spawn(home.watches.close())
+            home.without_watches, home.watches = False, self._make_watches(home)
 
     def outdated(self, home: Home) -> bool:
         return self._claims.newer(home.record)
@@ -167,11 +167,11 @@ class Ways:
             return False
         return True
 
-    def lost_desk(self, home: Home) -> None:
+    def lost_watches(self, home: Home) -> None:
         """Another home has taken over its watches: it has the tunnel, or has tried to and is gone."""
         log.info("watches have another home", extra={"tunnel": home.tunnel_id})
         if self.homes.get(home.tunnel_id) is home:
-            home.deskless = True
+            home.without_watches = True
             if not self._claims.newer(home.record):
                 self.claimed(home, home.record)
 

@@ -5,7 +5,7 @@ import msgspec
 from tiflis.protocol.messages import Connection
 
 
-class Passport(msgspec.Struct, omit_defaults=True):
+class SessionState(msgspec.Struct, omit_defaults=True):
     """One socket's role and all that its session knows. Keys are among it: it travels only between our
     own workers, over a private Unix socket."""
 

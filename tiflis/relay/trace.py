@@ -3,7 +3,7 @@
 import logging
 
 from tiflis.protocol.head import Head
-from tiflis.relay.edge_session import DistantClient
+from tiflis.relay.edge_session import RemoteClient
 from tiflis.relay.home import Home
 from tiflis.relay.sessions.client import Attached, ClientSession
 
@@ -34,11 +34,11 @@ class TracedHome(Home):
         before = self._addressed
         super().from_workstation(found, text)
         if self._addressed == before:
-            self._routed(self._source(), text, to="everyone", devices=len(self.roster))
+            self._routed(self._source(), text, to="everyone", devices=len(self.device_registry))
 
     def to_device(self, device_id: str, text: bytes) -> None:
         self._addressed += 1
-        sockets = [connection_of(attached) for attached in self.roster.sockets(device_id)]
+        sockets = [connection_of(attached) for attached in self.device_registry.sockets(device_id)]
         self._routed(self._source(), text, device=device_id, to=sockets or "watch")
         super().to_device(device_id, text)
 
@@ -54,4 +54,4 @@ def connection_of(attached: Attached) -> str:
     """The id that its socket has had since it was opened, in whichever worker."""
     if isinstance(attached, ClientSession):
         return attached.wire.connection_id
-    return attached.connection if isinstance(attached, DistantClient) else ""
+    return attached.connection if isinstance(attached, RemoteClient) else ""

@@ -8,10 +8,10 @@ from tiflis.protocol import head, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.protocol.routing import Requests
-from tiflis.relay.device_registry import Roster
-from tiflis.relay.interfaces import Desk, Neighbour, Surroundings, Timer, Workstation
-from tiflis.relay.offline_queue import Waiting, WaitingRoom
-from tiflis.relay.reattachment import Journey
+from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.interfaces import EdgeSession, Surroundings, Timer, Watches, Workstation
+from tiflis.relay.offline_queue import OfflineQueue, QueuedMessage
+from tiflis.relay.reattachment import Reattachment
 from tiflis.relay.remote.transit import Absent
 from tiflis.relay.sessions.client import Attached, ClientSession
 from tiflis.relay.wire import Pause
@@ -21,27 +21,27 @@ class Traffic:
     """Who of one tunnel is here and elsewhere, and the way of every message between them."""
 
     path: ClassVar[str] = "local"
-    desk: Desk  # the watches; given right after the home is made, for each needs the other
+    watches: Watches  # the watches; given right after the home is made, for each needs the other
 
     def __init__(self, host: Surroundings, record: Record) -> None:
         self.tunnel_id = record.tunnel_id
         self.record = record  # as this home last wrote it
         self.written_down = True  # the watches, when the tunnel moves
         self.workstation: Workstation | None = None
-        self.roster = Roster(host.now, host.limits.device_memory)
+        self.device_registry = DeviceRegistry(host.now, host.limits.device_memory)
         self.here: set[ClientSession] = set()  # connected clients in this worker
-        self.neighbours: set[Neighbour] = set()
+        self.edge_sessions: set[EdgeSession] = set()
         self._absent: dict[tuple[str, int], Absent] = {}  # clients on their way from worker and number
         self._limits, self._now = host.limits, host.now
         self._requests = Requests(host.limits.request_memory, host.limits.requests_remembered)
         self._grace: Timer | None = None
         self._in_grace = False  # when it was frozen
-        self._waiting = WaitingRoom(host.limits.offline_grace_bytes)
+        self._waiting = OfflineQueue(host.limits.offline_grace_bytes)
         self._departed: set[str] = set()  # devices that left while the workstation was away
         self._held = False  # who sends to the workstation is not read any further
         self._full = False  # and nobody else is either
-        self._pressing: set[Neighbour | ClientSession] = set()  # who takes too little
-        self.journey = Journey()  # of those who come from the tunnel's last home
+        self._pressing: set[EdgeSession | ClientSession] = set()  # who takes too little
+        self.reattachment = Reattachment()  # of those who come from the tunnel's last home
 
     @property
     def workstation_online(self) -> bool:
@@ -54,7 +54,7 @@ class Traffic:
     @property
     def idle(self) -> bool:
         """Whether nobody needs this tunnel now."""
-        return not (self.online or len(self.roster) or self.neighbours or self.desk.devices())
+        return not (self.online or len(self.device_registry) or self.edge_sessions or self.watches.devices())
 
     @property
     def online(self) -> bool:
@@ -68,11 +68,13 @@ class Traffic:
 
     def clients(self) -> list[ClientSession]:
         """All clients of this worker, connected or waiting."""
-        return [attached for attached in self.roster.everyone() if isinstance(attached, ClientSession)]
+        return [
+            attached for attached in self.device_registry.everyone() if isinstance(attached, ClientSession)
+        ]
 
-    def neighbour_sockets(self) -> set[tuple[str, int]]:
+    def remote_sockets(self) -> set[tuple[str, int]]:
         """Clients elsewhere, as (worker, socket number)."""
-        return set().union(*(neighbour.sockets() for neighbour in self.neighbours))
+        return set().union(*(edge_session.sockets() for edge_session in self.edge_sessions))
 
     # From devices to the workstation
 
@@ -107,7 +109,7 @@ class Traffic:
 
     def _wait(self, device_id: str, request: bytes, text: bytes) -> bool:
         """Whether the message can wait for the workstation, which is only briefly away."""
-        return self._grace is not None and self._waiting.enter(Waiting(device_id, request, text))
+        return self._grace is not None and self._waiting.enter(QueuedMessage(device_id, request, text))
 
     def hold(self, held: bool) -> None:
         """The workstation reads slowly: a device that sends to it is not read again until it has caught up.
@@ -117,8 +119,8 @@ class Traffic:
         if held is self._held:
             return
         self._held = held
-        for neighbour in self.neighbours:
-            neighbour.hold(held)
+        for edge_session in self.edge_sessions:
+            edge_session.hold(held)
         if not held:
             self._full = False
             for client in self.clients():
@@ -133,16 +135,16 @@ class Traffic:
 
     # Other workers with clients of this tunnel
 
-    def join(self, neighbour: Neighbour) -> None:
-        self.neighbours.add(neighbour)
+    def join(self, edge_session: EdgeSession) -> None:
+        self.edge_sessions.add(edge_session)
         if self._held:
-            neighbour.hold(True)
+            edge_session.hold(True)
 
-    def part(self, neighbour: Neighbour) -> None:
-        self.neighbours.discard(neighbour)
-        self.press(neighbour, False)
+    def part(self, edge_session: EdgeSession) -> None:
+        self.edge_sessions.discard(edge_session)
+        self.press(edge_session, False)
 
-    def press(self, who: Neighbour | ClientSession, high: bool) -> None:
+    def press(self, who: EdgeSession | ClientSession, high: bool) -> None:
         """The way to a neighbour or client is full, or free again: read the workstation accordingly."""
         (self._pressing.add if high else self._pressing.discard)(who)
         if self.workstation is not None:
@@ -159,12 +161,12 @@ class Traffic:
             return
         for client in self.here:
             client.wire.send(text)
-        for neighbour in self.neighbours:
-            neighbour.broadcast(text)
+        for edge_session in self.edge_sessions:
+            edge_session.broadcast(text)
         for absent in self._absent.values():
             if absent.connected:
                 absent.send(text)
-        self.desk.deliver(text)
+        self.watches.deliver(text)
 
     def _addressee(self, found: Head) -> str | None:
         if found.type == "auth.success" and (device_id := messages.addressee(found.payload)):
@@ -174,9 +176,9 @@ class Traffic:
 
     def to_device(self, device_id: str, text: bytes) -> None:
         """To all sockets of a device, or into its watch's queue; silence if there is no such device."""
-        sockets = self.roster.sockets(device_id)
+        sockets = self.device_registry.sockets(device_id)
         if not sockets:
-            self.desk.deliver_to(device_id, text)
+            self.watches.deliver_to(device_id, text)
         for attached in sockets:
             if attached.connected:
                 attached.send(text)
@@ -184,4 +186,4 @@ class Traffic:
     def tidy(self, now: float) -> None:
         """Forget what is too old to matter."""
         self._requests.forget_older(now)
-        self.roster.tidy()
+        self.device_registry.tidy()

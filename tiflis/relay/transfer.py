@@ -62,7 +62,7 @@ async def write_down(home: Home) -> None:
     """Have the watches of a home that moves stored; if that fails, the next home announces a gap."""
     try:
         async with running_clock().timeout(RELEASE_SECONDS):
-            home.written_down = await home.desk.release()
+            home.written_down = await home.watches.release()
     except TimeoutError:
         home.written_down = False
     if not home.written_down:
@@ -77,11 +77,11 @@ async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
     await write_down(home)
     # From here on without a pause: no message may come between the state and the farewells.
     clients = home.clients()
-    neighbours = list(home.neighbours)
+    edge_sessions = list(home.edge_sessions)
     state = home.export()
     home.retire()
     if not (channel.ended or channel.closing):
         channel.send([bytes((envelope.STATE,)), state])
-    for neighbour in neighbours:
-        neighbour.close()
+    for edge_session in edge_sessions:
+        edge_session.close()
     return clients

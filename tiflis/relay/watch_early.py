@@ -3,7 +3,7 @@
 from tiflis.relay.watch.queue import Bounds
 
 
-class EarlyMessages:
+class StartupBuffer:
     """Bounded like one watch's queue; ``lost``: whether that was too little."""
 
     def __init__(self, bounds: Bounds) -> None:

@@ -3,7 +3,7 @@
 from enum import IntFlag
 from typing import ClassVar, Protocol
 
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 
 
 class Pause(IntFlag):
@@ -62,17 +62,17 @@ class Session(Protocol):
     def path(self) -> str:
         """How what comes from the socket reaches its receivers: one of ``metrics.PATHS``."""
 
-    def passport(self) -> Passport | None:
+    def session_state(self) -> SessionState | None:
         """What another process has to know to go on; None while that is just being decided."""
 
     def received(self, text: bytes) -> None: ...
     def lost(self) -> None:
         """The socket is gone, or on its way out: nothing gets through any more. Called once."""
 
-    def pressed(self, high: bool) -> None:
+    def high_water(self, high: bool) -> None:
         """The socket's unsent output has risen above, or fallen below, its mark."""
 
-    def crowded(self, high: bool) -> None:
+    def overfull(self, high: bool) -> None:
         """More output waits than may wait for long, or less again: have senders wait if that can be."""
 
     def overflowed(self) -> None:

@@ -8,9 +8,9 @@ from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.home import Home
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 from tiflis.relay.sessions.session import BaseSession
-from tiflis.relay.sessions.superseded import Orphans
+from tiflis.relay.sessions.superseded import Superseded
 from tiflis.relay.wire import Wire
 
 
@@ -21,10 +21,12 @@ class WorkstationSession(BaseSession):
     role = Role.WORKSTATION
     kind = "workstation"
 
-    def __init__(self, wire: Wire, limits: Limits, home: Home, auth_key: str, orphans: Orphans) -> None:
+    def __init__(
+        self, wire: Wire, limits: Limits, home: Home, auth_key: str, superseded_sockets: Superseded
+    ) -> None:
         """``auth_key``: what the workstation wants to hear from its devices."""
         super().__init__(wire, limits)
-        self.home, self.auth_key, self._orphans = home, auth_key, orphans
+        self.home, self.auth_key, self._orphans = home, auth_key, superseded_sockets
         self.tunnel_id = home.tunnel_id
 
     def received(self, text: bytes) -> None:
@@ -58,19 +60,19 @@ class WorkstationSession(BaseSession):
     def lost(self) -> None:
         self.home.workstation_lost(self)
 
-    def pressed(self, high: bool) -> None:
+    def high_water(self, high: bool) -> None:
         if self.home.workstation is self:
             self.home.hold(high)
 
-    def crowded(self, high: bool) -> None:
+    def overfull(self, high: bool) -> None:
         if self.home.workstation is self:
             self.home.crowd(high)
 
     def superseded(self) -> None:
         self._orphans.add(self.home.tunnel_id, self.wire)
 
-    def passport(self) -> Passport:
-        return Passport(
+    def session_state(self) -> SessionState:
+        return SessionState(
             "workstation", self.wire.number, tunnel_id=self.home.tunnel_id, auth_key=self.auth_key
         )
 

@@ -142,14 +142,14 @@ class Duplex(asyncio.Protocol):
         if began and events:
             metrics.observe("relay_seconds", perf_counter() - began, self.path)
         outbox = self._outbox
-        if self._reader.announced > GRAIN or self._begun or outbox.pressed or outbox.pong_bytes:
+        if self._reader.announced > GRAIN or self._begun or outbox.high_water or outbox.pong_bytes:
             self._pins()
 
     def _pins(self) -> None:
         """This peer keeps more in memory than its socket, or has until now."""
         if self._reader.announced > GRAIN or self._begun is not None:
             self._note_begun()
-        if self._outbox.pressed or self._outbox.pong_bytes:
+        if self._outbox.high_water or self._outbox.pong_bytes:
             self._press()
 
     def _note_begun(self) -> None:
@@ -198,7 +198,7 @@ class Duplex(asyncio.Protocol):
         """Little waits to be sent: those who were stopped for it may go on."""
         if self._pressed:
             self._pressed = False
-            self.session.pressed(False)
+            self.session.high_water(False)
         self.resume(Pause.PONGS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -315,13 +315,13 @@ class Duplex(asyncio.Protocol):
         outbox = self._outbox
         if outbox.pong_bytes > PONGS_HIGH:
             self.pause(Pause.PONGS)
-        if outbox.pressed and not self._pressed:
+        if outbox.high_water and not self._pressed:
             self._pressed = True
             self._overdraft.watch(cast(Any, self))  # a Duplex is always a Socket
-            self.session.pressed(True)
+            self.session.high_water(True)
         if outbox.waiting > self._limits.backlog_limit and not self._crowded_at:
             self._crowded_at = self._clock()
-            self.session.crowded(True)
+            self.session.overfull(True)
             self._see_crowd()
 
     def _see_crowd(self) -> None:
@@ -330,7 +330,7 @@ class Duplex(asyncio.Protocol):
         patient = self._clock() - self._crowded_at < self._limits.backlog_patience
         if self.close_by or self._leaving is not None or waiting <= limit:
             self._crowded_at = 0.0
-            self.session.crowded(False)
+            self.session.overfull(False)
         elif patient and waiting <= 2 * limit:
             asyncio.get_running_loop().call_later(CROWD_LOOK, self._see_crowd)
         else:

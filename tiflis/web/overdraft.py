@@ -25,7 +25,7 @@ class Receiver(Protocol):
     session: Session
 
     @property
-    def pressed(self) -> bool:
+    def high_water(self) -> bool:
         """Whether much waits to be sent."""
 
     def pinned(self) -> tuple[int, dict[int, int]]:
@@ -78,7 +78,7 @@ class Overdraft:
         own: dict[str, int] = {}
         shared: dict[str, dict[int, int]] = {}
         for socket in list(self._watched):
-            if not socket.pressed:
+            if not socket.high_water:
                 del self._watched[socket]
                 continue
             size, payloads = socket.pinned()

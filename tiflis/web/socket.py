@@ -32,7 +32,7 @@ class Socket(Duplex):
             return
         outbox = self._outbox
         outbox.put(text)
-        if outbox.pressed:
+        if outbox.high_water:
             self._press()
 
     def send_pong(self, text: bytes) -> None:
@@ -151,9 +151,9 @@ class Socket(Duplex):
         return self._outbox.unsent()
 
     @property
-    def pressed(self) -> bool:
+    def high_water(self) -> bool:
         """Whether much waits to be sent."""
-        return self._outbox.pressed
+        return self._outbox.high_water
 
     def pinned(self) -> tuple[int, dict[int, int]]:
         """What waits to be sent: bytes of its own, and by id the sizes of payloads that others may share."""

@@ -13,7 +13,7 @@ from sanic.response import json
 
 from tiflis.config import Settings
 from tiflis.protocol.errors import TunnelError
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.wire import Wire
 from tiflis.values import origin
 from tiflis.web.address import Addresses
@@ -38,7 +38,7 @@ class Endpoint:
     """The WebSocket endpoint of this worker."""
 
     def __init__(
-        self, settings: Settings, sockets: Sockets, newcomer: Callable[[Wire, str], Newcomer]
+        self, settings: Settings, sockets: Sockets, newcomer: Callable[[Wire, str], PendingSession]
     ) -> None:
         """``newcomer`` makes the session of a new socket, given the URL by which it found us."""
         self._settings, self._sockets, self._newcomer = settings, sockets, newcomer

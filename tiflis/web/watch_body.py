@@ -158,8 +158,8 @@ class _Body:
         return stream.request_body == "chunked" or bool(stream.request_bytes_left)
 
     def _put_aside(self, part: bytes) -> None:
-        crowded = self._bodies.in_memory > CROWDED
-        if self._file is None and self._size > (IN_MEMORY_CROWDED if crowded else IN_MEMORY):
+        overfull = self._bodies.in_memory > CROWDED
+        if self._file is None and self._size > (IN_MEMORY_CROWDED if overfull else IN_MEMORY):
             self._file = cast(BinaryIO, tempfile.TemporaryFile())  # the stack closes it
             self._stack.callback(self._file.close)
             self._file.write(b"".join(self._parts))

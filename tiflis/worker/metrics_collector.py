@@ -10,12 +10,12 @@ import tiflis
 from tiflis import logs, metrics
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.directory.directory import Directory
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.heap import resident
-from tiflis.metrics import Values, tally
-from tiflis.metrics_store import Ledger
+from tiflis.metrics import Values, counters
+from tiflis.metrics_store import MetricsStore
 from tiflis.relay.hub import Hub
-from tiflis.relay.sessions.superseded import OrphanSession
+from tiflis.relay.sessions.superseded import SupersededSession
 from tiflis.web.sockets import Sockets
 
 LOOK_SECONDS = 0.25  # between two looks at how late the event loop is
@@ -65,7 +65,7 @@ def handoffs(values: Values) -> dict[str, object]:
     return told
 
 
-class Survey:
+class MetricsCollector:
     """Puts one worker's numbers together."""
 
     def __init__(
@@ -74,10 +74,10 @@ class Survey:
         hub: Hub,
         sockets: Sockets,
         bus: Bus,
-        link: Link,
+        link: NatsClient,
         directory: Directory,
         ready: Callable[[], bool],
-        ledger: Ledger | None,
+        ledger: MetricsStore | None,
     ) -> None:
         self._id, self._hub, self._sockets = worker_id, hub, sockets
         self._instance, self._slot, _ = worker_id.rsplit("-", 2)
@@ -97,13 +97,13 @@ class Survey:
     def values(self) -> Values:
         """Counters and gauges. What is told is written down first."""
         self.keep()
-        return {**tally.values, **self._gauges()}
+        return {**counters.values, **self._gauges()}
 
     def keep(self) -> None:
         """Write the counters down, so that they outlive this worker."""
         self._count()
         if self._ledger is not None:
-            self._ledger.write(tally.values)
+            self._ledger.write(counters.values)
 
     async def keep_meanwhile(self) -> None:
         """The same without keeping the loop waiting for the disk; one at a time."""
@@ -112,7 +112,7 @@ class Survey:
         self._keeping = True
         try:
             self._count()
-            await asyncio.to_thread(self._ledger.taken_down(tally.values))
+            await asyncio.to_thread(self._ledger.taken_down(counters.values))
         finally:
             self._keeping = False
 
@@ -182,8 +182,8 @@ class Survey:
         for socket in self._sockets.open.values():
             session = socket.session
             if session is not None:
-                counts["superseded" if isinstance(session, OrphanSession) else session.kind] += 1
-        counts["watch"] = sum(len(home.desk.devices()) for home in self._hub.homes.values())
+                counts["superseded" if isinstance(session, SupersededSession) else session.kind] += 1
+        counts["watch"] = sum(len(home.watches.devices()) for home in self._hub.homes.values())
         return counts
 
 

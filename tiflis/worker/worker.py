@@ -14,37 +14,37 @@ from tiflis.bus import subjects
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.nats.client import REASONS_TOLD, Link
+from tiflis.bus.nats.client import REASONS_TOLD, NatsClient
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
 from tiflis.descriptors import Supply
-from tiflis.handoff.local_workers import Siblings
+from tiflis.handoff.local_workers import LocalWorkers
 from tiflis.handoff.sender import Report
 from tiflis.heap import Heap, resident
 from tiflis.metrics import Values
-from tiflis.metrics_store import Ledger
+from tiflis.metrics_store import MetricsStore
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
 from tiflis.relay.auth.refusals import Refusals
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.ending import Ending
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.maintenance import Upkeep
+from tiflis.relay.maintenance import Maintenance
 from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch.operations import DeskLimits, WatchDesk
+from tiflis.relay.watch.operations import QueueLimits, WatchOperations
 from tiflis.relay.watch.queue import Bounds
 from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 from tiflis.web.http import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
-from tiflis.worker.metrics_collector import Survey, handoffs
+from tiflis.worker.metrics_collector import MetricsCollector, handoffs
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +76,10 @@ class Worker:
         self.started_at = time.monotonic()
         self.ready = False
         self.draining = False
-        self._run_dir, self._bus_urls, self._siblings = run.run_dir, bus_urls, run.workers
+        self._run_dir, self._bus_urls, self._local_workers = run.run_dir, bus_urls, run.workers
         self.pinned = pinned
         self._tasks = Tasks()
-        self._link: Link | None = None
+        self._link: NatsClient | None = None
         self._directory: Directory | None = None
         logs.bind(worker=self.id)
 
@@ -100,7 +100,7 @@ class Worker:
         self.clock = running_clock()
         self.cork = Cork(loop.call_soon)
         self._away: Deadline | None = None
-        self.link = self._link = Link(self._bus_urls, self.id, self._bus_up, self._bus_down)
+        self.link = self._link = NatsClient(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await _persist(self.link.start)
         self.presence = Presence(self.link, self.id, self._describe, self._gone)
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
@@ -117,7 +117,7 @@ class Worker:
         self.presence.act("end", self._end)
         self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
-        await self._join(self.siblings)
+        await self._join(self.local_workers)
         await self.presence.meet(MEETING_SECONDS)
         # An empty directory holds nothing that older code has written.
         self._unsealing_seen = float("-inf") if self.directory.started_empty else loop.time()
@@ -157,14 +157,14 @@ class Worker:
             if opened is not None:
                 await opened.close()
 
-    async def _join(self, siblings: Siblings) -> None:
+    async def _join(self, local_workers: LocalWorkers) -> None:
         """Take sockets from the other workers of this host, and steer sockets to them."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        await siblings.start(room=int(files * SOCKETS_SHARE))
+        await local_workers.start(room=int(files * SOCKETS_SHARE))
         if self.settings.steering:
-            self.hub.steer = siblings.steer
-            self.hub.least_loaded = siblings.least_loaded
-            self.hub.straighten = siblings.straighten
+            self.hub.steer = local_workers.steer
+            self.hub.least_loaded = local_workers.least_loaded
+            self.hub.straighten = local_workers.straighten
 
     def _compose(self, keyring: Keyring) -> None:
         """Put the relay together."""
@@ -186,21 +186,21 @@ class Worker:
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
         )
-        gate = Gate(claims, keyring, self.limiter, settings.live_tunnels)
+        gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels)
         gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
-        self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_desk, self._tasks)
+        self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_watches, self._tasks)
         self.hub.began = self.clock.time()
         self.bus = Bus(self.link, self.id, self.hub.accept)
         self.hub.open_channel = self.bus.open
-        self.hub.orphans.publish = partial(self.link.publish, subjects.ORPHANS)
-        self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.orphans.heard(data))
-        self.upkeep = Upkeep(self.hub, claims, self.pinned)
-        self.directory.on_change = self.upkeep.directory_changed
+        self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
+        self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
+        self.maintenance = Maintenance(self.hub, claims, self.pinned)
+        self.directory.on_change = self.maintenance.directory_changed
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
-        self.siblings = Siblings(self._run_dir, self.id, self.hub, self.sockets, self.presence)
+        self.local_workers = LocalWorkers(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
-        ledger = Ledger(self._run_dir, self.id)
-        self.survey = Survey(
+        ledger = MetricsStore(self._run_dir, self.id)
+        self.survey = MetricsCollector(
             self.id,
             self.hub,
             self.sockets,
@@ -214,12 +214,12 @@ class Worker:
     def _gossip(self, data: bytes) -> None:
         self.link.publish(subjects.LIMITS, data)
 
-    def _make_desk(self, home: Home) -> WatchDesk:
+    def _make_watches(self, home: Home) -> WatchOperations:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
-        limits = DeskLimits(bounds=bounds, idle=settings.watch_idle)
+        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle)
         account = self.pinned.account(home.tunnel_id)
-        return WatchDesk(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
+        return WatchOperations(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
     # The other workers
 
@@ -228,8 +228,8 @@ class Worker:
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
-        self.hub.orphans.worker_gone(worker_id)
-        self.siblings.gone(worker_id)
+        self.hub.superseded_sockets.worker_gone(worker_id)
+        self.local_workers.gone(worker_id)
 
     def worker_gone(self, worker_id: str) -> None:
         """The main process has seen it end: everybody should know at once."""
@@ -269,7 +269,7 @@ class Worker:
             self._tasks.spawn(self._seal())
             if self.clock.time() - tidied >= between:
                 tidied = self.clock.time()
-                await self.upkeep.tidy()
+                await self.maintenance.tidy()
 
     async def _tidy_heap(self) -> None:
         heap = Heap()
@@ -281,12 +281,17 @@ class Worker:
     def _measure(self) -> None:
         """Enter in the ledger what is not counted as it comes and goes."""
         self.pinned.sample(Kind.BUS, self.bus.unconsumed())
-        self.pinned.sample(Kind.WAITING, self.upkeep.waiting())
+        self.pinned.sample(Kind.WAITING, self.maintenance.waiting())
 
     # What others may ask
 
     def _describe(self) -> dict[str, Any]:
-        return {**self.upkeep.counts(), "ready": self.ready, "refused": self.directory.refuses, "seals": True}
+        return {
+            **self.maintenance.counts(),
+            "ready": self.ready,
+            "refused": self.directory.refuses,
+            "seals": True,
+        }
 
     def _everyone(self) -> list[dict[str, Any]]:
         return [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
@@ -299,9 +304,9 @@ class Worker:
 
     def troubles(self) -> list[str]:
         """What is not as it should be, in words for the operator."""
-        missing = self._siblings - 1 - sum(map(self._is_sibling, self.presence.peers))
+        missing = self._local_workers - 1 - sum(map(self._is_sibling, self.presence.peers))
         troubles = {
-            f"{missing} of {self._siblings} workers missing": missing > 0,
+            f"{missing} of {self._local_workers} workers missing": missing > 0,
             "the directory stores no registrations": any(it.get("refused") for it in self._everyone()),
         }
         return [trouble for trouble, there in troubles.items() if there]
@@ -317,9 +322,9 @@ class Worker:
             "memory_mib": resident() // 2**20,
             "pinned_mib": self.pinned.total // 2**20,
             "sockets": len(self.sockets.open),
-            **self.upkeep.counts(),
+            **self.maintenance.counts(),
             "homes": len(self.hub.homes),
-            "tunnels": self.upkeep.tunnels(TUNNELS_TOLD),
+            "tunnels": self.maintenance.tunnels(TUNNELS_TOLD),
         }
 
     async def status(self) -> dict[str, Any]:
@@ -351,7 +356,7 @@ class Worker:
     async def metrics(self) -> Values:
         """The numbers of all workers of this server, those that are gone included."""
         return self.survey.total(
-            await self.presence.ask("metrics", METRICS_SECONDS, self._is_sibling), self._siblings
+            await self.presence.ask("metrics", METRICS_SECONDS, self._is_sibling), self._local_workers
         )
 
     # The end
@@ -360,7 +365,7 @@ class Worker:
         """All sockets to the worker that takes this one's place. This one accepts no more."""
         stop_accepting()
         self.hub.leaving = True
-        return await self.siblings.hand_over(successor, self.settings.handoff_timeout)
+        return await self.local_workers.hand_over(successor, self.settings.handoff_timeout)
 
     async def drain(self) -> None:
         """Tell everyone who is still here to go elsewhere, and let what is queued leave."""
@@ -375,13 +380,13 @@ class Worker:
 
     async def stop(self) -> None:
         """Let go of the tunnels and of the bus."""
-        await self.upkeep.leave()
+        await self.maintenance.leave()
         # What the others take us for is settled first: once we are gone they drop what is still under way.
         if not await self.bus.leave(BUS_DRAIN_SECONDS):
             log.warning("other workers have not taken everything")
         await self.presence.stop()
         await self._tasks.close()
-        await self.siblings.close()
+        await self.local_workers.close()
         self.survey.stop()
         self.bus.close()
         await self.directory.close()

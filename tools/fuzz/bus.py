@@ -11,7 +11,7 @@ from tiflis.bus.channels import packets
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.channels.packets import Kind
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol.errors import InvalidPayload, SendFailed, TunnelError
 from tiflis.relay.remote import envelope
@@ -121,7 +121,7 @@ class Channels:
         self.clock = SimClock()
         self.network = SimNetwork(self.clock, 1, Faults())
         link = SimLink(self.network)
-        self.bus = Bus(cast(Link, link), ME, self._accept, cast(Any, self.clock), epoch=1)
+        self.bus = Bus(cast(NatsClient, link), ME, self._accept, cast(Any, self.clock), epoch=1)
 
     def _accept(self, channel: Channel) -> Channels:
         return self

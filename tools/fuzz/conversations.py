@@ -105,7 +105,7 @@ class Room:
 
     def says(self, number: int, text: bytes) -> None:
         """Peer `number` says `text`, and everybody hears what they must."""
-        self.stage.desk.broadcasts.clear()
+        self.stage.watches.broadcasts.clear()
         due, pongs = self._due(number, text)
         self.wires[number].say(text)
         for other, wire in enumerate(self.wires):
@@ -115,7 +115,7 @@ class Room:
             wire.texts.clear()
             wire.pongs.clear()
         everyone = [text] if number == 0 and len(due) == len(DEVICES) else []
-        assert self.stage.desk.broadcasts == everyone
+        assert self.stage.watches.broadcasts == everyone
 
     def _due(self, number: int, text: bytes) -> tuple[Due, list[bytes]]:
         """What each peer must hear, and the pongs of the speaker."""

@@ -24,7 +24,7 @@ class Store:
     def __init__(self, world: World) -> None:
         self._world = world
         self.records: dict[str, Record] = {}
-        self.followers: dict[str, Follower] = {}
+        self.followers: dict[str, BucketWatcher] = {}
         self.away = False
         self._revision = 0
         self.claims: dict[tuple[str, int], str] = {}  # (tunnel, generation): the home it was claimed for
@@ -48,7 +48,7 @@ class Store:
         return stored
 
 
-class Follower:
+class BucketWatcher:
     """One worker's view of the store."""
 
     def __init__(self, world: World, worker: str) -> None:

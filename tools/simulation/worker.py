@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
 from tiflis.bus.channels.bus import Bus
-from tiflis.handoff.receiver import Adoption
-from tiflis.handoff.sender import Handover
+from tiflis.handoff.receiver import HandoffReceiver
+from tiflis.handoff.sender import HandoffSender
 from tiflis.ipc.fd_passing import HandoffFailed
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
-from tiflis.relay.maintenance import Upkeep
+from tiflis.relay.maintenance import Maintenance
 from tiflis.relay.pinned import Kind, Pinned
-from tiflis.relay.sessions.pending import Newcomer
+from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch.operations import WatchDesk
+from tiflis.relay.watch.operations import WatchOperations
 from tools.simulation.lines import Line, SimSockets
-from tools.simulation.stores import Follower
+from tools.simulation.stores import BucketWatcher
 
 if TYPE_CHECKING:
     from tools.simulation.world import World
@@ -61,7 +61,7 @@ class SimHome(Home):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.here, self.neighbours, self._pressing = cast(Any, (Ordered(), Ordered(), Ordered()))
+        self.here, self.edge_sessions, self._pressing = cast(Any, (Ordered(), Ordered(), Ordered()))
 
 
 class SimWorker:
@@ -73,10 +73,14 @@ class SimWorker:
         self.slot = slot
         self.tasks = Tasks()
         self.sockets = SimSockets(self.id, world.loop, world.cellar, world.limits)
-        follower = Follower(world, self.id)
+        follower = BucketWatcher(world, self.id)
         claims = Claims(cast(Any, follower), RING, self.id, 0.0)
-        gate = Gate(claims, RING, Limiter(None, world.loop.time, lambda data: None, Looks(new_tunnels=1000)))
-        self.hub = Hub(self.id, world.limits, claims, gate, world.alive.__contains__, self._desk, self.tasks)
+        gate = Authenticator(
+            claims, RING, Limiter(None, world.loop.time, lambda data: None, Looks(new_tunnels=1000))
+        )
+        self.hub = Hub(
+            self.id, world.limits, claims, gate, world.alive.__contains__, self._polled, self.tasks
+        )
         self.hub._home = SimHome
         self.dead = False
         self.death: asyncio.Future[None] = world.loop.create_future()
@@ -86,9 +90,9 @@ class SimWorker:
         self.bus = Bus(cast(Any, self.link), self.id, self.hub.accept, cast(Any, world.loop), 1)
         self.hub.open_channel = self.bus.open
         self.pinned = Pinned()
-        self.upkeep = Upkeep(self.hub, claims, self.pinned)
-        follower.on_change = self.upkeep.directory_changed
-        self.adoption = Adoption(self.hub, cast(Any, self.sockets), 1 << 20)
+        self.maintenance = Maintenance(self.hub, claims, self.pinned)
+        follower.on_change = self.maintenance.directory_changed
+        self.adoption = HandoffReceiver(self.hub, cast(Any, self.sockets), 1 << 20)
         self.accepting = True
         if world.steering:
             self.hub.steer = self._steer
@@ -96,16 +100,18 @@ class SimWorker:
         world.workers[self.id] = self
         world.loop.call_later(CHECK_SECONDS, self._check)
 
-    def _desk(self, home: Home) -> Any:
+    def _polled(self, home: Home) -> Any:
         if home.tunnel_id not in self.world.watched:
             return FakeDesk()
         account = self.pinned.account(home.tunnel_id)
-        return WatchDesk(home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time, account=account)
+        return WatchOperations(
+            home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time, account=account
+        )
 
     def measure(self) -> None:
         """As a worker does regularly."""
         self.pinned.sample(Kind.BUS, self.bus.unconsumed())
-        self.pinned.sample(Kind.WAITING, self.upkeep.waiting())
+        self.pinned.sample(Kind.WAITING, self.maintenance.waiting())
 
     def _check(self) -> None:
         if not self.dead:
@@ -116,11 +122,13 @@ class SimWorker:
     def _later(self, delay: float, callback: Any, /) -> Any:
         return self.world.loop.call_later(delay, lambda: None if self.dead else callback())
 
-    async def _steer(self, newcomer: Newcomer, worker: str) -> bool:
+    async def _steer(self, newcomer: PendingSession, worker: str) -> bool:
         return await self._handover(worker).steer(newcomer)
 
-    def _handover(self, worker: str) -> Handover:
-        return Handover(self.id, self.hub, cast(Any, self.sockets), cast(Any, Courier(self.world, worker)))
+    def _handover(self, worker: str) -> HandoffSender:
+        return HandoffSender(
+            self.id, self.hub, cast(Any, self.sockets), cast(Any, Courier(self.world, worker))
+        )
 
     def accept(self, line: Line) -> None:
         wire = self.sockets.make("10.0.0.1")
@@ -137,7 +145,7 @@ class SimWorker:
             return
         for wire in list(self.sockets.open.values()):
             wire.close(1012, "Server is restarting")
-        await self.upkeep.leave()
+        await self.maintenance.leave()
         if self.sockets.crashed:
             return
         if not await self.bus.leave(BUS_DRAIN_SECONDS):
@@ -156,8 +164,8 @@ class SimWorker:
     async def _close(self) -> None:
         await self.tasks.close()
         for home in self.hub.homes.values():
-            if isinstance(home.desk, WatchDesk):
-                await home.desk.close()
+            if isinstance(home.watches, WatchOperations):
+                await home.watches.close()
 
     def stop_hearing(self) -> None:
         self.dead = True

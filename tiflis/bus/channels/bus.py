@@ -9,9 +9,9 @@ from typing import Protocol
 from tiflis.bus import subjects
 from tiflis.bus.channels import packets
 from tiflis.bus.channels.channel import Channel, ChannelHandler
-from tiflis.bus.channels.peer import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, Lane
+from tiflis.bus.channels.peer import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, PeerConnection
 from tiflis.bus.errors import PacketRefused
-from tiflis.bus.nats.client import Listener
+from tiflis.bus.nats.client import ConnectionListener
 from tiflis.clock import running_clock
 
 __all__ = ["Bus", "Channel", "ChannelHandler"]
@@ -26,14 +26,14 @@ class Clock(Protocol):
 
 
 class Wire(Protocol):
-    """The part of a Link that the bus uses."""
+    """The part of a NatsClient that the bus uses."""
 
     up: bool
     max_payload: int
 
     @property
     def writable(self) -> bool: ...
-    def listen(self, listener: Listener) -> None: ...
+    def listen(self, listener: ConnectionListener) -> None: ...
     def subscribe(
         self, subject: str, handler: Callable[[bytes, bytes], None], queue: str | None = None
     ) -> int: ...
@@ -74,9 +74,9 @@ class Bus:
         self._accept = accept
         self._clock: Clock = clock or running_clock()
         self._header = packets.packet_header(time.time_ns() if epoch is None else epoch, me)
-        self._lanes: dict[str, Lane] = {}
-        self._by_header: dict[bytes, Lane] = {}
-        self._dirty: dict[Lane, None] = {}
+        self._lanes: dict[str, PeerConnection] = {}
+        self._by_header: dict[bytes, PeerConnection] = {}
+        self._dirty: dict[PeerConnection, None] = {}
         self._watched: dict[Channel, None] = {}
         self._acks: list[Channel] = []
         self._flush_scheduled = False
@@ -89,7 +89,7 @@ class Bus:
         self.chunk_size = CHUNK_SIZE
         self.flight_limit = FLIGHT_ALL
         self._sid = link.subscribe(subjects.inbox(me), self._received)
-        link.listen(Listener(self._link_up, _nothing, self._schedule_flush))
+        link.listen(ConnectionListener(self._link_up, _nothing, self._schedule_flush))
         self._clock.call_later(1.0, self._second)
 
     # -- for whoever uses it
@@ -161,7 +161,7 @@ class Bus:
         except PacketRefused as error:
             log.warning("packet refused", extra={"peer": lane.peer, "reason": str(error)})
 
-    def _newcomer(self, header: bytes) -> Lane | None:
+    def _newcomer(self, header: bytes) -> PeerConnection | None:
         """The lane of a header not seen before; None when it comes from a former life of its sender."""
         try:
             epoch, peer = packets.origin(header)
@@ -185,10 +185,10 @@ class Bus:
             log.exception("channel not accepted", extra={"peer": channel.peer})
             channel.abandon()
 
-    def _lane(self, peer: str) -> Lane:
+    def _lane(self, peer: str) -> PeerConnection:
         lane = self._lanes.get(peer)
         if lane is None:
-            lane = self._lanes[peer] = Lane(self, self._me, peer, subjects.inbox(peer).encode())
+            lane = self._lanes[peer] = PeerConnection(self, self._me, peer, subjects.inbox(peer).encode())
             self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._lanes)))
         return lane
 
@@ -200,7 +200,7 @@ class Bus:
     def soon(self, call: Callable[[], None]) -> None:
         self._clock.call_soon(call)
 
-    def wake(self, lane: Lane) -> None:
+    def wake(self, lane: PeerConnection) -> None:
         """This lane has something to send."""
         self._dirty[lane] = None
         if not self._flush_scheduled:
@@ -298,12 +298,12 @@ class Bus:
             else:
                 self._ask_quiet(lane)
 
-    def _ask_quiet(self, lane: Lane) -> None:
+    def _ask_quiet(self, lane: PeerConnection) -> None:
         for number, channel in lane.channels.items():
             if (number >> 1) % IDLE_SECONDS == self._turn and channel not in self._watched:
                 channel.ask()
 
-    def _forget(self, lane: Lane) -> None:
+    def _forget(self, lane: PeerConnection) -> None:
         del self._lanes[lane.peer]
         for header in [header for header, other in self._by_header.items() if other is lane]:
             del self._by_header[header]

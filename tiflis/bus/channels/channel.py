@@ -15,7 +15,7 @@ from tiflis.bus.channels.streams import (
     LOW_WATER,
     Incoming,
     Outgoing,
-    Patience,
+    RetryTimer,
 )
 from tiflis.bus.errors import ChannelClosed
 
@@ -76,7 +76,7 @@ class Channel:
         self._closing = False
         self._peer_end = -1
         self._sync_due = False
-        self._patience = Patience(lane.now())
+        self._patience = RetryTimer(lane.now())
 
     # -- for whoever uses it
 

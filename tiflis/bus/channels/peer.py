@@ -79,7 +79,7 @@ REMEMBERED_ENDS = 16_384
 """Ended channels whose last word can still be repeated."""
 
 
-class Lane:
+class PeerConnection:
     """The channels to one worker: even numbers for the side with the smaller id, odd for the other."""
 
     def __init__(self, carrier: Carrier, me: str, peer: str, subject: bytes) -> None:
@@ -337,13 +337,13 @@ class Lane:
                 packet.extend(frames)
 
 
-_READERS: dict[int, Callable[[Lane, bytes, int], int]] = {
-    Kind.RUN: Lane._read_run,
-    Kind.ACK: Lane._read_ack,
-    Kind.NAK: Lane._read_ack,
-    Kind.SYNC: Lane._read_sync,
-    Kind.OPEN: Lane._read_open,
-    Kind.FIN: Lane._read_fin,
-    Kind.CLOSED: Lane._read_closed,
-    Kind.UNKNOWN: Lane._read_unknown,
+_READERS: dict[int, Callable[[PeerConnection, bytes, int], int]] = {
+    Kind.RUN: PeerConnection._read_run,
+    Kind.ACK: PeerConnection._read_ack,
+    Kind.NAK: PeerConnection._read_ack,
+    Kind.SYNC: PeerConnection._read_sync,
+    Kind.OPEN: PeerConnection._read_open,
+    Kind.FIN: PeerConnection._read_fin,
+    Kind.CLOSED: PeerConnection._read_closed,
+    Kind.UNKNOWN: PeerConnection._read_unknown,
 }

@@ -284,7 +284,7 @@ RETRY_SECONDS = 0.2
 RETRY_SECONDS_AT_MOST = 1.0
 
 
-class Patience:
+class RetryTimer:
     """The clock of one channel; `now` comes in."""
 
     __slots__ = ("_opened_at", "_progress_at", "_retry", "_retry_at", "_up_seconds")

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from tiflis import metrics
 from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.storage import NO_ROOM
 from tiflis.clock import running_clock
@@ -50,10 +50,12 @@ def value_of(headers: bytes, payload: bytes) -> bytes | None:
     return payload
 
 
-class Store:
+class Bucket:
     """A bucket over a link of its own, laid out as every NATS client does it (stream `KV_<bucket>`)."""
 
-    def __init__(self, link: Link, bucket: str, max_age: float, replicas: int, most_bytes: int = -1) -> None:
+    def __init__(
+        self, link: NatsClient, bucket: str, max_age: float, replicas: int, most_bytes: int = -1
+    ) -> None:
         """``most_bytes``: of the bucket, if its account has so much; -1: no bound of its own."""
         self._link = link
         self._max_age = max_age
@@ -61,7 +63,7 @@ class Store:
         self._most_bytes = most_bytes
         self._refused_at: float | None = None
         self.on_full: Callable[[], None] = lambda: None  # a write was refused for want of storage
-        link.listen(Listener(on_up=self._link_up))
+        link.listen(ConnectionListener(on_up=self._link_up))
         self.jetstream = JetStream(link)
         self.stream = f"KV_{bucket}"
         self.prefix = f"$KV.{bucket}."

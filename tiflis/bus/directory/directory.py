@@ -10,11 +10,11 @@ from nats.aio.client import Client
 
 from tiflis.bus import subjects
 from tiflis.bus.connection import close, connect
-from tiflis.bus.directory.bucket import Entry, Store, WrongRevision
+from tiflis.bus.directory.bucket import Bucket, Entry, WrongRevision
 from tiflis.bus.directory.record import Record, decode, encode
-from tiflis.bus.directory.watcher import Follower
+from tiflis.bus.directory.watcher import BucketWatcher
 from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.nats.client import Link
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import StoreRefused
 from tiflis.bus.seals import MARKER, Seals, Verdict
 from tiflis.clock import running_clock
@@ -60,11 +60,11 @@ class Directory:
         self._tasks: set[asyncio.Task[None]] = set()
         self._urls = urls
         self._name = name
-        self._link = Link(urls, name)
+        self._link = NatsClient(urls, name)
         self._shares_client = shares_client
         self._client: Client | None = None
-        self._store = Store(self._link, bucket, MAX_AGE_SECONDS, replicas, most_bytes)
-        self._follower = Follower(self._link, self._store, self)
+        self._store = Bucket(self._link, bucket, MAX_AGE_SECONDS, replicas, most_bytes)
+        self._follower = BucketWatcher(self._link, self._store, self)
         self._records: dict[str, Record] = {}
         self._makers: Counter[str] = Counter()  # how many records each registration key has
         self._untouched: set[str] = set()
@@ -169,7 +169,7 @@ class Directory:
         return self._decode(tunnel_id, entry.value, entry.revision) or self._records.get(tunnel_id)
 
     async def put(self, record: Record) -> Record:
-        """Store it if nobody has changed it since `record.revision` (0: created it); returns it as stored.
+        """Store it if it has not changed since `record.revision` (0: created it); returns it as stored.
 
         Conflict carries what is stored instead. DirectoryUnavailable within 2 s: it may have been stored all
         the same, so read before deciding anything.

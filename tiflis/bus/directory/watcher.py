@@ -5,9 +5,9 @@ import contextlib
 import logging
 from typing import Protocol
 
-from tiflis.bus.directory.bucket import REQUEST_SECONDS, Store, value_of
+from tiflis.bus.directory.bucket import REQUEST_SECONDS, Bucket, value_of
 from tiflis.bus.errors import BusError, LinkUnavailable
-from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import Document, StoreRefused
 from tiflis.clock import running_clock
 
@@ -30,7 +30,7 @@ ABANDONED_SECONDS = 30
 _NANOSECONDS = 1_000_000_000
 
 
-class Audience(Protocol):
+class Listener(Protocol):
     """Who is told."""
 
     def changed(self, key: str, value: bytes | None, revision: int) -> None:
@@ -47,14 +47,14 @@ class _Broken(BusError):
     """This consumer cannot be trusted any more."""
 
 
-class Follower:
+class BucketWatcher:
     """Tells an audience what is stored and every change after it.
 
     We keep the position ourselves. A consumer lives as long as it delivers without a gap; then the next one
     begins behind the last revision seen, or from the start when the bucket is another one.
     """
 
-    def __init__(self, link: Link, store: Store, audience: Audience) -> None:
+    def __init__(self, link: NatsClient, store: Bucket, audience: Listener) -> None:
         self._link = link
         self._store = store
         self._audience = audience
@@ -72,7 +72,7 @@ class Follower:
         self._told: set[str] = set()  # logged in this outage
         self.reason = ""  # of the last failure
         self.current = False
-        link.listen(Listener(on_up=self._link_up, on_down=self._link_down))
+        link.listen(ConnectionListener(on_up=self._link_up, on_down=self._link_down))
 
     async def run(self) -> None:
         """Follow until cancelled."""

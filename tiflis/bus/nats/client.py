@@ -92,7 +92,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ConnectionListener:
     """Who wants to know about the link's state, called inside the loop turn of the change."""
 
     on_up: Callable[[], None] = _nothing
@@ -100,7 +100,7 @@ class Listener:
     on_writable: Callable[[], None] = _nothing
 
 
-class Link:
+class NatsClient:
     """A NATS client with synchronous callbacks. What is published while it is down is dropped."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Link:
         self._pool = ServerPool(urls)
         self._name = name
         self._tls = tls
-        self._listeners = [Listener(on_up, on_down)]
+        self._listeners = [ConnectionListener(on_up, on_down)]
         self._subscriptions = Subscriptions()
         self._protocol: NatsProtocol | None = None
         self._task: asyncio.Task[None] | None = None
@@ -163,7 +163,7 @@ class Link:
             if not protocol.lost.done():
                 protocol.transport.abort()
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: ConnectionListener) -> None:
         """Tell this one too when the link goes up or down, or can be written to again."""
         self._listeners.append(listener)
 

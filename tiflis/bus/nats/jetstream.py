@@ -6,12 +6,12 @@ import secrets
 from typing import Any
 
 from tiflis.bus.errors import BusError, LinkUnavailable
-from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.clock import running_clock
 
 _NO_RESPONDERS = b"NATS/1.0 503"
 NOT_FOUND = 404
-# Questions on the way at one time. When all workstations of many workers come back at once, JetStream's line
+# Requests under way at one time. When all workstations of many workers come back at once, JetStream's line
 # must stay shorter than the askers' patience: it would answer only those who have given up. The others wait
 # here, where giving up costs nothing.
 AT_ONCE = 32
@@ -29,16 +29,16 @@ class StoreRefused(BusError):
 
 
 class Requests:
-    """Questions with one answer each, over one inbox."""
+    """Requests with one answer each, over one inbox."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: NatsClient) -> None:
         self._link = link
         self._inbox = f"_INBOX.{secrets.token_hex(11)}"
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
         self._last = 0
         link.subscribe_whole(f"{self._inbox}.*", self._answered)
-        link.listen(Listener(on_down=self._link_down))
+        link.listen(ConnectionListener(on_down=self._link_down))
 
     def new_inbox(self) -> str:
         """A subject of our own that nobody else knows."""
@@ -85,7 +85,7 @@ class Requests:
 class JetStream:
     """JetStream's JSON interface."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: NatsClient) -> None:
         self.requests = Requests(link)
 
     async def call(self, name: str, request: Document, seconds: float) -> Document:

@@ -133,7 +133,7 @@ class Table:
         return place
 
 
-class LookTable:
+class AttemptTable:
     """The tables of a host. All methods but ``acquire`` are to be called by the one that has acquired it."""
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tiflis.protocol.attempts import address_group, wait, within
 from tiflis.protocol.comparison import equal
-from tiflis.relay.auth.attempt_table import LOCK_PATIENCE, LookTable, Table
+from tiflis.relay.auth.attempt_table import LOCK_PATIENCE, AttemptTable, Table
 from tiflis.relay.auth.keys import Trial
 
 WINDOW = 60.0  # s
@@ -81,10 +81,10 @@ class Limiter:
         """``path`` is the file shared by the host's workers, which outlives them; ``now`` the time of day,
         since the file also outlives the machine's uptime."""
         sizes = (limits.pair, limits.tunnel, min(limits.new_tunnels, TIMES_KEPT))
-        self._table = LookTable(path, *sizes, patience=patience)
+        self._table = AttemptTable(path, *sizes, patience=patience)
         # For moments when another worker has the shared counters and does not run: nothing is looked at
         # uncounted, and nobody is refused for it.
-        self._own = LookTable(None, *sizes)
+        self._own = AttemptTable(None, *sizes)
         self._shun_until = 0.0
         self._failures = 0
         self._now = now
@@ -167,7 +167,7 @@ class Limiter:
         self._own.close()
 
     @contextmanager
-    def _counters(self) -> Iterator[LookTable]:
+    def _counters(self) -> Iterator[AttemptTable]:
         """The host's tables; this worker's own if the one that has them does not run."""
         shared = time.monotonic() >= self._shun_until and self._acquire()
         try:
@@ -186,7 +186,7 @@ class Limiter:
             self._shun_until = time.monotonic() + SHUN_SECONDS
         return False
 
-    def _buckets(self, table: LookTable, place: str, caller: Caller) -> list["_Bucket"]:
+    def _buckets(self, table: AttemptTable, place: str, caller: Caller) -> list["_Bucket"]:
         """Where this attempt counts; the address in ``caller`` is a group."""
         now, window, limit = self._now(), self._limits.window, self._limits.pair
         group, tunnel_id, device_id = caller
@@ -204,7 +204,7 @@ class Limiter:
             _Bucket(table.tunnels, table.id(place), now, window, looks),
         ]
 
-    def _know(self, table: LookTable, group: str, tunnel_id: str, device_id: str) -> bool:
+    def _know(self, table: AttemptTable, group: str, tunnel_id: str, device_id: str) -> bool:
         """Return whether this is new."""
         now, known = self._now(), table.id_within(tunnel_id, group, device_id)
         if within(table.known.get(known), now, KNOWN_AGAIN):
@@ -216,7 +216,7 @@ class Limiter:
         if len(text) <= _NAME_LIMIT:
             self._publish(_GOSSIP.pack(self._table.host, token_bytes(8)) + text)
 
-    def _believe(self, table: LookTable, names: list[str]) -> None:
+    def _believe(self, table: AttemptTable, names: list[str]) -> None:
         match names:
             case [what, group, tunnel_id, device_id] if what == _KNOWN:
                 self._know(table, group, tunnel_id, device_id)

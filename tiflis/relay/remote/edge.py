@@ -12,9 +12,16 @@ from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.reattachment import Place
 from tiflis.relay.remote import envelope
-from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, Marks, Stage
+from tiflis.relay.remote.envelope import (
+    CONNECTED,
+    RECONNECT,
+    TOLD_OFFLINE,
+    Arrival,
+    ChannelPosition,
+    Positions,
+)
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.watch.interfaces import DeskClosed
+from tiflis.relay.watch.interfaces import WatchesMoved
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +36,13 @@ class Opener(Protocol):
     def __call__(self, peer: str, tunnel_id: str, handler: ChannelHandler, /) -> Channel: ...
 
 
-class Unheard(NamedTuple):
+class UnconfirmedMessage(NamedTuple):
     """What a client has said that no home is known to have consumed; ``marks``: where any may have."""
 
     client: ClientSession
     request: bytes
     text: bytes
-    marks: Marks
+    marks: Positions
 
 
 class Edge:
@@ -50,14 +57,16 @@ class Edge:
         self.clients: dict[int, ClientSession] = {}
         self.places: dict[int, list[Place]] = {}  # where they were before, as long as their home may not know
         self.calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.undelivered: list[Unheard] = []
+        self.undelivered: list[UnconfirmedMessage] = []
         self.adrift = False  # closed, and no other way has been found within the grace
         self._open = True
-        self.stages: list[Stage] = []  # the channels that its clients have come by; at the end this one too
+        self.stages: list[
+            ChannelPosition
+        ] = []  # the channels that its clients have come by; at the end this one too
         self._pressing: set[ClientSession] = set()
         self._strange: set[int] = set()  # whose place the home still keeps: what is for all, it has for them
         self._departed: dict[int, ClientSession] = {}  # who has left lately
-        self.leavers: list[tuple[ClientSession, Marks]] = []  # who has left, which the home may not know
+        self.leavers: list[tuple[ClientSession, Positions]] = []  # who has left, which the home may not know
         self._closed = closed
         self._last_call = 0
         self._moved: asyncio.Future[bool] | None = None
@@ -86,7 +95,7 @@ class Edge:
                 self._strange.add(number)
             client.hold(self._full)
 
-    def resume(self, stages: list[Stage]) -> None:
+    def resume(self, stages: list[ChannelPosition]) -> None:
         """Clients are about to be attached who were attached elsewhere, by these channels."""
         self.stages = [*self.stages, *stages][-STAGES_KEPT:]
         if self.open:
@@ -116,7 +125,7 @@ class Edge:
         if len(self._departed) > DEPARTED_LIMIT:
             del self._departed[next(iter(self._departed))]
 
-    def left(self, client: ClientSession, marks: Marks) -> None:
+    def left(self, client: ClientSession, marks: Positions) -> None:
         """A client has gone that was attached to a former home, which may have been told."""
         if self.open:
             self._channel.send(envelope.left(marks, client.device_id, client.wire.number))
@@ -133,9 +142,9 @@ class Edge:
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
         else:
-            self.undelivered.append(Unheard(client, request, text, []))
+            self.undelivered.append(UnconfirmedMessage(client, request, text, []))
 
-    def again(self, said: Unheard) -> None:
+    def again(self, said: UnconfirmedMessage) -> None:
         """Something that a former home may have consumed."""
         if self.open and said.marks:
             number = said.client.wire.number
@@ -159,10 +168,10 @@ class Edge:
         return not self._channel.writable and self._channel.buffered > FULL
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """A watch's call at the home. Raises the home's TunnelError, DeskClosed where it has to be made by
+        """A watch's call at the home. Raises the home's TunnelError, WatchesMoved where it has to be made by
         another way, or SendFailed if this one breaks."""
         if not self.open:
-            raise DeskClosed
+            raise WatchesMoved
         self._last_call = number = (self._last_call + 1) & 0xFFFFFFFF
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.calls[number] = answer
@@ -235,7 +244,7 @@ class Edge:
         self.places = {number: places for number, places in self.places.items() if number in unsure}
         for number, message in channel.owed():
             # What the peer has counted is not consumed there; of the rest its next home may know more.
-            here = [] if channel.counted else [Stage(self._me, self.peer, channel.number, number)]
+            here = [] if channel.counted else [ChannelPosition(self._me, self.peer, channel.number, number)]
             self._keep(message, here)
         calls = [envelope.read_call(message) for message in undelivered if message[0] == envelope.CALL]
         self._fail_calls({number for number, what, *_ in calls if channel.counted or what != "command"})
@@ -247,15 +256,15 @@ class Edge:
         """Calls that the home has not seen, or that do no harm, may be made again; of others nobody knows."""
         for number, answer in self.calls.items():
             if not answer.done():
-                answer.set_exception(DeskClosed() if number in undelivered else SendFailed())
+                answer.set_exception(WatchesMoved() if number in undelivered else SendFailed())
 
     def _note_stage(self, channel: Channel, undelivered: list[bytes]) -> None:
         """What the next home has to be told: unless this one surely had been told of the former ones, all."""
         told = not any(message[0] == envelope.RESUME for message in undelivered)
-        stage = Stage(self._me, self.peer, channel.number, channel.consumed)
+        stage = ChannelPosition(self._me, self.peer, channel.number, channel.consumed)
         self.stages = [stage] if told else [*self.stages, stage][-STAGES_KEPT:]
 
-    def _keep(self, message: bytes, here: Marks) -> None:
+    def _keep(self, message: bytes, here: Positions) -> None:
         """Of what the home has not consumed messages matter, and who has left; the rest is said anew."""
         kind = message[0]
         if kind == envelope.MESSAGE:
@@ -269,13 +278,13 @@ class Edge:
             marks, _, number = envelope.read_left(message)
             self._keep_leaver(number, marks + here)
 
-    def _keep_message(self, message: bytes, marks: Marks) -> None:
+    def _keep_message(self, message: bytes, marks: Positions) -> None:
         number, request, text = envelope.read_message(message)
         client = self.clients.get(number) or self._departed.get(number)
         if client is not None:
-            self.undelivered.append(Unheard(client, request, text, marks))
+            self.undelivered.append(UnconfirmedMessage(client, request, text, marks))
 
-    def _keep_leaver(self, number: int, marks: Marks) -> None:
+    def _keep_leaver(self, number: int, marks: Positions) -> None:
         if number in self._departed:
             self.leavers.append((self._departed[number], marks))
 

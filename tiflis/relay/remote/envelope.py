@@ -18,7 +18,7 @@ from tiflis.protocol.errors import (
     TunnelError,
     WorkstationOffline,
 )
-from tiflis.relay.watch.interfaces import DeskClosed
+from tiflis.relay.watch.interfaces import WatchesMoved
 
 # From the edge to the home
 ATTACH = 0x41  # n, flags, request, device id: a client is here
@@ -64,7 +64,7 @@ class Arrival(NamedTuple):
     connection: str = ""  # its id, for the log
 
 
-class Stage(NamedTuple):
+class ChannelPosition(NamedTuple):
     """One of the channels by which an edge's clients have come, up to a message of it: where that ends, or
     how far one side has consumed."""
 
@@ -78,10 +78,10 @@ class Stage(NamedTuple):
         return self.edge, self.home, self.channel
 
 
-Marks = list[Stage]
+Positions = list[ChannelPosition]
 
-_stages = msgspec.msgpack.Decoder(list[Stage])
-_departures = msgspec.msgpack.Decoder(tuple[list[Stage], str, int])
+_stages = msgspec.msgpack.Decoder(list[ChannelPosition])
+_departures = msgspec.msgpack.Decoder(tuple[list[ChannelPosition], str, int])
 
 
 def attach(arrival: Arrival) -> Parts:
@@ -115,34 +115,34 @@ def read_message(message: bytes) -> tuple[int, bytes, bytes]:
     return number, message[_message.size : end], message[end:]
 
 
-pack_stages: Callable[[list[Stage]], bytes] = msgspec.msgpack.encode
+pack_stages: Callable[[list[ChannelPosition]], bytes] = msgspec.msgpack.encode
 
 
-def resume(stages: list[Stage]) -> bytes:
+def resume(stages: list[ChannelPosition]) -> bytes:
     return bytes((RESUME,)) + pack_stages(stages)
 
 
-def read_stages(encoded: bytes) -> list[Stage]:
+def read_stages(encoded: bytes) -> list[ChannelPosition]:
     """What comes after a RESUME's first byte, or with an edge's clients."""
     return _stages.decode(encoded)
 
 
-def again(marks: Marks, number: int, request: bytes, text: bytes) -> Parts:
+def again(marks: Positions, number: int, request: bytes, text: bytes) -> Parts:
     head = msgspec.msgpack.encode(marks)
     return [_again.pack(AGAIN, len(head)) + head, *message(number, request, text)]
 
 
-def read_again(message: bytes) -> tuple[Marks, bytes]:
+def read_again(message: bytes) -> tuple[Positions, bytes]:
     """An AGAIN's marks, and the MESSAGE in it."""
     end = _again.size + _again.unpack_from(message)[1]
     return _stages.decode(message[_again.size : end]), message[end:]
 
 
-def left(marks: Marks, device_id: str, number: int) -> Parts:
+def left(marks: Positions, device_id: str, number: int) -> Parts:
     return [bytes((LEFT,)), msgspec.msgpack.encode((marks, device_id, number))]
 
 
-def read_left(message: bytes) -> tuple[Marks, str, int]:
+def read_left(message: bytes) -> tuple[Positions, str, int]:
     return _departures.decode(message[1:])
 
 
@@ -175,7 +175,9 @@ def answered(answer: dict[str, Any]) -> bytes:
 
 def failed(problem: TunnelError) -> bytes:
     """A REPLY's text for a call that the home refused."""
-    return b"-" + msgspec.msgpack.encode((type(problem).__name__, str(problem), problem.details))
+    return b"-" + msgspec.msgpack.encode(
+        (_NAMES.get(type(problem), "InternalError"), str(problem), problem.details)
+    )
 
 
 def read_answer(text: bytes) -> dict[str, Any]:
@@ -187,10 +189,16 @@ def read_answer(text: bytes) -> dict[str, Any]:
     raise _PROBLEMS.get(name, InternalError)(message, details)
 
 
-_PROBLEMS = {
-    problem.__name__: problem
-    for problem in (DeskClosed, InvalidPayload, SendFailed, TooLarge, WorkstationOffline, InternalError)
+# By name, as they travel: a name here never changes, whatever its class is called.
+_PROBLEMS: dict[str, type[TunnelError]] = {
+    "DeskClosed": WatchesMoved,
+    "InvalidPayload": InvalidPayload,
+    "SendFailed": SendFailed,
+    "TooLarge": TooLarge,
+    "WorkstationOffline": WorkstationOffline,
+    "InternalError": InternalError,
 }
+_NAMES = {problem: name for name, problem in _PROBLEMS.items()}
 
 
 class Stand(Protocol):

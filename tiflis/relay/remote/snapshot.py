@@ -2,10 +2,10 @@
 
 import msgspec
 
-from tiflis.relay.remote.envelope import Stage
+from tiflis.relay.remote.envelope import ChannelPosition
 
 
-class Traveller(msgspec.Struct, array_like=True):
+class ClientSnapshot(msgspec.Struct, array_like=True):
     """One client on its way to the new home."""
 
     number: int  # of its socket in its worker
@@ -17,7 +17,7 @@ class Traveller(msgspec.Struct, array_like=True):
     overflowed: bool = False
 
 
-class Party(msgspec.Struct, array_like=True):
+class EdgeSnapshot(msgspec.Struct, array_like=True):
     """Clients of one worker, and what lies between it and the homes that they come from.
 
     The channel to the last home may be gone before all of it has arrived. So the next home gets what was
@@ -26,10 +26,10 @@ class Party(msgspec.Struct, array_like=True):
     """
 
     worker: str
-    stages: list[Stage] = []  # the last one is the channel of ``owed``
+    stages: list[ChannelPosition] = []  # the last one is the channel of ``owed``
     owed: list[tuple[int, bytes]] = []
-    travellers: list[Traveller] = []
-    resumed: list[Stage] = []  # what the worker has said of ways before these, not acted upon yet
+    clients: list[ClientSnapshot] = []
+    resumed: list[ChannelPosition] = []  # what the worker has said of ways before these, not acted upon yet
 
 
 class HomeState(msgspec.Struct):
@@ -43,4 +43,4 @@ class HomeState(msgspec.Struct):
     online: bool
     grace: bool
     written_down: bool
-    parties: list[Party] = []
+    parties: list[EdgeSnapshot] = []

@@ -1,7 +1,7 @@
 """A client between two workers: it has left one, and what it is sent waits until it is at the other."""
 
 from tiflis.relay.remote import envelope
-from tiflis.relay.remote.snapshot import Traveller
+from tiflis.relay.remote.snapshot import ClientSnapshot
 from tiflis.relay.sessions.client import Attached
 
 LIMIT = 64 * 1024 * 1024  # bytes that may wait for one client, as for any slow one
@@ -12,7 +12,7 @@ class Absent:
 
     __slots__ = ("_missed", "_size", "connected", "device_id", "overflowed", "reconnect", "told_offline")
 
-    def __init__(self, client: "Attached | Traveller") -> None:
+    def __init__(self, client: "Attached | ClientSnapshot") -> None:
         self.device_id, self.reconnect = client.device_id, client.reconnect
         self.connected, self.told_offline = client.connected, client.told_offline
         self.overflowed = False
@@ -63,23 +63,23 @@ class Absent:
         self._missed, self._size = earlier._missed + self._missed, earlier._size + self._size
         self.overflowed = self.overflowed or earlier.overflowed
 
-    def pack(self, number: int) -> Traveller:
+    def pack(self, number: int) -> ClientSnapshot:
         """For another worker, where it may arrive instead."""
-        return traveller(self, number, self._missed, self.overflowed)
+        return client_snapshot(self, number, self._missed, self.overflowed)
 
     @classmethod
-    def unpack(cls, packed: Traveller) -> "Absent":
+    def unpack(cls, packed: ClientSnapshot) -> "Absent":
         absent = cls(packed)
         absent._missed, absent.overflowed = list(packed.missed), packed.overflowed
         absent._size = sum(len(text) for _, text in packed.missed)
         return absent
 
 
-def traveller(
+def client_snapshot(
     client: Attached, number: int, missed: list[tuple[int, bytes]] | None = None, overflowed: bool = False
-) -> Traveller:
+) -> ClientSnapshot:
     """A client as it is written down for another worker."""
-    return Traveller(
+    return ClientSnapshot(
         number,
         client.device_id,
         client.connected,

@@ -13,7 +13,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.reattachment import Place
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 from tiflis.relay.sessions.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
@@ -125,7 +125,7 @@ class ClientSession(BaseSession):
     def lost(self) -> None:
         self.route.detach(self)
 
-    def crowded(self, high: bool) -> None:
+    def overfull(self, high: bool) -> None:
         self.route.press(self, high)
 
     def overflowed(self) -> None:
@@ -148,8 +148,8 @@ class ClientSession(BaseSession):
     def path(self) -> str:
         return self.route.path
 
-    def passport(self) -> Passport:
-        return Passport(
+    def session_state(self) -> SessionState:
+        return SessionState(
             "client",
             self.wire.number,
             tunnel_id=self.tunnel_id,

@@ -87,8 +87,8 @@ class Outbox:
         "blocked",
         "descriptor",
         "frames",
+        "high_water",
         "pong_bytes",
-        "pressed",
         "transport",
         "waiting",
         "written",
@@ -110,7 +110,7 @@ class Outbox:
         # What the transport may not have sent yet; at first perhaps what others gave it.
         self._recent: list[bytes | memoryview] = [b""] if transport.get_write_buffer_size() else []
         self.blocked = False  # the transport has had enough
-        self.pressed = False  # more than PRESSURE_HIGH waits
+        self.high_water = False  # more than PRESSURE_HIGH waits
         self.frames = 0  # queued since somebody last counted them
         self.waiting = 0  # bytes that the transport has not been given
         self.pong_bytes = 0
@@ -137,7 +137,7 @@ class Outbox:
             self._burst.append(payload)
             self.waiting += size + len(head)
         if self.waiting > PRESSURE_HIGH:
-            self.pressed = True
+            self.high_water = True
 
     def put_pong(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
         """Queue an answer to a ping: in its order, unless something big is in the way."""
@@ -160,12 +160,12 @@ class Outbox:
             data, self._burst = b"".join(self._burst), []
             self.waiting = 0
             self._write(data)
-        if self.pressed or self.pong_bytes:
+        if self.high_water or self.pong_bytes:
             self._relieve()
 
     def _relieve(self) -> None:
         if self.waiting < PRESSURE_LOW and self.pong_bytes < PONGS_HIGH // 2:
-            self.pressed = False
+            self.high_water = False
             self._relieved()
 
     def _settle(self) -> None:
@@ -265,7 +265,7 @@ class Outbox:
         if state["pongs"]:
             self._pongs = deque((bool(is_message), frame) for is_message, frame in state["pongs"])
             self.pong_bytes = sum(len(frame) for _, frame in self._pongs)
-        self.pressed = self.waiting > PRESSURE_HIGH
+        self.high_water = self.waiting > PRESSURE_HIGH
         if tail:
             self._give(tail)
         self.pump()

@@ -11,7 +11,7 @@ from tiflis.protocol.errors import InternalError, SendFailed, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act, Role
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 from tiflis.relay.sessions.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.5  # between two looks for the home of a client's tunnel that cannot be found just now
 
 
-class Reception(Protocol):
+class RoleAssigner(Protocol):
     """Who gives newcomers their roles. Both raise TunnelError, which leaves the newcomer as it is."""
 
-    async def register(self, newcomer: "Newcomer", said: Registration) -> None: ...
-    async def connect(self, newcomer: "Newcomer", said: Connection, request: bytes) -> None: ...
+    async def register(self, newcomer: "PendingSession", said: Registration) -> None: ...
+    async def connect(self, newcomer: "PendingSession", said: Connection, request: bytes) -> None: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run in the background, owned by the worker."""
 
     def later(self, delay: float, callback: Callable[[], None], /) -> object: ...
 
 
-class Newcomer(BaseSession):
+class PendingSession(BaseSession):
     """Waits for a role. While one is being looked up, the socket is not read."""
 
     __slots__ = (
@@ -47,7 +47,7 @@ class Newcomer(BaseSession):
     )
     role = Role.NEWCOMER
 
-    def __init__(self, wire: Wire, limits: Limits, reception: Reception, base_url: str) -> None:
+    def __init__(self, wire: Wire, limits: Limits, reception: RoleAssigner, base_url: str) -> None:
         """``base_url``: the WebSocket URL as this peer sees it, for a workstation's ``public_url``."""
         super().__init__(wire, limits)
         self._reception, self.base_url = reception, base_url
@@ -124,14 +124,14 @@ class Newcomer(BaseSession):
     def lost(self) -> None:
         self.gone = True
 
-    def passport(self) -> Passport | None:
+    def session_state(self) -> SessionState | None:
         return self.onward() if self._backlog is None else None
 
-    def onward(self) -> Passport:
+    def onward(self) -> SessionState:
         """For another worker that decides anew, from the message that asked for a role."""
         said = self._said or self._unserved
         first = [said, *(self._backlog or [])] if said else []
-        return Passport("newcomer", self.wire.number, base_url=self.base_url, first=first)
+        return SessionState("newcomer", self.wire.number, base_url=self.base_url, first=first)
 
     def check(self, now: float) -> None:
         if now - self.wire.opened >= self.limits.role_deadline:

@@ -10,7 +10,7 @@ from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.pinned import NO_TUNNEL
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 from tiflis.relay.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class BaseSession:
     def refusal(self) -> str:
         return "This type of message may not be sent here"
 
-    def passport(self) -> Passport | None:
+    def session_state(self) -> SessionState | None:
         """What another process has to know to go on; None while that is just being decided."""
         return None
 
@@ -71,10 +71,10 @@ class BaseSession:
     def lost(self) -> None:
         """Nothing else depends on this socket."""
 
-    def pressed(self, high: bool) -> None:
+    def high_water(self, high: bool) -> None:
         """Nobody else's messages go to this socket."""
 
-    def crowded(self, high: bool) -> None:
+    def overfull(self, high: bool) -> None:
         """Nobody else's messages go to this socket."""
 
     def overflowed(self) -> None:

@@ -14,22 +14,22 @@ from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import Act, Role, act
-from tiflis.relay.session_state import Passport
+from tiflis.relay.session_state import SessionState
 from tiflis.relay.sessions.session import BaseSession
 from tiflis.relay.wire import Pause, Wire
 
 log = logging.getLogger(__name__)
 
 
-class OrphanSession(BaseSession):
+class SupersededSession(BaseSession):
     """Answers pings; hears nothing else, and its end changes nothing."""
 
     __slots__ = ("_orphans", "tunnel_id")
     role = Role.WORKSTATION
 
-    def __init__(self, wire: Wire, limits: Limits, orphans: "Orphans", tunnel_id: str) -> None:
+    def __init__(self, wire: Wire, limits: Limits, superseded_sockets: "Superseded", tunnel_id: str) -> None:
         super().__init__(wire, limits)
-        self._orphans, self.tunnel_id = orphans, tunnel_id
+        self._orphans, self.tunnel_id = superseded_sockets, tunnel_id
 
     def received(self, text: bytes) -> None:
         try:
@@ -45,8 +45,8 @@ class OrphanSession(BaseSession):
     def check(self, now: float) -> None:
         self.probed(now)
 
-    def passport(self) -> Passport:
-        return Passport("orphan", self.wire.number, tunnel_id=self.tunnel_id)
+    def session_state(self) -> SessionState:
+        return SessionState("orphan", self.wire.number, tunnel_id=self.tunnel_id)
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
@@ -61,7 +61,7 @@ class News(msgspec.Struct, array_like=True):
     gone: list[str]  # connections that are closed, or to be closed
 
 
-class Orphans:
+class Superseded:
     """The orphans of this worker; of each tunnel the newest few are kept, in whatever workers they are.
 
     To be set before traffic: ``publish``, by which the others ``heard`` of ours. News that are lost let some
@@ -76,7 +76,7 @@ class Orphans:
 
     def add(self, tunnel_id: str, wire: Wire) -> None:
         """Keep this socket; beyond the limit the oldest goes."""
-        wire.session = OrphanSession(wire, self._limits, self, tunnel_id)
+        wire.session = SupersededSession(wire, self._limits, self, tunnel_id)
         for why in (Pause.PRESSURE, Pause.GATHERING):
             wire.resume(why)
         kept = {**self._kept.get(tunnel_id, {}), wire.connection_id: wire}

@@ -7,13 +7,13 @@ from tiflis.relay.watch.queue import Bounds
 from tiflis.relay.watch_writer import PACE
 
 
-class DeskClosed(SendFailed):
+class WatchesMoved(SendFailed):
     """The tunnel's watches have moved to another home: nothing was done, the call may be made there."""
 
     default = "The tunnel is moving; try again"
 
 
-class DeskLimits(NamedTuple):
+class QueueLimits(NamedTuple):
     """Sizes and times; the defaults are the protocol page's."""
 
     bounds: Bounds = Bounds()
@@ -24,7 +24,7 @@ class DeskLimits(NamedTuple):
     pace: float = PACE
 
 
-class DeskHome(Protocol):
+class WatchesHome(Protocol):
     """What the desk needs of the tunnel's home."""
 
     @property
@@ -47,5 +47,5 @@ class DeskHome(Protocol):
     def device_came(self, device_id: str) -> None:
         """The watch is there (again): that it had gone is not told any more."""
 
-    def desk_lost(self, desk: object) -> None:
+    def watches_lost(self, watches: object) -> None:
         """Another home has taken over this tunnel's watches; ``desk`` answers no more."""

@@ -9,18 +9,18 @@ from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.relay.watch.device import Watch
-from tiflis.relay.watch.interfaces import DeskHome, DeskLimits
+from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
 from tiflis.relay.watch.queue import Reading
-from tiflis.relay.watch.registry import WatchRoll
+from tiflis.relay.watch.registry import WatchRegistry
 
-__all__ = ["OPERATIONS", "DeskHome", "DeskLimits", "WatchDesk"]
+__all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
 
 OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"})
 
 ANSWER_BYTES = 4 * MIB  # of messages in one answer to a poll; a larger message comes alone
 
 
-class WatchDesk(WatchRoll):
+class WatchOperations(WatchRegistry):
     """Operations raise errors of ``tiflis.protocol.errors`` and give plain dicts of str, int and bool."""
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes = b"") -> dict[str, Any]:

@@ -17,12 +17,12 @@ from tiflis.relay.pinned import Account, Pinned
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.digest import digest, stamp
 from tiflis.relay.watch.holdings import Holdings
-from tiflis.relay.watch.interfaces import DeskClosed, DeskHome, DeskLimits
+from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome, WatchesMoved
 from tiflis.relay.watch.journal import Recovered, WatchJournal
 from tiflis.relay.watch.numbers import PastNumbers
 from tiflis.relay.watch.queue import Message
 from tiflis.relay.watch.store import Fenced, StoreUnavailable, WatchStore
-from tiflis.relay.watch_early import EarlyMessages
+from tiflis.relay.watch_early import StartupBuffer
 from tiflis.relay.watch_recovery import restore
 from tiflis.relay.watch_writer import WatchWriter
 
@@ -35,15 +35,15 @@ LAST_WRITES = 5  # of a release, as long as more is delivered meanwhile
 DEPARTED_LIMIT = 1024  # devices whose leaving is remembered, a tunnel
 
 
-class WatchRoll:
+class WatchRegistry:
     """Who is connected. Lives from ``open`` to ``release`` or ``close``."""
 
     def __init__(
         self,
         tunnel_id: str,
-        home: DeskHome,
+        home: WatchesHome,
         store: WatchStore,
-        limits: DeskLimits | None = None,
+        limits: QueueLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         account: Account | None = None,
@@ -51,7 +51,7 @@ class WatchRoll:
         """``account``: the tunnel's, in the worker's ledger of pinned bytes."""
         self._tunnel_id = tunnel_id
         self._home = home
-        self._limits = limits or DeskLimits()
+        self._limits = limits or QueueLimits()
         self._clock = clock
         self._wall = wall
         self._watches: dict[str, Watch] = {}
@@ -62,7 +62,7 @@ class WatchRoll:
         )
         self._holdings = Holdings(account or Pinned().account(tunnel_id))
         self._writer = WatchWriter(tunnel_id, self._journal, self._woken, self._fenced, self._limits.pace)
-        self._early: EarlyMessages | None = EarlyMessages(self._limits.bounds)
+        self._early: StartupBuffer | None = StartupBuffer(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False  # no more calls
@@ -176,7 +176,7 @@ class WatchRoll:
         self._holdings.close()
         for watch in self._watches.values():
             watch.wake()
-        self._home.desk_lost(self)
+        self._home.watches_lost(self)
 
     async def _ready(self) -> None:
         """Until it is known who is connected. Raises SendFailed."""
@@ -185,7 +185,7 @@ class WatchRoll:
                 async with running_clock().timeout(self._limits.store_timeout):
                     await asyncio.wait([self._opened()])
         if self._closed:
-            raise DeskClosed
+            raise WatchesMoved
         if self._early is not None:
             raise SendFailed(UNREACHABLE)
 

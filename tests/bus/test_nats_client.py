@@ -16,14 +16,14 @@ from tests.bus.nats import TOKEN, NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.connection import close, connect
 from tiflis.bus.errors import BadBusUrl, LinkUnavailable
-from tiflis.bus.nats.client import Link, Listener
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.servers import ServerPool, parse_urls
 
 
 @contextlib.asynccontextmanager
-async def linked(urls: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Link]:
+async def linked(urls: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[NatsClient]:
     """A link that is up."""
-    link = Link(urls, "test", tls=tls)
+    link = NatsClient(urls, "test", tls=tls)
     try:
         await link.start()
         yield link
@@ -31,7 +31,7 @@ async def linked(urls: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[
         await link.close()
 
 
-async def hears_itself(link: Link, message: bytes) -> None:
+async def hears_itself(link: NatsClient, message: bytes) -> None:
     """Publish to ourselves until it arrives."""
     heard: list[bytes] = []
     sid = link.subscribe("echo", lambda _subject, payload: heard.append(payload))
@@ -46,7 +46,7 @@ async def test_a_token_lets_us_in(nats_server: NatsServer) -> None:
 
 
 async def test_without_the_token_we_are_refused(nats_server: NatsServer) -> None:
-    link = Link(f"nats://127.0.0.1:{nats_server.port}", "test")
+    link = NatsClient(f"nats://127.0.0.1:{nats_server.port}", "test")
     with pytest.raises(LinkUnavailable, match="Authorization"):
         await link.start(0.5)
     assert not link.up
@@ -91,7 +91,7 @@ async def test_tls_with_a_trusted_certificate(tmp_path: Path, certificate: tuple
     try:
         async with linked(server.url, ssl.create_default_context(cafile=cert)) as link:
             await hears_itself(link, bytes(300_000))
-        stranger = Link(server.url, "test", tls=ssl.create_default_context())
+        stranger = NatsClient(server.url, "test", tls=ssl.create_default_context())
         with pytest.raises(LinkUnavailable, match="certificate"):
             await stranger.start(1.0)
         await stranger.close()
@@ -114,7 +114,7 @@ async def test_a_server_that_wants_the_tls_handshake_first(
         client = await connect(f"{server.url}?tls_first", "test", 5.0)
         await client.flush()
         await close(client)
-        impatient = Link(server.url, "test")
+        impatient = NatsClient(server.url, "test")
         with pytest.raises(LinkUnavailable):
             await impatient.start(1.5)
         await impatient.close()
@@ -125,7 +125,7 @@ async def test_a_server_that_wants_the_tls_handshake_first(
 async def test_subscriptions_come_back_after_the_server_was_killed(nats_server: NatsServer) -> None:
     heard: list[bytes] = []
     states: list[str] = []
-    link = Link(nats_server.url, "test", lambda: states.append("up"), lambda: states.append("down"))
+    link = NatsClient(nats_server.url, "test", lambda: states.append("up"), lambda: states.append("down"))
     await link.start()
     link.subscribe("echo", lambda _subject, payload: heard.append(payload))
     nats_server.kill()
@@ -203,7 +203,7 @@ async def test_a_cluster_survives_the_loss_of_the_server_we_use(nats_cluster: Na
     async with linked(first.url) as link:  # the other two are learned from the first
         await until(lambda: len(link._pool) == 3)
         downs: list[int] = []
-        link.listen(Listener(on_down=lambda: downs.append(1)))
+        link.listen(ConnectionListener(on_down=lambda: downs.append(1)))
         first.kill()
         await until(lambda: bool(downs), 3.0)
         await until(lambda: link.up, 3.0)
@@ -215,7 +215,7 @@ async def test_a_server_that_is_about_to_leave_is_left_at_once(nats_cluster: Nat
     async with linked(first.url) as link:
         await until(lambda: len(link._pool) == 3)
         ups: list[int] = []
-        link.listen(Listener(on_up=lambda: ups.append(1)))
+        link.listen(ConnectionListener(on_up=lambda: ups.append(1)))
         os.kill(first.process.pid, signal.SIGUSR2)  # lame duck mode
         await until(lambda: bool(ups), 3.0)
         assert link._pool.first().port != first.port
@@ -236,7 +236,7 @@ async def test_credentials_are_never_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = nats_server.url.replace(TOKEN, "canary-wrong")
-    link = Link(wrong, "test")
+    link = NatsClient(wrong, "test")
     with pytest.raises(LinkUnavailable) as refused:
         await link.start(0.3)
     await link.close()

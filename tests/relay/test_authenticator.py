@@ -10,7 +10,7 @@ from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, RateLimited, T
 from tiflis.protocol.messages import Registration
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter
-from tiflis.relay.authenticator import Gate
+from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claim, Claims
 
 API_KEY, AUTH, WRONG = "k" * 32, "the right auth key", "a wrong key, too long"
@@ -32,7 +32,9 @@ class Entry:
         self.directory, self.clock = FakeDirectory(), Clock()
         ring = Keyring([API_KEY])
         self.claims = Claims(cast(Directory, self.directory), ring, "a-0-1", 0.0)
-        self.gate = Gate(self.claims, ring, Limiter(None, self.clock, lambda data: None), live_tunnels=100)
+        self.gate = Authenticator(
+            self.claims, ring, Limiter(None, self.clock, lambda data: None), live_tunnels=100
+        )
 
     async def open(self) -> "Entry":
         for name in ("mine", "yours"):

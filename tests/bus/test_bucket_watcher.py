@@ -10,9 +10,9 @@ import pytest
 from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.directory import watcher
-from tiflis.bus.directory.bucket import Store
-from tiflis.bus.directory.watcher import Follower
-from tiflis.bus.nats.client import Link
+from tiflis.bus.directory.bucket import Bucket
+from tiflis.bus.directory.watcher import BucketWatcher
+from tiflis.bus.nats.client import NatsClient
 
 
 class Listener:
@@ -35,10 +35,10 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def following(server: NatsServer) -> AsyncIterator[tuple[Follower, Store, Listener]]:
-    link = Link(server.url, "test")
-    store, listener = Store(link, "things", 3600.0, 1), Listener()
-    one = Follower(link, store, listener)
+async def following(server: NatsServer) -> AsyncIterator[tuple[BucketWatcher, Bucket, Listener]]:
+    link = NatsClient(server.url, "test")
+    store, listener = Bucket(link, "things", 3600.0, 1), Listener()
+    one = BucketWatcher(link, store, listener)
     await link.start()
     task = asyncio.create_task(one.run())
     try:
@@ -50,7 +50,7 @@ async def following(server: NatsServer) -> AsyncIterator[tuple[Follower, Store, 
         await link.close()
 
 
-async def write(store: Store, **values: str) -> None:
+async def write(store: Bucket, **values: str) -> None:
     for key, value in values.items():
         entry = await store.read(key, 2.0)
         await store.write(key, value.encode(), entry.revision if entry else 0, 2.0)

@@ -1,0 +1,24 @@
+"""What workers of two releases write to each other during a reload: names that never change."""
+
+import msgspec
+
+from tiflis.handoff.messages import HandoffRequest, SocketState
+from tiflis.protocol.errors import SendFailed
+from tiflis.relay.remote import envelope
+from tiflis.relay.session_state import SessionState
+from tiflis.relay.watch.interfaces import WatchesMoved
+
+
+def test_a_handed_over_socket_keeps_its_field_names() -> None:
+    socket = SocketState(SessionState("client", 1), {})
+    written = msgspec.msgpack.decode(
+        msgspec.msgpack.encode(HandoffRequest(2, "home", "a", "t", [socket], {}, b""))
+    )
+    assert written.keys() == {"version", "kind", "sender", "tunnel_id", "luggage", "record", "state"}
+    assert written["luggage"][0].keys() == {"passport", "state"}
+    assert written["luggage"][0]["passport"] == {"role": "client", "number": 1}
+
+
+def test_refused_calls_keep_their_names() -> None:
+    assert b"DeskClosed" in envelope.failed(WatchesMoved())
+    assert b"SendFailed" in envelope.failed(SendFailed())
