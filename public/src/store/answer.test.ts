@@ -63,6 +63,20 @@ describe("an answer that takes over label and text of the one before", () => {
     expect(words(world)).toEqual(["one?", "Look.", "two?", "Done."]);
   });
 
+  it("keeps what it has said when its label changes and the frames since begin anew", async () => {
+    const world = await makeWorld().paired();
+    const tool = (id: string, status: string) => ({ id, block_type: "tool", content: "Read", metadata: { tool_name: "Read", tool_status: status } });
+    asks(world, "one?");
+    frame(world, "L1", [text("a", "Look."), tool("t", "running")]);
+    frame(world, "L2", [tool("t", "completed")]);
+    frame(world, "L2", [tool("t", "completed"), text("b", "Fo")]);
+    frame(world, "L3", [text("c", "Found it.")], true);
+    expect(chat(world).messages.at(-1)?.blocks.map((block) => block.content)).toEqual(["Look.", "Read", "Found it."]);
+    world.client.watch(SUPERVISOR);
+    await world.history([entry(1, "user", "one?", "q"), { ...entry(2, "assistant", "", "L3"), content_blocks: [text("c", "Found it.")] }]);
+    expect(words(world)).toEqual(["one?", "Look.\n\nFound it."]);
+  });
+
   it("may say the very same as the one before", async () => {
     const world = await makeWorld().paired();
     for (const question of ["one?", "two?"]) {

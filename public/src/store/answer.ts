@@ -31,9 +31,24 @@ function belongsTo(messages: ChatMessage[], index: number, output: Output): bool
 function goOn(chat: Chat, index: number, row: ChatMessage, output: Output): Chat {
   const own = withoutCarried(chat.messages, output, row);
   // A frame of nothing but an earlier answer's blocks says nothing about this one.
-  const blocks = own.length > 0 || output.complete ? shown(row, own.length > 0 ? own : output.blocks) : row.blocks;
-  const next = { ...row, label: output.streamingId ?? row.label, blocks, streaming: !output.complete };
+  const base = relabelled(row, output) ? row.blocks : (row.base ?? []);
+  const blocks = own.length > 0 || output.complete ? shown(row, joined(base, own.length > 0 ? own : output.blocks)) : row.blocks;
+  const { base: _, ...rest } = row;
+  const next: ChatMessage = { ...rest, label: output.streamingId ?? row.label, blocks, streaming: !output.complete };
+  if (!output.complete && base.length > 0) next.base = base;
   return { ...chat, messages: replaced(chat.messages, index, next), executing: !output.complete };
+}
+
+const relabelled = (row: ChatMessage, { streamingId, blocks }: Output): boolean =>
+  row.label !== null && streamingId !== undefined && streamingId !== row.label && !onlyCancel(blocks);
+
+/** What was said under the label before, as far as the frame does not say it again. */
+function joined(base: ContentBlock[], own: ContentBlock[]): ContentBlock[] {
+  if (base.length === 0 || onlyCancel(own) || wordsOf(own).startsWith(wordsOf(base))) return own;
+  const rest = base.filter((block) => block.kind !== "voice_output" && !own.some((each) => each.kind === block.kind && each.id === block.id));
+  const [last, first] = [rest.at(-1), own[0]];
+  const goesOn = last?.kind === "text" && first?.kind === "text" && first.content.startsWith(last.content);
+  return [...(goesOn ? rest.slice(0, -1) : rest), ...own];
 }
 
 /** A frame while no answer streams: the first of a new answer, or a late one of a finished answer. */

@@ -49,7 +49,8 @@ export function fits(message: ChatMessage, entry: HistoryEntry): boolean {
   if (message.sequence !== null || message.role === "user" || entry.role === "user") return false;
   const live = plainText(message.blocks).trim();
   const stored = plainText(entry.blocks).trim();
-  return stored.startsWith(live) || live.startsWith(stored);
+  // Of an answer whose label changed the history may have the end alone.
+  return stored.startsWith(live) || live.startsWith(stored) || live.endsWith(stored);
 }
 
 /** A stop is known by its block: the history keeps nothing else of a stopped answer. */

@@ -1,7 +1,7 @@
 /** Brings pages of history and live messages together: each message once, in the workstation's order. */
 
 import type { HistoryEntry, HistoryPage } from "../protocol/messages";
-import { fits, newRowKey, sameWords } from "./match";
+import { fits, newRowKey, plainText, sameWords } from "./match";
 import type { Chat, ChatMessage } from "./state";
 
 export interface Merge {
@@ -99,9 +99,12 @@ function stored(before: ChatMessage | undefined, entry: HistoryEntry, now: numbe
   };
 }
 
-/** The history keeps nothing of a stopped answer but that it was stopped. */
-function saysLess(entry: HistoryEntry, { blocks }: ChatMessage): boolean {
-  return entry.blocks.length < blocks.length && entry.blocks.every((block) => block.kind === "cancel");
+/** The history keeps nothing of a stopped answer but that it was stopped, and of some answers the end alone. */
+function saysLess(entry: HistoryEntry, { blocks, role }: ChatMessage): boolean {
+  if (entry.blocks.length === 0) return true;
+  if (role === "user" || entry.blocks.length >= blocks.length) return false;
+  const [live, stored] = [plainText(blocks), plainText(entry.blocks)];
+  return entry.blocks.every((block) => block.kind === "cancel") || (live !== stored && live.endsWith(stored));
 }
 
 /** By sequence; a live message without one comes after what was there when it was seen, by its time. */

@@ -25,6 +25,8 @@ export interface ChatMessage {
   sequence: number | null;
   role: "user" | "assistant" | "system";
   blocks: ContentBlock[];
+  /** What a streaming answer had said when its label changed: the frames since may not repeat it. */
+  base?: ContentBlock[];
   at: number;
   /** When this page first saw it; orders a message of ours before the answer to it. */
   seenAt: number;
