@@ -6,6 +6,14 @@ import "./app/trusted";
 import "./app/theme.css";
 import { Boundary } from "./app/Boundary";
 import { applyAppearance } from "./app/theme";
+import { guardComposition } from "./ui/composing";
+import { guardDrops } from "./ui/drops";
+import { guardPresses } from "./ui/presses";
+
+// Before all other listeners of the window.
+guardComposition();
+guardPresses();
+guardDrops();
 
 const app = import("./app/App");
 const App = lazy(() => app);

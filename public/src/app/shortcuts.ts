@@ -1,4 +1,7 @@
-/** Keyboard shortcuts of the whole app. Alt with a letter, since browsers keep most of Ctrl for themselves. */
+/**
+ * Keyboard shortcuts of the whole app. Alt with a letter, since browsers keep most of Ctrl for themselves. In a field
+ * a shortcut never takes what the keyboard would type there: Option and AltGr make letters on many keyboards.
+ */
 
 import { useEffect, useRef } from "react";
 import { SUPERVISOR } from "~/store/state";
@@ -31,7 +34,7 @@ export function useShortcuts(sheets: Sheets): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       // Ctrl+K is a terminal's own, ⌘K is not.
-      if (event.defaultPrevented || event.isComposing || (inTerminal(event.target) && !event.metaKey)) return;
+      if (event.defaultPrevented || (inTerminal(event.target) && !event.metaKey)) return;
       if (document.querySelector("dialog[open]")) return;
       if (run(event, latest.current)) event.preventDefault();
     };
@@ -47,8 +50,11 @@ function run(event: KeyboardEvent, { help, palette }: Sheets): boolean {
     if (event.key === "?") return help(), true;
     if (event.key === "/") return screenAction("compose");
   }
-  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") return palette(), true;
-  if (!event.altKey || event.ctrlKey || event.metaKey) return false;
+  // On a Mac, Ctrl with K deletes the rest of the line.
+  const mod = event.metaKey || (event.ctrlKey && !(MAC && typing(event.target)));
+  if (mod && !event.altKey && event.key.toLowerCase() === "k") return palette(), true;
+  if (!event.altKey || event.ctrlKey || event.metaKey || event.getModifierState("AltGraph")) return false;
+  if (typing(event.target) && writes(event)) return false;
   return alt(event.code, help);
 }
 
@@ -90,6 +96,15 @@ function step(by: number): boolean {
   if (key) go({ name: "session", key });
   return true;
 }
+
+/** Whether the field would do something of its own with this key: another character than the key's own, a dead key, the caret. */
+function writes({ key, code }: KeyboardEvent): boolean {
+  if (code.startsWith("Arrow")) return MAC;
+  return key.toLowerCase() !== (PLAIN[code] ?? code.slice("Key".length).toLowerCase());
+}
+
+const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+const PLAIN: Record<string, string | undefined> = { Comma: ",", Slash: "/" };
 
 function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));

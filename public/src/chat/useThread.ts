@@ -7,6 +7,7 @@
  */
 
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { NO_HAND, watchHand } from "./hand";
 import type { Row } from "./rows";
 
 const MOUNTED = 100;
@@ -41,7 +42,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const content = useRef<HTMLElement | null>(null);
   const end = useRef(true);
   const anchor = useRef<{ key: string; top: number } | null>(null);
-  const lastTop = useRef(0);
+  const stood = useRef({ top: 0, height: 0, room: 0 });
+  const hand = useRef(NO_HAND);
   const wanted = useRef<string | null>(null);
 
   const { from, to } = bounds(rows, span);
@@ -51,26 +53,30 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const remember = useCallback(() => {
     const view = viewport.current;
     if (!view) return;
-    lastTop.current = view.scrollTop;
+    stood.current = placeOf(view);
     // At the end there is nothing to hold on to but the end, and measuring costs.
     anchor.current = end.current ? null : firstInView(view, content.current);
   }, []);
 
   /**
-   * The reader has scrolled: to the end, or away from it. Only the browser's own word counts as that: when
-   * the content shrinks for a moment, the place moves too.
+   * The reader has scrolled: to the end, or away from it. Wheel, finger, key and scroll bar always count as that. A scroll
+   * without them counts where no size has changed: the browser's own search, or a screen reader. Else the place has only
+   * followed the sizes around it.
    */
   const notice = useCallback(() => {
     const view = viewport.current;
     // On the way to a row that is not drawn yet, the view stands where the reader did not put it.
     if (!view || wanted.current !== null) return;
-    const { rows: all, from: first, to: last } = now.current;
-    const up = view.scrollTop < lastTop.current - 1;
-    const reached = distance(view) <= END && last === all.length;
+    const { rows: all, from: first, to: until } = now.current;
+    const { top, height, room } = placeOf(view);
+    const byHand = top !== stood.current.top && hand.current.scrolls();
+    const calm = height === stood.current.height && room === stood.current.room;
+    const up = top < stood.current.top - 1 && (byHand || calm);
+    const reached = distance(view) <= END && until === all.length;
     if (reached === end.current || !(reached || up)) return;
     end.current = reached;
     setAtEnd(reached);
-    setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: last - first });
+    setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: until - first });
   }, []);
 
   const keep = useCallback(() => {
@@ -122,6 +128,11 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   }, [keep, look]);
 
   useObserved(viewport, content, keep, scrolled);
+  useEffect(() => {
+    if (!viewport.current) return;
+    hand.current = watchHand(viewport.current);
+    return hand.current.stop;
+  }, []);
   // Older messages have come: there may be room for them in the window now.
   useEffect(look, [look, rows.length]);
 
@@ -183,6 +194,8 @@ function bounds(rows: Row[], { top, size }: Span): { from: number; to: number } 
   }
   return { from: at, to: Math.min(rows.length, at + size) };
 }
+
+const placeOf = (view: HTMLElement) => ({ top: view.scrollTop, height: view.scrollHeight, room: view.clientHeight });
 
 const distance = (view: HTMLElement): number => view.scrollHeight - view.clientHeight - view.scrollTop;
 

@@ -41,7 +41,7 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
 export default function Help({ onClose }: { onClose(): void }) {
   return (
     <Dialog title={text.title} onClose={onClose} wide reading>
-      <p className="mb-4 text-muted">{text.hint}</p>
+      <p className="mb-4 text-muted">{MAC ? text.hintMac : text.hint}</p>
       <div className="grid gap-6 sm:grid-cols-2">
         {GROUPS.map(([group, lines]) => (
           <section key={group}>

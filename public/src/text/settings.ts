@@ -34,6 +34,7 @@ export const settings = {
 export const help = {
   title: "Keyboard shortcuts",
   hint: "They work wherever the cursor is, except in a terminal.",
+  hintMac: "They work everywhere but in a terminal; those with ⌥ also not in a text field, where ⌥ writes letters.",
   groups: {
     anywhere: "Anywhere",
     chat: "In a chat",
