@@ -6,6 +6,8 @@ export const SETTINGS: Settings = {
   theme: "system",
   textSize: "normal",
   terminalFontSize: 14,
+  terminalKeyOrder: [],
+  terminalKeyRow: false,
   autoplay: true,
   playbackRate: 1,
   notifications: false,

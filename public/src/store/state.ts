@@ -64,6 +64,10 @@ export interface Settings {
   theme: "system" | "light" | "dark";
   textSize: "small" | "normal" | "large";
   terminalFontSize: number;
+  /** Names of keys; unknown ones are left out, missing ones come last. */
+  terminalKeyOrder: string[];
+  /** The row of keys where a keyboard is at hand; on touch it is always there. */
+  terminalKeyRow: boolean;
   autoplay: boolean;
   playbackRate: number;
   notifications: boolean;

@@ -1,58 +1,92 @@
-/** The keys that a phone's keyboard lacks, and the terminal's few tools. */
+/** The keys that a phone's keyboard lacks, in the order that people gave them. */
 
+import { useEffect, useRef } from "react";
 import { terminalText as text } from "~/text/terminal";
 import type { Modifiers, RowKey } from "./keys";
+import type { RowItem } from "./order";
+import type { Sticky } from "./sticky";
+
+/** Milliseconds until a held key repeats, and between two repetitions. */
+const FIRST = 400;
+const NEXT = 70;
+
+const REPEATING: ReadonlySet<RowItem> = new Set<RowItem>(["up", "down", "left", "right", "pageUp", "pageDown"]);
 
 export interface KeyRowProps {
-  held: Modifiers;
+  order: readonly RowItem[];
+  sticky: Sticky;
   hold(modifier: keyof Modifiers): void;
   press(key: RowKey): void;
+  paste(): void;
 }
 
-const KEYS: readonly { key: RowKey; face: string; label: string }[] = [
-  { key: "left", face: "←", label: text.left },
-  { key: "down", face: "↓", label: text.down },
-  { key: "up", face: "↑", label: text.up },
-  { key: "right", face: "→", label: text.right },
-  { key: "home", face: "Home", label: text.home },
-  { key: "end", face: "End", label: text.end },
-  { key: "pageUp", face: "PgUp", label: text.pageUp },
-  { key: "pageDown", face: "PgDn", label: text.pageDown },
-];
-
-export function KeyRow({ held, hold, press }: KeyRowProps) {
+export function KeyRow({ order, sticky, hold, press, paste }: KeyRowProps) {
+  const run = (item: RowItem): void => {
+    if (item === "ctrl" || item === "alt") hold(item);
+    else if (item === "paste") paste();
+    else press(item);
+  };
   return (
     <div className="terminal-keys" role="toolbar" aria-label={text.keys}>
-      <Key face={text.escape} label={text.escape} on={() => press("escape")} />
-      <Key face={text.tab} label={text.tab} on={() => press("tab")} />
-      <Key face={text.ctrl} label={text.ctrl} on={() => hold("ctrl")} pressed={held.ctrl} />
-      <Key face={text.alt} label={text.alt} on={() => hold("alt")} pressed={held.alt} />
-      {KEYS.map(({ key, face, label }) => (
-        <Key key={key} face={face} label={label} on={() => press(key)} />
+      {order.map((item) => (
+        <Key key={item} item={item} on={run} hold={item === "ctrl" || item === "alt" ? sticky[item].hold : undefined} />
       ))}
     </div>
   );
 }
 
 interface KeyProps {
-  face: string;
-  label: string;
-  on(): void;
-  pressed?: boolean;
+  item: RowItem;
+  on(item: RowItem): void;
+  hold?: "off" | "once" | "locked" | undefined;
 }
 
-function Key({ face, label, on, pressed }: KeyProps) {
+function Key({ item, on, hold }: KeyProps) {
+  const repeat = useRepeat(() => on(item), REPEATING.has(item));
+  const { face, label } = text.rowKeys[item];
   return (
     <button
       type="button"
       className="terminal-key"
       aria-label={label}
-      aria-pressed={pressed}
-      // The keyboard must stay where it is: a press takes no focus.
-      onPointerDown={(event) => event.preventDefault()}
-      onClick={on}
+      title={hold === undefined ? undefined : hold === "locked" ? text.locked : text.stickyHint}
+      aria-pressed={hold === undefined ? undefined : hold !== "off"}
+      data-hold={hold}
+      {...repeat}
     >
       {face}
     </button>
   );
+}
+
+/** A press at once or, held, again and again. The keyboard stays where it is: a press takes no focus. */
+function useRepeat(run: () => void, repeats: boolean) {
+  const timer = useRef(0);
+  const repeated = useRef(false);
+  const latest = useRef(run);
+  latest.current = run;
+  const stop = (): void => window.clearTimeout(timer.current);
+  useEffect(() => stop, []);
+  const again = (): void => {
+    repeated.current = true;
+    latest.current();
+    timer.current = window.setTimeout(again, NEXT);
+  };
+  return {
+    onPointerDown: (event: React.PointerEvent) => {
+      event.preventDefault();
+      repeated.current = false;
+      stop();
+      if (repeats && event.button === 0) timer.current = window.setTimeout(again, FIRST);
+    },
+    onPointerUp: stop,
+    onPointerCancel: stop,
+    onPointerLeave: stop,
+    onContextMenu: (event: React.MouseEvent) => event.preventDefault(),
+    onClick: () => {
+      stop();
+      if (!repeated.current) latest.current();
+      repeated.current = false;
+    },
+  };
 }

@@ -1,63 +1,99 @@
-/** One terminal on screen: xterm.js, the key row, and on phones a native line to type in. */
+/** One terminal on screen: xterm.js, its tools, and on phones a native line to type in and a row of keys. */
 
 import "@xterm/xterm/css/xterm.css";
 import "./terminal.css";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { client, useClient } from "~/app/client";
 import { terminalText as text } from "~/text/terminal";
+import { Icon } from "~/ui/icons";
 import { CopySheet } from "./CopySheet";
 import { copyText, readClipboard } from "./clipboard";
 import { InputLine } from "./InputLine";
 import { KeyRow } from "./KeyRow";
-import { type Modifiers, type RowKey, rowKey, typed } from "./keys";
+import { characterOf, isCharacter, type RowKey, rowKey, typed } from "./keys";
+import { ordered } from "./order";
 import type { Screen } from "./screen";
 import { FONT } from "./size";
+import { held, NOTHING_HELD, tapped, used } from "./sticky";
 import { Tools } from "./Tools";
 import { useScreen } from "./useScreen";
 
-const NOTHING_HELD: Modifiers = { ctrl: false, alt: false };
+const OrderSheet = lazy(() => import("./OrderSheet"));
 
-export default function TerminalView({ sessionId }: { sessionId: string }) {
+export interface TerminalViewProps {
+  sessionId: string;
+  /** Where the tools go at a desk: the terminal has the whole height then. */
+  toolbar: HTMLElement | null;
+}
+
+export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) {
   const state = useClient((all) => all.terminals.get(sessionId));
-  const font = useClient((all) => all.settings.terminalFontSize);
+  const { terminalFontSize: font, terminalKeyOrder: wished, terminalKeyRow: wanted } = useClient((all) => all.settings);
+  const order = useMemo(() => ordered(wished), [wished]);
   const touch = useTouch();
   const [line, setLine] = useState("");
-  const [held, setHeld] = useState(NOTHING_HELD);
+  const [sticky, setSticky] = useState(NOTHING_HELD);
   const [sheet, setSheet] = useState<string>();
+  const [ordering, setOrdering] = useState(false);
+  const [away, setAway] = useState(false);
   const field = useRef<HTMLInputElement>(null);
-  const heldNow = useRef(held);
-  heldNow.current = held;
+  const stickyNow = useRef(sticky);
+  stickyNow.current = sticky;
 
   const ready = state?.subscribed === true;
   const send = useCallback(
     (data: string) => {
       client.sendInput(sessionId, data);
-      setHeld(NOTHING_HELD);
+      setSticky(used);
     },
     [sessionId],
   );
   const copy = useCallback((selected: string) => void copyOut(selected), []);
+  const paste = (clip: string): void => {
+    if (screen.current && ready && clip !== "") send(screen.current.paste(clip));
+  };
   const { host, screen } = useScreen({
     sessionId,
     font,
     nativeLine: touch,
     // A single character typed under the row's Ctrl or Alt; longer data comes from keys that know them already.
-    typed: (data) => send(data.length === 1 ? typed(data, heldNow.current) : data),
+    typed: (data) => send(data.length === 1 ? typed(data, held(stickyNow.current)) : data),
     copy,
+    paste,
+    away: setAway,
   });
 
+  /** What stands in the native line goes first, as if it had been typed into the terminal. */
+  const flush = (): string => {
+    setLine("");
+    return line;
+  };
   const press = (key: RowKey): void => {
     const now = screen.current;
-    if (!now) return;
-    // Tab completes what stands in the line, so the shell has to know it first.
-    const before = key === "tab" ? line : "";
-    if (before) setLine("");
-    send(before + rowKey(key, held, now.applicationKeys));
+    if (!now || !ready) return;
+    const modifiers = held(sticky);
+    const writes = isCharacter(key) && !modifiers.ctrl && !modifiers.alt;
+    if (writes && touch) return insert(field.current, characterOf(key));
+    // Ctrl+C gives up the line, at a prompt as here.
+    const before = key === "interrupt" ? (setLine(""), "") : isCharacter(key) ? "" : flush();
+    send(before + rowKey(key, modifiers, now.applicationKeys));
   };
-  const paste = async (): Promise<void> => {
+  const pressed = (event: KeyboardEvent): void => {
+    const interrupt = event.ctrlKey && event.key.toLowerCase() === "c";
+    const before = flush();
+    if (before !== "" && !interrupt) send(before);
+    screen.current?.key(event, held(sticky));
+  };
+  const pasteLines = (clip: string, before: string, after: string): void => {
+    if (!ready || !screen.current) return;
+    send(before + screen.current.paste(clip));
+    setLine(after);
+  };
+  const pasteClipboard = async (): Promise<void> => {
     const clip = await readClipboard();
     if (clip === undefined) client.notice("error", text.pasteForbidden);
-    else if (screen.current && clip !== "") send(screen.current.paste(clip));
+    else paste(clip);
     focus(touch, field.current, screen.current);
   };
   const copyFrom = (): void => {
@@ -66,7 +102,21 @@ export default function TerminalView({ sessionId }: { sessionId: string }) {
     if (now.terminal.hasSelection()) copy(now.terminal.getSelection());
     else setSheet(now.text());
   };
+  useFocusOnKey(touch, field);
 
+  const keys = touch || wanted;
+  const tools = (
+    <Tools
+      font={font}
+      size={(size) => client.set({ terminalFontSize: Math.min(FONT.largest, Math.max(FONT.smallest, size)) })}
+      copy={copyFrom}
+      paste={keys ? undefined : () => void pasteClipboard()}
+      repair={() => client.replay(sessionId)}
+      keys={touch ? undefined : wanted}
+      showKeys={(shown) => client.set({ terminalKeyRow: shown })}
+      order={keys ? () => setOrdering(true) : undefined}
+    />
+  );
   return (
     <section className="terminal" aria-label={text.screen}>
       <Strip
@@ -76,21 +126,36 @@ export default function TerminalView({ sessionId }: { sessionId: string }) {
           if (size) client.resize(sessionId, size.cols, size.rows);
         }}
       />
-      <div ref={host} className="terminal-host" onClick={() => focus(touch, field.current, screen.current)} />
-      <div className="terminal-foot">
-        {touch && <InputLine field={field} value={line} change={setLine} held={held} send={send} ready={ready} />}
-        <div className="terminal-bar">
-          <KeyRow held={held} hold={(one) => setHeld((was) => ({ ...was, [one]: !was[one] }))} press={press} />
-          <Tools
-            font={font}
-            size={(size) => client.set({ terminalFontSize: Math.min(FONT.largest, Math.max(FONT.smallest, size)) })}
-            copy={copyFrom}
-            paste={() => void paste()}
-            repair={() => client.replay(sessionId)}
-          />
-        </div>
+      <div className="terminal-stage">
+        <div ref={host} className="terminal-host" onClick={() => focus(touch, field.current, screen.current)} />
+        {away && (
+          <button type="button" className="terminal-bottom" aria-label={text.bottom} title={text.bottom} onPointerDown={(event) => event.preventDefault()} onClick={() => screen.current?.toBottom()}>
+            <Icon name="arrowDown" size={18} />
+          </button>
+        )}
       </div>
+      {!touch && toolbar && createPortal(tools, toolbar)}
+      {keys && (
+        <div className="terminal-foot">
+          {touch && (
+            <InputLine field={field} value={line} change={setLine} held={held(sticky)} send={send} paste={pasteLines} keyPressed={pressed} ready={ready} />
+          )}
+          <div className="terminal-bar">
+            <KeyRow
+              order={order}
+              sticky={sticky}
+              hold={(one) => setSticky((was) => tapped(was, one, performance.now()))}
+              press={press}
+              paste={() => void pasteClipboard()}
+            />
+            {touch && tools}
+          </div>
+        </div>
+      )}
       {sheet !== undefined && <CopySheet content={sheet} copy={copy} close={() => setSheet(undefined)} />}
+      <Suspense fallback={null}>
+        {ordering && <OrderSheet order={order} change={(next) => client.set({ terminalKeyOrder: [...next] })} close={() => setOrdering(false)} />}
+      </Suspense>
     </section>
   );
 }
@@ -136,6 +201,29 @@ async function copyOut(selected: string): Promise<void> {
 function focus(touch: boolean, field: HTMLInputElement | null, screen: Screen | null): void {
   if (!touch) screen?.terminal.focus();
   else if (!window.getSelection()?.toString()) field?.focus();
+}
+
+/** Types a character at the caret of the native line. */
+function insert(field: HTMLInputElement | null, character: string): void {
+  field?.focus();
+  document.execCommand("insertText", false, character);
+}
+
+/** A hardware keyboard types into the native line, though no finger has touched it. */
+function useFocusOnKey(touch: boolean, field: React.RefObject<HTMLInputElement | null>): void {
+  useEffect(() => {
+    if (!touch) return;
+    const onKey = (event: KeyboardEvent): void => {
+      const free = document.activeElement === null || document.activeElement === document.body;
+      if (!free || event.metaKey || document.querySelector("dialog[open]")) return;
+      field.current?.focus({ preventScroll: true });
+      // Letters follow the focus; other keys stay with what had it when they were pressed.
+      const letter = event.key.length === 1 && !event.ctrlKey && !event.altKey;
+      if (!letter && field.current?.dispatchEvent(new KeyboardEvent("keydown", event)) === false) event.preventDefault();
+    };
+    window.addEventListener("keydown", onKey, true);
+    return () => window.removeEventListener("keydown", onKey, true);
+  }, [touch, field]);
 }
 
 /** Whether fingers are the main way to point here: then a keyboard on the glass composes text. */

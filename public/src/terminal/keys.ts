@@ -1,36 +1,28 @@
-/** What the keys of the key row send, as a terminal of the xterm family expects it. */
-
-export type RowKey =
-  | "escape"
-  | "tab"
-  | "up"
-  | "down"
-  | "left"
-  | "right"
-  | "home"
-  | "end"
-  | "pageUp"
-  | "pageDown"
-  | "enter"
-  | "backspace";
+/** What the keys of the key row send, as a terminal of the xterm family expects it, and how their row is kept. */
 
 const ESC = "\x1b";
-const CURSOR: Partial<Record<RowKey, string>> = {
-  up: "A",
-  down: "B",
-  right: "C",
-  left: "D",
-  home: "H",
-  end: "F",
-};
-const PLAIN: Partial<Record<RowKey, string>> = {
+const CURSOR = { up: "A", down: "B", right: "C", left: "D", home: "H", end: "F" } as const;
+const PLAIN = {
   escape: ESC,
+  escapeTwice: ESC + ESC,
   tab: "\t",
+  shiftTab: `${ESC}[Z`,
+  interrupt: "\x03",
   enter: "\r",
   backspace: "\x7f",
   pageUp: `${ESC}[5~`,
   pageDown: `${ESC}[6~`,
-};
+  pipe: "|",
+  slash: "/",
+  tilde: "~",
+  dash: "-",
+  backtick: "`",
+} as const;
+
+/** Keys that type a character, as the ones of a keyboard do: Ctrl applies to them too. */
+const CHARACTERS: ReadonlySet<RowKey> = new Set<RowKey>(["pipe", "slash", "tilde", "dash", "backtick"]);
+
+export type RowKey = keyof typeof CURSOR | keyof typeof PLAIN;
 
 export interface Modifiers {
   ctrl: boolean;
@@ -42,12 +34,20 @@ export interface Modifiers {
  * full-screen programs switch on.
  */
 export function rowKey(key: RowKey, held: Modifiers, application: boolean): string {
+  if (!isCursor(key)) return CHARACTERS.has(key) ? typed(PLAIN[key], held) : (held.alt ? ESC : "") + PLAIN[key];
   const letter = CURSOR[key];
-  if (letter === undefined) return (held.alt ? ESC : "") + (PLAIN[key] ?? "");
   const modifier = 1 + (held.alt ? 2 : 0) + (held.ctrl ? 4 : 0);
   if (modifier > 1) return `${ESC}[1;${modifier}${letter}`;
   return ESC + (application ? "O" : "[") + letter;
 }
+
+/** Whether the key writes into the line that is being typed, instead of acting on it. */
+export const isCharacter = (key: RowKey): boolean => CHARACTERS.has(key);
+
+/** The character of such a key. */
+export const characterOf = (key: RowKey): string => (isCursor(key) ? "" : PLAIN[key]);
+
+const isCursor = (key: RowKey): key is keyof typeof CURSOR => key in CURSOR;
 
 /** Typed text with the row's Ctrl and Alt applied to its first character. */
 export function typed(text: string, held: Modifiers): string {
@@ -72,11 +72,4 @@ function control(character: string): string {
 export function isReport(data: string): boolean {
   // eslint-disable-next-line no-control-regex
   return /^(?:\x1b\[[?>=]?[\d;]*(?:[cRnx]|\$y|\d*t)|\x1b\[[IO]|\x1bP[\s\S]*|\x1b\][\s\S]*)$/.test(data);
-}
-
-/** Text for the shell as a paste: line ends as Enter, bracketed where the program asked for it. */
-export function pasted(text: string, bracketed: boolean): string {
-  const lines = text.replace(/\r?\n/g, "\r");
-  // A paste that held the end mark itself could type commands after it.
-  return bracketed ? `${ESC}[200~${lines.replaceAll(`${ESC}[201~`, "")}${ESC}[201~` : lines;
 }

@@ -9,7 +9,8 @@ import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import { terminalText } from "~/text/terminal";
-import { isReport, pasted } from "./keys";
+import { pasted } from "./clean";
+import { isReport, type Modifiers } from "./keys";
 import { type Size, asked, fittingFont, fontSize, SMALLEST } from "./size";
 import { onPageTheme, pageIsDark, terminalTheme } from "./themes";
 import { scrollByTouch } from "./touch";
@@ -24,6 +25,12 @@ export interface ScreenEvents {
   room(size: Size): void;
   /** The user wants the selection copied. */
   copy(text: string): void;
+  /** Text from outside, pasted or dropped. */
+  paste(text: string): void;
+  /** Fingers ask for another font size. */
+  font(size: number): void;
+  /** Whether the view has left the bottom, where output arrives. */
+  away(away: boolean): void;
 }
 
 export class Screen {
@@ -33,6 +40,7 @@ export class Screen {
   private follows: Size | undefined;
   private quiet = 0;
   private wantedFont: number;
+  private isAway = false;
   private readonly widthPerPoint = letterWidth();
 
   constructor(
@@ -48,7 +56,8 @@ export class Screen {
       theme: terminalTheme(pageIsDark()),
       minimumContrastRatio: 4.5,
       cursorBlink: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
-      macOptionIsMeta: true,
+      // Option makes letters, and on many keyboards the only way to | ~ @ and brackets.
+      macOptionIsMeta: false,
       rightClickSelectsWord: true,
       linkHandler: { activate: (_event, address) => openNamed(address) },
     });
@@ -123,6 +132,17 @@ export class Screen {
     this.terminal.options.disableStdin = deaf;
   }
 
+  /** A key that was pressed elsewhere, encoded as xterm.js does for its own. */
+  key({ key, code, keyCode, shiftKey, ctrlKey, altKey }: KeyboardEvent, held: Modifiers): void {
+    const copy = new KeyboardEvent("keydown", { key, code, shiftKey, ctrlKey: ctrlKey || held.ctrl, altKey: altKey || held.alt, cancelable: true });
+    Object.defineProperty(copy, "keyCode", { value: keyCode });
+    this.terminal.textarea?.dispatchEvent(copy);
+  }
+
+  toBottom(): void {
+    this.terminal.scrollToBottom();
+  }
+
   get applicationKeys(): boolean {
     return this.terminal.modes.applicationCursorKeysMode;
   }
@@ -177,8 +197,26 @@ export class Screen {
     this.undo.push(
       () => observer.disconnect(),
       onPageTheme(() => (terminal.options.theme = terminalTheme(pageIsDark()))),
-      scrollByTouch(this.host, { lineHeight: () => this.cellHeight(), lines: (count) => this.scroll(count) }),
+      scrollByTouch(this.host, { lineHeight: () => this.cellHeight(), lines: (count) => this.scroll(count), pinch: () => this.pinch() }),
+      takeFromOutside(this.host, (text) => this.events.paste(text)),
     );
+    terminal.onRender(() => this.watchPlace());
+    terminal.onScroll(() => this.watchPlace());
+  }
+
+  private watchPlace(): void {
+    const { viewportY, baseY } = this.terminal.buffer.active;
+    if (this.isAway === viewportY < baseY) return;
+    this.isAway = !this.isAway;
+    this.events.away(this.isAway);
+  }
+
+  private pinch(): (scale: number) => void {
+    const before = this.wantedFont;
+    return (scale) => {
+      const size = fontSize(Math.round(before * scale));
+      if (size !== this.wantedFont) this.events.font(size);
+    };
   }
 
   /** The bell for the eye: not everybody hears it, and sound may be off. */
@@ -247,6 +285,22 @@ function letterWidth(): number {
   if (!context) return 0.6;
   context.font = `100px ${FAMILY}`;
   return context.measureText("W").width / 100;
+}
+
+/** Before xterm.js, which passes control characters on. Returns the way to stop. */
+function takeFromOutside(host: HTMLElement, take: (text: string) => void): () => void {
+  const over = new AbortController();
+  const options = { capture: true, signal: over.signal };
+  const taken = (event: Event, from: DataTransfer | null): void => {
+    event.preventDefault();
+    event.stopPropagation();
+    const text = from?.getData("text/plain") ?? "";
+    if (text !== "") take(text);
+  };
+  host.addEventListener("paste", (event) => taken(event, event.clipboardData), options);
+  host.addEventListener("drop", (event) => taken(event, event.dataTransfer), options);
+  host.addEventListener("dragover", (event) => event.preventDefault(), options);
+  return () => over.abort();
 }
 
 /** Where the text on screen is the address itself. */

@@ -1,4 +1,4 @@
-/** Scrolling by touch, which xterm.js leaves to its surroundings. A tap is left alone. */
+/** Scrolling and pinching by touch, which xterm.js leaves to its surroundings. A tap is left alone. */
 
 /** Pixels before a touch counts as a drag. */
 const SLACK = 8;
@@ -10,6 +10,8 @@ export interface Scrolled {
   lineHeight(): number;
   /** Down when positive. */
   lines(count: number): void;
+  /** Two fingers begin to pinch; returns what takes their distance, 1 at the start. */
+  pinch(): (scale: number) => void;
 }
 
 export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void {
@@ -20,6 +22,7 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
   let dragging = false;
   let frame = 0;
   let rest = 0;
+  let pinch: { scale(scale: number): void; spread: number } | undefined;
 
   const drag = (pixels: number): void => {
     rest += pixels;
@@ -41,8 +44,13 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
     lastAt = event.timeStamp;
     speed = rest = 0;
     dragging = false;
+    pinch = event.touches.length === 2 ? { scale: scrolled.pinch(), spread: spread(event.touches) } : undefined;
   };
   const move = (event: TouchEvent): void => {
+    if (pinch && event.touches.length === 2) {
+      event.preventDefault();
+      return pinch.scale(spread(event.touches) / pinch.spread);
+    }
     const y = event.touches[0]?.clientY ?? lastY;
     if (event.touches.length > 1 || (!dragging && Math.abs(y - startY) < SLACK)) return;
     dragging = true;
@@ -65,4 +73,9 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
     host.removeEventListener("touchmove", move);
     host.removeEventListener("touchend", end);
   };
+}
+
+function spread(touches: TouchList): number {
+  const [one, other] = [touches[0]!, touches[1]!];
+  return Math.max(1, Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY));
 }

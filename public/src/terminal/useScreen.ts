@@ -14,6 +14,8 @@ export interface ScreenSetup {
   nativeLine: boolean;
   typed(data: string): void;
   copy(text: string): void;
+  paste(text: string): void;
+  away(away: boolean): void;
 }
 
 export interface Joined {
@@ -40,6 +42,9 @@ export function useScreen(setup: ScreenSetup): Joined {
         bell: () => client.bell(sessionId),
         room: (room) => size.tell(room),
         copy: (text) => latest.current.copy(text),
+        paste: (text) => latest.current.paste(text),
+        font: (size) => client.set({ terminalFontSize: size }),
+        away: (away) => latest.current.away(away),
       },
       latest.current.font,
     );
