@@ -1,21 +1,23 @@
 /** Where messages are written, spoken, queued and stopped. */
 
-import { lazy, memo, Suspense, useCallback, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useScreenAction } from "~/app/shortcuts";
 import { useWide } from "~/app/media";
 import type { AudioFormat } from "~/protocol/messages";
-import { sessionTitle } from "~/sessions/order";
-import { SUPERVISOR, type OutboxItem } from "~/store/state";
-import { common, errorText } from "~/text/common";
+import type { OutboxItem } from "~/store/state";
+import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Icon } from "~/ui/icons";
+import { Dictate } from "./Dictate";
+import { addToDraft } from "./drafting";
+import { Field } from "./Field";
+import { inlined, KILOBYTES_MOST } from "./files";
 import { Queue } from "./Queue";
+import { Quote } from "./Quote";
+import { useFileDrop } from "./useFileDrop";
 
 const VoiceRecorder = lazy(() => import("../voice/VoiceRecorder"));
-
-/** Lines before the field scrolls. */
-const TALLEST = 200;
 
 interface ComposerProps {
   chatKey: string;
@@ -29,7 +31,6 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   const [recording, setRecording] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const wide = useWide();
-  useHeight(field, draft);
 
   const root = useRef<HTMLDivElement>(null);
   const compose = useCallback(() => (field.current?.focus(), field.current !== null), []);
@@ -46,6 +47,12 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   const recorded = (recording: Blob, format: AudioFormat, duration?: number) => {
     client.sendVoice(chatKey, recording, format, duration).catch((error: unknown) => client.notice("error", errorText(error)));
   };
+  const bring = async (files: File[]) => {
+    const { words, refused } = await inlined(files);
+    if (words) addToDraft(chatKey, words);
+    for (const reason of refused) client.notice("error", reason);
+  };
+  const dropping = useFileDrop((files) => void bring(files));
   const edit = (item: OutboxItem) => {
     const words = client.recall(item.id);
     client.draft(chatKey, draft.trim() ? `${words}\n${draft}` : words);
@@ -54,10 +61,17 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
 
   return (
     <div ref={root} data-foot className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
-      <div className="mx-auto w-full max-w-3xl">
+      <div className="relative mx-auto w-full max-w-3xl">
+        <Quote chatKey={chatKey} />
         <Queue items={items} held={held} onEdit={edit} />
         <div className="relative flex items-end gap-1 rounded-[1.625rem] border border-line-strong bg-surface p-1 shadow-low focus-within:border-accent">
-          <Field chatKey={chatKey} field={field} draft={draft} onSend={send} />
+          <Field chatKey={chatKey} field={field} draft={draft} onSend={send} onFiles={(files) => void bring(files)} />
+          {dropping && (
+            <div role="status" className="absolute inset-0 z-10 flex items-center justify-center rounded-[inherit] border-2 border-dashed border-accent bg-accent-soft text-sm font-medium">
+              {text.dropFiles(KILOBYTES_MOST)}
+            </div>
+          )}
+          {!recording && <Dictate chatKey={chatKey} draft={draft} />}
           {executing && !recording && <Stop chatKey={chatKey} />}
           {draft.trim() && !recording ? (
             <button
@@ -87,42 +101,6 @@ function press(root: HTMLElement | null): boolean {
   return button != null;
 }
 
-interface FieldProps {
-  chatKey: string;
-  field: React.RefObject<HTMLTextAreaElement | null>;
-  draft: string;
-  onSend(): void;
-}
-
-function Field({ chatKey, field, draft, onSend }: FieldProps) {
-  const sendWith = useClient((state) => state.settings.sendWith);
-  const session = useClient((state) => state.sessions.get(chatKey));
-  const name = chatKey === SUPERVISOR ? common.supervisor : session ? sessionTitle(session) : "";
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
-    const mod = event.ctrlKey || event.metaKey;
-    // A phone's Enter makes a new line; its send button is under the thumb.
-    const enter = sendWith === "enter" && !event.shiftKey && matchMedia("(pointer: fine)").matches;
-    if (!mod && !enter) return;
-    event.preventDefault();
-    onSend();
-  };
-  return (
-    <textarea
-      ref={field}
-      value={draft}
-      rows={1}
-      aria-label={text.message}
-      placeholder={text.to(name)}
-      dir="auto"
-      enterKeyHint="enter"
-      onChange={(event) => client.draft(chatKey, event.target.value)}
-      onKeyDown={onKeyDown}
-      className="max-h-[200px] min-h-11 min-w-0 flex-1 resize-none bg-transparent px-3.5 py-2.5 text-base leading-6 outline-none placeholder:text-muted"
-    />
-  );
-}
-
 function Stop({ chatKey }: { chatKey: string }) {
   const [stopping, setStopping] = useState(false);
   const stop = useCallback(() => {
@@ -146,14 +124,4 @@ function Stop({ chatKey }: { chatKey: string }) {
       <Icon name="stop" size={18} />
     </button>
   );
-}
-
-function useHeight(field: React.RefObject<HTMLTextAreaElement | null>, draft: string): void {
-  useLayoutEffect(() => {
-    const element = field.current;
-    if (!element) return;
-    element.style.height = "auto";
-    element.style.height = `${Math.min(element.scrollHeight, TALLEST)}px`;
-    element.style.overflowY = element.scrollHeight > TALLEST ? "auto" : "hidden";
-  }, [field, draft]);
 }

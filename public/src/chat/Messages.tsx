@@ -1,7 +1,8 @@
 /** One message: whose it is, its parts, its time, and what became of it. */
 
 import { MessagePrimitive, useAuiState } from "@assistant-ui/react";
-import { client } from "~/app/client";
+import { type ReactNode, useState } from "react";
+import { client, useClient } from "~/app/client";
 import { useCopy } from "~/app/clipboard";
 import { markdownOf, plainText } from "~/store/match";
 import type { Delivery } from "~/store/state";
@@ -9,7 +10,8 @@ import { common, errors, fullTimeOf, timeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { beginning } from "./beginning";
-import { useSpeaker } from "./chatKey";
+import { useChatKey, useSpeaker } from "./chatKey";
+import { addToDraft } from "./drafting";
 import { ASSISTANT_PARTS, USER_PARTS } from "./parts";
 import type { Row } from "./rows";
 
@@ -48,7 +50,7 @@ function UserMessage() {
             {timeOf(message.at)}
           </time>
           {message.delivery && <DeliveryMark delivery={message.delivery} />}
-          <CopyButton blocksOf={row} />
+          <OwnActions row={row} />
         </div>
         {failed && item && <Failed id={item.id} error={item.error} />}
       </article>
@@ -111,22 +113,65 @@ function AssistantMessage() {
   );
 }
 
-/** Small to look at, 44 px to touch. */
 function CopyButton({ blocksOf }: { blocksOf: Row }) {
   const { done, copy } = useCopy();
   const { blocks } = blocksOf.message;
   if (!blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
   const label = done ? common.copied : text.copyMessage(beginning(plainText(blocks)));
   return (
+    <SmallButton icon={done ? "check" : "copy"} label={label} onClick={() => copy(markdownOf(blocks))}>
+      {done && common.copied}
+    </SmallButton>
+  );
+}
+
+/** Milliseconds in which a second press is the same wish. */
+const SETTLES = 2_000;
+
+/** What can be done with words of one's own: say them again as they are or changed, copy them. */
+function OwnActions({ row }: { row: Row }) {
+  const chat = useChatKey();
+  const ended = useClient((state) => state.ended.has(chat));
+  const [again, setAgain] = useState(false);
+  const words = markdownOf(row.message.blocks);
+  const name = beginning(words);
+  const said = words !== "" && row.item?.text !== "" && row.message.delivery !== "sending" && row.message.delivery !== "unsure";
+  const edit = () => addToDraft(chat, row.item ? client.recall(row.item.id) : words);
+  const sendAgain = () => {
+    setAgain(true);
+    setTimeout(() => setAgain(false), SETTLES);
+    client.send(chat, words);
+  };
+  return (
+    <span className="flex gap-5 px-2">
+      {said && !ended && <SmallButton icon="pencil" label={text.editAgain(name)} onClick={edit} />}
+      {said && !ended && !row.item && <SmallButton icon="refresh" label={text.sendAgain(name)} disabled={again} onClick={sendAgain} />}
+      <CopyButton blocksOf={row} />
+    </span>
+  );
+}
+
+interface SmallButtonProps {
+  icon: IconName;
+  label: string;
+  disabled?: boolean;
+  onClick(): void;
+  children?: ReactNode;
+}
+
+/** Small to look at, 44 px to touch. */
+function SmallButton({ icon, label, disabled, onClick, children }: SmallButtonProps) {
+  return (
     <button
       type="button"
       aria-label={label}
       title={label}
-      onClick={() => copy(markdownOf(blocks))}
-      className="relative flex h-6 min-w-6 items-center gap-1 justify-center rounded-md text-muted opacity-70 before:absolute before:-inset-2.5 hover:bg-hover hover:text-text group-hover:opacity-100 focus-visible:opacity-100"
+      disabled={disabled}
+      onClick={onClick}
+      className="relative flex h-6 min-w-6 items-center gap-1 justify-center rounded-md text-muted opacity-70 before:absolute before:-inset-2.5 hover:bg-hover hover:text-text group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-30"
     >
-      <Icon name={done ? "check" : "copy"} size={14} />
-      {done && common.copied}
+      <Icon name={icon} size={14} />
+      {children}
     </button>
   );
 }

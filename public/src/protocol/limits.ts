@@ -36,6 +36,9 @@ export const REPLAY_PAGE = 500;
 export const AUDIO_BYTES_MOST = 24 * 1024 * 1024;
 export const RECORDING_MOST = 5 * 60_000;
 
+/** Text files are written into a message; more than this is for the agent to read from the disk. Bytes, all files together. */
+export const FILES_MOST = 100_000;
+
 /** Streamed snapshots are shown at most this often. */
 export const STREAM_EVERY = 60;
 

@@ -27,8 +27,8 @@ export function markdownOf(blocks: ContentBlock[]): string {
     .join("\n\n");
 }
 
-/** Longer than any fence inside. */
-function fenced(code: string, language: string): string {
+/** Code in a fence that is longer than any fence inside. */
+export function fenced(code: string, language: string): string {
   const inside = code.match(/^ {0,3}`{3,}/gm) ?? [];
   const fence = "`".repeat(Math.max(3, ...inside.map((each) => each.trim().length + 1)));
   return `${fence}${language}\n${code.replace(/\n$/, "")}\n${fence}`;
