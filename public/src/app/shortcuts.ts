@@ -45,7 +45,7 @@ export function useShortcuts(sheets: Sheets): void {
 
 function run(event: KeyboardEvent, { help, palette }: Sheets): boolean {
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (plain && event.key === "Escape") return screenAction("stop");
+  if (plain && event.key === "Escape") return !event.repeat && screenAction("stop");
   if (plain && !typing(event.target)) {
     if (event.key === "?") return help(), true;
     if (event.key === "/") return screenAction("compose");
@@ -55,6 +55,8 @@ function run(event: KeyboardEvent, { help, palette }: Sheets): boolean {
   if (mod && !event.altKey && event.key.toLowerCase() === "k") return palette(), true;
   if (!event.altKey || event.ctrlKey || event.metaKey || event.getModifierState("AltGraph")) return false;
   if (typing(event.target) && writes(event)) return false;
+  // A key that is held down is one wish; only stepping goes on.
+  if (event.repeat && !event.code.startsWith("Arrow")) return true;
   return alt(event.code, help);
 }
 

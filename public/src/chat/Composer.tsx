@@ -71,8 +71,9 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
               {text.dropFiles(KILOBYTES_MOST)}
             </div>
           )}
-          {!recording && <Dictate chatKey={chatKey} draft={draft} />}
+          {/* Stop comes and goes at the field's side: no other button moves under a finger. */}
           {executing && !recording && <Stop chatKey={chatKey} />}
+          {!recording && <Dictate chatKey={chatKey} draft={draft} />}
           {draft.trim() && !recording ? (
             <button
               type="button"

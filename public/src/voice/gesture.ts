@@ -6,6 +6,8 @@
 
 /** Milliseconds: a press shorter than this is a tap. */
 export const TAP = 350;
+/** Milliseconds after its start in which another tap is the second half of a double tap, and sends nothing. */
+export const DOUBLE = 500;
 
 export type Phase = "idle" | "opening" | "recording";
 export type Verdict = "start" | "finish" | "cancel" | "nothing";
@@ -13,10 +15,12 @@ export type Verdict = "start" | "finish" | "cancel" | "nothing";
 export class Gesture {
   private pressedAt: number | undefined;
   private startedByThisPress = false;
+  private startedAt = Number.NEGATIVE_INFINITY;
 
   press(phase: Phase, now: number): Verdict {
     this.pressedAt = now;
     this.startedByThisPress = phase === "idle";
+    if (this.startedByThisPress) this.startedAt = now;
     return this.startedByThisPress ? "start" : "nothing";
   }
 
@@ -29,6 +33,7 @@ export class Gesture {
     if (away) return "cancel";
     // Let go while the microphone was opening, most likely to answer the browser's question: go on as after a tap.
     if (phase === "opening") return "nothing";
+    if (!this.startedByThisPress && now - this.startedAt < DOUBLE) return "nothing";
     return this.startedByThisPress && !long ? "nothing" : "finish";
   }
 

@@ -36,6 +36,14 @@ describe("the record button", () => {
     expect(gesture.release("recording", 3100, false)).toBe("finish");
   });
 
+  it("goes on after a double tap", () => {
+    const gesture = new Gesture();
+    gesture.press("idle", 0);
+    gesture.release("opening", 60, false);
+    gesture.press("recording", 200);
+    expect(gesture.release("recording", 260, false)).toBe("nothing");
+  });
+
   it("records for as long as it is held", () => {
     const gesture = new Gesture();
     gesture.press("idle", 0);
