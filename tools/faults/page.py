@@ -1,4 +1,4 @@
-"""docs/faults.md: what a run of the programme has measured."""
+"""docs/faults.md: a short table of what holds, and below it what was measured."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tools.faults.programme import ORDER, SCENARIOS
 from tools.faults.run import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-_ROW = re.compile(r"\| [FPS]\d")
+_ROW = re.compile(r"\| [FNPS]\d+\w* \|(?:[^|]*\|){6}$")  # of the table of measurements
 
 
 def write(outcomes: list[Outcome], size: str, *, anew: bool) -> None:
-    """Their rows; unless `anew`, of the others those that are there already."""
+    """Write the page: these outcomes and, unless `anew`, the rows of the other scenarios as they are."""
     before = "" if anew or not PAGE.exists() else PAGE.read_text()
     PAGE.write_text(page(outcomes, size, before))
 
@@ -25,18 +25,31 @@ def page(outcomes: list[Outcome], size: str, before: str) -> str:
     rows |= {outcome.scenario.id: row(outcome, size) for outcome in outcomes}
     known = [rows[name] for name in ORDER if name in rows]
     lines = "\n".join(known)
-    return f"""# The fault programme
+    short = "\n".join("| " + " | ".join(_cells(line)[:4]) + " |" for line in known)
+    return f"""# What the server survives
 
-Written by `make faults`: a seeded load of numbered, checksummed messages both ways over several tunnels, and
-what must not happen to it. *Lost* means: accepted, and neither delivered nor reported to its sender. Each
-scenario has a time limit and prints its seed; `python -m tools.faults --seed N ID` repeats one and renews its
-row here. *Full* is the size that the programme asks for, *small* that of the tests. Bounds on time allow for
-the longest that the load itself was not at work. *Alone*: nothing else ran; *beside*: what takes minutes ran
-at the same time; *patient*: it is one of those.
+{_verdict(known)}
 
-{_verdict(known)} Machine: {os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}.
-Not covered: the bus server's own clock (F13 sets that of our processes), tasks in the workers (F21 counts
-descriptors), and hosts that fail, for all of this is one machine.
+| id | scenario | size | holds |
+|---|---|---|---|
+{short}
+
+## How it is measured
+
+`make faults` writes this page. Each scenario runs a seeded load of numbered, checksummed messages both
+ways over several tunnels and counts what must not happen. *Lost* means: accepted, and neither delivered nor
+reported to its sender. `python -m tools.faults --seed N ID` repeats a scenario and renews its row.
+
+- *Full* is the size that the programme asks for, *small* that of the tests.
+- Bounds on time are longer by the time for which the load generator itself was not running.
+- *Alone*: nothing else ran. *Beside*: the scenarios that take minutes ran at the same time; *patient*: it is
+  one of those.
+
+Machine: {os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}. Not covered: the bus
+server's own clock (F13 sets that of our processes), tasks in the workers (F21 counts descriptors), and hosts
+that fail, since all of this is one machine.
+
+## Measured
 
 | id | scenario | size | holds | measured (bound) | seconds | seed |
 |---|---|---|---|---|---|---|
@@ -45,11 +58,11 @@ descriptors), and hosts that fail, for all of this is one machine.
 
 
 def _verdict(rows: list[str]) -> str:
-    told = {_cells(line)[0]: _cells(line)[3] for line in rows}
-    missed = [name for name, holds in told.items() if holds == "**no**"]
-    absent = [name for name, holds in told.items() if holds == "not run"]
-    absent += [name for name in ORDER if name not in told]
-    held = len(told) - len(missed) - sum(holds == "not run" for holds in told.values())
+    holds = {_cells(line)[0]: _cells(line)[3] for line in rows}
+    missed = [name for name, answer in holds.items() if answer == "**no**"]
+    absent = [name for name, answer in holds.items() if answer == "not run"]
+    absent += [name for name in ORDER if name not in holds]
+    held = list(holds.values()).count("yes")
     words = [f"**{held} of {len(SCENARIOS)} hold.**"]
     words += [f"Not held: {', '.join(missed)}."] if missed else []
     words += [f"Not run: {', '.join(absent)}."] if absent else []
@@ -61,19 +74,19 @@ def _cells(line: str) -> list[str]:
 
 
 def row(outcome: Outcome, size: str) -> str:
-    told = [str(measure) for measure in outcome.measures]
-    told += [note for note in outcome.notes if not note.startswith("log: ")]
-    told += [f"{outcome.scenario.company}, load average {outcome.load:.1f}"]
+    found = [str(measure) for measure in outcome.measures]
+    found += [note for note in outcome.notes if not note.startswith("log: ")]
+    found += [f"{outcome.scenario.company}, load average {outcome.load:.1f}"]
     if outcome.failure:
-        told.append("failed: " + outcome.failure.strip().splitlines()[-1][:200])
+        found.append("failed: " + outcome.failure.strip().splitlines()[-1][:200])
     if outcome.absent:
-        told = [outcome.absent]
+        found = [outcome.absent]
     cells = [
         outcome.scenario.id,
         outcome.scenario.title,
         size,
         "not run" if outcome.absent else "yes" if outcome.holds else "**no**",
-        "; ".join(told).replace("|", "/").replace("\n", " "),
+        "; ".join(found).replace("|", "/").replace("\n", " "),
         f"{outcome.seconds:.0f}",
         str(outcome.seed),
     ]
