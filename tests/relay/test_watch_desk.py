@@ -39,7 +39,7 @@ async def connected(stage: Stage) -> WatchOperations:
 async def deliver(watches: WatchOperations, *texts: bytes) -> None:
     for text in texts:
         watches.deliver(text)
-    await watches._settle()
+    await watches.registry.settle()
 
 
 def data(answer: dict[str, Any]) -> list[Any]:
@@ -202,7 +202,7 @@ async def test_an_auth_command_must_be_the_watchs_own(stage: Stage, payload: dic
 async def test_a_ping_is_answered_into_the_queue(stage: Stage) -> None:
     watches = await connected(stage)
     await watches.call("command", WHO, b'{"type":"ping","timestamp":1.50}')
-    await watches._settle()
+    await watches.registry.settle()
     assert data(await poll(watches)) == [{"type": "pong", "timestamp": 1.5}]
 
 
@@ -245,7 +245,7 @@ async def test_a_poll_of_a_forgotten_watch_connects_it(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b"{}")
     stage.clock.now += 301
-    watches.sweep()
+    watches.registry.sweep()
     assert (stage.home.left, watches.devices()) == (["watch-1"], [])
     assert (await poll(watches, since=1))["may_have_missed_messages"]
     assert watches.devices() == ["watch-1"]
@@ -255,7 +255,7 @@ async def test_a_watch_is_remembered_for_five_minutes_after_each_call(stage: Sta
     watches = await connected(stage)
     for _ in range(3):
         stage.clock.now += 299
-        watches.sweep()
+        watches.registry.sweep()
         assert (await watches.call("state", WHO))["connected"]
 
 
@@ -291,7 +291,7 @@ async def test_numbers_are_not_shown_before_they_are_stored(stage: Stage) -> Non
     watches.deliver(b"{}")
     assert (await poll(watches))["current_sequence"] == 0
     stage.store.away = False
-    await watches._settle()
+    await watches.registry.settle()
     assert numbers(await poll(watches)) == [1]
 
 
@@ -370,13 +370,13 @@ async def test_numbers_never_go_back_over_many_crashes(stage: Stage) -> None:
         await watches.call("state", WHO)
         for step in range(life % 4):
             watches.deliver(b'{"type":"x","streaming_message_id":"s"}' if step % 2 else b'{"type":"y"}')
-            await watches._settle()
+            await watches.registry.settle()
         answer = await poll(watches, since=current)
         assert answer["current_sequence"] >= current
         current = answer["current_sequence"]
         if life % 3:
             await poll(watches, since=current)
-            await watches._settle()
+            await watches.registry.settle()
         await watches.close()
         watches = stage.watches()
     assert (await poll(watches))["current_sequence"] >= current
@@ -421,10 +421,10 @@ async def test_a_handed_over_watch_is_introduced_to_a_workstation_that_registers
 async def test_messages_wait_while_the_desk_looks_into_the_store(stage: Stage) -> None:
     await (await connected(stage)).release()
     successor = stage.watches()
-    successor.open()
+    successor.registry.open()
     successor.deliver(b'{"early":1}')
     await successor.call("state", WHO)
-    await successor._settle()
+    await successor.registry.settle()
     assert data(await poll(successor)) == [{"early": 1}]
 
 
@@ -446,7 +446,7 @@ async def test_a_home_that_was_overtaken_stops_answering(stage: Stage) -> None:
     await successor.call("state", WHO)
     old.deliver(b'{"from":"the grave"}')
     with pytest.raises(SendFailed):
-        await old._settle()
+        await old.registry.settle()
     assert stage.home.lost == 1
     with pytest.raises(SendFailed):
         await poll(old)
@@ -531,7 +531,7 @@ async def test_the_next_home_knows_the_numbers_of_a_watch_that_was_crowded_out(
     stage: Stage, orderly: bool
 ) -> None:
     watches = await crowded_out(stage)
-    await watches._settle()
+    await watches.registry.settle()
     await (watches.release() if orderly else watches.close())
     answer = await poll(stage.watches())
     assert answer["current_sequence"] > 2
@@ -557,7 +557,7 @@ async def test_what_comes_during_a_release_is_taken_along(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b'{"n":1}')
     release = asyncio.create_task(watches.release())
-    while not watches._writer._stopped:
+    while not watches.registry._writer._stopped:
         await asyncio.sleep(0)
     watches.deliver(b'{"n":2}')
     await release
@@ -587,7 +587,7 @@ async def test_a_desk_opens_with_the_first_message_and_holds_on_to_nothing(stage
     for _ in range(3):
         watches.deliver(b'{"type":"x"}')
     async with asyncio.timeout(2):
-        while watches._early is not None:
+        while watches.registry._early is not None:
             await asyncio.sleep(0)
     assert stage.store.looks == 1
 
@@ -609,11 +609,11 @@ async def test_an_outage_of_the_store_does_not_pile_up_snapshots(stage: Stage) -
     stage.store.away = True
     for number in range(2000):
         watches.deliver(b'{"type":"x","streaming_message_id":"s","n":%d}' % number)
-    pending = watches._journal._unsent
+    pending = watches.registry._journal._unsent
     assert len(pending) < 300
     assert sum(len(message.text) for message in pending) < 100
     stage.store.away = False
-    await watches._settle()
+    await watches.registry.settle()
     assert numbers(await poll(watches)) == [2000]
 
 
@@ -628,7 +628,7 @@ async def test_the_queues_of_a_tunnel_share_a_part_of_its_memory(stage: Stage) -
     for text in texts[1:]:
         watches.deliver_to("sleeps", text)
     assert account.kinds["queues"] <= 100_000
-    await watches._settle()
+    await watches.registry.settle()
     kept = await watches.call("messages", {"device_id": "reads", "auth_key": KEY})
     assert (kept["may_have_missed_messages"], len(json.loads(kept["messages_json"]))) == (False, 1)
     trimmed = await watches.call("messages", {"device_id": "sleeps", "auth_key": KEY})

@@ -36,7 +36,7 @@ async def with_two_watches(stage: Stage) -> WatchOperations:
 async def deliver(watches: WatchOperations, device_id: str, *texts: bytes) -> None:
     for text in texts:
         watches.deliver_to(device_id, text)
-    await watches._settle()
+    await watches.registry.settle()
 
 
 async def heirs_number(stage: Stage, watches: WatchOperations) -> int:
@@ -52,7 +52,7 @@ async def let_two_messages_expire(stage: Stage, watches: WatchOperations) -> Non
     assert await current(watches) == 2
     await watches.call("state", WATCHES[1])
     stage.clock.now += 291
-    watches.sweep()
+    watches.registry.sweep()
     assert len(watches.devices()) == 2
 
 
@@ -98,7 +98,7 @@ async def test_large_messages_do_not_wait_for_their_expiry(stage: Stage) -> None
     watches = await with_two_watches(stage)
     await deliver(watches, "watch-1", b'{"x":"%s"}' % (b"x" * 2_000_000))
     await watches.call("messages", {**WATCHES[0], "since": 1})
-    await watches._settle()
+    await watches.registry.settle()
     assert max(len(value) for value, _, _ in stage.store.records.values()) < 1000
 
 
@@ -127,7 +127,7 @@ async def test_nothing_is_dropped_while_the_store_takes_nothing_at_all(stage: St
     while stage.store.refusals < 2:
         await asyncio.sleep(0)
     stage.store.too_large = 1 << 30
-    await watches._settle()
+    await watches.registry.settle()
     assert await poll(watches) == ([1], False)
 
 
@@ -139,6 +139,6 @@ async def test_a_store_of_little_room_is_filled_in_portions(stage: Stage) -> Non
     for number in range(20):
         watches.deliver_to("watch-1", b'{"n":%d,"x":"%s"}' % (number, b"x" * 500))
     stage.store.away = False
-    await watches._settle()
+    await watches.registry.settle()
     assert await poll(watches) == (list(range(1, 21)), False)
     assert max(stage.store.batches) < 2000

@@ -120,7 +120,7 @@ class Life:
 
     async def crash(self) -> None:
         # A home that dies before it could write anything at all leaves no trace that it was there.
-        if self.watches._opened().done():
+        if self.watches.registry._opened().done():
             await self.watches.close()
             self.take_over()
 
@@ -132,7 +132,7 @@ class Life:
 
     def take_over(self) -> None:
         self.watches = self.stage.watches()
-        self.watches.open()
+        self.watches.registry.open()
 
     async def break_store(self) -> None:
         store = self.stage.store
@@ -156,7 +156,7 @@ class Life:
     async def is_settled(self, watch: Listener) -> bool:
         try:
             await self.watches.call("state", watch.who)
-            await self.watches._settle()
+            await self.watches.registry.settle()
         except SendFailed:
             return False
         return True
@@ -164,7 +164,7 @@ class Life:
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 async def test_a_watch_hears_everything_or_of_a_gap(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiflis.relay.watch_writer.RETRY", 0.001)
+    monkeypatch.setattr("tiflis.relay.watch.writer.RETRY", 0.001)
     monkeypatch.setattr("tiflis.relay.watch.registry.RECOVERY_PAUSE", 0.001)
     life = Life(seed)
     await life.connect()

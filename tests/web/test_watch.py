@@ -72,7 +72,7 @@ class Site:
     async def deliver(self, *texts: bytes) -> None:
         for text in texts:
             self.gate.watches.deliver(text)
-        await self.gate.watches._settle()
+        await self.gate.watches.registry.settle()
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ async def half_a_body(site: Site, size: int) -> AsyncIterator[asyncio.StreamRead
 async def test_a_long_poll_waits_for_a_message(site: Site) -> None:
     await site.post("connect")
     poll = asyncio.create_task(site.get("messages", f"{CREDENTIALS}&wait=20"))
-    watch = site.gate.watches._watches["watch-1"]
+    watch = site.gate.watches.registry._watches["watch-1"]
     async with asyncio.timeout(5):
         while not watch.polled:
             await asyncio.sleep(0.005)

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.watch.queue import Bounds
-from tiflis.relay.watch_writer import PACE
+from tiflis.relay.watch.writer import PACE
 
 
 class WatchesMoved(SendFailed):

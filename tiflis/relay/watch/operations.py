@@ -1,6 +1,7 @@
 """What the calls of a tunnel's watches do (protocol, section 4), at the tunnel's home."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,12 @@ from tiflis.clock import running_clock
 from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.relay.pinned import Account
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
 from tiflis.relay.watch.queue import Reading
 from tiflis.relay.watch.registry import WatchRegistry
+from tiflis.relay.watch.store import WatchStore
 
 __all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
 
@@ -20,14 +23,56 @@ OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"}
 ANSWER_BYTES = 4 * MIB  # of messages in one answer to a poll; a larger message comes alone
 
 
-class WatchOperations(WatchRegistry):
-    """Operations raise errors of ``tiflis.protocol.errors`` and give plain dicts of str, int and bool."""
+class WatchOperations:
+    """The tunnel's watches as its home uses them: their calls, and by ``registry`` what is sent to them.
+    Operations raise errors of ``tiflis.protocol.errors`` and return plain dicts of str, int and bool."""
+
+    def __init__(
+        self,
+        tunnel_id: str,
+        home: WatchesHome,
+        store: WatchStore,
+        limits: QueueLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        account: Account | None = None,
+    ) -> None:
+        """``account``: the tunnel's, in the worker's ledger of pinned bytes."""
+        self._tunnel_id = tunnel_id
+        self._home = home
+        self._clock = clock
+        self.registry = WatchRegistry(tunnel_id, home, store, limits, clock, wall, account)
+
+    # For the home: the registry does it
+
+    def devices(self) -> list[str]:
+        return self.registry.devices()
+
+    def deliver(self, text: bytes) -> None:
+        self.registry.deliver(text)
+
+    def deliver_to(self, device_id: str, text: bytes) -> bool:
+        return self.registry.deliver_to(device_id, text)
+
+    def workstation_registered(self, auth_key: str) -> None:
+        self.registry.workstation_registered(auth_key)
+
+    def expect_gap(self) -> None:
+        self.registry.expect_gap()
+
+    async def release(self) -> bool:
+        return await self.registry.release()
+
+    async def close(self) -> None:
+        await self.registry.close()
+
+    # For the watches
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes = b"") -> dict[str, Any]:
         """One of OPERATIONS; ``arguments`` are those of the method of that name."""
         if operation not in OPERATIONS:
             raise InvalidPayload(f"There is no operation {operation!r}")
-        await self._ready()
+        await self.registry.ready()
         if operation == "command":
             return await self.command(**arguments, text=body)
         method: Callable[..., Any] = getattr(self, operation)
@@ -36,7 +81,7 @@ class WatchOperations(WatchRegistry):
 
     async def connect(self, device_id: str, auth_key: str) -> dict[str, Any]:
         """A fresh queue, numbers from 1."""
-        await self._attach(device_id, auth_key)
+        await self.registry.attach(device_id, auth_key)
         return {
             "success": True,
             "tunnel_id": self._tunnel_id,
@@ -54,8 +99,8 @@ class WatchOperations(WatchRegistry):
             raise InvalidPayload("The auth message is not this watch's own")
         if not self._home.workstation_online:
             raise WorkstationOffline
-        watch = self._watches.get(device_id) or await self._attach(device_id, auth_key, since=0)
-        self._called(watch)
+        watch = self.registry.get(device_id) or await self.registry.attach(device_id, auth_key, since=0)
+        self.registry.called(watch)
         if act is states.Act.PONG:
             if head.is_number(fields.timestamp):
                 self.deliver_to(device_id, messages.pong(fields.timestamp))
@@ -63,7 +108,7 @@ class WatchOperations(WatchRegistry):
         if act is states.Act.CHECK_AUTH:
             watch.introduced = True
         elif not watch.introduced:
-            self._introduce(watch, auth_key)
+            self.registry.introduce(watch, auth_key)
         spliced = head.splice_device_id(text, device_id)
         self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
         return {"success": True}
@@ -72,14 +117,12 @@ class WatchOperations(WatchRegistry):
         self, device_id: str, auth_key: str, since: int = 0, ack: int = 0, wait: float = 0.0
     ) -> dict[str, Any]:
         """``messages_json``: the array as JSON text, each ``data`` in it as the workstation wrote it."""
-        watch = self._watches.get(device_id)
-        if watch is None and not self._has_departed(device_id):
-            watch = await self._attach(device_id, auth_key, since)
+        watch = self.registry.get(device_id)
+        if watch is None and not self.registry.has_departed(device_id):
+            watch = await self.registry.attach(device_id, auth_key, since)
         if watch is not None:
-            self._called(watch)
-            if watch.queue.acknowledge(ack) | watch.queue.acknowledge(since):
-                self._journal.touch(device_id)
-                self._writer.kick()
+            self.registry.called(watch)
+            self.registry.acknowledge(watch, ack, since)
         return self._answer(await self._read(watch, since, wait))
 
     async def _read(self, watch: Watch | None, since: int, wait: float) -> Reading:
@@ -89,12 +132,12 @@ class WatchOperations(WatchRegistry):
             watch.queue.expire(self._clock())
             reading = watch.queue.read(since)
             left = deadline - clock.time()
-            if reading.messages or reading.missed or left <= 0 or self._closed:
+            if reading.messages or reading.missed or left <= 0 or self.registry.closed:
                 return reading
             await watch.wait(left)
-            watch = self._watches.get(watch.device_id)
+            watch = self.registry.get(watch.device_id)
             if watch is not None:
-                self._called(watch)
+                self.registry.called(watch)
         return Reading([], 0, 0, since > 0)
 
     def _answer(self, reading: Reading) -> dict[str, Any]:
@@ -112,26 +155,26 @@ class WatchOperations(WatchRegistry):
         }
 
     async def state(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
-        watch = self._watches.get(device_id)
+        watch = self.registry.get(device_id)
         if watch is not None:
-            self._called(watch)
+            self.registry.called(watch)
             watch.queue.expire(self._clock())
         return {
             "connected": watch is not None,
             "workstation_online": self._home.workstation_online,
             "workstation_name": self._home.workstation_name,
             "queue_size": watch.queue.waiting if watch else 0,
-            "current_sequence": watch.queue.shown if watch else self._numbers.get(device_id) or 0,
+            "current_sequence": self.registry.number(device_id),
         }
 
     async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
-        watch = self._watches.get(device_id)
+        watch = self.registry.get(device_id)
         if watch is None:
             return {"success": False}
-        self._leave(watch, orderly=True)
-        self._note_departure(device_id)
+        self.registry.leave(watch, orderly=True)
+        self.registry.note_departure(device_id)
         with contextlib.suppress(SendFailed):
-            await self._settle()
+            await self.registry.settle()
         return {"success": True}
 
 

@@ -20,11 +20,10 @@ from tiflis.relay.watch.holdings import Holdings
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome, WatchesMoved
 from tiflis.relay.watch.journal import Recovered, WatchJournal
 from tiflis.relay.watch.numbers import PastNumbers
-from tiflis.relay.watch.queue import Message
+from tiflis.relay.watch.queue import Message, StartupBuffer
+from tiflis.relay.watch.recovery import restore
 from tiflis.relay.watch.store import Fenced, StoreUnavailable, WatchStore
-from tiflis.relay.watch_early import StartupBuffer
-from tiflis.relay.watch_recovery import restore
-from tiflis.relay.watch_writer import WatchWriter
+from tiflis.relay.watch.writer import WatchWriter
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +132,7 @@ class WatchRegistry:
         try:
             if self._early is not None and self._early.texts:
                 with contextlib.suppress(SendFailed):
-                    await self._ready()
+                    await self.ready()
             written = self._early is None or not (self._early.texts or self._early.lost)
             await self._stop()
             return await self._write_down() and written
@@ -178,7 +177,12 @@ class WatchRegistry:
             watch.wake()
         self._home.watches_lost(self)
 
-    async def _ready(self) -> None:
+    @property
+    def closed(self) -> bool:
+        """Whether calls have to be made at another home."""
+        return self._closed
+
+    async def ready(self) -> None:
         """Until it is known who is connected. Raises SendFailed."""
         if not self._closed and self._early is not None:
             with contextlib.suppress(TimeoutError):
@@ -194,6 +198,15 @@ class WatchRegistry:
     def devices(self) -> list[str]:
         """The connected watches."""
         return list(self._watches)
+
+    def get(self, device_id: str) -> Watch | None:
+        """Return the device's watch, or None if it is not connected."""
+        return self._watches.get(device_id)
+
+    def number(self, device_id: str) -> int:
+        """Return the highest number that polls of the device have seen, connected or not."""
+        watch = self._watches.get(device_id)
+        return watch.queue.shown if watch else self._numbers.get(device_id) or 0
 
     def deliver(self, text: bytes) -> None:
         """Into every watch's queue."""
@@ -245,16 +258,16 @@ class WatchRegistry:
     def _introduce_all(self) -> None:
         for watch in self._watches.values():
             if self._auth_key and not watch.introduced:
-                self._introduce(watch, self._auth_key)
+                self.introduce(watch, self._auth_key)
 
-    def _introduce(self, watch: Watch, auth_key: str) -> None:
+    def introduce(self, watch: Watch, auth_key: str) -> None:
         with contextlib.suppress(WorkstationOffline):
             self._home.to_workstation(messages.auth(auth_key, watch.device_id), watch.device_id, b"")
             watch.introduced = True
 
     # Coming and going
 
-    async def _attach(self, device_id: str, auth_key: str, since: int | None = None) -> Watch:
+    async def attach(self, device_id: str, auth_key: str, since: int | None = None) -> Watch:
         """Connect the device anew, durably: with numbers from 1, or above those that it knows from a queue
         that has gone (``since``: the highest of them, as it says). Raises SendFailed."""
         self._remove(device_id)
@@ -268,12 +281,12 @@ class WatchRegistry:
         self._watches[device_id] = watch
         self._journal.touch(device_id)
         if len(self._watches) > self._limits.watches:
-            self._leave(min(self._watches.values(), key=lambda other: other.last_call))
+            self.leave(min(self._watches.values(), key=lambda other: other.last_call))
         if self._sweeper is None:
             self.sweep()
-        await self._settle()
+        await self.settle()
         if self._watches.get(device_id) is watch:
-            self._introduce(watch, auth_key)
+            self.introduce(watch, auth_key)
         return watch
 
     def _remove(self, device_id: str) -> None:
@@ -282,7 +295,7 @@ class WatchRegistry:
             watch.queue.clear()
             watch.wake()
 
-    def _leave(self, watch: Watch, orderly: bool = False) -> None:
+    def leave(self, watch: Watch, orderly: bool = False) -> None:
         """Disconnect it. Unless it said so itself (``orderly``) its numbers are kept for its return."""
         if not orderly and watch.queue.last:
             self._numbers.keep(watch.device_id, watch.queue.last, self._clock())
@@ -291,16 +304,16 @@ class WatchRegistry:
         self._writer.kick()
         self._home.device_left(watch.device_id)
 
-    def _note_departure(self, device_id: str) -> None:
+    def note_departure(self, device_id: str) -> None:
         """A straggling poll must not connect again a watch that has just said goodbye."""
         if len(self._departed) >= DEPARTED_LIMIT:
             del self._departed[next(iter(self._departed))]
         self._departed[device_id] = self._clock()
 
-    def _has_departed(self, device_id: str) -> bool:
+    def has_departed(self, device_id: str) -> bool:
         return self._departed.get(device_id, float("-inf")) > self._clock() - self._limits.idle
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Until all changes so far are stored. Raises SendFailed."""
         try:
             async with running_clock().timeout(self._limits.store_timeout):
@@ -308,12 +321,20 @@ class WatchRegistry:
         except (TimeoutError, StoreUnavailable):
             raise SendFailed(UNREACHABLE) from None
 
-    def _called(self, watch: Watch) -> None:
+    def called(self, watch: Watch) -> None:
         """A sign of life; now and then the store is to know of it."""
         watch.last_call = self._clock()
         if watch.last_call - watch.recorded_at >= self._limits.refresh:
-            self._journal.touch(watch.device_id)
-            self._writer.kick()
+            self._write(watch)
+
+    def acknowledge(self, watch: Watch, *numbers: int) -> None:
+        """Drop what has arrived: everything up to each of these numbers."""
+        if any([watch.queue.acknowledge(number) for number in numbers]):
+            self._write(watch)
+
+    def _write(self, watch: Watch) -> None:
+        self._journal.touch(watch.device_id)
+        self._writer.kick()
 
     def _woken(self, shown: list[Watch]) -> None:
         for watch in shown:
@@ -329,7 +350,7 @@ class WatchRegistry:
         for watch in list(self._watches.values()):
             watch.queue.expire(now)
             if watch.last_call + self._limits.idle <= now and not watch.polled:
-                self._leave(watch)
+                self.leave(watch)
         if self._watches:
             due = min(map(self._due, self._watches.values()))
             loop = asyncio.get_running_loop()
