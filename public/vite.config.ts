@@ -3,6 +3,7 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { brotli } from "./scripts/brotli.ts";
+import { firstPaint } from "./scripts/firstPaint.ts";
 import { trustedTypes } from "./scripts/policy.ts";
 import { precache } from "./scripts/precache.ts";
 
@@ -12,7 +13,7 @@ export default defineConfig({
   root: here("."),
   base: "./",
   publicDir: "static",
-  plugins: [react(), tailwindcss(), trustedTypes(), precache(here("static")), brotli()],
+  plugins: [react(), tailwindcss(), trustedTypes(), firstPaint(), precache(here("static")), brotli()],
   resolve: { alias: { "~": here("src") } },
   build: {
     outDir: "dist",

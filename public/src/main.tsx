@@ -1,10 +1,13 @@
 /** The entry: as little as the first picture needs; everything else is loaded beside it. */
 
-import { lazy, StrictMode, Suspense } from "react";
+import { StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import "./app/trusted";
 import "./app/theme.css";
 import { Boundary } from "./app/Boundary";
+import { WIDE } from "./app/media";
+import { part } from "./app/part";
+import { ChatScreen, PairScreen } from "./app/parts";
 import { applyAppearance } from "./app/theme";
 import { guardComposition } from "./ui/composing";
 import { guardDrops } from "./ui/drops";
@@ -15,8 +18,7 @@ guardComposition();
 guardPresses();
 guardDrops();
 
-const app = import("./app/App");
-const App = lazy(() => app);
+const App = part(() => import("./app/App"));
 
 try {
   const settings = JSON.parse(localStorage.getItem("tiflis.settings") ?? "{}") as Parameters<typeof applyAppearance>[0];
@@ -25,12 +27,34 @@ try {
   // No storage, no choice made yet: the system's theme.
 }
 
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <Boundary at="app">
-      <Suspense fallback={null}>
-        <App />
-      </Suspense>
-    </Boundary>
-  </StrictMode>,
-);
+void begin();
+
+/** No top-level await: other parts import from this one, and would wait for it in a circle. */
+async function begin(): Promise<void> {
+  const app = import("./app/App");
+  // The page's own picture stays until there is a better one; what cannot be loaded is told below.
+  await Promise.allSettled([App.preload(), first()?.preload(), app.then(({ started }) => started)]);
+  createRoot(document.getElementById("root")!).render(
+    <StrictMode>
+      <Boundary at="app">
+        <Suspense fallback={null}>
+          <App />
+        </Suspense>
+      </Boundary>
+    </StrictMode>,
+  );
+}
+
+/** What the first screen needs most likely, beside the app and not after it. */
+function first() {
+  if (!paired()) return PairScreen;
+  return matchMedia(WIDE).matches || location.hash.startsWith("#/s/") ? ChatScreen : null;
+}
+
+function paired(): boolean {
+  try {
+    return localStorage.getItem("tiflis.current") !== null && !location.hash.includes("data=");
+  } catch {
+    return false;
+  }
+}

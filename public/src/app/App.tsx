@@ -1,16 +1,15 @@
 /** The frame of every screen: pairing first, else side bar and conversation; toasts, shortcuts and help above. */
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { startNotify } from "~/notify";
 import { pairingInFragment } from "~/protocol/pairing";
 import { SUPERVISOR } from "~/store/state";
-import { startAutoplay } from "~/voice/autoplay";
 import { registerWorker } from "~/sw/register";
 import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { followKeyboard, useWide } from "./media";
+import { PairScreen, SettingsScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -20,8 +19,6 @@ import { Sidebar } from "./Sidebar";
 import { applyAppearance } from "./theme";
 import { Toasts } from "./Toasts";
 
-const PairScreen = lazy(() => import("../pairing/PairScreen"));
-const SettingsScreen = lazy(() => import("../settings/SettingsScreen"));
 const NewSession = lazy(() => import("../sessions/NewSession"));
 const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("../settings/Help"));
@@ -32,7 +29,8 @@ if (opened !== null) history.replaceState(null, "", addressOf({ name: "pair" }))
 
 followHistory();
 
-const started = client.start();
+/** Whether there are workstations is known. */
+export const started = client.start();
 
 export default function App() {
   const loaded = useClient((state) => state.loaded);
@@ -42,8 +40,7 @@ export default function App() {
 
   useEffect(() => applyAppearance(settings), [settings]);
   useEffect(() => {
-    const stopNotify = startNotify(client, (key) => go({ name: "session", key }));
-    const stopAutoplay = startAutoplay(client);
+    const stopLate = later();
     const onHash = () => {
       const text = pairingInFragment(location.hash);
       if (text === null) return;
@@ -53,7 +50,7 @@ export default function App() {
     window.addEventListener("hashchange", onHash);
     // It may have changed while this part was loaded.
     onHash();
-    return () => (stopNotify(), stopAutoplay(), window.removeEventListener("hashchange", onHash));
+    return () => (stopLate(), window.removeEventListener("hashchange", onHash));
   }, []);
   useEffect(() => followKeyboard(), []);
   useEffect(() => registerWorker(() => setUpdate(true)), []);
@@ -66,6 +63,19 @@ export default function App() {
       <Toasts update={update} />
     </>
   );
+}
+
+/** Notices and sounds: nothing that the first picture waits for. */
+function later(): () => void {
+  let over = false;
+  const stops: (() => void)[] = [];
+  const begun = Promise.all([import("~/notify"), import("~/voice/autoplay")]).then(([{ startNotify }, { startAutoplay }]) => {
+    if (!over) stops.push(startNotify(client, (key) => go({ name: "session", key })), startAutoplay(client));
+  });
+  begun.catch(() => {
+    // Without a network at the first visit: the client goes on without them.
+  });
+  return () => ((over = true), stops.forEach((stop) => stop()));
 }
 
 function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) {

@@ -1,6 +1,6 @@
 /** One session on screen: a conversation, a terminal, or the word that it has ended. */
 
-import { lazy, useEffect } from "react";
+import { useEffect } from "react";
 import { isTerminal } from "~/store/sessions";
 import { SUPERVISOR } from "~/store/state";
 import { common } from "~/text/common";
@@ -9,10 +9,8 @@ import { Button } from "~/ui/Button";
 import { Icon, Spinner } from "~/ui/icons";
 import { client, useClient } from "./client";
 import { usePageVisible } from "./media";
+import { ChatScreen, TerminalScreen } from "./parts";
 import { goBack } from "./route";
-
-const ChatScreen = lazy(() => import("../chat/ChatScreen"));
-const TerminalScreen = lazy(() => import("../sessions/TerminalScreen"));
 
 export function SessionScreen({ sessionKey }: { sessionKey: string }) {
   const session = useClient((state) => state.sessions.get(sessionKey));

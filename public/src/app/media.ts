@@ -3,7 +3,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 
 /** Room for a side bar beside the conversation. */
-const WIDE = "(min-width: 50rem)";
+export const WIDE = "(min-width: 50rem)";
 
 export function useWide(): boolean {
   return useSyncExternalStore(

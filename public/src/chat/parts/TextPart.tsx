@@ -1,19 +1,14 @@
 /** Text: Markdown from agents, plain from people. */
 
-import { lazy, Suspense } from "react";
+import { markdown } from "../load";
 
-const Markdown = lazy(() => import("../Markdown"));
-
-/** Without any of these there is nothing to mark up, and the reader of it need not be loaded. */
+/** Without any of these there is nothing to mark up. */
 const MARKUP = /[*_`#[\]<>|~\\]|^\s*([-+]|\d+[.)])\s|https?:|\n\n/m;
 
 export function TextPart({ text, status }: { text: string; status?: { type: string } }) {
-  if (!MARKUP.test(text)) return <PlainText text={text} />;
-  return (
-    <Suspense fallback={<PlainText text={text} />}>
-      <Markdown text={text} streaming={status?.type === "running"} />
-    </Suspense>
-  );
+  const Markdown = markdown();
+  if (!Markdown || !MARKUP.test(text)) return <PlainText text={text} />;
+  return <Markdown text={text} streaming={status?.type === "running"} />;
 }
 
 export function PlainText({ text }: { text: string }) {

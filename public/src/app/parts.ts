@@ -1,0 +1,9 @@
+/** The screens, each loaded on its own. */
+
+import { loadChat } from "~/chat/load";
+import { part } from "./part";
+
+export const PairScreen = part(() => import("../pairing/PairScreen"));
+export const SettingsScreen = part(() => import("../settings/SettingsScreen"));
+export const ChatScreen = part(loadChat);
+export const TerminalScreen = part(() => import("../sessions/TerminalScreen"));
