@@ -61,7 +61,8 @@ STREAMS = {"tiflis_tunnels", "tiflis_watches"}
 def commands(page: str) -> list[str]:
     """Every command line in the page's blocks for a shell; pictures begin otherwise."""
     text = (ROOT / page).read_text()
-    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    blocks = [block for language, block in fenced if language in ("", "sh")]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if re.match(r"[a-z/][\w./-]* ", line + " ")]
 
