@@ -219,7 +219,7 @@ def test_traefik_files_use_documented_keys() -> None:
 
 # systemd
 
-UNIT = DEPLOY / "systemd" / "tiflis.worker.service"
+UNIT = DEPLOY / "systemd" / "tiflis.service"
 
 
 def unit() -> dict[str, list[str]]:
@@ -256,16 +256,16 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("no systemd on this machine to ask")
     text = UNIT.read_text().replace("/opt/tiflis/bin", os.fspath(Path(sys.executable).parent))
-    (tmp_path / "tiflis.worker.service").write_text(text)
+    (tmp_path / "tiflis.service").write_text(text)
     done = subprocess.run(
-        [analyze, "verify", "--man=no", str(tmp_path / "tiflis.worker.service")],
+        [analyze, "verify", "--man=no", str(tmp_path / "tiflis.service")],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "tiflis.worker.service" not in done.stderr, done.stderr
+    assert "tiflis.service" not in done.stderr, done.stderr
     rated = subprocess.run(
-        [analyze, "security", "--offline=true", "--threshold=20", str(tmp_path / "tiflis.worker.service")],
+        [analyze, "security", "--offline=true", "--threshold=20", str(tmp_path / "tiflis.service")],
         capture_output=True,
         text=True,
         check=False,
