@@ -13,18 +13,18 @@ from tools.bench.targets import NATIVE, NODE, verdicts
 
 DOCS = Path(__file__).parents[2] / "docs"
 UNITS = {
-    "pipelined": "a frame, 200 B up and 1,000 B down, 64 on the way",
-    "one at a time": "a frame, the same, 16 pairs with one on the way each",
-    "typing": "a frame, 20 B, 10 clients with 200 a second each",
-    "stream to 1": "a delivery, 4 KiB broadcast",
-    "stream to 10": "a delivery",
-    "stream to 100": "a delivery",
-    "voice": "a MiB, 5 MB messages each way",
-    "latency": "a frame, 5,000 frames a second over 50 pairs",
-    "1,000 tunnels": "a frame, 1,000 pairs with one on the way each",
-    "connect storm": "a client that connects, 100 at a time",
-    "watch polling": "a poll",
-    "idle": "a ping, 10,000 connections with one every 5 s",
+    "pipelined": "per frame; 200 B up and 1,000 B down, 64 in flight",
+    "one at a time": "per frame; the same sizes, 16 pairs with one in flight each",
+    "typing": "per frame; 20 B, 10 clients that send 200 per second each",
+    "stream to 1": "per delivery of a 4 KiB broadcast",
+    "stream to 10": "per delivery",
+    "stream to 100": "per delivery",
+    "voice": "per MiB; messages of 5 MB in each direction",
+    "latency": "per frame; 5,000 frames per second over 50 pairs",
+    "1,000 tunnels": "per frame; 1,000 pairs with one in flight each",
+    "connect storm": "per client that connects; 100 at a time",
+    "watch polling": "per poll",
+    "idle": "per ping; 10,000 connections with one every 5 s",
 }
 NONE = "-"
 COLOURS = ("#3b6fd4", "#5c8be0", "#86aaea", "#b4c9f3", "#8a8a8a", "#b0b0b0", "#e0873b", "#c0392b")
@@ -40,10 +40,10 @@ def page(results: Results, contenders: list[str]) -> str:
 
 Written by `make bench`. {machine()}.
 
-Processor time of **all** processes of a server (workers, main process, bus), from the kernel's own
-accounting, in microseconds for one unit of work; the load comes from a process of its own. All contenders
-were measured in turns in one run, several rounds each; of costs the least is told, because whatever else the
-machine does only adds, of waiting times the middle one. Compare columns, not machines.
+The table gives the processor time of **all** processes of a server (workers, main process, bus) in
+microseconds per unit of work, from the kernel's accounting. A separate process generates the load. All
+contenders were measured in turn in one run, in several rounds. Costs are the minimum over the rounds, because
+other load on the machine can only add to them; latencies are the median. Compare columns, not machines.
 
 {table(results, contenders)}
 
@@ -53,7 +53,7 @@ machine does only adds, of waiting times the middle one. Compare columns, not ma
 
 {chr(10).join(f"- **{name}**: {unit}" for name, unit in UNITS.items())}
 
-## Latency at 5,000 frames a second, in milliseconds for a question and its answer
+## Latency of a round trip at 5,000 frames per second, in milliseconds
 
 {latencies(results, contenders)}
 
@@ -81,7 +81,7 @@ def latencies(results: Results, contenders: list[str]) -> str:
 def idle(results: Results, contenders: list[str]) -> str:
     names = ("memory", "percent", "lost")
     rows = [[one, *(_shown(results.get("idle", one, name)) for name in names)] for one in contenders]
-    return _table(["", "KiB a connection", "% of a core", "lost"], [row for row in rows if row[1] != NONE])
+    return _table(["", "KiB per connection", "% of a core", "lost"], [row for row in rows if row[1] != NONE])
 
 
 def targets(results: Results) -> str:
@@ -123,7 +123,7 @@ def machine() -> str:
     )
     return (
         f"Machine: {model}, {os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}, "
-        f"Python {platform.python_version()}, load average {os.getloadavg()[2]:.0f} when it was written"
+        f"Python {platform.python_version()}, load average {os.getloadavg()[2]:.0f} when this was written"
     )
 
 

@@ -11,11 +11,14 @@ STEERED, BUS = "tiflis, 2 workers steered", "tiflis, 2 workers over the bus"
 WIDE = "tiflis, 4 workers steered"
 NATIVE_MICROSECONDS = 34  # a frame, pipelined, on the machine that the absolute targets come from
 
-FEW_EACH = "16 pairs over four workers: each wakes up for fewer frames at a time than one worker does for all"
+FEW_EACH = (
+    "16 pairs are spread over four workers, so each worker reads fewer frames per wake-up than a single"
+    " worker does"
+)
 THREE_PROCESSES = (
-    "a frame passes three processes, each of which reads it from a socket and writes it to one, where Node is"
-    " one. With one frame on the way nothing is shared between frames, and the kernel's part alone is more"
-    " than all of Node's. Steering keeps tunnels off the bus within a host"
+    "a frame passes through three processes, and each reads it from a socket and writes it to another; Node"
+    " is one process. With one frame in flight no cost is shared between frames, and the kernel's part alone"
+    " exceeds all of Node's. Within a host, steering keeps tunnels off the bus"
 )
 
 
@@ -75,7 +78,7 @@ class Verdict:
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Every target of which all figures are there."""
+    """Return a verdict on every target whose figures were measured."""
     return [
         verdict
         for verdict in (
@@ -106,4 +109,4 @@ def _scaled(results: Results, target: Target) -> Verdict | None:
 
 def _memory(results: Results) -> Verdict | None:
     memory = results.get("idle", OURS, "memory")
-    return None if memory is None else Verdict(f"idle: KiB a connection of {OURS}", memory, MEMORY_KIB)
+    return None if memory is None else Verdict(f"idle: KiB per connection of {OURS}", memory, MEMORY_KIB)

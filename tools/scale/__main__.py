@@ -13,7 +13,7 @@ SIZES = (
 
 def table() -> str:
     lines = [
-        "| hosts | users | half of all back | 99 % | all | registrations put off | without a bound |",
+        "| hosts | users | half of all back | 99 % | all | registrations refused | without the bound |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_row, SIZES)])
