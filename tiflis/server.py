@@ -16,9 +16,10 @@ from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
 from tiflis.web.health import health_routes
-from tiflis.web.http import PatientHttp, SoundRequest, configure
+from tiflis.web.http import configure
 from tiflis.web.metrics_page import metrics_routes
 from tiflis.web.replies import Errors
+from tiflis.web.sanic_internals import PatientHttp, SoundRequest
 from tiflis.web.status_page import status_routes
 from tiflis.web.watch import WatchLimits, watch_routes
 from tiflis.worker.service import Service

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from sanic import Blueprint, Sanic
 
 from tiflis.config import Settings
-from tiflis.web.http import PatientHttp, SoundRequest, configure
+from tiflis.web.http import configure
 from tiflis.web.replies import Errors
+from tiflis.web.sanic_internals import PatientHttp, SoundRequest
 
 _numbers = count()
 

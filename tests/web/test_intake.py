@@ -160,10 +160,11 @@ async def test_a_peer_that_is_given_up_frees_its_message_and_reads_why() -> None
         peer.raw(head(TEXT, 900 * KIB) + b"x" * 1000)
         await here.until(lambda: here.pinned.total == 900 * KIB)
         [socket] = here.sockets.open.values()
-        socket._intake._give_up(socket._begun, CloseCode.TRY_AGAIN_LATER, "No room", "waited")  # type: ignore[arg-type]
+        inbox = socket._inbox
+        inbox._intake._give_up(inbox.large, CloseCode.TRY_AGAIN_LATER, "No room", "waited")  # type: ignore[arg-type]
         assert here.pinned.total == 0
         assert await peer.next() == (CLOSE, (1013).to_bytes(2, "big") + b"No room")
-        assert socket._reader.arrived == 0
+        assert inbox.reader.arrived == 0
         peer.raw(b"x" * 1000 + frame(CLOSE, b""))
 
 

@@ -11,12 +11,12 @@ from tests.web.endpoint import Hall, hall
 from tests.web.raw_peer import CLOSE, PING, PONG, TEXT, RawPeer
 from tiflis.relay.sessions.outbox import MIB
 from tiflis.relay.wire import Pause
-from tiflis.web.socket import Socket
+from tiflis.web.socket import WebSocket
 
 BINARY = 2
 
 
-def socket_of(here: Hall) -> Socket:
+def socket_of(here: Hall) -> WebSocket:
     [socket] = here.sockets.open.values()
     return socket
 

@@ -13,7 +13,7 @@ from tests.protocol.wire import client as frame
 from tests.web.endpoint import hall
 from tests.web.raw_peer import TEXT, RawPeer, handshake
 from tests.web.served import raw
-from tiflis.web.http import PatientHttp
+from tiflis.web.sanic_internals import PatientHttp
 
 GOOD = {
     "Upgrade": "websocket",

@@ -17,7 +17,7 @@ from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.session import BaseSession
 from tiflis.relay.wire import Wire
 from tiflis.relay.workstation import WorkstationSession
-from tiflis.web.socket import Socket
+from tiflis.web.socket import WebSocket
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class HandoffReceiver:
             home = await self._hub.inherit(record, taken.state)
         pieces = list(zip(taken.sockets, descriptors, strict=True))
         workstations = [piece for piece in pieces if piece[0].session_state.role == "workstation"]
-        adopted: list[Socket | None] = []
+        adopted: list[WebSocket | None] = []
         with home.carrying() if workstations else nullcontext():
             for socket_state, descriptor in pieces:
                 if socket_state.session_state.role != "workstation":
@@ -109,7 +109,7 @@ class HandoffReceiver:
 
     async def _adopt_client(
         self, route: Home | Edge, sender: str, socket_state: SocketState, descriptor: int
-    ) -> Socket | None:
+    ) -> WebSocket | None:
         """The client's socket, not read yet; None if it was lost on the way."""
         socket, session_state = self._make(socket_state), socket_state.session_state
         client = ClientSession(
@@ -128,7 +128,7 @@ class HandoffReceiver:
 
     async def _adopt_workstation(
         self, home: Home, socket_state: SocketState, descriptor: int
-    ) -> Socket | None:
+    ) -> WebSocket | None:
         """The same for the workstation."""
         socket, session_state = self._make(socket_state), socket_state.session_state
         session = WorkstationSession(
@@ -141,13 +141,13 @@ class HandoffReceiver:
         home.resume(session)
         return socket
 
-    def _make(self, socket_state: SocketState) -> Socket:
+    def _make(self, socket_state: SocketState) -> WebSocket:
         socket = self._sockets.make(socket_state.state["address"], socket_state.state["connection_id"])
         socket.session = cast(BaseSession, None)
         return socket
 
     async def _start(
-        self, socket: Socket, socket_state: SocketState, descriptor: int, go: bool = True
+        self, socket: WebSocket, socket_state: SocketState, descriptor: int, go: bool = True
     ) -> bool:
         """Whether the connection lives on. It is not read before ``go``."""
         try:

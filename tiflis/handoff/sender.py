@@ -26,7 +26,7 @@ from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.transfer import write_down
 from tiflis.relay.wire import Pause, Wire
-from tiflis.web.socket import Socket
+from tiflis.web.socket import WebSocket
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class HandoffSender:
 
     async def steer(self, newcomer: PendingSession) -> bool:
         """One newcomer to the worker that can give it what it asks for. False: it is still here."""
-        socket = cast(Socket, newcomer.wire)
+        socket = cast(WebSocket, newcomer.wire)
         session_state = newcomer.onward()
         async with self._under_way():
             descriptor, state = await socket.leave()
@@ -190,7 +190,7 @@ class HandoffSender:
     async def _pack(self, wires: list[Wire]) -> tuple[list[SocketState], list[int]]:
         """Take the sockets out of this process."""
         passports = [wire.session.session_state() for wire in wires]
-        left = await asyncio.gather(*(cast(Socket, wire).leave() for wire in wires))
+        left = await asyncio.gather(*(cast(WebSocket, wire).leave() for wire in wires))
         pieces = [
             SocketState(session_state, state)
             for session_state, (_, state) in zip(passports, left, strict=True)
@@ -265,7 +265,7 @@ class HandoffSender:
         for socket in back:  # only now: what one says may be for another
             socket.go()
 
-    async def _is_back(self, socket: Socket, descriptor: int, socket_state: SocketState) -> bool:
+    async def _is_back(self, socket: WebSocket, descriptor: int, socket_state: SocketState) -> bool:
         try:
             await socket.adopt(descriptor, socket_state.state)
         except OSError:
@@ -282,6 +282,6 @@ class HandoffSender:
             self._hub.later(seconds * index / len(rest), close)
 
 
-def _role(socket: Socket) -> str | None:
+def _role(socket: WebSocket) -> str | None:
     session_state = socket.session.session_state()
     return session_state.role if session_state else None

@@ -1,4 +1,4 @@
-"""One WebSocket: bytes to messages for a session, a session's messages to bytes.
+"""One WebSocket: bytes to messages for a session, a session's messages to bytes, and how the connection ends.
 
 It is an asyncio protocol that takes over the transport of an ordinary HTTP request once that has been
 answered with 101. It knows no roles: what messages mean is its session's business.
@@ -8,68 +8,323 @@ import asyncio
 import logging
 import os
 import socket as sockets
-from typing import Any
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
 
-from tiflis.protocol.frames import Opcode
+from tiflis import metrics
+from tiflis.limits import Limits
+from tiflis.protocol import utf8
+from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
+from tiflis.protocol.frames import Event, FrameReader, Opcode
+from tiflis.relay.sessions.outbox import TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.wire import Pause
-from tiflis.web.duplex import Duplex
+from tiflis.web import trace
+from tiflis.web.inbox import Inbox
 from tiflis.web.intake import GRAIN
+from tiflis.web.output_limits import OutputLimits
+from tiflis.web.overdraft import Guards, Overdraft
+
+if TYPE_CHECKING:
+    from tiflis.relay.wire import Session
 
 log = logging.getLogger(__name__)
 
+TIMED = 63  # the relaying of every 64th frame of a socket is timed
 STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
 
+_TEXT = int(Opcode.TEXT)  # a plain int: enum members compare slowly
+_UNREAD = ~int(Pause.PONGS)  # the pauses during which the peer's silence is no sign of anything
 
-class Socket(Duplex):
-    """A peer's WebSocket as the relay's Wire."""
 
-    __slots__ = ()
+class WebSocket(asyncio.Protocol):
+    """A peer's WebSocket as the relay's Wire: read, paused, answered and closed by the rules of RFC 6455."""
 
-    # What a session calls
+    __slots__ = (
+        "_clock",
+        "_cork",
+        "_ending",
+        "_gone",
+        "_inbox",
+        "_leaving",
+        "_limits",
+        "_lost",
+        "_outbox",
+        "_output_limits",
+        "_overdraft",
+        "_traced",
+        "_transport",
+        "address",
+        "bytes_counted",
+        "bytes_in",
+        "close_by",
+        "connection_id",
+        "frames_in",
+        "heard",
+        "number",
+        "opened",
+        "session",
+        "steered",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        connection_id: str,
+        address: str,
+        limits: Limits,
+        cork: Cork,
+        clock: Callable[[], float],
+        gone: Callable[[Any], None],
+        guards: Guards,
+    ) -> None:
+        """``gone`` is called once, after ``session.lost()``."""
+        self.number, self.connection_id, self.address = number, connection_id, address
+        self._limits, self._cork, self._clock, self._gone = limits, cork, clock, gone
+        reader = FrameReader(limits.roleless_message_limit, limits.fragment_limit)
+        self._inbox = Inbox(self, reader, guards.intake)
+        self._overdraft: Overdraft = guards.overdraft
+        self._traced = trace.enabled()
+        self._ending = False  # the closing handshake is over; only unsent output keeps the transport open
+        self._leaving: asyncio.Future[bytes] | None = None
+        self._lost = False  # the session has been notified: nothing reaches the peer any more
+        self.opened = self.heard = clock()
+        self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
+        self.session: Session = cast("Session", None)
+        self.steered = False  # it was accepted by another worker
+        self.frames_in = self.bytes_in = 0
+        self.bytes_counted = 0  # those bytes written that are in the metrics already
+
+    # Called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = self._inbox.transport = transport = cast(asyncio.Transport, transport)
+        socket = transport.get_extra_info("socket")
+        if socket.family != sockets.AF_UNIX:
+            socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        self._outbox = outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
+        self._output_limits = OutputLimits(self, outbox, self._limits, self._overdraft, self._clock)
+        transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
+
+    def data_received(self, data: bytes) -> None:
+        inbox, outbox = self._inbox, self._outbox
+        if inbox.early is not None:
+            inbox.early += data
+            return
+        self.heard = self._clock()
+        began = 0.0 if self.frames_in & TIMED else perf_counter()
+        cork = self._cork
+        cork.depth += 1
+        try:
+            events = self._feed_traced(data) if self._traced else inbox.reader.feed(data)
+            self.bytes_in += len(data)
+            self.frames_in += len(events)
+            for opcode, payload in events:
+                if self.close_by and opcode != Opcode.CLOSE:
+                    continue
+                try:
+                    if opcode == _TEXT:
+                        self.session.received(payload)
+                    else:
+                        self._control(opcode, payload)
+                except Exception:  # outermost frame of a message: its bug must not take others along
+                    log.exception("message failed", extra={"connection": self.connection_id})
+            if inbox.reader.failure is not None:
+                self._broken()
+        finally:
+            cork.depth -= 1
+            if cork.dirty and not cork.depth:
+                cork.flush()
+        if began and events:
+            metrics.observe("relay_seconds", perf_counter() - began, self.path)
+        if inbox.reader.announced > GRAIN or inbox.large or outbox.high_water or outbox.pong_bytes:
+            self._note_pinned()
+
+    def _feed_traced(self, data: bytes) -> list[Event]:
+        events = self._inbox.reader.feed(data)
+        trace.received(self, events)
+        return events
+
+    def _note_pinned(self) -> None:
+        """Account for a large message on its way in and for unsent output."""
+        inbox, outbox = self._inbox, self._outbox
+        if inbox.reader.announced > GRAIN or inbox.large is not None:
+            inbox.note_large()
+        if outbox.high_water or outbox.pong_bytes:
+            self._output_limits.compare()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._outbox.blocked = True
+
+    def resume_writing(self) -> None:
+        if self._leaving is not None:
+            return
+        self._outbox.blocked = False
+        self._outbox.flush()
+        if self._ending:
+            self._end()
+
+    def _relieved(self) -> None:
+        self._output_limits.relieved()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._outbox.descriptor = -1  # the number may soon belong to another file
+        self._inbox.end_large()
+        if self._leaving is not None:
+            self._left()
+            return
+        self.close_by = self.close_by or self._clock()  # nothing is sent any more
+        self._outbox.drop()
+        self._lose()
+        self._gone(self)
+
+    def _lose(self) -> None:
+        """End the session, though the connection may last a while: nothing reaches the peer any more."""
+        if not self._lost:
+            self._lost = True
+            self.session.lost()
+
+    # Reading
+
+    @property
+    def path(self) -> str:
+        """Return how messages from this socket reach their receivers: one of ``metrics.PATHS``."""
+        path = self.session.path
+        return "steered" if self.steered and path == "local" else path
+
+    @property
+    def paused(self) -> bool:
+        return self._inbox.pauses != 0
+
+    def pause(self, why: Pause) -> None:
+        self._inbox.pause(why)
+
+    def resume(self, why: Pause) -> None:
+        if self._inbox.allow(why):
+            self.heard = self._clock()  # silence while nothing was read counts for nothing
+            self._inbox.listen()
+
+    @property
+    def arrived(self) -> int:
+        """Return how many bytes have come of the message under way."""
+        return self._inbox.reader.arrived
+
+    def give_up(self, code: CloseCode, reason: str) -> None:
+        """Close the peer in the middle of its message: free what has come of it, discard the rest."""
+        self._inbox.end_large()
+        self._inbox.reader.refuse(ProtocolFailure(code, reason))
+        if not self.close_by:
+            self._finish(code, reason, self._limits.close_timeout)
+            self._end()
+
+    def widen(self) -> None:
+        self._inbox.reader.max_message = self._limits.message_limit
+
+    def narrow(self) -> None:
+        self._inbox.reader.max_message = self._limits.roleless_message_limit
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        """Deal with any frame but a text."""
+        if opcode == Opcode.BINARY:
+            # It is relayed as a text, which a receiver closes on unless it is UTF-8: else it is no message.
+            self.session.received(payload if utf8.is_valid(payload) else b"")
+        elif opcode == Opcode.PING:
+            self._outbox.put_pong(payload, Opcode.PONG)
+        elif opcode == Opcode.CLOSE:
+            self._closed_by_peer(payload)
+
+    # Writing
 
     def send(self, text: bytes) -> None:
+        if self._traced:
+            trace.sent(self, text, bool(self.close_by))
         if self.close_by:
             return
         outbox = self._outbox
         outbox.put(text)
         if outbox.high_water:
-            self._press()
+            self._output_limits.compare()
 
     def send_pong(self, text: bytes) -> None:
         if not self.close_by:
             self._outbox.put_pong(text)
             if self._outbox.pong_bytes:
-                self._press()
+                self._output_limits.compare()
 
     def probe(self) -> None:
         if not self.close_by:
             self._outbox.put_pong(b"", Opcode.PING)
 
-    @property
-    def leaving(self) -> bool:
-        """Whether it goes on in another process, or another socket of this one."""
-        return self._leaving is not None
-
-    def widen(self) -> None:
-        self._reader.max_message = self._limits.message_limit
-
-    def narrow(self) -> None:
-        self._reader.max_message = self._limits.roleless_message_limit
+    # Closing
 
     def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye after what is queued already; the peer then has a few seconds to answer."""
+        """Send a close frame after what is queued already; the peer then has a few seconds to answer."""
         if not self.close_by:
             self._finish(code, reason, self._limits.close_timeout)
 
+    def cut_off(self, code: int, reason: str) -> None:
+        """Close a peer that is too slow: drop what it has not taken, but leave it time to read why."""
+        if not self.close_by:
+            self._outbox.drop()
+            self._lost = True  # `lost` comes later: a message to many may be in the middle of its delivery
+            asyncio.get_running_loop().call_soon(self.session.lost)
+            self._finish(code, reason, STALLED_PATIENCE)
+
+    def _closed_by_peer(self, payload: bytes) -> None:
+        if not self.close_by:
+            self._finish(int.from_bytes(payload[:2], "big") if payload else 0, "", self._limits.close_timeout)
+        self._end()
+
+    def _broken(self) -> None:
+        """Close the peer for a breach of the framing rules: nothing more that it sends can be trusted."""
+        failure = self._inbox.reader.failure
+        assert failure is not None
+        if not self.close_by:
+            log.info(
+                "protocol error",
+                extra={"connection": self.connection_id, "code": int(failure.code), "reason": failure.reason},
+            )
+            metrics.count("protocol_errors_total", str(int(failure.code)))
+            self._finish(failure.code, failure.reason, self._limits.close_timeout)
+            self._end()
+
+    def _finish(self, code: int, reason: str, patience: float) -> None:
+        payload = close_payload(code, reason) if code else b""
+        self._outbox.put(payload, Opcode.CLOSE)
+        self.close_by = self._clock() + patience
+        self._lose()
+        self._inbox.allow_all()
+
+    def _end(self) -> None:
+        """Close the transport once all is written; ``check`` aborts it at ``close_by``."""
+        self._ending = True
+        self._outbox.flush()
+        if self._outbox.waiting or self._outbox.pong_bytes:
+            return
+        if self._inbox.reader.failure is None:
+            self._transport.close()
+        else:
+            # The peer may be in the middle of sending. Closing with its data unread would reset the
+            # connection, and the close frame might be lost: read on, and discard, until the peer ends too.
+            self._transport.write_eof()
+
     # Leaving for another process
+
+    @property
+    def leaving(self) -> bool:
+        """Return whether the connection goes on in another process, or in another socket of this one."""
+        return self._leaving is not None
 
     async def leave(self) -> tuple[int, dict[str, Any]]:
         """Stop using the socket without closing the connection.
 
         Returns a descriptor of it, which the caller owns, and the state with which ``adopt`` goes on, here
-        or in another process. The session hears nothing of it.
+        or in another process. The session is not notified.
         """
-        transport, outbox = self._transport, self._outbox
+        transport, outbox, inbox = self._transport, self._outbox, self._inbox
         self.pause(Pause.HANDOVER)
         outbox.flush()
         outbox.blocked = True  # from here on everything stays in the queue
@@ -82,8 +337,8 @@ class Socket(Duplex):
         now = self._clock()
         self._gone(self)
         return descriptor, {
-            "reader": self._reader.export(),
-            "early": bytes(self._early or b""),
+            "reader": inbox.reader.export(),
+            "early": bytes(inbox.early or b""),
             "tail": tail,
             "outbox": outbox.export(),
             "connection_id": self.connection_id,
@@ -95,86 +350,77 @@ class Socket(Duplex):
             "steered": self.steered,
         }
 
+    def _left(self) -> None:
+        assert self._leaving is not None
+        if not self._leaving.done():
+            self._leaving.set_result(self._outbox.unsent_tail(self._transport.get_write_buffer_size()))
+
     async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
         """Take over a connection that another socket object has left; reading waits for ``go``.
 
-        The session must be set. Raises OSError if the connection cannot be used; the descriptor is ours.
+        The session must be set. Takes over the descriptor. Raises OSError if the connection cannot be used.
         """
-        now = self._clock()
-        self._reader = self._make_reader(state["reader"])
+        now, inbox = self._clock(), self._inbox
+        inbox.reader = FrameReader.restore(state["reader"])
         self.heard, self.opened = now - state["silent"], now - state["age"]
         self.close_by = now + state["closing"] if state["closing"] else 0.0
         self._ending = state["ending"]
         self.steered = self.steered or bool(state.get("steered"))
-        self._paused, self._early = Pause.HANDOVER, bytearray(state["early"])
+        inbox.pauses, inbox.early = int(Pause.HANDOVER), bytearray(state["early"])
         sock = sockets.socket(fileno=descriptor)
         sock.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)
-        self._transport.pause_reading()  # uvloop reads from the start, even if told otherwise
+        self._transport.pause_reading()  # uvloop reads from the start
         self._outbox.restore(state["tail"], state["outbox"])
 
     def go(self) -> None:
-        """After ``adopt``: read."""
-        if self._reader.announced > GRAIN:
-            self._note_begun()
+        """Read; call it once after ``adopt``."""
+        if self._inbox.reader.announced > GRAIN:
+            self._inbox.note_large()
         self.resume(Pause.HANDOVER)
         if self._ending:
             self._end()
 
-    # What the worker's clock calls
+    # Called by the worker's clock
 
     def check(self, now: float) -> None:
-        """A regular look, every few seconds."""
+        """Abort a connection whose time to close is over; have the session look at an open one."""
         if self.close_by:
             if now >= self.close_by:
                 self._transport.abort()
-        elif not self._paused & ~Pause.PONGS:
+        elif not self._inbox.pauses & _UNREAD:
             self.session.check(now)
         self._outbox.settle()
 
-    def taken_out(self) -> tuple[int, int, int, int]:
-        """Frames and bytes read, frames and bytes written, each since the last time they were asked for."""
+    def take_counts(self) -> tuple[int, int, int, int]:
+        """Return frames and bytes read, frames and bytes written since the last call."""
         outbox = self._outbox
-        told, self.bytes_told = self.bytes_told, outbox.written
-        taken = (self.frames_in, self.bytes_in, outbox.frames, outbox.written - told)
+        before, self.bytes_counted = self.bytes_counted, outbox.written
+        taken = (self.frames_in, self.bytes_in, outbox.frames, outbox.written - before)
         self.frames_in = self.bytes_in = outbox.frames = 0
         return taken
 
     @property
     def running(self) -> bool:
-        """Whether there is a transport: not before an adopted socket has got its own."""
+        """Return whether there is a transport: not before an adopted socket has got its own."""
         return hasattr(self, "_outbox")
 
     @property
     def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
+        """Return the bytes that the peer has not taken yet."""
         return self._outbox.unsent()
 
     @property
     def high_water(self) -> bool:
-        """Whether much waits to be sent."""
+        """Return whether much waits to be sent."""
         return self._outbox.high_water
 
     def pinned(self) -> tuple[int, dict[int, int]]:
-        """What waits to be sent: bytes of its own, and by id the sizes of payloads that others may share."""
+        """Return the waiting bytes of its own, and by id the sizes of payloads that others may share."""
         return self._outbox.pinned()
 
     def too_slow(self, now: float) -> bool:
-        """Whether this peer has taken nothing for too long (protocol, section 6)."""
-        unsent = self._outbox.unsent()
-        sent = self._outbox.sent()
-        if unsent <= self._limits.stall_bytes or sent != self._progress[0]:
-            self._progress = (sent, now)
-            return False
-        return now - self._progress[1] >= self._limits.stall_timeout
-
-    def cut_off(self, code: int, reason: str) -> None:
-        """Close a peer that is too slow: what it has not taken is dropped, but it may read why."""
-        if not self.close_by:
-            self._outbox.drop()
-            self._lost = True  # in a moment: we may be in the middle of a message to many
-            asyncio.get_running_loop().call_soon(self.session.lost)
-            self._finish(code, reason, STALLED_PATIENCE)
+        return self._output_limits.too_slow(now)
 
 
 def _is_uvloop() -> bool:

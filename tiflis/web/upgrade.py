@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 
 from sanic import HTTPResponse, Request, Sanic
@@ -17,6 +16,7 @@ from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.wire import Wire
 from tiflis.values import origin
 from tiflis.web.address import Addresses
+from tiflis.web.sanic_internals import leave_sanic
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Endpoint:
         socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
         early = bytes(protocol.recv_buffer)
         protocol.recv_buffer.clear()
-        _leave_sanic(protocol)
+        leave_sanic(protocol)
         transport.write(_accepted(key))
         transport.set_protocol(socket)
         socket.connection_made(transport)
@@ -92,22 +92,6 @@ class Endpoint:
             socket.data_received(early)
         if not transport.is_closing() and not socket.paused:
             transport.resume_reading()
-
-
-def _leave_sanic(protocol: Any) -> None:
-    """Have Sanic forget the connection: no timers, no draining, no closing when the handler returns."""
-    protocol.connections.discard(protocol)
-    protocol.transport = None
-    if protocol._callback_check_timeouts is not None:
-        protocol._callback_check_timeouts.cancel()
-        protocol._callback_check_timeouts = None
-    if protocol._task is not None:
-        protocol._task.add_done_callback(partial(_untie, protocol._http))
-
-
-def _untie(http: Any, _: object) -> None:
-    """What Sanic has made for one request refers to itself: thousands at once would be a long collection."""
-    http.response_func = http.request = http._send = http._receive_more = http.protocol = None
 
 
 def _accepted(key: str) -> bytes:

@@ -11,7 +11,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from sanic import Request
 
@@ -19,6 +19,7 @@ from tiflis.limits import KIB, MIB
 from tiflis.protocol.errors import BodyTimeout, InvalidPayload, MissingParameters, SendFailed, TooLarge
 from tiflis.protocol.skim import Skim
 from tiflis.relay.pinned import NO_TUNNEL, Hold, Kind, Pinned
+from tiflis.web.sanic_internals import body_stream, more_body_expected
 from tiflis.web.watch_parameters import Credentials, credentials, read_headers
 
 PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
@@ -118,10 +119,7 @@ class _Body:
     async def read(self) -> bytes:
         """Too large a body is read to its end, for a while: a connection cut under it would take the answer
         with it."""
-        stream: Any = (
-            self._request.stream
-        )  # typed as optional, but the routes that read it are streaming ones
-        stream.request_max_size = PATIENCE * self._bodies.largest
+        stream = body_stream(self._request, PATIENCE * self._bodies.largest)
         pace = _Pace()
         while (part := await pace.wait(stream.read())) is not None:
             self._size += len(part)
@@ -154,8 +152,7 @@ class _Body:
 
     def _more_to_come(self) -> bool:
         """Whether to look at the key first: a body that is all there is checked in the usual order."""
-        stream: Any = self._request.stream
-        return stream.request_body == "chunked" or bool(stream.request_bytes_left)
+        return more_body_expected(self._request)
 
     def _put_aside(self, part: bytes) -> None:
         overfull = self._bodies.in_memory > CROWDED

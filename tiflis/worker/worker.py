@@ -41,7 +41,7 @@ from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import QueueLimits, WatchOperations
 from tiflis.relay.watch.queue import Bounds
 from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
-from tiflis.web.http import stop_accepting
+from tiflis.web.sanic_internals import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 from tiflis.worker.metrics_collector import MetricsCollector, handoffs

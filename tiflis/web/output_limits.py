@@ -1,0 +1,90 @@
+"""Limits of one socket's unsent output: senders wait, pings are not read, slowness is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from tiflis.limits import Limits
+from tiflis.relay.sessions.outbox import PONGS_HIGH, Outbox
+from tiflis.relay.wire import Pause
+from tiflis.web.overdraft import Overdraft, Receiver
+
+CROWD_LOOK = 0.02  # seconds between two looks at output above its limit
+
+
+class Owner(Receiver, Protocol):
+    """The socket that the output belongs to."""
+
+    close_by: float
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the socket goes on in another process."""
+
+
+class OutputLimits:
+    """Compares one socket's unsent output with its limits and reports to the socket's session."""
+
+    __slots__ = (
+        "_clock",
+        "_limits",
+        "_outbox",
+        "_overdraft",
+        "_overfull_since",
+        "_owner",
+        "_progress",
+        "_reported",
+    )
+
+    def __init__(
+        self, owner: Owner, outbox: Outbox, limits: Limits, overdraft: Overdraft, clock: Callable[[], float]
+    ) -> None:
+        self._owner, self._outbox, self._limits = owner, outbox, limits
+        self._overdraft, self._clock = overdraft, clock
+        self._reported = False  # the session has been sent high_water(True)
+        self._overfull_since = 0.0  # clock time; 0 while less than the limit waits
+        self._progress = (0, 0.0)  # bytes sent, and the time since when no more have been sent
+
+    def compare(self) -> None:
+        """Act on the output that waits now; call it after something was queued."""
+        outbox = self._outbox
+        if outbox.pong_bytes > PONGS_HIGH:
+            self._owner.pause(Pause.PONGS)
+        if outbox.high_water and not self._reported:
+            self._reported = True
+            self._overdraft.watch(self._owner)
+            self._owner.session.high_water(True)
+        if outbox.waiting > self._limits.backlog_limit and not self._overfull_since:
+            self._overfull_since = self._clock()
+            self._owner.session.overfull(True)
+            self._look()
+
+    def relieved(self) -> None:
+        """Let the senders go on; the outbox calls it when little waits again."""
+        if self._reported:
+            self._reported = False
+            self._owner.session.high_water(False)
+        self._owner.resume(Pause.PONGS)
+
+    def _look(self) -> None:
+        """Let a peer that reads well exceed the limit for a moment, as after two big messages."""
+        waiting, limit = self._outbox.waiting, self._limits.backlog_limit
+        patient = self._clock() - self._overfull_since < self._limits.backlog_patience
+        if self._owner.close_by or self._owner.leaving or waiting <= limit:
+            self._overfull_since = 0.0
+            self._owner.session.overfull(False)
+        elif patient and waiting <= 2 * limit:
+            asyncio.get_running_loop().call_later(CROWD_LOOK, self._look)
+        else:
+            self._overfull_since = 0.0
+            self._owner.session.overflowed()
+
+    def too_slow(self, now: float) -> bool:
+        """Return whether this peer has taken nothing for too long (protocol, section 6)."""
+        sent = self._outbox.sent()
+        if self._outbox.unsent() <= self._limits.stall_bytes or sent != self._progress[0]:
+            self._progress = (sent, now)
+            return False
+        return now - self._progress[1] >= self._limits.stall_timeout

@@ -1,0 +1,157 @@
+"""Sanic's private parts: the one place that touches them, to be read again with each new version of Sanic."""
+
+import gc
+import re
+import time
+from asyncio import CancelledError
+from functools import partial
+from typing import Any, cast
+
+from sanic import Request
+from sanic.exceptions import BadRequest
+from sanic.http import Http
+from sanic.http.constants import Stage
+from sanic.server.protocols.http_protocol import HttpProtocol
+
+from tiflis.clock import running_clock
+
+_LENGTHS = {10: re.compile(r"[0-9]{1,19}"), 16: re.compile(r"[0-9a-fA-F]{1,16}")}
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
+
+
+class SoundRequest(Request):
+    """A request for which an answer can be made even when its URL cannot be parsed."""
+
+    def __init__(
+        self, url_bytes: bytes, headers: Any, version: str, method: str, *args: Any, **more: Any
+    ) -> None:
+        super().__init__(b"*" if method == _STAND_IN else url_bytes, headers, version, method, *args, **more)
+
+    async def receive_body(self) -> None:
+        """Read the body; that of a GET means nothing (RFC 9110, 9.3.1) and is not kept in memory."""
+        if self.method not in ("GET", "HEAD"):
+            await super().receive_body()  # type: ignore[no-untyped-call]  # Sanic's
+        else:
+            async for _ in cast(Any, self.stream):
+                pass
+
+
+class StrictHttp(Http):
+    """HTTP/1.1 with exact message ends: a proxy in front that reads a length in another way could be made
+    to pass on a hidden request (RFC 9112, 11.2)."""
+
+    @staticmethod
+    def _safe_int(value: str, base: int = 10) -> int:
+        """Read a length: digits alone, where Python's ``int`` takes a sign, ``0x``, ``_`` and space."""
+        if not _LENGTHS[base].fullmatch(value.strip(" \t") if base == 10 else value):
+            raise ValueError("not a length")
+        return int(value, base)
+
+    async def http1_request_header(self) -> None:
+        """Read a request's header. Raises BadRequest for a name that other readers may take for another."""
+        await super().http1_request_header()  # type: ignore[no-untyped-call]  # Sanic's
+        if not all(_NAME.fullmatch(name) for name in self.request.headers):
+            raise BadRequest("Bad header name")
+
+    async def read(self) -> bytes | None:
+        """Return a part of the body. Raises BadRequest for a chunk that does not end where it said."""
+        body: object = self.request_body
+        if self.request_bytes_left == 0 and body == "chunked":
+            while len(self.recv_buffer) < 2:
+                await self._receive_more()
+            if self.recv_buffer[:2] != b"\r\n":
+                self.keep_alive = False
+                raise BadRequest("Bad chunked encoding")
+        return await super().read()
+
+
+class PatientHttp(HttpProtocol):
+    """HTTP/1.1 whose header has one deadline: Sanic's own starts again with every byte that trickles in.
+
+    No deadline of it passes while this process stands still. A peer that has ended its side still gets the
+    answer to what it asked.
+    """
+
+    HTTP_CLASS = StrictHttp
+    __slots__ = ("_ended", "_paused")
+    _paused: float  # what this process had stood still for at the last check
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the connection's deadlines."""
+        self._ended = False  # nothing more comes
+        self._paused = running_clock().paused
+        super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
+
+    def check_timeouts(self) -> None:
+        """End a request, or an idle connection, that takes too long."""
+        paused = running_clock().paused
+        self._time = min(time.monotonic(), self._time + paused - self._paused)
+        self._paused = paused
+        super().check_timeouts()  # type: ignore[no-untyped-call]  # Sanic's
+
+    def data_received(self, data: bytes) -> None:
+        """Accept bytes; those of a header under way do not count as progress."""
+        since = self._time
+        http = getattr(self, "_http", None)  # set by the connection's task, which may not have run yet
+        super().data_received(data)
+        if http is not None and http.stage is Stage.REQUEST:
+            self._time = since
+
+    def eof_received(self) -> bool:
+        """Keep the connection until what has been asked is answered."""
+        self._ended = True
+        self._data_received.set()  # wake `receive_more`
+        return True
+
+    async def receive_more(self) -> None:
+        """Wait for more. Raises CancelledError where nothing more can come, which closes the connection."""
+        if self._ended:
+            raise CancelledError
+        await super().receive_more()  # type: ignore[no-untyped-call]  # Sanic's
+        if self._ended and not self.recv_buffer:
+            raise CancelledError
+
+
+def body_stream(request: Request, limit: int) -> Any:
+    """Return the stream of a request's body, of which `read` returns a part, and None at its end.
+
+    More than `limit` bytes are refused by Sanic. The route must be a streaming one.
+    """
+    stream: Any = request.stream
+    stream.request_max_size = limit
+    return stream
+
+
+def more_body_expected(request: Request) -> bool:
+    """Return whether more of the body is still to come."""
+    stream: Any = request.stream
+    return stream.request_body == "chunked" or bool(stream.request_bytes_left)
+
+
+def leave_sanic(protocol: Any) -> None:
+    """Detach a connection from Sanic: no timers, no draining, no closing when the handler returns."""
+    protocol.connections.discard(protocol)
+    protocol.transport = None
+    if protocol._callback_check_timeouts is not None:
+        protocol._callback_check_timeouts.cancel()
+        protocol._callback_check_timeouts = None
+    if protocol._task is not None:
+        protocol._task.add_done_callback(partial(_untie, protocol._http))
+
+
+def _untie(http: Any, _: object) -> None:
+    """Cut the reference cycle of a request's objects: collecting thousands at once would take long."""
+    http.response_func = http.request = http._send = http._receive_more = http.protocol = None
+
+
+def stop_accepting() -> None:
+    """Close this process's copy of the listening socket; the other workers go on accepting.
+
+    Sanic has no handle on its server object, so it is looked up among all objects.
+    """
+    gc.unfreeze()  # frozen objects are not listed
+    for candidate in gc.get_objects():
+        kind = type(candidate)
+        if kind.__name__ == "Server" and kind.__module__ in ("uvloop.loop", "asyncio.base_events"):
+            candidate.close()
