@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.simulation import Recorder
@@ -57,6 +58,19 @@ async def connect(
     known = len(two.accepted)
     await until(lambda: len(two.accepted) > known)
     return channel, saw, *two.accepted[-1]
+
+
+async def test_messages_arrive_over_a_bus_that_takes_small_ones_only(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path, extra="max_payload: 16384")
+    server.start()
+    try:
+        async with pair(server.url) as (one, two):
+            near, _, _, far_saw = await connect(one, two)
+            near.send(bytes(300_000))
+            await until(lambda: far_saw.received_ == [bytes(300_000)])
+            assert "Maximum Payload" not in server.log.read_text()
+    finally:
+        server.stop()
 
 
 class Load:

@@ -135,16 +135,16 @@ def test_a_message_may_come_in_parts() -> None:
     assert far_saw.received_ == [b"one message"]
 
 
-def test_no_packet_is_larger_than_the_server_takes() -> None:
+@pytest.mark.parametrize("limit", [1024, 4096, 64 * 1024, 131 * 1024])
+def test_no_packet_is_larger_than_the_server_takes(limit: int) -> None:
     pair = Pair()
     for worker in (pair.a, pair.b):
-        worker.link.max_payload = 64 * 1024
-        worker.link.come_up()
+        worker.link.max_payload = limit
     near, _, _, far_saw = pair.connect()
     near.send(bytes(1_000_000))
     pair.clock.run(2)
     assert far_saw.received_ == [bytes(1_000_000)]
-    assert pair.a.link.largest <= 64 * 1024
+    assert pair.a.link.largest <= limit
 
 
 def test_a_held_reader_gets_no_more_than_the_window_and_holds_up_only_itself() -> None:

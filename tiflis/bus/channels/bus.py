@@ -9,7 +9,7 @@ from typing import Protocol
 from tiflis.bus import subjects
 from tiflis.bus.channels import packets
 from tiflis.bus.channels.channel import Channel, ChannelHandler
-from tiflis.bus.channels.peer import CHUNK_SIZE, FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, PeerConnection
+from tiflis.bus.channels.peer import FLIGHT_ALL, FLIGHT_LEAST, PACKET_ROOM, PeerConnection, chunk_size
 from tiflis.bus.errors import PacketRefused
 from tiflis.bus.nats.client import ConnectionListener
 from tiflis.clock import running_clock
@@ -86,7 +86,6 @@ class Bus:
         self._turn = 0
         self._closed = False
         self.bytes_in = self.bytes_out = 0  # of packets, since the worker started
-        self.chunk_size = CHUNK_SIZE
         self.flight_limit = FLIGHT_ALL
         self._sid = link.subscribe(subjects.inbox(me), self._received)
         link.listen(ConnectionListener(self._link_up, _nothing, self._schedule_flush))
@@ -194,6 +193,11 @@ class Bus:
 
     # -- for the lanes
 
+    @property
+    def chunk_size(self) -> int:
+        """Return the size of a chunk that the server takes now, in bytes. Not kept: the limit may change."""
+        return chunk_size(self._link.max_payload)
+
     def now(self) -> float:
         return self._clock.time()
 
@@ -263,7 +267,6 @@ class Bus:
 
     def _link_up(self) -> None:
         self._up_since = self._clock.time()
-        self.chunk_size = min(CHUNK_SIZE, self._link.max_payload - (PACKET_ROOM - CHUNK_SIZE))
         for lane in self._lanes.values():
             for channel in lane.channels.values():
                 channel.ask()

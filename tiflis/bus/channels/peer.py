@@ -15,9 +15,10 @@ from tiflis.bus.errors import PacketRefused
 class Carrier(Protocol):
     """What a lane needs from the bus."""
 
-    chunk_size: int
     flight_limit: int
 
+    @property
+    def chunk_size(self) -> int: ...
     def now(self) -> float: ...
     def soon(self, call: Callable[[], None]) -> None: ...
     def wake(self, lane: Any) -> None: ...
@@ -71,12 +72,19 @@ CHUNK_SIZE = 128 * 1024
 """A chunk, and so a packet: small enough that another channel's message waits behind little."""
 PACKET_ROOM = CHUNK_SIZE + 4 * 1024
 """Frames in one packet, at most."""
+OVERHEAD = 1024
+"""Bytes in a packet besides its one chunk, at most: worker id, tunnel id, and the fields of the frames."""
 FLIGHT_ALL = 32 * 1024 * 1024
 """Bytes in the air towards all peers together: half of what makes NATS cut a slow consumer off (64 MiB)."""
 FLIGHT_LEAST = 1024 * 1024
 REPLIES_KEPT = 4096
 REMEMBERED_ENDS = 16_384
 """Ended channels whose last word can still be repeated."""
+
+
+def chunk_size(max_payload: int) -> int:
+    """Return the size of a chunk that fits into one NATS message of ``max_payload`` bytes."""
+    return min(CHUNK_SIZE, max(max_payload - OVERHEAD, max_payload // 2))
 
 
 class PeerConnection:
