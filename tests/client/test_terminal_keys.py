@@ -151,6 +151,17 @@ def test_a_modifier_holds_for_one_key_or_until_the_next_tap(phone: App, desk: De
     until_typed(desk, "\x01\x02\x03")
 
 
+def test_two_keys_pressed_fast_beside_each_other_both_count(phone: App, desk: Desk) -> None:
+    phone.enter_terminal(desk)
+    left, right = phone.button("Esc").bounding_box(), phone.button("Tab").bounding_box()
+    assert left is not None
+    assert right is not None
+    y = left["y"] + left["height"] / 2
+    phone.page.touchscreen.tap(left["x"] + left["width"] - 3, y)
+    phone.page.touchscreen.tap(right["x"] + 3, y)
+    until_typed(desk, "\x1b\t")
+
+
 def test_a_held_arrow_repeats_until_it_is_let_go(phone: App, desk: Desk) -> None:
     phone.enter_terminal(desk)
     phone.button("Arrow up").hover()

@@ -17,12 +17,14 @@ export interface KeyRowProps {
   sticky: Sticky;
   hold(modifier: keyof Modifiers): void;
   press(key: RowKey): void;
+  copy(): void;
   paste(): void;
 }
 
-export function KeyRow({ order, sticky, hold, press, paste }: KeyRowProps) {
+export function KeyRow({ order, sticky, hold, press, copy, paste }: KeyRowProps) {
   const run = (item: RowItem): void => {
     if (item === "ctrl" || item === "alt") hold(item);
+    else if (item === "copy") copy();
     else if (item === "paste") paste();
     else press(item);
   };

@@ -109,7 +109,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
     <Tools
       font={font}
       size={(size) => client.set({ terminalFontSize: Math.min(FONT.largest, Math.max(FONT.smallest, size)) })}
-      copy={copyFrom}
+      copy={keys ? undefined : copyFrom}
       paste={keys ? undefined : () => void pasteClipboard()}
       repair={() => client.replay(sessionId)}
       keys={touch ? undefined : wanted}
@@ -146,6 +146,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
               sticky={sticky}
               hold={(one) => setSticky((was) => tapped(was, one, performance.now()))}
               press={press}
+              copy={copyFrom}
               paste={() => void pasteClipboard()}
             />
             {touch && tools}

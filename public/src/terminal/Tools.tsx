@@ -5,8 +5,8 @@ import { terminalText as text } from "~/text/terminal";
 export interface ToolsProps {
   font: number;
   size(size: number): void;
-  copy(): void;
-  /** Absent where the row of keys has it. */
+  /** Absent, as the next, where the row of keys has it. */
+  copy?: (() => void) | undefined;
   paste?: (() => void) | undefined;
   repair(): void;
   /** Whether the row of keys is shown; absent where it always is. */
@@ -19,7 +19,7 @@ export interface ToolsProps {
 export function Tools({ font, size, copy, paste, repair, keys, showKeys, order }: ToolsProps) {
   return (
     <div className="terminal-tools" role="group" aria-label={text.tools}>
-      <Tool face={text.copy} label={text.copy} on={copy} />
+      {copy && <Tool face={text.copy} label={text.copy} on={copy} />}
       {paste && <Tool face={text.paste} label={text.paste} on={paste} />}
       <Tool face="A−" label={text.smaller} on={() => size(font - 1)} />
       <Tool face="A+" label={text.larger} on={() => size(font + 1)} />

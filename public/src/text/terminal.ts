@@ -11,6 +11,7 @@ export const terminalText = {
     shiftTab: { face: "⇧Tab", label: "Shift+Tab" },
     ctrl: { face: "Ctrl", label: "Ctrl" },
     alt: { face: "Alt", label: "Alt" },
+    copy: { face: "Copy", label: "Copy" },
     paste: { face: "Paste", label: "Paste" },
     interrupt: { face: "^C", label: "Ctrl+C" },
     up: { face: "↑", label: "Arrow up" },

@@ -29,7 +29,7 @@ export function guardPresses(): () => void {
     const press = { target: pressed(event.target), x: event.clientX, y: event.clientY, at: event.timeStamp };
     swallowing = before !== null && isSecondHalf(before, press);
     // A third tap is compared with the first one too.
-    before = swallowing ? { ...press, target: before!.target } : press;
+    before = swallowing ? { ...before!, at: press.at } : press;
     if (swallowing) swallow(event);
   };
   const rest = (event: Event): void => {
@@ -52,7 +52,9 @@ export function guardPresses(): () => void {
 
 function isSecondHalf(before: Press, now: Press): boolean {
   if (before.target === null || now.target === null || before.target === now.target) return false;
-  return now.at - before.at < DOUBLE && Math.hypot(now.x - before.x, now.y - before.y) < NEAR;
+  if (now.at - before.at >= DOUBLE || Math.hypot(now.x - before.x, now.y - before.y) >= NEAR) return false;
+  // Still there: its neighbour was meant.
+  return pressed(document.elementFromPoint(before.x, before.y)) !== before.target;
 }
 
 function pressed(target: EventTarget | null): Element | null {
