@@ -7,9 +7,11 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.client.app import App
+from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.client.test_terminal import DEADLINE, enter_line, font_size, line_of
-from tests.harness import wait_until
+from tests.client.test_writing import press_alone
+from tests.harness import Server, wait_until
 
 HOSTILE = "one\x1b[201~\x9b201~\x03\ttwo"
 CLEAN = "one\ttwo"
@@ -124,6 +126,16 @@ def test_what_is_pasted_at_a_desk_is_clean_and_stays_in_its_brackets(app: App, d
     bring(app.page.locator(".xterm-helper-textarea"), "paste", HOSTILE)
     bring(app.page.locator(".terminal-host"), "drop", HOSTILE)
     until_typed(desk, f"\x1b[200~{CLEAN}\x1b[201~" * 2)
+
+
+def test_letters_made_with_option_are_letters_in_a_terminal_too(
+    new_app: NewApp, server: Server, desk: Desk
+) -> None:
+    mac = "Object.defineProperty(navigator, 'platform', { get: () => 'MacIntel' })"
+    app = new_app(server.url, desk, scripts=[mac])
+    app.enter_terminal(desk)
+    field = app.page.locator(".xterm-helper-textarea")
+    assert press_alone(field, key="|", code="Digit7", keyCode=55, altKey=True), "it was taken for Esc 7"
 
 
 def test_the_row_has_the_keys_that_agents_ask_for(phone: App, desk: Desk) -> None:

@@ -163,6 +163,17 @@ def test_alt_with_a_plain_letter_is_a_shortcut_in_the_field_too(app: App) -> Non
     expect(app.page.get_by_role("dialog")).to_be_visible()
 
 
+def test_a_shortcut_that_is_held_down_runs_once(app: App) -> None:
+    app.enter("supervisor")
+    app.composer.focus()
+    app.page.keyboard.down("Alt")
+    for _ in range(4):
+        app.page.keyboard.down("r")
+    app.page.keyboard.up("r")
+    app.page.keyboard.up("Alt")
+    expect(app.page.get_by_role("timer")).to_contain_text("0:01")
+
+
 def double_press(app: App, button: Locator) -> None:
     box = button.bounding_box()
     assert box is not None

@@ -54,7 +54,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
     setTimeout(command.run);
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing || event.nativeEvent.keyCode === 229 || event.key === "Escape") return;
+    if (event.key === "Escape") return;
     event.stopPropagation();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const again = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";

@@ -30,6 +30,7 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
       ["compose", ["/"]],
       ["send", ["Enter"]],
       ["line", ["Shift", "Enter"]],
+      ["recall", ["↑"]],
       ["stop", ["Esc"]],
       ["search", [ALT, "F"]],
       ["latest", [ALT, "L"]],

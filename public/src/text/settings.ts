@@ -51,6 +51,7 @@ export const help = {
     compose: "Write a message",
     send: "Send",
     line: "New line",
+    recall: "Your last message, in the empty field",
     stop: "Stop the agent",
     search: "Search in the conversation",
     latest: "Jump to latest",
