@@ -140,6 +140,7 @@ def test_without_https_the_microphone_is_explained(new_app: NewApp, server: Serv
     paste = app.page.get_by_role("textbox", name="Pairing link or JSON")
     paste.fill(desk.pairing.json.replace("127.0.0.1", INSECURE_HOST))
     app.button("Pair").click()
+    app.agree()
     app.until_online()
     app.enter("supervisor")
     microphone(app).click()
