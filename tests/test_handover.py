@@ -81,8 +81,8 @@ class Crossing(Town):
 @pytest.fixture
 async def crossing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crossing]:
     crossing = Crossing()
-    for module in ("handover", "adoption"):
-        monkeypatch.setattr(f"tiflis.{module}.close_all", crossing.cellar.close_all)
+    for module in ("sender", "receiver"):
+        monkeypatch.setattr(f"tiflis.handoff.{module}.close_all", crossing.cellar.close_all)
     yield crossing
     await crossing.close()
 

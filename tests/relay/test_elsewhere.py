@@ -215,7 +215,7 @@ async def test_clients_of_a_torn_way_lose_nothing_and_notice_nothing(town: Town)
 async def test_without_a_directory_the_clients_of_a_broken_way_are_told(town: Town) -> None:
     town.limits = town.limits.model_copy(update={"offline_grace": 0.05})
     for hub in town.hubs.values():
-        hub.limits = town.limits
+        hub.router.limits = town.limits
     _, phone = await pair(town)
     town.directory.away = True
     town.directory.followed.clear()
@@ -242,7 +242,7 @@ async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
 async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
     """The directory says that a is the home, but a knows nothing of it."""
     workstation, phone = await pair(town)
-    home = town.hubs["a"].homes.pop("tunnel-1")
+    home = town.hubs["a"].router.homes.pop("tunnel-1")
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
     edge_end.end()
     phone.say({"type": "note", "n": 1})
@@ -250,7 +250,7 @@ async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
     await town.settle()
     await asyncio.sleep(0.2)
     assert "note" not in workstation.types
-    town.hubs["a"].homes["tunnel-1"] = home
+    town.hubs["a"].router.homes["tunnel-1"] = home
     await town.until(lambda: "note" in workstation.types)
     await town.settle()
     assert [message["n"] for message in workstation.messages if message["type"] == "note"] == [1]
@@ -260,9 +260,9 @@ async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
 async def test_a_worker_that_is_a_home_in_a_moment(town: Town) -> None:
     """Another one hears of its claim before it does itself."""
     await town.workstation("a")
-    home = town.hubs["a"].homes.pop("tunnel-1")
+    home = town.hubs["a"].router.homes.pop("tunnel-1")
     phone = await town.client("b")
-    town.hubs["a"].homes["tunnel-1"] = home
+    town.hubs["a"].router.homes["tunnel-1"] = home
     await town.until(lambda: phone.types == ["connected"])
     assert len([end for end in town.cable.ends if end.peer == "a"]) == 1, "at the first attempt"
 

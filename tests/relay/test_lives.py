@@ -83,7 +83,7 @@ class Life:
         await self.settle()
 
     def homes(self) -> list[Home]:
-        return [hub.homes[TUNNEL] for hub in self.town.hubs.values() if TUNNEL in hub.homes]
+        return [hub.router.homes[TUNNEL] for hub in self.town.hubs.values() if TUNNEL in hub.router.homes]
 
     # What may happen
 

@@ -15,7 +15,7 @@ async def test_clients_everywhere_keep_going(town: Town) -> None:
         phone.take()
     new = await town.workstation("b")
     await town.settle()
-    assert (set(town.hubs["a"].homes), set(town.hubs["b"].homes)) == (set(), {"tunnel-1"})
+    assert (set(town.hubs["a"].router.homes), set(town.hubs["b"].router.homes)) == (set(), {"tunnel-1"})
     for number, phone in enumerate(phones):
         phone.say({"type": "note", "n": number})
     new.say({"type": "session.output"})
@@ -129,7 +129,7 @@ async def test_an_old_home_that_does_not_answer_is_waited_for_a_moment(town: Tow
     await town.workstation("a")
     wire = town.socket("b")
     town.cable.acceptors["a"] = lambda channel: _Deaf()
-    town.hubs["a"].homes.clear()
+    town.hubs["a"].router.homes.clear()
     new = asyncio.create_task(town.workstation("b"))
     wire = await new
     await town.until(lambda: "workstation.registered" in wire.types, 3.0)
@@ -152,7 +152,7 @@ async def test_back_and_forth(town: Town) -> None:
         await town.settle()
         heard += notes(station)
     assert sorted(heard) == [move * 10 + number for move in range(6) for number in range(3)]
-    assert sum(len(hub.homes) for hub in town.hubs.values()) == 1
+    assert sum(len(hub.router.homes) for hub in town.hubs.values()) == 1
     assert all(phone.codes() == [] for phone in phones)
 
 
@@ -205,7 +205,7 @@ async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: To
     [way] = [end for end in town.cable.ends if end.peer == "c"]
     way.other.hold()  # the edge hears late that it has to go elsewhere
     joining = asyncio.create_task(town.workstation("b"))
-    await town.until(lambda: town.hubs["b"].homes and "tunnel-1" not in town.hubs["a"].homes)
+    await town.until(lambda: town.hubs["b"].router.homes and "tunnel-1" not in town.hubs["a"].router.homes)
     phone.end()
     way.other.resume()
     new = await joining
@@ -215,7 +215,7 @@ async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: To
 
 
 async def test_a_device_that_leaves_in_the_very_moment_of_the_move_is_told_once(town: Town) -> None:
-    town.hubs["a"].now = lambda: 1000.0  # a loop's clock may stand still during a turn
+    town.hubs["a"].router.now = lambda: 1000.0  # a loop's clock may stand still during a turn
     old = await town.workstation("a")
     (await town.client("a")).end()
     new = await town.workstation("b")
@@ -228,7 +228,7 @@ async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> 
     """Its successor, at another worker, was faster."""
     await town.workstation("a")
     slow = town.socket("b")
-    async with town.hubs["b"].lock("tunnel-1"):
+    async with town.hubs["b"].router.lock("tunnel-1"):
         joining = asyncio.create_task(town.workstation_at(slow))
         await asyncio.sleep(0)
         slow.end()
@@ -245,7 +245,7 @@ async def test_a_registration_that_a_later_one_has_overtaken_takes_nothing(town:
     """Its claim had to wait; the workstation believes itself on its newest socket, and hears it there."""
     await town.workstation("a")
     slow = town.socket("a")
-    async with town.hubs["a"].lock("tunnel-1"):
+    async with town.hubs["a"].router.lock("tunnel-1"):
         slow.say(town.registration())
         await town.settle()
         newest = town.socket("b")

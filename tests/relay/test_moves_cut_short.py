@@ -68,7 +68,7 @@ async def test_a_broadcast_in_the_moment_of_an_arrival_comes_once(town: Town) ->
     numbers = sorted(edge_session.clients)
     away = edge_session.clients.pop(numbers[1])
     home.step_out(EdgeSnapshot("c"), {numbers[1]: away})
-    edge = town.hubs["c"].edges["tunnel-1"]
+    edge = town.hubs["c"].router.edges["tunnel-1"]
     edge.attach(edge.clients[numbers[1]])
     new.say({"type": "note", "n": 1})
     await town.settle()
@@ -80,7 +80,7 @@ async def test_a_broadcast_in_the_moment_of_an_arrival_comes_once(town: Town) ->
 async def test_a_call_on_a_way_that_is_being_left_may_be_made_by_another(town: Town) -> None:
     await town.workstation("a")
     await town.client("c")
-    edge = town.hubs["c"].edges["tunnel-1"]
+    edge = town.hubs["c"].router.edges["tunnel-1"]
     leaving = asyncio.create_task(edge.move_away())
     await asyncio.sleep(0)
     with pytest.raises(WatchesMoved):
@@ -97,7 +97,7 @@ async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_clai
     home, lost = town.home("a"), town.home("a").watches
     record = replace(home.record, home="b", generation=home.record.generation + 1, online=False)
     await town.directory.put(record)
-    town.hubs["a"].lost_watches(home)
+    town.hubs["a"].router.lost_watches(home)
     assert home.watches is lost
     await town.workstation("a")
     assert town.home("a").watches is not lost
@@ -137,7 +137,7 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     body = messages.encode(
         HandoffRequest(messages.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record))
     )
-    async with hub.lock("tunnel-1"):
+    async with hub.router.lock("tunnel-1"):
         receipt = messages.read_receipt(await HandoffReceiver(hub, cast(Sockets, None), 10).serve(body, []))
     assert (receipt.taken, receipt.again) == (False, True)
 
@@ -150,7 +150,7 @@ async def test_a_home_that_is_not_taken_tells_its_watches_what_it_could_not_writ
     home = town.home("a")
     home.freeze()
     home.written_down = written
-    town.hubs["a"].thaw(home)
+    town.hubs["a"].migration.thaw(home)
     assert isinstance(home.watches, FakeDesk)
     assert home.watches.gap is not written
 
@@ -159,7 +159,7 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     """The second home had heard of the first, but could not act upon it before it moved itself."""
     await town.workstation("a")
     home, phone = town.home("a"), await town.client("c")
-    number = next(iter(town.hubs["c"].edges["tunnel-1"].clients))
+    number = next(iter(town.hubs["c"].router.edges["tunnel-1"].clients))
     edge_session = next(iter(home.edge_sessions))
     assert isinstance(edge_session, EdgeSession)
     first, second = ChannelPosition("c", "old", 2, 5), ChannelPosition("c", "older", 4, 7)
@@ -170,7 +170,7 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     home.await_party(EdgeSnapshot("c", [first], [(6, text % 8)], clients, [second]))
     home.land([first])
     phone.take()
-    edge = town.hubs["c"].edges["tunnel-1"]
+    edge = town.hubs["c"].router.edges["tunnel-1"]
     edge.attach(edge.clients[number])
     await town.settle()
     assert notes(phone) == [7, 8]
@@ -198,13 +198,15 @@ async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker that claimed the tunnel has asked for nothing, and died since: its end tells nobody."""
-    monkeypatch.setattr("tiflis.relay.maintenance.STEP_DOWN_SECONDS", 0.0)
+    monkeypatch.setattr("tiflis.relay.migration.STEP_DOWN_SECONDS", 0.0)
     await town.workstation("a")
     phone, home = await town.client("a"), town.home("a")
     town.crash("b")
     town.cable.acceptors["b"] = lambda channel: Silence()
     await town.directory.put(replace(home.record, home="b", generation=home.record.generation + 1))
-    await town.until(lambda: home.retired and "a" not in town.hubs["a"].edges and town.hubs["a"].homes)
+    await town.until(
+        lambda: home.retired and "a" not in town.hubs["a"].router.edges and town.hubs["a"].router.homes
+    )
     assert town.home("a") is not home
     new = await town.workstation("a")
     phone.take()
@@ -222,5 +224,5 @@ async def test_nobody_joins_a_home_that_is_being_handed_over(town: Town) -> None
     assert not home.edge_sessions
     assert notes(old) == []
     assert "connected" not in phone.types
-    town.hubs["a"].thaw(home)
+    town.hubs["a"].migration.thaw(home)
     await town.until(lambda: "connected" in phone.types)

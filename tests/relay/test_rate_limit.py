@@ -214,8 +214,8 @@ def test_odd_names_count_like_others(limiter: Limiter) -> None:
 ATTACK = """
 import sys, time
 from pathlib import Path
-from tiflis.relay.keys import plain
-from tiflis.relay.limiter import Caller, Limiter
+from tiflis.relay.auth.keys import plain
+from tiflis.relay.auth.rate_limit import Caller, Limiter
 limiter = Limiter(Path(sys.argv[1]), time.time, lambda _: None, patience=10)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -229,7 +229,7 @@ print(looked, flush=True)
 HOLD = """
 import sys, time
 from pathlib import Path
-from tiflis.relay.limiter import Limiter
+from tiflis.relay.auth.rate_limit import Limiter
 limiter = Limiter(Path(sys.argv[1]), time.time, lambda _: None)
 assert limiter._table.acquire()
 print("held", flush=True)

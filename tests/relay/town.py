@@ -15,6 +15,8 @@ from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
+from tiflis.relay.migration import Migration
+from tiflis.relay.router import Router
 from tiflis.relay.tasks import Tasks
 
 
@@ -33,25 +35,27 @@ class Town:
         ring = Keyring([REGISTRATION_KEY])
         claims = Claims(cast(Directory, self.directory), ring, worker, 0.0)
         gate = Authenticator(claims, ring, Limiter(None, lambda: 1000.0, lambda data: None))
-        hub = Hub(worker, self.limits, claims, gate, self.alive.__contains__, _polled, self.tasks)
-        hub.open_channel = self.cable.opener(worker)
-        self.upkeeps[worker] = Maintenance(hub, claims)
-        self.cable.acceptors[worker] = hub.accept
+        opener = self.cable.opener(worker)
+        alive = self.alive.__contains__
+        router = Router(worker, self.limits, claims, alive, _polled, self.tasks, opener)
+        hub = Hub(router, Migration(router, claims), claims, gate)
+        self.upkeeps[worker] = Maintenance(hub.router, hub.migration, claims)
+        self.cable.acceptors[worker] = hub.migration.accept
         return hub
 
     def _changed(self, tunnel_id: str, record: Record | None) -> None:
-        for maintenance in self.upkeeps.values():
-            maintenance.directory_changed(tunnel_id, record)
+        for worker in self.upkeeps:
+            self.hubs[worker].migration.directory_changed(tunnel_id, record)
 
     def home(self, worker: str) -> Home:
-        [home] = self.hubs[worker].homes.values()
+        [home] = self.hubs[worker].router.homes.values()
         return home
 
     def homes_with_workstation(self) -> list[str]:
         return [
             worker
             for worker, hub in self.hubs.items()
-            if any(home.workstation is not None for home in hub.homes.values())
+            if any(home.workstation is not None for home in hub.router.homes.values())
         ]
 
     def socket(self, worker: str) -> FakeWire:

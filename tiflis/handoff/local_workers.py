@@ -84,7 +84,7 @@ class LocalWorkers:
             self._hub.later(STRAIGHTEN_SECONDS, lambda: self._hub.spawn(self._straighten(edge)))
 
     async def _straighten(self, edge: Edge) -> None:
-        if self._hub.edges.get(edge.tunnel_id) is not edge or not edge.clients or self._hub.leaving:
+        if self._hub.router.edges.get(edge.tunnel_id) is not edge or not edge.clients or self._hub.leaving:
             return
         handover = HandoffSender(self._me, self._hub, self._sockets, self._line(edge.peer))
         await handover.edge(edge)
@@ -93,7 +93,7 @@ class LocalWorkers:
 
     def least_loaded(self) -> str:
         """Where a new workstation should go: this worker, unless a sibling has clearly fewer."""
-        mine = sum(home.workstation is not None for home in self._hub.homes.values())
+        mine = sum(home.workstation is not None for home in self._hub.router.homes.values())
         loads = {worker_id: self._load(worker_id) for worker_id in self._present()}
         best = min(loads, key=lambda worker_id: loads[worker_id], default="")
         if not best or mine < loads[best] * SLACK + SPARE:

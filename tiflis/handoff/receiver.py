@@ -49,7 +49,7 @@ class HandoffReceiver:
             return HandoffResponse(False, "too many sockets here")
         if taken.kind == "steered" and self._hub.leaving:
             return HandoffResponse(False, "this worker is leaving")
-        if taken.kind == "home" and self._hub.lock(taken.tunnel_id).locked():
+        if taken.kind == "home" and self._hub.router.lock(taken.tunnel_id).locked():
             # It is just being claimed here, which waits for the sender's home: that has to go on.
             return HandoffResponse(False, "the tunnel is being claimed here", again=True)
         if taken.kind == "home":
@@ -63,8 +63,8 @@ class HandoffReceiver:
     async def _take_home(self, taken: HandoffRequest, descriptors: list[int]) -> None:
         """A whole tunnel: claim it, then its clients, and its workstation last. Then they are read."""
         record = taken.described()
-        async with self._hub.lock(record.tunnel_id):
-            home = await self._hub.inherit(record, taken.state)
+        async with self._hub.router.lock(record.tunnel_id):
+            home = await self._hub.migration.inherit(record, taken.state)
         pieces = list(zip(taken.sockets, descriptors, strict=True))
         workstations = [piece for piece in pieces if piece[0].session_state.role == "workstation"]
         adopted: list[WebSocket | None] = []
@@ -80,7 +80,7 @@ class HandoffReceiver:
 
     async def _take_clients(self, taken: HandoffRequest, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
-        route = await self._hub.settled_route(taken.tunnel_id)
+        route = await self._hub.migration.settled_route(taken.tunnel_id)
         stages = envelope.read_stages(taken.state) if taken.state else []
         if isinstance(route, Home):
             route.land(stages)

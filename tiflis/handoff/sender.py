@@ -7,8 +7,7 @@ the other worker reads it, and what comes for it meanwhile waits at its tunnel's
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -80,8 +79,10 @@ class HandoffSender:
         clock = running_clock().time
         began = clock()
         while True:
-            await self._together([self._home(home) for home in list(self._hub.homes.values())])
-            await self._together([self.edge(edge) for edge in list(self._hub.edges.values()) if edge.clients])
+            await self._together([self._home(home) for home in list(self._hub.router.homes.values())])
+            await self._together(
+                [self.edge(edge) for edge in list(self._hub.router.edges.values()) if edge.clients]
+            )
             await self._loose()
             self.report.seconds = clock() - began
             left = self._left()
@@ -94,16 +95,7 @@ class HandoffSender:
 
     def _left(self) -> int:
         here = sum(not socket.close_by for socket in self._sockets.open.values())
-        return here + self._hub.in_transit
-
-    @asynccontextmanager
-    async def _under_way(self) -> AsyncIterator[None]:
-        """Meanwhile sockets are neither here nor there: this worker must not end."""
-        self._hub.in_transit += 1
-        try:
-            yield
-        finally:
-            self._hub.in_transit -= 1
+        return here + self._hub.migration.in_transit
 
     async def _together(self, works: list[Coroutine[None, None, None]]) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -117,8 +109,8 @@ class HandoffSender:
     # A whole tunnel
 
     async def _home(self, home: Home) -> None:
-        async with self._hub.lock(home.tunnel_id):
-            if self._hub.homes.get(home.tunnel_id) is not home:
+        async with self._hub.router.lock(home.tunnel_id):
+            if self._hub.router.homes.get(home.tunnel_id) is not home:
                 return
             await write_down(home)
             wires = home.freeze()
@@ -126,28 +118,32 @@ class HandoffSender:
             record = messages.record_of(home.record)
             sent = await self._send("home", home.tunnel_id, pieces, descriptors, record, home.export())
             if sent:
-                self._hub.pass_on(home)
+                self._hub.migration.pass_on(home)
             else:
                 await self._take_back(pieces, descriptors, wires)
-                self._hub.thaw(home)
+                self._hub.migration.thaw(home)
 
     # Clients of a home elsewhere
 
     async def edge(self, edge: Edge) -> None:
-        async with self._hub.lock(edge.tunnel_id), self._under_way():
+        async with self._hub.router.lock(edge.tunnel_id):
+            with self._hub.migration.under_way():
+                await self._edge(edge)
+
+    async def _edge(self, edge: Edge) -> None:
+        for client in edge.clients.values():
+            client.wire.pause(Pause.HANDOVER)
+        self._hub.router.forget_edge(edge)
+        if not await edge.move_away():
             for client in edge.clients.values():
-                client.wire.pause(Pause.HANDOVER)
-            self._hub.detach_edge(edge)
-            if not await edge.move_away():
-                for client in edge.clients.values():
-                    client.wire.resume(Pause.HANDOVER)
-                return
-            wires = [client.wire for client in edge.clients.values()]
-            pieces, descriptors = await self._pack(wires)
-            stages = envelope.pack_stages(edge.stages)
-            if not await self._send("edge", edge.tunnel_id, pieces, descriptors, state=stages):
-                await self._take_back(pieces, descriptors, wires)
-                self._hub.bring_back(edge)
+                client.wire.resume(Pause.HANDOVER)
+            return
+        wires = [client.wire for client in edge.clients.values()]
+        pieces, descriptors = await self._pack(wires)
+        stages = envelope.pack_stages(edge.stages)
+        if not await self._send("edge", edge.tunnel_id, pieces, descriptors, state=stages):
+            await self._take_back(pieces, descriptors, wires)
+            self._hub.migration.bring_back(edge)
 
     # Newcomers and orphans
 
@@ -175,7 +171,7 @@ class HandoffSender:
         """One newcomer to the worker that can give it what it asks for. False: it is still here."""
         socket = cast(WebSocket, newcomer.wire)
         session_state = newcomer.onward()
-        async with self._under_way():
+        with self._hub.migration.under_way():
             descriptor, state = await socket.leave()
             pieces = [SocketState(session_state, state)]
             if await self._send("steered", "", pieces, [descriptor]):

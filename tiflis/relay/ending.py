@@ -19,14 +19,14 @@ class Ending:
 
     def tunnel(self, tunnel_id: str) -> int:
         """End a tunnel; return how many sockets and watches that were."""
-        home = self._hub.homes.get(tunnel_id)
+        home = self._hub.router.homes.get(tunnel_id)
         devices = list(home.watches.devices()) if home else []
         sockets = self._close(lambda one: one.named().get("tunnel") == tunnel_id)
         return sockets + self._watches(tunnel_id, devices)
 
     def device(self, tunnel_id: str, device_id: str) -> int:
         """End one device of a tunnel."""
-        home = self._hub.homes.get(tunnel_id)
+        home = self._hub.router.homes.get(tunnel_id)
         devices = [device_id] if home and device_id in home.watches.devices() else []
 
         def its(one: Session) -> bool:

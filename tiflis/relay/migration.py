@@ -1,43 +1,98 @@
-"""How the clients of one worker, and whole tunnels, move when a tunnel's home does."""
+"""Moves clients, and whole tunnels, when a tunnel gets another home."""
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
+from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.protocol.errors import TunnelError
+from tiflis.relay.claims import Claims
 from tiflis.relay.edge_session import EdgeSession
 from tiflis.relay.home import Home
 from tiflis.relay.remote.edge import Edge, UnconfirmedMessage
 from tiflis.relay.remote.envelope import ChannelPosition, Positions
 from tiflis.relay.router import GATHER_SECONDS, RETRY_SECONDS, Router
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.transfer import NOBODY, hand_over
+from tiflis.relay.sessions.pending import PendingSession
+from tiflis.relay.transfer import NOBODY, Taker, hand_over
 
 log = logging.getLogger(__name__)
 
-ADRIFT_RETRY_SECONDS = 0.5  # between two looks once the clients have been told
+ADRIFT_RETRY_SECONDS = 0.5  # between two attempts once the clients have been told that the tunnel is offline
+STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to ask for its state
 
 
-class Migration(Router):
-    """Moves clients when their tunnel's home moves."""
+class Steering(Protocol):
+    """Brings sockets to other workers of this host."""
 
-    def _edge_closed(self, edge: Edge) -> None:
-        if self.edges.get(edge.tunnel_id) is edge:
-            del self.edges[edge.tunnel_id]
+    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
+        """Hand a socket that has no role yet to another worker; return whether that has taken it."""
+
+    def least_loaded(self) -> str:
+        """Return the id of the worker that a new workstation should go to; empty for this one."""
+
+    def straighten(self, edge: Edge) -> None:
+        """Hand an edge's clients to the tunnel's home, if that is in this host."""
+
+
+class NoSteering:
+    """Leaves every socket in the worker that accepted it."""
+
+    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
+        return False
+
+    def least_loaded(self) -> str:
+        return ""
+
+    def straighten(self, edge: Edge) -> None: ...
+
+
+class Migration:
+    """Moves the clients and tunnels of this worker, and follows the claims of other workers."""
+
+    def __init__(self, router: Router, claims: Claims) -> None:
+        """``steering`` may be replaced where sockets can be handed to other workers."""
+        self._router, self._claims = router, claims
+        router.events = self
+        self.steering: Steering = NoSteering()
+        self.in_transit = 0  # handoffs of single sockets, or of an edge's, that are under way
+        self.me, self.alive, self.lock, self.spawn = router.me, router.alive, router.lock, router.spawn
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a handoff whose sockets are in neither worker: meanwhile this worker must not end."""
+        self.in_transit += 1
+        try:
+            yield
+        finally:
+            self.in_transit -= 1
+
+    # Clients of a home elsewhere
+
+    def edge_closed(self, edge: Edge) -> None:
+        """Bring an edge's clients to the tunnel's home by another route: its channel has closed."""
+        self._router.forget_edge(edge)
         for client in edge.clients.values():
             client.hold(True)
         if edge.clients or edge.leavers:
-            self.spawn(self._reroute(edge))
+            self.bring_back(edge)
+
+    def bring_back(self, edge: Edge) -> None:
+        """Find the home of an edge's clients anew, also after another worker has not taken them."""
+        self.spawn(self._reroute(edge))
 
     async def _reroute(self, edge: Edge) -> None:
-        """Bring an edge's clients, and what they said meanwhile, to the tunnel's new home."""
-        told_at = self.now() + self.limits.offline_grace
+        """Bring an edge's clients, and what they have sent meanwhile, to the tunnel's new home."""
+        offline_at = self._router.now() + self._router.limits.offline_grace
         while edge.clients or (edge.leavers and not edge.adrift):
             try:
                 route = await self.settled_route(edge.tunnel_id)
             except TunnelError as problem:
-                if self.now() >= told_at and not edge.adrift:
+                if self._router.now() >= offline_at and not edge.adrift:
                     self._set_adrift(edge, problem)
                 await asyncio.sleep(ADRIFT_RETRY_SECONDS if edge.adrift else RETRY_SECONDS)
             else:
@@ -45,13 +100,14 @@ class Migration(Router):
                 return
 
     async def settled_route(self, tunnel_id: str) -> Home | Edge:
-        """As ``route``, for clients who come from elsewhere: a home here has what the last one left."""
+        """As ``Router.route``, for clients from elsewhere: a home here has taken over its predecessor's
+        state."""
         while True:
-            route = await self.route(tunnel_id, fresh=True)
+            route = await self._router.route(tunnel_id, fresh=True)
             if isinstance(route, Edge):
                 return route
             async with self.lock(tunnel_id):
-                if self.homes.get(tunnel_id) is route and not route.frozen:
+                if self._router.homes.get(tunnel_id) is route and not route.frozen:
                     return route
 
     def _set_adrift(self, edge: Edge, problem: TunnelError) -> None:
@@ -74,11 +130,11 @@ class Migration(Router):
         route.resume(edge.stages)
         for client in clients:
             route.attach(client, places=edge.places.get(client.wire.number, ()))
-        for said in undelivered:
-            route.again(said)
-        for client, marks in leavers:
-            route.left(client, marks)
-        self.straighten(route)
+        for message in undelivered:
+            route.again(message)
+        for client, positions in leavers:
+            route.left(client, positions)
+        self.steering.straighten(route)
 
     def _bring_home(
         self,
@@ -95,13 +151,15 @@ class Migration(Router):
             home.attach(client, places=places)
             for place in places:
                 home.arrived(*place)
-        for said in undelivered:
-            replay.again(said.client, said.marks, said.request, said.text)
-        for client, marks in leavers:
-            replay.left(marks, client.device_id, (self.me, client.wire.number))
+        for message in undelivered:
+            replay.again(message.client, message.marks, message.request, message.text)
+        for client, positions in leavers:
+            replay.left(positions, client.device_id, (self.me, client.wire.number))
+
+    # A home of ours that another worker has claimed
 
     async def hand_over(self, home: Home, channel: Channel, generation: int) -> None:
-        """The worker at the other end of ``channel`` has claimed this home's tunnel."""
+        """Hand ``home`` over to the worker at the other end of ``channel``, which has claimed its tunnel."""
         if self._outdates(generation, home):
             # A workstation that is just being registered here comes first, and all that its home takes over.
             async with self.lock(home.tunnel_id):
@@ -111,8 +169,8 @@ class Migration(Router):
         channel.close()  # we have claimed it once more, or it has gone another way
 
     def _outdates(self, generation: int, home: Home) -> bool:
-        """Whether a claim is newer than this home's, which still is one."""
-        return self.homes.get(home.tunnel_id) is home and generation > home.record.generation
+        """Return whether a claim is newer than that of this home, which is still registered."""
+        return self._router.homes.get(home.tunnel_id) is home and generation > home.record.generation
 
     async def _hand_over(self, home: Home, channel: Channel) -> None:
         clients = await hand_over(home, channel)
@@ -122,77 +180,130 @@ class Migration(Router):
         )
 
     def let_go(self, home: Home, to: str, clients: list[ClientSession]) -> None:
-        """``home`` is nobody's home any more: its clients here go on through a channel to the new one."""
-        if self.homes.get(home.tunnel_id) is home:
-            del self.homes[home.tunnel_id]
-        edge = self.edges.get(home.tunnel_id)
-        if edge is None and clients:
-            edge = self._open_edge(to, home.tunnel_id)
-        if edge is not None and clients:
-            edge.resume([ChannelPosition(self.me, self.me, 0, 0)])
+        """Forget ``home``; its clients here go on through a channel to the worker ``to``."""
+        self._router.forget_home(home)
+        if not clients:
+            return
+        edge = self._router.edges.get(home.tunnel_id) or self._router.open_edge(to, home.tunnel_id)
+        edge.resume([ChannelPosition(self.me, self.me, 0, 0)])
         for client in clients:
-            assert edge is not None
             client.route = edge
             edge.attach(client)
-        if edge is not None and clients:
-            self.straighten(edge)
-            if not self.alive(to):
-                edge.give_up()
+        self.steering.straighten(edge)
+        if not self.alive(to):
+            edge.give_up()
 
     # The whole tunnel goes to another process, or comes from one
 
     async def inherit(self, record: Record, state: bytes) -> Home:
         """Become the home of a tunnel that is handed over. Raises Conflict, DirectoryUnavailable."""
-        home = self._home(self, await self._claims.inherit(record))
-        self.homes[record.tunnel_id] = home
-        home.watches = self._make_watches(home)
+        home = self._router.make_home(await self._claims.inherit(record))
         home.take(state, greet=False)
-        self.later(GATHER_SECONDS, home.all_arrived)
+        self._router.later(GATHER_SECONDS, home.all_arrived)
         return home
 
     def pass_on(self, home: Home) -> None:
-        """The tunnel is another worker's: its remaining clients, elsewhere, have to find that."""
-        if self.homes.get(home.tunnel_id) is home:
-            del self.homes[home.tunnel_id]
+        """Forget a home that another worker has taken; the edges with its other clients have to find that."""
+        self._router.forget_home(home)
         home.workstation = None
         home.retire()
         for edge_session in list(home.edge_sessions):
             edge_session.close()
 
     def thaw(self, home: Home) -> None:
-        """The other worker did not take the tunnel: go on."""
-        home.watches = self._make_watches(home)
+        """Go on with a home that the other worker did not take."""
+        home.watches = self._router.make_watches(home)
         if not home.written_down:
             home.watches.expect_gap()
         home.thaw()
 
-    def detach_edge(self, edge: Edge) -> None:
-        """Its clients are about to go: new ones take another way."""
-        if self.edges.get(edge.tunnel_id) is edge:
-            del self.edges[edge.tunnel_id]
-
-    def bring_back(self, edge: Edge) -> None:
-        """The other worker did not take an edge's clients: they find their home anew, as themselves."""
-        self.spawn(self._reroute(edge))
+    # Channels from other workers
 
     def accept(self, channel: Channel) -> ChannelHandler:
-        """Another worker takes this one for a tunnel's home, or has claimed it from us."""
-        home = self.homes.get(channel.tunnel_id)
+        """Return the handler of a channel from a worker that takes this one for a tunnel's home, or has
+        claimed the tunnel from us."""
+        home = self._router.homes.get(channel.tunnel_id)
         if home is not None and not home.frozen:
             return EdgeSession(home, channel, self)
-        channel.hold()  # what it brings is not consumed: the other end may have to send it elsewhere
-        self.later(RETRY_SECONDS, lambda: self._accept_late(channel))
+        channel.hold()  # its messages are not consumed: the other end may have to send them elsewhere
+        self._router.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         return NOBODY
 
     def _accept_late(self, channel: Channel) -> None:
-        """The other worker may have heard of a claim of ours before we did."""
-        home = self.homes.get(channel.tunnel_id)
+        """Accept a channel that came before this worker's own claim of the tunnel was done."""
+        home = self._router.homes.get(channel.tunnel_id)
         if channel.ended:
             return
         if home is None:
             channel.close()
         elif home.frozen:
-            self.later(RETRY_SECONDS, lambda: self._accept_late(channel))
+            self._router.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         else:
             channel.handler = EdgeSession(home, channel, self)
             channel.resume()
+
+    # The directory has changed
+
+    def settled(self, tunnel_id: str) -> None:
+        """Compare a new home here with the directory: the tunnel may have been claimed again before."""
+        record = self._claims.current(tunnel_id)
+        if record is not None:
+            self.directory_changed(tunnel_id, record)
+
+    def directory_changed(self, tunnel_id: str, record: Record | None) -> None:
+        """Follow a change of the directory: perhaps another worker has claimed a tunnel whose home is here.
+
+        ``record`` is None for a tunnel that the directory no longer holds.
+        """
+        home = self._router.homes.get(tunnel_id)
+        if home is None or (record is not None and record.home == self.me):
+            return
+        if record is None:
+            self.spawn(self._write_again(home))
+            return
+        if record.generation <= home.record.generation:
+            return
+        if home.workstation is not None and not record.online:
+            self.spawn(self._reclaim(home, record))
+        else:
+            self._router.later(STEP_DOWN_SECONDS, lambda: self.spawn(self._step_down(home, record)))
+
+    async def _reclaim(self, home: Home, record: Record) -> None:
+        """Claim a tunnel back: a worker that did not know of us took it for homeless, but its workstation is
+        here."""
+        async with self.lock(home.tunnel_id):
+            if not self._lost(home):
+                return
+            try:
+                self._router.claimed(home, await self._claims.reclaim(record))
+            except (Conflict, DirectoryUnavailable) as problem:
+                log.warning("tunnel not reclaimed", extra={"tunnel": home.tunnel_id, "reason": str(problem)})
+                return
+            log.info("tunnel reclaimed", extra={"tunnel": home.tunnel_id, "from": record.home})
+            await Taker(home).take(record.home, self._router.open_channel)
+            home.all_arrived()
+
+    async def _write_again(self, home: Home) -> None:
+        """Write the record of a tunnel that is here and that the directory has lost: its store was wiped."""
+        log.warning("tunnel missing in the directory, written again", extra={"tunnel": home.tunnel_id})
+        await self._router.rewrite(home, revision=0, generation=home.record.generation + 1)
+
+    async def _step_down(self, home: Home, record: Record) -> None:
+        """Let go of all that is still here of a tunnel whose new home took us for dead and did not ask for
+        its state."""
+        async with self.lock(home.tunnel_id):
+            if not self._lost(home):
+                return
+            # It may have been claimed once more since.
+            record = self._claims.current(home.tunnel_id) or record
+            log.warning("tunnel lost to another worker", extra={"tunnel": home.tunnel_id, "to": record.home})
+            clients = home.clients()
+            edge_sessions = list(home.edge_sessions)
+            home.retire()
+            for edge_session in edge_sessions:
+                edge_session.close()
+            self.let_go(home, record.home, clients)
+
+    def _lost(self, home: Home) -> bool:
+        """Return whether this home is registered here though the directory holds a later claim."""
+        return self._router.homes.get(home.tunnel_id) is home and self._claims.newer(home.record)

@@ -160,7 +160,7 @@ class MetricsCollector:
         metrics.count("log_lines_dropped_total", by=self._lines_told - told)
 
     def _gauges(self) -> Values:
-        homes = self._hub.homes.values()
+        homes = self._hub.router.homes.values()
         online = sum(home.workstation is not None for home in homes)
         return {
             "connections": {role: [float(number)] for role, number in self._connections().items()},
@@ -183,7 +183,7 @@ class MetricsCollector:
             session = socket.session
             if session is not None:
                 counts["superseded" if isinstance(session, SupersededSession) else session.kind] += 1
-        counts["watch"] = sum(len(home.watches.devices()) for home in self._hub.homes.values())
+        counts["watch"] = sum(len(home.watches.devices()) for home in self._hub.router.homes.values())
         return counts
 
 

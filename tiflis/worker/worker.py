@@ -12,6 +12,7 @@ from typing import Any
 from tiflis import __version__, logs
 from tiflis.bus import subjects
 from tiflis.bus.channels.bus import Bus
+from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import REASONS_TOLD, NatsClient
@@ -35,7 +36,9 @@ from tiflis.relay.ending import Ending
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
+from tiflis.relay.migration import Migration
 from tiflis.relay.pinned import Kind, Pinned
+from tiflis.relay.router import Router
 from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import QueueLimits, WatchOperations
@@ -162,9 +165,7 @@ class Worker:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         await local_workers.start(room=int(files * SOCKETS_SHARE))
         if self.settings.steering:
-            self.hub.steer = local_workers.steer
-            self.hub.least_loaded = local_workers.least_loaded
-            self.hub.straighten = local_workers.straighten
+            self.hub.migration.steering = local_workers
 
     def _compose(self, keyring: Keyring) -> None:
         """Put the relay together."""
@@ -188,14 +189,22 @@ class Worker:
         )
         gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels)
         gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
-        self.hub = Hub(self.id, settings, claims, gate, self._alive, self._make_watches, self._tasks)
-        self.hub.began = self.clock.time()
-        self.bus = Bus(self.link, self.id, self.hub.accept)
-        self.hub.open_channel = self.bus.open
+        self.bus = Bus(self.link, self.id, self._accept)
+        router = Router(
+            self.id,
+            settings,
+            claims,
+            self._alive,
+            self._make_watches,
+            self._tasks,
+            self.bus.open,
+            began=self.clock.time(),
+        )
+        self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
-        self.maintenance = Maintenance(self.hub, claims, self.pinned)
-        self.directory.on_change = self.maintenance.directory_changed
+        self.maintenance = Maintenance(router, self.hub.migration, claims, self.pinned)
+        self.directory.on_change = self.hub.migration.directory_changed
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
         self.local_workers = LocalWorkers(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
@@ -222,6 +231,9 @@ class Worker:
         return WatchOperations(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
     # The other workers
+
+    def _accept(self, channel: Channel) -> ChannelHandler:
+        return self.hub.migration.accept(channel)
 
     def _alive(self, worker_id: str) -> bool:
         return worker_id == self.id or worker_id in self.presence.peers
@@ -323,7 +335,7 @@ class Worker:
             "pinned_mib": self.pinned.total // 2**20,
             "sockets": len(self.sockets.open),
             **self.maintenance.counts(),
-            "homes": len(self.hub.homes),
+            "homes": len(self.hub.router.homes),
             "tunnels": self.maintenance.tunnels(TUNNELS_TOLD),
         }
 

@@ -251,7 +251,8 @@ class Story:
             homes = [
                 worker.id
                 for worker in world.workers.values()
-                if tunnel in worker.hub.homes and worker.hub.homes[tunnel].workstation is not None
+                if tunnel in worker.hub.router.homes
+                and worker.hub.router.homes[tunnel].workstation is not None
             ]
             if len(homes) != 1 or world.store.records[tunnel].home != homes[0]:
                 told = world.store.records[tunnel].home
@@ -263,7 +264,7 @@ class Story:
             worker.measure()
             for account in worker.pinned.accounts():
                 pings = account.kinds["bus"]  # that are under way just now
-                queued = account.kinds["queues"] if account.tunnel_id in worker.hub.homes else 0
+                queued = account.kinds["queues"] if account.tunnel_id in worker.hub.router.homes else 0
                 if account.total != queued + pings:
                     self.broken.append(f"{worker.id} pins {dict(account.kinds)} for {account.tunnel_id}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
 from tiflis.bus.channels.bus import Bus
+from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.handoff.receiver import HandoffReceiver
 from tiflis.handoff.sender import HandoffSender
 from tiflis.ipc.fd_passing import HandoffFailed
@@ -19,7 +20,10 @@ from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
+from tiflis.relay.migration import Migration
 from tiflis.relay.pinned import Kind, Pinned
+from tiflis.relay.remote.edge import Edge
+from tiflis.relay.router import Router
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import WatchOperations
@@ -78,24 +82,24 @@ class SimWorker:
         gate = Authenticator(
             claims, RING, Limiter(None, world.loop.time, lambda data: None, Looks(new_tunnels=1000))
         )
-        self.hub = Hub(
-            self.id, world.limits, claims, gate, world.alive.__contains__, self._polled, self.tasks
-        )
-        self.hub._home = SimHome
-        self.dead = False
-        self.death: asyncio.Future[None] = world.loop.create_future()
-        self.hub.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
         self.link = SimLink(world.network)
         self.link.up = world.bus_up
-        self.bus = Bus(cast(Any, self.link), self.id, self.hub.accept, cast(Any, world.loop), 1)
-        self.hub.open_channel = self.bus.open
+        self.bus = Bus(cast(Any, self.link), self.id, self._accept, cast(Any, world.loop), 1)
+        router = Router(
+            self.id, world.limits, claims, world.alive.__contains__, self._polled, self.tasks, self.bus.open
+        )
+        self.hub = Hub(router, Migration(router, claims), claims, gate)
+        self.hub.router._home = SimHome
+        self.dead = False
+        self.death: asyncio.Future[None] = world.loop.create_future()
+        self.hub.router.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
         self.pinned = Pinned()
-        self.maintenance = Maintenance(self.hub, claims, self.pinned)
-        follower.on_change = self.maintenance.directory_changed
+        self.maintenance = Maintenance(self.hub.router, self.hub.migration, claims, self.pinned)
+        follower.on_change = self.hub.migration.directory_changed
         self.adoption = HandoffReceiver(self.hub, cast(Any, self.sockets), 1 << 20)
         self.accepting = True
         if world.steering:
-            self.hub.steer = self._steer
+            self.hub.migration.steering = self
         world.alive.add(self.id)
         world.workers[self.id] = self
         world.loop.call_later(CHECK_SECONDS, self._check)
@@ -122,8 +126,16 @@ class SimWorker:
     def _later(self, delay: float, callback: Any, /) -> Any:
         return self.world.loop.call_later(delay, lambda: None if self.dead else callback())
 
-    async def _steer(self, newcomer: PendingSession, worker: str) -> bool:
+    def _accept(self, channel: Channel) -> ChannelHandler:
+        return self.hub.migration.accept(channel)
+
+    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
         return await self._handover(worker).steer(newcomer)
+
+    def least_loaded(self) -> str:
+        return ""
+
+    def straighten(self, edge: Edge) -> None: ...
 
     def _handover(self, worker: str) -> HandoffSender:
         return HandoffSender(
@@ -163,7 +175,7 @@ class SimWorker:
 
     async def _close(self) -> None:
         await self.tasks.close()
-        for home in self.hub.homes.values():
+        for home in self.hub.router.homes.values():
             if isinstance(home.watches, WatchOperations):
                 await home.watches.close()
 

@@ -139,7 +139,7 @@ class World:
 
     async def _crash(self, victim: SimWorker) -> None:
         now = self.loop.time()
-        self.account.crashes += [(now, tunnel) for tunnel in victim.hub.homes]
+        self.account.crashes += [(now, tunnel) for tunnel in victim.hub.router.homes]
         await victim.crash()
         self.loop.call_later(self.dice.uniform(*DEATH_NOTICE), self.gone, victim.id)
         await asyncio.sleep(self.dice.uniform(*RESPAWN))
@@ -190,7 +190,7 @@ class World:
         """No two workers are home to a tunnel in the same generation."""
         seen: dict[tuple[str, int], str] = {}
         for worker in self.workers.values():
-            for home in worker.hub.homes.values():
+            for home in worker.hub.router.homes.values():
                 key = (home.tunnel_id, home.record.generation)
                 other = seen.setdefault(key, worker.id)
                 self.check(other == worker.id, f"{key} at home in {other} and {worker.id}")
