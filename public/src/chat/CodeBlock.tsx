@@ -6,6 +6,8 @@ import { chat as text } from "~/text/chat";
 import { common } from "~/text/common";
 import { Icon } from "~/ui/icons";
 import { beginning } from "./beginning";
+import { AnsiText } from "./AnsiText";
+import { hasControls, withoutAnsi } from "./ansi";
 import type { Token } from "./highlight";
 
 /** Longer code is shown without colours. */
@@ -27,12 +29,12 @@ export function CodeBlock({ code, language, live = false }: CodeBlockProps) {
       <figcaption className="flex h-10 items-center gap-0.5 border-b border-line pr-1 pl-3.5 text-xs text-muted">
         <span className="flex-1 truncate font-mono">{language || "text"}</span>
         <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />
-        <Small icon={done ? "check" : "copy"} label={done ? common.copied : text.copyCode(beginning(code))} onClick={() => copy(code)}>
+        <Small icon={done ? "check" : "copy"} label={done ? common.copied : text.copyCode(beginning(code))} onClick={() => copy(withoutAnsi(code))}>
           {done && common.copied}
         </Small>
       </figcaption>
       <pre dir="ltr" tabIndex={0} className={`overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
-        <code>{tokens ? tokens.map(draw) : code}</code>
+        <code>{tokens ? tokens.map(draw) : <AnsiText text={code} />}</code>
       </pre>
     </figure>
   );
@@ -49,7 +51,7 @@ function draw(token: Token, index: number) {
 
 function useColours(code: string, language: string, live: boolean): Token[] | null {
   const [coloured, setColoured] = useState<{ code: string; tokens: Token[] } | null>(null);
-  const wanted = !live && language !== "" && code.length <= COLOURED_MOST;
+  const wanted = !live && language !== "" && code.length <= COLOURED_MOST && !hasControls(code);
   useEffect(() => {
     if (!wanted) return;
     let gone = false;

@@ -5,11 +5,14 @@ import { Icon } from "~/ui/icons";
 
 interface DisclosureProps {
   summary: ReactNode;
+  /** Open until the reader closes it. */
+  opened?: boolean;
   children(): ReactNode;
 }
 
-export function Disclosure({ summary, children }: DisclosureProps) {
-  const [open, setOpen] = useState(false);
+export function Disclosure({ summary, opened = false, children }: DisclosureProps) {
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const open = chosen ?? opened;
   const id = useId();
   return (
     <div className="fold rounded-xl border border-line bg-surface">
@@ -17,7 +20,7 @@ export function Disclosure({ summary, children }: DisclosureProps) {
         type="button"
         aria-expanded={open}
         aria-controls={open ? id : undefined}
-        onClick={() => setOpen(!open)}
+        onClick={() => setChosen(!open)}
         className="flex min-h-11 w-full items-center gap-2.5 rounded-xl px-3 text-left text-sm hover:bg-hover"
       >
         {summary}

@@ -1,5 +1,7 @@
 /** Text: Markdown from agents, plain from people. */
 
+import { Folded } from "../Folded";
+import { linked } from "../linked";
 import { markdown } from "../load";
 
 /** Without any of these there is nothing to mark up. */
@@ -13,4 +15,9 @@ export function TextPart({ text, status }: { text: string; status?: { type: stri
 
 export function PlainText({ text }: { text: string }) {
   return <p dir="auto" className="whitespace-pre-wrap">{text}</p>;
+}
+
+/** What a person wrote, as written; a long paste in part, addresses as links. */
+export function OwnText({ text }: { text: string }) {
+  return <Folded text={text}>{(part) => <p dir="auto" className="whitespace-pre-wrap">{linked(part)}</p>}</Folded>;
 }

@@ -3,7 +3,7 @@
 import { ButtonsPart } from "./ButtonsPart";
 import { CancelPart, ErrorPart, StatusPart } from "./NotePart";
 import { CodePart } from "./CodePart";
-import { PlainText, TextPart } from "./TextPart";
+import { OwnText, TextPart } from "./TextPart";
 import { ThoughtPart } from "./ThoughtPart";
 import { ToolPart } from "./ToolPart";
 import { VoiceInputPart, VoiceOutputPart } from "./VoicePart";
@@ -28,9 +28,8 @@ export const ASSISTANT_PARTS = {
   data: { by_name, Fallback: Nothing },
 };
 
-/** What a person wrote is shown as written. */
 export const USER_PARTS = {
   Empty: Nothing,
-  Text: PlainText,
+  Text: OwnText,
   data: { by_name, Fallback: Nothing },
 };

@@ -1,0 +1,30 @@
+/** A long text in part, and all of it when it is asked for. */
+
+import { useMemo, useState, type ReactNode } from "react";
+import { chat as words } from "~/text/chat";
+import { folded } from "./fold";
+
+interface FoldedProps {
+  text: string;
+  /** Show its end rather than its beginning. */
+  end?: boolean;
+  children(part: string): ReactNode;
+}
+
+export function Folded({ text, end = false, children }: FoldedProps) {
+  const [all, setAll] = useState(false);
+  const fold = useMemo(() => folded(text, end), [text, end]);
+  if (!fold) return children(text);
+  const toggle = (
+    <button type="button" aria-expanded={all} className="min-h-11 text-sm font-medium text-accent" onClick={() => setAll(!all)}>
+      {all ? words.showLess : words.showAll(fold.lines)}
+    </button>
+  );
+  return (
+    <>
+      {end && toggle}
+      {all ? children(text) : <div className={end ? "fade-start" : "fade-end"}>{children(fold.part)}</div>}
+      {!end && toggle}
+    </>
+  );
+}

@@ -1,0 +1,117 @@
+"""What an agent did, as a developer reads it: changes, tasks, commands and their output; and long or coloured text."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client.app import App
+from tests.client.desk import Desk
+from tests.client.test_hostile import output
+
+
+def block(kind: str, content: str = "", **metadata: Any) -> dict[str, Any]:
+    return {"id": f"{kind}-{len(str(metadata))}", "block_type": kind, "content": content, "metadata": metadata}
+
+
+def tool(name: str, given: Any, result: Any = "", status: str = "completed") -> dict[str, Any]:
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in (given, result)]
+    return block("tool", tool_name=name, tool_input=texts[0], tool_output=texts[1], tool_status=status)
+
+
+def shows(app: App, desk: Desk, *blocks: dict[str, Any]) -> None:
+    """The supervisor's conversation ends with an answer of these blocks."""
+    app.enter("supervisor")
+    app.reads("message 24 of 24")
+    desk.tell_all(output([*blocks, block("text", "That is all.")], message_id="reading"))
+    app.reads("That is all.")
+
+
+def test_an_edit_is_a_diff_with_counts(app: App, desk: Desk) -> None:
+    edit = {"file_path": "src/app.py", "old_string": "a\nb\nc", "new_string": "a\nB\nc\nd"}
+    shows(app, desk, tool("Edit", edit, "ok"))
+    line = app.log.get_by_role("button", name=re.compile("Edit src.app.py.*2 lines added, 1 removed"))
+    line.click()
+    diff = app.log.get_by_role("group", name="Changes in src/app.py")
+    expect(diff.locator("ins")).to_have_text(["B", "d"])
+    expect(diff.locator("del")).to_have_text(["b"])
+    app.button("Copy path src/app.py").click()
+    assert app.page.evaluate("navigator.clipboard.readText()") == "src/app.py"
+
+
+def test_a_patch_of_several_files_folds_each(phone: App, desk: Desk) -> None:
+    patch = (
+        "*** Begin Patch\n*** Update File: a.py\n@@\n-x\n+y\n*** Add File: b.py\n+1\n+2\n*** End Patch"
+    )
+    shows(phone, desk, tool("apply_patch", {"input": patch}))
+    phone.log.get_by_role("button", name=re.compile("apply_patch 2 files.*3 lines added")).click()
+    phone.log.get_by_role("button", name=re.compile("b.py new file")).click()
+    expect(phone.log.get_by_role("group", name="Changes in b.py").locator("ins")).to_have_text(["1", "2"])
+
+
+def test_todos_are_a_checklist(app: App, desk: Desk) -> None:
+    todos = [
+        {"content": "Read the code", "status": "completed"},
+        {"content": "Mend it", "status": "in_progress"},
+    ]
+    shows(app, desk, tool("TodoWrite", {"todos": todos}))
+    app.log.get_by_role("button", name=re.compile("TodoWrite 1 of 2 done")).click()
+    rows = app.log.get_by_role("list", name="Tasks").get_by_role("listitem")
+    expect(rows).to_have_text(["Done: Read the code", "In progress: Mend it"])
+
+
+def test_failing_output_is_open_and_coloured(app: App, desk: Desk) -> None:
+    lines = "\n".join(f"line {n}" for n in range(2_000))
+    failed = {"exit_code": 1, "stdout": f"{lines}\n\x1b[31mFAILED\x1b[0m one test\x1b[K"}
+    shows(app, desk, tool("Bash", {"command": "make test"}, failed), tool("Bash", {"command": "ls"}, "x"))
+    shown = app.log.get_by_role("group", name="Output")
+    expect(shown).to_have_count(1)
+    expect(shown.get_by_text("FAILED", exact=True)).to_have_class("ansi-1")
+    expect(shown).to_contain_text(re.compile("FAILED one test$"))
+    expect(shown).not_to_contain_text("line 0")
+    app.button("Show all 2,001 lines").click()
+    expect(shown).to_contain_text("line 0")
+
+
+@pytest.mark.parametrize("kind", ["error", "code", "text", "status", "cancel"])
+def test_no_escape_codes_are_seen_anywhere(app: App, desk: Desk, kind: str) -> None:
+    red = "\x1b[31mred\x1b[0m \x1b]0;title\x07end"
+    content = f"```console\n{red}\n```" if kind == "text" else red
+    shows(app, desk, block(kind, content, language="ansi"))
+    app.reads("red end")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]|\[31m", app.log.inner_text())
+    if kind in {"error", "code", "text"}:
+        expect(app.log.get_by_text("red", exact=True)).to_have_class("ansi-1")
+
+
+def test_a_long_paste_is_folded(phone: App, desk: Desk) -> None:
+    words = "\n".join(f"pasted {n} https://example.com/{n}." for n in range(2_000))
+    phone.enter("supervisor")
+    phone.reads("message 24 of 24")
+    payload = {"content": words, "timestamp": "2026-01-01T00:00:00.000Z", "from_device_id": "other"}
+    desk.tell_all({"type": "supervisor.user_message", "payload": payload})
+    message = phone.log.get_by_role("article", name="You").last
+    expect(message).to_contain_text("pasted 3 ")
+    assert message.bounding_box()["height"] < 600  # type: ignore[index]
+    expect(message.get_by_role("link", name="https://example.com/3", exact=True)).to_have_count(1)
+    phone.button("Show all 2,000 lines").click()
+    expect(message).to_contain_text("pasted 1999")
+
+
+def test_hostile_tools_are_shown_and_harm_nothing(app: App, desk: Desk) -> None:
+    odd = [
+        '{"file_path":"__proto__","old_string":"a","new_string":"b","__proto__":{"x":1}}',
+        '{"file_path":',
+        '{"todos":{"constructor":1}}',
+        '["\x1b[31m"]',
+        json.dumps({"path": "a", "old": "x\n" * 300_000, "new": "y\n" * 300_000}),
+    ]
+    shows(app, desk, *(tool(f"Edit{n}", each, "\x1b[" * 100_000) for n, each in enumerate(odd)))
+    for n in range(len(odd)):
+        app.log.get_by_role("button", name=re.compile(f"Edit{n}")).click()
+    expect(app.log.get_by_role("group", name="Changes in __proto__")).to_be_visible()
+    app.button("Show all 20,000 lines").wait_for()
