@@ -1,7 +1,7 @@
 /** A conversation: with the supervisor or with one agent. */
 
 import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
-import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, memo, useCallback, useEffect, useMemo, useRef, useState, Suspense } from "react";
 import { client, useClient } from "~/app/client";
 import { useWorkstationName } from "~/app/ConnectionCard";
 import { ScreenHeader } from "~/app/ScreenHeader";
@@ -20,9 +20,10 @@ import { ChatKeyContext } from "./chatKey";
 import { Composer } from "./Composer";
 import { EndedBar } from "./EndedBar";
 import { rowsOf, toThreadMessage, type Row } from "./rows";
-import { SearchBar } from "./SearchBar";
 import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
+
+const SearchBar = lazy(() => import("./SearchBar").then((module) => ({ default: module.SearchBar })));
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const chat = useClient((state) => state.chats.get(chatKey) ?? EMPTY_CHAT);
@@ -49,7 +50,11 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
   return (
     <AssistantRuntimeProvider runtime={runtime}>
       <Header chatKey={chatKey} onSearch={toggleSearch} />
-      {searching && <SearchBar chatKey={chatKey} rows={rows} hasOlder={chat.hasOlder} onReveal={thread.reveal} onClose={() => setSearching(false)} />}
+      {searching && (
+        <Suspense fallback={null}>
+          <SearchBar chatKey={chatKey} rows={rows} hasOlder={chat.hasOlder} onReveal={thread.reveal} onClose={() => setSearching(false)} />
+        </Suspense>
+      )}
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
