@@ -1,4 +1,4 @@
-"""What an agent did, as a developer reads it: changes, tasks, commands and their output; and long or coloured text."""
+"""What an agent did, as a developer reads it: changes, tasks, commands with output; and long or coloured text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.client.test_hostile import output
 
 
 def block(kind: str, content: str = "", **metadata: Any) -> dict[str, Any]:
-    return {"id": f"{kind}-{len(str(metadata))}", "block_type": kind, "content": content, "metadata": metadata}
+    name = f"{kind}-{len(str(metadata))}"
+    return {"id": name, "block_type": kind, "content": content, "metadata": metadata}
 
 
 def tool(name: str, given: Any, result: Any = "", status: str = "completed") -> dict[str, Any]:
@@ -44,9 +45,7 @@ def test_an_edit_is_a_diff_with_counts(app: App, desk: Desk) -> None:
 
 
 def test_a_patch_of_several_files_folds_each(phone: App, desk: Desk) -> None:
-    patch = (
-        "*** Begin Patch\n*** Update File: a.py\n@@\n-x\n+y\n*** Add File: b.py\n+1\n+2\n*** End Patch"
-    )
+    patch = "*** Begin Patch\n*** Update File: a.py\n@@\n-x\n+y\n*** Add File: b.py\n+1\n+2\n*** End Patch"
     shows(phone, desk, tool("apply_patch", {"input": patch}))
     phone.log.get_by_role("button", name=re.compile("apply_patch 2 files.*3 lines added")).click()
     phone.log.get_by_role("button", name=re.compile("b.py new file")).click()
