@@ -1,4 +1,4 @@
-"""What an agent did, as a developer reads it: changes, tasks, commands with output; and long or coloured text."""
+"""What an agent did, as a developer reads it: changes, tasks, commands; and long or coloured text."""
 
 from __future__ import annotations
 
