@@ -125,7 +125,7 @@ async def test_a_workstation_at_hand_is_not_away_however_long_its_adoption_takes
     await begun.wait()
     phone.say({"type": "note"})
     await asyncio.sleep(3 * GRACE)
-    assert crossing.home("z").online
+    assert crossing.home("z").workstation_online
     assert phone.line.inbox, "a client is read once its workstation is there"
     go_on.set()
     await moving
@@ -143,7 +143,7 @@ async def test_a_workstation_that_is_lost_on_the_way_has_its_grace_and_is_then_a
 
     monkeypatch.setattr(crossing.adoption, "_adopt_workstation", in_vain)
     await crossing.handover().everything(5)
-    assert crossing.home("z").online
+    assert crossing.home("z").workstation_online
     await crossing.until(lambda: phone.heard(b"workstation_offline"))
 
 

@@ -9,7 +9,7 @@ from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
 from tiflis.relay.remote.edge import FULL
 from tiflis.relay.sessions.pending import PendingSession
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
 
@@ -65,7 +65,7 @@ async def test_late_connected_from_afar() -> None:
     town = Town("a", "b", offline_patience=0.01)
     (await town.workstation("a")).end()
     await asyncio.sleep(0)
-    town.home("a")._gone()
+    town.home("a").presence.grace_over()
     phone = await town.client("b")
     await town.until(phone.codes)
     assert phone.codes() == ["WORKSTATION_OFFLINE"]
@@ -77,7 +77,7 @@ async def test_late_connected_from_afar() -> None:
 async def test_one_too_many_waits_from_afar() -> None:
     town = Town("a", "b", pending_limit=1)
     (await town.workstation("a")).end()
-    town.home("a")._gone()
+    town.home("a").presence.grace_over()
     phones = [await town.client("b", f"phone {number}") for number in range(2)]
     assert [phone.wide for phone in phones] == [True, False], "the second is a newcomer again"
     await town.workstation("a")
@@ -88,7 +88,7 @@ async def test_one_too_many_waits_from_afar() -> None:
 async def test_offline_is_told_afar(town: Town) -> None:
     workstation, phone = await pair(town)
     workstation.end()
-    town.home("a")._gone()
+    town.home("a").presence.grace_over()
     await town.settle()
     assert phone.types == OFFLINE
     phone.say({"type": "sync", "id": 5})
@@ -269,7 +269,7 @@ async def test_a_worker_that_is_a_home_in_a_moment(town: Town) -> None:
 
 async def test_a_turned_away_client_is_no_workstation(town: Town) -> None:
     (await town.workstation("a")).end()
-    town.home("a")._gone()
+    town.home("a").presence.grace_over()
     phone = await town.client("b")
     phone.say({"type": "connect", "payload": {"tunnel_id": "none", "auth_key": "x" * 16, "device_id": "d"}})
     await town.settle()

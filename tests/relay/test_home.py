@@ -8,7 +8,7 @@ import pytest
 from tests.relay.fakes import AUTH_KEY, FakeWire
 from tests.relay.stage import Stage
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
 OFFLINE = ["connection.workstation_offline", "workstation.status"]
@@ -480,7 +480,7 @@ def test_the_old_ones_pings_are_answered_and_its_close_changes_nothing(stage: St
     assert old.pongs == [b'{"type":"pong","timestamp":1}']
     old.end()
     stage.host.pass_time(100)
-    assert (phone.texts, stage.home.online, stage.host.offline) == ([], True, [])
+    assert (phone.texts, stage.home.workstation_online, stage.host.offline) == ([], True, [])
 
 
 def test_a_superseded_session_cannot_take_the_new_one_along(stage: Stage) -> None:
@@ -490,7 +490,7 @@ def test_a_superseded_session_cannot_take_the_new_one_along(stage: Stage) -> Non
     phone.take()
     session.lost()
     stage.host.pass_time(100)
-    assert (phone.texts, stage.home.online) == ([], True)
+    assert (phone.texts, stage.home.workstation_online) == ([], True)
 
 
 # Backpressure

@@ -79,7 +79,7 @@ class Life:
         await self.town.until(lambda: "workstation.registered" in last.types)
         await self.settle()
         await self.wait()
-        await self.town.until(lambda: not any(home.reattachment.sockets for home in self.homes()))
+        await self.town.until(lambda: not any(home.transit.awaited for home in self.homes()))
         await self.settle()
 
     def homes(self) -> list[Home]:

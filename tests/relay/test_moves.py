@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.relay.town import Town, notes
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
 
@@ -191,7 +191,7 @@ async def test_restored_is_remembered_at_the_new_home(town: Town) -> None:
 
 async def test_pending_clients_are_accepted_at_the_new_home(town: Town) -> None:
     (await town.workstation("a")).end()
-    town.home("a")._gone()
+    town.home("a").presence.grace_over()
     phones = [await town.client(worker, worker) for worker in ("a", "b", "c")]
     await town.workstation("b")
     await town.settle()

@@ -14,8 +14,7 @@ from tiflis.handoff.receiver import HandoffReceiver
 from tiflis.relay.edge_session import EdgeSession
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import ChannelPosition
-from tiflis.relay.remote.snapshot import EdgeSnapshot
-from tiflis.relay.remote.transit import client_snapshot
+from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
 from tiflis.relay.transfer import Nobody
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.web.sockets import Sockets
@@ -30,7 +29,7 @@ async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town)
     old.say({"type": "note", "n": 1})
     new = await town.workstation("b")
     town.crash("a")
-    await town.until(lambda: town.home("b").remote_sockets())
+    await town.until(lambda: any(one.sockets() for one in town.home("b").edge_sessions))
     new.say({"type": "note", "n": 2})
     await town.settle()
     assert notes(phone) == [1, 2]
@@ -67,7 +66,7 @@ async def test_a_broadcast_in_the_moment_of_an_arrival_comes_once(town: Town) ->
     assert isinstance(edge_session, EdgeSession)
     numbers = sorted(edge_session.clients)
     away = edge_session.clients.pop(numbers[1])
-    home.step_out(EdgeSnapshot("c"), {numbers[1]: away})
+    home.transit.step_out(EdgeSnapshot("c"), {numbers[1]: away})
     edge = town.hubs["c"].router.edges["tunnel-1"]
     edge.attach(edge.clients[numbers[1]])
     new.say({"type": "note", "n": 1})
@@ -166,8 +165,8 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     there = {number: edge_session.clients.pop(number)}
     text = b"".join(envelope.numbered(envelope.SEND, number, b'{"type":"note","n":%d}'))
     clients = [client_snapshot(one, which) for which, one in there.items()]
-    home.step_out(EdgeSnapshot("c", [second], [(7, text % 6), (8, text % 7)], clients), there)
-    home.await_party(EdgeSnapshot("c", [first], [(6, text % 8)], clients, [second]))
+    home.transit.step_out(EdgeSnapshot("c", [second], [(7, text % 6), (8, text % 7)], clients), there)
+    home.transit.expect(EdgeSnapshot("c", [first], [(6, text % 8)], clients, [second]))
     home.land([first])
     phone.take()
     edge = town.hubs["c"].router.edges["tunnel-1"]

@@ -11,7 +11,7 @@ from tiflis.limits import Limits
 from tiflis.protocol.errors import InvalidAuthKey, SendFailed
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.relay.sessions.pending import PendingSession
-from tiflis.relay.wire import Pause, Wire
+from tiflis.relay.sessions.session import Pause, Wire
 
 CONNECT = {
     "type": "connect",

@@ -6,8 +6,8 @@ import pytest
 
 from tests.relay.fakes import FakeWire
 from tiflis.limits import Limits
+from tiflis.relay.sessions.session import Wire
 from tiflis.relay.sessions.superseded import Superseded
-from tiflis.relay.wire import Wire
 
 TUNNEL = "tunnel-1"
 

@@ -15,6 +15,7 @@ class Socket:
     connected: bool = True
     told_offline: bool = False
     reconnect: bool = False
+    connection: str = ""
 
     def send(self, text: bytes) -> None: ...
     def accept(self, text: bytes) -> None: ...

@@ -5,7 +5,7 @@ import msgspec
 from tiflis.handoff.messages import HandoffRequest, SocketState
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.remote import envelope
-from tiflis.relay.session_state import SessionState
+from tiflis.relay.sessions.session import SessionState
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 

@@ -11,7 +11,7 @@ from tests.web.served import new_app, served, settings
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.sessions.pending import PendingSession
-from tiflis.relay.wire import Wire
+from tiflis.relay.sessions.session import Wire
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint, add_route
 

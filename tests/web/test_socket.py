@@ -10,7 +10,7 @@ from tests.protocol.wire import fragmented, head
 from tests.web.endpoint import Hall, hall
 from tests.web.raw_peer import CLOSE, PING, PONG, TEXT, RawPeer
 from tiflis.relay.sessions.outbox import MIB
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 from tiflis.web.socket import WebSocket
 
 BINARY = 2

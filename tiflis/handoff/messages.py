@@ -7,7 +7,7 @@ import msgspec
 
 from tiflis.bus.channels import packets
 from tiflis.bus.directory.directory import Record
-from tiflis.relay.session_state import SessionState
+from tiflis.relay.sessions.session import SessionState
 
 VERSION = packets.VERSION  # of everything in here, sockets' state included; another one is refused
 

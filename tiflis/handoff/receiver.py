@@ -14,8 +14,7 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.sessions.session import BaseSession
-from tiflis.relay.wire import Wire
+from tiflis.relay.sessions.session import BaseSession, Wire
 from tiflis.relay.workstation import WorkstationSession
 from tiflis.web.socket import WebSocket
 from tiflis.web.sockets import Sockets

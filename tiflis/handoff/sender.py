@@ -23,8 +23,8 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.pending import PendingSession
+from tiflis.relay.sessions.session import Pause, Wire
 from tiflis.relay.transfer import write_down
-from tiflis.relay.wire import Pause, Wire
 from tiflis.web.socket import WebSocket
 from tiflis.web.sockets import Sockets
 

@@ -59,6 +59,11 @@ class DeviceRegistry:
         sockets = self._devices[old.device_id]
         sockets[sockets.index(old)] = new
 
+    def clear(self) -> None:
+        """Remove all sockets; no device counts as having left."""
+        self._devices.clear()
+        self._leaving.clear()
+
     def present(self) -> set[str]:
         """The devices that are connected now."""
         return {attached.device_id for attached in self.everyone() if attached.connected}

@@ -1,19 +1,18 @@
 """A home's view of another worker that has clients, or watch calls, of its tunnel."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol.errors import InternalError, TunnelError
-from tiflis.relay.home import Home, Replay
+from tiflis.relay.home import Home
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, ChannelPosition
-from tiflis.relay.remote.snapshot import EdgeSnapshot
-from tiflis.relay.remote.transit import client_snapshot
+from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
+from tiflis.relay.remote.transit import Replay
 
 log = logging.getLogger(__name__)
 
@@ -52,25 +51,16 @@ class RemoteClient:
         self._channel.send(envelope.numbered(envelope.HERE, self.number))
 
 
-class Calls(Protocol):
-    """Who hands the tunnel over, and who runs what a message started."""
-
-    me: str
-
-    async def hand_over(self, home: Home, channel: Channel, generation: int) -> None: ...
-    def lock(self, tunnel_id: str) -> asyncio.Lock:
-        """Held while a home takes over what the last one left."""
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
-    def alive(self, worker_id: str) -> bool: ...
+HandOver = Callable[[Home, Channel, int], Coroutine[Any, Any, None]]
+"""Hands a tunnel to the worker at the other end of the channel, which has claimed it by this generation."""
 
 
 class EdgeSession:
     """The home's end of a channel to an edge."""
 
-    def __init__(self, home: Home, channel: Channel, calls: Calls) -> None:
+    def __init__(self, home: Home, channel: Channel, hand_over: HandOver) -> None:
         self.home, self.channel = home, channel
-        self._calls = calls
+        self._worker, self._hand_over = home.worker, hand_over
         self.clients: dict[int, RemoteClient] = {}
         self._moving = False
         self._held = self._settling = False
@@ -95,17 +85,17 @@ class EdgeSession:
         self._acts[message[0]](message)
 
     def writable_changed(self, channel: Channel, writable: bool) -> None:
-        self.home.press(self, not writable)
+        self.home.backpressure.press(self, not writable)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         """The edge has died, and its clients with it; or it lives, and they come back by another way."""
-        party = self.party(self._calls.me)
+        snapshot = self.snapshot(self._worker.me)
         self.home.part(self)
         clients, self.clients = self.clients, {}
         if self.home.retired:
             return
-        if self._moving or self._calls.alive(channel.peer):
-            self.home.step_out(party, clients)
+        if self._moving or self._worker.alive(channel.peer):
+            self.home.transit.step_out(snapshot, clients)
             return
         for client in clients.values():
             self.home.leave(client)
@@ -140,7 +130,7 @@ class EdgeSession:
         self.home.arrived(self.channel.peer, number)
 
     def _call(self, message: bytes) -> None:
-        self._calls.spawn(self._answer(message))
+        self._worker.spawn(self._answer(message))
 
     async def _answer(self, message: bytes) -> None:
         number, operation, arguments, body = envelope.read_call(message)
@@ -160,15 +150,15 @@ class EdgeSession:
     def _resume(self, message: bytes) -> None:
         """Clients come who were at another home: that one's state may still be on its way here."""
         stages = envelope.read_stages(message[1:])
-        if self._calls.lock(self.home.tunnel_id).locked():
+        if self._worker.lock(self.home.tunnel_id).locked():
             self._settling, self._resumed = True, stages
             self.channel.hold()
-            self._calls.spawn(self._land_later(stages))
+            self._worker.spawn(self._land_later(stages))
         else:
             self._landing = self.home.land(stages)
 
     async def _land_later(self, stages: list[ChannelPosition]) -> None:
-        async with self._calls.lock(self.home.tunnel_id):
+        async with self._worker.lock(self.home.tunnel_id):
             self._settling, self._resumed = False, []
             if not self.home.retired:
                 self._landing = self.home.land(stages)
@@ -186,7 +176,7 @@ class EdgeSession:
         self._landing.left(marks, device_id, (self.channel.peer, number))
 
     def _take(self, message: bytes) -> None:
-        self._calls.spawn(self._calls.hand_over(self.home, self.channel, envelope.read_take(message)))
+        self._worker.spawn(self._hand_over(self.home, self.channel, envelope.read_take(message)))
 
     # What the home says
 
@@ -198,7 +188,7 @@ class EdgeSession:
         """The edge's clients as (worker, socket number)."""
         return {(self.channel.peer, number) for number in self.clients}
 
-    def party(self, me: str) -> EdgeSnapshot:
+    def snapshot(self, me: str) -> EdgeSnapshot:
         channel = self.channel
         stage = ChannelPosition(channel.peer, me, channel.number, channel.consumed)
         return EdgeSnapshot(

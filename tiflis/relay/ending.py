@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.client import ClientSession
-from tiflis.relay.wire import Session, Wire
+from tiflis.relay.sessions.session import Session, Wire
 
 REASON = "Ended by the operator"
 

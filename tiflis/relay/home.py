@@ -1,261 +1,440 @@
-"""The home of one tunnel: its workstation, its devices, every routing decision, and how it moves.
+"""One tunnel's home: its workstation, its devices and watches, and the route of every message between them.
 
-It lives in the worker that claimed the tunnel in the directory: where the workstation's socket is, or, while
-there is none, wherever a device first asked for the tunnel.
+It lives in the worker that claimed the tunnel in the directory: the one that has the workstation's socket or,
+while there is none, the one where a device first asked for the tunnel.
 """
 
-from typing import Any, Protocol
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
 
 import msgspec
 
-from tiflis import metrics
+from tiflis import __version__, metrics
 from tiflis.bus.directory.directory import Record
-from tiflis.protocol import messages
-from tiflis.protocol.errors import WorkstationOffline
+from tiflis.protocol import head, messages
+from tiflis.protocol.errors import SendFailed, WorkstationOffline
+from tiflis.protocol.head import Head
+from tiflis.relay.backpressure import Backpressure
 from tiflis.relay.device_registry import DeviceRegistry
-from tiflis.relay.household import Household
-from tiflis.relay.interfaces import EdgeSession, Surroundings
+from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
-from tiflis.relay.reattachment import DeliveryStatus, Place, fate
-from tiflis.relay.remote.envelope import ChannelPosition, Positions
-from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState
-from tiflis.relay.remote.transit import Absent, client_snapshot
-from tiflis.relay.sessions.client import Attached
+from tiflis.relay.remote.envelope import ChannelPosition
+from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState, bounded, local_snapshot
+from tiflis.relay.remote.transit import Replay, Transit
+from tiflis.relay.sessions.client import Attached, ClientSession
+from tiflis.relay.sessions.session import Pause, Place, Wire
 from tiflis.relay.watch.interfaces import WatchesMoved
-from tiflis.relay.wire import Wire
+from tiflis.relay.workstation_presence import WorkstationPresence
 
-__all__ = ["Home", "Replay"]
-
-OWED_LIMIT = 32 * 1024 * 1024  # bytes that a home takes along for other workers' clients: far above a window
+log = logging.getLogger(__name__)
 
 
-class Host(Surroundings, Protocol):
-    """What a home needs of its worker besides."""
+class Home:
+    """Routes one tunnel's messages. All methods run in the worker's event loop; none waits but ``call``."""
 
-    def lost_watches(self, home: "Home") -> None:
-        """Another home has taken over this one's watches."""
+    path: ClassVar[str] = "local"
+    watches: Watches  # set right after the home is made, for each needs the other
 
-    def outdated(self, home: "Home") -> bool:
-        """Whether another worker has claimed its tunnel since."""
+    def __init__(self, worker: Worker[Home], record: Record) -> None:
+        self.tunnel_id = record.tunnel_id
+        self.record = record  # as this home last wrote it
+        self.written_down = True  # the watches were stored when the tunnel moved
+        self.without_watches = False  # another home has them; new ones are made with the next claim
+        self.frozen = False  # it is being handed over: nothing may change, and no edge may join
+        self.retired = False  # another home has the tunnel
+        self.here: set[ClientSession] = set()  # connected clients in this worker
+        self.edge_sessions: set[EdgeSession] = set()
+        self.device_registry = DeviceRegistry(worker.now, worker.limits.device_memory)
+        self.presence = WorkstationPresence(worker, self.device_registry, self)
+        self.transit = Transit(worker.later, self.device_registry, self)
+        self.backpressure = Backpressure(self)
+        self.worker = worker
+        self._traced = log.isEnabledFor(logging.DEBUG)
 
-    def touched(self, home: "Home") -> None:
-        """It has its first device: the directory should say so."""
+    @property
+    def workstation(self) -> Workstation | None:
+        return self.presence.workstation
 
-    def went_offline(self, home: "Home") -> None:
-        """The workstation has been away for longer than the grace: the directory should say so."""
+    @workstation.setter
+    def workstation(self, workstation: Workstation | None) -> None:
+        self.presence.workstation = workstation
 
+    @property
+    def workstation_online(self) -> bool:
+        """Whether the workstation is here, or away for no longer than the grace."""
+        return self.presence.online
 
-class Home(Household):
-    """One tunnel's home. All methods run in the worker's event loop; none waits."""
-
-    def __init__(self, host: Host, record: Record) -> None:
-        super().__init__(host, record)
-        self._worker = host
-        self.without_watches = (
-            False  # another home has its watches; once it is claimed again it gets a new desk
-        )
+    @property
+    def workstation_name(self) -> str:
+        return self.record.name
 
     @property
     def generation(self) -> int:
         return self.record.generation
 
+    @property
+    def idle(self) -> bool:
+        """Whether the tunnel has no peer."""
+        return not (
+            self.presence.online or len(self.device_registry) or self.edge_sessions or self.watches.devices()
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for a workstation or clients that are away for a moment."""
+        return self.presence.queue.size + self.transit.size
+
+    def clients(self) -> list[ClientSession]:
+        """Return all clients of this worker, connected or waiting."""
+        return [
+            attached for attached in self.device_registry.everyone() if isinstance(attached, ClientSession)
+        ]
+
+    def places(self) -> list[Place]:
+        """Return the places of all clients: here, elsewhere and in transit."""
+        here = {(self.worker.me, client.wire.number) for client in self.clients()}
+        elsewhere = (edge_session.sockets() for edge_session in self.edge_sessions)
+        return sorted(here.union(self.transit.places(), *elsewhere))
+
+    def tidy(self, now: float) -> None:
+        """Forget requests and devices that are too old to matter."""
+        self.presence.requests.forget_older(now)
+        self.device_registry.tidy()
+
+    # From devices to the workstation
+
+    def forward(self, client: Attached, request: bytes, text: bytes) -> None:
+        """Send the workstation a device's spliced message; ``request``: its raw id, empty without one."""
+        if self._traced:
+            self._trace_forward(client.connection, text, client.device_id)
+        if not self.presence.send(client.device_id, request, text):
+            metrics.count("undelivered_total")
+            client.send(messages.error(WorkstationOffline(), request))
+        elif self.backpressure.held and isinstance(client, ClientSession):
+            client.hold(True)
+
+    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+        """Send the workstation a watch's message. Raises WorkstationOffline, or SendFailed when too much
+        waits for it."""
+        if self._traced:
+            self._trace_forward("watch", text, device_id)
+        if self.backpressure.full:
+            raise SendFailed
+        if not self.presence.send(device_id, request_id, text):
+            raise WorkstationOffline
+
+    # From the workstation to devices
+
+    def from_workstation(self, found: Head, text: bytes) -> None:
+        """Deliver an answer to the device that asked, anything else to all (protocol, section 3.3)."""
+        device_id = self._addressee(found)
+        if device_id is not None:
+            self.to_device(device_id, text)
+            return
+        if self._traced:
+            self._trace(self._source(), text, to="everyone", devices=len(self.device_registry))
+        for client in self.here:
+            client.wire.send(text)
+        for edge_session in self.edge_sessions:
+            edge_session.broadcast(text)
+        self.transit.broadcast(text)
+        self.watches.deliver(text)
+
+    def _addressee(self, found: Head) -> str | None:
+        if found.type == "auth.success" and (device_id := messages.addressee(found.payload)):
+            return device_id
+        request = head.request_id(head.echoable(found.id))
+        return self.presence.requests.asker(request, self.worker.now()) if request else None
+
+    def to_device(self, device_id: str, text: bytes) -> None:
+        """Deliver to all sockets of a device, or into its watch queue; do nothing without such a device."""
+        sockets = self.device_registry.sockets(device_id)
+        if self._traced:
+            to = [attached.connection for attached in sockets] or "watch"
+            self._trace(self._source(), text, device=device_id, to=to)
+        if not sockets:
+            self.watches.deliver_to(device_id, text)
+        for attached in sockets:
+            if attached.connected:
+                attached.send(text)
+
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """A watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
-        if self._worker.outdated(self):
+        """Run a watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
+        if self.worker.outdated(self):
             raise WatchesMoved
         return await self.watches.call(operation, arguments, body)
 
-    def touch(self) -> None:
-        if self.record.untouched:
-            self._worker.touched(self)
+    # At LOG_LEVEL=debug: each message's route, by connection, never its contents
 
-    def gone_offline(self) -> None:
-        self._worker.went_offline(self)
+    def _source(self) -> str:
+        return self.workstation.wire.connection_id if self.workstation is not None else ""
+
+    def _trace_forward(self, connection: str, text: bytes, device_id: str) -> None:
+        self._trace(connection, text, device=device_id, to=self._source() or "nobody yet")
+
+    def _trace(self, connection: str, text: bytes, **more: object) -> None:
+        extra = {"connection": connection, "tunnel": self.tunnel_id, "bytes": len(text), **more}
+        log.debug("message routed", extra=extra)
+
+    # The workstation comes and goes
+
+    def register(self, workstation: Workstation, welcome: bytes) -> None:
+        """Make this the tunnel's workstation; it receives ``welcome`` first."""
+        superseding = self.presence.register(workstation)
+        self.backpressure.hold(False)
+        workstation.wire.send(welcome)
+        self.device_registry.introduced.clear()
+        self.watches.workstation_registered(workstation.auth_key)
+        # Connected clients first: another socket of the same device may be about to send ``auth`` itself.
+        for attached in sorted(self.device_registry.everyone(), key=lambda one: not one.connected):
+            self._greet(attached, again=superseding or self.transit.greeted)
+        self.presence.flush()
+        if self.transit.awaited:
+            workstation.wire.pause(Pause.GATHERING)
+        else:
+            self.all_arrived()
+
+    def resume(self, workstation: Workstation) -> None:
+        """Go on with a workstation whose socket came from another process, unnoticed by all peers."""
+        self.presence.adopt(workstation)
+        self.presence.flush()
+        if self.transit.awaited:
+            workstation.wire.pause(Pause.GATHERING)
+
+    def expect_back(self, since: float) -> None:
+        """Withhold "offline" for a while: the workstation was lost, or this worker began, at ``since``."""
+        self.presence.expect_back(since)
+
+    def expect(self) -> None:
+        """Begin the grace where none runs: a workstation is about to be registered here."""
+        self.presence.expect()
+
+    def carrying(self) -> AbstractContextManager[None]:
+        """Count the workstation as online, however long it takes: its socket is being adopted."""
+        return self.presence.carrying()
+
+    def workstation_lost(self, workstation: Workstation) -> None:
+        """Begin the grace if this is the tunnel's workstation; a superseded one changes nothing."""
+        if self.workstation is workstation:
+            self.backpressure.hold(False)
+            self.presence.lose()
+
+    def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
+        """Return the queued messages to their senders; tell all clients that the workstation is offline."""
+        for device_id, request, _ in undelivered:
+            self.to_device(device_id, messages.error(WorkstationOffline(), request))
+            metrics.count("undelivered_total")
+        for attached in self.device_registry.everyone():
+            if attached.connected and not attached.told_offline:
+                attached.tell(False)
+        self.worker.went_offline(self)
+
+    def _greet(self, attached: Attached, again: bool) -> None:
+        """Accept a waiting client; introduce a connected one, and tell it that the workstation is online."""
+        if not attached.connected:
+            self._accept(attached)
+            return
+        self.presence.introduce(attached.device_id)
+        if attached.told_offline or again:
+            attached.tell(True)
+
+    # Devices come and go
+
+    def attach(self, client: ClientSession, request: bytes = b"", places: Sequence[Place] = ()) -> None:
+        """Add a client of this worker; arguments as for ``arrive``."""
+        if self.backpressure.full:
+            client.hold(True)
+        self.arrive(client, request, places)
+        if client.connected:
+            self.here.add(client)
+
+    def arrive(self, attached: Attached, request: bytes = b"", places: Sequence[Place] = ()) -> None:
+        """Add a device's socket, new or back from one of ``places``; ``request``: its ``connect`` id."""
+        kept = self.transit.reattach(attached, places)
+        if kept is not None:
+            if kept.overflowed:
+                self._rejoined(attached)
+            return
+        self.device_registry.add(attached)
+        self.touch()
+        self.presence.departed.discard(attached.device_id)
+        if attached.connected:
+            self._rejoined(attached)
+        elif self.presence.online:
+            self._accept(attached)
+        elif self.device_registry.waiting() > self.worker.limits.pending_limit:
+            self.device_registry.remove(attached)
+            attached.refuse(messages.error(WorkstationOffline(), request))
+        else:
+            self.presence.answer_offline(attached, messages.error(WorkstationOffline(), request))
+
+    def _accept(self, attached: Attached) -> None:
+        self.device_registry.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
+        restored = attached.reconnect and self.device_registry.known(attached)
+        attached.accept(messages.connected(self.tunnel_id, __version__, restored))
+        if isinstance(attached, ClientSession):
+            self.here.add(attached)
+
+    def _rejoined(self, attached: Attached) -> None:
+        """Have a connected client ask for everything, as it does when its workstation comes back: its place
+        was not kept, so it may have missed something."""
+        if not attached.told_offline:
+            attached.tell(False)
+        if self.workstation is not None:
+            self._greet(attached, again=True)
+
+    def detach(self, client: ClientSession) -> None:
+        """Remove a client of this worker."""
+        self.here.discard(client)
+        self.backpressure.press(client, False)
+        self.leave(client)
+
+    def leave(self, attached: Attached) -> None:
+        """Remove a device's socket; with its last one the device is gone (protocol, section 3.1)."""
+        device_id = attached.device_id
+        self.presence.forget(attached)
+        if self.device_registry.remove(attached) and device_id not in self.watches.devices():
+            self._send_departure(device_id)
+
+    def device_left(self, device_id: str) -> None:
+        """Report a device as gone unless it has a socket or a watch."""
+        if device_id not in self.device_registry and device_id not in self.watches.devices():
+            self._send_departure(device_id)
+
+    def _send_departure(self, device_id: str) -> None:
+        """Send ``client.disconnected`` or, where that is for the next home or for later, record it."""
+        if self.workstation is None or self.frozen or self.worker.outdated(self):
+            self.presence.departed.add(device_id)
+        else:
+            self.workstation.wire.send(messages.client_disconnected(device_id, self.tunnel_id))
+
+    def device_came(self, device_id: str) -> None:
+        """Cancel the ``client.disconnected`` that is pending for a watch: it is back."""
+        self.touch()
+        self.presence.departed.discard(device_id)
+
+    def touch(self) -> None:
+        """Have the directory record the tunnel's first device."""
+        if self.record.untouched:
+            self.worker.touched(self)
 
     def watches_lost(self, watches: object) -> None:
         if watches is self.watches:
-            self._worker.lost_watches(self)
+            self.worker.lost_watches(self)
 
-    def _say_departed(self, device_id: str) -> None:
-        """The next home may know already that the device is back, so it has to tell that it left."""
-        if self._worker.outdated(self):
-            self._departed.add(device_id)
-        else:
-            super()._say_departed(device_id)
+    # Edges
 
-    # It moves
+    def press(self, client: ClientSession, high: bool) -> None:
+        self.backpressure.press(client, high)
 
     def join(self, edge_session: EdgeSession) -> None:
-        super().join(edge_session)
-        if self.frozen:
+        """Add another worker with clients of this tunnel."""
+        self.edge_sessions.add(edge_session)
+        if self.backpressure.held or self.frozen:
             edge_session.hold(True)
 
-    def export(self) -> bytes:
-        """What a new home has to know besides the sockets and watches."""
-        now = self._host.now()
-        return msgspec.msgpack.encode(
-            HomeState(
-                waiting=[(m.device_id, m.request, m.text) for m in self._waiting.seen()],
-                departed=list(self._departed),
-                seen=self.device_registry.export(),
-                introduced=list(self.device_registry.introduced),
-                requests=[(device, request, now - at) for device, request, at in self._requests.export()],
-                online=self.workstation is not None,
-                grace=self._grace is not None or self._in_grace,
-                written_down=self.written_down,
-                parties=_bounded([*self._parties_here(), *self._parties_on_their_way()]),
-            )
-        )
+    def part(self, edge_session: EdgeSession) -> None:
+        self.edge_sessions.discard(edge_session)
+        self.backpressure.press(edge_session, False)
 
-    def _parties_here(self) -> list[EdgeSnapshot]:
-        me = self._host.me
-        here = [client_snapshot(client, client.wire.number) for client in self.clients()]
-        return [
-            EdgeSnapshot(me, [ChannelPosition(me, me, 0, 0)], [], here),
-            *(edge_session.party(me) for edge_session in self.edge_sessions),
-        ]
+    def left_in_transit(self, place: Place, device_id: str) -> None:
+        """Detach a client that will not arrive."""
+        client = self.transit.pop([place])
+        if client is not None:
+            self.leave(client)
+        else:
+            self.device_left(device_id)
 
-    def _parties_on_their_way(self) -> list[EdgeSnapshot]:
-        """Those that have not come since the last move, as they were; and single clients."""
-        left = dict(self._absent)
-        parties = []
-        for party in self.reattachment.parties.values():
-            places = {(party.worker, one.number): one.number for one in party.clients}
-            still = [left.pop(place).pack(number) for place, number in places.items() if place in left]
-            parties.append(EdgeSnapshot(party.worker, party.stages, party.owed, still))
-        parties += [
-            EdgeSnapshot(worker, [], [], [absent.pack(number)]) for (worker, number), absent in left.items()
-        ]
-        return parties
+    def arrived(self, worker: str, number: int) -> None:
+        """Count the client at this place as arrived, or as gone."""
+        if self.transit.discard((worker, number)):
+            self.all_arrived()
 
-    def places(self) -> list[Place]:
-        """All clients, here, elsewhere, or on their way."""
-        here = {(self._host.me, client.wire.number) for client in self.clients()}
-        return sorted(here | self.remote_sockets() | set(self._absent))
+    def all_arrived(self) -> None:
+        """Read the workstation; what it sends to clients that have not arrived waits for them."""
+        self.transit.end()
+        if self.workstation is not None:
+            self.presence.flush()
+            self.workstation.wire.resume(Pause.GATHERING)
+
+    def land(self, stages: list[ChannelPosition]) -> Replay:
+        """Return the replay for clients whose edge has consumed so much of their former channels."""
+        return Replay(self, self.transit.land(stages))
+
+    # The home moves
 
     def freeze(self) -> list[Wire]:
-        """Nothing moves from here on: the sockets of this tunnel in this worker, to be handed over."""
+        """Change nothing any more; return the sockets of this worker, which are to be handed over."""
         self.frozen = True
-        self._untold.tell()
-        self._in_grace = self._grace is not None
-        self._end_grace()
+        self.presence.freeze()
+        self.transit.freeze()
         for edge_session in self.edge_sessions:
             edge_session.hold(True)
         wires = [client.wire for client in self.clients()]
         return [*wires, self.workstation.wire] if self.workstation is not None else wires
 
     def thaw(self) -> None:
-        """The sockets are back."""
+        """Go on after ``freeze``: the sockets are back."""
         self.frozen = False
         for edge_session in self.edge_sessions:
-            edge_session.hold(self._held)
-        if self._in_grace:
-            self._start_grace()
-        if self.workstation is not None:
-            self._flush_departed()
-        for place, absent in list(self._absent.items()):
-            self.keep_place(place, absent)
+            edge_session.hold(self.backpressure.held)
+        self.presence.thaw()
+        self.transit.thaw()
 
     def retire(self) -> None:
-        """From now on this is nobody's home; its owner moves the clients."""
+        """Let go of everything: another home has the tunnel, and the caller moves the clients."""
         self.retired = True
-        self._end_grace()
-        self._untold.tell()
-        self._waiting.leave()
-        self.device_registry = DeviceRegistry(
-            self._host.now, self._host.limits.device_memory
-        )  # nobody leaves: all move
-        self._absent = {}
-        if self.workstation is not None:
-            self.workstation.superseded()
-            self.workstation = None
+        self.device_registry.clear()  # none of them leaves: all move
+        self.transit.clear()
+        self.presence.retire()
+
+    def export(self) -> bytes:
+        """Return all that the next home needs besides sockets and watches: an encoded HomeState."""
+        now, me = self.worker.now(), self.worker.me
+        here = local_snapshot(me, self.clients())
+        elsewhere = [edge_session.snapshot(me) for edge_session in self.edge_sessions]
+        state = HomeState(
+            waiting=[(m.device_id, m.request, m.text) for m in self.presence.queue.seen()],
+            departed=list(self.presence.departed),
+            seen=self.device_registry.export(),
+            introduced=list(self.device_registry.introduced),
+            requests=[(device, request, now - at) for device, request, at in self.presence.requests.export()],
+            online=self.workstation is not None,
+            grace=self.presence.in_grace,
+            written_down=self.written_down,
+            parties=bounded([here, *elsewhere, *self.transit.snapshots()]),
+        )
+        return msgspec.msgpack.encode(state)
 
     def take(self, encoded: bytes, greet: bool) -> None:
-        """The old home's state.
+        """Take over the last home's HomeState.
 
-        ``greet``: the workstation has registered anew, so those that arrive are to hear of it.
+        ``greet``: the workstation has registered anew, so clients that arrive are to receive that.
         """
         state = msgspec.msgpack.decode(encoded, type=HomeState)
-        now = self._host.now()
+        now = self.worker.now()
         if not state.written_down:
             self.watches.expect_gap()
-        self._waiting.before([QueuedMessage(*message) for message in state.waiting])
-        self._departed |= set(state.departed)
+        queued = [QueuedMessage(*message) for message in state.waiting]
+        self.presence.take(queued, state.departed, state.grace or (state.online and not greet))
         self.device_registry.remember(state.seen)
         for device_id, request, age in state.requests:
-            self._requests.note(device_id, request, now - age)
+            self.presence.requests.note(device_id, request, now - age)
         if not greet:
             self.device_registry.introduced.update(state.introduced)
-        if (state.grace or (state.online and not greet)) and self.workstation is None:
-            self._end_grace()
-            self._start_grace()
         self._expect_all(state.parties, again=greet and state.online)
 
-    def _expect_all(self, parties: list[EdgeSnapshot], again: bool) -> None:
-        """Keep a place for everyone who is on the way here."""
-        coming: list[Absent] = []
-        for party in parties:
-            self.await_party(party)
-            for one in party.clients:
-                absent = Absent.unpack(one)
-                self.device_registry.add(absent)
-                self._departed.discard(absent.device_id)
-                self.keep_place((party.worker, one.number), absent)
-                coming.append(absent)
-        self.reattachment.begin(self._absent, greeted=again)
-        for absent in coming:
+    def _expect_all(self, edges: list[EdgeSnapshot], again: bool) -> None:
+        """Keep a place for each client that is in transit to this home."""
+        coming = self.transit.take(edges)
+        self.presence.departed.difference_update(client.device_id for client in coming)
+        self.transit.begin(greeted=again)
+        for client in coming:
             if self.workstation is not None:
-                self._greet(absent, again)
-            elif not self.online and absent.connected and not absent.told_offline:
-                absent.tell(False)
-
-    def land(self, stages: list[ChannelPosition]) -> "Replay":
-        """An edge brings clients that it had on these channels before: what it has not consumed there is
-        theirs now."""
-        landed = self.reattachment.land(stages)
-        for party, consumed in landed:
-            self._repay(party, consumed)
-        return Replay(self, [stage for party, _ in landed for stage in party.stages])
-
-    def _repay(self, party: EdgeSnapshot, consumed: int) -> None:
-        owed = [message for number, message in party.owed if number > consumed]
-        for one in party.clients:
-            absent = self._absent.get((party.worker, one.number))
-            if absent is not None:
-                absent.missed_before(owed, one.number)
-
-
-class Replay:
-    """Clients that have come from another home: what they said there may have been consumed, or not."""
-
-    def __init__(self, home: Home, stages: list[ChannelPosition]) -> None:
-        """``stages``: the channels that they came by, and how much the homes there had consumed."""
-        self._home, self.stages = home, stages
-
-    def again(self, client: Attached, marks: Positions, request: bytes, text: bytes) -> None:
-        """A message that no home is known to have consumed."""
-        what = fate(marks, self.stages)
-        if what is DeliveryStatus.PENDING:
-            self._home.forward(client, request, text)
-        elif what is DeliveryStatus.UNKNOWN:  # the home has died: rather said to be lost than sent twice
-            metrics.count("undelivered_total")
-            client.send(messages.error(WorkstationOffline(), request))
-
-    def left(self, marks: Positions, device_id: str, place: Place) -> None:
-        """One of them has gone."""
-        if fate(marks, self.stages) is not DeliveryStatus.CONSUMED:
-            self._home.absent_left(place, device_id)
-        self._home.arrived(*place)
-
-
-def _bounded(parties: list[EdgeSnapshot]) -> list[EdgeSnapshot]:
-    """What would be too much for one message is left out: who it was for asks for everything then."""
-    room = OWED_LIMIT
-    for party in parties:
-        room -= sum(len(message) for _, message in party.owed)
-        room -= sum(len(text) for one in party.clients for _, text in one.missed)
-        if room < 0:
-            party.owed = []
-            for one in party.clients:
-                one.missed, one.overflowed = [], True
-    return parties
+                self._greet(client, again)
+            elif not self.presence.online and client.connected and not client.told_offline:
+                client.tell(False)

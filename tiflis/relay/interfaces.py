@@ -1,15 +1,48 @@
-"""What stands around a tunnel's home: its workstation, its watches, other workers, and the clock."""
+"""What a tunnel's home needs of its surroundings: the worker, the workstation, the watches and the edges."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from tiflis.limits import Limits
 from tiflis.relay.remote.snapshot import EdgeSnapshot
-from tiflis.relay.wire import Wire
+from tiflis.relay.sessions.session import Place, Wire
+
+Home_contra = TypeVar("Home_contra", contravariant=True)  # Home, which imports this file
 
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
+
+
+class Worker(Protocol[Home_contra]):
+    """The worker that a home lives in."""
+
+    me: str  # the worker's id
+    limits: Limits
+
+    def now(self) -> float: ...
+    def later(self, delay: float, callback: Callable[[], None], /) -> Timer: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` as a task that the worker owns."""
+
+    def alive(self, worker_id: str) -> bool: ...
+    def lock(self, tunnel_id: str) -> asyncio.Lock:
+        """Return the lock that is held while a home takes over what the last one left."""
+
+    def outdated(self, home: Home_contra) -> bool:
+        """Return whether another worker has claimed the tunnel since."""
+
+    # What the directory records
+
+    def touched(self, home: Home_contra) -> None:
+        """Record that the tunnel has had a device."""
+
+    def went_offline(self, home: Home_contra) -> None:
+        """Record that the workstation has been away for longer than the grace."""
+
+    def lost_watches(self, home: Home_contra) -> None:
+        """Note that another home has taken over this one's watches."""
 
 
 class Workstation(Protocol):
@@ -19,7 +52,7 @@ class Workstation(Protocol):
     auth_key: str
 
     def superseded(self) -> None:
-        """A newer registration has taken its place."""
+        """Give the place to a newer registration."""
 
 
 class Watches(Protocol):
@@ -27,13 +60,13 @@ class Watches(Protocol):
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
     async def release(self) -> bool:
-        """Write everything down for the next home; nothing more is queued here. Whether that was done."""
+        """Store everything for the next home and queue nothing more; return whether all was stored."""
 
     async def close(self) -> None:
-        """Another home has the watches: end at once, and write nothing more."""
+        """End at once and store nothing more: another home has the watches."""
 
     def expect_gap(self) -> None:
-        """The last home could not write everything down."""
+        """Announce a gap to each watch: the last home could not store everything."""
 
     def deliver(self, text: bytes) -> None: ...
     def deliver_to(self, device_id: str, text: bytes) -> bool: ...
@@ -46,18 +79,8 @@ class EdgeSession(Protocol):
 
     def broadcast(self, text: bytes) -> None: ...
     def hold(self, held: bool) -> None: ...
-    def sockets(self) -> set[tuple[str, int]]: ...
-    def party(self, me: str) -> EdgeSnapshot:
-        """Its clients, and what lies between it and this home in the worker ``me``."""
+    def sockets(self) -> set[Place]: ...
+    def snapshot(self, me: str) -> EdgeSnapshot:
+        """Return its clients, and what is unacknowledged between it and this home in the worker ``me``."""
 
     def close(self) -> None: ...
-
-
-class Surroundings(Protocol):
-    """What a home needs of its worker to relay."""
-
-    me: str  # the worker's id
-    limits: Limits
-
-    def now(self) -> float: ...
-    def later(self, delay: float, callback: Callable[[], None], /) -> Timer: ...

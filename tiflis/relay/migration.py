@@ -224,7 +224,7 @@ class Migration:
         claimed the tunnel from us."""
         home = self._router.homes.get(channel.tunnel_id)
         if home is not None and not home.frozen:
-            return EdgeSession(home, channel, self)
+            return EdgeSession(home, channel, self.hand_over)
         channel.hold()  # its messages are not consumed: the other end may have to send them elsewhere
         self._router.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         return NOBODY
@@ -239,7 +239,7 @@ class Migration:
         elif home.frozen:
             self._router.later(RETRY_SECONDS, lambda: self._accept_late(channel))
         else:
-            channel.handler = EdgeSession(home, channel, self)
+            channel.handler = EdgeSession(home, channel, self.hand_over)
             channel.resume()
 
     # The directory has changed

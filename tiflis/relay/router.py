@@ -16,7 +16,6 @@ from tiflis.relay.home import Home
 from tiflis.relay.interfaces import Timer, Watches
 from tiflis.relay.remote.edge import Edge, Opener
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.trace import home_class
 from tiflis.relay.transfer import Taker
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class Router:
         self.edges: dict[str, Edge] = {}
         self.open_channel, self.make_watches, self.spawn = open_channel, make_watches, tasks.spawn
         self._claims = claims
-        self._home = home_class()
+        self._home: type[Home] = Home
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._clock = running_clock()
         self.now = self._clock.time

@@ -8,10 +8,8 @@ from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
 from tiflis.relay.home import Home
-from tiflis.relay.session_state import SessionState
-from tiflis.relay.sessions.session import BaseSession
+from tiflis.relay.sessions.session import BaseSession, SessionState, Wire
 from tiflis.relay.sessions.superseded import Superseded
-from tiflis.relay.wire import Wire
 
 
 class WorkstationSession(BaseSession):
@@ -62,11 +60,11 @@ class WorkstationSession(BaseSession):
 
     def high_water(self, high: bool) -> None:
         if self.home.workstation is self:
-            self.home.hold(high)
+            self.home.backpressure.hold(high)
 
     def overfull(self, high: bool) -> None:
         if self.home.workstation is self:
-            self.home.crowd(high)
+            self.home.backpressure.crowd(high)
 
     def superseded(self) -> None:
         self._orphans.add(self.home.tunnel_id, self.wire)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from tiflis.protocol.frames import FrameReader
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 from tiflis.web.intake import GRAIN, Begun, Intake, Source
 
 

@@ -14,7 +14,7 @@ from tiflis import metrics
 from tiflis.limits import KIB
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.pinned import Hold, Kind, Pinned
-from tiflis.relay.wire import Pause, Session
+from tiflis.relay.sessions.session import Pause, Session
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tiflis.limits import Limits
 from tiflis.relay.sessions.outbox import PONGS_HIGH, Outbox
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 from tiflis.web.overdraft import Overdraft, Receiver
 
 CROWD_LOOK = 0.02  # seconds between two looks at output above its limit

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from tiflis import metrics
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.pinned import Account, Kind, Pinned
-from tiflis.relay.wire import Pause, Session
+from tiflis.relay.sessions.session import Pause, Session
 from tiflis.web.intake import Intake
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import Event, FrameReader, Opcode
 from tiflis.relay.sessions.outbox import TRANSPORT_HIGH, Cork, Outbox
-from tiflis.relay.wire import Pause
+from tiflis.relay.sessions.session import Pause
 from tiflis.web import trace
 from tiflis.web.inbox import Inbox
 from tiflis.web.intake import GRAIN
@@ -26,7 +26,7 @@ from tiflis.web.output_limits import OutputLimits
 from tiflis.web.overdraft import Guards, Overdraft
 
 if TYPE_CHECKING:
-    from tiflis.relay.wire import Session
+    from tiflis.relay.sessions.session import Session
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from tiflis.protocol.errors import TunnelError
 from tiflis.protocol.frames import Event, Opcode
 
 if TYPE_CHECKING:
-    from tiflis.relay.wire import Wire
+    from tiflis.relay.sessions.session import Wire
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from sanic.response import json
 from tiflis.config import Settings
 from tiflis.protocol.errors import TunnelError
 from tiflis.relay.sessions.pending import PendingSession
-from tiflis.relay.wire import Wire
+from tiflis.relay.sessions.session import Wire
 from tiflis.values import origin
 from tiflis.web.address import Addresses
 from tiflis.web.sanic_internals import leave_sanic

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tiflis.limits import Limits
-from tiflis.relay.wire import Pause, Session
+from tiflis.relay.sessions.session import Pause, Session
 
 DELAY = (0.0005, 0.02)  # seconds from one end to the other
 FIRST_DESCRIPTOR = 1 << 30  # should one be closed by mistake, nothing real is

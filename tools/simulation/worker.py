@@ -65,7 +65,7 @@ class SimHome(Home):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.here, self.edge_sessions, self._pressing = cast(Any, (Ordered(), Ordered(), Ordered()))
+        self.here, self.edge_sessions = cast(Any, (Ordered(), Ordered()))
 
 
 class SimWorker:

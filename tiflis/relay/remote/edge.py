@@ -10,7 +10,6 @@ from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.limits import MIB
 from tiflis.protocol import messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
-from tiflis.relay.reattachment import Place
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
     CONNECTED,
@@ -21,6 +20,7 @@ from tiflis.relay.remote.envelope import (
     Positions,
 )
 from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.sessions.session import Place
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 log = logging.getLogger(__name__)
@@ -223,9 +223,9 @@ class Edge:
             self._strange.discard(envelope.read_numbered(message)[0])
         elif kind == envelope.BROADCAST and self._strange:
             known = {number: one for number, one in self.clients.items() if number not in self._strange}
-            envelope.repeat(message, known)
+            envelope.deliver(message, known)
         else:
-            envelope.repeat(message, self.clients)
+            envelope.deliver(message, self.clients)
 
     def writable_changed(self, channel: Channel, writable: bool) -> None:
         if writable:

@@ -6,7 +6,7 @@ socket number in its worker.
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from tiflis.protocol.errors import (
     TunnelError,
     WorkstationOffline,
 )
+from tiflis.relay.sessions.client import Attached
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 # From the edge to the home
@@ -201,20 +202,7 @@ _PROBLEMS: dict[str, type[TunnelError]] = {
 _NAMES = {problem: name for name, problem in _PROBLEMS.items()}
 
 
-class Stand(Protocol):
-    """A client to whom a home's messages are said."""
-
-    connected: bool
-
-    def send(self, text: bytes) -> None: ...
-    def accept(self, text: bytes) -> None: ...
-    def refuse(self, text: bytes) -> None: ...
-    def tell(self, online: bool) -> None: ...
-    def here(self) -> None:
-        """From now on what is for all connected clients is for this one too."""
-
-
-def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
+def deliver(message: bytes, clients: Mapping[int, Attached]) -> None:
     """Say what a home has written to an edge to the edge's clients."""
     kind = message[0]
     if kind == BROADCAST:
@@ -226,22 +214,22 @@ def repeat(message: bytes, clients: Mapping[int, Stand]) -> None:
     number, text = read_numbered(message)
     one = clients.get(number)
     if one is not None:
-        say(kind, one, text)
+        apply(kind, one, text)
 
 
-def say(kind: int, client: Stand, text: bytes) -> None:
+def apply(kind: int, client: Attached, text: bytes) -> None:
     """One of a home's messages to one client."""
     verb = _SAY.get(kind)
     if verb is not None:
         verb(client, text)
 
 
-def begins(message: bytes, number: int) -> bool:
+def starts_broadcasts(message: bytes, number: int) -> bool:
     """Whether from this on a client hears what is for all."""
     return message[0] in (ACCEPT, HERE) and read_numbered(message)[0] == number
 
 
-_SAY: dict[int, Callable[[Stand, bytes], None]] = {
+_SAY: dict[int, Callable[[Attached, bytes], None]] = {
     SEND: lambda client, text: client.send(text),
     ACCEPT: lambda client, text: client.accept(text),
     REFUSE: lambda client, text: client.refuse(text),

@@ -1,8 +1,13 @@
 """What moves with a tunnel from one home to the next, besides its sockets and its watches."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tiflis.relay.remote.envelope import ChannelPosition
+from tiflis.relay.sessions.client import Attached, ClientSession
+
+OWED_LIMIT = 32 * 1024 * 1024  # bytes that a home takes along for other workers' clients: far above a window
 
 
 class ClientSnapshot(msgspec.Struct, array_like=True):
@@ -18,24 +23,24 @@ class ClientSnapshot(msgspec.Struct, array_like=True):
 
 
 class EdgeSnapshot(msgspec.Struct, array_like=True):
-    """Clients of one worker, and what lies between it and the homes that they come from.
+    """Clients of one worker, and what is unacknowledged between it and the homes that they come from.
 
-    The channel to the last home may be gone before all of it has arrived. So the next home gets what was
-    still ``owed`` to the worker, each message with the chunk it ends in, and of each channel how much the
-    home there had consumed; the worker then says how much it consumed itself.
+    The channel to the last home may break before all of it has arrived. So the next home gets what was still
+    ``owed`` to the worker, each message with the chunk in which it ends, and how much the home had consumed
+    of each channel; the worker then sends how much it has consumed itself.
     """
 
     worker: str
-    stages: list[ChannelPosition] = []  # the last one is the channel of ``owed``
+    stages: list[ChannelPosition] = []  # the last one is of the channel of ``owed``
     owed: list[tuple[int, bytes]] = []
     clients: list[ClientSnapshot] = []
-    resumed: list[ChannelPosition] = []  # what the worker has said of ways before these, not acted upon yet
+    resumed: list[ChannelPosition] = []  # received from the worker in a RESUME, but not acted upon yet
 
 
 class HomeState(msgspec.Struct):
-    """Times are ages in seconds: the two workers need not agree on a clock."""
+    """A home as the next one takes it over. Times are ages in seconds: the workers' clocks may differ."""
 
-    waiting: list[tuple[str, bytes, bytes]]
+    waiting: list[tuple[str, bytes, bytes]]  # the offline queue
     departed: list[str]
     seen: dict[str, float]
     introduced: list[str]
@@ -44,3 +49,37 @@ class HomeState(msgspec.Struct):
     grace: bool
     written_down: bool
     parties: list[EdgeSnapshot] = []
+
+
+def client_snapshot(
+    client: Attached, number: int, missed: list[tuple[int, bytes]] | None = None, overflowed: bool = False
+) -> ClientSnapshot:
+    """Return a client as it is written down for another worker."""
+    return ClientSnapshot(
+        number,
+        client.device_id,
+        client.connected,
+        client.told_offline,
+        client.reconnect,
+        missed or [],
+        overflowed,
+    )
+
+
+def local_snapshot(me: str, clients: Iterable[ClientSession]) -> EdgeSnapshot:
+    """Return the clients of the home's own worker ``me``, which will be an edge."""
+    packed = [client_snapshot(client, client.wire.number) for client in clients]
+    return EdgeSnapshot(me, [ChannelPosition(me, me, 0, 0)], [], packed)
+
+
+def bounded(edges: list[EdgeSnapshot]) -> list[EdgeSnapshot]:
+    """Leave out what exceeds OWED_LIMIT: the clients it was for then ask for everything again."""
+    room = OWED_LIMIT
+    for edge in edges:
+        room -= sum(len(message) for _, message in edge.owed)
+        room -= sum(len(text) for one in edge.clients for _, text in one.missed)
+        if room < 0:
+            edge.owed = []
+            for one in edge.clients:
+                one.missed, one.overflowed = [], True
+    return edges

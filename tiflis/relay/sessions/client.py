@@ -12,10 +12,7 @@ from tiflis.protocol.errors import InvalidAuthKey
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import Act, Role
-from tiflis.relay.reattachment import Place
-from tiflis.relay.session_state import SessionState
-from tiflis.relay.sessions.session import BaseSession
-from tiflis.relay.wire import Pause, Wire
+from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +24,10 @@ class Attached(Protocol):
     connected: bool  # it has been told ``connected``; before that it waits for its workstation
     told_offline: bool  # the last it heard of its workstation was that it has gone
     reconnect: bool  # it says that it has been here before
+
+    @property
+    def connection(self) -> str:
+        """The id that its socket has in the log, whichever worker has it; empty for a client in transit."""
 
     def send(self, text: bytes) -> None: ...
     def accept(self, text: bytes) -> None:
@@ -143,6 +144,10 @@ class ClientSession(BaseSession):
 
     def named(self) -> dict[str, str]:
         return {"connection": self.wire.connection_id, "tunnel": self.tunnel_id}
+
+    @property
+    def connection(self) -> str:
+        return self.wire.connection_id
 
     @property
     def path(self) -> str:

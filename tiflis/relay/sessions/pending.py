@@ -11,9 +11,7 @@ from tiflis.protocol.errors import InternalError, SendFailed, TunnelError
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
 from tiflis.protocol.states import Act, Role
-from tiflis.relay.session_state import SessionState
-from tiflis.relay.sessions.session import BaseSession
-from tiflis.relay.wire import Pause, Wire
+from tiflis.relay.sessions.session import BaseSession, Pause, SessionState, Wire
 
 log = logging.getLogger(__name__)
 

@@ -1,19 +1,122 @@
-"""What the sessions of all roles share: a socket, and how it is answered."""
+"""Sockets and their sessions: what the relay needs of a socket, and what the sessions of all roles share."""
 
 import logging
-from typing import ClassVar
+from enum import IntFlag
+from typing import ClassVar, Protocol
+
+import msgspec
 
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
+from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.pinned import NO_TUNNEL
-from tiflis.relay.session_state import SessionState
-from tiflis.relay.wire import Wire
 
 log = logging.getLogger(__name__)
+
+Place = tuple[str, int]  # a worker's id, and a socket's number in that worker
+
+
+class SessionState(msgspec.Struct, omit_defaults=True):
+    """One socket's role and all that its session knows. Keys are among it: it travels only between our
+    own workers, over a private Unix socket."""
+
+    role: str  # newcomer, client, workstation or orphan
+    number: int  # of the socket in the worker that it leaves
+    tunnel_id: str = ""
+    auth_key: str = ""
+    device_id: str = ""
+    reconnect: bool = False
+    connected: bool = False
+    told_offline: bool = False
+    base_url: str = ""
+    first: list[bytes] = []  # a newcomer's messages that have been read but not acted upon
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(self.tunnel_id, self.auth_key, self.device_id, self.reconnect)
+
+
+class Pause(IntFlag):
+    """Why a socket is not being read; it is read again when no reason is left."""
+
+    DECIDING = 1  # its role is being looked up
+    PRESSURE = 2  # the receiver of its messages is slow
+    PONGS = 4  # it does not take the answers to its pings
+    GATHERING = 8  # the tunnel has moved; its clients are still on their way to the new home
+    HANDOVER = 16  # the socket is leaving this process
+    ROOM = 32  # its large message waits for room in the worker's memory
+    OVERDRAWN = 64  # its tunnel pins more memory than its share
+
+
+class Wire(Protocol):
+    """One peer's WebSocket. Texts are UTF-8 bytes of one whole message."""
+
+    number: int  # unique within this worker
+    connection_id: str  # unique everywhere, for the log
+    address: str  # of the client, as far as proxies are trusted
+    heard: float  # loop time at which anything last came
+    opened: float  # loop time of the upgrade
+    session: "Session"
+
+    def send(self, text: bytes) -> None: ...
+    def send_pong(self, text: bytes) -> None:
+        """Like send, but not behind a big message that waits."""
+
+    def close(self, code: int, reason: str = "") -> None: ...
+    def cut_off(self, code: int, reason: str) -> None:
+        """Like close, but what is unsent is dropped."""
+
+    def too_slow(self, now: float) -> bool:
+        """Whether the peer has taken nothing for too long."""
+
+    def probe(self) -> None:
+        """Send a protocol ping; whatever comes back renews ``heard``."""
+
+    def pause(self, why: Pause) -> None: ...
+    def resume(self, why: Pause) -> None: ...
+    def widen(self) -> None:
+        """The peer has a role: allow messages of full size."""
+
+    def narrow(self) -> None:
+        """The peer has no role (any more): allow small messages only."""
+
+
+class Session(Protocol):
+    """What a socket's messages mean; it is exchanged when the socket takes a role."""
+
+    wire: Wire
+    kind: ClassVar[str]  # one of ``metrics.ROLES``
+    tunnel_id: str  # NO_TUNNEL before the socket has a role
+
+    @property
+    def path(self) -> str:
+        """How what comes from the socket reaches its receivers: one of ``metrics.PATHS``."""
+
+    def session_state(self) -> SessionState | None:
+        """What another process has to know to go on; None while that is just being decided."""
+
+    def received(self, text: bytes) -> None: ...
+    def lost(self) -> None:
+        """The socket is gone, or on its way out: nothing gets through any more. Called once."""
+
+    def high_water(self, high: bool) -> None:
+        """The socket's unsent output has risen above, or fallen below, its mark."""
+
+    def overfull(self, high: bool) -> None:
+        """More output waits than may wait for long, or less again: have senders wait if that can be."""
+
+    def overflowed(self) -> None:
+        """Too much output has waited for too long."""
+
+    def named(self) -> dict[str, str]:
+        """What a log line says of this session."""
+
+    def check(self, now: float) -> None:
+        """A regular look: close or probe the socket if it has been silent for too long."""
 
 
 class BaseSession:

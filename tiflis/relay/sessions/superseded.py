@@ -14,9 +14,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.states import Act, Role, act
-from tiflis.relay.session_state import SessionState
-from tiflis.relay.sessions.session import BaseSession
-from tiflis.relay.wire import Pause, Wire
+from tiflis.relay.sessions.session import BaseSession, Pause, SessionState, Wire
 
 log = logging.getLogger(__name__)
 

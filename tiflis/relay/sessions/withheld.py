@@ -1,4 +1,4 @@
-"""Clients that wait for a workstation which may be back in a moment, not told yet that it is away."""
+"""The answer "offline", withheld from clients whose workstation may be back in a moment."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,8 +12,8 @@ class Client(Protocol):
     def send(self, text: bytes) -> None: ...
 
 
-class Untold:
-    """Holds back the answer "offline" to ``connect`` (protocol, section 3.1) until a moment in time.
+class WithheldAnswers:
+    """Withholds the answer "offline" to ``connect`` (protocol, section 3.1) until a moment in time.
 
     After a restart clients come back before their workstation; one that reads "offline" then waits for
     seconds before it tries again.
@@ -22,14 +22,14 @@ class Untold:
     def __init__(
         self, now: Callable[[], float], later: Callable[[float, Callable[[], None]], Timer], limit: float
     ) -> None:
-        """``limit``: seconds that an answer waits at most."""
+        """``limit``: seconds that an answer is withheld at most."""
         self._now, self._later, self._limit = now, later, limit
         self._until = float("-inf")
         self._answers: dict[int, tuple[Client, bytes]] = {}
         self._timer: Timer | None = None
 
     def expect(self, since: float) -> None:
-        """The workstation was lost, or this worker began, at ``since``: it may come back until the limit."""
+        """Withhold answers until ``limit`` after ``since``, when the workstation was lost or we began."""
         self._until = max(self._until, since + self._limit)
 
     def answer(self, client: Client, text: bytes) -> None:
@@ -40,14 +40,14 @@ class Untold:
             return
         self._answers[id(client)] = (client, text)
         if self._timer is None:
-            self._timer = self._later(left, self.tell)
+            self._timer = self._later(left, self.release)
 
     def forget(self, client: Client) -> None:
-        """It has gone."""
+        """Drop the answer to a client that has gone."""
         self._answers.pop(id(client), None)
 
-    def tell(self) -> None:
-        """Answer those that are still not connected."""
+    def release(self) -> None:
+        """Answer the clients that are still not connected, now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
