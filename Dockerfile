@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Builds the wheel, with the web client inside; installs it; leaves what builds and installs behind.
+# Build the wheel with the web client inside, and install it in a final stage without build tools.
 # docker buildx build --platform linux/amd64,linux/arm64 .
 FROM python:3.12-slim AS build
 WORKDIR /source
@@ -20,7 +20,7 @@ RUN pip uninstall --yes --quiet pip \
 COPY --from=install /opt/tiflis /opt/tiflis
 USER tiflis
 WORKDIR /var/lib/tiflis
-# The root file system may be read-only: the server writes below DATA_DIR only.
+# The root file system may be read-only: the server writes only below DATA_DIR.
 ENV PATH=/opt/tiflis/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DATA_DIR=/var/lib/tiflis/data \
@@ -30,5 +30,5 @@ VOLUME /var/lib/tiflis/data
 EXPOSE 3001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '3001') + '/readyz', timeout=2)"]
-# The main process handles SIGTERM (orderly end) and SIGHUP (new workers); exec leaves it the signals.
+# The main process handles SIGTERM (orderly stop) and SIGHUP (reload); exec makes it receive the signals itself.
 CMD ["sh", "-c", "exec sanic tiflis.server:app --workers \"$WORKERS\""]

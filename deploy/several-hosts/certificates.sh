@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make the bus's certificates, once, on a machine that is trusted: sh certificates.sh [host …]  (a b c)
-# An authority (ca.key stays here) and one certificate for all nodes, valid for ten years. Copy tls/ and authority/ to each host;
-# tls/node.key must belong to root there: the container has no right to read what is another user's.
+# Create the bus's certificates, once, on a trusted machine: sh certificates.sh [host …]  (default: a b c)
+# It creates an authority (keep ca.key on this machine) and one certificate for all nodes, valid for ten years. Copy tls/ and
+# authority/ to each host. tls/node.key must belong to root there: the container cannot read another user's files.
 set -eu
 cd "$(dirname "$0")"
 [ $# -gt 0 ] || set -- a b c
