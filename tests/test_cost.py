@@ -27,7 +27,7 @@ from tiflis.web.watch_parameters import Query, check_message, read_body, read_qu
 
 MIB = 1 << 20
 TIMES = 4  # the standard library's time: above it a reader is too slow
-ROUNDS = 12  # tries to find a quiet moment; the first good one is enough
+ROUNDS = 24  # tries to find a quiet moment; the first good one is enough
 
 # Within a string: whatever stands there, it is skipped, copied or decoded.
 STRINGS = {
@@ -159,22 +159,26 @@ def seconds(work: Callable[[Any], object], text: Any) -> float:
     return time.thread_time() - began
 
 
-# The standard library's best time for 1 MiB of each unit; it is linear, which the readers have to show.
+# The standard library's best time of all for 1 MiB of each unit; it is linear, as the readers have to be.
 standard: dict[str, float] = {}
 
 
 def ratio(reader: str, unit: str, mebibytes: int) -> float:
-    """How many times as long as the JSON reader it needs."""
+    """Return how many times as long as the JSON reader it needs.
+
+    At once if that is little against the JSON reader's best time of all, else against its best time of the
+    same moments: beside others on a processor's core both are slower than they were in a quiet minute.
+    """
     work, make = READERS[reader]
-    text, own = make(unit, mebibytes * MIB), float("inf")
+    text, own, beside = make(unit, mebibytes * MIB), float("inf"), float("inf")
     for attempt in range(ROUNDS):
         own = min(own, seconds(work, text))
-        if attempt or unit not in standard:  # in the same moments, should the machine be busy
-            again = seconds(json.loads, bytes(message(unit, MIB)))
-            standard[unit] = min(standard.get(unit, again), again)
+        if attempt or unit not in standard:
+            beside = min(beside, seconds(json.loads, bytes(message(unit, MIB))))
+            standard[unit] = min(standard.get(unit, beside), beside)
         if own <= TIMES * mebibytes * standard[unit]:
-            break
-    return own / (mebibytes * standard[unit])
+            return own / (mebibytes * standard[unit])
+    return own / (mebibytes * beside)
 
 
 def slow(reader: str, units: Iterable[str], mebibytes: int) -> dict[str, float]:

@@ -34,6 +34,15 @@ class Head(msgspec.Struct, gc=False):
     streaming_message_id: msgspec.Raw = _ABSENT
 
 
+class _HiddenHead(Head):
+    """A head of text with hidden surrogates: most messages are forwarded without a look at their payload."""
+
+    @property  # type: ignore[misc]  # a computed field in the place of a stored one
+    def payload(self) -> msgspec.Raw:  # type: ignore[override]  # and a read-only one
+        """Return the payload as it came."""
+        return _revealed(Head.payload.__get__(self))  # type: ignore[attr-defined]  # the field's descriptor
+
+
 _head = msgspec.json.Decoder(Head)
 # The same with a ``type`` of any kind.
 _loose: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
@@ -55,7 +64,7 @@ def _peek_again(text: bytes) -> Head:
     """Read what the first look refuses although it may be legal: lone surrogates in a key, and a ``type``
     that is there more than once. Still no document is built: a hostile one would take 20 times its size."""
     try:
-        found = fields(_loose, text)
+        found = _fields(_loose, text)
     except msgspec.ValidationError:
         raise _no_message() from None
     except (ValueError, RecursionError):
@@ -63,7 +72,7 @@ def _peek_again(text: bytes) -> Head:
     kind = short(found.type)
     if kind is None:
         raise _no_message(found.id)
-    return Head(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
+    return _HiddenHead(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
 
 
 def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
@@ -71,6 +80,15 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
 
     Raises msgspec.ValidationError for what is no object, ValueError or RecursionError for what is not JSON.
     """
+    found = _fields(decoder, text)
+    for name in _LONG:
+        if hasattr(found, name):
+            setattr(found, name, _revealed(getattr(found, name)))
+    return found
+
+
+def _fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
+    """As `fields`, with the surrogates in long fields left hidden."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
@@ -79,9 +97,13 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
         found = decoder.decode(surrogates.hidden(bytes(text)))  # it refuses lone ones
     for name in found.__struct_fields__:
         raw = getattr(found, name)
-        if memoryview(raw).nbytes <= MAX_SHORT or name in _LONG:
-            setattr(found, name, msgspec.Raw(surrogates.revealed(bytes(raw))))
+        if memoryview(raw).nbytes <= MAX_SHORT:
+            setattr(found, name, _revealed(raw))
     return found
+
+
+def _revealed(raw: msgspec.Raw) -> msgspec.Raw:
+    return msgspec.Raw(surrogates.revealed(bytes(raw)))
 
 
 def _no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:
