@@ -1,4 +1,4 @@
-"""What the API's servers need besides the API."""
+"""Fixtures for the servers of the API tests."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A web client of one page."""
+    """Return a folder with a web client of one page."""
     folder = tmp_path_factory.mktemp("client")
     (folder / "index.html").write_text("<!doctype html><title>client</title>")
     return folder

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml: complete, and what the running server really says and takes."""
+"""docs/asyncapi.yaml is complete, and describes what the running server sends and accepts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resolved(node: dict[str, Any]) -> Any:
 
 
 def allowed(operation: str) -> set[str]:
-    """The types of messages that an operation may carry, by their names in components."""
+    """Return the types of messages that an operation may carry, by their names in components."""
     found = set()
     for reference in DOCUMENT["operations"][operation]["messages"]:
         message = resolved(reference)
@@ -40,7 +40,7 @@ def validator(kind: str) -> Draft202012Validator:
 
 
 def check_all(said: list[dict[str, Any]], operation: str) -> None:
-    """Everything that the server said to a peer is described, and fits."""
+    """Check that every message which the server sent to a peer is described and matches its schema."""
     assert said
     for message in said:
         kind = message["type"] if message["type"] in MESSAGES else "relayed"
@@ -103,7 +103,7 @@ def raw(payload: object) -> msgspec.Raw:
     [("workstation.register", messages.read_registration), ("connect", messages.read_connection)],
 )
 def test_the_schema_refuses_what_the_server_refuses(kind: str, read: Any) -> None:
-    """Each field taken out, of another type, and too short."""
+    """Each field is removed, given another type, or too short."""
     example = MESSAGES[kind]["examples"][0]["payload"]
     read(raw(example["payload"]))
     schema = MESSAGES[kind]["payload"]["properties"]["payload"]

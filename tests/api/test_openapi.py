@@ -1,4 +1,4 @@
-"""docs/openapi.yaml: valid, complete, and what the running server really answers."""
+"""docs/openapi.yaml is valid and complete, and describes the running server's answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WATCH = "/api/v1/watch"
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """What a reference stands for."""
+    """Return the object that a reference points to."""
     while "$ref" in node:
         found: Any = DOCUMENT
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -38,7 +38,7 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(method: str, path: str, answer: httpx.Response) -> None:
-    """The answer is one that the document describes for this operation."""
+    """Check that the document describes this answer for this operation."""
     described = DOCUMENT["paths"][path][method.lower()]["responses"]
     assert str(answer.status_code) in described, f"{method} {path} answers {answer.status_code}"
     response = resolved(described[str(answer.status_code)])
@@ -108,7 +108,7 @@ async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def watch_call(http: httpx.AsyncClient, name: str, **body: object) -> httpx.Response:
-    """One call as the document describes it, and its answer checked."""
+    """Make one call as described, and check its answer."""
     if name in ("messages", "state"):
         answer = await http.get(f"{WATCH}/{name}", params={key: str(value) for key, value in body.items()})
         check("get", f"{WATCH}/{name}", answer)

@@ -1,4 +1,4 @@
-"""The files in deploy/ are what their programs take, and agree with the server and with each other."""
+"""The files in deploy/ are valid for their programs, and agree with the server and with each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPOSE = [
     DEPLOY / "compose.embedded.yml",
     DEPLOY / "several-hosts" / "docker-compose.yml",
 ]
-# What the compose specification knows of a service, as far as we use it.
+# The keys of a service in the compose specification that we use.
 SERVICE_KEYS = set(
     "build image init restart stop_grace_period read_only tmpfs cap_drop security_opt depends_on environment"
     " ports volumes ulimits logging command healthcheck profiles network_mode".split()
@@ -38,7 +38,7 @@ SECRET = {"NATS_TOKEN": "a1b2c3", "CLUSTER_PASSWORD": "secret", "PRIVATE_ADDRESS
 
 
 class Loader(yaml.SafeLoader):
-    """Knows compose's own tag for what an override takes away."""
+    """A YAML loader that accepts compose's tag for removed values."""
 
 
 Loader.add_constructor("!reset", lambda loader, node: None)
@@ -50,7 +50,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def known_variables() -> set[str]:
-    """Of the server's settings, as the environment has them."""
+    """Return the names of the server's settings as environment variables."""
     return {str(info.validation_alias or name).upper() for name, info in Settings.model_fields.items()}
 
 
@@ -98,7 +98,7 @@ def test_containers_have_more_time_to_end_than_the_server_takes() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what certificates.sh makes, also for 127.0.0.1's name."""
+    """Return a folder with the output of certificates.sh; the certificate is also valid for 127.0.0.1."""
     folder = tmp_path_factory.mktemp("several-hosts")
     script = shutil.copy(DEPLOY / "several-hosts" / "certificates.sh", folder)
     subprocess.run(["sh", script, "a", "b", "c", "localhost"], check=True, capture_output=True)
@@ -106,7 +106,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def nats_conf(path: str, folder: Path, certificates: Path) -> str:
-    """That file with its store in ``folder``."""
+    """Return the text of that file with its store in ``folder``."""
     text = (DEPLOY / path).read_text().replace("/data", str(folder))
     return text.replace("/etc/nats/", f"{certificates}/")
 
@@ -136,7 +136,7 @@ def test_nats_takes_its_configuration(path: str, tmp_path: Path, certificates: P
 
 
 def test_three_nodes_find_each_other(tmp_path: Path, certificates: Path) -> None:
-    """The cluster's file with ports in place of hosts; JetStream elects a leader once all are there."""
+    """JetStream elects a leader once all nodes run; the file has ports in place of hosts."""
     clients, routes = ([free_port() for _ in range(3)] for _ in range(2))
     known = {
         f"ROUTE_{host}": f"tls://cluster:secret@localhost:{port}"
@@ -198,7 +198,7 @@ def test_nginx_takes_our_site_and_the_upstream_of_several_hosts(tmp_path: Path) 
 
 
 def test_traefik_files_use_documented_keys() -> None:
-    """Names of its documentation; there is no Traefik at hand to ask."""
+    """The allowed keys come from Traefik's documentation, because no Traefik is installed here."""
     static = load(DEPLOY / "traefik" / "traefik.yml")
     assert set(static) == {"entryPoints", "certificatesResolvers", "providers", "accessLog"}
     timeouts = static["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
@@ -223,7 +223,7 @@ UNIT = DEPLOY / "systemd" / "tiflis.service"
 
 
 def unit() -> dict[str, list[str]]:
-    """The directives of the service section."""
+    """Return the directives of the service section."""
     section = UNIT.read_text().split("[Service]")[1].split("[Install]")[0]
     found: dict[str, list[str]] = {}
     for line in section.splitlines():

@@ -1,6 +1,6 @@
-"""The image's recipe, replayed in plain folders: there is no container engine at hand.
+"""The Dockerfile's steps, replayed in plain folders because no container engine is installed here.
 
-The steps of the Dockerfile are taken from the file itself, with its absolute paths below a temporary folder.
+The steps are read from the Dockerfile itself; its absolute paths lie below a temporary folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 def steps() -> list[Step]:
-    """The instructions, with continued lines joined and comments left out."""
+    """Return the instructions, with continued lines joined and without comments."""
     lines = [line for line in TEXT.splitlines() if not line.startswith("#")]
     stage, found = -1, []
     for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
@@ -85,7 +85,7 @@ def test_no_tool_that_builds_or_installs_is_left() -> None:
 
 
 def test_what_the_image_needs_is_sent_to_the_builder() -> None:
-    """Secrets and rubbish stay behind; what the build reads does not."""
+    """The build context contains the build's inputs, but no secrets and no leftovers."""
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {".env", ".env.local", ".tiflis", ".git", ".venv"} <= set(ignored)
     for needed in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "tiflis", "public"):
@@ -98,20 +98,20 @@ def test_what_the_image_needs_is_sent_to_the_builder() -> None:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that stands for the image's root."""
+    """Return the folder that stands for the image's root."""
     root = tmp_path_factory.mktemp("image")
     source = root / "source"
     ignored = (ROOT / ".dockerignore").read_text().split()
     names = [name.removeprefix("**/") for name in ignored if not name.startswith("public/")]
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*names, "dist"))
-    # Saves fetching its packages again; the recipe itself runs in a clean clone.
+    # This avoids downloading the packages again; the Dockerfile itself starts from a clean clone.
     (source / "public" / "node_modules").symlink_to(ROOT / "public" / "node_modules")
     env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     for number, text in enumerate(all_of("RUN", 0) + all_of("RUN", 1)):
         command = text.replace("/wheels", str(root / "wheels")).replace(
             "/opt/tiflis", str(root / "opt/tiflis")
         )
-        # The module `build` by pip's own builder, and Python's by this one's.
+        # pip's builder replaces the module `build`, and this Python replaces the image's.
         command = re.sub(
             r"pip install --no-cache-dir build && python -m build --wheel --outdir (\S+)",
             rf"pip wheel -q --no-deps --no-build-isolation --wheel-dir \1 {source}",
@@ -129,7 +129,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def running(image: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
-    """The image's command in its environment, with a read-only installation."""
+    """Run the image's command in its environment, with a read-only installation."""
     env = {"TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY, "PORT": str(free_port()), "HOST": "127.0.0.1"}
     for pair in shlex.split(" ".join(all_of("ENV", 2))):
         name, _, value = pair.partition("=")
@@ -147,7 +147,7 @@ def running(image: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
 
 
 def healthy(env: dict[str, str]) -> int:
-    """The exit code of the image's health check."""
+    """Return the exit code of the image's health check."""
     check = json.loads(all_of("HEALTHCHECK")[0].partition("CMD ")[2])
     return subprocess.run(check, env=env, capture_output=True, check=False).returncode
 

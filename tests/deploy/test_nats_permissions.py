@@ -1,4 +1,4 @@
-"""The examples' NATS lets the server do what it needs and no more, and others nothing of ours."""
+"""The examples' NATS gives the server only the permissions that it needs, and other users none of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OURS = [
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """The example's server, with one more user."""
+    """Run the example's NATS server with one more user."""
     text = (DEPLOY / "nats" / "nats.conf").read_text()
     found = re.search(r"^authorization \{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE)
     assert found is not None
@@ -93,7 +93,7 @@ def as_user(bus: NatsServer, credentials: str) -> str:
 
 
 async def refused(bus: NatsServer, credentials: str, subject: str, listens: bool = False) -> bool:
-    """Whether the bus does not let that user publish there, or subscribe. Waits for 5 s at most."""
+    """Return whether the bus refuses this user's publish or subscribe; wait for 5 s at most."""
     violation = asyncio.Event()
 
     async def failed(error: Exception) -> None:

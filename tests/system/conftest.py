@@ -14,28 +14,28 @@ from tests.web.raw_peer import RawPeer
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """Two workers and the embedded bus, for tests that leave them as they are."""
+    """Run two workers and the embedded bus, for tests that do not break or change them."""
     with Server(workers=2) as running:
         yield running
 
 
 @pytest.fixture
 async def crowd(server: Server) -> AsyncIterator[Crowd]:
-    """Peers at the shared server, closed after the test."""
+    """Make peers at the shared server; close them after the test."""
     async with at(server) as people:
         yield people
 
 
 @pytest.fixture(scope="session")
 def apart() -> Iterator[Server]:
-    """Two workers that leave every socket where it was accepted, so that the bus carries what is said."""
+    """Run two workers that do not steer sockets, so that messages between them use the bus."""
     with Server(workers=2, env={"STEERING": "false"}) as running:
         yield running
 
 
 @pytest.fixture(params=["one worker", "two workers", "steered"])
 async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
-    """A workstation and its clients in one worker, in two, or wherever the server takes them."""
+    """Place a workstation and its clients in one worker, in two, or where the server puts them."""
     steered = request.param == "steered"
     running: Server = request.getfixturevalue("server" if steered else "apart")
     first, second = (None, None) if steered else sorted(running.worker_pids().values())
@@ -45,14 +45,14 @@ async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
 
 @pytest.fixture(params=["one worker", "two workers"])
 async def chosen_places(request: pytest.FixtureRequest, people: Crowd) -> Places:
-    """At the server of the file's own ``people``, which has two workers and steers nobody."""
+    """Place peers at the server of the file's own ``people``, which has two workers and does not steer."""
     first, second = sorted(people.server.worker_pids().values())
     return Places(people, first, first if request.param == "one worker" else second)
 
 
 @pytest.fixture(autouse=True)
 async def no_raw_peer_stays() -> AsyncIterator[None]:
-    """Whatever a test opened with its own hands is reset when it ends."""
+    """Reset every raw connection that a test opened when the test ends."""
     yield
     while RawPeer.opened:
         RawPeer.opened.pop().reset()

@@ -1,4 +1,4 @@
-"""nginx as our documents set it up, on a free port and without its certificates."""
+"""nginx configured as in our documents, on a free port and without the documents' certificates."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ http {{
 
 
 class Nginx:
-    """A proxy in front of a server; peers can use it in the server's place."""
+    """A proxy in front of a server, with the server's interface for peers."""
 
     def __init__(
         self, server: Server, *, tls: bool = False, change: Callable[[str], str] = lambda site: site
     ) -> None:
-        """``tls``: with a certificate of its own making, ``ca``. ``change``: mistakes in the site's file."""
+        """``tls``: use a self-signed certificate, ``ca``. ``change``: replacements in the site's file."""
         self._folder = Path(tempfile.mkdtemp(prefix="tiflis-nginx-"))
         self.port = free_port()
         secure = "s" if tls else ""
@@ -59,7 +59,7 @@ class Nginx:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Returns when it listens."""
+        """Start nginx, and return when it listens."""
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         self._process = subprocess.Popen(
             [nginx, "-c", str(self._folder / "nginx.conf"), "-p", str(self._folder)]
@@ -67,12 +67,12 @@ class Nginx:
         wait_until((self._folder / "nginx.pid").exists, 5, "nginx started")
 
     def reload(self) -> None:
-        """New nginx workers take over; the old ones go on with what is open."""
+        """Start new nginx workers; the old ones continue with open connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
-        """Ends it at once, with all its connections."""
+        """Kill nginx, with all its connections."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10)
@@ -80,7 +80,7 @@ class Nginx:
         (self._folder / "nginx.pid").unlink(missing_ok=True)
 
     def log(self) -> str:
-        """What it has written so far, requests and errors."""
+        """Return its log so far, requests and errors."""
         return "".join(path.read_text() for path in self._folder.glob("*.log"))
 
     def _make_certificate(self) -> None:

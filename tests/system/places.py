@@ -8,7 +8,7 @@ from tests.harness import Crowd, Peer, Server
 
 
 class Places:
-    """The workstation at one worker, clients at another; None leaves it to the server."""
+    """The worker for the workstation and the worker for clients; None lets the server choose."""
 
     def __init__(self, people: Crowd, here: int | None, there: int | None) -> None:
         self.people, self.here, self.there = people, here, there
@@ -24,10 +24,10 @@ class Places:
         return await self.people.client(tunnel_id, worker=self.there, device_id=device_id, **options)
 
     async def socket(self) -> Peer:
-        """One without a role where the clients are."""
+        """Open a socket without a role at the clients' worker."""
         return await self.people.socket(worker=self.there)
 
     async def pair(self) -> tuple[Peer, Peer, str]:
-        """A workstation, its client ``phone``, and their tunnel."""
+        """Connect a workstation and its client ``phone``; return both and their tunnel."""
         workstation, tunnel_id = await self.workstation()
         return workstation, await self.client(tunnel_id), tunnel_id

@@ -1,4 +1,4 @@
-"""Numbered messages both ways, and what became of them."""
+"""Numbered messages in both directions, and a check that they arrived."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACE = 0.002  # seconds between two messages
 
 
 class Stream:
-    """Sends numbered notes from one peer; whoever receives them is asked at the end."""
+    """Sends numbered notes from one peer; at the end the receivers' notes are compared."""
 
     def __init__(self, sender: Peer, name: str, pad: int = 100) -> None:
         self.name, self.sent = name, 0
@@ -38,11 +38,11 @@ class Stream:
             await asyncio.sleep(PACE)
 
     def heard(self, *hearers: Peer) -> list[int]:
-        """The numbers that these peers saw, in the order of the peers and of arrival."""
+        """Return the numbers that these peers received, in the order of the peers and of arrival."""
         return [number for peer in hearers for number in numbers(peer, self.name)]
 
     async def all_heard(self, *hearers: Peer, deadline: float = 10.0) -> None:
-        """Once, in order, without a gap."""
+        """Check that each number arrived once, in order, without a gap."""
         await eventually(
             lambda: len(self.heard(*hearers)) >= self.sent, deadline, f"all notes of {self.name} arrive"
         )
@@ -54,5 +54,5 @@ def numbers(peer: Peer, name: str) -> list[int]:
 
 
 def told(peer: Peer) -> list[Any]:
-    """What a client heard about its workstation's comings and goings, and of errors."""
+    """Return a client's messages about its workstation's presence, and errors."""
     return [m["type"] for m in peer.seen if m["type"].startswith("connection.") or m["type"] == "error"]

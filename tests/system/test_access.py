@@ -1,4 +1,4 @@
-"""Wrong keys at a running server: counted over all workers, and over both ways in."""
+"""Wrong keys at a running server are counted over all workers, and over WebSocket and HTTP together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRONG = "wrong-key-0123456789-wrong-key-0123456789"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Believes what a client says about its address, so that one machine can be many."""
+    """Run a server that trusts the client's claim about its address, so that one machine can act as many."""
     with Server(workers=2, env={"TRUST_PROXY": "true"}) as running:
         yield running
 
@@ -72,7 +72,7 @@ async def test_both_ways_in_and_all_workers_share_ten_looks_a_minute(server: Ser
         seen = Counter(await asyncio.gather(*tries))
         assert seen["invalid_auth_key"] + seen["INVALID_AUTH_KEY"] == LOOKS_A_PAIR
         assert seen["rate_limited"] + seen["RATE_LIMITED"] == 150 - LOOKS_A_PAIR
-        # Now even the right key is not looked at from there; from elsewhere, and for other tunnels, it is.
+        # Now even the right key is refused from there, but not from elsewhere or for other tunnels.
         assert await try_watch(http, tunnel_id, AUTH_KEY, "203.0.113.1") == "rate_limited"
         assert await try_watch(http, tunnel_id, AUTH_KEY, "203.0.113.2") == "success"
         _, other_tunnel = await crowd.workstation()
@@ -109,7 +109,7 @@ async def test_a_wrong_auth_message_counts_like_any_other_key(server: Server, cr
 
 
 async def test_the_known_get_in_while_their_own_address_attacks(server: Server, crowd: Crowd) -> None:
-    """Also after a restart of the whole server."""
+    """They also get in after a restart of the whole server."""
     address = "203.0.113.30"
     workstation, tunnel_id = await crowd.workstation()
     await workstation.close()

@@ -1,4 +1,4 @@
-"""Slow readers and big messages (protocol, section 6): one slow device delays no other."""
+"""Slow readers and big messages: one slow device delays no other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def places(chosen_places: Places) -> Places:
 
 
 def memory(server: Server) -> int:
-    """Resident bytes of all workers."""
+    """Return the resident bytes of all workers."""
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in server.worker_pids().values()]
     return sum(pages) * 4096
 
@@ -52,7 +52,7 @@ def memory(server: Server) -> int:
 async def unread(
     places: Places, kind: str, worker: int | None, **payload: Any
 ) -> tuple[RawPeer, dict[str, Any]]:
-    """A peer with a role that from now on reads nothing."""
+    """Return a peer with a role that reads nothing from now on."""
     server = places.server
     with server.accepting_only(worker or next(iter(server.worker_pids().values()))):
         peer = await RawPeer.open(server.port)
@@ -227,6 +227,6 @@ async def test_a_pong_comes_while_a_big_message_leaves(places: Places) -> None:
         else:
             size += len(payload)
         if not pong_at:
-            await asyncio.sleep(0.01)  # as slow as a radio link, so that the message is still on its way
+            await asyncio.sleep(0.01)  # as slow as a mobile link, so that the message is still being sent
     assert 0 < pong_at < 25 * MIB
     reader.reset()

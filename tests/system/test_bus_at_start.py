@@ -1,4 +1,4 @@
-"""A NATS server of one's own that is not as it should be when the server starts."""
+"""A separate NATS server that is missing or misconfigured when the server starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness import Server, crowd, wait_until
 
 STOP_SECONDS = 2.0
 SLACK_SECONDS = 4.0  # for a busy machine
-LOOK_SECONDS = 3.0  # in which a flood of lines would show
+LOOK_SECONDS = 3.0  # long enough for a flood of lines to show
 
 Make = Callable[..., Server]
 
@@ -48,7 +48,7 @@ def running(nats: NatsServer) -> Iterator[NatsServer]:
 
 
 def waits(server: Server, reason: str) -> None:
-    """The server is alive, is not ready, and says why: each reason once per connection that it concerns."""
+    """Check that the server is alive, not ready, and logs each reason once per connection."""
     server.start(wait=False)
     wait_until(lambda: server.status("/healthz") == 200, 20, f"it is alive\n{server.tail()}")
     wait_until(lambda: reason in server.logs(), 10, f"{reason} is said\n{server.tail()}")
@@ -105,7 +105,7 @@ def test_it_waits_for_jetstream_and_says_so(make: Make, tmp_path: Path) -> None:
 
 
 def of_account(folder: Path, account: str, user: str = "") -> NatsServer:
-    """A server whose only account has these limits, and its user these permissions."""
+    """Run a NATS server with one account of these limits, and one user of these permissions."""
     users = f"users: [{{user: a, password: b {user}}}]"
     nats = NatsServer(
         folder, authorization="", credentials="a:b", extra=f"accounts {{ A {{ {account}, {users} }} }}"

@@ -1,4 +1,4 @@
-"""The embedded bus dies, hangs and comes back (faults F7 to F9, small): no socket closes, nothing is lost."""
+"""The embedded bus dies, hangs and comes back (F7 to F9, short): no socket closes, nothing is lost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.bus.full import full
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, Server, crowd, eventually
 from tests.system.streams import Stream, told
 
-NOTICED = 3.0  # seconds within which /readyz has to know (F8, F9)
+NOTICED = 3.0  # seconds until /readyz must report it (F8, F9)
 SLACK = 2.0  # for a busy machine
 
 
 @pytest.fixture(scope="module")
 def shaky() -> Iterator[Server]:
-    """Two workers that leave sockets where they are; its bus may be ill-treated."""
+    """Run two workers without steering, whose bus a test may kill or stop."""
     with Server(workers=2, env={"STEERING": "false"}) as running:
         yield running
 
@@ -35,7 +35,7 @@ async def people(shaky: Server) -> AsyncIterator[Crowd]:
 
 
 async def across(people: Crowd) -> tuple[Peer, Peer, str]:
-    """A workstation and a client with the bus between them."""
+    """Connect a workstation and a client at different workers."""
     here, there = sorted(people.server.worker_pids().values())
     workstation, tunnel_id = await people.workstation(worker=here)
     return workstation, await people.client(tunnel_id, worker=there), tunnel_id
@@ -68,7 +68,7 @@ async def ready(server: Server) -> bool:
 
 
 async def until_ready(server: Server, wanted: bool, deadline: float) -> None:
-    """Every worker says so: several looks, for each goes to any of them."""
+    """Wait until every worker is ready; ask several times, because any worker may answer."""
     async with asyncio.timeout(deadline):
         while [await ready(server) for _ in range(6)] != [wanted] * 6:
             await asyncio.sleep(0.05)
@@ -102,7 +102,7 @@ async def test_kill_the_bus_in_the_middle_of_a_big_message(people: Crowd) -> Non
 
 
 async def test_a_bus_that_hangs(people: Crowd) -> None:
-    """Noticed in time; what needs it fails loudly, what does not goes on; then everything is delivered."""
+    """It is noticed in time; calls that need it fail, others continue; then everything is delivered."""
     here, _ = sorted(people.server.worker_pids().values())
     workstation, client, tunnel_id = await across(people)
     near = await people.client(tunnel_id, worker=here, device_id="near")
@@ -126,7 +126,7 @@ async def test_a_bus_that_hangs(people: Crowd) -> None:
 
 
 async def test_a_workstation_comes_back_right_after_the_bus(people: Crowd) -> None:
-    """It does not have to wait for anything but the bus."""
+    """It waits for nothing but the bus."""
     _, there = sorted(people.server.worker_pids().values())
     workstation, client, tunnel_id = await across(people)
     old = kill_bus(people.server)
@@ -167,7 +167,7 @@ async def test_a_bus_that_stores_nothing_more_is_told_and_costs_registrations_on
         payload = {"api_key": REGISTRATION_KEY, "name": "desk", "auth_key": AUTH_KEY}
         await refused.send({"type": "workstation.register", "payload": payload})
         assert (await refused.next("error"))["payload"]["code"] == "REGISTRATION_FAILED"
-        for worker in server.worker_pids().values():  # each has heard of it
+        for worker in server.worker_pids().values():  # each has received it
             with server.accepting_only(worker):
                 await eventually(lambda: "registrations" in health(server).get("why", ""), 5, "it is told")
                 assert server.status("/readyz") == 200

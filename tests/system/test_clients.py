@@ -1,4 +1,4 @@
-"""Clients connect, come back, wait and leave (protocol, section 3.1), wherever their workstation is."""
+"""Clients connect, reconnect, wait and leave, whichever worker holds their workstation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def connecting(tunnel_id: str, **changes: Any) -> dict[str, Any]:
 
 
 async def refused(peer: Peer, tunnel_id: str, **changes: Any) -> str:
-    """The code of the error that answers this ``connect``."""
+    """Return the code of the error that answers this ``connect``."""
     await peer.send(connecting(tunnel_id, **changes))
     error = await peer.next("error")
     assert error["id"] == "c1"
@@ -173,7 +173,7 @@ async def test_what_is_pipelined_behind_a_connect_is_heard(places: Places) -> No
 
 
 async def test_many_come_and_go(places: Places) -> None:
-    """What the workstation is told adds up in the end."""
+    """The workstation receives one ``client.disconnected`` for each of the devices."""
     workstation, tunnel_id = await places.workstation()
     clients = [await places.client(tunnel_id, f"device {number % 7}") for number in range(21)]
     await asyncio.gather(*(client.close() for client in clients))

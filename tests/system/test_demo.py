@@ -1,4 +1,4 @@
-"""The demo workstation behind the real server: a device pairs, talks, types and outlives what breaks."""
+"""The demo workstation behind a real server: a device pairs, talks, types and survives faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def new_device(workstation: DemoWorkstation) -> AsyncIterator[NewDevice]:
 
 @pytest.fixture
 def mortal() -> Iterator[Server]:
-    """A server whose processes may be killed."""
+    """Run a server whose processes a test may kill."""
     with Server(workers=2) as running:
         yield running
 

@@ -20,13 +20,13 @@ STATUS_TOKEN = "status-token-0123456789"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """It trusts no machine's word on addresses, so forging from this one fails as from any other."""
+    """Run a server that trusts no proxy, so that forging an address fails from this machine too."""
     with Server(workers=2, env={"TRUST_PROXY": "true", "STATUS_TOKEN": STATUS_TOKEN}) as running:
         yield running
 
 
 def doctor(*arguments: str, folder: Path) -> tuple[int, str]:
-    """Exit code and what it printed; from a folder without settings."""
+    """Run the doctor in a folder without settings; return its exit code and output."""
     done = subprocess.run(
         [sys.executable, "-m", "tiflis.cli", "doctor", *arguments],
         cwd=folder,
@@ -40,7 +40,7 @@ def doctor(*arguments: str, folder: Path) -> tuple[int, str]:
 
 
 def states(shown: str) -> dict[str, set[str]]:
-    """What was found, by check."""
+    """Return the state of each check by its name."""
     found: dict[str, set[str]] = {}
     for state, check in re.findall(r"^(ok|note|fail) +(\S+(?: \S+)?)  ", shown, re.MULTILINE):
         found.setdefault(check, set()).add(state)
@@ -99,7 +99,7 @@ def test_a_mistake_of_the_proxy_is_named_with_its_cure(
 
 
 def test_a_proxy_whose_address_stands_for_everyone_is_found_out(tmp_path: Path) -> None:
-    """The address is judged by where the server is asked at: a public name, and an inner address seen."""
+    """The server is asked at a public name, but sees an internal address."""
     assert (
         "fail"
         in states(

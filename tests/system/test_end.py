@@ -1,4 +1,4 @@
-"""`tiflis end`: an operator closes what a tunnel, a device or a connection has, in whichever worker."""
+"""`tiflis end`: an operator closes the sockets of a tunnel, a device or a connection, in any worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def server() -> Iterator[Server]:
 
 
 async def end(server: Server, *what: str) -> tuple[int, str]:
-    """The exit code, and what it printed."""
+    """Run `tiflis end`; return its exit code and output."""
     place = ("--data-dir", str(server.data_dir), "--port", str(server.port))
     done = await asyncio.to_thread(
         subprocess.run,

@@ -1,6 +1,6 @@
-"""Faults F1 to F3 and the ways to start and stop: what processes that die may cost, and what not.
+"""Faults F1 to F3, starts and stops: which effects the death of a process may have.
 
-The figures of the fault programme hold on a machine of its own; the deadlines here leave room for a
+The fault programme's figures hold on an otherwise idle machine; the deadlines here are longer, for a
 busy one.
 """
 
@@ -27,7 +27,7 @@ PUSH_SECONDS = 0.01
 
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Makes servers, not started, whose processes may be killed."""
+    """Make servers, not yet started, whose processes a test may kill."""
     made: list[Server] = []
 
     def make(**options: object) -> Server:
@@ -48,7 +48,7 @@ def all_new(server: Server, *dead: int) -> Callable[[], bool]:
 
 
 class Stream:
-    """A numbered message from the client to its workstation every 10 ms; the longest gap, and our own lag."""
+    """Sends a numbered message to the workstation every 10 ms; measures the longest gap, and its own lag."""
 
     def __init__(self, client: Peer, workstation: Peer) -> None:
         self._client, self._workstation = client, workstation
@@ -86,7 +86,7 @@ class Stream:
 
 @asynccontextmanager
 async def pair_at(people: Crowd, worker: int) -> AsyncIterator[tuple[Peer, Peer, str]]:
-    """Workstation and client of one tunnel, both at this worker."""
+    """Connect workstation and client of one tunnel at this worker."""
     workstation, tunnel_id = await people.workstation(worker=worker)
     client = await people.client(tunnel_id, worker=worker)
     yield workstation, client, tunnel_id
@@ -106,7 +106,7 @@ async def test_f1_others_lose_nothing_while_workers_die(mortal: Callable[..., Se
 
 
 async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Callable[..., Server]) -> None:
-    # Without steering, for the client's socket shall stay at the other worker.
+    # Without steering, so that the client's socket stays at the other worker.
     server = mortal(workers=2, env={"STEERING": "false"}).start()
     home, other = server.worker_pids().values()
     async with crowd(server) as people:
@@ -143,7 +143,7 @@ async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> N
         os.kill(pid, signal.SIGKILL)
     await workstation.until_closed(2)
     async with crowd(server) as people:
-        # Accepted by the kernel while nobody lives, and served by the newcomers: no connection is lost.
+        # The kernel accepts it while no worker lives, and the new workers serve it: no connection is lost.
         early = await asyncio.wait_for(people.socket(), RESPAWN_SECONDS)
         await early.settle(5)
         await eventually(all_new(server, *dead), RESPAWN_SECONDS, "all are new")

@@ -1,4 +1,4 @@
-"""Somebody writes into the directory who has the bus and not the registration key."""
+"""An attacker with access to the bus but without the registration key writes into the directory."""
 
 from __future__ import annotations
 

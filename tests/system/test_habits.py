@@ -1,7 +1,7 @@
 """The shipped clients' habits against a real server whose workers are replaced and killed.
 
-The same actors as in the simulation, over real sockets: in the end, each time, everybody is connected and
-authenticated, and no workstation goes on registering.
+The actors of the simulation use real sockets: each time, all of them end connected and
+authenticated, and no workstation keeps registering.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REST_SECONDS = 1.5
 
 
 class Connection:
-    """A line of the simulation over a WebSocket: what is said before it is open waits."""
+    """A connection of the simulation over a WebSocket; messages wait until it is open."""
 
     def __init__(self, url: str) -> None:
         self.hear: Any = lambda text: None
@@ -67,7 +67,7 @@ class Connection:
 
 
 class Street:
-    """What actors need of their world: a server to connect to, a clock and dice."""
+    """The actors' environment: a server to connect to, a clock and a random generator."""
 
     def __init__(self, url: str) -> None:
         self.loop, self.dice, self.account = asyncio.get_running_loop(), random.Random(1), Account()
@@ -107,7 +107,7 @@ class Town:
             actor.enter()
 
     def well(self) -> bool:
-        """Everybody is connected and authenticated."""
+        """Return whether all actors are connected and authenticated."""
         known = {name: station.known for name, station in self.stations.items() if station.at_work}
         return len(known) == len(self.stations) and all(
             one.at_work and one.name in known[one.tunnel] for one in self.clients
@@ -138,14 +138,14 @@ async def kill(server: Server, pids: list[int]) -> None:
         ready = set(server.ready_workers().values())
         return len(ready) == 2 and not ready & set(pids)
 
-    # Beside the peers' own life: the question may take its time.
+    # In a thread, because the question may take long while the peers continue.
     await asyncio.to_thread(wait_until, replaced, WELL_SECONDS, "two living workers")
 
 
 async def at_rest(town: Town, street: Street) -> None:
     await eventually(town.well, WELL_SECONDS, "everybody connected and authenticated")
     before = town.registrations()
-    await asyncio.sleep(REST_SECONDS)  # that nothing happens can only be waited for
+    await asyncio.sleep(REST_SECONDS)  # only waiting can show that nothing happens
     assert town.registrations() == before, "a workstation goes on registering"
     assert town.well() and not street.broken, street.broken
 

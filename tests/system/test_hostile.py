@@ -1,4 +1,4 @@
-"""WebSocket peers that break every rule: none of it reaches anyone else, none of it brings anything down."""
+"""WebSocket peers that break every rule reach no other peer and crash no worker."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ NASTY = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Its own, whose log is searched at the end."""
+    """Run a server for this file alone; search its log at the end."""
     with Server(workers=2) as running:
         yield running
         logs = running.logs()
@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 async def people(server: Server) -> AsyncIterator[Crowd]:
-    """Peers; afterwards the same processes must still serve."""
+    """Make peers; afterwards check that the same processes still serve."""
     before = server.worker_pids()
     async with crowd(server) as peers:
         yield peers
@@ -80,7 +80,7 @@ async def people(server: Server) -> AsyncIterator[Crowd]:
 
 
 async def pair(people: Crowd) -> tuple[Peer, Peer, Peer]:
-    """A workstation, a client to misbehave, and a bystander."""
+    """Connect a workstation, a client that misbehaves, and a bystander."""
     workstation, tunnel_id = await people.workstation()
     return (
         workstation,
@@ -90,7 +90,7 @@ async def pair(people: Crowd) -> tuple[Peer, Peer, Peer]:
 
 
 async def refusals(peer: Peer, texts: list[Any]) -> list[str]:
-    """The codes that answer these messages."""
+    """Return the codes that answer these messages."""
     for text in texts:
         await peer.send(text)
     return [(await peer.next("error"))["payload"]["code"] for _ in texts]
@@ -216,7 +216,7 @@ async def test_garbage_behind_a_handshake(people: Crowd, server: Server) -> None
 
 
 async def test_garbage_pipelined_behind_a_role(people: Crowd, server: Server) -> None:
-    """The role is still being looked up when the rest is read."""
+    """The server reads the rest while it still assigns the role."""
     workstation, tunnel_id = await people.workstation()
     payload = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "evil"}
     connecting = frame(TEXT, json.dumps({"type": "connect", "payload": payload}).encode())
@@ -234,7 +234,7 @@ async def test_garbage_pipelined_behind_a_role(people: Crowd, server: Server) ->
 
 
 async def test_a_flood_without_a_role(people: Crowd, server: Server) -> None:
-    """64 KiB a message, refused one by one, and no memory for more."""
+    """Messages of 64 KiB are refused one by one, and the server's memory does not grow."""
     before = memory(server)
     peers = [await RawPeer.open(server.port) for _ in range(30)]
 

@@ -1,4 +1,4 @@
-"""HTTP and handshakes that break every rule, at a running server (fault programme P8 and P10, small)."""
+"""HTTP and handshakes that break every rule (short forms of P8 and P10 of the fault programme)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A good request with some bytes lost, doubled, swapped or replaced."""
+    """Return a good request with some bytes lost, doubled, swapped or replaced."""
     data = bytearray(chance.choice(GOOD))
     for _ in range(chance.randint(1, 6)):
         at = chance.randrange(len(data))
@@ -56,7 +56,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 async def send(server: Server, data: bytes) -> int:
-    """The status of the answer; 0 when the server just closes or waits for more."""
+    """Return the answer's status; 0 if the server closes without an answer or waits for more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(data)
@@ -79,7 +79,7 @@ async def test_malformed_requests_kill_no_worker_and_fill_no_log(server: Server)
     for start in range(0, len(requests), 100):
         statuses.update(await asyncio.gather(*(send(server, data) for data in requests[start : start + 100])))
     assert server.worker_pids() == workers
-    # Server errors on purpose: so early no tunnel is surely unknown; another HTTP version.
+    # Intended server errors: starting (an unknown tunnel soon after a start), and another HTTP version.
     assert {status for status in statuses if status >= 500} <= {503, 505}
     assert statuses[400] > 100
     assert len(server.logs()) - before <= LOG_A_REQUEST * len(requests)
@@ -87,7 +87,7 @@ async def test_malformed_requests_kill_no_worker_and_fill_no_log(server: Server)
 
 
 async def idle(server: Server, data: bytes) -> float:
-    """How long the server bears with a connection that sends this and then nothing."""
+    """Return how long the server keeps a connection that sends this and then nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     start = time.monotonic()
     writer.write(data)
@@ -112,7 +112,7 @@ async def test_slow_peers_are_cut_off_and_delay_nobody(server: Server) -> None:
         assert (await workstation.next("x"))["n"] == number
         taken.append(time.monotonic() - start)
     assert sorted(taken)[98] < 0.5
-    # Two seconds, and for a WebSocket the wait for its close frame.
+    # Two seconds; for a WebSocket also the wait for its close frame.
     assert max(await asyncio.gather(*waiting)) < 5
     assert (workstation.closed, client.closed) == (None, None)
     await asyncio.gather(workstation.close(), client.close())

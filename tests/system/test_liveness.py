@@ -1,4 +1,4 @@
-"""Who is taken for dead, and when (protocol, sections 1, 2, 3.1 and 6); all times are shortened."""
+"""Silent peers are closed after their timeouts; all times are shortened."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def places(chosen_places: Places) -> Places:
 
 
 class Pinging:
-    """Sends a ping every fifth of the timeout, as a peer at work does."""
+    """Sends a ping every fifth of the timeout, as a live peer does."""
 
     def __init__(self, *peers: Any) -> None:
         self._peers = peers
@@ -75,7 +75,7 @@ def registration(**more: Any) -> bytes:
 
 
 async def raw_workstation(server: Server, tunnel_id: str = "") -> tuple[RawPeer, str]:
-    """A workstation that answers nothing."""
+    """Connect a workstation that answers nothing."""
     peer = await RawPeer.open(server.port)
     peer.send(registration(**({"reconnect": True, "previous_tunnel_id": tunnel_id} if tunnel_id else {})))
     opcode, answer = await peer.next()
@@ -119,7 +119,7 @@ async def test_anything_at_all_keeps_alive(people: Crowd) -> None:
 
 
 async def test_a_dead_workstations_messages_come_back_while_it_is_being_closed(people: Crowd) -> None:
-    """It does not answer our close frame either, which must cost its clients nothing."""
+    """It does not answer the close frame either, and its clients must not notice."""
     workstation, tunnel_id = await raw_workstation(people.server)
     client = await people.client(tunnel_id)
     async with Pinging(client):
@@ -211,7 +211,7 @@ async def test_at_most_four_superseded_workstations_are_kept(people: Crowd) -> N
 
 
 async def test_half_open_connections_leave_nothing_behind(people: Crowd) -> None:
-    """Peers that take the handshake, then say, read and answer nothing at all."""
+    """Peers complete the handshake, then send, read and answer nothing."""
 
     def sockets() -> int:
         return sum(worker["sockets"] for worker in people.server.control("status")["status"]["workers"])

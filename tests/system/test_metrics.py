@@ -1,4 +1,4 @@
-"""Metrics of a running server: whichever worker is asked, the numbers are those of all."""
+"""Metrics of a running server: any worker answers with the totals of all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Numbers:
-    """One reading."""
+    """One scrape of the metrics."""
 
     def __init__(self, text: str) -> None:
         self.samples = [
@@ -25,7 +25,7 @@ class Numbers:
         ]
 
     def __call__(self, name: str, **labels: str) -> float:
-        """The sum of all samples of this name that have these labels."""
+        """Return the sum of all samples with this name and these labels."""
         return sum(
             sample.value
             for sample in self.samples
@@ -41,7 +41,7 @@ async def read(server: Server) -> Numbers:
 
 
 async def reach(server: Server, name: str, value: float, **labels: str) -> None:
-    """Wait until a number is as high as this."""
+    """Wait until a number has reached this value."""
     async with asyncio.timeout(10):
         while (await read(server))(name, **labels) < value:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A workstation reconnects at another worker: its tunnel follows it, and nobody loses anything."""
+"""A workstation reconnects at another worker: its tunnel follows it, and no message is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def workers(people: Crowd) -> tuple[int, int]:
 
 
 async def everywhere(people: Crowd, tunnel_id: str) -> list[Peer]:
-    """One client at each worker."""
+    """Connect one client at each worker."""
     return [
         await people.client(tunnel_id, device_id=f"at {place}", worker=worker)
         for place, worker in enumerate(workers(people))
@@ -40,7 +40,7 @@ def devices(workstation: Peer, kind: str) -> list[str]:
 
 
 async def test_clients_at_both_workers_keep_going(people: Crowd) -> None:
-    """The old socket is still open: a re-registration, which is announced once."""
+    """The old socket is still open, so this is a re-registration, which is announced once."""
     here, there = workers(people)
     old, tunnel_id = await people.workstation(worker=here)
     clients = await everywhere(people, tunnel_id)
@@ -58,7 +58,7 @@ async def test_clients_at_both_workers_keep_going(people: Crowd) -> None:
 
 
 async def test_what_the_new_workstation_says_misses_nobody(people: Crowd) -> None:
-    """From its very first word on."""
+    """Clients receive it from its first message on."""
     here, there = workers(people)
     _, tunnel_id = await people.workstation(worker=here)
     clients = await everywhere(people, tunnel_id)
@@ -114,14 +114,14 @@ async def test_within_the_grace_nothing_is_announced_and_what_waited_is_delivere
         await eventually(lambda s=stream: s.heard(new)[-1:] == [s.sent - 1], 5, "the last arrives")  # type: ignore[misc]  # mypy cannot tell the type of defaults
         heard = stream.heard(old, new)
         missing = set(range(stream.sent)) - set(heard)
-        # What was already on its way to the old socket when that closed, nobody can know.
+        # Messages in flight to the old socket when it closed may be lost.
         assert len(missing) <= 5
         assert heard == sorted(heard)
         assert told(client) == []
 
 
 async def test_a_flapping_workstation(people: Crowd) -> None:
-    """Back and forth between the workers, ten times, while its clients talk."""
+    """It changes the worker ten times while its clients send messages."""
     places = workers(people)
     station, tunnel_id = await people.workstation(worker=places[0])
     stations = [station]
@@ -152,7 +152,7 @@ async def test_a_device_that_leaves_in_the_middle_of_a_move_is_told_once(people:
         stations.append(new)
         await leaving
         await eventually(lambda who=leaver: who in left(), 5, "it is told")  # type: ignore[misc]  # mypy, as above
-    await asyncio.sleep(GATHER_SECONDS + 0.2)  # by then a home has told of whoever it has waited for
+    await asyncio.sleep(GATHER_SECONDS + 0.2)  # by then a home has reported every device that did not return
     assert sorted(left()) == leavers
 
 

@@ -1,4 +1,4 @@
-"""The server behind nginx, set up as in deploy/nginx."""
+"""The server behind nginx, configured as in deploy/nginx."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nginx(server: Server) -> Iterator[Nginx]:
 
 @pytest.fixture
 async def people(nginx: Nginx) -> AsyncIterator[Crowd]:
-    """Peers that come through nginx."""
+    """Make peers that connect through nginx."""
     async with crowd(cast(Server, nginx)) as people:
         yield people
 
@@ -49,7 +49,7 @@ async def test_a_tunnel_works_through_it_and_has_a_public_address(nginx: Nginx, 
     await client.next("y")
 
 
-# A reload closes kept connections; a browser then asks again on a new one, which must always be served.
+# A reload closes idle connections; a browser then retries on a new one, which must always be served.
 ANEW = httpx.Limits(max_keepalive_connections=0)
 
 
@@ -82,7 +82,7 @@ async def wrong_key(peer: Peer, tunnel_id: str) -> str:
 
 
 async def test_a_forged_address_fools_nobody(nginx: Nginx, people: Crowd) -> None:
-    """What the client claims stands before what the proxy saw, and only the latter counts."""
+    """The client's claim stands before the address that the proxy saw, and only the latter counts."""
     _, tunnel_id = await people.workstation()
     codes = []
     for number in range(LOOKS_A_PAIR + 2):
@@ -148,7 +148,7 @@ async def test_the_web_clients_files_pass_unchanged(tmp_path: Path) -> None:
 
 
 def impatient(site: str) -> str:
-    """Timeouts of seconds in place of the hour: a minute of silence in a few seconds."""
+    """Run nginx with timeouts of seconds instead of an hour, so that a test of silence takes seconds."""
     return re.sub(r"proxy_(read|send)_timeout +1h;", r"proxy_\1_timeout 3s;", site)
 
 
@@ -182,7 +182,7 @@ async def test_a_poll_may_be_held_longer_than_proxies_wait_by_default(
 
 
 async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Nginx, people: Crowd) -> None:
-    """nginx and the server each replace their workers while pages are read and messages pass both ways."""
+    """nginx and the server replace their workers while pages are read and messages pass both ways."""
     workstation, tunnel_id = await people.workstation()
     client = await people.client(tunnel_id)
     over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""An operator's afternoon by the documents: nginx with TLS, a workstation, an upgrade, a look at it all."""
+"""An operator follows the documents: nginx with TLS, a workstation, an upgrade, status and metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def tool(server: Server, nginx: Nginx, *arguments: str) -> str:
 
 @contextmanager
 def demo(server: Server, nginx: Nginx, folder: Path) -> Iterator[str]:
-    """The demo workstation behind the proxy; its tunnel's id."""
+    """Run the demo workstation behind the proxy; return its tunnel's id."""
     told = folder / "demo.txt"
     with told.open("w") as output:
         process = subprocess.Popen(
@@ -77,7 +77,7 @@ def demo(server: Server, nginx: Nginx, folder: Path) -> Iterator[str]:
 
 
 class Phone:
-    """A client that goes through the proxy."""
+    """A client that connects through the proxy."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket

@@ -1,4 +1,4 @@
-"""Workstations take their tunnels (protocol, section 2)."""
+"""Workstations register their tunnels (protocol, section 2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_KEY = "somebody-elses-key-0123456789"
 
 
 async def registered(people: Crowd, worker: int | None = None, **payload: Any) -> tuple[Peer, dict[str, Any]]:
-    """A workstation and the payload of its ``workstation.registered``."""
+    """Return a workstation and the payload of its ``workstation.registered``."""
     peer = await people.socket(worker=worker)
     fields = {"api_key": REGISTRATION_KEY, "name": "desk", "auth_key": AUTH_KEY} | payload
     await peer.send({"type": "workstation.register", "payload": fields})
@@ -82,7 +82,7 @@ async def test_without_reconnect_the_previous_id_is_ignored(crowd: Crowd) -> Non
 
 @pytest.mark.parametrize("attempt", range(3))
 async def test_workers_that_race_for_one_id(apart: Server, attempt: int) -> None:
-    """Ten workstations with ten keys want the same unknown id, at both workers: exactly one gets it."""
+    """Ten workstations with ten keys request the same unknown id at both workers: exactly one gets it."""
     async with crowd(apart) as people:
         wanted = f"wanted-{attempt}"
         pids = sorted(apart.worker_pids().values())
@@ -103,7 +103,7 @@ async def test_workers_that_race_for_one_id(apart: Server, attempt: int) -> None
 
 
 async def test_one_workstation_that_races_with_itself(apart: Server) -> None:
-    """Its sockets at both workers register at once: all are served, one is the workstation."""
+    """Its sockets at both workers register at once: all are answered, and one is the workstation."""
     async with crowd(apart) as people:
         pids = sorted(apart.worker_pids().values())
         first, said = await registered(people, worker=pids[0])
@@ -192,7 +192,7 @@ async def restored(server: Server, tunnel_id: str, api_key: str) -> bool:
 
 
 async def test_tunnels_outlive_all_processes_and_a_rotation_of_keys(folder: Path) -> None:
-    """The old key, then both with the new one first, then the new one alone: the record was rewritten."""
+    """The old key, then both with the new one first, then the new one alone: the record was sealed again."""
     old, new = REGISTRATION_KEY, "the-new-registration-key-0123456789abcdef"
     name = "TUNNEL_REGISTRATION_API_KEY"
     with Server(workers=1, folder=folder) as first:
@@ -233,7 +233,7 @@ async def test_an_id_that_never_had_a_device_is_soon_forgotten_and_others_are_no
 
 
 async def code_of(server: Server, tunnel_id: str) -> str:
-    """What a device with a wrong key is answered: it is no device of the tunnel."""
+    """Return the error code for a device with a wrong key."""
     peer = await Peer.open(server)
     payload = {"tunnel_id": tunnel_id, "auth_key": "a wrong key of some length", "device_id": "stranger"}
     try:

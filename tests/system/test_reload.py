@@ -1,4 +1,4 @@
-"""Workers are replaced under load, and no client notices."""
+"""Workers are replaced under load, and clients do not notice."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tiflis.bus import subjects
 from tiflis.bus.nats.client import NatsClient
 
 RELOAD_SECONDS = 60.0
-CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its head, its key, its payload
+CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its header, its mask, its payload
 
 
 @pytest.fixture(scope="module", params=["steered", "over the bus"])
 def rolling(request: pytest.FixtureRequest) -> Iterator[Server]:
     steering = "true" if request.param == "steered" else "false"
-    env = {"STEERING": steering, "LIVENESS_TIMEOUT": "120"}  # nobody here sends pings
+    env = {"STEERING": steering, "LIVENESS_TIMEOUT": "120"}  # the peers of this file send no pings
     with Server(workers=2, env=env) as running:
         yield running
 
@@ -36,7 +36,7 @@ async def people(rolling: Server) -> AsyncIterator[Crowd]:
 
 
 async def reload(server: Server) -> None:
-    """`tiflis reload`; every worker is a new process afterwards."""
+    """Run `tiflis reload`, and check that every worker is a new process."""
     before = server.worker_pids()
     answer = await asyncio.to_thread(server.control, "reload", RELOAD_SECONDS)
     assert answer["complete"], answer
@@ -63,7 +63,7 @@ async def test_a_hangup_of_main_replaces_the_workers(rolling: Server, people: Cr
     await eventually(lambda: "reload ended" in rolling.logs()[said:], 60, "the end of the reload")
     await client.send({"type": "question"})
     assert (await station.next("question"))["device_id"] == "phone-1"
-    await station.silent("auth")  # nobody was introduced again: nothing has happened
+    await station.silent("auth")  # no device was announced again
 
 
 async def test_messages_cut_by_a_reload_arrive_whole_and_once(rolling: Server, people: Crowd) -> None:
@@ -72,7 +72,7 @@ async def test_messages_cut_by_a_reload_arrive_whole_and_once(rolling: Server, p
     clients = {cut: await people.client(tunnel_id, device_id=f"cut-{cut}") for cut in CUTS}
     for cut, client in clients.items():
         client.socket.transport.write(frame[:cut])
-    # And one between two fragments, in the middle of a character.
+    # And one cut between two fragments, in the middle of a character.
     in_parts = await people.client(tunnel_id, device_id="in-parts")
     in_parts.socket.transport.write(masked(b'{"type":"parts","body":"\xc3', first=0x01))
     await station.settle()
@@ -120,7 +120,7 @@ async def test_a_client_that_waits_for_its_workstation_goes_on_waiting(
     waiting = await people.socket()
     ask = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "tablet"}
     async with asyncio.timeout(10):
-        while True:  # the server takes the workstation for briefly away at first
+        while True:  # at first the workstation is within its offline grace
             await waiting.send({"type": "connect", "payload": ask})
             answer = await waiting.next(where=lambda message: message["type"] in ("connected", "error"))
             if answer["type"] == "error":
@@ -156,7 +156,7 @@ async def test_a_reload_that_cannot_start_a_worker_changes_nothing(people: Crowd
     before = rolling.worker_pids()
     bus_url = rolling.run_dir / "bus.url"
     kept = bus_url.read_text()
-    bus_url.write_text("http://nowhere")  # a newcomer knows at once that there is no bus
+    bus_url.write_text("http://nowhere")  # a new worker knows at once that there is no bus
     try:
         answer = await asyncio.to_thread(rolling.control, "reload", RELOAD_SECONDS)
     finally:

@@ -1,4 +1,4 @@
-"""Who hears what, and in which order (protocol, sections 3.2 to 3.4), wherever the peers are."""
+"""Messages reach the right peers in order (protocol, sections 3 and 4), in whichever workers they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def types(peer: Peer, *wanted: str) -> list[str]:
 
 
 async def test_text_arrives_as_it_was_sent(places: Places) -> None:
-    """Numbers keep their digits, escapes and spaces stay; only ``device_id`` is set, at the end."""
+    """Numbers keep their digits, escapes and spaces remain; only ``device_id`` is set, at the end."""
     workstation, client, _ = await places.pair()
     text = '{ "type":"sync", "n":1.000,"big":123456789012345678901234567890,"u":"\\u00e9\\ud800","e":1E5 }'
     await client.send(text)
@@ -41,7 +41,7 @@ async def test_binary_frames_are_accepted_and_text_is_sent(places: Places) -> No
 
 
 async def test_bytes_that_are_no_text_are_refused_and_close_nobody(places: Places) -> None:
-    """Relayed as a text they would make the receiver close with 1007."""
+    """If they were relayed as text, the receiver would close with 1007."""
     workstation, client, _ = await places.pair()
     for sender in (client, workstation):
         for text in (

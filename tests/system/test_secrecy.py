@@ -1,4 +1,4 @@
-"""Keys and contents stay where they belong: every place where one could have been left is searched."""
+"""Keys and contents do not leak: logs, metrics, store, arguments and environments are searched for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRETS = (AUTH, *GIVEN, "canary-content", "canary-query", "canary-wrong")
 
 
 def spellings(secret: str) -> set[bytes]:
-    """How a secret may be written where it was left by mistake."""
+    """Return the encodings in which a secret could leak."""
     texts = {secret, quote(secret), quote(secret, safe=""), secret.encode("unicode_escape").decode()}
     return {text.encode() for text in texts} | {secret.encode().hex().encode()}
 
@@ -31,7 +31,7 @@ def found_in(data: bytes) -> list[bytes]:
 
 
 async def live_through(server: Server) -> list[str]:
-    """Everything that a day brings, with canaries in all of it; the bodies of all errors."""
+    """Use every feature with canaries in all fields; return the bodies of all errors."""
     bodies: list[str] = []
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation(auth_key=AUTH)
@@ -85,7 +85,7 @@ async def hostile_http(server: Server, tunnel_id: str, bodies: list[str]) -> Non
 
 
 async def what_operators_read(server: Server, bodies: list[str]) -> None:
-    """Metrics and status with the right token and without, as JSON and as a page."""
+    """Return metrics and status with the right token and without, as JSON and as a page."""
     async with httpx.AsyncClient(base_url=server.url) as http:
         for path, token in (("/metrics", METRICS_TOKEN), ("/status", STATUS_TOKEN)):
             for shown, kind in ((token, "*/*"), (token, "text/html"), ("canary-wrong-token", "*/*")):
@@ -96,14 +96,14 @@ async def what_operators_read(server: Server, bodies: list[str]) -> None:
 
 
 def left_behind(server: Server) -> list[str]:
-    """Where a secret lies in the server's files, and in its processes' arguments and environments."""
+    """Return where a secret lies in the server's files and its processes' arguments and environments."""
     places = [
         str(path) for path in server.folder.rglob("*") if path.is_file() and found_in(path.read_bytes())
     ]
     for pid in server.processes():
         if found_in(Path(f"/proc/{pid}/cmdline").read_bytes()):
             places.append(f"arguments of {pid}")
-        # The operator gave the key to main in its environment, and Python's own children of it read it there.
+        # The operator gave the key to the main process in its environment, which Python's children inherit.
         own = pid == server.pid or "multiprocessing" in command_of(pid)
         if not own and set(GIVEN) & set(environment_of(pid).values()):
             places.append(f"environment of {pid}")
@@ -124,7 +124,7 @@ async def test_no_secret_is_left_anywhere(level: str) -> None:
 
 
 def listening(pids: set[int]) -> set[str]:
-    """The local addresses, in the kernel's hexadecimal, on which these processes listen."""
+    """Return the local addresses, in the kernel's hexadecimal, on which these processes listen."""
     inodes = set()
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():

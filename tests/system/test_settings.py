@@ -1,4 +1,4 @@
-"""A setting that cannot work: one line that names it and code 2, and `tiflis check` says the same."""
+"""A wrong setting gives one line that names it, and code 2; `tiflis check` prints the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The surroundings in which a server starts: folders, descriptors and limits that are not the usual ones."""
+"""A server starts with unusual folders, descriptors and limits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 async def relays(server: Server) -> None:
-    """A message reaches its workstation."""
+    """Check that a message reaches its workstation."""
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation()
         client = await people.client(tunnel_id)
@@ -86,7 +86,7 @@ def limited(soft: int, hard: int) -> None:
 
 
 def started_with(one: Server, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> Server:
-    """Start it under these limits of open files."""
+    """Start the server under these limits of open files."""
     plain = one._command
     shell = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
     monkeypatch.setattr(one, "_command", lambda: ["bash", "-c", shell, "bash", *plain()])

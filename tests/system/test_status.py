@@ -42,7 +42,7 @@ async def test_homes_generations_handoffs_and_versions_are_told() -> None:
 
 
 async def status(server: Server) -> dict[str, Any]:
-    """As whichever worker tells it; a call that the dead one took with it is made again."""
+    """Return the status from any worker; repeat a call that died with its worker."""
     while True:
         with contextlib.suppress(httpx.TransportError):
             async with httpx.AsyncClient(base_url=server.url, headers=HEADERS) as http:
@@ -64,7 +64,7 @@ async def test_a_missing_worker_is_told() -> None:
 
 
 async def test_tunnels_with_long_names_cost_no_link() -> None:
-    """A status of all of them would be longer than one message on the bus may be."""
+    """A status of all tunnels would exceed the size of one message on the bus."""
     with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as server:
         peers = []
         for _ in range(60):

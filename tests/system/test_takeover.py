@@ -1,4 +1,4 @@
-"""The whole server is replaced by another installation's, and no client notices."""
+"""Another installation takes over the whole server, and clients do not notice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.system.traffic import Traffic
 
 
 def heir_of(server: Server, **options: object) -> Server:
-    """A second start on the same port and folders."""
+    """Make a second server with the same port and folders."""
     return Server(
         workers=3,
         port=server.port,

@@ -1,4 +1,4 @@
-"""With LOG_LEVEL=debug the log shows the way of a message through all workers, and nothing of its content."""
+"""With LOG_LEVEL=debug the log shows a message's path through all workers, and not its contents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT = "canary-content-0123456789"
 
 
 def lines_of(server: Server) -> list[dict[str, Any]]:
-    """The log's lines; the last one may be half written yet."""
+    """Return the log's lines; the last one may be incomplete."""
     made = []
     for line in server.logs().splitlines():
         try:
@@ -27,12 +27,12 @@ def lines_of(server: Server) -> list[dict[str, Any]]:
 
 
 def way(server: Server, connection: str) -> list[str]:
-    """What happened on one connection, in order, whichever worker said so."""
+    """Return the events of one connection in order, from all workers."""
     return [line["event"] for line in lines_of(server) if line.get("connection") == connection]
 
 
 def workers_of(server: Server, connection: str) -> int:
-    """How many workers spoke of it."""
+    """Return how many workers logged it."""
     return len({line["worker"] for line in lines_of(server) if line.get("connection") == connection})
 
 

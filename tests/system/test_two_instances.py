@@ -1,4 +1,4 @@
-"""Two servers, as on two hosts, that share nothing but a NATS server."""
+"""Two servers, as on two hosts, that share only a NATS server."""
 
 from __future__ import annotations
 
@@ -152,13 +152,13 @@ async def test_health_counts_both_hosts(site: Site) -> None:
 
 
 def online(server: Server) -> tuple[int, int]:
-    """Workstations and clients as /health tells."""
+    """Return the numbers of workstations and clients from /health."""
     connections = json.loads(server.get("/health")[1])["connections"]
     return connections["workstations"], connections["clients"]
 
 
 async def test_one_host_dies(site: Site) -> None:
-    """The last test of this file: it leaves one server dead."""
+    """This is the last test of the file, because it leaves one server dead."""
     one, two = site.servers
     workstation, tunnel_id = await register(one)
     client = await connect(two, tunnel_id)

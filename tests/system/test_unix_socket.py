@@ -37,7 +37,7 @@ def on_socket(folder: Path, **options: object) -> Server:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that nginx's user may enter, which pytest's own is not."""
+    """Return a folder that nginx's user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="tiflis-unix-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -57,7 +57,7 @@ def nginx(server: Server) -> Iterator[Nginx]:
 
 @pytest.fixture
 async def people(nginx: Nginx) -> AsyncIterator[Crowd]:
-    """Peers that come through nginx."""
+    """Make peers that connect through nginx."""
     async with at(cast(Server, nginx)) as crowd:
         yield crowd
 

@@ -1,4 +1,4 @@
-"""Watches of a running server: polling at any worker, and through crashes and restarts of any."""
+"""Watches of a running server poll at any worker, and through crashes and restarts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def watch_at(server: Server, tunnel_id: str, device_id: str = "watch-1") -
 
 @pytest.fixture
 def mortal() -> Iterator[Server]:
-    """A server whose processes may be killed."""
+    """Run a server whose processes a test may kill."""
     with Server(workers=2) as running:
         yield running
 
@@ -43,7 +43,7 @@ async def until_heard(watch: WatchDevice, number: int) -> None:
 
 
 async def back(people: Crowd, tunnel_id: str) -> Peer:
-    """The workstation again; its first socket may still land at the worker that is dying."""
+    """Reconnect the workstation; its first socket may still reach the dying worker."""
     async with asyncio.timeout(10):
         while True:
             try:
@@ -196,7 +196,7 @@ async def test_the_crash_of_an_offline_tunnels_home(mortal: Server) -> None:
 
 
 async def test_a_crash_in_the_middle_of_a_conversation(mortal: Server) -> None:
-    """Whatever was not shown to polls may be lost, but then a gap is announced."""
+    """Messages that no poll returned may be lost, but then a gap is announced."""
     async with crowd(mortal) as people:
         workstation, tunnel_id = await people.workstation()
         async with watch_at(mortal, tunnel_id) as watch:

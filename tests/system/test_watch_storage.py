@@ -1,4 +1,4 @@
-"""A bus with little storage: watches get what they can, and registrations never pay for them."""
+"""A bus with little storage: watches' messages never take the room of registrations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BROADCASTS, SIZE = 80, 60_000  # 4.8 MB for a bus of 3 MB
 
 
 class SmallNats(NatsServer):
-    """It has 3 MB of storage."""
+    """A NATS server with 3 MB of storage."""
 
     def start(self, wait: bool = True) -> None:
         text = self._config.read_text()
@@ -26,7 +26,7 @@ class SmallNats(NatsServer):
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """Two workers at such a bus."""
+    """Run two workers at such a bus."""
     nats = SmallNats(tmp_path / "nats")
     nats.start()
     with Server(workers=2, env={"NATS_URL": nats.url}) as running:

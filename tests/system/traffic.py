@@ -1,4 +1,4 @@
-"""Numbered, checksummed messages both ways over several tunnels, and what became of them."""
+"""Numbered, checksummed messages in both directions over several tunnels, and a check that they arrived."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES = (10, 200, 3_000, 70_000)
 
 @dataclass
 class Verdict:
-    """What was wrong, if anything: each a short line."""
+    """The errors that were found, one short line each."""
 
     sent: int = 0
     arrived: int = 0
@@ -37,7 +37,7 @@ class Traffic:
         self.verdict = Verdict()
 
     async def begin(self, crowd: Crowd, tunnels: int, devices: int) -> list[tuple[Peer, str]]:
-        """Connect them all; the workstations with their tunnel ids."""
+        """Connect all peers; return the workstations with their tunnel ids."""
         stations = []
         for _ in range(tunnels):
             station, tunnel_id = await crowd.workstation()
@@ -69,7 +69,7 @@ class Traffic:
         reading.cancel()
 
     async def _read(self, client: Peer) -> None:
-        """Numbers of answers come in their order, none twice."""
+        """Check that answers arrive in order, none twice."""
         expected = 1
         seen = 0
         while True:
@@ -106,7 +106,7 @@ class Traffic:
             self.verdict.wrong.append(f"{way}: {message['number']} is damaged")
 
     async def end(self) -> Verdict:
-        """Let everything arrive; the verdict says what did not."""
+        """Wait for everything to arrive; return a verdict on what did not."""
         self._stop.set()
         stations = [task for task in self._tasks if task.get_coro().__name__ == "_answer"]  # type: ignore[union-attr] # coroutines all
         devices = [task for task in self._tasks if task not in stations]

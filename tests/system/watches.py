@@ -1,4 +1,4 @@
-"""A watch as the shipped one polls: over HTTP, taking over whatever number it is told."""
+"""A watch that polls as the shipped one does: over HTTP, and adopting every number that it receives."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ POLL_SECONDS = 10.0
 
 
 class WatchDevice:
-    """Remembers the ``data`` of every message, the numbers it was told, and how often there was a gap."""
+    """Records the ``data`` of every message, the numbers it received, and how often there was a gap."""
 
     def __init__(self, server: Server, tunnel_id: str, device_id: str = "watch-1") -> None:
         self.who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": device_id}
-        # Plain HTTP: to load certificates would take longer than all else.
+        # Plain HTTP, because loading certificates would dominate the time.
         self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/watch", timeout=30, verify=False)
         self.data: list[dict[str, Any]] = []
         self.told: list[int] = [0]
@@ -52,7 +52,7 @@ class WatchDevice:
         return dict(answer.json())
 
     async def poll(self, wait: float = 0.0) -> int:
-        """One poll; the status. Its messages and numbers are remembered."""
+        """Poll once; record messages and numbers, and return the status."""
         answer = await self.http.get("/messages", params=self.who | {"since": self.since, "wait": wait})
         if answer.status_code != 200:
             self.refused.append(answer.status_code)
@@ -64,13 +64,13 @@ class WatchDevice:
         return 200
 
     async def poll_again(self, deadline: float = POLL_SECONDS) -> None:
-        """One answered poll, over refusals and broken connections."""
+        """Poll until one poll succeeds, despite refusals and broken connections."""
         async with asyncio.timeout(deadline):
             while await self._try() != 200:
                 await asyncio.sleep(0.02)
 
     async def poll_until(self, count: int, deadline: float = POLL_SECONDS) -> None:
-        """Poll in the same way until so many messages are here."""
+        """Poll in the same way until this many messages have arrived."""
         await self.poll_while(lambda: len(self.data) < count, deadline)
 
     async def poll_while(self, more: Callable[[], bool], deadline: float = POLL_SECONDS) -> None:
