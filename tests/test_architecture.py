@@ -183,6 +183,43 @@ def test_the_plan_itself_has_no_circle() -> None:
     assert order.index("protocol") < order.index("bus") < order.index("relay") < order.index("web")
 
 
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {module(path): path for path in FILES}
+    rest = {
+        name: {one if one in modules else one.rpartition(".")[0] for one in imports(path)} & modules.keys()
+        for name, path in modules.items()
+    }
+    while free := [name for name, imported in rest.items() if not imported & (rest.keys() - {name})]:
+        for name in free:
+            del rest[name]
+    assert not rest, "these import each other, or import files that do"
+
+
+def test_no_class_is_cut_in_two_by_inheritance() -> None:
+    """A base class has two subclasses or is instantiated itself, or is a Protocol, an error or settings."""
+    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text()))]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    bases = {one.name: [ast.unparse(base).split("[")[0] for base in one.bases] for one in classes}
+    made = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    inherited = [base for one in classes for base in bases[one.name] if base in bases]
+
+    def is_error(name: str) -> bool:
+        return name == "Exception" or any(map(is_error, bases.get(name, [])))
+
+    slices = [
+        base
+        for base in set(inherited) - made
+        if inherited.count(base) == 1
+        and not {"Protocol", "BaseSettings"} & set(bases[base])
+        and not is_error(base)
+    ]
+    assert slices == []
+
+
 def test_importing_a_room_does_nothing() -> None:
     """No module below the server runs a statement that could open, start or print something."""
     allowed = (
