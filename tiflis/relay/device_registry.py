@@ -1,4 +1,4 @@
-"""The devices of one tunnel: their sockets, here and elsewhere, and who was here a moment ago."""
+"""The devices of one tunnel: their sockets in all workers, and the devices that left a moment ago."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,7 @@ from tiflis.relay.sessions.client import Attached
 
 
 class DeviceRegistry:
-    """Which device has which sockets, and which devices the workstation has been told of."""
+    """The sockets of each device, and the devices whose ``auth`` the workstation has received."""
 
     def __init__(self, now: Callable[[], float], memory: float) -> None:
         """``memory``: seconds for which a device is remembered after its last socket."""
@@ -14,7 +14,7 @@ class DeviceRegistry:
         self._devices: dict[str, list[Attached]] = {}
         self._left: dict[str, float] = {}  # when a device's connected socket closed last
         self._leaving: set[str] = set()  # devices with a connected socket closed, but not the last one
-        self.introduced: set[str] = set()  # devices whose ``auth`` the workstation has, as it is now
+        self.introduced: set[str] = set()  # devices whose ``auth`` the current workstation has received
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -26,18 +26,18 @@ class DeviceRegistry:
         return self._devices.get(device_id, [])
 
     def everyone(self) -> Iterator[Attached]:
-        """Every socket of every device, as they are now."""
+        """Return every socket of every device; changes meanwhile do not affect the iteration."""
         return iter([attached for sockets in self._devices.values() for attached in sockets])
 
     def waiting(self) -> int:
-        """How many sockets wait for their workstation."""
+        """Return how many sockets wait for their workstation."""
         return sum(not attached.connected for attached in self.everyone())
 
     def add(self, attached: Attached) -> None:
         self._devices.setdefault(attached.device_id, []).append(attached)
 
     def remove(self, attached: Attached) -> bool:
-        """Forget a socket. Returns whether its device is gone with it, having been connected."""
+        """Remove a socket; return whether it was the last one of a device that had been connected."""
         sockets = self._devices.get(attached.device_id, [])
         if attached not in sockets:
             return False
@@ -55,7 +55,7 @@ class DeviceRegistry:
         return True
 
     def replace(self, old: Attached, new: Attached) -> None:
-        """The same socket in another place."""
+        """Put ``new``, the same client in another place, where ``old`` was."""
         sockets = self._devices[old.device_id]
         sockets[sockets.index(old)] = new
 
@@ -65,11 +65,11 @@ class DeviceRegistry:
         self._leaving.clear()
 
     def present(self) -> set[str]:
-        """The devices that are connected now."""
+        """Return the devices with a connected socket."""
         return {attached.device_id for attached in self.everyone() if attached.connected}
 
     def known(self, attached: Attached) -> bool:
-        """Whether the device was connected within the last minutes, also on another socket."""
+        """Return whether the device has another connected socket, or had one within its memory."""
         device_id = attached.device_id
         if any(other.connected for other in self.sockets(device_id) if other is not attached):
             return True
@@ -77,17 +77,17 @@ class DeviceRegistry:
         return left is not None and self._now() - left <= self._memory
 
     def export(self) -> dict[str, float]:
-        """For each device that is or was connected, how many seconds ago that was."""
+        """Return for each known device how many seconds ago it was connected; 0 if it is."""
         now = self._now()
         ages = {device_id: now - left for device_id, left in self._left.items()}
         return ages | dict.fromkeys(self.present(), 0.0)
 
     def remember(self, ages: dict[str, float]) -> None:
-        """What another roster has exported."""
+        """Add what the last home's registry exported."""
         now = self._now()
         self._left.update({device_id: now - age for device_id, age in ages.items()})
 
     def tidy(self) -> None:
-        """Forget who has been away for too long."""
+        """Forget devices that have been away for longer than their memory."""
         now = self._now()
         self._left = {device: left for device, left in self._left.items() if now - left <= self._memory}

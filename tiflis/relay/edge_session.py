@@ -1,4 +1,4 @@
-"""A home's view of another worker that has clients, or watch calls, of its tunnel."""
+"""The home's end of a channel to an edge: another worker with clients, or watch calls, of the tunnel."""
 
 import contextlib
 import logging
@@ -13,14 +13,15 @@ from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, ChannelPosition
 from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
 from tiflis.relay.remote.transit import Replay
+from tiflis.relay.sessions.session import Place
 
 log = logging.getLogger(__name__)
 
-STAGES_KEPT = 4  # former channels of an edge that still matter after so many moves within one outage
+STAGES_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
 
 
 class RemoteClient:
-    """A client that is connected to the other worker."""
+    """A client behind an edge."""
 
     __slots__ = ("_channel", "connected", "connection", "device_id", "number", "reconnect", "told_offline")
 
@@ -62,10 +63,11 @@ class EdgeSession:
         self.home, self.channel = home, channel
         self._worker, self._hand_over = home.worker, hand_over
         self.clients: dict[int, RemoteClient] = {}
-        self._moving = False
-        self._held = self._settling = False
-        self._landing = Replay(home, [])
-        self._resumed: list[ChannelPosition] = []  # while the home may not act upon it yet
+        self._moving = False  # the edge's clients are about to go to another worker
+        self._held = False  # the workstation reads slowly
+        self._taking_over = False  # a RESUME waits for the last home's state
+        self._replay = Replay(home, [])
+        self._resumed: list[ChannelPosition] = []  # of that RESUME
         self._acts: dict[int, Callable[[bytes], None]] = {
             envelope.MESSAGE: self._message,
             envelope.ATTACH: self._attach,
@@ -79,7 +81,7 @@ class EdgeSession:
         }
         home.join(self)
 
-    # What the channel calls
+    # Callbacks of the channel
 
     def received(self, channel: Channel, message: bytes) -> None:
         self._acts[message[0]](message)
@@ -88,7 +90,7 @@ class EdgeSession:
         self.home.backpressure.press(self, not writable)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """The edge has died, and its clients with it; or it lives, and they come back by another way."""
+        """Detach the clients if the edge has died; else they come over another channel: keep their places."""
         snapshot = self.snapshot(self._worker.me)
         self.home.part(self)
         clients, self.clients = self.clients, {}
@@ -100,7 +102,7 @@ class EdgeSession:
         for client in clients.values():
             self.home.leave(client)
 
-    # What the edge says
+    # Messages from the edge
 
     def _message(self, message: bytes) -> None:
         number, request, text = envelope.read_message(message)
@@ -138,30 +140,30 @@ class EdgeSession:
             answer = envelope.answered(await self.home.call(operation, arguments, body))
         except TunnelError as problem:
             answer = envelope.failed(problem)
-        except Exception:  # outermost frame of the task: the caller hears of it, the log has the traceback
+        except Exception:  # outermost frame of the task: the caller gets an error, the log the traceback
             log.exception("call failed", extra={"tunnel": self.home.tunnel_id, "operation": operation})
             answer = envelope.failed(InternalError())
-        with contextlib.suppress(ChannelClosed):  # the caller knows that too
+        with contextlib.suppress(ChannelClosed):  # then the edge fails the call itself
             self.channel.send(envelope.numbered(envelope.REPLY, number, answer))
 
     def _move(self, message: bytes) -> None:
         self._moving = True
 
     def _resume(self, message: bytes) -> None:
-        """Clients come who were at another home: that one's state may still be on its way here."""
+        """Prepare for clients of another home, after that home's state has been taken over."""
         stages = envelope.read_stages(message[1:])
         if self._worker.lock(self.home.tunnel_id).locked():
-            self._settling, self._resumed = True, stages
+            self._taking_over, self._resumed = True, stages
             self.channel.hold()
-            self._worker.spawn(self._land_later(stages))
+            self._worker.spawn(self._resume_later(stages))
         else:
-            self._landing = self.home.land(stages)
+            self._replay = self.home.land(stages)
 
-    async def _land_later(self, stages: list[ChannelPosition]) -> None:
+    async def _resume_later(self, stages: list[ChannelPosition]) -> None:
         async with self._worker.lock(self.home.tunnel_id):
-            self._settling, self._resumed = False, []
+            self._taking_over, self._resumed = False, []
             if not self.home.retired:
-                self._landing = self.home.land(stages)
+                self._replay = self.home.land(stages)
                 self.hold(self._held)
 
     def _again(self, message: bytes) -> None:
@@ -169,43 +171,45 @@ class EdgeSession:
         number, request, text = envelope.read_message(inner)
         client = self.clients.get(number)
         if client is not None:
-            self._landing.again(client, marks, request, text)
+            self._replay.again(client, marks, request, text)
 
     def _left(self, message: bytes) -> None:
         marks, device_id, number = envelope.read_left(message)
-        self._landing.left(marks, device_id, (self.channel.peer, number))
+        self._replay.left(marks, device_id, (self.channel.peer, number))
 
     def _take(self, message: bytes) -> None:
         self._worker.spawn(self._hand_over(self.home, self.channel, envelope.read_take(message)))
 
-    # What the home says
+    # Messages to the edge
 
     def broadcast(self, text: bytes) -> None:
         if self.clients:
             self.channel.send([_BROADCAST, text])
 
-    def sockets(self) -> set[tuple[str, int]]:
-        """The edge's clients as (worker, socket number)."""
+    def sockets(self) -> set[Place]:
+        """Return the places of the edge's clients."""
         return {(self.channel.peer, number) for number in self.clients}
 
     def snapshot(self, me: str) -> EdgeSnapshot:
+        """Return the clients and the messages unacknowledged between the edge and the home in ``me``."""
         channel = self.channel
         stage = ChannelPosition(channel.peer, me, channel.number, channel.consumed)
         return EdgeSnapshot(
             channel.peer,
-            [*self._landing.stages, stage][-STAGES_KEPT:],
+            [*self._replay.stages, stage][-STAGES_KEPT:],
             channel.owed(),
             [client_snapshot(client, number) for number, client in self.clients.items()],
             self._resumed,
         )
 
     def close(self) -> None:
-        """The tunnel moves: the edge has to find its new home."""
+        """Have the edge find the tunnel's new home."""
         self.channel.close()
 
     def hold(self, held: bool) -> None:
+        """Stop or resume consuming what the edge sends."""
         self._held = held
-        if held or self._settling:
+        if held or self._taking_over:
             self.channel.hold()
         else:
             self.channel.resume()

@@ -1,10 +1,10 @@
-"""Messages for a workstation that is away for a moment: bounded, in order, returned if it stays away."""
+"""The offline queue: messages for a workstation that is away for a moment, bounded and in order."""
 
 from typing import NamedTuple
 
 
 class QueuedMessage(NamedTuple):
-    """One message, spliced already, from a device; ``request`` is its raw id."""
+    """A spliced message from a device; ``request`` is its raw id, empty without one."""
 
     device_id: str
     request: bytes
@@ -17,18 +17,18 @@ class OfflineQueue:
     __slots__ = ("_bytes", "_limit", "_messages")
 
     def __init__(self, limit: int) -> None:
-        """``limit``: bytes; a single bigger message still finds room in an empty room."""
+        """``limit``: bytes; an empty queue takes a single message of any size."""
         self._limit = limit
         self._messages: list[QueuedMessage] = []
         self._bytes = 0
 
     @property
     def size(self) -> int:
-        """Bytes that wait."""
+        """Return how many bytes wait."""
         return self._bytes
 
     def enter(self, message: QueuedMessage) -> bool:
-        """Whether there was room."""
+        """Add a message; return False if there is no room for it."""
         if self._messages and self._bytes + len(message.text) > self._limit:
             return False
         self._messages.append(message)
@@ -36,15 +36,15 @@ class OfflineQueue:
         return True
 
     def before(self, messages: list[QueuedMessage]) -> None:
-        """These were here earlier, at the old home."""
+        """Insert the last home's messages, which are older than all others."""
         self._messages = messages + self._messages
         self._bytes += sum(len(message.text) for message in messages)
 
     def leave(self) -> list[QueuedMessage]:
-        """All of them; the room is empty now."""
+        """Remove and return all messages."""
         messages, self._messages, self._bytes = self._messages, [], 0
         return messages
 
     def seen(self) -> list[QueuedMessage]:
-        """All of them, still here."""
+        """Return all messages; they stay in the queue."""
         return list(self._messages)

@@ -1,4 +1,4 @@
-"""A workstation's session, and what becomes of it when a newer registration takes its place."""
+"""A workstation's session, until a newer registration supersedes it."""
 
 from msgspec import Raw
 
@@ -15,20 +15,20 @@ from tiflis.relay.sessions.superseded import Superseded
 class WorkstationSession(BaseSession):
     """Passes the workstation's messages to its tunnel's home."""
 
-    __slots__ = ("_orphans", "auth_key", "home", "tunnel_id")
+    __slots__ = ("_superseded_sockets", "auth_key", "home", "tunnel_id")
     role = Role.WORKSTATION
     kind = "workstation"
 
     def __init__(
         self, wire: Wire, limits: Limits, home: Home, auth_key: str, superseded_sockets: Superseded
     ) -> None:
-        """``auth_key``: what the workstation wants to hear from its devices."""
+        """``auth_key``: the key that the workstation expects from its devices."""
         super().__init__(wire, limits)
-        self.home, self.auth_key, self._orphans = home, auth_key, superseded_sockets
+        self.home, self.auth_key, self._superseded_sockets = home, auth_key, superseded_sockets
         self.tunnel_id = home.tunnel_id
 
     def received(self, text: bytes) -> None:
-        """Most of what a workstation says is for one device, plain and short: then one look is enough."""
+        """Deliver a message; a short ``forward.to_device`` in the shipped form needs no parsed head."""
         if text.startswith(messages.FORWARD) and len(text) <= long_text.LONG:
             forward = messages.read_forward(text)
             if forward is not None:
@@ -36,13 +36,13 @@ class WorkstationSession(BaseSession):
                 return
         super().received(text)
 
-    def handle(self, what: Act, found: Head, text: bytes) -> None:
-        if what is Act.RELAY:
+    def handle(self, act: Act, found: Head, text: bytes) -> None:
+        if act is Act.RELAY:
             self.home.from_workstation(found, text)
-        elif what is Act.TO_DEVICE:
+        elif act is Act.TO_DEVICE:
             self._to_device(found, len(text))
         else:
-            super().handle(what, found, text)
+            super().handle(act, found, text)
 
     def _to_device(self, found: Head, size: int) -> None:
         device_id = head.string(found.device_id)
@@ -67,7 +67,7 @@ class WorkstationSession(BaseSession):
             self.home.backpressure.crowd(high)
 
     def superseded(self) -> None:
-        self._orphans.add(self.home.tunnel_id, self.wire)
+        self._superseded_sockets.add(self.home.tunnel_id, self.wire)
 
     def session_state(self) -> SessionState:
         return SessionState(

@@ -1,4 +1,4 @@
-"""The way from this worker's clients, and watch calls, to a home elsewhere: a stretch of wire."""
+"""An edge: the route from this worker's clients, and watch calls, to a home in another worker."""
 
 import asyncio
 import logging
@@ -26,8 +26,8 @@ from tiflis.relay.watch.interfaces import WatchesMoved
 log = logging.getLogger(__name__)
 
 FULL = 32 * MIB  # unconsumed by the home: one more message of 50 MiB fits below the channel's cap
-DEPARTED_LIMIT = 256  # clients remembered after they have left: their last words may still be under way
-STAGES_KEPT = 4  # former channels that a new home is told of; more moves within one outage are a storm
+DEPARTED_LIMIT = 256  # clients kept after they have left: their last messages may be unacknowledged
+STAGES_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
 
 
 class Opener(Protocol):
@@ -37,7 +37,7 @@ class Opener(Protocol):
 
 
 class UnconfirmedMessage(NamedTuple):
-    """What a client has said that no home is known to have consumed; ``marks``: where any may have."""
+    """A client's message that no home has confirmed; ``marks``: where it ends in its channels so far."""
 
     client: ClientSession
     request: bytes
@@ -46,7 +46,7 @@ class UnconfirmedMessage(NamedTuple):
 
 
 class Edge:
-    """A route to a home elsewhere. Once closed it only keeps what its owner has to send another way."""
+    """A route to a home in another worker. Once closed it only keeps what has to be sent by another route."""
 
     path: ClassVar[str] = "bus"
 
@@ -55,28 +55,26 @@ class Edge:
     ) -> None:
         self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
         self.clients: dict[int, ClientSession] = {}
-        self.places: dict[int, list[Place]] = {}  # where they were before, as long as their home may not know
+        self.places: dict[int, list[Place]] = {}  # former ones, until the home has consumed ATTACH
         self.calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.undelivered: list[UnconfirmedMessage] = []
-        self.adrift = False  # closed, and no other way has been found within the grace
+        self.adrift = False  # closed, and no other route was found within the grace
         self._open = True
-        self.stages: list[
-            ChannelPosition
-        ] = []  # the channels that its clients have come by; at the end this one too
+        self.stages: list[ChannelPosition] = []  # in its clients' former channels; once closed, in this too
         self._pressing: set[ClientSession] = set()
-        self._strange: set[int] = set()  # whose place the home still keeps: what is for all, it has for them
-        self._departed: dict[int, ClientSession] = {}  # who has left lately
-        self.leavers: list[tuple[ClientSession, Positions]] = []  # who has left, which the home may not know
+        self._before_here: set[int] = set()  # clients that get no broadcasts until their HERE has come
+        self._departed: dict[int, ClientSession] = {}  # clients that left lately
+        self.leavers: list[tuple[ClientSession, Positions]] = []  # clients that left, unconfirmed by a home
         self._closed = closed
         self._last_call = 0
         self._moved: asyncio.Future[bool] | None = None
         self._channel = opener(peer, tunnel_id, self)
 
-    # What clients call
+    # Calls of clients
 
     @property
     def open(self) -> bool:
-        """Whether anything can be said to the home: not while it is being left, or this worker ends."""
+        """Whether messages can be sent to the home: not once the channel is being closed."""
         return self._open and not self._channel.closing
 
     def attach(self, client: ClientSession, request: bytes = b"", places: Sequence[Place] = ()) -> None:
@@ -92,17 +90,17 @@ class Edge:
             )
             self._channel.send(envelope.attach(arrival))
             if client.connected:
-                self._strange.add(number)
+                self._before_here.add(number)
             client.hold(self._full)
 
     def resume(self, stages: list[ChannelPosition]) -> None:
-        """Clients are about to be attached who were attached elsewhere, by these channels."""
+        """Send the positions of their former channels before the clients of another route are attached."""
         self.stages = [*self.stages, *stages][-STAGES_KEPT:]
         if self.open:
             self._channel.send(envelope.resume(stages))
 
     def press(self, client: ClientSession, high: bool) -> None:
-        """Too much waits for a client: for a moment nothing is taken from the home."""
+        """Consume nothing from the home while too much waits for any client."""
         (self._pressing.add if high else self._pressing.discard)(client)
         if self.open:
             (self._channel.hold if self._pressing else self._channel.resume)()
@@ -111,7 +109,7 @@ class Edge:
         if client in self._pressing:
             self.press(client, False)
         number = client.wire.number
-        self._strange.discard(number)
+        self._before_here.discard(number)
         if self.clients.pop(number, None) is None:
             return
         if self.open:
@@ -126,7 +124,7 @@ class Edge:
             del self._departed[next(iter(self._departed))]
 
     def left(self, client: ClientSession, marks: Positions) -> None:
-        """A client has gone that was attached to a former home, which may have been told."""
+        """Report a client that has gone; a former home may have consumed its DETACH."""
         if self.open:
             self._channel.send(envelope.left(marks, client.device_id, client.wire.number))
             self._remember(client)
@@ -145,7 +143,7 @@ class Edge:
             self.undelivered.append(UnconfirmedMessage(client, request, text, []))
 
     def again(self, said: UnconfirmedMessage) -> None:
-        """Something that a former home may have consumed."""
+        """Forward a message that a former home may have consumed."""
         if self.open and said.marks:
             number = said.client.wire.number
             self._channel.send(envelope.again(said.marks, number, said.request, said.text))
@@ -155,10 +153,10 @@ class Edge:
             self.undelivered.append(said)
 
     def _slow_down(self, client: ClientSession) -> None:
-        """The home is behind: who sends to it is not read until it has caught up.
+        """Pause a client that sends to a slow home until the home has caught up; all clients above FULL.
 
-        The others are, so that their pings are answered: a phone gives up after 5 s without a pong. When each
-        of them has sent something, nobody is read any more.
+        Below, clients that send nothing are read, so that their pings are answered: a phone gives up after
+        5 s without a pong.
         """
         for one in self.clients.values() if self._full else (client,):
             one.hold(True)
@@ -168,8 +166,11 @@ class Edge:
         return not self._channel.writable and self._channel.buffered > FULL
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """A watch's call at the home. Raises the home's TunnelError, WatchesMoved where it has to be made by
-        another way, or SendFailed if this one breaks."""
+        """Run a watch's call at the home.
+
+        Raises the home's TunnelError, WatchesMoved if the call may be made by another route, or SendFailed if
+        its outcome is unknown.
+        """
         if not self.open:
             raise WatchesMoved
         self._last_call = number = (self._last_call + 1) & 0xFFFFFFFF
@@ -183,7 +184,7 @@ class Edge:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait for another way to the tunnel's home."""
+        """Bytes that wait for another route to the tunnel's home."""
         return sum(len(said.text) for said in self.undelivered)
 
     @property
@@ -191,9 +192,9 @@ class Edge:
         return not self.clients and not self.calls
 
     async def move_away(self) -> bool:
-        """The clients, who are not read any more, go to another worker: have the home keep what they miss.
+        """Have the home keep the clients' places: they are paused and go to another worker.
 
-        Returns whether the home has agreed; everything that it said before has then arrived here.
+        Return whether the home has confirmed; all that it sent before has then arrived here.
         """
         if not self.open:
             return False
@@ -204,25 +205,25 @@ class Edge:
         return await self._moved
 
     def give_up(self) -> None:
-        """Its home is dead, which the channel does not know: the clients have to find another."""
+        """Abandon the channel to a dead home at once; the clients find another."""
         self._channel.abandon()
 
     def close(self) -> None:
-        """Nobody here needs the tunnel any more."""
+        """Close an edge that has no clients and no calls."""
         if self.open:
             self._open = False
             self._channel.close()
 
-    # What the channel calls
+    # Callbacks of the channel
 
     def received(self, channel: Channel, message: bytes) -> None:
         kind = message[0]
         if kind == envelope.REPLY:
             self._reply(message)
         elif kind == envelope.HERE:
-            self._strange.discard(envelope.read_numbered(message)[0])
-        elif kind == envelope.BROADCAST and self._strange:
-            known = {number: one for number, one in self.clients.items() if number not in self._strange}
+            self._before_here.discard(envelope.read_numbered(message)[0])
+        elif kind == envelope.BROADCAST and self._before_here:
+            known = {number: one for number, one in self.clients.items() if number not in self._before_here}
             envelope.deliver(message, known)
         else:
             envelope.deliver(message, self.clients)
@@ -234,7 +235,7 @@ class Edge:
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
         self._open = False
-        self._note_stage(channel, undelivered)
+        self._note_position(channel, undelivered)
         if self._moved is not None and not self._moved.done() and not undelivered:
             self._moved.set_result(True)
             self._fail_calls(set())
@@ -243,29 +244,31 @@ class Edge:
         unsure = {envelope.read_attach(message).number for message in attached}
         self.places = {number: places for number, places in self.places.items() if number in unsure}
         for number, message in channel.owed():
-            # What the peer has counted is not consumed there; of the rest its next home may know more.
+            # A peer that has reported its position has not consumed these; otherwise the next home may know.
             here = [] if channel.counted else [ChannelPosition(self._me, self.peer, channel.number, number)]
             self._keep(message, here)
         calls = [envelope.read_call(message) for message in undelivered if message[0] == envelope.CALL]
-        self._fail_calls({number for number, what, *_ in calls if channel.counted or what != "command"})
+        safe = {number for number, operation, *_ in calls if channel.counted or operation != "command"}
+        self._fail_calls(safe)
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(False)
         self._closed(self)
 
-    def _fail_calls(self, undelivered: set[int]) -> None:
-        """Calls that the home has not seen, or that do no harm, may be made again; of others nobody knows."""
+    def _fail_calls(self, safe: set[int]) -> None:
+        """Fail the pending calls: WatchesMoved for those that are safe to retry, because the home never saw
+        them or they are idempotent; else SendFailed (outcome unknown)."""
         for number, answer in self.calls.items():
             if not answer.done():
-                answer.set_exception(WatchesMoved() if number in undelivered else SendFailed())
+                answer.set_exception(WatchesMoved() if number in safe else SendFailed())
 
-    def _note_stage(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """What the next home has to be told: unless this one surely had been told of the former ones, all."""
-        told = not any(message[0] == envelope.RESUME for message in undelivered)
-        stage = ChannelPosition(self._me, self.peer, channel.number, channel.consumed)
-        self.stages = [stage] if told else [*self.stages, stage][-STAGES_KEPT:]
+    def _note_position(self, channel: Channel, undelivered: list[bytes]) -> None:
+        """Set the positions for the next home: only this channel's if the home consumed RESUME, else all."""
+        confirmed = not any(message[0] == envelope.RESUME for message in undelivered)
+        position = ChannelPosition(self._me, self.peer, channel.number, channel.consumed)
+        self.stages = [position] if confirmed else [*self.stages, position][-STAGES_KEPT:]
 
     def _keep(self, message: bytes, here: Positions) -> None:
-        """Of what the home has not consumed messages matter, and who has left; the rest is said anew."""
+        """Keep an unconsumed message or departure; all else is sent anew."""
         kind = message[0]
         if kind == envelope.MESSAGE:
             self._keep_message(message, here)
@@ -294,13 +297,13 @@ class Edge:
         if answer is not None and not answer.done():
             try:
                 answer.set_result(envelope.read_answer(text))
-            except Exception as problem:  # noqa: BLE001 - it is the home's refusal, for the caller to raise
+            except Exception as problem:  # noqa: BLE001 - the home's refusal, for the caller to raise
                 answer.set_exception(problem)
 
     # The home is gone
 
     def announce_offline(self) -> None:
-        """No way to the tunnel is found: its clients hear so, and what they had sent comes back to them."""
+        """Tell the clients that the workstation is offline, and return their messages: there is no route."""
         for client in self.clients.values():
             if client.connected and not client.told_offline:
                 client.tell(False)

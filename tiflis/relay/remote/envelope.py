@@ -1,4 +1,4 @@
-"""How a home and an edge write to each other inside a channel: one kind byte, fixed fields, then the text.
+"""The messages between a home and an edge inside a channel: one kind byte, fixed fields, then the text.
 
 An edge is a worker with clients, or watch calls, of a tunnel whose home is elsewhere. ``n`` is a client's
 socket number in its worker.
@@ -22,27 +22,29 @@ from tiflis.relay.sessions.client import Attached
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 # From the edge to the home
-ATTACH = 0x41  # n, flags, request, device id: a client is here
-DETACH = 0x44  # n: it has gone
+ATTACH = 0x41  # n, flags, request, device id: a client has attached
+DETACH = 0x44  # n: the client has gone
 MESSAGE = 0x4D  # n, request, text: for the workstation
-MOVING = 0x56  # the edge's clients are about to go to another worker: keep what they miss
+MOVING = 0x56  # the edge's clients are about to go to another worker: keep their places
 CALL = 0x43  # number, operation and arguments, body: a watch's call
 TAKE = 0x54  # generation: the sender is the new home, hand over
-RESUME = 0x55  # stages: on these channels the edge was before, and that is what it consumed of them
-AGAIN = 0x47  # marks, then as MESSAGE: one that a former home may have consumed
-LEFT = 0x4C  # marks, device id, number: as DETACH, of a client that is not attached here
+RESUME = 0x55  # positions: former channels of the edge's clients, and how much the edge consumed of them
+AGAIN = 0x47  # marks, then as MESSAGE: a message that a former home may have consumed
+LEFT = 0x4C  # marks, device id, number: as DETACH, for a client that is not attached at this home
 
 # From the home to the edge
 SEND = 0x53  # n, text: for one client
-BROADCAST = 0x42  # text: for all connected clients, of those attached already connected all that are HERE
-HERE = 0x48  # n: a client that was attached already connected is known here from now on
-ACCEPT = 0x4B  # n, text: the client is connected
-REFUSE = 0x52  # n, text: the client may not wait
-TELL = 0x50  # n, online: its workstation has come or gone
-REPLY = 0x59  # number, answer: to a watch's call
+# Text for every connected client. A client that was connected before it attached gets broadcasts only after
+# its HERE.
+BROADCAST = 0x42
+HERE = 0x48  # n: the home knows this client, which was connected before it attached, and sends it broadcasts
+ACCEPT = 0x4B  # n, text: the workstation is online; send ``connected``
+REFUSE = 0x52  # n, text: too many clients wait already; send an error
+TELL = 0x50  # n, online: the workstation has come or gone
+REPLY = 0x59  # number, answer: the result of a watch's call
 STATE = 0x45  # the old home's state, for the new one
 
-CONNECTED = 1  # flags of ATTACH: what the client has been told already
+CONNECTED = 1  # flags of ATTACH: what the client has received already
 TOLD_OFFLINE = 2
 RECONNECT = 4
 
@@ -66,8 +68,8 @@ class Arrival(NamedTuple):
 
 
 class ChannelPosition(NamedTuple):
-    """One of the channels by which an edge's clients have come, up to a message of it: where that ends, or
-    how far one side has consumed."""
+    """A position in a channel between an edge and a home: where a message ends, or how much one side has
+    consumed. In chunks."""
 
     edge: str
     home: str
@@ -101,7 +103,7 @@ def take(generation: int) -> Parts:
 
 
 def read_take(message: bytes) -> int:
-    """The generation of the claim by which the sender is the new home."""
+    """Return the generation of the claim by which the sender is the new home."""
     return int.from_bytes(message[1:9], "big")
 
 
@@ -110,7 +112,7 @@ def message(number: int, request: bytes, text: bytes) -> Parts:
 
 
 def read_message(message: bytes) -> tuple[int, bytes, bytes]:
-    """A MESSAGE's socket number, request id and text."""
+    """Return a MESSAGE's socket number, request id and text."""
     _, number, size = _message.unpack_from(message)
     end = _message.size + size
     return number, message[_message.size : end], message[end:]
@@ -124,7 +126,7 @@ def resume(stages: list[ChannelPosition]) -> bytes:
 
 
 def read_stages(encoded: bytes) -> list[ChannelPosition]:
-    """What comes after a RESUME's first byte, or with an edge's clients."""
+    """Decode the positions after a RESUME's first byte, or those handed over with an edge's clients."""
     return _stages.decode(encoded)
 
 
@@ -134,7 +136,7 @@ def again(marks: Positions, number: int, request: bytes, text: bytes) -> Parts:
 
 
 def read_again(message: bytes) -> tuple[Positions, bytes]:
-    """An AGAIN's marks, and the MESSAGE in it."""
+    """Return an AGAIN's marks, and the MESSAGE in it."""
     end = _again.size + _again.unpack_from(message)[1]
     return _stages.decode(message[_again.size : end]), message[end:]
 
@@ -148,7 +150,7 @@ def read_left(message: bytes) -> tuple[Positions, str, int]:
 
 
 def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
-    """DETACH, SEND, ACCEPT, REFUSE, TELL or REPLY."""
+    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE or REPLY."""
     return [_one.pack(kind, number), text]
 
 
@@ -162,7 +164,7 @@ def call(number: int, operation: str, arguments: dict[str, Any], body: bytes) ->
 
 
 def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
-    """A CALL's number, operation, arguments and body."""
+    """Return a CALL's number, operation, arguments and body."""
     _, number, size = _call.unpack_from(message)
     end = _call.size + size
     operation, arguments = msgspec.msgpack.decode(message[_call.size : end])
@@ -170,19 +172,19 @@ def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
 
 
 def answered(answer: dict[str, Any]) -> bytes:
-    """A REPLY's text for a call that went well."""
+    """Return a REPLY's text for a call that succeeded."""
     return b"+" + msgspec.msgpack.encode(answer)
 
 
 def failed(problem: TunnelError) -> bytes:
-    """A REPLY's text for a call that the home refused."""
+    """Return a REPLY's text for a call that the home refused."""
     return b"-" + msgspec.msgpack.encode(
         (_NAMES.get(type(problem), "InternalError"), str(problem), problem.details)
     )
 
 
 def read_answer(text: bytes) -> dict[str, Any]:
-    """The answer; raises the TunnelError that the home raised."""
+    """Return the answer to a call. Raises the TunnelError that the home raised."""
     if text[:1] == b"+":
         answer: dict[str, Any] = msgspec.msgpack.decode(text[1:])
         return answer
@@ -203,7 +205,7 @@ _NAMES = {problem: name for name, problem in _PROBLEMS.items()}
 
 
 def deliver(message: bytes, clients: Mapping[int, Attached]) -> None:
-    """Say what a home has written to an edge to the edge's clients."""
+    """Deliver a home's message to the edge's clients that it is for."""
     kind = message[0]
     if kind == BROADCAST:
         text = message[1:]
@@ -218,18 +220,18 @@ def deliver(message: bytes, clients: Mapping[int, Attached]) -> None:
 
 
 def apply(kind: int, client: Attached, text: bytes) -> None:
-    """One of a home's messages to one client."""
-    verb = _SAY.get(kind)
-    if verb is not None:
-        verb(client, text)
+    """Call the client's method for this kind of message."""
+    method = _METHODS.get(kind)
+    if method is not None:
+        method(client, text)
 
 
 def starts_broadcasts(message: bytes, number: int) -> bool:
-    """Whether from this on a client hears what is for all."""
+    """Return whether this message makes the client ``number`` start receiving broadcasts."""
     return message[0] in (ACCEPT, HERE) and read_numbered(message)[0] == number
 
 
-_SAY: dict[int, Callable[[Attached, bytes], None]] = {
+_METHODS: dict[int, Callable[[Attached, bytes], None]] = {
     SEND: lambda client, text: client.send(text),
     ACCEPT: lambda client, text: client.accept(text),
     REFUSE: lambda client, text: client.refuse(text),

@@ -1,4 +1,4 @@
-"""A client's session: a phone, tablet or browser that has given its tunnel's key."""
+"""The session of a client: a phone, tablet or browser that has sent its tunnel's auth key."""
 
 import logging
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Attached(Protocol):
-    """A device's socket as its tunnel's home sees it, wherever it is connected."""
+    """A device's socket as its tunnel's home sees it, in whichever worker."""
 
     device_id: str
-    connected: bool  # it has been told ``connected``; before that it waits for its workstation
-    told_offline: bool  # the last it heard of its workstation was that it has gone
-    reconnect: bool  # it says that it has been here before
+    connected: bool  # it has been sent ``connected``; before that it waits for its workstation
+    told_offline: bool  # the last state of the workstation that it was sent is offline
+    reconnect: bool  # as its ``connect`` said: it was connected before
 
     @property
     def connection(self) -> str:
@@ -34,48 +34,48 @@ class Attached(Protocol):
         """Send ``connected``."""
 
     def refuse(self, text: bytes) -> None:
-        """Send an error, after which the socket is a newcomer again."""
+        """Send an error, and make the socket a pending session again."""
 
     def tell(self, online: bool) -> None:
-        """Say that the workstation has come or gone."""
+        """Send that the workstation has come or gone."""
 
     def here(self) -> None:
-        """From now on what is for all connected clients is for this one too."""
+        """Start sending it broadcasts."""
 
 
 class Route(Protocol):
-    """The way from a client to its tunnel's home: here or elsewhere."""
+    """The route from a client to its tunnel: the home itself, or an edge to a home in another worker."""
 
     tunnel_id: str
     path: ClassVar[str]  # local or bus, for the metrics
 
     def attach(self, client: "ClientSession", request: bytes = b"", places: Sequence[Place] = ()) -> None:
-        """``request``: the raw id of its ``connect``; ``places``: the worker, and its number there, that a
-        client comes from which the home knows already."""
+        """Add a client. ``request``: the raw id of its ``connect``; ``places``: where the home may keep its
+        place, if it comes from elsewhere."""
 
     def detach(self, client: "ClientSession") -> None: ...
     def press(self, client: "ClientSession", high: bool) -> None:
-        """Too much waits for the client, or less again."""
+        """Record whether too much waits for the client."""
 
     def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
-        """A message for the workstation; ``request`` is its raw id, for an error or an answer."""
+        """Send the workstation a message; ``request`` is its raw id, for an error or an answer."""
 
 
 class Entrance(Protocol):
-    """Where keys are looked at, and where a client goes back to that has not got past ``connect``."""
+    """Checks keys, and gives back the pending session to a client that is not connected."""
 
     def recognise(self, client: "ClientSession", auth_key: str) -> bool:
         """Return whether this is the key that the client has connected with. Raises RateLimited."""
 
     def rejoin(self, client: "ClientSession", found: Head, text: bytes) -> None:
-        """It waits for its workstation and connects once more on the same socket."""
+        """Run another ``connect`` of a client that still waits for its workstation."""
 
     def turn_away(self, client: "ClientSession", text: bytes) -> None:
-        """It may not wait: send the error, and it is a newcomer again."""
+        """Send an error to a client that may not wait; its session is pending again."""
 
 
 class ClientSession(BaseSession):
-    """Checks what its device says and sends it on, marked with the device's id."""
+    """Checks a device's messages and forwards them, with the device's id spliced in."""
 
     __slots__ = (
         "_entrance",
@@ -92,30 +92,34 @@ class ClientSession(BaseSession):
     kind = "client"
 
     def __init__(
-        self, wire: Wire, limits: Limits, said: Connection, route: Route, entrance: Entrance
+        self, wire: Wire, limits: Limits, connection: Connection, route: Route, entrance: Entrance
     ) -> None:
         super().__init__(wire, limits)
-        self.tunnel_id, self.device_id, self.auth_key = said.tunnel_id, said.device_id, said.auth_key
-        self.reconnect = said.reconnect
-        self.suffix = head.device_suffix(said.device_id)
+        self.tunnel_id, self.device_id, self.auth_key = (
+            connection.tunnel_id,
+            connection.device_id,
+            connection.auth_key,
+        )
+        self.reconnect = connection.reconnect
+        self.suffix = head.device_suffix(connection.device_id)
         self.connected = self.told_offline = False
         self.route = route
         self._entrance = entrance
 
-    # What the socket calls
+    # Callbacks of the socket
 
-    def handle(self, what: Act, found: Head, text: bytes) -> None:
-        if what is Act.RELAY:
+    def handle(self, act: Act, found: Head, text: bytes) -> None:
+        if act is Act.RELAY:
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
-        elif what is Act.CHECK_AUTH:
+        elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
         elif not self.connected and found.type == "connect":
             self._entrance.rejoin(self, found, text)
         else:
-            super().handle(what, found, text)
+            super().handle(act, found, text)
 
     def _authenticate(self, found: Head, text: bytes) -> None:
-        """A wrong ``auth`` ends here: the workstation would tell all devices of it."""
+        """Forward a right ``auth``; answer a wrong one: the workstation would report it to all devices."""
         key, device = messages.read_auth(found.payload)
         if device != self.device_id or not self._entrance.recognise(self, key):
             metrics.count("auth_failures_total", "auth_message")
@@ -165,13 +169,13 @@ class ClientSession(BaseSession):
             told_offline=self.told_offline,
         )
 
-    # What the home calls
+    # Calls of the home
 
     def send(self, text: bytes) -> None:
         self.wire.send(text)
 
     def accept(self, text: bytes) -> None:
-        """Tell the client that it is connected."""
+        """Send ``connected``."""
         self.connected = True
         self.told_offline = False
         self.wire.send(text)
@@ -185,10 +189,10 @@ class ClientSession(BaseSession):
             self.wire.send(text)
 
     def here(self) -> None:
-        """Its edge knows what that means."""
+        """Do nothing: its edge keeps track of it."""
 
     def hold(self, held: bool) -> None:
-        """Stop or go on reading the device, because its workstation is slow."""
+        """Stop or resume reading the device, as its workstation is slow or has caught up."""
         if held:
             self.wire.pause(Pause.PRESSURE)
         else:

@@ -1,4 +1,4 @@
-"""A socket without a role: it registers or connects within its deadline, or is closed."""
+"""The session of a socket without a role: it registers or connects by its deadline, or is closed."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -15,27 +15,27 @@ from tiflis.relay.sessions.session import BaseSession, Pause, SessionState, Wire
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 0.5  # between two looks for the home of a client's tunnel that cannot be found just now
+RETRY_SECONDS = 0.5  # between two attempts to find the home of a client's tunnel
 
 
 class RoleAssigner(Protocol):
-    """Who gives newcomers their roles. Both raise TunnelError, which leaves the newcomer as it is."""
+    """Gives pending sessions their roles; a TunnelError that it raises leaves the session pending."""
 
     async def register(self, newcomer: "PendingSession", said: Registration) -> None: ...
     async def connect(self, newcomer: "PendingSession", said: Connection, request: bytes) -> None: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run in the background, owned by the worker."""
+        """Run ``work`` as a task that the worker owns."""
 
     def later(self, delay: float, callback: Callable[[], None], /) -> object: ...
 
 
 class PendingSession(BaseSession):
-    """Waits for a role. While one is being looked up, the socket is not read."""
+    """Waits for a role. While the assigner decides, the socket is not read."""
 
     __slots__ = (
+        "_assigner",
         "_backlog",
-        "_reception",
-        "_said",
+        "_request",
         "_unserved",
         "base_url",
         "gone",
@@ -45,42 +45,42 @@ class PendingSession(BaseSession):
     )
     role = Role.NEWCOMER
 
-    def __init__(self, wire: Wire, limits: Limits, reception: RoleAssigner, base_url: str) -> None:
+    def __init__(self, wire: Wire, limits: Limits, assigner: RoleAssigner, base_url: str) -> None:
         """``base_url``: the WebSocket URL as this peer sees it, for a workstation's ``public_url``."""
         super().__init__(wire, limits)
-        self._reception, self.base_url = reception, base_url
+        self._assigner, self.base_url = assigner, base_url
         self._backlog: list[bytes] | None = None
-        self._said = b""
-        self._unserved = b""  # the connect for which its tunnel's home could not be found
-        self.gone = False  # the socket is lost, or another worker's
+        self._request = b""
+        self._unserved = b""  # the ``connect`` for which the tunnel's home could not be found
+        self.gone = False  # the socket is closed, or another worker's
         self.leaving = False  # the socket is on its way to another worker, which may not take it
-        self.vouched = False  # another worker has found the key right that it gives next
-        self.settled = False  # it stays in this worker, wherever its tunnel is
+        self.vouched = False  # another worker has checked the key of its next message
+        self.settled = False  # it stays in this worker, wherever its tunnel's home is
 
     def received(self, text: bytes) -> None:
         if self._backlog is None:
             super().received(text)
         else:
-            self._backlog.append(text)  # what a client pipelines behind its connect; bounded by one read
+            self._backlog.append(text)  # a client pipelined it behind its ``connect``; bounded by one read
 
-    def handle(self, what: Act, found: Head, text: bytes) -> None:
+    def handle(self, act: Act, found: Head, text: bytes) -> None:
         request = head.echoable(found.id)
-        if what is Act.REGISTER:
+        if act is Act.REGISTER:
             registration = messages.read_registration(found.payload)
-            self._decide(self._reception.register(self, registration), request, text)
-        elif what is Act.CONNECT:
+            self._decide(self._assigner.register(self, registration), request, text)
+        elif act is Act.CONNECT:
             connection = messages.read_connection(found.payload)
-            self._decide(self._reception.connect(self, connection, request), request, text)
+            self._decide(self._assigner.connect(self, connection, request), request, text)
         else:
-            super().handle(what, found, text)
+            super().handle(act, found, text)
 
     def refusal(self) -> str:
         return "Not authenticated: send workstation.register or connect first"
 
     def _decide(self, entering: Coroutine[Any, Any, None], request: bytes, text: bytes) -> None:
-        self._backlog, self._said = [], text
+        self._backlog, self._request = [], text
         self.wire.pause(Pause.DECIDING)
-        self._reception.spawn(self._enter(entering, request))
+        self._assigner.spawn(self._enter(entering, request))
 
     async def _enter(self, entering: Coroutine[Any, Any, None], request: bytes) -> None:
         try:
@@ -88,11 +88,11 @@ class PendingSession(BaseSession):
         except TunnelError as problem:
             log.debug("role refused", extra=self.named() | {"code": problem.code})
             self._refuse(problem, request)
-        except Exception:  # outermost frame of the task: the peer hears of it, the log has the traceback
+        except Exception:  # outermost frame of the task: the peer gets an error, the log the traceback
             log.exception("entering failed", extra=self.named())
             self.wire.send(messages.error(InternalError(), request))
         backlog, self._backlog = self._backlog or [], None
-        self._said = b""
+        self._request = b""
         if self.gone:
             return
         self.wire.resume(Pause.DECIDING)
@@ -100,22 +100,22 @@ class PendingSession(BaseSession):
             self.wire.session.received(text)
 
     def _refuse(self, problem: TunnelError, request: bytes) -> None:
-        """Shipped clients that hear "offline" wait for ``connected`` to come late: so go on looking."""
-        told, said = self._unserved is self._said, self._said
-        self._unserved = said if isinstance(problem, SendFailed) else b""
+        """Answer with the error, once; after SendFailed retry, as shipped clients wait for ``connected``."""
+        answered, text = self._unserved is self._request, self._request
+        self._unserved = text if isinstance(problem, SendFailed) else b""
         if self._unserved:
-            self._reception.later(RETRY_SECONDS, lambda: self._look_again(said))
-        if not (self._unserved and told):
+            self._assigner.later(RETRY_SECONDS, lambda: self._retry(text))
+        if not (self._unserved and answered):
             self.wire.send(messages.error(problem, request))
 
-    def _look_again(self, said: bytes) -> None:
+    def _retry(self, text: bytes) -> None:
         if self.leaving:
-            self._reception.later(RETRY_SECONDS, lambda: self._look_again(said))
-        elif not self.gone and self._backlog is None and self.wire.session is self and self._unserved is said:
-            self.received(said)
+            self._assigner.later(RETRY_SECONDS, lambda: self._retry(text))
+        elif not self.gone and self._backlog is None and self.wire.session is self and self._unserved is text:
+            self.received(text)
 
     def vouch(self) -> bool:
-        """Whether its key need not be looked at, this once."""
+        """Return whether the key of this message has been checked elsewhere; true for one message only."""
         vouched, self.vouched = self.vouched, False
         return vouched
 
@@ -126,9 +126,9 @@ class PendingSession(BaseSession):
         return self.onward() if self._backlog is None else None
 
     def onward(self) -> SessionState:
-        """For another worker that decides anew, from the message that asked for a role."""
-        said = self._said or self._unserved
-        first = [said, *(self._backlog or [])] if said else []
+        """Return the state for another worker, which decides anew from the message that asked for a role."""
+        request = self._request or self._unserved
+        first = [request, *(self._backlog or [])] if request else []
         return SessionState("newcomer", self.wire.number, base_url=self.base_url, first=first)
 
     def check(self, now: float) -> None:

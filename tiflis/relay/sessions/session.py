@@ -21,10 +21,10 @@ Place = tuple[str, int]  # a worker's id, and a socket's number in that worker
 
 
 class SessionState(msgspec.Struct, omit_defaults=True):
-    """One socket's role and all that its session knows. Keys are among it: it travels only between our
-    own workers, over a private Unix socket."""
+    """A socket's role and its session's state. It contains keys, so it travels only between our own workers,
+    over a private Unix socket."""
 
-    role: str  # newcomer, client, workstation or orphan
+    role: str  # newcomer (pending), client, workstation or orphan (superseded)
     number: int  # of the socket in the worker that it leaves
     tunnel_id: str = ""
     auth_key: str = ""
@@ -33,7 +33,7 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     connected: bool = False
     told_offline: bool = False
     base_url: str = ""
-    first: list[bytes] = []  # a newcomer's messages that have been read but not acted upon
+    first: list[bytes] = []  # a pending session's messages that have been read but not acted upon
 
     @property
     def connection(self) -> Connection:
@@ -45,7 +45,7 @@ class Pause(IntFlag):
 
     DECIDING = 1  # its role is being looked up
     PRESSURE = 2  # the receiver of its messages is slow
-    PONGS = 4  # it does not take the answers to its pings
+    PONGS = 4  # the peer does not take the answers to its pings
     GATHERING = 8  # the tunnel has moved; its clients are still on their way to the new home
     HANDOVER = 16  # the socket is leaving this process
     ROOM = 32  # its large message waits for room in the worker's memory
@@ -58,35 +58,35 @@ class Wire(Protocol):
     number: int  # unique within this worker
     connection_id: str  # unique everywhere, for the log
     address: str  # of the client, as far as proxies are trusted
-    heard: float  # loop time at which anything last came
+    heard: float  # loop time at which anything last came from the peer
     opened: float  # loop time of the upgrade
     session: "Session"
 
     def send(self, text: bytes) -> None: ...
     def send_pong(self, text: bytes) -> None:
-        """Like send, but not behind a big message that waits."""
+        """Send, but not behind a big message that waits."""
 
     def close(self, code: int, reason: str = "") -> None: ...
     def cut_off(self, code: int, reason: str) -> None:
-        """Like close, but what is unsent is dropped."""
+        """Close, and drop what is unsent."""
 
     def too_slow(self, now: float) -> bool:
-        """Whether the peer has taken nothing for too long."""
+        """Return whether the peer has taken nothing for too long."""
 
     def probe(self) -> None:
-        """Send a protocol ping; whatever comes back renews ``heard``."""
+        """Send a protocol ping; any answer renews ``heard``."""
 
     def pause(self, why: Pause) -> None: ...
     def resume(self, why: Pause) -> None: ...
     def widen(self) -> None:
-        """The peer has a role: allow messages of full size."""
+        """Allow messages of full size: the peer has a role."""
 
     def narrow(self) -> None:
-        """The peer has no role (any more): allow small messages only."""
+        """Allow small messages only: the peer has no role."""
 
 
 class Session(Protocol):
-    """What a socket's messages mean; it is exchanged when the socket takes a role."""
+    """Acts on a socket's messages; the session is exchanged when the socket takes a role."""
 
     wire: Wire
     kind: ClassVar[str]  # one of ``metrics.ROLES``
@@ -94,33 +94,33 @@ class Session(Protocol):
 
     @property
     def path(self) -> str:
-        """How what comes from the socket reaches its receivers: one of ``metrics.PATHS``."""
+        """How the socket's messages reach their receivers: one of ``metrics.PATHS``."""
 
     def session_state(self) -> SessionState | None:
-        """What another process has to know to go on; None while that is just being decided."""
+        """Return the state for another process to go on with; None while a role is being decided."""
 
     def received(self, text: bytes) -> None: ...
     def lost(self) -> None:
-        """The socket is gone, or on its way out: nothing gets through any more. Called once."""
+        """Detach: the socket is closed or closing, and nothing can be sent. Called once."""
 
     def high_water(self, high: bool) -> None:
-        """The socket's unsent output has risen above, or fallen below, its mark."""
+        """Record whether the socket's unsent output is above its high-water mark."""
 
     def overfull(self, high: bool) -> None:
-        """More output waits than may wait for long, or less again: have senders wait if that can be."""
+        """Record whether more output waits than may wait for long: pause the senders if possible."""
 
     def overflowed(self) -> None:
-        """Too much output has waited for too long."""
+        """Act on too much output that has waited for too long."""
 
     def named(self) -> dict[str, str]:
-        """What a log line says of this session."""
+        """Return the fields that name this session in a log line."""
 
     def check(self, now: float) -> None:
-        """A regular look: close or probe the socket if it has been silent for too long."""
+        """Close or probe the socket if it has been silent for too long; called regularly."""
 
 
 class BaseSession:
-    """A socket in a role: reads each message's head once and hands it to the act that its type asks for."""
+    """A socket in a role: reads each message's head once and runs the act that belongs to its type."""
 
     __slots__ = ("_act", "_known", "limits", "wire")
     role: ClassVar[Role]
@@ -133,7 +133,7 @@ class BaseSession:
         self._known, self._act = rules.known, rules.act
 
     def received(self, text: bytes) -> None:
-        """Text that is no message, or may not be sent in this role, is answered with an error."""
+        """Handle a message; answer with an error if it is malformed or not allowed in this role."""
         found = None
         try:
             found = peek(text)
@@ -141,16 +141,16 @@ class BaseSession:
             self.handle(self._known.get(kind) or self._act(kind), found, text)
         except TunnelError as problem:
             self._fail(problem, found)
-        except Exception:  # outermost frame of a message: the peer hears of it, the log has the traceback
+        except Exception:  # outermost frame of a message: the peer gets an error, the log the traceback
             log.exception("message failed", extra=self.named())
             self._fail(InternalError(), found)
 
     def _fail(self, problem: TunnelError, found: Head | None) -> None:
         self.wire.send(messages.error(problem, problem.request if found is None else head.echoable(found.id)))
 
-    def handle(self, what: Act, found: Head, text: bytes) -> None:
-        """Do what is asked; raises TunnelError for the peer."""
-        if what is Act.PONG:
+    def handle(self, act: Act, found: Head, text: bytes) -> None:
+        """Run the act. Raises TunnelError, which is sent to the peer."""
+        if act is Act.PONG:
             if head.is_number(found.timestamp):
                 self.wire.send_pong(messages.pong(found.timestamp))
         else:
@@ -164,31 +164,31 @@ class BaseSession:
         return "This type of message may not be sent here"
 
     def session_state(self) -> SessionState | None:
-        """What another process has to know to go on; None while that is just being decided."""
+        """Return the state for another process to go on with; None while a role is being decided."""
         return None
 
     def named(self) -> dict[str, str]:
-        """What a log line says of this session."""
+        """Return the fields that name this session in a log line."""
         return {"connection": self.wire.connection_id}
 
     def lost(self) -> None:
-        """Nothing else depends on this socket."""
+        """Do nothing: no other peer depends on this socket."""
 
     def high_water(self, high: bool) -> None:
-        """Nobody else's messages go to this socket."""
+        """Do nothing: no other peer's messages go to this socket."""
 
     def overfull(self, high: bool) -> None:
-        """Nobody else's messages go to this socket."""
+        """Do nothing: no other peer's messages go to this socket."""
 
     def overflowed(self) -> None:
-        """Nobody else's messages go to this socket."""
+        """Do nothing: no other peer's messages go to this socket."""
 
     def check(self, now: float) -> None:
         if now - self.wire.heard >= self.limits.liveness_timeout:
             self.wire.close(CloseCode.NORMAL, "Connection timed out")
 
     def probed(self, now: float) -> None:
-        """Instead of ``check`` where the peer has no reason to speak: ask it with protocol pings."""
+        """Send protocol pings: ``check`` for peers that may be silent for long."""
         silent = now - self.wire.heard
         if silent >= self.limits.probe_interval + self.limits.probe_timeout:
             self.wire.close(CloseCode.NORMAL, "Connection timed out")

@@ -1,4 +1,4 @@
-"""Workstation sockets whose place a newer one has taken.
+"""Workstation sockets that a newer registration has superseded.
 
 They are left open and ignored: the shipped workstation shares its close handler between its sockets and, were
 an old one closed, would reconnect for ever. One that stops answering protocol pings is dropped.
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class SupersededSession(BaseSession):
-    """Answers pings; hears nothing else, and its end changes nothing."""
+    """Answers pings and ignores all other messages; its end changes nothing."""
 
-    __slots__ = ("_orphans", "tunnel_id")
+    __slots__ = ("_superseded_sockets", "tunnel_id")
     role = Role.WORKSTATION
 
     def __init__(self, wire: Wire, limits: Limits, superseded_sockets: "Superseded", tunnel_id: str) -> None:
         super().__init__(wire, limits)
-        self._orphans, self.tunnel_id = superseded_sockets, tunnel_id
+        self._superseded_sockets, self.tunnel_id = superseded_sockets, tunnel_id
 
     def received(self, text: bytes) -> None:
         try:
@@ -35,10 +35,10 @@ class SupersededSession(BaseSession):
             if act(self.role, found.type) is Act.PONG:
                 self.handle(Act.PONG, found, text)
         except TunnelError:
-            pass  # it is ignored, its errors too
+            pass  # it is ignored, and so are its errors
 
     def lost(self) -> None:
-        self._orphans.discard(self.tunnel_id, self.wire)
+        self._superseded_sockets.discard(self.tunnel_id, self.wire)
 
     def check(self, now: float) -> None:
         self.probed(now)
@@ -51,43 +51,44 @@ class SupersededSession(BaseSession):
 
 
 class News(msgspec.Struct, array_like=True):
-    """What a worker tells the others of one tunnel's orphans."""
+    """One worker's message to the others about a tunnel's superseded sockets."""
 
     sender: str
     tunnel_id: str
-    kept: list[tuple[str, str]]  # whom it knows, oldest first: connection id, and the worker that has it
+    kept: list[tuple[str, str]]  # known sockets, oldest first: connection id, and the worker that has it
     gone: list[str]  # connections that are closed, or to be closed
 
 
 class Superseded:
-    """The orphans of this worker; of each tunnel the newest few are kept, in whatever workers they are.
+    """The superseded sockets of this worker; of each tunnel the newest few are kept, across all workers.
 
-    To be set before traffic: ``publish``, by which the others ``heard`` of ours. News that are lost let some
-    live on for longer.
+    To be set before traffic: ``publish``, which sends News to the other workers' ``heard``. If News are lost,
+    some sockets are kept for longer.
     """
 
     def __init__(self, limits: Limits, me: str = "") -> None:
         self.publish: Callable[[bytes], None] = lambda news: None
         self._limits, self._me = limits, me
-        # Of each tunnel with one here: by connection id the socket, or the worker that has it; oldest first.
+        # Per tunnel with a socket here: by connection id the socket or the worker that has it, oldest first.
         self._kept: dict[str, dict[str, Wire | str]] = {}
 
     def add(self, tunnel_id: str, wire: Wire) -> None:
-        """Keep this socket; beyond the limit the oldest goes."""
+        """Keep this socket; beyond the limit close the oldest."""
         wire.session = SupersededSession(wire, self._limits, self, tunnel_id)
-        for why in (Pause.PRESSURE, Pause.GATHERING):
-            wire.resume(why)
+        for reason in (Pause.PRESSURE, Pause.GATHERING):
+            wire.resume(reason)
         kept = {**self._kept.get(tunnel_id, {}), wire.connection_id: wire}
-        self._tell(tunnel_id, self._keep(tunnel_id, kept))
+        self._publish(tunnel_id, self._keep(tunnel_id, kept))
 
     def discard(self, tunnel_id: str, wire: Wire) -> None:
+        """Forget a socket that has closed."""
         kept = self._kept.get(tunnel_id, {})
         if kept.pop(wire.connection_id, None) is not None:
             self._keep(tunnel_id, kept)
-            self._tell(tunnel_id, [wire.connection_id])
+            self._publish(tunnel_id, [wire.connection_id])
 
     def heard(self, encoded: bytes) -> None:
-        """Another worker's news; they matter only where this one has an orphan of that tunnel."""
+        """Apply another worker's News, if this worker has a superseded socket of that tunnel."""
         try:
             news = _news.decode(encoded)
         except msgspec.MsgspecError:
@@ -98,21 +99,21 @@ class Superseded:
             return
         for connection in news.gone:
             _close(known.pop(connection, ""))
-        told: dict[str, Wire | str] = {
+        received: dict[str, Wire | str] = {
             connection: known[connection] if worker == self._me else worker
             for connection, worker in news.kept
             if worker != self._me or connection in known
         }
-        # Who knows all that we know has the order right; a successor knows only what it has adopted.
-        self._keep(news.tunnel_id, told if known.keys() <= told.keys() else known | told)
+        # A sender that knows all our sockets has their order; a successor knows only those it has adopted.
+        self._keep(news.tunnel_id, received if known.keys() <= received.keys() else known | received)
 
     def worker_gone(self, worker_id: str) -> None:
-        """Another worker's sockets are closed, or their new worker has told of them."""
+        """Forget a dead worker's sockets: they are closed, or their new worker has published them."""
         for tunnel_id, kept in list(self._kept.items()):
             self._keep(tunnel_id, {which: where for which, where in kept.items() if where != worker_id})
 
     def _keep(self, tunnel_id: str, kept: dict[str, Wire | str]) -> list[str]:
-        """Remember these, without those beyond the limit; their connection ids."""
+        """Keep these sockets; close those beyond the limit and return their connection ids."""
         surplus = list(kept)[: -self._limits.superseded_limit]
         dropped = [kept.pop(connection) for connection in surplus]
         if all(isinstance(where, str) for where in kept.values()):
@@ -123,7 +124,7 @@ class Superseded:
             _close(where)
         return surplus
 
-    def _tell(self, tunnel_id: str, gone: list[str]) -> None:
+    def _publish(self, tunnel_id: str, gone: list[str]) -> None:
         kept = [
             (connection, where if isinstance(where, str) else self._me)
             for connection, where in self._kept.get(tunnel_id, {}).items()
