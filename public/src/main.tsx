@@ -9,6 +9,8 @@ import { WIDE } from "./app/media";
 import { part } from "./app/part";
 import { ChatScreen, PairScreen } from "./app/parts";
 import { applyAppearance } from "./app/theme";
+import type { Settings } from "./store/state";
+import { languageFor, speak } from "./text/words";
 import { guardComposition } from "./ui/composing";
 import { guardDrops } from "./ui/drops";
 import { guardPresses } from "./ui/presses";
@@ -20,8 +22,10 @@ guardDrops();
 
 const App = part(() => import("./app/App"));
 
+let chosen: unknown;
 try {
-  const settings = JSON.parse(localStorage.getItem("tiflis.settings") ?? "{}") as Parameters<typeof applyAppearance>[0];
+  const settings = JSON.parse(localStorage.getItem("tiflis.settings") ?? "{}") as Partial<Settings>;
+  chosen = settings.language;
   applyAppearance({ theme: settings.theme ?? "system", textSize: settings.textSize ?? "normal" });
 } catch {
   // No storage, no choice made yet: the system's theme.
@@ -31,6 +35,7 @@ void begin();
 
 /** No top-level await: other parts import from this one, and would wait for it in a circle. */
 async function begin(): Promise<void> {
+  await speakTheirs();
   const app = import("./app/App");
   // The page's own picture stays until there is a better one; what cannot be loaded is told below.
   await Promise.allSettled([App.preload(), first()?.preload(), app.then(({ started }) => started)]);
@@ -43,6 +48,17 @@ async function begin(): Promise<void> {
       </Boundary>
     </StrictMode>,
   );
+}
+
+/** Before any other part is read; in English there is nothing to wait for. */
+async function speakTheirs(): Promise<void> {
+  const language = languageFor(chosen, navigator.languages);
+  try {
+    await speak(language);
+    document.documentElement.lang = language;
+  } catch {
+    // Not to be had now: English, until the next visit.
+  }
 }
 
 /** What the first screen needs most likely, beside the app and not after it. */

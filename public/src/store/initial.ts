@@ -3,6 +3,7 @@
 import type { Chat, ChatKey, ConnectionState, Settings, State } from "./state";
 
 export const SETTINGS: Settings = {
+  language: "system",
   theme: "system",
   textSize: "normal",
   terminalFontSize: 14,

@@ -61,6 +61,7 @@ export interface TerminalState {
 }
 
 export interface Settings {
+  language: "system" | "en" | "de" | "es";
   theme: "system" | "light" | "dark";
   textSize: "small" | "normal" | "large";
   terminalFontSize: number;

@@ -1,6 +1,8 @@
 /** Words of the chat. */
 
-export const chat = {
+import { words } from "./words";
+
+export const chat = words("chat", {
   log: "Conversation",
   message: "Message",
   to: (name: string) => `Message ${name}`,
@@ -97,4 +99,4 @@ export const chat = {
   exitCode: (code: number) => `Exit code ${code}`,
   diff: (path: string) => `Changes in ${path}`,
   copyPath: (path: string) => `Copy path ${path}`,
-};
+});

@@ -1,6 +1,8 @@
 /** Words that several screens share, and the ways to say a moment or a duration. */
 
-export const common = {
+import { locale, words } from "./words";
+
+export const common = words("common", {
   app: "Tiflis",
   back: "Back",
   cancel: "Cancel",
@@ -17,7 +19,9 @@ export const common = {
   supervisor: "Supervisor",
   terminal: "Terminal",
   unnamed: "Workstation",
-};
+  today: "Today",
+  yesterday: "Yesterday",
+});
 
 /** Words by a code that may come from anywhere: "constructor" is no code, though every object has one. */
 export function wordsBy(words: Record<string, string>): Readonly<Record<string, string | undefined>> {
@@ -25,7 +29,7 @@ export function wordsBy(words: Record<string, string>): Readonly<Record<string, 
 }
 
 /** What an error code means for the user and what to do next. */
-export const errors = wordsBy({
+export const errors = words("errors", wordsBy({
   INVALID_AUTH_KEY: "The workstation did not accept the key. Pair again with a fresh link.",
   INVALID_PAYLOAD: "The workstation did not understand the request. It may need an update.",
   INTERNAL_ERROR: "Something went wrong on the workstation. Try again.",
@@ -40,7 +44,7 @@ export const errors = wordsBy({
   "no-ack": "Not confirmed by the workstation.",
   "no-audio": "This sound is no longer to be had.",
   "too-long": "The recording is too long to send. Make a shorter one.",
-});
+}));
 
 export function errorText(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
@@ -49,17 +53,23 @@ export function errorText(error: unknown): string {
   return errors[message] ?? (message || errors.INTERNAL_ERROR!);
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = format({ hour: "2-digit", minute: "2-digit" });
+const day = format({ weekday: "long", day: "numeric", month: "long" });
+const full = format({ dateStyle: "medium", timeStyle: "medium" });
 
-export const timeOf = (at: number): string => clock.format(at);
-export const fullTimeOf = (at: number): string => full.format(at);
+/** Made at its first use, when the language is known. */
+function format(options: Intl.DateTimeFormatOptions): (at: number) => string {
+  let made: Intl.DateTimeFormat | null = null;
+  return (at) => (made ??= new Intl.DateTimeFormat(locale(), options)).format(at);
+}
+
+export const timeOf = (at: number): string => clock(at);
+export const fullTimeOf = (at: number): string => full(at);
 
 export function dayOf(at: number, now: number): string {
   const days = Math.round((midnight(now) - midnight(at)) / 86_400_000);
-  if (days === 0) return "Today";
-  return days === 1 ? "Yesterday" : day.format(at);
+  if (days === 0) return common.today;
+  return days === 1 ? common.yesterday : day(at);
 }
 
 const midnight = (at: number) => new Date(at).setHours(0, 0, 0, 0);

@@ -2,8 +2,9 @@
 
 import type { Phase } from "~/store/state";
 import { wordsBy } from "./common";
+import { words } from "./words";
 
-export const phases: Record<Phase, string> = {
+export const phases: Record<Phase, string> = words("phases", {
   idle: "Not connected",
   connecting: "Connecting",
   connected: "Reaching the workstation",
@@ -13,9 +14,9 @@ export const phases: Record<Phase, string> = {
   workstation_offline: "Workstation offline",
   disconnected: "No connection",
   refused: "Key not accepted",
-};
+});
 
-export const reasons = wordsBy({
+export const reasons = words("reasons", wordsBy({
   closed: "The server closed the connection or cannot be reached.",
   silent: "The connection went silent.",
   heartbeat: "The workstation stopped answering.",
@@ -27,9 +28,9 @@ export const reasons = wordsBy({
   INVALID_PAYLOAD: "The server did not accept the pairing. Pair again with a fresh link.",
   TUNNEL_NOT_FOUND: "The server does not know this workstation (yet).",
   RATE_LIMITED: "Too many attempts with a wrong key. It goes on by itself.",
-});
+}));
 
-export const connection = {
+export const connection = words("connection", {
   details: "Connection details",
   since: (duration: string) => `for ${duration}`,
   retryIn: (duration: string) => `next attempt in ${duration}`,
@@ -48,4 +49,4 @@ export const connection = {
   tunnel: "Tunnel",
   workstation: "Workstation",
   version: "Version",
-};
+});

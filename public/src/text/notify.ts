@@ -1,6 +1,8 @@
 /** Words of notifications and of the page's title. */
 
-export const notifyText = {
+import { words } from "./words";
+
+export const notifyText = words("notifyText", {
   title: "Tiflis",
   answerDone: (who: string) => `${who} has answered`,
   needsYou: (who: string) => `${who} needs you`,
@@ -9,4 +11,4 @@ export const notifyText = {
   supervisor: "The supervisor",
   terminal: "The terminal",
   session: "The agent",
-} as const;
+} as const);

@@ -1,8 +1,9 @@
 /** Words of pairing. */
 
 import type { PairingProblem } from "~/protocol/pairing";
+import { words } from "./words";
 
-export const pairing = {
+export const pairing = words("pairing", {
   title: "Pair a workstation",
   welcome: "Your agents, in your pocket",
   lead: "Talk to the coding agents on your workstation, by text or by voice, and use its terminals from here.",
@@ -40,4 +41,4 @@ export const pairing = {
     "bad-url": "This is no server address. It looks like wss://tunnel.example.com/ws.",
     "short-key": "The access key has at least 16 characters.",
   } satisfies Record<PairingProblem, string>,
-};
+});

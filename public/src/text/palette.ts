@@ -1,6 +1,8 @@
 /** Words of the palette: one field for sessions, actions, settings and what was said. */
 
-export const palette = {
+import { words } from "./words";
+
+export const palette = words("palette", {
   title: "Find or do something",
   placeholder: "Session, action, setting or words of a message",
   none: "Nothing found",
@@ -15,4 +17,4 @@ export const palette = {
   workstation: (name: string) => `Go to ${name}`,
   older: "Search older messages",
   searched: (count: number) => `Searched ${count.toLocaleString()} messages`,
-};
+});

@@ -1,8 +1,9 @@
 /** Words of the QR scanner. */
 
 import type { Trouble } from "~/scan/camera";
+import { words } from "./words";
 
-export const scanText = {
+export const scanText = words("scanText", {
   title: "Scan the QR code",
   hint: "Point the camera at the code that the workstation shows.",
   opening: "Opening the camera",
@@ -16,4 +17,4 @@ export const scanText = {
     busy: "The camera is in use by something else. Close the other app and try again.",
     failed: "The camera did not work. Paste the link instead.",
   } satisfies Record<Trouble, string>,
-};
+});

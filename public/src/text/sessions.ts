@@ -1,8 +1,9 @@
 /** Words of the list of sessions and of everything about a session. */
 
 import { wordsBy } from "./common";
+import { words } from "./words";
 
-export const sessions = {
+export const sessions = words("sessions", {
   title: "Sessions",
   supervisorHint: "One chat for everything",
   agents: "Agents",
@@ -42,16 +43,16 @@ export const sessions = {
   terminalHint: "A shell on the workstation",
   aliasOf: (type: string) => `alias of ${type}`,
   anywhere: "Home folder",
-};
+});
 
-const TYPES = wordsBy({
+const TYPES = words("types", wordsBy({
   claude: "Claude",
   cursor: "Cursor",
   opencode: "OpenCode",
   terminal: "Terminal",
   supervisor: "Supervisor",
   agent: "Agent",
-});
+}));
 
 export function typeName(type: string): string {
   return TYPES[type] ?? type.replace(/[_-]+/g, " ").replace(/^./, (letter) => letter.toUpperCase());

@@ -1,6 +1,8 @@
 /** Words of the settings, the workstations and the help sheet. */
 
-export const settings = {
+import { words } from "./words";
+
+export const settings = words("settings", {
   title: "Settings",
   appearance: "Appearance",
   theme: "Theme",
@@ -29,9 +31,20 @@ export const settings = {
   forgetText: "The key, the conversations kept here, drafts and unsent messages of this workstation are removed from this browser. The workstation itself is not touched.",
   add: "Pair another workstation",
   help: "Keyboard shortcuts",
-};
+  language: "Language",
+  languageSystem: "As the browser",
+  about: "About",
+  version: "Web client",
+  serverVersion: "Server",
+  workstationVersion: "Workstation",
+  unknown: "not known",
+  licences: "Licences of what is built in",
+  diagnostics: "Copy diagnostics",
+  install: "Install this app",
+  installHint: "On the home screen or in the dock, in a window of its own.",
+});
 
-export const help = {
+export const help = words("help", {
   title: "Keyboard shortcuts",
   hint: "They work wherever the cursor is, except in a terminal.",
   hintMac: "They work everywhere but in a terminal; those with ⌥ also not in a text field, where ⌥ writes letters.",
@@ -58,9 +71,9 @@ export const help = {
     record: "Record, and send on the second press",
     close: "Close what is open",
   },
-};
+});
 
-export const boundary = {
+export const boundary = words("boundary", {
   title: "Something broke on this screen",
   text: "Your drafts and unsent messages are safe. The rest of the app goes on.",
   again: "Show it again",
@@ -68,4 +81,4 @@ export const boundary = {
   offlinePart: "This part of the app could not be loaded. It will be there once the connection is back.",
   update: "A newer version is ready.",
   updateNow: "Load it",
-};
+});

@@ -1,6 +1,8 @@
 /** Words of the terminal. */
 
-export const terminalText = {
+import { words } from "./words";
+
+export const terminalText = words("terminalText", {
   screen: "Terminal",
   keys: "Terminal keys",
   tools: "Terminal tools",
@@ -59,4 +61,4 @@ export const terminalText = {
   takeSize: "Fit to this screen",
   lost: "some output is lost",
   openLink: (address: string) => `Open this address?\n\n${address}`,
-} as const;
+} as const);

@@ -1,8 +1,9 @@
 /** Words of recording and playing. */
 
 import type { Trouble } from "~/voice/trouble";
+import { words } from "./words";
 
-export const voiceText = {
+export const voiceText = words("voiceText", {
   record: "Record a voice message",
   recordHint: "Tap to record, or hold and speak",
   recording: "Recording",
@@ -30,4 +31,4 @@ export const voiceText = {
     unsupported: "This browser cannot record sound. A current Chrome, Edge, Firefox or Safari can.",
     failed: "The recording did not work. Please try again.",
   } satisfies Record<Trouble, string>,
-};
+});
