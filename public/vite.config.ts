@@ -2,8 +2,10 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { version } from "./package.json";
 import { brotli } from "./scripts/brotli.ts";
 import { firstPaint } from "./scripts/firstPaint.ts";
+import { thirdParty } from "./scripts/thirdParty.ts";
 import { trustedTypes } from "./scripts/policy.ts";
 import { precache } from "./scripts/precache.ts";
 
@@ -13,7 +15,8 @@ export default defineConfig({
   root: here("."),
   base: "./",
   publicDir: "static",
-  plugins: [react(), tailwindcss(), trustedTypes(), firstPaint(), precache(here("static")), brotli()],
+  plugins: [react(), tailwindcss(), trustedTypes(), firstPaint(), thirdParty(here(".")), precache(here("static")), brotli()],
+  define: { __VERSION__: JSON.stringify(version) },
   resolve: { alias: { "~": here("src") } },
   build: {
     outDir: "dist",

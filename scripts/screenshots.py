@@ -1,5 +1,6 @@
 """Takes the pictures in docs/images: a server, a demo workstation, and the web client in Chromium."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from tests.client.loop import LoopThread
 from tests.harness import ROOT, Server
 
 IMAGES = ROOT / "docs" / "images"
+# Shown by browsers that offer to install the client; the manifest names them with their sizes.
+SCREENS = ROOT / "public" / "static" / "screens"
 WIDE: dict[str, Any] = {**DESKTOP, "viewport": {"width": 1100, "height": 680}, "color_scheme": "light"}
 HAND: dict[str, Any] = {
     **PHONE,
@@ -40,7 +43,9 @@ def main() -> None:
             chat(app)
         with paired(browser, server, desk, HAND) as app:
             hand(app, desk)
+    SCREENS.mkdir(exist_ok=True)
     for path in sorted(IMAGES.glob("*.png")):
+        shutil.copyfile(path, SCREENS / path.name)
         sys.stdout.write(f"{path.name} {path.stat().st_size // 1024} KiB\n")
 
 

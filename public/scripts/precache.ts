@@ -8,7 +8,7 @@ import type { Plugin } from "vite";
 const WORKER = "sw.js";
 const PLACEHOLDER = "__PRECACHE__";
 /** In the build, but no part of the running client. */
-const LEFT_OUT = /(^sw\.js|\.map|^build\.json|\.png)$/;
+const LEFT_OUT = /(^sw\.js|\.map|^build\.json|third-party\.txt|\.png)$/;
 
 export function precache(staticDir: string): Plugin {
   return {

@@ -8,6 +8,7 @@ import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
+import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
 import { PairScreen, SettingsScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
@@ -28,6 +29,7 @@ const opened = pairingInFragment(location.hash);
 if (opened !== null) history.replaceState(null, "", addressOf({ name: "pair" }));
 
 followHistory();
+awaitOffer();
 
 /** Whether there are workstations is known. */
 export const started = client.start();

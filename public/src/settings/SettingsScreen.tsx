@@ -6,14 +6,16 @@ import { nameOf } from "~/app/ConnectionCard";
 import { go } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
-import type { Workstation } from "~/store/state";
+import type { Settings, Workstation } from "~/store/state";
 import { errorText } from "~/text/common";
 import { settings as text } from "~/text/settings";
+import { LANGUAGES } from "~/text/words";
 import { Button } from "~/ui/Button";
 import { Confirm, Dialog } from "~/ui/Dialog";
-import { Choice, Switch, TextField } from "~/ui/fields";
+import { Choice, Select, Switch, TextField } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { Menu } from "~/ui/Menu";
+import { About } from "./About";
 
 export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
   const settings = useClient((state) => state.settings);
@@ -30,6 +32,16 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
           <Group title={text.appearance}>
             <Choice label={text.theme} value={settings.theme} options={text.themes} onChange={(theme) => client.set({ theme })} />
             <Choice label={text.textSize} value={settings.textSize} options={text.textSizes} onChange={(textSize) => client.set({ textSize })} />
+          </Group>
+          <Group title={text.language}>
+            <Select label={text.language} value={settings.language} onChange={(event) => speakNow(event.target.value as Settings["language"])}>
+              <option value="system">{text.languageSystem}</option>
+              {Object.entries(LANGUAGES).map(([tag, name]) => (
+                <option key={tag} value={tag} lang={tag}>
+                  {name}
+                </option>
+              ))}
+            </Select>
           </Group>
           <Group title={text.chat}>
             <Choice
@@ -48,6 +60,9 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
             <Switch label={text.notifications} hint={text.notificationsHint} checked={settings.notifications} onChange={(wanted) => void notify(wanted)} />
             <Switch label={text.sounds} checked={settings.sounds} onChange={(sounds) => client.set({ sounds })} />
           </Group>
+          <Group title={text.about}>
+            <About />
+          </Group>
           <div className="hidden sm:block">
             <Button icon="help" onClick={onHelp}>
               {text.help}
@@ -57,6 +72,12 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
       </div>
     </>
   );
+}
+
+/** Words are read once per page; drafts and what waits outlive the new one. */
+function speakNow(language: Settings["language"]): void {
+  client.set({ language });
+  location.reload();
 }
 
 function Group({ title, children }: { title: string; children: ReactNode }) {
