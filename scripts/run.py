@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 
 def ensure_key(folder: Path) -> bool:
-    """Writes a new registration key into .env, readable by its owner alone; False if one is set already."""
+    """Write a new key into .env, readable by its owner alone. Return False if a key is set already."""
     if os.environ.get(KEY) or any(dotenv_values(folder / name).get(KEY) for name in DOTENV):
         return False
     file = os.open(folder / DOTENV[0], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -26,14 +26,12 @@ def ensure_key(folder: Path) -> bool:
 
 
 def welcome(settings: Settings, is_new: bool, unix: str | None = None) -> str:
-    """Where the server will be, and how a workstation and a phone find each other there."""
+    """Return the text that says where the server will be and how to connect a workstation and a phone."""
     host = "localhost" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host
     address = f"{host}:{settings.port}"
     base = settings.public_base_url or f"http://{address}"
     key = settings.registration_keys[0].get_secret_value() if is_new else "the one in .env or the environment"
     tunnel = f"ws://{address}{settings.ws_path}"
-    elsewhere = "" if (settings.port, settings.ws_path) == (3001, "/ws") else f" --url {tunnel}"
-    demo = f"{os.path.relpath(BIN / 'tiflis')} demo{elsewhere}"
     note = "   (new, kept in .env)" if is_new else ""
     if unix is not None:
         outside = settings.public_base_url or "the address of the proxy in front"
@@ -50,7 +48,7 @@ def welcome(settings: Settings, is_new: bool, unix: str | None = None) -> str:
   Tiflis tunnel
 
   Web client        {base}
-  Try it            {demo}   (in another terminal; prints a link to pair with)
+  Try it            make demo   (in another terminal; prints a link to pair with)
   Workstation       tunnel  {tunnel}
                     key     {key}{note}
   Stop              Ctrl-C
@@ -58,7 +56,7 @@ def welcome(settings: Settings, is_new: bool, unix: str | None = None) -> str:
 
 
 def main() -> None:
-    """Ends by becoming the server, which takes all further arguments."""
+    """Become the server, which takes all further arguments."""
     is_new = ensure_key(Path.cwd())
     given = argparse.ArgumentParser(add_help=False)
     given.add_argument("--unix")

@@ -15,6 +15,7 @@ from nats.js.errors import APIError
 log = logging.getLogger(__name__)
 
 LEAST_ROOM = 64 * 1024  # bytes: with less a stream is of no use
+LITTLE_ROOM = 64 * 2**20  # bytes: one full queue; with less an operator has to know
 RELIEF_PAUSE = 1.0  # seconds between two times that a stream gives room back
 REGROW_PAUSE = 300.0  # seconds until it asks for its full share again
 
@@ -50,7 +51,7 @@ class Allotment:
                 self._settled(self._most)
                 return
         share = await self._reserve(config, there is not None, patient)
-        if share < self._most:
+        if share < min(self._most, LITTLE_ROOM):
             log.warning("little storage for watches", extra={"stream": config.name, "bytes": share})
 
     async def _reserve(self, config: api.StreamConfig, exists: bool, patient: bool) -> int:
