@@ -60,8 +60,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
 
   /**
    * The reader has scrolled: to the end, or away from it. Wheel, finger, key and scroll bar always count as that. A scroll
-   * without them counts where no size has changed: the browser's own search, or a screen reader. Else the place has only
-   * followed the sizes around it.
+   * without them counts when it goes far and no size has changed: the browser's own search, or a screen reader. Else the
+   * place has only followed sizes around it, which may be back as they were by now.
    */
   const notice = useCallback(() => {
     const view = viewport.current;
@@ -71,7 +71,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const { top, height, room } = placeOf(view);
     const byHand = top !== stood.current.top && hand.current.scrolls();
     const calm = height === stood.current.height && room === stood.current.room;
-    const up = top < stood.current.top - 1 && (byHand || calm);
+    const far = top < stood.current.top - room / 2;
+    const up = top < stood.current.top - 1 && (byHand || (calm && far));
     const reached = distance(view) <= END && until === all.length;
     if (reached === end.current || !(reached || up)) return;
     end.current = reached;
@@ -118,9 +119,11 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const view = viewport.current;
     if (!view) return;
     notice();
-    remember();
+    // Not the reader: the end is where it was left.
+    if (end.current && distance(view) > END) keep();
+    else remember();
     look();
-  }, [look, notice, remember]);
+  }, [keep, look, notice, remember]);
 
   const drawn = useCallback(() => {
     keep();
