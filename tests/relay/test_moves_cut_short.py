@@ -167,7 +167,7 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
     clients = [client_snapshot(one, which) for which, one in there.items()]
     home.transit.step_out(EdgeSnapshot("c", [second], [(7, text % 6), (8, text % 7)], clients), there)
     home.transit.expect(EdgeSnapshot("c", [first], [(6, text % 8)], clients, [second]))
-    home.land([first])
+    home.reattach_edge([first])
     phone.take()
     edge = town.hubs["c"].router.edges["tunnel-1"]
     edge.attach(edge.clients[number])

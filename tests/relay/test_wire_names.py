@@ -5,6 +5,7 @@ import msgspec
 from tiflis.handoff.messages import HandoffRequest, SocketState
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.remote import envelope
+from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState
 from tiflis.relay.sessions.session import SessionState
 from tiflis.relay.watch.interfaces import WatchesMoved
 
@@ -17,6 +18,23 @@ def test_a_handed_over_socket_keeps_its_field_names() -> None:
     assert written.keys() == {"version", "kind", "sender", "tunnel_id", "luggage", "record", "state"}
     assert written["luggage"][0].keys() == {"passport", "state"}
     assert written["luggage"][0]["passport"] == {"role": "client", "number": 1}
+
+
+def test_a_homes_state_keeps_its_field_names() -> None:
+    state = HomeState([], [], {}, [], [], True, False, True, [EdgeSnapshot("a")])
+    written = msgspec.msgpack.decode(msgspec.msgpack.encode(state))
+    assert [*written] == [
+        "waiting",
+        "departed",
+        "seen",
+        "introduced",
+        "requests",
+        "online",
+        "grace",
+        "written_down",
+        "parties",
+    ]
+    assert written["parties"] == [["a", [], [], [], []]]
 
 
 def test_refused_calls_keep_their_names() -> None:

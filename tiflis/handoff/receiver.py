@@ -80,11 +80,11 @@ class HandoffReceiver:
     async def _take_clients(self, taken: HandoffRequest, descriptors: list[int]) -> None:
         """Clients of a home elsewhere, which keeps what they miss."""
         route = await self._hub.migration.settled_route(taken.tunnel_id)
-        stages = envelope.read_stages(taken.state) if taken.state else []
+        positions = envelope.read_positions(taken.state) if taken.state else []
         if isinstance(route, Home):
-            route.land(stages)
+            route.reattach_edge(positions)
         else:
-            route.resume(stages)
+            route.resume(positions)
         for socket_state, descriptor in zip(taken.sockets, descriptors, strict=True):
             socket = await self._adopt_client(route, taken.sender, socket_state, descriptor)
             if socket is not None:

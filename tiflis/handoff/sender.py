@@ -140,8 +140,8 @@ class HandoffSender:
             return
         wires = [client.wire for client in edge.clients.values()]
         pieces, descriptors = await self._pack(wires)
-        stages = envelope.pack_stages(edge.stages)
-        if not await self._send("edge", edge.tunnel_id, pieces, descriptors, state=stages):
+        positions = envelope.pack_positions(edge.positions)
+        if not await self._send("edge", edge.tunnel_id, pieces, descriptors, state=positions):
             await self._take_back(pieces, descriptors, wires)
             self._hub.migration.bring_back(edge)
 

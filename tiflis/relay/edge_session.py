@@ -17,7 +17,7 @@ from tiflis.relay.sessions.session import Place
 
 log = logging.getLogger(__name__)
 
-STAGES_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
+POSITIONS_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
 
 
 class RemoteClient:
@@ -151,19 +151,19 @@ class EdgeSession:
 
     def _resume(self, message: bytes) -> None:
         """Prepare for clients of another home, after that home's state has been taken over."""
-        stages = envelope.read_stages(message[1:])
+        positions = envelope.read_positions(message[1:])
         if self._worker.lock(self.home.tunnel_id).locked():
-            self._taking_over, self._resumed = True, stages
+            self._taking_over, self._resumed = True, positions
             self.channel.hold()
-            self._worker.spawn(self._resume_later(stages))
+            self._worker.spawn(self._resume_later(positions))
         else:
-            self._replay = self.home.land(stages)
+            self._replay = self.home.reattach_edge(positions)
 
-    async def _resume_later(self, stages: list[ChannelPosition]) -> None:
+    async def _resume_later(self, positions: list[ChannelPosition]) -> None:
         async with self._worker.lock(self.home.tunnel_id):
             self._taking_over, self._resumed = False, []
             if not self.home.retired:
-                self._replay = self.home.land(stages)
+                self._replay = self.home.reattach_edge(positions)
                 self.hold(self._held)
 
     def _again(self, message: bytes) -> None:
@@ -193,10 +193,10 @@ class EdgeSession:
     def snapshot(self, me: str) -> EdgeSnapshot:
         """Return the clients and the messages unacknowledged between the edge and the home in ``me``."""
         channel = self.channel
-        stage = ChannelPosition(channel.peer, me, channel.number, channel.consumed)
+        position = ChannelPosition(channel.peer, me, channel.number, channel.consumed)
         return EdgeSnapshot(
             channel.peer,
-            [*self._replay.stages, stage][-STAGES_KEPT:],
+            [*self._replay.positions, position][-POSITIONS_KEPT:],
             channel.owed(),
             [client_snapshot(client, number) for number, client in self.clients.items()],
             self._resumed,

@@ -174,7 +174,7 @@ class Home:
         return self.workstation.wire.connection_id if self.workstation is not None else ""
 
     def _trace_forward(self, connection: str, text: bytes, device_id: str) -> None:
-        self._trace(connection, text, device=device_id, to=self._source() or "nobody yet")
+        self._trace(connection, text, device=device_id, to=self._source() or "none")
 
     def _trace(self, connection: str, text: bytes, **more: object) -> None:
         extra = {"connection": connection, "tunnel": self.tunnel_id, "bytes": len(text), **more}
@@ -361,9 +361,9 @@ class Home:
             self.presence.flush()
             self.workstation.wire.resume(Pause.GATHERING)
 
-    def land(self, stages: list[ChannelPosition]) -> Replay:
+    def reattach_edge(self, positions: list[ChannelPosition]) -> Replay:
         """Return the replay for clients whose edge has consumed so much of their former channels."""
-        return Replay(self, self.transit.land(stages))
+        return Replay(self, self.transit.reattach_edge(positions))
 
     # The home moves
 
@@ -406,7 +406,7 @@ class Home:
             online=self.workstation is not None,
             grace=self.presence.in_grace,
             written_down=self.written_down,
-            parties=bounded([here, *elsewhere, *self.transit.snapshots()]),
+            edges=bounded([here, *elsewhere, *self.transit.snapshots()]),
         )
         return msgspec.msgpack.encode(state)
 
@@ -426,7 +426,7 @@ class Home:
             self.presence.requests.note(device_id, request, now - age)
         if not greet:
             self.device_registry.introduced.update(state.introduced)
-        self._expect_all(state.parties, again=greet and state.online)
+        self._expect_all(state.edges, again=greet and state.online)
 
     def _expect_all(self, edges: list[EdgeSnapshot], again: bool) -> None:
         """Keep a place for each client that is in transit to this home."""

@@ -127,7 +127,7 @@ class Migration:
         if isinstance(route, Home):
             self._bring_home(route, edge, clients, undelivered, leavers)
             return
-        route.resume(edge.stages)
+        route.resume(edge.positions)
         for client in clients:
             route.attach(client, places=edge.places.get(client.wire.number, ()))
         for message in undelivered:
@@ -144,7 +144,7 @@ class Migration:
         undelivered: list[UnconfirmedMessage],
         leavers: list[tuple[ClientSession, Positions]],
     ) -> None:
-        replay = home.land(edge.stages)
+        replay = home.reattach_edge(edge.positions)
         for client in clients:
             number = client.wire.number
             places = [(self.me, number), *edge.places.get(number, ())]

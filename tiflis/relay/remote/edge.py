@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 FULL = 32 * MIB  # unconsumed by the home: one more message of 50 MiB fits below the channel's cap
 DEPARTED_LIMIT = 256  # clients kept after they have left: their last messages may be unacknowledged
-STAGES_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
+POSITIONS_KEPT = 4  # former channels whose positions are kept; more moves within one outage are a storm
 
 
 class Opener(Protocol):
@@ -60,7 +60,7 @@ class Edge:
         self.undelivered: list[UnconfirmedMessage] = []
         self.adrift = False  # closed, and no other route was found within the grace
         self._open = True
-        self.stages: list[ChannelPosition] = []  # in its clients' former channels; once closed, in this too
+        self.positions: list[ChannelPosition] = []  # in its clients' former channels; once closed, in this
         self._pressing: set[ClientSession] = set()
         self._before_here: set[int] = set()  # clients that get no broadcasts until their HERE has come
         self._departed: dict[int, ClientSession] = {}  # clients that left lately
@@ -93,11 +93,11 @@ class Edge:
                 self._before_here.add(number)
             client.hold(self._full)
 
-    def resume(self, stages: list[ChannelPosition]) -> None:
+    def resume(self, positions: list[ChannelPosition]) -> None:
         """Send the positions of their former channels before the clients of another route are attached."""
-        self.stages = [*self.stages, *stages][-STAGES_KEPT:]
+        self.positions = [*self.positions, *positions][-POSITIONS_KEPT:]
         if self.open:
-            self._channel.send(envelope.resume(stages))
+            self._channel.send(envelope.resume(positions))
 
     def press(self, client: ClientSession, high: bool) -> None:
         """Consume nothing from the home while too much waits for any client."""
@@ -142,15 +142,16 @@ class Edge:
         else:
             self.undelivered.append(UnconfirmedMessage(client, request, text, []))
 
-    def again(self, said: UnconfirmedMessage) -> None:
+    def again(self, message: UnconfirmedMessage) -> None:
         """Forward a message that a former home may have consumed."""
-        if self.open and said.marks:
-            number = said.client.wire.number
-            self._channel.send(envelope.again(said.marks, number, said.request, said.text))
+        if self.open and message.marks:
+            number = message.client.wire.number
+            again = envelope.again(message.marks, number, message.request, message.text)
+            self._channel.send(again)
         elif self.open:
-            self.forward(said.client, said.request, said.text)
+            self.forward(message.client, message.request, message.text)
         else:
-            self.undelivered.append(said)
+            self.undelivered.append(message)
 
     def _slow_down(self, client: ClientSession) -> None:
         """Pause a client that sends to a slow home until the home has caught up; all clients above FULL.
@@ -185,7 +186,7 @@ class Edge:
     @property
     def waiting(self) -> int:
         """Bytes that wait for another route to the tunnel's home."""
-        return sum(len(said.text) for said in self.undelivered)
+        return sum(len(message.text) for message in self.undelivered)
 
     @property
     def idle(self) -> bool:
@@ -265,7 +266,7 @@ class Edge:
         """Set the positions for the next home: only this channel's if the home consumed RESUME, else all."""
         confirmed = not any(message[0] == envelope.RESUME for message in undelivered)
         position = ChannelPosition(self._me, self.peer, channel.number, channel.consumed)
-        self.stages = [position] if confirmed else [*self.stages, position][-STAGES_KEPT:]
+        self.positions = [position] if confirmed else [*self.positions, position][-POSITIONS_KEPT:]
 
     def _keep(self, message: bytes, here: Positions) -> None:
         """Keep an unconsumed message or departure; all else is sent anew."""
@@ -309,5 +310,5 @@ class Edge:
                 client.tell(False)
         undelivered, self.undelivered = self.undelivered, []
         metrics.count("undelivered_total", by=len(undelivered))
-        for said in undelivered:
-            said.client.send(messages.error(WorkstationOffline(), said.request))
+        for message in undelivered:
+            message.client.send(messages.error(WorkstationOffline(), message.request))

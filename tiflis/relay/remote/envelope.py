@@ -77,13 +77,13 @@ class ChannelPosition(NamedTuple):
     reached: int
 
     @property
-    def way(self) -> tuple[str, str, int]:
+    def key(self) -> tuple[str, str, int]:
         return self.edge, self.home, self.channel
 
 
 Positions = list[ChannelPosition]
 
-_stages = msgspec.msgpack.Decoder(list[ChannelPosition])
+_positions = msgspec.msgpack.Decoder(list[ChannelPosition])
 _departures = msgspec.msgpack.Decoder(tuple[list[ChannelPosition], str, int])
 
 
@@ -118,16 +118,16 @@ def read_message(message: bytes) -> tuple[int, bytes, bytes]:
     return number, message[_message.size : end], message[end:]
 
 
-pack_stages: Callable[[list[ChannelPosition]], bytes] = msgspec.msgpack.encode
+pack_positions: Callable[[list[ChannelPosition]], bytes] = msgspec.msgpack.encode
 
 
-def resume(stages: list[ChannelPosition]) -> bytes:
-    return bytes((RESUME,)) + pack_stages(stages)
+def resume(positions: list[ChannelPosition]) -> bytes:
+    return bytes((RESUME,)) + pack_positions(positions)
 
 
-def read_stages(encoded: bytes) -> list[ChannelPosition]:
+def read_positions(encoded: bytes) -> list[ChannelPosition]:
     """Decode the positions after a RESUME's first byte, or those handed over with an edge's clients."""
-    return _stages.decode(encoded)
+    return _positions.decode(encoded)
 
 
 def again(marks: Positions, number: int, request: bytes, text: bytes) -> Parts:
@@ -138,7 +138,7 @@ def again(marks: Positions, number: int, request: bytes, text: bytes) -> Parts:
 def read_again(message: bytes) -> tuple[Positions, bytes]:
     """Return an AGAIN's marks, and the MESSAGE in it."""
     end = _again.size + _again.unpack_from(message)[1]
-    return _stages.decode(message[_again.size : end]), message[end:]
+    return _positions.decode(message[_again.size : end]), message[end:]
 
 
 def left(marks: Positions, device_id: str, number: int) -> Parts:

@@ -31,7 +31,7 @@ class EdgeSnapshot(msgspec.Struct, array_like=True):
     """
 
     worker: str
-    stages: list[ChannelPosition] = []  # the last one is of the channel of ``owed``
+    positions: list[ChannelPosition] = []  # the last one is of the channel of ``owed``
     owed: list[tuple[int, bytes]] = []
     clients: list[ClientSnapshot] = []
     resumed: list[ChannelPosition] = []  # received from the worker in a RESUME, but not acted upon yet
@@ -48,7 +48,7 @@ class HomeState(msgspec.Struct):
     online: bool
     grace: bool
     written_down: bool
-    parties: list[EdgeSnapshot] = []
+    edges: list[EdgeSnapshot] = msgspec.field(name="parties", default_factory=list)
 
 
 def client_snapshot(

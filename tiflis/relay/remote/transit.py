@@ -180,14 +180,14 @@ class Transit:
 
     def expect(self, edge: EdgeSnapshot) -> None:
         """Keep what an edge's clients are owed until they arrive with their edge's channel positions."""
-        if edge.stages:
-            self._edges[edge.stages[-1].way] = edge
+        if edge.positions:
+            self._edges[edge.positions[-1].key] = edge
         self._later(RETURN_SECONDS, lambda: self._forget(edge))
 
     def _forget(self, edge: EdgeSnapshot) -> None:
-        for position in edge.stages[-1:]:
-            if self._edges.get(position.way) is edge:
-                del self._edges[position.way]
+        for position in edge.positions[-1:]:
+            if self._edges.get(position.key) is edge:
+                del self._edges[position.key]
 
     # Reattachment: the clients of the last home
 
@@ -206,7 +206,7 @@ class Transit:
         self.awaited.clear()
         self.greeted = False
 
-    def land(self, positions: list[ChannelPosition]) -> list[ChannelPosition]:
+    def reattach_edge(self, positions: list[ChannelPosition]) -> list[ChannelPosition]:
         """Queue for an edge's clients what the edge has not consumed of the channels to former homes.
 
         ``positions``: how much the edge has consumed of each. Return how much the homes had consumed.
@@ -218,7 +218,7 @@ class Transit:
                 client = self._places.get((edge.worker, one.number))
                 if client is not None:
                     client.missed_before(owed, one.number)
-            known += edge.stages
+            known += edge.positions
         return known
 
     def _pop_edges(self, positions: list[ChannelPosition]) -> list[tuple[EdgeSnapshot, int]]:
@@ -226,7 +226,7 @@ class Transit:
         left, found = positions[::-1], []
         while left:
             position = left.pop(0)
-            edge = self._edges.pop(position.way, None)
+            edge = self._edges.pop(position.key, None)
             if edge is not None:
                 found.append((edge, position.reached))
                 left = [*reversed(edge.resumed), *left]
@@ -255,7 +255,7 @@ class Transit:
         for edge in self._edges.values():
             places = {(edge.worker, one.number): one.number for one in edge.clients}
             still = [left.pop(place).pack(number) for place, number in places.items() if place in left]
-            edges.append(EdgeSnapshot(edge.worker, edge.stages, edge.owed, still))
+            edges.append(EdgeSnapshot(edge.worker, edge.positions, edge.owed, still))
         edges += [
             EdgeSnapshot(worker, [], [], [client.pack(number)]) for (worker, number), client in left.items()
         ]
@@ -273,8 +273,8 @@ class DeliveryStatus(Enum):
 def delivery_status(marks: Positions, known: list[ChannelPosition]) -> DeliveryStatus:
     """``marks``: where the message ends in each channel that it was given to; ``known``: how much was
     consumed there."""
-    consumed = {position.way: position.reached for position in known}
-    found = [mark.reached <= consumed[mark.way] for mark in marks if mark.way in consumed]
+    consumed = {position.key: position.reached for position in known}
+    found = [mark.reached <= consumed[mark.key] for mark in marks if mark.key in consumed]
     if any(found):
         return DeliveryStatus.CONSUMED
     return DeliveryStatus.PENDING if found or not marks else DeliveryStatus.UNKNOWN
@@ -283,13 +283,13 @@ def delivery_status(marks: Positions, known: list[ChannelPosition]) -> DeliveryS
 class Replay:
     """Takes what clients that came from another home had sent there without confirmation."""
 
-    def __init__(self, home: Host, stages: list[ChannelPosition]) -> None:
-        """``stages``: how much the homes at the end of the clients' former channels had consumed."""
-        self._home, self.stages = home, stages
+    def __init__(self, home: Host, positions: list[ChannelPosition]) -> None:
+        """``positions``: how much the homes at the end of the clients' former channels had consumed."""
+        self._home, self.positions = home, positions
 
     def again(self, client: Attached, marks: Positions, request: bytes, text: bytes) -> None:
         """Forward a message unless a former home consumed it; where that is unknown, return an error."""
-        status = delivery_status(marks, self.stages)
+        status = delivery_status(marks, self.positions)
         if status is DeliveryStatus.PENDING:
             self._home.forward(client, request, text)
         elif status is DeliveryStatus.UNKNOWN:  # the home has died: rather reported lost than sent twice
@@ -298,6 +298,6 @@ class Replay:
 
     def left(self, marks: Positions, device_id: str, place: Place) -> None:
         """Detach a client that has gone, unless a former home has done so."""
-        if delivery_status(marks, self.stages) is not DeliveryStatus.CONSUMED:
+        if delivery_status(marks, self.positions) is not DeliveryStatus.CONSUMED:
             self._home.left_in_transit(place, device_id)
         self._home.arrived(*place)

@@ -23,7 +23,7 @@ class Attached(Protocol):
     device_id: str
     connected: bool  # it has been sent ``connected``; before that it waits for its workstation
     told_offline: bool  # the last state of the workstation that it was sent is offline
-    reconnect: bool  # as its ``connect`` said: it was connected before
+    reconnect: bool  # its ``connect`` claims that it was connected before
 
     @property
     def connection(self) -> str:
