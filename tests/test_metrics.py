@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tiflis.exposition import expose
 from tiflis.metrics import CATALOGUE, PREFIX, Counters, Kind, add
-from tiflis.metrics_store import PAST, MetricsStore
+from tiflis.metrics_store import FRESH_SECONDS, PAST, MetricsStore
 from tiflis.protocol.close import CloseCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,6 +109,28 @@ def test_what_a_dead_worker_counted_counts_for_ever(tmp_path: Path, monkeypatch:
     assert values[PAST]["sockets_opened_total"][""] == [110.0]
     assert living.read() == values
     assert sorted(path.stem for path in (tmp_path / "metrics").glob("*.json")) == [PAST, "x-0-living"]
+
+
+def measured(number: float) -> dict[str, Any]:
+    return {**counted(1), "connections": {"client": [number]}}
+
+
+def test_gauges_count_while_their_worker_lives_and_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MetricsStore(tmp_path, "x-0-living")
+    store.write(measured(5))
+    assert store.read()["x-0-living"]["connections"] == {"client": [5.0]}
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now + FRESH_SECONDS + 1)
+    assert set(store.read()["x-0-living"]) == set(counted(1)), "it writes no more"
+
+
+def test_gauges_of_a_dead_worker_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as other:
+        other.setattr(os, "getpid", dead_process)
+        MetricsStore(tmp_path, "x-1-dead").write(measured(5))
+    assert set(MetricsStore(tmp_path, "x-0-living").read()[PAST]) == set(counted(1))
 
 
 def test_what_is_written_late_does_not_replace_what_is_newer(tmp_path: Path) -> None:
@@ -232,7 +255,7 @@ def test_every_kind_of_handover_and_every_breach_is_in_the_catalogue() -> None:
     kinds = {call.args[0].value for _, call in calls("_send") if isinstance(call.args[0], ast.Constant)}
     named = set(CATALOGUE["handoff_sockets_total"].labels["kind"])
     assert {kind for kind in kinds if isinstance(kind, str) and kind in named} == named
-    source = (ROOT / "tiflis" / "handover.py").read_text()
+    source = (ROOT / "tiflis" / "handoff" / "sender.py").read_text()
     assert set(re.findall(r"self\._send\(\s*\"(\w+)\"", source)) == named
     breaches = {ast.unparse(call.args[0]).split(".")[-1] for _, call in calls("Breach")}
     codes = {str(int(CloseCode[name])) for name in breaches if name in CloseCode.__members__}

@@ -1,7 +1,7 @@
-"""What all workers of this server have counted, also those that are gone: one small file a worker.
+"""Stores the metrics of all workers of this server, one small file per worker.
 
-Sums must never fall, or whoever reads them takes it for a restart. So a worker writes down what it tells, and
-what a dead one has written counts for ever.
+Totals must never decrease, or Prometheus takes it for a restart. So totals are made of these files alone, and
+the counters of a dead worker count for ever. Gauges count while their worker lives and writes.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,42 +22,47 @@ from tiflis.metrics import CATALOGUE, Kind, Values, add
 log = logging.getLogger(__name__)
 
 FOLDER = "metrics"  # in the run folder
-PAST = "past"  # the sum of those whose files have been removed
+PAST = "past"  # the sum of the counters of dead workers, whose files have been removed
+FRESH_SECONDS = 10.0  # gauges that are older do not count: their worker does not answer, or it is dead
 
 
 class MetricsStore:
-    """The files of one server's workers. Files that cannot be written cost precision, nothing else."""
+    """The files of one server's workers. A file that cannot be written costs precision, nothing else."""
 
     def __init__(self, run_dir: Path, me: str) -> None:
         self._folder = run_dir / FOLDER
         self._me = me
-        self._taken = 0  # how many times the counters were taken down
-        self._written = 0  # which of these is in the file
+        self._taken = 0  # how many times the values were taken down
+        self._written = 0  # the number of those that are in the file
         self._writing = threading.Lock()
 
     def write(self, values: Values) -> None:
-        """Put down this worker's counters as they are now."""
+        """Write this worker's counters and gauges as they are now."""
         self.taken_down(values)()
 
     def taken_down(self, values: Values) -> Callable[[], None]:
-        """The counters as they are now; to be called, in any thread, to have them written."""
+        """Return a function that writes the values as they are now; it may be called in any thread."""
         self._taken += 1
-        counters = {name: rows for name, rows in values.items() if CATALOGUE[name].kind is not Kind.GAUGE}
-        return partial(self._write, self._taken, _text({"pid": os.getpid(), "values": counters}))
+        gauges = {name: rows for name, rows in values.items() if CATALOGUE[name].kind is Kind.GAUGE}
+        counters = {name: rows for name, rows in values.items() if name not in gauges}
+        entry = {"pid": os.getpid(), "at": time.monotonic(), "values": counters, "gauges": gauges}
+        return partial(self._write, self._taken, _text(entry))
 
     def _write(self, number: int, text: str) -> None:
-        """What is older than what the file holds comes too late."""
+        """Replace the file, unless it holds newer values."""
         with self._writing:
             if number > self._written:
                 self._written = number
                 self._put(self._me, text)
 
     def read(self) -> dict[str, Values]:
-        """What each worker last wrote, by its id; the dead are summed up under PAST."""
+        """Return the values that each worker last wrote, by its id; PAST is the sum of the dead."""
         with self._locked():
             entries = {path.stem: _entry(path) for path in self._folder.glob("*.json")}
             values: dict[str, Values] = {name: entry["values"] for name, entry in entries.items() if entry}
             dead = [name for name, entry in entries.items() if entry and not _lives(name, entry["pid"])]
+            for name in values.keys() - dead:
+                values[name] = values[name] | _gauges(entries[name])
             if dead:
                 past = values.setdefault(PAST, {})
                 for name in dead:
@@ -68,7 +74,7 @@ class MetricsStore:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """One reader at a time: two must not sum up the same dead."""
+        """Admit one reader at a time: two must not add the same dead worker to PAST."""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(
@@ -84,7 +90,7 @@ class MetricsStore:
             os.close(descriptor)
 
     def _put(self, name: str, text: str) -> bool:
-        """Whether the file is there now, whole."""
+        """Write a file; return whether it is there now, whole."""
         draft = self._folder / f"{name}.{secrets.token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -110,8 +116,16 @@ def _entry(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def _gauges(entry: dict[str, Any] | None) -> Values:
+    """Return the gauges of an entry, if they are fresh. The clock is the same in all processes of a host."""
+    if entry is None or abs(time.monotonic() - float(entry.get("at", -FRESH_SECONDS))) >= FRESH_SECONDS:
+        return {}  # that of code which writes no gauges is as good as old
+    return dict(entry.get("gauges") or {})
+
+
 def _lives(name: str, pid: int) -> bool:
-    """A number that another process has got since keeps the file a while longer; it counts all the same."""
+    """Return whether the process lives. If another process has got its number, the file stays for longer, and
+    its counters count all the same."""
     if name == PAST:
         return True
     try:

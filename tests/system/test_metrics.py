@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness import Crowd, Server, crowd, free_port
+from tests.harness import Crowd, Server, crowd, eventually, free_port
 from tests.peers import Peer
+from tests.system.test_bus_faults import frozen_bus
 
 TOKEN = "metrics-token-0123456789"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -34,6 +37,19 @@ class Numbers:
 
 
 async def read(server: Server) -> Numbers:
+    """All workers' metrics, none older than this call."""
+    now = time.monotonic()
+    await eventually(lambda: set(server.worker_pids().values()) <= stored(server, now), 10, "new metrics")
+    return await read_now(server)
+
+
+def stored(server: Server, since: float) -> set[int]:
+    """The processes that have stored their metrics since then."""
+    entries = [json.loads(path.read_bytes()) for path in (server.run_dir / "metrics").glob("*.json")]
+    return {entry["pid"] for entry in entries if entry.get("at", 0) >= since}
+
+
+async def read_now(server: Server) -> Numbers:
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{server.url}/metrics", headers=HEADERS)
         assert answer.status_code == 200
@@ -120,6 +136,17 @@ async def test_what_did_not_arrive_is_counted(server: Server, people: Crowd) -> 
     after = await read(server)
     assert after("undelivered_total") - before("undelivered_total") == 1
     assert after("tunnels", state="offline") - before("tunnels", state="offline") == 1
+
+
+async def test_metrics_of_all_workers_need_no_bus(server: Server, people: Crowd) -> None:
+    one, other = sorted(server.worker_pids().values())
+    await people.workstation(worker=one)
+    await people.workstation(worker=other)
+    await reach(server, "connections", 2, role="workstation")
+    with frozen_bus(server):
+        numbers = await read_now(server)
+        assert numbers("ready") == 2
+        assert numbers("connections", role="workstation") == 2
 
 
 async def test_sums_outlive_their_workers_and_never_fall() -> None:

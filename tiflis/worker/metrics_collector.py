@@ -1,4 +1,4 @@
-"""One worker's numbers, read when somebody asks: what was counted, and how things stand now."""
+"""Stores one worker's metrics now and then, and adds up those of all workers of this server."""
 
 import asyncio
 import os
@@ -18,12 +18,13 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.superseded import SupersededSession
 from tiflis.web.sockets import Sockets
 
-LOOK_SECONDS = 0.25  # between two looks at how late the event loop is
+SAMPLE_SECONDS = 0.25  # between two samples of how late the event loop is
 RECENT_SECONDS = 60.0
+STORE_SECONDS = 1.0  # between two writes of a worker's metrics
 
 
 class LagMeter:
-    """How late the event loop runs what is due: what a worker that has too much to do shows first."""
+    """Measures how late the event loop runs its timers: the first sign of a worker with too much to do."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -31,10 +32,10 @@ class LagMeter:
         self._wait()
 
     def _wait(self) -> None:
-        self._due = time.monotonic() + LOOK_SECONDS
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+        self._due = time.monotonic() + SAMPLE_SECONDS
+        self._timer = self._loop.call_later(SAMPLE_SECONDS, self._sample)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         now = time.monotonic()
         late = max(0.0, now - self._due)
         metrics.observe("loop_lag_seconds", late)
@@ -44,7 +45,7 @@ class LagMeter:
         self._wait()
 
     def worst(self) -> float:
-        """Seconds, of the last minute."""
+        """Return the longest delay of the last minute, in seconds."""
         return max((late for _, late in self._recent), default=0.0)
 
     def stop(self) -> None:
@@ -52,21 +53,21 @@ class LagMeter:
 
 
 def handoffs(values: Values) -> dict[str, object]:
-    """What became of sockets that were to go to another worker, for the operator."""
-    told: dict[str, object] = {}
+    """Return the outcomes of handoffs as counts of sockets, and their mean pause, for the operator."""
+    counts: dict[str, object] = {}
     for outcome in metrics.CATALOGUE["handoff_sockets_total"].labels["outcome"]:
         rows = values.get("handoff_sockets_total", {}).items()
-        told[outcome] = int(sum(numbers[0] for labels, numbers in rows if labels.endswith(f",{outcome}")))
-    pauses = [numbers for numbers in values.get("handoff_pause_seconds", {}).values()]
+        counts[outcome] = int(sum(numbers[0] for labels, numbers in rows if labels.endswith(f",{outcome}")))
+    pauses = list(values.get("handoff_pause_seconds", {}).values())
     groups = sum(sum(numbers[:-1]) for numbers in pauses)
-    told["pause_mean_ms"] = (
+    counts["pause_mean_ms"] = (
         round(sum(numbers[-1] for numbers in pauses) / groups * 1000, 1) if groups else 0.0
     )
-    return told
+    return counts
 
 
 class MetricsCollector:
-    """Puts one worker's numbers together."""
+    """The metrics of one worker."""
 
     def __init__(
         self,
@@ -77,44 +78,54 @@ class MetricsCollector:
         link: NatsClient,
         directory: Directory,
         ready: Callable[[], bool],
-        ledger: MetricsStore | None,
+        store: MetricsStore,
     ) -> None:
         self._id, self._hub, self._sockets = worker_id, hub, sockets
         self._instance, self._slot, _ = worker_id.rsplit("-", 2)
         self._bus, self._link, self._directory, self._ready = bus, link, directory, ready
-        self._ledger = ledger
+        self._store = store
         self._started_at = time.time()
-        self._keeping = False
-        self._bus_told = (0, 0)
-        self._cpu_told = 0.0
-        self._lines_told = 0
+        self._bus_counted = (0, 0)
+        self._cpu_counted = 0.0
+        self._lines_counted = 0
         self.lag = LagMeter()
 
-    def answer(self) -> dict[str, object]:
-        """For the worker that is asked for all numbers."""
-        return {"worker": self._id, "values": self.values()}
+    async def run(self) -> None:
+        """Store this worker's metrics regularly, so that all workers can report them and little is lost with
+        a worker that is killed."""
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            await asyncio.to_thread(self._take_down())
 
-    def values(self) -> Values:
-        """Counters and gauges. What is told is written down first."""
-        self.keep()
-        return {**counters.values, **self._gauges()}
+    async def total(self, expected: int) -> Values:
+        """Return the metrics of this server: those of its living workers, and the counters of dead ones.
 
-    def keep(self) -> None:
-        """Write the counters down, so that they outlive this worker."""
+        Those of the other workers may be ``STORE_SECONDS`` old. ``expected``: how many workers there should
+        be.
+        """
+        write = self._take_down()
+        stored = await asyncio.to_thread(self._write_and_read, write)
+        total: Values = {}
+        for values in stored.values():
+            metrics.add(total, values)
+        total["workers_expected"] = {"": [float(expected)]}
+        total["info"] = {f"{tiflis.__version__},{self._instance}": [1.0]}
+        return total
+
+    def stop(self) -> None:
+        """Store the counters for the last time, and no gauges: the worker ends."""
+        self.lag.stop()
         self._count()
-        if self._ledger is not None:
-            self._ledger.write(counters.values)
+        self._store.write(counters.values)
 
-    async def keep_meanwhile(self) -> None:
-        """The same without keeping the loop waiting for the disk; one at a time."""
-        if self._ledger is None or self._keeping:
-            return
-        self._keeping = True
-        try:
-            self._count()
-            await asyncio.to_thread(self._ledger.taken_down(counters.values))
-        finally:
-            self._keeping = False
+    def _take_down(self) -> Callable[[], None]:
+        self._count()
+        return self._store.taken_down({**counters.values, **self._gauges()})
+
+    def _write_and_read(self, write: Callable[[], None]) -> dict[str, Values]:
+        """Store this worker's metrics before they are reported: what was reported counts for ever."""
+        write()
+        return self._store.read()
 
     def _count(self) -> None:
         self._sockets.count()
@@ -122,42 +133,19 @@ class MetricsCollector:
         self._count_cpu()
         self._count_lost_lines()
 
-    def total(self, answers: list[dict[str, object]], expected: int) -> Values:
-        """All numbers of this server: its living workers' answers, and what others have left behind.
-
-        ``expected``: how many workers it should have.
-        """
-        living = {
-            str(answer["worker"]): answer["values"]
-            for answer in answers
-            if str(answer.get("worker")).startswith(f"{self._instance}-")
-        }
-        written = self._ledger.read() if self._ledger is not None else {}
-        total: Values = {}
-        for values in ({**written, **living}).values():
-            metrics.add(total, values)  # type: ignore[arg-type]  # JSON of our own making
-        total["workers_expected"] = {"": [float(expected)]}
-        total["info"] = {f"{tiflis.__version__},{self._instance}": [1.0]}
-        return total
-
-    def stop(self) -> None:
-        """The last word: it counts for ever."""
-        self.lag.stop()
-        self.keep()
-
     def _count_bus(self) -> None:
         now = (self._bus.bytes_in, self._bus.bytes_out)
-        (told_in, told_out), self._bus_told = self._bus_told, now
-        metrics.count("bus_bytes_total", "in", by=now[0] - told_in)
-        metrics.count("bus_bytes_total", "out", by=now[1] - told_out)
+        (counted_in, counted_out), self._bus_counted = self._bus_counted, now
+        metrics.count("bus_bytes_total", "in", by=now[0] - counted_in)
+        metrics.count("bus_bytes_total", "out", by=now[1] - counted_out)
 
     def _count_cpu(self) -> None:
-        told, self._cpu_told = self._cpu_told, time.process_time()
-        metrics.count("cpu_seconds_total", by=self._cpu_told - told)
+        counted, self._cpu_counted = self._cpu_counted, time.process_time()
+        metrics.count("cpu_seconds_total", by=self._cpu_counted - counted)
 
     def _count_lost_lines(self) -> None:
-        told, self._lines_told = self._lines_told, logs.lost()
-        metrics.count("log_lines_dropped_total", by=self._lines_told - told)
+        counted, self._lines_counted = self._lines_counted, logs.lost()
+        metrics.count("log_lines_dropped_total", by=self._lines_counted - counted)
 
     def _gauges(self) -> Values:
         homes = self._hub.router.homes.values()
@@ -188,7 +176,9 @@ class MetricsCollector:
 
 
 def _open_files() -> int:
+    """Return how many descriptors this process has open; 0 where the system does not say."""
     try:
-        return len(os.listdir("/proc/self/fd")) - 1
+        # Linux from 6.2 on gives their number as the folder's size; listing thousands takes milliseconds.
+        return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd")) - 1
     except OSError:
         return 0

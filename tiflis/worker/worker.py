@@ -64,7 +64,6 @@ TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, bel
 TUNNELS_TOLD_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
 HEAP_SECONDS = 0.25  # between two looks at the heap, as long as peers pin more than the next
 HEAP_QUIET = 32 * 2**20  # bytes
-METRICS_SECONDS = 1.0  # for the other workers to tell their numbers
 BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
 
 
@@ -118,7 +117,6 @@ class Worker:
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
         self.presence.act("end", self._end)
-        self.presence.answer("metrics", self.survey.answer)
         self.presence.start()
         await self._join(self.local_workers)
         await self.presence.meet(MEETING_SECONDS)
@@ -126,6 +124,7 @@ class Worker:
         self._unsealing_seen = float("-inf") if self.directory.started_empty else loop.time()
         await self._seal()
         self._tasks.spawn(self._regularly())
+        self._tasks.spawn(self.survey.run())
         self._tasks.spawn(self._tidy_heap())
 
     async def _seal(self) -> None:
@@ -208,7 +207,6 @@ class Worker:
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
         self.local_workers = LocalWorkers(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
-        ledger = MetricsStore(self._run_dir, self.id)
         self.survey = MetricsCollector(
             self.id,
             self.hub,
@@ -217,7 +215,7 @@ class Worker:
             self.link,
             self.directory,
             lambda: self.ready,
-            ledger,
+            MetricsStore(self._run_dir, self.id),
         )
 
     def _gossip(self, data: bytes) -> None:
@@ -276,8 +274,6 @@ class Worker:
             supply.look(len(self.sockets.open))
             logs.sum_up()
             self._measure()
-            # So that little is lost with a worker that is killed.
-            self._tasks.spawn(self.survey.keep_meanwhile())
             self._tasks.spawn(self._seal())
             if self.clock.time() - tidied >= between:
                 tidied = self.clock.time()
@@ -366,10 +362,8 @@ class Worker:
         return sum(int(answer.get("ended", 0)) for answer in answers)
 
     async def metrics(self) -> Values:
-        """The numbers of all workers of this server, those that are gone included."""
-        return self.survey.total(
-            await self.presence.ask("metrics", METRICS_SECONDS, self._is_sibling), self._local_workers
-        )
+        """Return the metrics of this server: of all its workers, including those that have ended."""
+        return await self.survey.total(self._local_workers)
 
     # The end
 
