@@ -83,6 +83,9 @@ class OutputLimits:
 
     def too_slow(self, now: float) -> bool:
         """Return whether this peer has taken nothing for too long (protocol, section 6)."""
+        if self._outbox.empty:
+            self._progress = (self._outbox.written, now)
+            return False
         sent = self._outbox.sent()
         if self._outbox.unsent() <= self._limits.stall_bytes or sent != self._progress[0]:
             self._progress = (sent, now)

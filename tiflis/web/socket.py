@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TIMED = 63  # the relaying of every 64th frame of a socket is timed
+TIMED = 63  # the relaying of every 64th read of a socket is timed
 STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
 
 _TEXT = int(Opcode.TEXT)  # a plain int: enum members compare slowly
@@ -52,6 +52,7 @@ class WebSocket(asyncio.Protocol):
         "_outbox",
         "_output_limits",
         "_overdraft",
+        "_reads",
         "_traced",
         "_transport",
         "address",
@@ -92,7 +93,7 @@ class WebSocket(asyncio.Protocol):
         self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
         self.session: Session = cast("Session", None)
         self.steered = False  # it was accepted by another worker
-        self.frames_in = self.bytes_in = 0
+        self.frames_in = self.bytes_in = self._reads = 0
         self.bytes_counted = 0  # those bytes written that are in the metrics already
 
     # Called by the transport
@@ -112,7 +113,8 @@ class WebSocket(asyncio.Protocol):
             inbox.early += data
             return
         self.heard = self._clock()
-        began = 0.0 if self.frames_in & TIMED else perf_counter()
+        began = 0.0 if self._reads & TIMED else perf_counter()
+        self._reads += 1
         cork = self._cork
         cork.depth += 1
         try:

@@ -5,6 +5,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Callable
+from operator import add
 
 from tiflis import metrics
 from tiflis.limits import Limits
@@ -66,7 +67,7 @@ class Sockets:
     def _gone(self, socket: WebSocket) -> None:
         if self.open.get(socket.number) is socket:
             del self.open[socket.number]
-        _count(socket)
+        _count([socket])
         event = "socket left for another worker" if socket.leaving else "socket closed"
         log.debug(event, extra={"connection": socket.connection_id})
 
@@ -77,8 +78,7 @@ class Sockets:
 
     def count(self) -> None:
         """Add to the metrics what the sockets have counted since the last call."""
-        for socket in self._running():
-            _count(socket)
+        _count(self._running())
 
     def of_tunnel(self, tunnel_id: str) -> list[WebSocket]:
         """Return the sockets of a tunnel's peers in this worker."""
@@ -93,13 +93,17 @@ class Sockets:
         return [socket for socket in self.open.values() if socket.running]
 
 
-def _count(socket: WebSocket) -> None:
-    """Add a socket's counts to the metrics, under its present role and path."""
-    frames_in, bytes_in, frames_out, bytes_out = socket.take_counts()
-    if not (bytes_in or bytes_out):
-        return
-    labels = (socket.session.kind, socket.path)
-    metrics.count("frames_total", *labels, "in", by=frames_in)
-    metrics.count("bytes_total", *labels, "in", by=bytes_in)
-    metrics.count("frames_total", *labels, "out", by=frames_out)
-    metrics.count("bytes_total", *labels, "out", by=bytes_out)
+def _count(sockets: list[WebSocket]) -> None:
+    """Add the sockets' counts to the metrics, under their present roles and paths."""
+    sums: dict[tuple[str, str], tuple[int, ...]] = {}
+    for socket in sockets:
+        taken = socket.take_counts()
+        if any(taken):
+            labels = (socket.session.kind, socket.path)
+            before = sums.get(labels)
+            sums[labels] = taken if before is None else tuple(map(add, before, taken))
+    for labels, (frames_in, bytes_in, frames_out, bytes_out) in sums.items():
+        metrics.count("frames_total", *labels, "in", by=frames_in)
+        metrics.count("bytes_total", *labels, "in", by=bytes_in)
+        metrics.count("frames_total", *labels, "out", by=frames_out)
+        metrics.count("bytes_total", *labels, "out", by=bytes_out)

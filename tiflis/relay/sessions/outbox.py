@@ -277,8 +277,13 @@ class Outbox:
         self._pongs = None
         self.waiting = self.pong_bytes = 0
 
+    @property
+    def empty(self) -> bool:
+        """Return whether nothing waits here or in the transport: True may come late, False never."""
+        return not (self._recent or self.waiting or self.pong_bytes)
+
     def unsent(self) -> int:
-        """Bytes waiting here and in the transport."""
+        """Return the bytes waiting here and in the transport."""
         return self.waiting + self.pong_bytes + self.transport.get_write_buffer_size()
 
     def pinned(self) -> tuple[int, dict[int, int]]:
