@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from operator import eq
 from typing import Any
@@ -346,3 +347,14 @@ def test_a_broken_socket_is_left_to_the_transport() -> None:
     watches = Watches(descriptor=-1)
     watches.put(b"lost")
     assert len(watches.transport.writes) == 1
+
+
+def test_a_peer_that_is_cut_off_amid_a_large_message_keeps_none_of_it() -> None:
+    watches, payload = Watches(), bytes(8 * MIB)
+    before = sys.getrefcount(payload)
+    watches.outbox.put(payload)
+    watches.loop.turn()
+    assert watches.transport.writes, "the transport has a fragment that the peer does not take"
+    watches.outbox.drop()
+    assert sys.getrefcount(payload) == before
+    assert watches.outbox.pinned() == (0, {})

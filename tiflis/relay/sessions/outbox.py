@@ -65,12 +65,15 @@ class _Large:
     def __init__(self, opcode: int, payload: bytes, at: int = 0) -> None:
         self.opcode, self.payload, self.at = opcode, payload, at
 
-    def next(self) -> tuple[bytes, memoryview, bool]:
-        """The next fragment's header and piece, and whether it is the last."""
+    def next(self) -> tuple[bytes, bytes, bool]:
+        """Return the next fragment's header, its piece, and whether it is the last.
+
+        The piece is a copy: a view in a stuck transport would keep the whole payload.
+        """
         start, self.at = self.at, min(self.at + FRAGMENT, len(self.payload))
         last = self.at == len(self.payload)
         opcode = Opcode.CONTINUATION if start else self.opcode
-        return header(opcode, self.at - start, last), memoryview(self.payload)[start : self.at], last
+        return header(opcode, self.at - start, last), self.payload[start : self.at], last
 
 
 class Outbox:
@@ -291,9 +294,6 @@ class Outbox:
         by the payload's id its size, however much of it has been sent."""
         shared = {id(item.payload): len(item.payload) for item in self._queue if isinstance(item, _Large)}
         rest = sum(len(item.payload) - item.at for item in self._queue if isinstance(item, _Large))
-        for given in self._recent:
-            if isinstance(given, memoryview) and isinstance(given.obj, bytes):
-                shared[id(given.obj)] = len(given.obj)
         return self.waiting - rest + self.pong_bytes, shared
 
     def sent(self) -> int:
