@@ -105,12 +105,15 @@ class PatientHttp(HttpProtocol):
         return True
 
     async def receive_more(self) -> None:
-        """Wait for more. Raises CancelledError where nothing more can come, which closes the connection."""
-        if self._ended:
-            raise CancelledError
-        await super().receive_more()  # type: ignore[no-untyped-call]  # Sanic's
-        if self._ended and not self.recv_buffer:
-            raise CancelledError
+        """Wait for more. Where nothing more can come close the connection and raise CancelledError."""
+        if not self._ended:
+            await super().receive_more()  # type: ignore[no-untyped-call]  # Sanic's
+            if not self._ended or self.recv_buffer:
+                return
+        cast(
+            Any, self.transport
+        ).close()  # what is written already still goes out; a cut request has no answer
+        raise CancelledError
 
 
 def body_stream(request: Request, limit: int) -> Any:
