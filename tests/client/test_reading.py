@@ -101,6 +101,54 @@ def test_a_long_paste_is_folded(phone: App, desk: Desk) -> None:
     expect(message).to_contain_text("pasted 1999")
 
 
+MARKUP = """| name | every |
+|---|---|
+| ping | every 5 s |
+
+Press <kbd>Ctrl</kbd>, see `src/app.py:12`, not `and/or`<br>and on.
+
+<details><summary>More</summary>
+
+hidden
+
+</details>
+
+```sh
+ls
+```
+"""
+
+
+def test_markdown_is_readable_on_a_phone(phone: App, desk: Desk) -> None:
+    shows(phone, desk, block("text", MARKUP))
+    assert phone.log.get_by_role("cell", name="ping").bounding_box()["width"] > 64  # type: ignore[index]
+    expect(phone.log.locator("kbd")).to_have_text("Ctrl")
+    expect(phone.log.get_by_text("More", exact=True)).to_be_visible()
+    expect(phone.log).not_to_contain_text(re.compile("<br|<kbd|details"))
+    expect(phone.log.get_by_role("button", name=re.compile("^Copy path"))).to_have_count(1)
+    phone.button("Copy path src/app.py:12").click()
+    assert phone.page.evaluate("navigator.clipboard.readText()") == "src/app.py:12"
+    figure = phone.log.locator("figure").filter(has_text="ls").last
+    expect(figure.get_by_role("button")).to_have_count(1)
+    assert figure.bounding_box()["height"] < 60  # type: ignore[index]
+
+
+def test_a_conversation_is_copied_as_markdown(app: App, desk: Desk) -> None:
+    shows(app, desk, block("code", "x = 1", language="python"))
+    app.button("More").click()
+    app.page.get_by_role("menuitem", name="Copy as Markdown").click()
+    expect(app.page.get_by_text("Copied")).to_be_visible()
+    copied = app.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("# Supervisor\n\n## ")
+    assert "```python\nx = 1\n```" in copied
+
+
+def test_settings_that_do_nothing_on_a_phone_are_hidden(phone: App) -> None:
+    phone.go("#/settings")
+    expect(phone.page.get_by_role("heading", name="Settings")).to_be_visible()
+    expect(phone.page.get_by_role("group", name="Send with")).to_be_hidden()
+
+
 def test_hostile_tools_are_shown_and_harm_nothing(app: App, desk: Desk) -> None:
     odd = [
         '{"file_path":"__proto__","old_string":"a","new_string":"b","__proto__":{"x":1}}',

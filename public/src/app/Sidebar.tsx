@@ -108,6 +108,7 @@ const SessionRow = memo(function SessionRow({ session, current }: { session: Ses
       sessionKey={session.id}
       current={current}
       icon={terminal ? "terminal" : "agent"}
+      agent={terminal ? undefined : session.type}
       title={sessionTitle(session)}
       detail={detail}
     />
@@ -118,11 +119,12 @@ interface RowProps {
   sessionKey: string;
   current: boolean;
   icon: IconName;
+  agent?: string | undefined;
   title: string;
   detail: string;
 }
 
-function Row({ sessionKey, current, icon, title, detail }: RowProps) {
+function Row({ sessionKey, current, icon, agent, title, detail }: RowProps) {
   const unread = useClient((state) => state.unread.get(sessionKey) ?? 0);
   const attention = useClient((state) => attentionOf(state, sessionKey));
   const last = useClient((state) => state.summaries.get(sessionKey));
@@ -137,7 +139,9 @@ function Row({ sessionKey, current, icon, title, detail }: RowProps) {
         className="group flex min-h-14 items-center gap-3 rounded-xl px-3 py-2 hover:bg-hover aria-[current=page]:bg-accent-soft"
       >
         <span className="relative flex size-9 shrink-0 items-center justify-center rounded-[10px] border border-line bg-surface text-muted group-aria-[current=page]:border-transparent group-aria-[current=page]:bg-accent group-aria-[current=page]:text-on-accent">
-          <Icon name={icon} size={18} />
+          <span data-agent={current ? undefined : agent}>
+            <Icon name={icon} size={18} />
+          </span>
         </span>
         <span className="min-w-0 flex-1">
           <span className="flex items-baseline gap-2">

@@ -100,6 +100,7 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const workstation = useWorkstationName();
   const detail = supervisor ? workstation : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
   const own: MenuItem[] = [
+    { label: text.exportMarkdown, icon: "copy", run: () => void import("./exported").then((module) => module.copyConversation(chatKey, title)) },
     { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
     ...(supervisor ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
   ];

@@ -10,6 +10,9 @@ import { AnsiText } from "./AnsiText";
 import { hasControls, withoutAnsi } from "./ansi";
 import type { Token } from "./highlight";
 
+/** Lines from which a block has a bar above it; a shorter one has room for a copy button only. */
+const BAR_FROM = 4;
+
 /** Longer code is shown without colours. */
 const COLOURED_MOST = 30_000;
 
@@ -24,20 +27,27 @@ export function CodeBlock({ code, language, live = false }: CodeBlockProps) {
   const [wrap, setWrap] = useState(false);
   const { done, copy } = useCopy();
   const tokens = useColours(code, language, live);
+  const few = lines(code) < BAR_FROM;
   return (
-    <figure className="my-2.5 overflow-hidden rounded-xl border border-line bg-sunken">
-      <figcaption className="flex h-10 items-center gap-0.5 border-b border-line pr-1 pl-3.5 text-xs text-muted">
-        <span className="flex-1 truncate font-mono">{language || "text"}</span>
-        <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />
+    <figure className="relative my-2.5 overflow-hidden rounded-xl border border-line bg-sunken">
+      <figcaption className={`flex h-10 items-center gap-0.5 text-xs text-muted ${few ? "absolute top-0.5 right-0.5 rounded-xl bg-sunken" : "border-b border-line pr-1 pl-3.5"}`}>
+        {!few && <span className="flex-1 truncate font-mono">{language || "text"}</span>}
+        {!few && <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />}
         <Small icon={done ? "check" : "copy"} label={done ? common.copied : text.copyCode(beginning(code))} onClick={() => copy(withoutAnsi(code))}>
           {done && common.copied}
         </Small>
       </figcaption>
-      <pre dir="ltr" tabIndex={0} className={`overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
+      <pre dir="ltr" tabIndex={0} className={`fade-inline overflow-x-auto py-3 pl-3.5 ${few ? "pr-14" : "pr-3.5"} font-mono text-[0.8125rem] leading-relaxed ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}>
         <code>{tokens ? tokens.map(draw) : <AnsiText text={code} />}</code>
       </pre>
     </figure>
   );
+}
+
+function lines(code: string): number {
+  let count = 1;
+  for (let at = code.indexOf("\n"); at >= 0 && count < BAR_FROM; at = code.indexOf("\n", at + 1)) count += 1;
+  return count;
 }
 
 function draw(token: Token, index: number) {

@@ -3,8 +3,10 @@
 import { memo, useMemo, type ComponentProps, type ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
+import { remarkTags } from "./remarkTags";
 import { chat as words } from "~/text/chat";
 import { CodeBlock } from "./CodeBlock";
+import { PathButton } from "./PathButton";
 import { splitMarkdown } from "./splitMarkdown";
 
 export default function Markdown({ text, streaming }: { text: string; streaming: boolean }) {
@@ -27,7 +29,7 @@ const Piece = memo(function Piece({ text, live }: { text: string; live: boolean 
   );
 });
 
-const PLUGINS = [remarkGfm];
+const PLUGINS = [remarkGfm, remarkTags];
 
 /** Only whole addresses: one within this app could pair or switch without being seen to. */
 function Link({ href, children }: ComponentProps<"a">) {
@@ -56,6 +58,9 @@ const heading = (depth: number) =>
 
 const HEADINGS = { h1: heading(1), h2: heading(2), h3: heading(3), h4: heading(4), h5: heading(5), h6: heading(6) };
 
+/** A path that one would open: from a root, or to a file with an ending; a line number may follow. */
+const PATH = /^(?:(?:~|\.{1,2})?\/[\w.@+-]+(?:\/[\w.@+-]+)*|[\w@+-][\w.@+-]*(?:\/[\w.@+-]+)*\/[\w@+-]+\.\w{1,8})(?::\d+){0,2}$/;
+
 const components = (live: boolean): Components => ({
   ...HEADINGS,
   // Each block is set in the direction of its own first letter, as each cell of a table is.
@@ -68,7 +73,7 @@ const components = (live: boolean): Components => ({
   img: Image as Components["img"],
   input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? words.done : words.toDo} />,
   table: ({ children }) => (
-    <div className="table-scroll" tabIndex={0} role="group" aria-label={words.table}>
+    <div className="table-scroll fade-inline" tabIndex={0} role="group" aria-label={words.table}>
       <table dir="auto">{children}</table>
     </div>
   ),
@@ -76,7 +81,7 @@ const components = (live: boolean): Components => ({
   code: ({ className, children }) => {
     const content = textOf(children);
     const language = /language-(\S+)/.exec(className ?? "")?.[1];
-    if (language === undefined && !content.endsWith("\n")) return <code>{children}</code>;
+    if (language === undefined && !content.endsWith("\n")) return <code>{PATH.test(content) ? <PathButton path={content} /> : children}</code>;
     return <CodeBlock code={content.replace(/\n$/, "")} language={language ?? ""} live={live} />;
   },
 });

@@ -52,7 +52,7 @@ export default function ScanQr({ onText, onClose }: ScanQrProps) {
           {words || (open ? text.hint : text.opening)}
         </p>
       </div>
-      <p className="scan-hint">{text.hint}</p>
+      {!words && <p className="scan-hint">{text.hint}</p>}
       <div className="scan-actions">
         <label className="scan-picture">
           <input type="file" accept="image/*" onChange={(event) => void picture(event)} />

@@ -44,6 +44,8 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
             </Select>
           </Group>
           <Group title={text.chat}>
+            {/* On a touch keyboard Enter is always a new line. */}
+            <div className="pointer-coarse:hidden">
             <Choice
               label={text.sendWith}
               hint={text.sendWithHint}
@@ -51,6 +53,7 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
               options={text.sendWiths}
               onChange={(sendWith) => client.set({ sendWith })}
             />
+            </div>
             <Switch label={text.showThinking} checked={settings.showThinking} onChange={(showThinking) => client.set({ showThinking })} />
           </Group>
           <Group title={text.voice}>

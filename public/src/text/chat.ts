@@ -83,6 +83,7 @@ export const chat = words("chat", {
   clearText: "The supervisor forgets this conversation, on all devices.",
   clearDone: "The supervisor starts afresh.",
   reload: "Load again",
+  exportMarkdown: "Copy as Markdown",
   buttons: "Quick replies",
   staleTitle: "Say this now?",
   staleText: (words: string) => `The conversation has gone on since these replies were offered. “${words}” is sent as a message of yours.`,

@@ -53,7 +53,7 @@ export function errorText(error: unknown): string {
   return errors[message] ?? (message || errors.INTERNAL_ERROR!);
 }
 
-const clock = format({ hour: "2-digit", minute: "2-digit" });
+const clock = format({ hour: "numeric", minute: "2-digit" });
 const day = format({ weekday: "long", day: "numeric", month: "long" });
 const full = format({ dateStyle: "medium", timeStyle: "medium" });
 

@@ -119,6 +119,7 @@ export default {
     clearText: "Der Supervisor vergisst dieses Gespräch, auf allen Geräten.",
     clearDone: "Der Supervisor fängt neu an.",
     reload: "Neu laden",
+    exportMarkdown: "Als Markdown kopieren",
     buttons: "Schnelle Antworten",
     command: "Befehl",
     showAll: (lines: number) => (lines > 1 ? `Alle ${count(lines)} Zeilen zeigen` : "Alles zeigen"),

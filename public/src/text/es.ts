@@ -119,6 +119,7 @@ export default {
     clearText: "El supervisor olvida esta conversación en todos los dispositivos.",
     clearDone: "El supervisor empieza de nuevo.",
     reload: "Cargar de nuevo",
+    exportMarkdown: "Copiar como Markdown",
     buttons: "Respuestas rápidas",
     command: "Orden",
     showAll: (lines: number) => (lines > 1 ? `Mostrar las ${count(lines)} líneas` : "Mostrar todo"),

@@ -65,6 +65,7 @@ export function useRecorder(done: (recording: Recording) => void, level: (level:
   }, [finish]);
 
   useEffect(() => cancel, [cancel]);
+  useEffect(() => (phase === "recording" ? stayAwake() : undefined), [phase]);
   return {
     phase,
     problem,
@@ -73,4 +74,10 @@ export function useRecorder(done: (recording: Recording) => void, level: (level:
     cancel,
     settle: useCallback(() => setProblem(undefined), []),
   };
+}
+
+/** Keep the screen on; return what ends that. A browser that cannot is left alone. */
+function stayAwake(): () => void {
+  const lock = navigator.wakeLock?.request("screen").catch(() => undefined);
+  return () => void lock?.then((held) => held?.release());
 }
