@@ -1,4 +1,4 @@
-"""The command line: finds the command, reads its arguments, returns its exit code."""
+"""The command line: find the command, read its arguments, return its exit code."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from tiflis.commands import check, doctor, end, keygen, reload, status, takeover
 from tiflis.descriptors import open_standard
 
 COMMANDS = (keygen, check, status, reload, end, takeover, doctor)
-
-
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
 DEMO = "demo"  # comes with the package in workstation/
 
 
 def commands() -> Iterator[Any]:
-    """Return our commands, then those of other installed packages."""
+    """Return our commands, then those of other installed packages; one that cannot be loaded is left out."""
     yield from COMMANDS
     for found in entry_points(group=EXTENSIONS):
-        yield found.load()
+        try:
+            yield found.load()
+        except ImportError as problem:
+            print(f"tiflis {found.name} cannot be loaded: {problem}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     open_standard()  # a server started from here inherits them
-    given = parser().parse_args(arguments)
+    made = parser()
+    given, unknown = made.parse_known_args(arguments)
+    if unknown and given.run is not _demo_is_missing:
+        made.error(f"unrecognized arguments: {' '.join(unknown)}")
     code: int = given.run(given)
     return code
 
@@ -49,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _demo_is_missing(given: argparse.Namespace) -> int:
+    """Say so, whatever arguments the command was given."""
     print("tiflis demo is a package of its own: pip install ./workstation", file=sys.stderr)
     return 2
 

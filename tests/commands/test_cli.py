@@ -52,6 +52,27 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert name in capsys.readouterr().out
 
 
+class Broken:
+    """The entry point of a package that lacks something it needs."""
+
+    name = "demo"
+
+    def load(self) -> object:
+        raise ImportError("No module named 'qrcode'")
+
+
+@pytest.mark.parametrize("installed", [[], [Broken()]], ids=["missing", "broken"])
+@pytest.mark.parametrize("arguments", [(), ("--url", "ws://127.0.0.1:3001/ws", "--speed", "2")])
+def test_demo_without_its_package_says_how_to_install_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, installed: list[Broken], arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("tiflis.cli.entry_points", lambda group: installed)
+    code, shown = run("demo", *arguments)
+    assert code == 2
+    assert shown.splitlines()[-1] == "tiflis demo is a package of its own: pip install ./workstation"
+    assert run("keygen")[0] == 0
+
+
 def test_without_a_command_there_is_a_usage_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])

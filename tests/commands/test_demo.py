@@ -6,25 +6,34 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 from tiflis_workstation.pairing import Pairing
 
 from tests.demo.device import Device
 from tests.demo.relay import Relay
 
 KEY = "test-registration-key-0123456789abcdef"
+DEMO = ("-m", "tiflis.cli", "demo")
+ALONE = ("-c", "from tiflis_workstation.command import main; main()")  # as tiflis-workstation does
 
 
 @asynccontextmanager
-async def demo(relay: Relay, folder: Path, key: str = KEY) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = [sys.executable, "-m", "tiflis.cli", "demo", "--url", relay.url, "--speed", "100"]
+async def demo(
+    relay: Relay, folder: Path, key: str = KEY, program: Sequence[str] = DEMO
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program, at the relay's address unless a `.env` names another."""
+    dotenv = folder / ".env"
+    where = [] if dotenv.exists() else ["--url", relay.url]
+    command = [sys.executable, *program, *where, "--speed", "100"]
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
-        env={**os.environ, "TUNNEL_REGISTRATION_API_KEY": key},
+        env={**os.environ, "PORT": "", "WS_PATH": "", "TUNNEL_REGISTRATION_API_KEY": key},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -60,6 +69,16 @@ async def test_a_restart_is_the_same_tunnel_with_the_same_key(tmp_path: Path) ->
         async with demo(relay, tmp_path) as process:
             assert await shown_pairing(process) == first
     assert (tmp_path / ".tiflis" / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("program", [DEMO, ALONE])
+async def test_port_and_path_come_from_the_env_file(tmp_path: Path, program: Sequence[str]) -> None:
+    async with Relay(api_key=KEY) as relay:
+        server = urlsplit(relay.url)
+        (tmp_path / ".env").write_text(f"PORT={server.port}\nWS_PATH='/tunnel'\n")
+        async with demo(relay, tmp_path, program=program) as process:
+            found = await shown_pairing(process)
+    assert (found.tunnel_id, relay.paths) == (relay.tunnel_id, {"/tunnel"})
 
 
 async def test_it_works_where_nothing_can_be_remembered(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Relay:
         self.registrations: list[Message] = []
         self.answers_pings = True
         self.pings = 0
+        self.paths: set[str] = set()  # that sockets were opened at
         self.workstation: ServerConnection | None = None
         self.devices: dict[ServerConnection, str] = {}
         self._askers: dict[str, str] = {}
@@ -55,6 +56,8 @@ class Relay:
         return f"ws://{LOOPBACK}:{self._port}/ws"
 
     async def _accept(self, socket: ServerConnection) -> None:
+        if socket.request is not None:
+            self.paths.add(socket.request.path)
         try:
             async for text in socket:
                 await self._received(socket, text if isinstance(text, str) else text.decode())

@@ -15,11 +15,11 @@ DEFAULT_PATH = "/ws"
 
 
 def read() -> Mapping[str, str]:
-    """Return the settings of the working folder and the environment, by name."""
+    """Return the settings of the working folder and the environment, by name, without the empty ones."""
     found: dict[str, str] = {}
     for name in DOTENV:
         found |= {key: value for key, value in dotenv_values(name).items() if value}
-    return found | os.environ
+    return found | {key: value for key, value in os.environ.items() if value.strip()}
 
 
 def registration_key(settings: Mapping[str, str]) -> str:
