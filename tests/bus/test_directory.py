@@ -18,6 +18,7 @@ from tests.bus.nats import NatsCluster, NatsServer
 from tests.bus.waiting import until
 from tiflis.bus.directory.directory import Conflict, Directory, DirectoryUnavailable, Record
 from tiflis.bus.directory.record import decode, encode
+from tiflis.bus.storage import administration
 
 TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
 
@@ -25,7 +26,7 @@ TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_00
 @contextlib.asynccontextmanager
 async def directory(urls: str) -> AsyncIterator[Directory]:
     """A directory that has loaded."""
-    one = Directory(urls, "test", shares_client=False)
+    one = Directory(urls, "test")
     try:
         await one.start()
         yield one
@@ -192,7 +193,7 @@ async def fails_in_time(one: Directory) -> None:
 
 async def test_a_start_without_a_server_fails_and_succeeds_later(nats_server: NatsServer) -> None:
     nats_server.kill()
-    one = Directory(nats_server.url, "test", shares_client=False)
+    one = Directory(nats_server.url, "test")
     with pytest.raises(DirectoryUnavailable):
         await one.start(0.5)
     nats_server.start()
@@ -245,22 +246,14 @@ async def test_ids_that_mean_something_in_a_subject_never_reach_the_store(tunnel
         await one.put(replace(TUNNEL, tunnel_id=tunnel_id))
 
 
-async def test_a_connection_for_others_can_be_had(nats_server: NatsServer) -> None:
-    one = Directory(nats_server.url, "test")
-    with pytest.raises(DirectoryUnavailable):
-        _ = one.connection
-    await one.start()
-    assert one.connection.is_connected
-    await one.close()
-
-
 async def test_user_and_password_work_for_all_connections(tmp_path: Path) -> None:
     server = NatsServer(tmp_path, authorization='user: "me", password: "p:w"', credentials="me:p%3Aw")
     server.start()
     one = Directory(server.url, "test")
     try:
         await one.start(3.0)
-        assert one.connection.is_connected
+        async with administration(server.url, "test") as client:
+            assert client.is_connected
     finally:
         await one.close()
         server.stop()
@@ -318,7 +311,7 @@ async def test_what_is_forgotten_is_gone_for_all_and_leaves_nothing(nats_server:
 async def test_an_older_bucket_gets_its_bound(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one:
         await one.put(TUNNEL)
-    bounded = Directory(nats_server.url, "test", shares_client=False, most_bytes=1 << 20)
+    bounded = Directory(nats_server.url, "test", most_bytes=1 << 20)
     await bounded.start()
     async with other_client(nats_server.url) as bucket:
         assert (await bucket.status()).stream_info.config.max_bytes == 1 << 20

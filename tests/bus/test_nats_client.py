@@ -14,10 +14,10 @@ import pytest
 
 from tests.bus.nats import TOKEN, NatsCluster, NatsServer
 from tests.bus.waiting import until
-from tiflis.bus.connection import close, connect
 from tiflis.bus.errors import BadBusUrl, LinkUnavailable
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.servers import ServerPool, parse_urls
+from tiflis.bus.storage import administration
 
 
 @contextlib.asynccontextmanager
@@ -111,9 +111,8 @@ async def test_a_server_that_wants_the_tls_handshake_first(
     try:
         async with linked(f"{server.url}?tls_first") as link:
             await hears_itself(link, bytes(300_000))
-        client = await connect(f"{server.url}?tls_first", "test", 5.0)
-        await client.flush()
-        await close(client)
+        async with administration(f"{server.url}?tls_first", "test") as client:
+            await client.flush()
         impatient = NatsClient(server.url, "test")
         with pytest.raises(LinkUnavailable):
             await impatient.start(1.5)

@@ -21,7 +21,7 @@ VALUE = b'{"name":"mac"}'
 
 @contextlib.asynccontextmanager
 async def directory(url: str, *keys: bytes, name: str = "test") -> AsyncIterator[Directory]:
-    one = Directory(url, name, shares_client=False, seals=Seals(keys or (OLD,)))
+    one = Directory(url, name, seals=Seals(keys or (OLD,)))
     try:
         await one.start()
         yield one

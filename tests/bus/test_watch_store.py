@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.request import urlopen
 
+import nats
 import pytest
 from nats.aio.client import Client
 from nats.js.errors import ServiceUnavailableError
 
-from tests.bus.nats import NatsCluster, NatsServer
-from tiflis.bus.connection import close, connect
+from tests.bus.nats import NatsCluster, NatsServer, free_port
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.storage import LEAST_ROOM
 from tiflis.relay.watch.store import CHUNK, RECORD_TTL, STREAM, Fenced, JetStreamWatchStore, StoreUnavailable
 
@@ -22,18 +25,33 @@ TUNNEL = "tunnel-1"
 untidy = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@contextlib.asynccontextmanager
+async def linked(url: str, ttl: float = RECORD_TTL) -> AsyncIterator[JetStreamWatchStore]:
+    """A store that has not made its stream yet."""
+    link = NatsClient(url, "test")
+    await link.start()
+    yield JetStreamWatchStore(link, url, "test", ttl)
+    await link.close()
+
+
 @pytest.fixture
 async def connection(nats_server: NatsServer) -> AsyncIterator[Client]:
-    connection = await connect(nats_server.url, "test", 10)
+    """Another client, to look at the stream."""
+    connection = await nats.connect(nats_server.url)
     yield connection
-    await close(connection)
+    await connection.close()
 
 
 @pytest.fixture
-async def store(connection: Client) -> JetStreamWatchStore:
-    store = JetStreamWatchStore(connection)
-    await store.start()
-    return store
+async def new_store(nats_server: NatsServer) -> AsyncIterator[JetStreamWatchStore]:
+    async with linked(nats_server.url) as store:
+        yield store
+
+
+@pytest.fixture
+async def store(new_store: JetStreamWatchStore) -> JetStreamWatchStore:
+    await new_store.start()
+    return new_store
 
 
 async def stored(store: JetStreamWatchStore, tunnel_id: str = TUNNEL) -> dict[tuple[str, str], bytes]:
@@ -108,41 +126,42 @@ async def test_a_place_holds_one_value_and_everything_expires(
     assert info.config.max_age == RECORD_TTL
 
 
-async def test_records_go_by_themselves(connection: Client) -> None:
-    store = JetStreamWatchStore(connection, ttl=0.2)
-    await store.start()
-    await store.put_head(TUNNEL, b"head", 0)
-    async with asyncio.timeout(10):
-        while await store.head(TUNNEL) is not None:
-            await asyncio.sleep(0.05)
-    assert await store.put_head(TUNNEL, b"another life", 0)
+async def test_records_go_by_themselves(nats_server: NatsServer) -> None:
+    async with linked(nats_server.url, ttl=0.2) as store:
+        await store.start()
+        await store.put_head(TUNNEL, b"head", 0)
+        async with asyncio.timeout(10):
+            while await store.head(TUNNEL) is not None:
+                await asyncio.sleep(0.05)
+        assert await store.put_head(TUNNEL, b"another life", 0)
 
 
-async def test_starting_again_is_harmless(store: JetStreamWatchStore, connection: Client) -> None:
+async def test_starting_again_is_harmless(store: JetStreamWatchStore, nats_server: NatsServer) -> None:
     await store.put_head(TUNNEL, b"head", 0)
-    await JetStreamWatchStore(connection).start()
+    async with linked(nats_server.url) as other:
+        await other.start()
     assert await store.head(TUNNEL) is not None
 
 
-async def test_a_stream_with_other_settings_is_brought_up_to_date(connection: Client) -> None:
+async def test_a_stream_with_other_settings_is_brought_up_to_date(
+    new_store: JetStreamWatchStore, connection: Client
+) -> None:
     await connection.jetstream().add_stream(name=STREAM, subjects=["tiflis.watch.>"])
-    store = JetStreamWatchStore(connection)
-    await store.start()
+    await new_store.start()
     info = await connection.jetstream().stream_info(STREAM)
     assert (info.config.max_age, info.config.max_msgs_per_subject) == (RECORD_TTL, 1)
 
 
 @untidy
 async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
-    connection = await connect(nats_cluster.url, "test", 10)
-    store = JetStreamWatchStore(connection)
-    await store.start()
-    await store.put(TUNNEL, "e1", [("m-1", b"value")])
-    info = await connection.jetstream().stream_info(STREAM)
-    assert info.config.num_replicas == 3
-    nats_cluster.servers[0].kill()
-    assert (await persistently(store))["e1", "m-1"] == b"value"
-    await close(connection)
+    async with linked(nats_cluster.url) as store:
+        await store.start()
+        await store.put(TUNNEL, "e1", [("m-1", b"value")])
+        async with await nats.connect(nats_cluster.url.split(",")) as connection:
+            info = await connection.jetstream().stream_info(STREAM)
+        assert info.config.num_replicas == 3
+        nats_cluster.servers[0].kill()
+        assert (await persistently(store))["e1", "m-1"] == b"value"
 
 
 async def persistently(store: JetStreamWatchStore) -> dict[tuple[str, str], bytes]:
@@ -151,10 +170,11 @@ async def persistently(store: JetStreamWatchStore) -> dict[tuple[str, str], byte
         while True:
             with contextlib.suppress(StoreUnavailable):
                 return await stored(store)
+            await asyncio.sleep(0.05)
 
 
-async def test_a_missing_stream_is_made_on_the_way(connection: Client) -> None:
-    store = JetStreamWatchStore(connection)
+async def test_a_missing_stream_is_made_on_the_way(new_store: JetStreamWatchStore) -> None:
+    store = new_store
     with pytest.raises(StoreUnavailable):
         await store.put(TUNNEL, "e1", [("m-1", b"value")])
     await store.put(TUNNEL, "e1", [("m-1", b"value")])
@@ -185,21 +205,25 @@ class SmallServer(NatsServer):
         )
 
 
+class Small(NamedTuple):
+    server: SmallServer
+    store: JetStreamWatchStore
+    connection: Client
+
+
 @contextlib.asynccontextmanager
-async def small(
-    folder: Path, storage: str = "3MB", extra: str = ""
-) -> AsyncIterator[tuple[SmallServer, Client]]:
+async def small(folder: Path, storage: str = "3MB", extra: str = "") -> AsyncIterator[Small]:
     server = SmallServer(folder, storage, extra=extra)
     server.start()
-    connection = await connect(server.url, "test", 10)
-    yield server, connection
-    await close(connection)
+    async with linked(server.url) as store:
+        connection = await nats.connect(server.url)
+        yield Small(server, store, connection)
+        await connection.close()
     server.stop()
 
 
 async def test_the_stream_takes_its_share_of_little_storage(tmp_path: Path) -> None:
-    async with small(tmp_path) as (_, connection):
-        store = JetStreamWatchStore(connection)
+    async with small(tmp_path) as (_, store, connection):
         await store.start()
         assert LEAST_ROOM < store.room <= 1.5 * 2**20
         for number in range(80):
@@ -211,8 +235,7 @@ async def test_the_stream_takes_its_share_of_little_storage(tmp_path: Path) -> N
 
 
 async def test_an_account_that_has_shrunk_goes_on_with_the_newest_records(tmp_path: Path) -> None:
-    async with small(tmp_path, "64MB") as (server, connection):
-        store = JetStreamWatchStore(connection)
+    async with small(tmp_path, "64MB") as (server, store, _):
         await store.start()
         await store.put(TUNNEL, "e1", [(f"m-{number}", b"x" * 100_000) for number in range(60)])
         await store.put(TUNNEL, "e1", [("m-newest", b"value")])
@@ -224,8 +247,8 @@ async def test_an_account_that_has_shrunk_goes_on_with_the_newest_records(tmp_pa
 
 
 async def test_the_oldest_records_go_when_the_directory_needs_room(tmp_path: Path) -> None:
-    async with small(tmp_path) as (_, connection):
-        store, js = JetStreamWatchStore(connection), connection.jetstream()
+    async with small(tmp_path) as (_, store, connection):
+        js = connection.jetstream()
         await store.start()
         await js.add_stream(name="others", subjects=["others"])
         for number in range(20):
@@ -239,16 +262,14 @@ async def test_the_oldest_records_go_when_the_directory_needs_room(tmp_path: Pat
 
 
 async def test_a_small_max_payload_takes_large_values(tmp_path: Path) -> None:
-    async with small(tmp_path, "64MB", "max_payload: 4096") as (_, connection):
-        store = JetStreamWatchStore(connection)
+    async with small(tmp_path, "64MB", "max_payload: 4096") as (_, store, _):
         await store.start()
         assert await store.put(TUNNEL, "e1", [("m-1", b"x" * 300_000)]) == set()
         assert await stored(store) == {("e1", "m-1"): b"x" * 300_000}
 
 
 async def test_what_can_never_be_stored_is_refused_and_the_rest_is_stored(tmp_path: Path) -> None:
-    async with small(tmp_path) as (_, connection):
-        store = JetStreamWatchStore(connection)
+    async with small(tmp_path) as (_, store, connection):
         await store.start()
         records = [("m-1", b"x" * store.room), ("m-2", b"small")]
         assert await store.put(TUNNEL, "e1", records) == {"m-1"}
@@ -256,3 +277,16 @@ async def test_what_can_never_be_stored_is_refused_and_the_rest_is_stored(tmp_pa
         await connection.jetstream().update_stream(config, max_msg_size=1000)
         assert await store.put(TUNNEL, "e1", [("m-3", b"x" * 2000), ("m-4", b"small")]) == {"m-3"}
         assert await stored(store) == {("e1", "m-2"): b"small", ("e1", "m-4"): b"small"}
+
+
+async def test_values_are_stored_over_the_connection_of_the_directory_alone(tmp_path: Path) -> None:
+    """Making the stream takes another one, which has ended by then."""
+    monitor = free_port()
+    server = NatsServer(tmp_path, extra=f"http: 127.0.0.1:{monitor}")
+    server.start()
+    async with linked(server.url) as store:
+        await store.start()
+        await store.put(TUNNEL, "e1", [("m-1", b"value")])
+        facts = await asyncio.to_thread(urlopen, f"http://127.0.0.1:{monitor}/varz")
+        assert json.load(facts)["connections"] == 1
+    server.stop()

@@ -4,6 +4,7 @@ BusError
 ├── BadSubject              an id that must not become part of a subject
 ├── BadBusUrl               NATS_URL cannot be understood
 ├── LinkUnavailable         no NATS server took us in time
+│   └── NoResponders        the bus is there, and no subscriber answers on the subject
 ├── OtherVersion            workers are there that we could not talk to
 ├── ChannelClosed           a message was given to a channel that has ended
 ├── PacketRefused           another worker sent what we cannot read
@@ -29,6 +30,10 @@ class BadBusUrl(BusError, ValueError):
 
 class LinkUnavailable(BusError):
     """No NATS server took us in time; the link goes on trying."""
+
+
+class NoResponders(LinkUnavailable):
+    """The bus is up, and nothing there answers on this subject."""
 
 
 class OtherVersion(BusError):

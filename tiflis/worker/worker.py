@@ -111,7 +111,9 @@ class Worker:
         )
         await _persist(self.directory.start)
         longest = max(settings.watch_idle, settings.watch_message_ttl)
-        self._store = JetStreamWatchStore(self.directory.connection, longest + STORE_MARGIN_SECONDS)
+        self._store = JetStreamWatchStore(
+            self.directory.link, self._bus_urls, self.id, longest + STORE_MARGIN_SECONDS
+        )
         self._tasks.spawn(self._start_store())
         self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose(keyring)

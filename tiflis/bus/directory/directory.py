@@ -6,10 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from nats.aio.client import Client
-
 from tiflis.bus import subjects
-from tiflis.bus.connection import close, connect
 from tiflis.bus.directory.bucket import Bucket, Entry, WrongRevision
 from tiflis.bus.directory.record import Record, decode, encode
 from tiflis.bus.directory.watcher import BucketWatcher
@@ -47,7 +44,6 @@ class Directory:
         name: str,
         bucket: str = BUCKET,
         replicas: int = 3,
-        shares_client: bool = True,
         seals: Seals | None = None,
         most_bytes: int = -1,
     ) -> None:
@@ -58,11 +54,8 @@ class Directory:
         self._refused = 0
         self._refused_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._urls = urls
         self._name = name
         self._link = NatsClient(urls, name)
-        self._shares_client = shares_client
-        self._client: Client | None = None
         self._store = Bucket(self._link, bucket, MAX_AGE_SECONDS, replicas, most_bytes)
         self._follower = BucketWatcher(self._link, self._store, self)
         self._records: dict[str, Record] = {}
@@ -84,8 +77,6 @@ class Directory:
             async with asyncio.timeout(deadline):
                 await self._link.start(deadline)
                 await self._loaded.wait()
-                if self._shares_client and self._client is None:
-                    self._client = await connect(self._urls, self._name, deadline)
         except (TimeoutError, LinkUnavailable) as error:
             reason = self._follower.reason or str(error) or "no answer"
             raise DirectoryUnavailable(f"no directory within {deadline:g} s: {reason}") from None
@@ -99,16 +90,11 @@ class Directory:
             marking.cancel()
             await asyncio.gather(marking, return_exceptions=True)
         await self._link.close()
-        client, self._client = self._client, None
-        if client is not None:
-            await close(client)
 
     @property
-    def connection(self) -> Client:
-        """A connection for others who keep something in JetStream. DirectoryUnavailable before the start."""
-        if self._client is None:
-            raise DirectoryUnavailable("the directory is not connected")
-        return self._client
+    def link(self) -> NatsClient:
+        """Return the connection, for others that keep something in JetStream."""
+        return self._link
 
     def when_full(self, relieve: Callable[[], None]) -> None:
         """Call ``relieve`` whenever a write is refused for want of storage; it is tried again meanwhile."""

@@ -1,11 +1,11 @@
-"""Requests over a link, and the few calls of JetStream's interface that the directory needs."""
+"""Requests over a link, and the few calls of JetStream's interface that directory and watches need."""
 
 import asyncio
 import json
 import secrets
 from typing import Any
 
-from tiflis.bus.errors import BusError, LinkUnavailable
+from tiflis.bus.errors import BusError, LinkUnavailable, NoResponders
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.clock import running_clock
 
@@ -72,7 +72,7 @@ class Requests:
         if waiter is None or waiter.done():
             return
         if headers.startswith(_NO_RESPONDERS):
-            waiter.set_exception(LinkUnavailable("JetStream is not there, at least not for our account"))
+            waiter.set_exception(NoResponders("JetStream is not there, at least not for our account"))
         else:
             waiter.set_result(payload)
 
@@ -96,7 +96,8 @@ class JetStream:
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str], seconds: float) -> int:
         """Store a message; returns its sequence in the stream."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        answer = await self.requests.ask(subject, payload, seconds, f"NATS/1.0\r\n{lines}\r\n".encode())
+        block = f"NATS/1.0\r\n{lines}\r\n".encode() if lines else b""
+        answer = await self.requests.ask(subject, payload, seconds, block)
         return int(_result(answer)["seq"])
 
 

@@ -6,18 +6,20 @@ nothing. All of it expires by itself.
 """
 
 import asyncio
+import base64
 import contextlib
 import logging
 import secrets
 import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
-import nats.errors
-from nats.aio.client import Client
-from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
+from nats.js import api
 
+from tiflis.bus.errors import LinkUnavailable, NoResponders
+from tiflis.bus.nats.client import ConnectionListener, NatsClient
+from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused
 from tiflis.bus.storage import NO_ROOM, Allotment
 
 log = logging.getLogger(__name__)
@@ -27,16 +29,19 @@ SUBJECT = "tiflis.watch"
 RECORD_TTL = 330.0  # seconds: the five minutes of a queued message, and time to notice
 MOST_CHUNKS = 65535  # of a value, as its head can count
 CHUNK = 128 * 1024  # bytes, less if max_payload is: no long wait for the directory's calls
-CHUNKS_UNDER_WAY = 12  # below the 2 MiB that nats-py buffers without a connection
+CHUNKS_UNDER_WAY = 12  # of one flush: 1.5 MiB before the directory's calls on the same connection
 MAX_BYTES = 1 << 30  # of the whole stream, where there is so much; beyond it the oldest records go
 ANSWER_TIMEOUT = 2.0  # seconds
 
 DUPLICATE_WINDOW = 10.0  # seconds; we do not use it, and the server's own default may exceed the age
-REPLICAS = 3  # in a cluster that has so many servers
 START_PATIENCE = 10.0  # seconds: a cluster needs some to agree on a leader
 RETRY = 0.2  # seconds
 
 _WRONG_REVISION = (10071, 10164)
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_NO_STREAM = 10059
+_BAD_REQUEST = 400
+_HEADERS = 128  # bytes of the headers of a message, at most
 _CHUNK_HEAD = struct.Struct(">QHH")  # which value, which chunk, how many
 
 
@@ -95,16 +100,31 @@ class WatchStore(Protocol):
         """Forget a record before its time."""
 
 
-class JetStreamWatchStore:
-    """The store over a nats-py connection, which belongs to the caller and reconnects by itself."""
+class Stored(NamedTuple):
+    """A message of the stream."""
 
-    def __init__(self, connection: Client, ttl: float = RECORD_TTL) -> None:
-        """``ttl``: seconds; more than a watch may be silent and a message may wait."""
-        self._connection = connection
+    subject: str
+    revision: int
+    time: float  # seconds since the epoch
+    data: bytes
+
+
+class JetStreamWatchStore:
+    """The store over a connection that belongs to the caller. Its stream is made over one of its own."""
+
+    def __init__(self, link: NatsClient, urls: str, name: str, ttl: float = RECORD_TTL) -> None:
+        """``urls``: as NATS_URL. ``name``: of the connections that make the stream. ``ttl``: seconds; more
+        than a watch may be silent and a message may wait."""
+        self._link = link
         self._ttl = ttl
-        self._js: JetStreamContext = connection.jetstream(timeout=ANSWER_TIMEOUT)
-        self._allotment = Allotment(self._js, MAX_BYTES)
-        self._connected = 0  # how often the connection had come back when the stream was last made
+        self._jetstream = JetStream(link)
+        self._allotment = Allotment(urls, name, MAX_BYTES)
+        self._making: asyncio.Task[None] | None = None
+        self._reconnected = False  # since the stream was last made
+        link.listen(ConnectionListener(on_up=self._link_up))
+
+    def _link_up(self) -> None:
+        self._reconnected = True
 
     @property
     def room(self) -> int:
@@ -124,19 +144,17 @@ class JetStreamWatchStore:
                 await asyncio.sleep(RETRY)
 
     async def _make(self, patient: bool = True) -> None:
-        self._connected = self._connection.stats["reconnects"]
-        there = None
+        """Make the stream; callers that come meanwhile share one attempt. Raises StoreUnavailable."""
+        self._reconnected = False
+        if self._making is None or self._making.done():
+            self._making = asyncio.create_task(self._allotment.make(self._config(), patient))
+            self._making.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            with contextlib.suppress(NotFoundError):
-                there = await self._js.stream_info(STREAM)
-            await self._allotment.make(self._config(there), there, patient)
-        except (nats.errors.Error, TimeoutError) as error:
-            if there is None:
-                raise StoreUnavailable(str(error)) from error
-            log.warning("watch store keeps its settings", extra={"reason": str(error)})
+            await asyncio.shield(self._making)
+        except LinkUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
-    def _config(self, there: api.StreamInfo | None) -> api.StreamConfig:
-        replicas = REPLICAS if len(self._connection.servers) >= REPLICAS else 1
+    def _config(self) -> api.StreamConfig:
         return api.StreamConfig(
             name=STREAM,
             subjects=[f"{SUBJECT}.>"],
@@ -144,7 +162,6 @@ class JetStreamWatchStore:
             max_age=self._ttl,
             discard=api.DiscardPolicy.OLD,
             storage=api.StorageType.FILE,
-            num_replicas=max(replicas, (there and there.config.num_replicas) or 1),
             duplicate_window=min(self._ttl, DUPLICATE_WINDOW),
         )
 
@@ -152,30 +169,42 @@ class JetStreamWatchStore:
         """Give up the oldest records: the directory or this store could not write. Never raises."""
         try:
             await self._allotment.relieve(STREAM)
-        except (nats.errors.Error, TimeoutError) as error:
+        except LinkUnavailable as error:
             log.warning("watch store cannot make room", extra={"reason": str(error)})
 
     async def head(self, tunnel_id: str) -> Head | None:
-        try:
-            # Asks the stream's leader: a follower may not know the newest head yet.
-            found = await self._js.get_msg(STREAM, subject=f"{SUBJECT}.{tunnel_id}.head")
-        except NotFoundError as error:
-            await self._make_if_missing(error)
-            await self._allotment.look(STREAM)  # it may have gone for want of room
+        # Asks the stream's leader: a follower may not know the newest head yet.
+        found = await self._get({"last_by_subj": f"{SUBJECT}.{tunnel_id}.head"})
+        if found is None:
+            await self._look()  # it may have gone for want of room
             return None
-        except (nats.errors.Error, TimeoutError) as error:
-            raise StoreUnavailable(str(error)) from error
-        return Head(found.data or b"", found.seq or 0)
+        return Head(found.data, found.revision)
 
-    async def _make_if_missing(self, error: APIError) -> None:
-        if error.err_code == 10059:  # the stream itself is not there
-            await self._make()
+    async def _get(self, request: Document) -> Stored | None:
+        """Read one message; None if there is none. Raises StoreUnavailable."""
+        try:
+            answer = await self._jetstream.call(f"STREAM.MSG.GET.{STREAM}", request, ANSWER_TIMEOUT)
+        except StoreRefused as refused:
+            if refused.code != NOT_FOUND:
+                raise StoreUnavailable(str(refused)) from refused
+            if refused.reason == _NO_STREAM:
+                await self._make()
+            return None
+        except LinkUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
+        message = answer["message"]
+        time = datetime.fromisoformat(message["time"]).timestamp()
+        return Stored(message["subject"], message["seq"], time, base64.b64decode(message.get("data", "")))
+
+    async def _look(self) -> None:
+        with contextlib.suppress(StoreRefused, LinkUnavailable):
+            info = await self._jetstream.call(f"STREAM.INFO.{STREAM}", {}, ANSWER_TIMEOUT)
+            self._allotment.found(info["config"].get("max_bytes", -1))
 
     async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
-        if self._allotment.may_grow or self._connection.stats["reconnects"] != self._connected:
+        if self._allotment.may_grow or self._reconnected:
             await self._make()  # there may be more room now, or less
-        headers = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
-        return await self._publish(f"{SUBJECT}.{tunnel_id}.head", value, headers)
+        return await self._publish(f"{SUBJECT}.{tunnel_id}.head", value, {_EXPECTED: str(revision)})
 
     async def _publish(self, subject: str, value: bytes, headers: dict[str, str] | None = None) -> int:
         """Store a message; when there is no room for it, again after the oldest ones have gone."""
@@ -186,22 +215,21 @@ class JetStreamWatchStore:
             return await self._publish_once(subject, value, headers)
 
     async def _publish_once(self, subject: str, value: bytes, headers: dict[str, str] | None) -> int:
+        if len(value) + (_HEADERS if headers else 0) > self._link.max_payload:
+            raise Refused(f"more than the {self._link.max_payload} bytes that the bus takes at once")
         try:
-            return (await self._js.publish(subject, value, headers=headers)).seq
-        except APIError as error:
-            if error.err_code in _WRONG_REVISION:
-                raise Fenced from error
-            if error.err_code in NO_ROOM:
-                raise NoRoom(str(error)) from error
-            if isinstance(error, BadRequestError):
-                raise Refused(str(error)) from error
-            raise StoreUnavailable(str(error)) from error
-        except nats.errors.MaxPayloadError as error:
-            raise Refused(str(error)) from error
-        except NoStreamResponseError as error:
+            return await self._jetstream.publish(subject, value, headers or {}, ANSWER_TIMEOUT)
+        except StoreRefused as refused:
+            if refused.reason in _WRONG_REVISION:
+                raise Fenced from refused
+            if refused.reason in NO_ROOM:
+                raise NoRoom(str(refused)) from refused
+            kind = Refused if refused.code == _BAD_REQUEST else StoreUnavailable
+            raise kind(str(refused)) from refused
+        except NoResponders as error:
             await self._make()  # a store that lost its data; the caller tries again
             raise StoreUnavailable("the stream was not there") from error
-        except (nats.errors.Error, TimeoutError) as error:
+        except LinkUnavailable as error:
             raise StoreUnavailable(str(error)) from error
 
     async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
@@ -234,32 +262,27 @@ class JetStreamWatchStore:
 
     def _chunk_size(self) -> int:
         """What fits into a message of this bus, beside its head."""
-        return max(1, min(CHUNK, self._connection.max_payload - _CHUNK_HEAD.size))
+        return max(1, min(CHUNK, self._link.max_payload - _CHUNK_HEAD.size))
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
-        loaded: list[api.RawStreamMsg] = []
+        loaded: list[Stored] = []
         async for message in self._messages(f"{SUBJECT}.{tunnel_id}.>"):
-            if (message.seq or 0) >= before:
-                return _assemble(loaded, now=_time(message))
+            if message.revision >= before:
+                return _assemble(loaded, now=message.time)
             loaded.append(message)
         return []  # not even the head is there: the store has lost its data since
 
-    async def _messages(self, subject: str) -> AsyncIterator[api.RawStreamMsg]:
+    async def _messages(self, subject: str) -> AsyncIterator[Stored]:
         at = 1
-        while True:
-            try:
-                message = await self._js.get_msg(STREAM, seq=at, subject=subject, next=True)
-            except NotFoundError:
-                return
-            except (nats.errors.Error, TimeoutError) as error:
-                raise StoreUnavailable(str(error)) from error
+        while (message := await self._get({"seq": at, "next_by_subj": subject})) is not None:
             yield message
-            at = (message.seq or at) + 1
+            at = message.revision + 1
 
     async def drop(self, tunnel_id: str, epoch: str, name: str) -> None:
+        subject = f"{SUBJECT}.{tunnel_id}.{epoch}.{name}.*"
         try:
-            await self._js.purge_stream(STREAM, subject=f"{SUBJECT}.{tunnel_id}.{epoch}.{name}.*")
-        except (nats.errors.Error, TimeoutError) as error:
+            await self._jetstream.call(f"STREAM.PURGE.{STREAM}", {"filter": subject}, ANSWER_TIMEOUT)
+        except (StoreRefused, LinkUnavailable) as error:
             raise StoreUnavailable(str(error)) from error
 
 
@@ -271,10 +294,6 @@ def _chunks(value: bytes, size: int) -> Iterator[bytes]:
         yield _CHUNK_HEAD.pack(mark, number, count) + value[number * size : (number + 1) * size]
 
 
-def _time(message: api.RawStreamMsg) -> float:
-    return message.time.timestamp() if message.time else 0.0
-
-
 class _Chunk(NamedTuple):
     mark: int
     of: int
@@ -283,16 +302,16 @@ class _Chunk(NamedTuple):
     time: float
 
 
-def _assemble(messages: list[api.RawStreamMsg], now: float) -> list[Record]:
+def _assemble(messages: list[Stored], now: float) -> list[Record]:
     """Put chunks together again, oldest value first; incomplete values are left out."""
     places: dict[tuple[str, str], dict[int, _Chunk]] = {}
     for message in messages:
-        *_, epoch, name, _number = (message.subject or "").split(".")
-        data = message.data or b""
+        *_, epoch, name, _number = message.subject.split(".")
+        data = message.data
         if len(data) < _CHUNK_HEAD.size:
             continue
         mark, number, count = _CHUNK_HEAD.unpack_from(data)
-        chunk = _Chunk(mark, count, data[_CHUNK_HEAD.size :], message.seq or 0, _time(message))
+        chunk = _Chunk(mark, count, data[_CHUNK_HEAD.size :], message.revision, message.time)
         places.setdefault((epoch, name), {})[number] = chunk
     records = [_record(*place, chunks, now) for place, chunks in places.items()]
     return sorted((record for record in records if record), key=lambda record: record.revision)
