@@ -1,4 +1,4 @@
-"""One connected watch: its queue, and the polls that wait for something to come into it."""
+"""One connected watch: its queue, and the polls that wait for a message in it."""
 
 import asyncio
 import secrets
@@ -8,11 +8,11 @@ from tiflis.clock import running_clock
 from tiflis.relay.watch.queue import Bounds, Message, WatchQueue
 from tiflis.relay.watch.records import WatchRecord
 
-POLLS_AT_ONCE = 8  # of one watch; one more ends the one that has waited longest
+POLLS_AT_ONCE = 8  # per watch; one more ends the one that has waited longest
 
 
 class Watch:
-    """``introduced``: the workstation has had its ``auth`` since it registered."""
+    """A connected watch. ``introduced``: the workstation has received its ``auth`` since it registered."""
 
     def __init__(
         self, device_id: str, bounds: Bounds, released: Callable[[Message], None], now: float, mark: str = ""
@@ -26,16 +26,17 @@ class Watch:
         self._polls: list[asyncio.Future[None]] = []
 
     def append(self, message: Message) -> None:
+        """Put the message into the queue, and note its number there in the message."""
         message.numbers[self.mark] = self.queue.last + 1
         self.queue.append(message)
 
     @property
     def polled(self) -> bool:
-        """Whether a poll waits here."""
+        """Return whether a poll is waiting."""
         return bool(self._polls)
 
     async def wait(self, seconds: float) -> None:
-        """Until something was shown, the watch has gone, or the time is up."""
+        """Wait until new messages may be read, the watch has gone, or so many seconds have passed."""
         poll = asyncio.get_running_loop().create_future()
         self._polls.append(poll)
         if len(self._polls) > POLLS_AT_ONCE:
@@ -50,6 +51,7 @@ class Watch:
                 self._polls.remove(poll)
 
     def wake(self) -> None:
+        """End the wait of all polls."""
         for poll in list(self._polls):
             self._end(poll)
 
@@ -59,6 +61,7 @@ class Watch:
             poll.set_result(None)
 
     def record(self, orderly: bool) -> WatchRecord:
+        """Return the state to store. ``orderly``: the last record, with the numbers that are still held."""
         queue = self.queue
         held = queue.newest if orderly else None
         return WatchRecord(

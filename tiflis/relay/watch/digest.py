@@ -1,4 +1,4 @@
-"""What of a workstation's message a watch can digest: a valid JSON object, and which stream it belongs to."""
+"""Prepare a workstation's message for watch queues: a valid JSON object, and the stream it belongs to."""
 
 from datetime import UTC, datetime
 
@@ -28,8 +28,8 @@ _payload = msgspec.json.Decoder(_Payload)
 
 
 def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:
-    """The text to queue, and its stream if a later message of that stream replaces it. None for anything
-    that is not a JSON object: one such text in an answer would make every poll fail."""
+    """Return the text to queue, and its stream if a later message of that stream replaces it. Return None
+    for anything but a JSON object: one such text in an answer would make every poll fail."""
     try:
         if not utf8.is_valid(text):
             text = text.decode("utf-8", "replace").encode()
@@ -50,5 +50,5 @@ def _key(fields: _Stream) -> StreamKey | None:
 
 
 def stamp(time: float) -> str:
-    """As watches read it: ``2026-01-15T12:00:00.000Z``."""
+    """Return the time, in seconds since the epoch, as watches read it: ``2026-01-15T12:00:00.000Z``."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What a tunnel's watches need of their home, and the limits they live within."""
+"""The interface of a home for its watches, and the limits of watch queues."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,24 +8,24 @@ from tiflis.relay.watch.writer import PACE
 
 
 class WatchesMoved(SendFailed):
-    """The tunnel's watches have moved to another home: nothing was done, the call may be made there."""
+    """The tunnel's watches have moved to another home. Nothing was done; repeat the call there."""
 
     default = "The tunnel is moving; try again"
 
 
 class QueueLimits(NamedTuple):
-    """Sizes and times; the defaults are the protocol page's."""
+    """Sizes and times; the defaults are those of the protocol."""
 
     bounds: Bounds = Bounds()
-    idle: float = 300.0  # seconds: a watch without a call for so long has gone
-    refresh: float = 20.0  # seconds between two signs of life of a watch in the store
-    store_timeout: float = 5.0  # seconds that a call waits for the store: it is back after most outages
-    watches: int = 1024  # a tunnel; one more ends the one that has been silent longest
+    idle: float = 300.0  # seconds without a call after which a watch is disconnected
+    refresh: float = 20.0  # seconds between two records that a watch is alive
+    store_timeout: float = 5.0  # seconds that a call waits for the store; most outages are shorter
+    watches: int = 1024  # per tunnel; one more disconnects the one that has been silent longest
     pace: float = PACE
 
 
 class WatchesHome(Protocol):
-    """What the desk needs of the tunnel's home."""
+    """The tunnel's home as its watches use it."""
 
     @property
     def workstation_online(self) -> bool: ...
@@ -35,17 +35,17 @@ class WatchesHome(Protocol):
 
     @property
     def generation(self) -> int:
-        """Of the home's claim: it rises by one from each home of the tunnel to the next."""
+        """Return the generation of the home's claim; each home of the tunnel has one more than the last."""
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
-        """Send ``text`` as it is. ``request_id``: raw JSON of the message's ``id``, empty without one.
-        Raises WorkstationOffline."""
+        """Send ``text`` unchanged. ``request_id``: raw JSON of the message's ``id``, empty without one.
+        Raise WorkstationOffline."""
 
     def device_left(self, device_id: str) -> None:
-        """The watch has gone; the workstation is to hear of it unless the device has a socket."""
+        """Report to the workstation that the watch has gone, unless the device has a socket."""
 
     def device_came(self, device_id: str) -> None:
-        """The watch is there (again): that it had gone is not told any more."""
+        """Cancel a report that the watch had gone: it is here again."""
 
     def watches_lost(self, watches: object) -> None:
-        """Another home has taken over this tunnel's watches; ``desk`` answers no more."""
+        """Note that another home has taken over: ``watches`` answers no more calls."""

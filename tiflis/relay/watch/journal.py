@@ -1,4 +1,4 @@
-"""One tunnel's watches in the store: what is to be written, where it lies, and who may write."""
+"""The journal of one tunnel's watches: collects changes of the queues and writes them to the watch store."""
 
 import logging
 import secrets
@@ -28,14 +28,14 @@ from tiflis.relay.watch.store import Fenced, StoreUnavailable, WatchStore
 
 log = logging.getLogger(__name__)
 
-DEAD_LIMIT = 256  # messages: how many that nobody needs any more may wait for a store that is away
-WARNING_PAUSE = 60.0  # seconds between two log lines of what a tunnel's store has refused
-PORTIONS = 4  # of the store's room: how many flushes fit into it
+DEAD_LIMIT = 256  # messages in no queue any more that may wait for a store that is away
+WARNING_PAUSE = 60.0  # seconds between two log lines on refused messages, per tunnel
+PORTIONS = 4  # flushes that fit into the store's room
 DROPPED_AT_ONCE = 1024 * 1024  # bytes: a released message above it does not wait in the store for its end
 
 
 class Recovered(NamedTuple):
-    """What the last home left. ``orderly``: it said so itself, and nothing can be missing unnoticed."""
+    """The records of the last home. ``orderly``: it ended in good order, so nothing is missing."""
 
     watches: list[StoredWatch]
     messages: list[StoredMessage]
@@ -43,18 +43,18 @@ class Recovered(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """What one flush writes: ``messages``, and the records of the ``dirty`` devices. ``reached``: the highest
-    number of each watch that is stored then."""
+    """The content of one flush: ``messages``, and the records of the ``dirty`` devices. ``reached``: the
+    highest number of each watch that is stored afterwards."""
 
     messages: list[Message]
     dirty: set[str]
     retired: list[tuple[int, int]]
     reached: list[tuple[Watch, int]]
-    gaps: dict[str, int]  # by device the highest number that the store has refused
+    gaps: dict[str, int]  # the highest refused number, by device
 
 
 class WatchJournal:
-    """Write-behind of the desk's ``watches``. Not reentrant: one ``recover`` or ``flush`` at a time."""
+    """Writes the queues of ``watches`` behind. Not reentrant: one ``recover`` or ``flush`` at a time."""
 
     def __init__(
         self,
@@ -65,7 +65,8 @@ class WatchJournal:
         generation: Callable[[], int],
         past: PastNumbers,
     ) -> None:
-        """``generation``: of the home's claim, now. ``past``: the numbers of watches that have gone."""
+        """``generation`` returns that of the home's claim. ``past``: the numbers of watches that have
+        gone."""
         self._generation = generation
         self._numbers = past
         self._tunnel_id = tunnel_id
@@ -76,28 +77,30 @@ class WatchJournal:
         self._past: list[tuple[str, int]] = []
         self._revision = 0
         self._unsent: list[Message] = []
-        self._dead = 0  # at most so many of them are held by no queue any more
+        self._dead = 0  # at most so many unsent messages are in no queue any more
         self._dirty: set[str] = set()
         self._free: list[int] = []
         self._slots = 0
-        # Places whose content counts no more; free once the records that say so are stored.
+        # Slots with outdated content and its size; free once the records that replace it are stored.
         self._retired: list[tuple[int, int]] = []
         self._warned_at = float("-inf")
-        self.behind = False  # the last flush left something that was due when it began
+        self.behind = False  # the last flush left out some of the messages that were due
 
     @property
     def idle(self) -> bool:
+        """Return whether there is nothing to write."""
         return not self._unsent and not self._dirty
 
     def add(self, message: Message) -> None:
+        """Write the message with the next flush."""
         self._unsent.append(message)
 
     def touch(self, device_id: str) -> None:
-        """The device's record has to be written anew, or to say that it has gone."""
+        """Write the device's record with the next flush: its state, or that it has gone."""
         self._dirty.add(device_id)
 
     def released(self, message: Message) -> None:
-        """No queue holds the message any more."""
+        """Drop the message's text: it is in no queue any more."""
         size, message.text = len(message.text), b""
         self._dead += 1
         if self._dead > DEAD_LIMIT:
@@ -106,12 +109,13 @@ class WatchJournal:
             return
         self._retired.append((message.slot, size))
         for watch in self._watches.values():
-            # It was the only witness of the highest number that this watch has seen.
+            # The stored message was the only record of the highest number that this watch has seen.
             if message.numbers.get(watch.mark, -1) >= watch.queue.shown:
                 self._dirty.add(watch.device_id)
 
     async def recover(self) -> Recovered:
-        """Take the tunnel over. Raises StoreUnavailable, and Fenced when another home does the same."""
+        """Take the tunnel over and return what the last home left. Raise StoreUnavailable, and Fenced when
+        another home takes it over too."""
         found = await self._store.head(self._tunnel_id)
         if found is None:
             return Recovered([], [], True)
@@ -127,13 +131,13 @@ class WatchJournal:
         return Recovered(list(watches(records).values()), messages(records), self._orderly(head))
 
     def _orderly(self, head: HeadRecord) -> bool:
-        """Whether nothing was delivered that the store does not know of. Between the home that ended in good
-        order and this one there may have been another, which died before it wrote anything."""
+        """Return whether every delivered message is in the store. Between the home that ended in good order
+        and this one there may have been another, which died before it wrote anything."""
         return head.clean and (not head.generation or self._generation() - head.generation <= 1)
 
     async def flush(self, orderly: bool = False) -> list[Watch]:
-        """Write what is due; the watches that now show more. Raises StoreUnavailable (nothing is forgotten)
-        and Fenced. ``orderly``: nothing will follow, and the next home need not suspect a gap."""
+        """Write what is due and return the watches with newly stored messages. Raise StoreUnavailable (all of
+        it is still due) and Fenced. ``orderly``: the last flush; the next home need not announce a gap."""
         batch = self._begin(orderly)
         try:
             refused = await self._store.put(self._tunnel_id, self._epoch, self._records(batch, orderly))
@@ -149,7 +153,7 @@ class WatchJournal:
         return shown
 
     async def _put_gaps(self, batch: _Batch, lost: list[Message], orderly: bool) -> None:
-        """Write that the store refused these. It must take so much, or the whole flush has failed."""
+        """Write to the watches' records that the store refused ``lost``. If that fails, the flush fails."""
         if not lost:
             return
         for watch in self._watches.values():
@@ -190,8 +194,8 @@ class WatchJournal:
         return batch
 
     def _portion(self) -> list[Message]:
-        """What the next flush takes of the unsent messages: no more than a part of the store's room, or the
-        first of them would have gone again before the last are written."""
+        """Take the unsent messages for the next flush: no more than a part of the store's room, or the first
+        would be removed again before the last are written."""
         unsent, size = [message for message in self._unsent if message.holders], 0
         for count, message in enumerate(unsent):
             size += len(message.text)
@@ -241,7 +245,8 @@ class WatchJournal:
             self._revision = await self._store.put_head(self._tunnel_id, head, self._revision)
 
     async def _own_revision(self) -> int:
-        """Of a write of ours whose answer got lost. Raises Fenced if another home has written since."""
+        """Return the head's revision after a write of ours whose answer was lost. Raise Fenced if another
+        home has written since."""
         found = await self._store.head(self._tunnel_id)
         head = decode_head(found.value) if found else None
         if found is None:
@@ -261,7 +266,7 @@ class WatchJournal:
         for key, message in reversed(held.items()):
             size += len(message.text)
             if size > self._store.room // PORTIONS:
-                break  # the oldest stay in memory: written again, they would push out the rest
+                break  # the oldest stay in memory only: written again, they would push out the rest
             if key not in sent:
                 again.append(message)
         self._unsent = again[::-1] + self._unsent

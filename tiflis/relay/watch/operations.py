@@ -1,4 +1,4 @@
-"""What the calls of a tunnel's watches do (protocol, section 4), at the tunnel's home."""
+"""Answers the calls of a tunnel's watches (protocol, section 4), at the tunnel's home."""
 
 import contextlib
 import time
@@ -20,12 +20,12 @@ __all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
 
 OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"})
 
-ANSWER_BYTES = 4 * MIB  # of messages in one answer to a poll; a larger message comes alone
+ANSWER_BYTES = 4 * MIB  # of messages per answer to a poll; a larger message is sent alone
 
 
 class WatchOperations:
-    """The tunnel's watches as its home uses them: their calls, and by ``registry`` what is sent to them.
-    Operations raise errors of ``tiflis.protocol.errors`` and return plain dicts of str, int and bool."""
+    """The tunnel's watches as its home uses them: answers their calls, and passes deliveries to ``registry``.
+    Calls raise errors of ``tiflis.protocol.errors`` and return plain dicts of str, int and bool."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class WatchOperations:
         wall: Callable[[], float] = time.time,
         account: Account | None = None,
     ) -> None:
-        """``account``: the tunnel's, in the worker's ledger of pinned bytes."""
+        """``account``: of the tunnel's pinned bytes."""
         self._tunnel_id = tunnel_id
         self._home = home
         self._clock = clock
         self.registry = WatchRegistry(tunnel_id, home, store, limits, clock, wall, account)
 
-    # For the home: the registry does it
+    # For the home: passed on to the registry
 
     def devices(self) -> list[str]:
         return self.registry.devices()
@@ -66,10 +66,10 @@ class WatchOperations:
     async def close(self) -> None:
         await self.registry.close()
 
-    # For the watches
+    # Calls of watches
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes = b"") -> dict[str, Any]:
-        """One of OPERATIONS; ``arguments`` are those of the method of that name."""
+        """Run one of OPERATIONS. ``arguments``: those of the method of that name; ``body``: of a command."""
         if operation not in OPERATIONS:
             raise InvalidPayload(f"There is no operation {operation!r}")
         await self.registry.ready()
@@ -80,7 +80,7 @@ class WatchOperations:
         return answer
 
     async def connect(self, device_id: str, auth_key: str) -> dict[str, Any]:
-        """A fresh queue, numbers from 1."""
+        """Connect the device with an empty queue; numbers begin at 1."""
         await self.registry.attach(device_id, auth_key)
         return {
             "success": True,
@@ -90,7 +90,7 @@ class WatchOperations:
         }
 
     async def command(self, device_id: str, auth_key: str, text: bytes) -> dict[str, Any]:
-        """``text``: the message for the workstation (3.2)."""
+        """Forward ``text`` to the workstation (protocol, 3.2)."""
         fields = head.peek(text)
         act = states.act(states.Role.CLIENT, fields.type)
         if act is states.Act.REFUSE:
@@ -116,7 +116,8 @@ class WatchOperations:
     async def messages(
         self, device_id: str, auth_key: str, since: int = 0, ack: int = 0, wait: float = 0.0
     ) -> dict[str, Any]:
-        """``messages_json``: the array as JSON text, each ``data`` in it as the workstation wrote it."""
+        """Return messages above ``since``; wait for some at most ``wait`` seconds. ``messages_json`` is the
+        array as JSON text, with each ``data`` as the workstation wrote it."""
         watch = self.registry.get(device_id)
         if watch is None and not self.registry.has_departed(device_id):
             watch = await self.registry.attach(device_id, auth_key, since)
@@ -155,6 +156,7 @@ class WatchOperations:
         }
 
     async def state(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+        """Return whether the device is connected, and the state of its queue and of the workstation."""
         watch = self.registry.get(device_id)
         if watch is not None:
             self.registry.called(watch)
@@ -168,6 +170,7 @@ class WatchOperations:
         }
 
     async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+        """Disconnect the device and drop its queue. ``success`` is False if it was not connected."""
         watch = self.registry.get(device_id)
         if watch is None:
             return {"success": False}
@@ -179,7 +182,7 @@ class WatchOperations:
 
 
 def _portion(reading: Reading) -> Reading:
-    """Return what goes into one answer; the watch asks for the rest with the number that this one ends in."""
+    """Return what fits into one answer; the watch polls for the rest from the last number in it."""
     size = 0
     for at, (_, message) in enumerate(reading.messages):
         size += len(message.text)

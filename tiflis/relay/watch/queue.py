@@ -1,7 +1,7 @@
-"""One watch's queue: what waits to be polled, numbered 1, 2, 3 … and bounded (protocol, section 4).
+"""One watch's queue: the messages that wait for a poll, numbered 1, 2, 3 … and bounded (protocol, section 4).
 
-Pure: the clock comes in with each call. A number is *given* at once and *shown* only when the message is
-stored, so that it can never go back after a crash. A stream's newest stored snapshot stays until a newer
+Pure: callers pass the time. A number is *given* at once and *shown* to polls only when the message is
+stored, so that numbers never go back after a crash. A stream's newest stored snapshot stays until a newer
 one is stored, and the one that is being written until it is, or polls would find nothing of an answer that
 grows faster than it is written.
 """
@@ -16,19 +16,19 @@ StreamKey = tuple[str, str]  # a message's type and its streaming_message_id
 
 
 class Message:
-    """One text, shared by all queues that hold it."""
+    """A message, shared by all queues that hold it."""
 
     __slots__ = ("at", "entered", "holders", "key", "numbers", "slot", "stamp", "text")
 
     def __init__(self, text: bytes, stamp: str, at: float, key: StreamKey | None = None) -> None:
         self.text = text
-        self.stamp = stamp  # what polls are told
+        self.stamp = stamp  # the timestamp in answers to polls
         self.at = at  # by the clock of the queues
         self.key = key
         self.holders = 0
-        self.entered = 0  # bytes in the ledger of pinned bytes
+        self.entered = 0  # counted as pinned bytes
         self.numbers: dict[str, int] = {}  # its number in each watch's queue
-        self.slot: int | None = None  # its place in the store
+        self.slot: int | None = None  # its record's number in the store
 
     @contextmanager
     def held(self, released: "Released") -> Iterator[None]:
@@ -38,12 +38,13 @@ class Message:
         self.let_go(released)
 
     def let_go(self, released: "Released") -> None:
+        """Note that one queue less holds it; call ``released`` after the last."""
         self.holders -= 1
         if not self.holders:
             released(self)
 
 
-Released = Callable[[Message], None]  # told of a message that no queue holds any more
+Released = Callable[[Message], None]  # called when no queue holds the message any more
 
 
 class Bounds(NamedTuple):
@@ -62,8 +63,9 @@ class Reading(NamedTuple):
 
 
 class WatchQueue:
-    """``last``: the highest number given; ``shown``: the highest that polls know; ``lost``: the highest
-    that was dropped unread; ``acknowledged``: everything up to it has arrived; ``size``: in bytes."""
+    """A watch's messages. ``last``: the highest number given; ``shown``: the highest that polls may return;
+    ``lost``: the highest that was dropped unread; ``acknowledged``: all up to it were received; ``size``: in
+    bytes."""
 
     def __init__(self, bounds: Bounds, released: Released = lambda message: None) -> None:
         self._bounds = bounds
@@ -80,22 +82,22 @@ class WatchQueue:
 
     @property
     def waiting(self) -> int:
-        """How many a poll could be given."""
+        """Return how many messages a poll could return."""
         return sum(number <= self.shown for number in self._held)
 
     @property
     def oldest_at(self) -> float:
-        """When the oldest message came."""
+        """Return the time of the oldest message, infinity without one."""
         return next(iter(self._held.values())).at if self._held else float("inf")
 
     @property
     def held(self) -> dict[int, Message]:
-        """By number, oldest first. Not to be changed."""
+        """Return the messages by number, oldest first. Do not change it."""
         return self._held
 
     @property
     def newest(self) -> list[int]:
-        """The held numbers that no later snapshot replaces, ascending."""
+        """Return the held numbers that no later snapshot replaces, ascending."""
         return [number for number in self._held if number not in self._replaced]
 
     def append(self, message: Message) -> int:
@@ -130,39 +132,40 @@ class WatchQueue:
                 self._thin(key)
 
     def _fit(self) -> None:
-        """Keep the bounds. Replaced messages go first: nothing is missed with them. They do not count as
-        messages, since each poll is given one of its stream."""
+        """Drop messages until the bounds are kept. Replaced ones go first: no content is lost with them. They
+        do not count as messages, since a poll returns only one per stream."""
         while self.size > self._bounds.size and self._replaced:
             self._remove(next(iter(self._replaced)))
         while len(self._held) - len(self._replaced) > self._bounds.messages or self.size > self._bounds.size:
             self._lose(next(number for number in self._held if number not in self._replaced), "full")
 
     def write(self, number: int) -> None:
-        """Everything up to this number is about to be written: keep it until ``store`` or ``give_up``."""
+        """Keep everything up to this number until ``store`` or ``give_up``: it is being written."""
         self._writing = number
 
     def give_up(self) -> None:
-        """It was not written."""
+        """End ``write`` without success."""
         self._writing = self.shown
         self._thin_all()
 
     def store(self, number: int) -> None:
-        """Everything up to this number is safe and may be shown."""
+        """Show everything up to this number: it is stored."""
         self.shown = max(self.shown, number)
         self._writing = self.shown
         self._thin_all()
 
     def skip(self) -> None:
-        """Leave out one number and count it as lost: there may have been a message that nobody knows of."""
+        """Leave out one number and count it as lost: there may have been a message that was not stored."""
         self.last += 1
         self.lost = self.shown = self.last
 
     def refuse(self, number: int) -> None:
-        """The store will never take this message."""
+        """Drop a message that the store does not accept."""
         self._drop(number, "refused")
 
     def acknowledge(self, number: int) -> bool:
-        """Everything up to this number has arrived; whether that is news. One above ``shown`` is not."""
+        """Drop everything up to this number, which the watch has received. Return False, and do nothing, for
+        a number above ``shown`` or one acknowledged before."""
         if number > self.shown or number <= self.acknowledged:
             return False
         self.acknowledged = number
@@ -171,7 +174,8 @@ class WatchQueue:
         return True
 
     def read(self, since: int) -> Reading:
-        """What is stored above ``since``; all of it if the reader's number is from another life."""
+        """Return the stored messages above ``since``; all of them if ``since`` is above ``shown``, a number
+        of an earlier queue."""
         foreign = since > self.shown
         after = 0 if foreign else since
         shown = [(number, message) for number, message in self._held.items() if number <= self.shown]
@@ -180,13 +184,13 @@ class WatchQueue:
         return Reading(fresh, self.shown, oldest, foreign or self.lost > since)
 
     def expire(self, now: float) -> None:
-        """Drop what is too old."""
+        """Drop messages that are too old."""
         horizon = now - self._bounds.age
         for number in [number for number, message in self._held.items() if message.at <= horizon]:
             self._drop(number, "expired")
 
     def drop_oldest(self) -> bool:
-        """Drop one message, as from a full queue; return False for an empty one."""
+        """Drop one message as a full queue does. Return False if there is none."""
         if not self._held:
             return False
         if self._replaced:
@@ -201,7 +205,7 @@ class WatchQueue:
 
     def _drop(self, number: int, reason: str) -> None:
         if number in self._replaced:
-            self._remove(number)  # nothing is missed: a newer one of its stream is here
+            self._remove(number)  # no gap: a newer one of its stream is held
         elif number in self._held:
             self._lose(number, reason)
 
@@ -226,16 +230,17 @@ class WatchQueue:
 
 
 class StartupBuffer:
-    """What is delivered before it is known which watches there are; bounded like one watch's queue.
-    ``lost``: whether that was too little."""
+    """The messages delivered before the tunnel's watches are known; bounded like one watch's queue.
+    ``lost``: some were dropped."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self.size = 0
-        self.texts: list[tuple[bytes, str | None]] = []  # with the one device that it is for
+        self.texts: list[tuple[bytes, str | None]] = []  # with the device it is for; None: all
         self.lost = False
 
     def hold(self, text: bytes, device_id: str | None) -> None:
+        """Add a message, and drop the oldest ones above the bounds."""
         self.texts.append((text, device_id))
         self.size += len(text)
         while len(self.texts) > self._bounds.messages or self.size > self._bounds.size:

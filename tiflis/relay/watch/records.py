@@ -1,4 +1,4 @@
-"""How a tunnel's watches look in the store: its head, one record a watch, one a message."""
+"""The stored form of a tunnel's watches: a head, one record per watch, one per message."""
 
 import hashlib
 import logging
@@ -10,13 +10,13 @@ from tiflis.relay.watch.queue import StreamKey
 from tiflis.relay.watch.store import Record
 
 FORMAT = 1
-ITS_OWN = 0  # as a revision in a head: that of the head itself, which nobody knows before it is written
-PAST_EPOCHS = 32  # homes that a tunnel may have had within the life of a record
+ITS_OWN = 0  # as a revision in a head: that of the head itself, which is not known before it is written
+PAST_EPOCHS = 32  # homes that a tunnel may have had within the lifetime of a record
 
 
 class HeadRecord(msgspec.Struct, gc=False):
-    """Who writes now. ``past``: former epochs, each with the revision after which it counted no more.
-    ``generation``: of the home that wrote this; 0 if it did not say."""
+    """The epoch of the home that writes now. ``past``: former epochs, each with the revision from which its
+    records do not count. ``generation``: of the home that wrote this; 0 from code without that field."""
 
     epoch: str
     watches: int
@@ -27,8 +27,8 @@ class HeadRecord(msgspec.Struct, gc=False):
 
 
 class WatchRecord(msgspec.Struct, gc=False):
-    """A watch and its numbers. ``held``: the numbers that wait, written only by an orderly release.
-    ``gone``: the watch is not connected any more; ``last`` is kept in case its device comes back."""
+    """A watch and its numbers. ``held``: the numbers of its queued messages, written only by an orderly
+    release. ``gone``: the watch is not connected any more; ``last`` is kept in case its device returns."""
 
     device_id: str
     watch: str  # names this connect; a later connect of the device has another
@@ -73,7 +73,7 @@ def encode(record: HeadRecord | WatchRecord | MessageRecord) -> bytes:
 
 
 def decode_head(value: bytes) -> HeadRecord | None:
-    """None for a head in a format that this code does not know."""
+    """Return the head, or None if this code does not know its format."""
     try:
         head = _head.decode(value)
     except msgspec.MsgspecError:
@@ -82,7 +82,7 @@ def decode_head(value: bytes) -> HeadRecord | None:
 
 
 def watch_name(device_id: str) -> str:
-    """Ids hold any character, names do not."""
+    """Return the name of the device's record: a hash, as ids may hold any character."""
     return "w-" + hashlib.blake2b(device_id.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
@@ -91,13 +91,13 @@ def message_name(slot: int) -> str:
 
 
 def valid(records: list[Record], head: HeadRecord, head_revision: int) -> list[Record]:
-    """Leaves out what a home wrote after it had lost the tunnel."""
+    """Return the records without those that a home wrote after it had lost the tunnel."""
     until = dict(head.past) | {head.epoch: head_revision}
     return [record for record in records if record.revision < until.get(record.epoch, 0)]
 
 
 def watches(records: list[Record]) -> dict[str, StoredWatch]:
-    """The watches, by device, those that are gone included."""
+    """Return the watches by device, including those that are gone."""
     latest: dict[str, StoredWatch] = {}
     for record in records:
         if not record.name.startswith("w-"):
@@ -110,13 +110,14 @@ def watches(records: list[Record]) -> dict[str, StoredWatch]:
 
 
 def messages(records: list[Record]) -> list[StoredMessage]:
-    """The messages, oldest first."""
+    """Return the messages, oldest first."""
     found = [(_read(_message, record), record.age) for record in records if record.name.startswith("m-")]
     return [StoredMessage(read, age) for read, age in found if read is not None]
 
 
 def _read(decoder: msgspec.msgpack.Decoder[_R], record: Record) -> _R | None:
-    """None for an empty record, and for one of another version: its loss is announced like any other."""
+    """Decode a record. Return None for an empty one, and for one of another version, whose loss is announced
+    like any other."""
     try:
         return decoder.decode(record.value) if record.value else None
     except msgspec.MsgspecError:

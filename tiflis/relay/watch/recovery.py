@@ -1,4 +1,4 @@
-"""How a home makes its watches out of what the last one left in the store."""
+"""Make a home's watches from the records that the last home left in the store."""
 
 from contextlib import ExitStack
 
@@ -9,8 +9,8 @@ from tiflis.relay.watch.records import StoredMessage, StoredWatch, WatchRecord
 
 
 def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float) -> list[Watch]:
-    """The watches with their queues. Unless the last home ended orderly, each skips one number as a gap:
-    there may have been a message that was never stored."""
+    """Return the watches with their queues. Unless the last home ended orderly, each skips one number as a
+    gap: there may have been a message that was never stored."""
     messages = [_message(stored, now) for stored in recovered.messages]
     with ExitStack() as stack:
         for message in messages:

@@ -1,7 +1,7 @@
-"""The watches of one tunnel, at its home: who is connected, what is sent to them, how they survive.
+"""The watches of one tunnel at its home: those connected, their queues, and how both outlive the home.
 
-Each queue is written behind into the store, so that the next home goes on with the same numbers. A tunnel
-without watches costs one look into the store when its home begins.
+A journal writes the queues to the store, so that the next home goes on with the same numbers. A tunnel
+without watches costs one read of the store when its home begins.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from tiflis.relay.watch.writer import WatchWriter
 log = logging.getLogger(__name__)
 
 UNREACHABLE = "The watch store cannot be reached; try again"
-RECOVERY_PAUSE = 0.25  # seconds between two looks into a store that does not answer
+RECOVERY_PAUSE = 0.25  # seconds between two reads of a store that does not answer
 SWEEP_LEAST = 0.05  # seconds: a sweep that comes early by rounding does not spin
-LAST_WRITES = 5  # of a release, as long as more is delivered meanwhile
-DEPARTED_LIMIT = 1024  # devices whose leaving is remembered, a tunnel
+LAST_WRITES = 5  # flushes of a release while more is delivered
+DEPARTED_LIMIT = 1024  # disconnected devices remembered per tunnel
 
 
 class WatchRegistry:
-    """Who is connected. Lives from ``open`` to ``release`` or ``close``."""
+    """The connected watches with their queues. In use from ``open`` to ``release`` or ``close``."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class WatchRegistry:
         wall: Callable[[], float] = time.time,
         account: Account | None = None,
     ) -> None:
-        """``account``: the tunnel's, in the worker's ledger of pinned bytes."""
+        """``account``: of the tunnel's pinned bytes."""
         self._tunnel_id = tunnel_id
         self._home = home
         self._limits = limits or QueueLimits()
@@ -64,13 +64,13 @@ class WatchRegistry:
         self._early: StartupBuffer | None = StartupBuffer(self._limits.bounds)
         self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        self._closed = False  # no more calls
-        self._deaf = False  # no more deliveries
+        self._closed = False  # calls are refused
+        self._ignores_deliveries = False
         self._auth_key = ""  # as the workstation registered it, to introduce restored watches
 
     def open(self) -> None:
-        """Begin to look for what an earlier home left, as the first message, registration or call also does.
-        Messages that come meanwhile wait for the outcome."""
+        """Start reading what an earlier home left, as the first message, registration or call also does.
+        Messages that are delivered meanwhile wait."""
         if not self._closed:
             self._opened()
 
@@ -98,7 +98,7 @@ class WatchRegistry:
         for watch in restore(recovered, self._limits.bounds, self._released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
-            watch.introduced &= not self._auth_key  # its record knows nothing of the last registration
+            watch.introduced &= not self._auth_key  # its record is older than the last registration
             self._watches[watch.device_id] = watch
             self._journal.touch(watch.device_id)
             for message in watch.queue.held.values():
@@ -111,24 +111,24 @@ class WatchRegistry:
             self.sweep()
 
     async def _recover(self) -> Recovered:
-        told = False
+        logged = False
         while True:
             try:
                 return await self._journal.recover()
             except (StoreUnavailable, Fenced) as problem:
-                if not told:
+                if not logged:
                     log.warning("watches wait for the store: %s", problem, extra={"tunnel": self._tunnel_id})
-                told = True
+                logged = True
                 await asyncio.sleep(RECOVERY_PAUSE)
 
     def expect_gap(self) -> None:
-        """The last home could not write everything down (``release`` said so): announce a gap."""
+        """Announce a gap: the last home could not store everything (its ``release`` returned False)."""
         if self._early is not None:
             self._early.lost = True
 
     async def release(self) -> bool:
-        """End orderly: what is queued is stored, and the next home goes on without a gap, if all went well.
-        The caller sets the deadline; what is delivered before the end is taken along, nothing after it."""
+        """Store what is queued and end. Return whether the next home can go on without a gap. The caller sets
+        the deadline; messages delivered until the end are stored too."""
         try:
             if self._early is not None and self._early.texts:
                 with contextlib.suppress(SendFailed):
@@ -138,7 +138,7 @@ class WatchRegistry:
             return await self._write_down() and written
         except (StoreUnavailable, Fenced):
             return False
-        finally:  # at the deadline too: beside the next home nothing more may be looked for or written
+        finally:  # at the deadline too: beside the next home nothing more may be read or written
             await self.close()
 
     async def _write_down(self) -> bool:
@@ -150,12 +150,12 @@ class WatchRegistry:
             if self._journal.idle:
                 return True
             tries -= not self._journal.behind
-        await self._journal.flush()  # they will not stop talking: the next home has to expect a gap
+        await self._journal.flush()  # deliveries do not stop: the next home has to expect a gap
         return False
 
     async def close(self) -> None:
-        """End at once: another home has the tunnel, or will find a gap."""
-        self._deaf = True
+        """End at once and store nothing more: another home has the tunnel, or will announce a gap."""
+        self._ignores_deliveries = True
         await self._stop()
 
     async def _stop(self) -> None:
@@ -171,7 +171,7 @@ class WatchRegistry:
             watch.wake()
 
     def _fenced(self) -> None:
-        self._closed = self._deaf = True
+        self._closed = self._ignores_deliveries = True
         self._holdings.close()
         for watch in self._watches.values():
             watch.wake()
@@ -179,11 +179,12 @@ class WatchRegistry:
 
     @property
     def closed(self) -> bool:
-        """Whether calls have to be made at another home."""
+        """Return whether calls are refused, as another home answers them."""
         return self._closed
 
     async def ready(self) -> None:
-        """Until it is known who is connected. Raises SendFailed."""
+        """Wait until the watches of the last home are restored. Raise SendFailed, and WatchesMoved after the
+        end."""
         if not self._closed and self._early is not None:
             with contextlib.suppress(TimeoutError):
                 async with running_clock().timeout(self._limits.store_timeout):
@@ -193,10 +194,10 @@ class WatchRegistry:
         if self._early is not None:
             raise SendFailed(UNREACHABLE)
 
-    # What the workstation sends
+    # Messages of the workstation
 
     def devices(self) -> list[str]:
-        """The connected watches."""
+        """Return the device ids of the connected watches."""
         return list(self._watches)
 
     def get(self, device_id: str) -> Watch | None:
@@ -204,24 +205,25 @@ class WatchRegistry:
         return self._watches.get(device_id)
 
     def number(self, device_id: str) -> int:
-        """Return the highest number that polls of the device have seen, connected or not."""
+        """Return the highest number that the device may have seen, connected or not."""
         watch = self._watches.get(device_id)
         return watch.queue.shown if watch else self._numbers.get(device_id) or 0
 
     def deliver(self, text: bytes) -> None:
-        """Into every watch's queue."""
+        """Put the message into every watch's queue."""
         if self._watches or self._early is not None:
             self._take(text, None)
 
     def deliver_to(self, device_id: str, text: bytes) -> bool:
-        """Into one watch's queue; whether there is such a watch (or may be: the desk is still opening)."""
+        """Put the message into one watch's queue. Return False if there is no such watch, True also while the
+        watches of the last home are being restored."""
         if self._early is None and device_id not in self._watches:
             return False
         self._take(text, device_id)
         return True
 
     def _take(self, text: bytes, device_id: str | None) -> None:
-        if self._deaf:
+        if self._ignores_deliveries:
             return
         if self._early is not None:
             self.open()
@@ -243,12 +245,13 @@ class WatchRegistry:
         self._writer.kick()
 
     def _released(self, message: Message) -> None:
-        """No queue holds the message any more."""
+        """Forget a message that no queue holds any more."""
         self._holdings.leave(message)
         self._journal.released(message)
 
     def workstation_registered(self, auth_key: str) -> None:
-        """A workstation that registers knows no device: introduce all watches to it (3.3)."""
+        """Introduce all watches to a workstation that has registered: it knows no device yet (protocol,
+        3.3)."""
         self.open()
         self._auth_key = auth_key
         for watch in self._watches.values():
@@ -261,15 +264,16 @@ class WatchRegistry:
                 self.introduce(watch, self._auth_key)
 
     def introduce(self, watch: Watch, auth_key: str) -> None:
+        """Send the watch's ``auth`` to the workstation, if that is online."""
         with contextlib.suppress(WorkstationOffline):
             self._home.to_workstation(messages.auth(auth_key, watch.device_id), watch.device_id, b"")
             watch.introduced = True
 
-    # Coming and going
+    # Connecting and disconnecting
 
     async def attach(self, device_id: str, auth_key: str, since: int | None = None) -> Watch:
-        """Connect the device anew, durably: with numbers from 1, or above those that it knows from a queue
-        that has gone (``since``: the highest of them, as it says). Raises SendFailed."""
+        """Connect the device with an empty queue, and store that. Numbers begin at 1, or above those of the
+        device's earlier queue (``since``: the highest that it has received). Raise SendFailed."""
         self._remove(device_id)
         self._departed.pop(device_id, None)
         self._home.device_came(device_id)
@@ -296,7 +300,8 @@ class WatchRegistry:
             watch.wake()
 
     def leave(self, watch: Watch, orderly: bool = False) -> None:
-        """Disconnect it. Unless it said so itself (``orderly``) its numbers are kept for its return."""
+        """Disconnect the watch. Unless it disconnects itself (``orderly``), its numbers are kept for its
+        return."""
         if not orderly and watch.queue.last:
             self._numbers.keep(watch.device_id, watch.queue.last, self._clock())
         self._remove(watch.device_id)
@@ -305,16 +310,17 @@ class WatchRegistry:
         self._home.device_left(watch.device_id)
 
     def note_departure(self, device_id: str) -> None:
-        """A straggling poll must not connect again a watch that has just said goodbye."""
+        """Remember that the device has disconnected: a late poll must not connect it again."""
         if len(self._departed) >= DEPARTED_LIMIT:
             del self._departed[next(iter(self._departed))]
         self._departed[device_id] = self._clock()
 
     def has_departed(self, device_id: str) -> bool:
+        """Return whether the device has disconnected itself, not long ago."""
         return self._departed.get(device_id, float("-inf")) > self._clock() - self._limits.idle
 
     async def settle(self) -> None:
-        """Until all changes so far are stored. Raises SendFailed."""
+        """Wait until all changes so far are stored. Raise SendFailed."""
         try:
             async with running_clock().timeout(self._limits.store_timeout):
                 await self._writer.settle()
@@ -322,13 +328,13 @@ class WatchRegistry:
             raise SendFailed(UNREACHABLE) from None
 
     def called(self, watch: Watch) -> None:
-        """A sign of life; now and then the store is to know of it."""
+        """Note a call of the watch, and store that it is alive if the last record is old."""
         watch.last_call = self._clock()
         if watch.last_call - watch.recorded_at >= self._limits.refresh:
             self._write(watch)
 
     def acknowledge(self, watch: Watch, *numbers: int) -> None:
-        """Drop what has arrived: everything up to each of these numbers."""
+        """Drop the messages that the watch has received: all up to each of these numbers."""
         if any([watch.queue.acknowledge(number) for number in numbers]):
             self._write(watch)
 
@@ -341,7 +347,7 @@ class WatchRegistry:
             watch.wake()
 
     def sweep(self) -> None:
-        """Drop what is too old; comes again by itself as long as there is a watch."""
+        """Drop old messages and silent watches; runs again by itself as long as there is a watch."""
         self._sweeper = None
         if self._closed:
             return

@@ -1,8 +1,8 @@
-"""Where the watches' queues outlive their worker: records of a tunnel in JetStream, fenced by its head.
+"""The watch store: a tunnel's records in JetStream, which outlive the worker, fenced by the tunnel's head.
 
 A tunnel has one *head*, changed only by compare-and-set, and any number of records beside it. Every home
-writes its records under an epoch of its own, so that one that lost the tunnel without noticing spoils
-nothing. All of it expires by itself.
+writes its records under an epoch of its own, so that one that lost the tunnel without noticing does no
+harm. All records expire by themselves.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 
 STREAM = "tiflis_watches"
 SUBJECT = "tiflis.watch"
-RECORD_TTL = 330.0  # seconds: the five minutes of a queued message, and time to notice
-MOST_CHUNKS = 65535  # of a value, as its head can count
-CHUNK = 128 * 1024  # bytes, less if max_payload is: no long wait for the directory's calls
+RECORD_TTL = 330.0  # seconds: the five minutes of a queued message, and some reserve
+MOST_CHUNKS = 65535  # of a value: the limit of the count in its head
+CHUNK = 128 * 1024  # bytes, less with a small max_payload: the directory's calls wait behind it
 CHUNKS_UNDER_WAY = 12  # of one flush: 1.5 MiB before the directory's calls on the same connection
-MAX_BYTES = 1 << 30  # of the whole stream, where there is so much; beyond it the oldest records go
+MAX_BYTES = 1 << 30  # of the whole stream, if the account has so much; then the oldest records go
 ANSWER_TIMEOUT = 2.0  # seconds
 
-DUPLICATE_WINDOW = 10.0  # seconds; we do not use it, and the server's own default may exceed the age
-START_PATIENCE = 10.0  # seconds: a cluster needs some to agree on a leader
+DUPLICATE_WINDOW = 10.0  # seconds; unused, but the server's default may exceed the age of records
+START_PATIENCE = 10.0  # seconds: a cluster needs some to elect a leader
 RETRY = 0.2  # seconds
 
 _WRONG_REVISION = (10071, 10164)
@@ -46,15 +46,15 @@ _CHUNK_HEAD = struct.Struct(">QHH")  # which value, which chunk, how many
 
 
 class StoreUnavailable(Exception):
-    """The store did not answer, or refused; trying again is safe."""
+    """The store did not answer, or refused; a retry is safe."""
 
 
 class Refused(StoreUnavailable):
-    """The store will not take this record, whatever is tried again; it may take others."""
+    """The store does not accept this record, also not on a retry; it may accept others."""
 
 
 class NoRoom(Refused):
-    """There is no storage left for it."""
+    """The store has no storage left for this record."""
 
 
 class Fenced(Exception):
@@ -77,27 +77,27 @@ class Record(NamedTuple):
 
 
 class WatchStore(Protocol):
-    """All of it raises StoreUnavailable; names and epochs are ``[A-Za-z0-9_-]+``. ``room``: bytes that the
-    store keeps of all tunnels; beyond it the oldest records go."""
+    """A watch store. All methods raise StoreUnavailable; names and epochs are ``[A-Za-z0-9_-]+``. ``room``:
+    bytes that the store keeps for all tunnels; the oldest records are removed first."""
 
     @property
     def room(self) -> int: ...
 
     async def head(self, tunnel_id: str) -> Head | None:
-        """The tunnel's head; None for a tunnel without watches."""
+        """Return the tunnel's head, or None for a tunnel without watches."""
 
     async def put_head(self, tunnel_id: str, value: bytes, revision: int) -> int:
-        """Replace the head of that revision (0: there is none); its new one. Raises Fenced."""
+        """Replace the head of that revision (0: there is none) and return the new revision. Raise Fenced."""
 
     async def put(self, tunnel_id: str, epoch: str, records: Iterable[tuple[str, bytes]]) -> set[str]:
-        """Write records, in any order; all are stored on return, except those whose names are returned: the
-        store will never take them, being too large for the bus or for the store."""
+        """Write records, in any order. On return all are stored, except those whose names are returned: they
+        are too large for the bus or the store."""
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
-        """The tunnel's records that are older than the head of revision ``before``, oldest first."""
+        """Return the tunnel's records that are older than the head of revision ``before``, oldest first."""
 
     async def drop(self, tunnel_id: str, epoch: str, name: str) -> None:
-        """Forget a record before its time."""
+        """Delete a record before it expires."""
 
 
 class Stored(NamedTuple):
@@ -131,7 +131,7 @@ class JetStreamWatchStore:
         return self._allotment.room
 
     async def start(self, patience: float = START_PATIENCE) -> None:
-        """Make the stream, or bring its settings up to date; tries for so many seconds. Raises
+        """Make the stream or update its settings, with retries for ``patience`` seconds. Raise
         StoreUnavailable."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -166,7 +166,7 @@ class JetStreamWatchStore:
         )
 
     async def relieve(self) -> None:
-        """Give up the oldest records: the directory or this store could not write. Never raises."""
+        """Remove the oldest records: the directory or this store could not write. Never raises."""
         try:
             await self._allotment.relieve(STREAM)
         except LinkUnavailable as error:
@@ -176,7 +176,7 @@ class JetStreamWatchStore:
         # Asks the stream's leader: a follower may not know the newest head yet.
         found = await self._get({"last_by_subj": f"{SUBJECT}.{tunnel_id}.head"})
         if found is None:
-            await self._look()  # it may have gone for want of room
+            await self._look()  # the head may have been removed for lack of storage
             return None
         return Head(found.data, found.revision)
 
@@ -207,7 +207,8 @@ class JetStreamWatchStore:
         return await self._publish(f"{SUBJECT}.{tunnel_id}.head", value, {_EXPECTED: str(revision)})
 
     async def _publish(self, subject: str, value: bytes, headers: dict[str, str] | None = None) -> int:
-        """Store a message; when there is no room for it, again after the oldest ones have gone."""
+        """Store a message and return its revision; if there is no room, remove the oldest ones and try
+        again."""
         try:
             return await self._publish_once(subject, value, headers)
         except NoRoom:
@@ -252,7 +253,7 @@ class JetStreamWatchStore:
         return refused
 
     async def _put_each(self, chunks: Iterator[tuple[str, str, bytes]], refused: set[str]) -> None:
-        """Several of these share one iterator, so that only so many chunks are under way at a time."""
+        """Publish chunks. Several of these share one iterator, which bounds the chunks under way."""
         for name, subject, chunk in chunks:
             try:
                 await self._publish(subject, chunk)
@@ -261,7 +262,7 @@ class JetStreamWatchStore:
                 refused.add(name)
 
     def _chunk_size(self) -> int:
-        """What fits into a message of this bus, beside its head."""
+        """Return how many bytes fit into one message of this bus besides the head."""
         return max(1, min(CHUNK, self._link.max_payload - _CHUNK_HEAD.size))
 
     async def load(self, tunnel_id: str, before: int) -> list[Record]:
@@ -287,7 +288,7 @@ class JetStreamWatchStore:
 
 
 def _chunks(value: bytes, size: int) -> Iterator[bytes]:
-    """Each says which value it is a part of: a newer value in the same place may lack the rest."""
+    """Split a value. Each chunk names its value: a newer value under the same name may be incomplete."""
     mark = secrets.randbits(64)
     count = max(1, -(-len(value) // size))
     for number in range(count):
@@ -303,7 +304,7 @@ class _Chunk(NamedTuple):
 
 
 def _assemble(messages: list[Stored], now: float) -> list[Record]:
-    """Put chunks together again, oldest value first; incomplete values are left out."""
+    """Join chunks to records, oldest first; incomplete values are left out."""
     places: dict[tuple[str, str], dict[int, _Chunk]] = {}
     for message in messages:
         *_, epoch, name, _number = message.subject.split(".")

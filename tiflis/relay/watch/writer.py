@@ -1,4 +1,4 @@
-"""When a tunnel's watches are written: at once if it has been quiet, else in steps, again after a failure."""
+"""Run a tunnel's journal: at once after a quiet time, else at a pace, and again after a failure."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.journal import WatchJournal
 from tiflis.relay.watch.store import Fenced, StoreUnavailable
 
-PACE = 0.1  # seconds between two writes: an answer grows by some 30 snapshots in it, of which one is written
+PACE = 0.1  # seconds between two writes: of some 30 snapshots of an answer in that time one is written
 RETRY = 0.1  # seconds after a failure, doubled up to the next
 RETRY_LIMIT = 0.5
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class WatchWriter:
-    """Runs ``journal.flush`` in a task that lives only while something is due."""
+    """Runs ``journal.flush`` in a task that lives only while there is something to write."""
 
     def __init__(
         self,
@@ -26,7 +26,8 @@ class WatchWriter:
         lost: Callable[[], None],
         pace: float = PACE,
     ) -> None:
-        """``shown`` is told whose numbers moved; ``lost``, that another home has the tunnel now."""
+        """``shown``: called with the watches whose messages were stored. ``lost``: called when another home
+        has the tunnel."""
         self._tunnel_id = tunnel_id
         self._journal = journal
         self._shown = shown
@@ -39,12 +40,13 @@ class WatchWriter:
         self._stopped = False
 
     def kick(self) -> None:
-        """Something is due."""
+        """Start writing, if that is not under way."""
         if self._task is None and not self._stopped:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def settle(self) -> None:
-        """Until all that is due now is stored. The caller sets the deadline."""
+        """Wait until all that is due now is stored. The caller sets the deadline. Raise StoreUnavailable
+        after ``stop``."""
         done = asyncio.get_running_loop().create_future()
         self._waiters.append(done)
         self._urgent.set()
@@ -56,7 +58,7 @@ class WatchWriter:
                 self._waiters.remove(done)
 
     async def stop(self) -> None:
-        """Write no more."""
+        """Stop writing; waiting calls of ``settle`` fail."""
         self._stopped = True
         task, self._task = self._task, None
         if task is not None:
