@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md's tables from the settings themselves: `python scripts/configuration.py`."""
+"""Write docs/configuration.md from the settings: `python scripts/configuration.py`."""
 
 import sys
 from pathlib import Path
@@ -14,12 +14,13 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 INTRODUCTION = """\
 # Configuration
 
-All settings are environment variables. `.env` in the working directory is read too, and `.env.local` over
-it; the environment wins over both. An empty variable counts as absent; white space and one pair of quotes
-around a value are left out. Everything is checked at start: a mistake is one line per variable on stderr and
-exit code 2. `tiflis check` says the same without starting.
+All settings are environment variables. The server also reads `.env` and `.env.local` in its working
+directory; `.env.local` overrides `.env`, and the environment overrides both. An empty variable counts as
+unset. White space and one pair of quotes around a value are removed. All settings are checked at the start:
+each mistake gives one line on stderr, and the exit code is 2. `tiflis check` prints the same lines without
+starting the server.
 
-This page is made from the code (`python scripts/configuration.py`).
+This page is generated from the code (`python scripts/configuration.py`).
 
 ## Settings
 
@@ -28,19 +29,20 @@ LIMITS = """
 ## Limits and timeouts
 
 Durations are in seconds, or written as `500ms`, `15s`, `5m` or `1h`. Sizes are in bytes, or written as
-`64MiB` (of 2^20 bytes) or `64MB` (of 10^6). The numbers in brackets are sections of the tunnel protocol. Its
-clients expect these defaults: change them for tests and for unusual networks only.
+`64MiB` (of 2^20 bytes) or `64MB` (of 10^6). The numbers in brackets are sections of
+[the protocol](protocol.md). Clients expect these defaults: change them only for tests and for unusual
+networks.
 
 """
 
 
 def variable(name: str, info: FieldInfo) -> str:
-    """The environment's name of a setting."""
+    """Return the environment variable of a setting."""
     return str(info.validation_alias or name).upper()
 
 
 def default(info: FieldInfo) -> str:
-    """A setting's default as one would write it; empty if it has none."""
+    """Return a setting's default as a user would write it; empty if it has none."""
     value = info.default
     if value is None or value == ():
         return ""

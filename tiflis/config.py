@@ -65,7 +65,7 @@ class Settings(Limits):
     registration_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
         validation_alias="TUNNEL_REGISTRATION_API_KEY",
-        description="keys that let a workstation register, separated by commas; the first signs",
+        description="keys for workstations, separated by commas; the first seals the directory",
     )
     host: str = Field(default="0.0.0.0", description="address to listen on")
     port: int = Field(default=3001, ge=0, le=65535, description="TCP port to listen on")
@@ -73,43 +73,43 @@ class Settings(Limits):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="json, text, or auto: text on a terminal"
     )
-    access_log: bool = Field(default=False, description="one line a request, without its query string")
-    unix_mode: str = Field(
-        default="666", description="permissions of the Unix socket of `--unix`, as for chmod"
-    )
+    access_log: bool = Field(default=False, description="log one line per request, without its query string")
+    unix_mode: str = Field(default="666", description="permissions of the `--unix` socket, as for chmod")
     trust_proxy: Annotated[bool | tuple[Proxy, ...], NoDecode] = Field(
         default=False,
-        description="whose X-Forwarded-* counts: true (the peer's), false, or a list of networks and `unix`",
+        description="accept X-Forwarded-* from: true (any peer), false (none), or networks and `unix`",
     )
     public_base_url: str | None = Field(
-        default=None, description="what workstations are told; absent: from the request"
+        default=None, description="public URL for workstations; unset: taken from the request"
     )
     ws_path: str = Field(default="/ws", description="path of the WebSocket endpoint")
     web_client_path: Path | Literal["off"] | None = Field(
         default=None, description="folder with another web client's build, or off"
     )
     allowed_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
-        default=None, description="origins that may open a socket, separated by commas; absent: any"
+        default=None, description="origins that may open a socket, separated by commas; unset: any"
     )
     nats_url: SecretStr | None = Field(
-        default=None, description="NATS servers, separated by commas; absent: an embedded server"
+        default=None, description="NATS servers, separated by commas; unset: an embedded server"
     )
-    data_dir: Path = Field(default=Path(".tiflis"), description="folder of the embedded bus and of the run")
+    data_dir: Path = Field(
+        default=Path(".tiflis"), description="folder for the embedded bus and the run folder"
+    )
     steering: bool = Field(
         default=True, description="hand a client's socket to the worker of its workstation"
     )
 
-    metrics_port: int = Field(default=0, ge=0, le=65535, description="port of its own for /metrics; 0: none")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="separate port for /metrics; 0: none")
     metrics_host: str = Field(default="127.0.0.1", description="address of that port")
     metrics_token: SecretStr | None = Field(
-        default=None, description="who shows it (Authorization: Bearer) may read /metrics; absent: nobody"
+        default=None, description="bearer token for /metrics on the public port; unset: not served"
     )
     status_token: SecretStr | None = Field(
-        default=None, description="who shows it may read /status; absent: nobody"
+        default=None, description="token or password for /status; unset: not served"
     )
 
     takeover: bool = Field(
-        default=False, description="take sockets and port over from the server that runs, then end it"
+        default=False, description="take over sockets and port from the running server, then end it"
     )
 
     @classmethod
