@@ -1,4 +1,4 @@
-"""What tests of several workers begin with."""
+"""Fixtures for tests of several workers."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.relay.town import Town
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    """Three workers, "a", "b" and "c", and nobody in them."""
+    """Return three workers, "a", "b" and "c", without peers."""
     town = Town("a", "b", "c")
     yield town
     await town.close()

@@ -8,7 +8,7 @@ from tiflis.bus.errors import Conflict, DirectoryUnavailable
 
 
 class FakeDirectory:
-    """``followed`` is what ``get`` knows, which may lag behind what is stored."""
+    """``get`` reads ``followed``, which may lag behind what is stored."""
 
     def __init__(self) -> None:
         self.stored: dict[str, Record] = {}
@@ -49,7 +49,7 @@ class FakeDirectory:
         return [record for record in self.followed.values() if record.untouched]
 
     async def sweep(self) -> None:
-        """There are no markers here."""
+        """Do nothing: there are no markers."""
 
     async def forget(self, record: Record) -> None:
         if self.stored.get(record.tunnel_id) != record:
@@ -58,7 +58,7 @@ class FakeDirectory:
         self.on_change(record.tunnel_id, None)
 
     def store(self, record: Record) -> Record:
-        """As if somebody had written it."""
+        """Store a record as if another worker had written it."""
         self._revision += 1
         stored = replace(record, revision=self._revision)
         self.stored[record.tunnel_id] = stored

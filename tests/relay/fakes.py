@@ -47,7 +47,7 @@ class FakeWire:
         self.heard = self.opened = 0.0
         self.session: Session = cast(Session, None)
         self.texts: list[bytes] = []
-        self.times: list[int] = []  # for each text, how many were sent before it anywhere
+        self.times: list[int] = []  # for each text, how many texts were sent before it on all wires
         self.pongs: list[bytes] = []
         self.closed: tuple[int, str] | None = None
         self.dropped = False
@@ -65,7 +65,7 @@ class FakeWire:
         return [message["type"] for message in self.messages]
 
     def take(self) -> list[dict[str, Any]]:
-        """What came since the last look."""
+        """Return and forget the messages received so far."""
         messages = self.messages
         self.texts.clear()
         self.times.clear()
@@ -112,11 +112,11 @@ class FakeWire:
     # The peer
 
     def say(self, message: dict[str, Any] | bytes) -> None:
-        """The peer sends a message."""
+        """Have the peer send a message."""
         self.session.received(message if isinstance(message, bytes) else json.dumps(message).encode())
 
     def end(self) -> None:
-        """The peer is gone."""
+        """Close the socket from the peer's side."""
         self.closed = self.closed or (1006, "")
         self.session.lost()
 
@@ -151,7 +151,7 @@ class FakeHost:
         return timer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        raise NotImplementedError  # no edge asks for anything here
+        raise NotImplementedError  # there is no edge here
 
     def alive(self, worker_id: str) -> bool:
         return worker_id == self.me
@@ -166,7 +166,7 @@ class FakeHost:
         return False
 
     def touched(self, home: Home) -> None:
-        """Nothing is written down here."""
+        """Do nothing: there is no directory."""
 
     def went_offline(self, home: Home) -> None:
         self.offline.append(home.tunnel_id)
@@ -238,11 +238,11 @@ class FakeChannel:
         self.buffered = 0
         self.ended = False
         self.closing = False
-        self.complete = False  # the other end has closed in good order, and we have heard all of it
+        self.complete = False  # the other end has closed in good order, and all it sent has been received
         self.held = False
         self.outgoing: list[bytes] = []
         self.sent = self.consumed = 0
-        self.counted = False  # the other end has said what it took
+        self.counted = False  # the other end has reported its position
         cable.ends.append(self)
         self.number = len(cable.ends) // 2 * 2  # of both ends
 
@@ -260,14 +260,14 @@ class FakeChannel:
         self.held = False
 
     def close(self) -> None:
-        """What we sent is still delivered; what comes from now on is not consumed."""
+        """Close: what was sent is still delivered, what comes from now on is not consumed."""
         self.closing = True
 
     def abandon(self) -> None:
         self.end()
 
     def fill(self, full: bool) -> None:
-        """As if the peer had fallen behind, or caught up."""
+        """Call the handler as if the peer had fallen behind, or caught up."""
         self.writable = not full
         assert self.handler is not None
         self.handler.writable_changed(self.real, self.writable)
@@ -303,7 +303,7 @@ class Cable:
         return open_channel
 
     def carry(self) -> None:
-        """Deliver until nothing is under way any more."""
+        """Deliver until no message is under way."""
         while any(self._carry_one(end) for end in list(self.ends)):
             pass
 
@@ -328,26 +328,26 @@ class Cable:
         return False
 
     def carry_some(self, chance: random.Random, count: int) -> None:
-        """A few deliveries, between any two workers."""
+        """Try ``count`` deliveries, between random workers."""
         for _ in range(count):
             if self.ends:
                 self._carry_one(chance.choice(self.ends))
 
     async def settle(self) -> None:
-        """Carry, and let tasks run, until neither has anything to do."""
+        """Deliver, and let tasks run, until neither has anything to do."""
         for _ in range(20):
             self.carry()
             await asyncio.sleep(0)
 
     def cut(self, worker: str) -> None:
-        """The worker ``worker`` is gone."""
+        """End all channels of a worker, as if it had died."""
         for end in list(self.ends):
             if end.peer == worker:
                 end.end()
 
 
 class Works:
-    """Who runs background work; ``finish`` waits for all of it."""
+    """Runs background work; ``finish`` waits for all of it."""
 
     def __init__(self) -> None:
         self.tasks: list[asyncio.Task[None]] = []

@@ -13,7 +13,7 @@ from tiflis.relay.workstation import WorkstationSession
 
 
 class Doorman:
-    """Where clients go back to that have not got past ``connect``."""
+    """Records the clients that are refused or connect again."""
 
     def __init__(self) -> None:
         self.rejoined: list[ClientSession] = []
@@ -32,7 +32,7 @@ class Doorman:
 
 
 class Stage:
-    """``workstation`` and ``client`` make peers, which are given by their wires."""
+    """One home; ``workstation`` and ``client`` add a peer and return its wire."""
 
     def __init__(self, **limits: Any) -> None:
         self.host = FakeHost()
@@ -44,7 +44,7 @@ class Stage:
         self.doorman = Doorman()
 
     def workstation(self) -> FakeWire:
-        """One more registration of the tunnel."""
+        """Register the tunnel's workstation once more."""
         wire = FakeWire()
         session = WorkstationSession(wire, self.host.limits, self.home, AUTH_KEY, self.superseded_sockets)
         wire.session = session
@@ -53,13 +53,13 @@ class Stage:
 
     def client(self, device_id: str = "phone", reconnect: bool = False, request: bytes = b"") -> FakeWire:
         wire = FakeWire()
-        said = Connection("tunnel-1", AUTH_KEY, device_id, reconnect)
-        client = ClientSession(wire, self.host.limits, said, self.home, self.doorman)
+        connection = Connection("tunnel-1", AUTH_KEY, device_id, reconnect)
+        client = ClientSession(wire, self.host.limits, connection, self.home, self.doorman)
         wire.session = client
         self.home.attach(client, request)
         return wire
 
     def go_offline(self, workstation: FakeWire) -> None:
-        """The workstation leaves, and the grace passes."""
+        """Close the workstation's socket and let the grace pass."""
         workstation.end()
         self.host.pass_time(self.host.limits.offline_grace + 0.1)

@@ -1,4 +1,4 @@
-"""Which device has which sockets, and who was here a moment ago."""
+"""The sockets of each device, and the devices that left a moment ago."""
 
 from dataclasses import dataclass
 

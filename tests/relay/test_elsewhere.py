@@ -105,8 +105,8 @@ async def test_a_slow_workstation_slows_clients_afar(town: Town) -> None:
     assert not any(end.held for end in town.cable.ends)
 
 
-async def test_a_full_way_to_the_home_slows_who_sends(town: Town) -> None:
-    """The others' pings are answered all the same."""
+async def test_a_slow_home_pauses_the_sender(town: Town) -> None:
+    """Only the sender is paused: the pings of the others are still answered."""
     _, phone = await pair(town)
     quiet = await town.client("b", "quiet")
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
@@ -133,7 +133,7 @@ async def test_a_way_that_takes_no_more_stops_everyone(town: Town) -> None:
     assert [wire.paused for wire in (phone, quiet, late)] == [Pause(0)] * 3
 
 
-async def test_a_full_way_from_the_home_slows_the_workstation(town: Town) -> None:
+async def test_a_slow_edge_pauses_the_workstation(town: Town) -> None:
     workstation, _ = await pair(town)
     await town.client("c", "other")
     ends = [end for end in town.cable.ends if end.peer in ("b", "c")]
@@ -146,7 +146,7 @@ async def test_a_full_way_from_the_home_slows_the_workstation(town: Town) -> Non
     assert workstation.paused == Pause(0)
 
 
-async def test_a_full_way_that_breaks_slows_nobody(town: Town) -> None:
+async def test_a_slow_edge_that_breaks_pauses_no_peer(town: Town) -> None:
     workstation, _ = await pair(town)
     [end] = [end for end in town.cable.ends if end.peer == "b"]
     end.fill(True)
@@ -155,7 +155,7 @@ async def test_a_full_way_that_breaks_slows_nobody(town: Town) -> None:
     assert workstation.paused == Pause(0)
 
 
-async def test_a_crowded_client_holds_its_way_from_the_home(town: Town) -> None:
+async def test_a_slow_client_holds_the_channel_from_the_home(town: Town) -> None:
     _, phone = await pair(town)
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
     phone.session.overfull(True)
@@ -196,7 +196,7 @@ async def test_what_the_dead_home_had_not_consumed_comes_back(town: Town) -> Non
 
 
 async def test_clients_of_a_torn_way_lose_nothing_and_notice_nothing(town: Town) -> None:
-    """Both workers live, but their channel has ended: what was under way is given again, once."""
+    """Both workers live, but their channel has ended: what was under way is sent again, once."""
     workstation, phone = await pair(town)
     phone.say({"type": "note", "n": 1})
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
@@ -226,7 +226,7 @@ async def test_without_a_directory_the_clients_of_a_broken_way_are_told(town: To
     assert (phone.messages[-1]["id"], phone.paused) == (1, Pause(0))
 
 
-async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
+async def test_a_tunnel_without_a_home_is_claimed(town: Town) -> None:
     (await town.workstation("a")).end()
     town.crash("a")
     phone = await town.client("b")
@@ -240,7 +240,7 @@ async def test_a_tunnel_nobody_cares_for_is_adopted(town: Town) -> None:
 
 
 async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
-    """The directory says that a is the home, but a knows nothing of it."""
+    """The directory names a as the home, but a has no home of the tunnel."""
     workstation, phone = await pair(town)
     home = town.hubs["a"].router.homes.pop("tunnel-1")
     [edge_end] = [end for end in town.cable.ends if end.peer == "a"]
@@ -258,7 +258,7 @@ async def test_a_worker_that_is_no_home_swallows_nothing(town: Town) -> None:
 
 
 async def test_a_worker_that_is_a_home_in_a_moment(town: Town) -> None:
-    """Another one hears of its claim before it does itself."""
+    """Another worker receives its claim from the directory before it does itself."""
     await town.workstation("a")
     home = town.hubs["a"].router.homes.pop("tunnel-1")
     phone = await town.client("b")
@@ -323,21 +323,21 @@ async def test_a_call_under_way_when_the_home_dies_fails(town: Town) -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     for end in town.cable.ends:
-        end.outgoing.clear()  # the home has got the call
+        end.outgoing.clear()  # the home has consumed the call
     town.crash("a")
     with pytest.raises(SendFailed):
         await asking
 
 
 async def test_the_key_of_a_steered_client_is_not_looked_at_again_but_the_next_one_is(town: Town) -> None:
-    """The worker that it comes from has found it right."""
+    """The worker that the socket comes from has checked the key."""
     await town.workstation("a")
     steered = [town.socket("a"), town.socket("a")]
     for wire in steered:
         assert isinstance(wire.session, PendingSession)
         wire.session.vouched = True
     looks = town.hubs["a"].gate._limiter.judge
-    town.hubs["a"].gate._limiter.judge = None  # type: ignore[assignment, method-assign]  # nobody may ask it
+    town.hubs["a"].gate._limiter.judge = None  # type: ignore[assignment, method-assign]  # it must not be called
     steered[0].say(town.connecting())
     steered[1].say(town.connecting(tunnel_id="unknown"))
     await town.settle()

@@ -1,4 +1,4 @@
-"""A tunnel's home: who hears what, in which order, through comings and goings (protocol, section 3)."""
+"""A tunnel's home: which peer receives which messages, in which order (protocol, section 3)."""
 
 import json
 from typing import Any
@@ -146,7 +146,7 @@ def test_forward_to_device_sends_the_payloads_text(stage: Stage) -> None:
     assert (phone.texts, tablet.texts) == ([inner.encode()], [])
 
 
-def test_forward_to_device_of_a_watch_or_of_nobody(stage: Stage) -> None:
+def test_forward_to_device_of_a_watch_or_of_an_unknown_device(stage: Stage) -> None:
     workstation = stage.workstation()
     workstation.take()
     stage.watches.names = ["watch"]
@@ -184,9 +184,9 @@ def test_a_pending_client_hears_nothing_of_broadcasts(stage: Stage) -> None:
 
 def test_connected_says_what_the_clients_need(stage: Stage) -> None:
     stage.workstation()
-    [said] = stage.client().take()
-    assert said["type"] == "connected"
-    assert set(said["payload"]) == {"tunnel_id", "tunnel_version", "protocol_version"}
+    [answer] = stage.client().take()
+    assert answer["type"] == "connected"
+    assert set(answer["payload"]) == {"tunnel_id", "tunnel_version", "protocol_version"}
 
 
 def test_restored_for_a_device_of_the_last_five_minutes(stage: Stage) -> None:
@@ -314,7 +314,7 @@ def test_a_watch_that_is_also_a_client_has_not_left(stage: Stage) -> None:
 
 
 def test_a_watch_that_is_back_is_not_told_to_have_left(stage: Stage) -> None:
-    """Also where its queue has still to be fetched when the workstation returns."""
+    """This holds too where its queue has still to be fetched when the workstation returns."""
     stage.workstation().end()
     stage.home.device_left("watch")
     stage.home.device_came("watch")
@@ -358,10 +358,10 @@ def test_a_device_that_was_connected_leaves_with_its_last_socket_even_a_pending_
     assert stage.client("phone", reconnect=True).take()[0]["payload"]["restored"] is True
 
 
-# The workstation's comings and goings
+# The workstation comes and goes
 
 
-def test_back_within_the_grace_nobody_hears_of_it(stage: Stage) -> None:
+def test_a_workstation_back_within_the_grace_is_not_reported_offline(stage: Stage) -> None:
     workstation, phone = stage.workstation(), stage.client()
     phone.take()
     workstation.end()
@@ -448,12 +448,12 @@ def test_a_re_registration_announces_the_workstation_and_the_devices(stage: Stag
     again = stage.workstation()
     assert phone.types == second.types == tablet.types == ONLINE
     introduced = [m["payload"] for m in again.messages if m["type"] == "auth"]
-    assert sorted(who["device_id"] for who in introduced) == ["phone", "tablet"]
-    assert {who["auth_key"] for who in introduced} == {AUTH_KEY}
+    assert sorted(device["device_id"] for device in introduced) == ["phone", "tablet"]
+    assert {device["auth_key"] for device in introduced} == {AUTH_KEY}
     assert stage.watches.registered == [AUTH_KEY] * 2
 
 
-def test_the_first_registration_introduces_nobody(stage: Stage) -> None:
+def test_the_first_registration_introduces_no_device(stage: Stage) -> None:
     phone = stage.client("phone")
     workstation = stage.workstation()
     assert workstation.types == ["workstation.registered"], "the client will authenticate itself"
@@ -506,7 +506,7 @@ def test_a_workstation_that_reads_slowly_slows_those_who_send_to_it(stage: Stage
     assert phone.paused == Pause(0)
 
 
-def test_behind_a_workstation_with_far_too_much_nobody_is_read(stage: Stage) -> None:
+def test_no_device_is_read_while_an_overfull_workstation_catches_up(stage: Stage) -> None:
     workstation, phone = stage.workstation(), stage.client()
     workstation.session.high_water(True)
     workstation.session.overfull(True)
@@ -559,7 +559,7 @@ def test_the_workstation_waits_a_moment_for_a_crowded_client(stage: Stage) -> No
 
 
 def test_the_last_words_of_a_device_come_between_its_auth_and_its_end(stage: Stage) -> None:
-    """It leaves while the workstation is away, which comes back as a new process."""
+    """The device leaves while the workstation is away; the workstation comes back as a new process."""
     workstation, phone = stage.workstation(), stage.client()
     workstation.end()
     phone.say({"type": "note"})
@@ -568,7 +568,7 @@ def test_the_last_words_of_a_device_come_between_its_auth_and_its_end(stage: Sta
 
 
 def test_a_connected_tab_is_introduced_although_another_waits(stage: Stage) -> None:
-    """The one that waits will send ``auth`` by itself, but the other may speak before that."""
+    """The waiting socket will send ``auth`` itself, but the connected one may send a message before that."""
     workstation, tab = stage.workstation(), stage.client("browser")
     stage.go_offline(workstation)
     stage.client("browser")

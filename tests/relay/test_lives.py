@@ -17,17 +17,17 @@ from tiflis.relay.home import Home
 SEED = int(os.environ.get("TIFLIS_TEST_SEED", "0"))
 WORKERS = ("a", "b", "c")
 GRACE = 0.03
-AT_ONCE = 2  # registrations under way: three that overtake each other may have a departure told twice
+AT_ONCE = 2  # registrations under way: with three, a departure may be sent twice
 TUNNEL = "tunnel-1"
 
 
 class Peer:
-    """A wire, where it is, and what it should have heard."""
+    """A wire, its worker, and the broadcasts that it should have received."""
 
     def __init__(self, wire: FakeWire, worker: str, device_id: str = "") -> None:
         self.wire, self.worker, self.device_id = wire, worker, device_id
         self.sent = 0
-        self.expected: list[int] = []  # the numbers of broadcasts that it must hear
+        self.expected: list[int] = []  # the numbers of the broadcasts that it must receive
 
     @property
     def types(self) -> list[str]:
@@ -39,7 +39,7 @@ class Peer:
 
 
 class Life:
-    """One tunnel's random life; ``story`` tells what happened, for whoever has to find out why."""
+    """One tunnel's random life; ``story`` lists what happened, to find the cause of a failure."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -47,7 +47,7 @@ class Life:
         self.town = Town(*WORKERS, offline_grace=GRACE)
         self.stations: list[Peer] = []
         self.clients: list[Peer] = []
-        self.said = 0
+        self.sent = 0
         self.pace = self.chance.choice([4, 10, 30])  # deliveries that are tried between two steps, at most
 
     def steps(self) -> list[Any]:
@@ -85,10 +85,10 @@ class Life:
     def homes(self) -> list[Home]:
         return [hub.router.homes[TUNNEL] for hub in self.town.hubs.values() if TUNNEL in hub.router.homes]
 
-    # What may happen
+    # Steps
 
     async def breathe(self) -> None:
-        """A few messages get through, a few tasks run."""
+        """Deliver a few messages, run a few tasks."""
         self.town.cable.carry_some(self.chance, self.chance.randrange(self.pace))
         for _ in range(self.chance.randrange(4)):
             await asyncio.sleep(0)
@@ -98,7 +98,7 @@ class Life:
         await self.town.settle()
 
     async def wait(self) -> None:
-        """The grace passes, if there is one."""
+        """Let the grace pass."""
         self.story.append("wait")
         end = asyncio.get_running_loop().time() + GRACE * 1.5
         while asyncio.get_running_loop().time() < end:
@@ -114,7 +114,7 @@ class Life:
         self.stations[-1].wire.say(self.town.registration())
 
     async def drop(self) -> None:
-        """Some workstation's socket closes, the newest or one that it has superseded."""
+        """Close a workstation's socket: the newest or a superseded one."""
         living = [peer for peer in self.stations if peer.open]
         if living:
             peer = self.chance.choice([living[-1], self.chance.choice(living)])
@@ -144,20 +144,20 @@ class Life:
             peer.sent += 1
 
     async def news(self) -> None:
-        """The workstation tells everybody."""
+        """Have the workstation broadcast a message."""
         home = next(iter(self.homes()), None)
         if home is None or home.workstation is None:
             return
         station = next(peer for peer in self.stations if peer.wire is home.workstation.wire)
         if not station.wire.paused:
-            self.story.append(f"station {self.stations.index(station)} tells news {self.said}")
-            station.wire.say({"type": "news", "n": self.said})
+            self.story.append(f"station {self.stations.index(station)} sends news {self.sent}")
+            station.wire.say({"type": "news", "n": self.sent})
             for peer in self.clients:
                 if peer.open and "connected" in peer.types and peer.device_id in home.device_registry:
-                    peer.expected.append(self.said)
-            self.said += 1
+                    peer.expected.append(self.sent)
+            self.sent += 1
 
-    # What must hold
+    # Invariants
 
     def check(self) -> None:
         self._check_notes()
@@ -169,8 +169,8 @@ class Life:
                 self._check_announcements(peer)
         self._check_departures()
 
-    def _told_stations(self) -> list[dict[str, Any]]:
-        """What all the workstations have heard, in the order of time."""
+    def _received_by_stations(self) -> list[dict[str, Any]]:
+        """Return what all workstations have received, in the order of time."""
         wires = [station.wire for station in self.stations]
         return [
             json.loads(text)
@@ -179,7 +179,7 @@ class Life:
 
     def _check_notes(self) -> None:
         heard: dict[str, list[int]] = defaultdict(list)
-        for message in self._told_stations():
+        for message in self._received_by_stations():
             if message["type"] == "note":
                 heard[message["from"]].append(message["id"])
         for peer in self.clients:
@@ -193,24 +193,24 @@ class Life:
                 )
 
     def _check_announcements(self, peer: Peer) -> None:
-        told = [kind for kind in peer.types if kind.startswith("connection.")]
+        states = [kind for kind in peer.types if kind.startswith("connection.")]
         offline = "connection.workstation_offline"
-        assert (offline, offline) not in pairwise(told), f"{peer.device_id}: offline twice"
-        assert not told or told[-1] != offline, f"{peer.device_id} never heard that it is back"
+        assert (offline, offline) not in pairwise(states), f"{peer.device_id}: offline twice"
+        assert not states or states[-1] != offline, f"{peer.device_id} was never sent that it is back"
         assert "connected" in peer.types
 
     def _check_departures(self) -> None:
         """A device leaves once; after a stall it may be taken for gone, but is then introduced again."""
         story: dict[str, list[str]] = defaultdict(list)
-        for message in self._told_stations():
+        for message in self._received_by_stations():
             if message["type"] in ("auth", "client.disconnected"):
                 story[message["payload"]["device_id"]].append(message["type"])
         for peer in self.clients:
-            told = story[peer.device_id]
-            assert ("client.disconnected",) * 2 not in pairwise(told), f"{peer.device_id} left twice: {told}"
+            sent = story[peer.device_id]
+            assert ("client.disconnected",) * 2 not in pairwise(sent), f"{peer.device_id} left twice: {sent}"
             if peer.open or "connected" in peer.types:
-                left = told[-1:] == ["client.disconnected"]
-                assert left is not peer.open, f"{peer.device_id} is {'here' if peer.open else 'gone'}: {told}"
+                left = sent[-1:] == ["client.disconnected"]
+                assert left is not peer.open, f"{peer.device_id} is {'here' if peer.open else 'gone'}: {sent}"
 
 
 @pytest.mark.parametrize("seed", range(20) if not SEED else [SEED])

@@ -75,7 +75,7 @@ async def test_within_the_grace_the_move_is_not_announced(town: Town) -> None:
 
 
 async def test_a_client_that_is_faster_than_the_old_homes_state(town: Town) -> None:
-    """The edge hears of the end, and is at the new home, before the new home has heard anything."""
+    """The edge learns of the end, and is at the new home, before the new home has received the state."""
     old, phone = await town.workstation("a"), await town.client("c")
     old.end()
     phone.take()
@@ -85,7 +85,7 @@ async def test_a_client_that_is_faster_than_the_old_homes_state(town: Town) -> N
         while not joining.done():
             for end in town.cable.ends:
                 if end.peer == "a" and end.other.peer == "b" and held is None:
-                    held = end  # b's end of the way to the old home: it does not get to read
+                    held = end  # b's end of the channel to the old home is not consumed
                     end.hold()
             await asyncio.sleep(0)
             if held is not None and any(e.peer == "b" and e.other.peer == "c" for e in town.cable.ends):
@@ -105,7 +105,7 @@ async def test_the_workstation_is_not_read_until_its_clients_are_here(town: Town
     phone = await town.client("c")
     phone.take()
     [way] = [end for end in town.cable.ends if end.peer == "c"]
-    way.other.hold()  # the edge is slow to hear that it has to go elsewhere
+    way.other.hold()  # the edge learns late that the home has moved
     way.hold()
     new = await town.workstation("b")
     assert new.paused == Pause.GATHERING or phone.types == ONLINE
@@ -117,7 +117,7 @@ async def test_the_workstation_is_not_read_until_its_clients_are_here(town: Town
     assert phone.types == [*ONLINE, "session.output"]
 
 
-async def test_a_dead_old_home_delays_nobody_for_long(town: Town) -> None:
+async def test_a_dead_old_home_delays_no_peer_for_long(town: Town) -> None:
     await town.workstation("a")
     town.crash("a")
     new = await town.workstation("b")
@@ -156,7 +156,7 @@ async def test_back_and_forth(town: Town) -> None:
     assert all(phone.codes() == [] for phone in phones)
 
 
-async def test_a_device_that_leaves_during_the_move_is_told_to_the_new_home(town: Town) -> None:
+async def test_a_device_that_leaves_during_the_move_is_reported_by_the_new_home(town: Town) -> None:
     old, phone = await town.workstation("a"), await town.client("c")
     old.end()
     phone.end()
@@ -199,11 +199,11 @@ async def test_pending_clients_are_accepted_at_the_new_home(town: Town) -> None:
     assert [phone.types.count("connected") for phone in phones] == [1, 1, 1]
 
 
-async def test_a_device_that_is_lost_on_the_way_is_told_to_the_new_home(town: Town) -> None:
+async def test_a_device_that_is_lost_in_transit_is_reported_by_the_new_home(town: Town) -> None:
     await town.workstation("a")
     phone = await town.client("c")
     [way] = [end for end in town.cable.ends if end.peer == "c"]
-    way.other.hold()  # the edge hears late that it has to go elsewhere
+    way.other.hold()  # the edge learns late that the home has moved
     joining = asyncio.create_task(town.workstation("b"))
     await town.until(lambda: town.hubs["b"].router.homes and "tunnel-1" not in town.hubs["a"].router.homes)
     phone.end()
@@ -224,8 +224,8 @@ async def test_a_device_that_leaves_in_the_very_moment_of_the_move_is_told_once(
     assert [wire.types.count("client.disconnected") for wire in (old, new)] == [1, 0]
 
 
-async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> None:
-    """Its successor, at another worker, was faster."""
+async def test_a_socket_that_has_closed_meanwhile_supersedes_no_other(town: Town) -> None:
+    """The workstation's next socket, at another worker, was faster."""
     await town.workstation("a")
     slow = town.socket("b")
     async with town.hubs["b"].router.lock("tunnel-1"):
@@ -242,7 +242,7 @@ async def test_a_socket_that_is_gone_by_then_takes_nobodys_place(town: Town) -> 
 
 
 async def test_a_registration_that_a_later_one_has_overtaken_takes_nothing(town: Town) -> None:
-    """Its claim had to wait; the workstation believes itself on its newest socket, and hears it there."""
+    """Its claim had to wait; the workstation uses its newest socket and is answered there."""
     await town.workstation("a")
     slow = town.socket("a")
     async with town.hubs["a"].router.lock("tunnel-1"):

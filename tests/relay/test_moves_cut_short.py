@@ -1,4 +1,4 @@
-"""Moves that are cut short: the bus is away, a worker ends, two claim at once. What was under way arrives."""
+"""Moves that are cut short: the bus is away, a worker ends, two claim at once. Messages under way arrive."""
 
 import asyncio
 from dataclasses import asdict, replace
@@ -21,7 +21,7 @@ from tiflis.web.sockets import Sockets
 
 
 async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town) -> None:
-    """The bus is away while a worker ends: what it had sent to the others goes on with the tunnel."""
+    """The bus is away while a worker ends: what it had sent to the others moves with the tunnel."""
     old, phone = await town.workstation("a"), await town.client("c")
     phone.take()
     [way] = [end for end in town.cable.ends if end.peer == "a" and end.other.peer == "c"]
@@ -42,9 +42,9 @@ async def test_what_is_said_before_a_client_has_come_waits_for_it(town: Town) ->
     phone.take()
     [way] = [end for end in town.cable.ends if end.peer == "a" and end.other.peer == "c"]
     way.other.hold()
-    way.hold()  # the edge does not hear that it has to go elsewhere
+    way.hold()  # the edge does not learn that the home has moved
     new = await town.workstation("b")
-    town.home("b").all_arrived()  # and is not waited for any longer
+    town.home("b").all_arrived()  # and is not awaited any longer
     new.say({"type": "note", "n": 1})
     await town.settle()
     way.other.resume()
@@ -103,7 +103,7 @@ async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_clai
 
 
 async def test_a_home_that_comes_again_after_another_looks_for_its_watches_anew(town: Town) -> None:
-    """The other may have shown higher numbers; what the old desk still knows must not be told any more."""
+    """The other may have shown higher numbers; the old watches' messages must not be delivered any more."""
     await town.workstation("a")
     home = town.home("a")
     stale = home.watches
@@ -115,10 +115,10 @@ async def test_a_home_that_comes_again_after_another_looks_for_its_watches_anew(
     assert town.home("a") is home
     assert fresh is not stale
     assert stale.closed
-    home.watches_lost(stale)  # that it is fenced is no news
+    home.watches_lost(stale)  # that it is fenced changes nothing
     assert home.watches is fresh
     await town.workstation("a")
-    assert home.watches is fresh, "nobody else had it meanwhile"
+    assert home.watches is fresh, "no other home had it meanwhile"
 
 
 async def test_an_outdated_home_answers_no_watch(town: Town) -> None:
@@ -130,7 +130,7 @@ async def test_an_outdated_home_answers_no_watch(town: Town) -> None:
 
 
 async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town: Town) -> None:
-    """The claim waits for the old home's state, which that cannot give while it hands over."""
+    """The claim waits for the old home's state, which cannot be sent during its handoff."""
     await town.workstation("a")
     hub = town.hubs["b"]
     body = messages.encode(
@@ -155,7 +155,7 @@ async def test_a_home_that_is_not_taken_tells_its_watches_what_it_could_not_writ
 
 
 async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town: Town) -> None:
-    """The second home had heard of the first, but could not act upon it before it moved itself."""
+    """The second home had received the positions at the first, but moved before it could use them."""
     await town.workstation("a")
     home, phone = town.home("a"), await town.client("c")
     number = next(iter(town.hubs["c"].router.edges["tunnel-1"].clients))
@@ -177,7 +177,7 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
 
 @pytest.mark.parametrize("online", [True, False], ids=["registered there", "taken for homeless"])
 async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bool) -> None:
-    """The device may be back at the new home already. Claimed once more, it says so."""
+    """The device may be back at the new home already. Once it has claimed again, it reports the departure."""
     old, phone = await town.workstation("a"), await town.client("a")
     home = town.home("a")
     record = replace(home.record, home="b", generation=home.record.generation + 1, online=online)
@@ -190,13 +190,13 @@ async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bo
 
 
 class Silence(Nobody):
-    """A dead worker's end of a channel: nothing is heard, and nothing said."""
+    """A dead worker's end of a channel: it neither receives nor sends."""
 
 
 async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker that claimed the tunnel has asked for nothing, and died since: its end tells nobody."""
+    """The worker that claimed the tunnel died before it asked for the state; its channel does not end."""
     monkeypatch.setattr("tiflis.relay.migration.STEP_DOWN_SECONDS", 0.0)
     await town.workstation("a")
     phone, home = await town.client("a"), town.home("a")
@@ -213,8 +213,8 @@ async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
     assert notes(phone) == [1]
 
 
-async def test_nobody_joins_a_home_that_is_being_handed_over(town: Town) -> None:
-    """What a client of another worker says is not consumed there; if the home stays it goes on."""
+async def test_no_edge_joins_a_home_that_is_being_handed_over(town: Town) -> None:
+    """Messages of another worker's clients are not consumed; if the home stays, they are delivered."""
     old, home = await town.workstation("a"), town.home("a")
     home.freeze()
     phone = await town.client("c")

@@ -1,4 +1,4 @@
-"""A socket without a role: what it may say, how long it may take, and what it pipelines."""
+"""A socket without a role: its messages, its deadline, and what it pipelines."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -67,8 +67,8 @@ class FakeReception:
     async def connect(self, newcomer: PendingSession, said: Connection, request: bytes) -> None:
         await self._decide(newcomer, said)
 
-    async def _decide(self, newcomer: PendingSession, said: Registration | Connection) -> None:
-        self.asked.append(said)
+    async def _decide(self, newcomer: PendingSession, request: Registration | Connection) -> None:
+        self.asked.append(request)
         await self.decided.wait()
         if self.problem is not None:
             raise self.problem
@@ -176,7 +176,7 @@ async def test_a_tunnel_whose_home_is_found_late(wire: FakeWire, reception: Fake
     wire.say(CONNECT)
     await finish(reception)
     await reception.look_again()
-    assert wire.codes() == ["WORKSTATION_OFFLINE"], "told once"
+    assert wire.codes() == ["WORKSTATION_OFFLINE"], "answered once"
     reception.problem = None
     await reception.look_again()
     assert wire.session is reception.role
@@ -193,7 +193,7 @@ async def test_a_client_that_asks_again_is_answered_again(wire: FakeWire, recept
     assert len(reception.asked) == 2, "the first is forgotten"
 
 
-async def test_nobody_looks_for_a_socket_that_is_lost(wire: FakeWire, reception: FakeReception) -> None:
+async def test_no_retry_for_a_socket_that_has_closed(wire: FakeWire, reception: FakeReception) -> None:
     reception.problem = SendFailed()
     wire.say(CONNECT)
     await finish(reception)
@@ -202,10 +202,10 @@ async def test_nobody_looks_for_a_socket_that_is_lost(wire: FakeWire, reception:
     assert len(reception.asked) == 1
 
 
-async def test_nobody_looks_for_a_socket_that_is_on_its_way_to_another_worker(
+async def test_no_retry_for_a_socket_that_is_on_its_way_to_another_worker(
     wire: FakeWire, reception: FakeReception
 ) -> None:
-    """Its new worker does; here it would become a client whose socket is not there."""
+    """The new worker retries; here it would become a client without a socket."""
     newcomer = wire.session
     assert isinstance(newcomer, PendingSession)
     reception.problem = SendFailed()

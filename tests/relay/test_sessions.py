@@ -1,4 +1,4 @@
-"""What holds for sockets of every role, and for those that a newer one has superseded."""
+"""Sessions of every role, and of superseded workstations."""
 
 import logging
 from typing import Any
@@ -15,7 +15,7 @@ SILENCE = 15.0
 
 
 class Plain(BaseSession):
-    """No more than what all roles share."""
+    """The behaviour that all roles share."""
 
     role = Role.CLIENT
     fails = False

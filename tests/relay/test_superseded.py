@@ -1,4 +1,4 @@
-"""Superseded workstation sockets in several workers: together no more than a few of one tunnel are kept."""
+"""Superseded workstation sockets: of each tunnel a few are kept, across all workers."""
 
 from typing import cast
 
@@ -13,7 +13,7 @@ TUNNEL = "tunnel-1"
 
 
 class Workers:
-    """Several workers' orphans, who hear each other's news at once."""
+    """The superseded sockets of several workers, which receive each other's News at once."""
 
     def __init__(self, *names: str) -> None:
         self.superseded_sockets = {name: Superseded(Limits(), name) for name in names}

@@ -1,4 +1,4 @@
-"""What a workstation says to one device."""
+"""Messages of a workstation to one device."""
 
 from __future__ import annotations
 

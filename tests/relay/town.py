@@ -64,7 +64,7 @@ class Town:
         return wire
 
     async def settle(self) -> None:
-        """Until nothing happens any more without time passing."""
+        """Run until nothing happens any more without time passing."""
         await self.cable.settle()
 
     async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -106,7 +106,7 @@ class Town:
         return {"type": "connect", "id": "c", "payload": payload}
 
     def crash(self, worker: str) -> None:
-        """The worker is gone, and the others have been told."""
+        """End a worker; the others know it."""
         self.alive.discard(worker)
         del self.upkeeps[worker]
         self.cable.cut(worker)
@@ -120,5 +120,5 @@ def _polled(home: Home) -> FakeDesk:
 
 
 def notes(wire: FakeWire) -> list[int]:
-    """The numbers of the notes that a peer was sent."""
+    """Return the numbers of the notes that a peer received."""
     return [message["n"] for message in wire.messages if message["type"] == "note"]
