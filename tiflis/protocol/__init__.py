@@ -1,1 +1,1 @@
-"""What is said on the wire: pure rules, no I/O, no clock, no chance."""
+"""The wire protocol: pure rules without I/O, clock or randomness."""

@@ -1,4 +1,4 @@
-"""How often a key may be looked at: the counting rule of section 7, over times that the caller keeps."""
+"""How often a key may be compared: the counting rule of section 7, over times that the caller keeps."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def address_group(address: str) -> str:
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that stands behind this one, if there is one."""
+    """Return the IPv4 address that stands behind this one, if there is one."""
     if any(address in network for network in _EMBEDDING):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
@@ -35,7 +35,7 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def within(times: Sequence[float], now: float, window: float) -> list[float]:
-    """The looks that still count, oldest first. One from the future belongs to a clock that started over."""
+    """Return the attempts that still count, oldest first, without those of a clock that has been set back."""
     return sorted(time for time in times if now - window < time <= now)
 
 

@@ -1,4 +1,4 @@
-"""The close room: which close codes exist, what a close payload may hold, how a peer's breach is named."""
+"""Close frames: which close codes exist, what a close payload may hold, how a peer's breach is named."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -45,12 +45,12 @@ class Breach(Exception):
 
 
 def may_travel(code: int) -> bool:
-    """Whether `code` may stand in a close frame; 3000 to 4999 are for libraries and applications (7.4.2)."""
+    """Return whether `code` may stand in a close frame; 3000 to 4999 are for applications (7.4.2)."""
     return code in _REGISTERED or 3000 <= code <= 4999
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
-    """A close frame's payload. A reason that is too long is cut between two characters."""
+    """Return a close frame's payload. A reason that is too long is cut between two characters."""
     if not may_travel(code):
         raise ValueError(f"close code {code} may not travel; use one of CloseCode or 3000 to 4999")
     text = reason.encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The only place where secrets are compared, in constant time: how much of one is right does not show."""
+"""The only place where secrets are compared: in constant time, so that no prefix can be guessed."""
 
 import hmac
 

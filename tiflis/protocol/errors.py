@@ -1,4 +1,4 @@
-"""What can go wrong between a peer and us, and how each transport says it.
+"""Errors that a peer may get, and how each transport says them.
 
 TunnelError
 ├── InvalidPayload            the peer broke the protocol
@@ -6,8 +6,8 @@ TunnelError
 ├── InvalidApiKey             a workstation's registration key is wrong
 ├── InvalidAuthKey            a device's key is wrong
 ├── InvalidToken              an operator's token is wrong
-├── TunnelNotFound            the directory surely does not hold the tunnel
-├── WorkstationOffline        known tunnel, right key, nobody at the other end
+├── TunnelNotFound            the directory does not hold the tunnel
+├── WorkstationOffline        known tunnel, right key, workstation not connected
 ├── RegistrationFailed        the directory cannot be reached
 ├── RateLimited               too many wrong keys, or new tunnels; says how long to wait
 ├── TooLarge                  a body above the limit
@@ -22,13 +22,13 @@ from typing import ClassVar
 
 
 class TunnelError(Exception):
-    """Base of all errors that a peer may be told; ``str(error)`` is safe to send."""
+    """Base of all errors that a peer may get; ``str(error)`` is safe to send."""
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     http_status: ClassVar[int] = 500
     http_error: ClassVar[str] = "internal_error"
     default: ClassVar[str] = "Something went wrong on the server"
-    request: bytes = b""  # the raw id of the message, where who raises it knows more than who catches it
+    request: bytes = b""  # the raw id of the message, where the raiser knows it and the catcher may not
 
     def __init__(self, message: str = "", details: dict[str, str] | None = None) -> None:
         super().__init__(message or self.default)
@@ -130,4 +130,4 @@ class SendFailed(TunnelError):
 
 
 class InternalError(TunnelError):
-    """A bug: the peer hears only this, the log has the traceback."""
+    """A bug: the peer gets only this, the log has the traceback."""

@@ -1,4 +1,4 @@
-"""The frame-head room: a frame's first 2 to 10 bytes, written for a server and read from a client."""
+"""Frame heads: a frame's first 2 to 10 bytes, written for a server and read from a client."""
 
 from enum import IntEnum
 from struct import Struct
@@ -49,7 +49,7 @@ class FrameHead(NamedTuple):
 
 
 def header(opcode: int, length: int, fin: bool = True) -> bytes:
-    """The header of a server's frame, which is never masked (RFC 6455, 5.1)."""
+    """Return the header of a server's frame, which is never masked (RFC 6455, 5.1)."""
     first = opcode | FIN if fin else opcode
     if length < LENGTH_16:
         return bytes((first, length))
@@ -59,7 +59,7 @@ def header(opcode: int, length: int, fin: bool = True) -> bytes:
 
 
 def read_head(data: bytes, position: int, message_open: bool) -> FrameHead | None:
-    """The head at `position`, or None until all of it is there. Raises `Breach`.
+    """Return the head at `position`, or None until all of it is there. Raises `Breach`.
 
     The verdict does not depend on how much of the frame has arrived: the first two bytes are judged before
     the length is looked for.

@@ -1,4 +1,4 @@
-"""The frame room: RFC 6455 as a server speaks it, bytes in and messages out, with no I/O in either direction.
+"""Frames: RFC 6455 as a server speaks it, bytes in and messages out, with no I/O in either direction.
 
 The reader is strict: the first rule that a peer breaks ends the reading for good and is named in `failure`.
 No extension is ever negotiated, so every reserved bit is a breach.
@@ -46,21 +46,21 @@ Event = tuple[int, bytes]
 
 
 def frame(opcode: int, payload: bytes, fin: bool = True) -> bytes:
-    """A whole server's frame."""
+    """Return a whole server's frame."""
     return header(opcode, len(payload), fin) + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A server's close frame. Raises `ValueError` for a code that may not travel."""
+    """Return a server's close frame. Raises `ValueError` for a code that may not travel."""
     return frame(_CLOSE, close_payload(code, reason))
 
 
 class FrameReader:
-    """Reads what one client sends.
+    """The reader of what one client sends.
 
     `max_message` may be changed at any time and holds from the next frame header on. `failure` is set once
     the peer broke the rules; from then on, as after a close frame (RFC 6455, 1.4), everything is discarded.
-    `announced` is the size of the open message, as far as its frames have told it.
+    `announced` is the size of the open message, as far as its frames have announced it.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class FrameReader:
         self._open_message(0)
 
     def feed(self, data: bytes) -> list[Event]:
-        """What `data` completes, in the order of the wire; what came before a breach in it is still told.
+        """Return what `data` completes, in the order of the wire, also what came before a breach in it.
 
         TEXT payloads are valid UTF-8; CLOSE payloads are empty or a legal code and a UTF-8 reason.
         """
@@ -116,7 +116,7 @@ class FrameReader:
         self._fail(failure)
 
     def export(self) -> dict[str, Any]:
-        """The whole state as ints, bytes, lists, strings and None, for another process to `restore`."""
+        """Return the state as ints, bytes, lists, strings and None, for another process to `restore`."""
         return {
             "max_message": self.max_message,
             "max_fragments": self.max_fragments,
@@ -135,7 +135,7 @@ class FrameReader:
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> "FrameReader":
-        """A reader that goes on at the very byte at which `export` was called."""
+        """Return a reader that goes on at the very byte at which `export` was called."""
         reader = cls(state["max_message"], state["max_fragments"])
         if state["failure"] is not None:
             code, reason = state["failure"]
@@ -164,7 +164,7 @@ class FrameReader:
         self._close()
 
     def _close(self) -> None:
-        """Nothing is read any more: free what is held for it."""
+        """Stop reading for good and free what is held for it."""
         self._closed = True
         self._head = b""
         self._left = 0
@@ -183,7 +183,7 @@ class FrameReader:
                 position = self._next_frame(data, position, events)
 
     def _whole_frames(self, data: bytes, position: int, events: list[Event]) -> int:
-        """The hot loop: messages of one frame below 64 KiB, arrived whole. Stops at anything else."""
+        """Read messages of one frame below 64 KiB, arrived whole: the hot loop. Stops at anything else."""
         end, limit = len(data), self.max_message
         while end - position > 8:
             first = data[position]

@@ -1,4 +1,4 @@
-"""The one look at a message: its top-level fields, found without building the document.
+"""Heads of messages: their top-level fields, found without building the document.
 
 A message is JSON text in UTF-8 bytes. Where it is forwarded it stays the text that came: ``device_id``
 is set by splicing, numbers keep their digits.
@@ -53,7 +53,7 @@ Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 def peek(text: bytes) -> Head:
-    """The head of a message. Raises InvalidPayload for anything but a JSON object with a string ``type``."""
+    """Return a message's head. Raises InvalidPayload for all but a JSON object with a string ``type``."""
     try:
         return _head.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -88,7 +88,7 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
 
 
 def _fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
-    """As `fields`, with the surrogates in long fields left hidden."""
+    """Read as `fields` does, with the surrogates in long fields left hidden."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
@@ -152,7 +152,7 @@ def _first(raw: msgspec.Raw) -> bytes:
 
 
 def string(raw: msgspec.Raw) -> str | None:
-    """The string that a raw field holds, lone surrogates replaced by U+FFFD; None if it holds none."""
+    """Return the string that a raw field holds, lone surrogates replaced by U+FFFD; None if it holds none."""
     try:
         return _text.decode(raw)
     except msgspec.ValidationError:
@@ -167,12 +167,12 @@ def string(raw: msgspec.Raw) -> str | None:
 
 
 def short(raw: msgspec.Raw) -> str | None:
-    """As ``string``, for a key, an id or a type; None for what is too long to be one."""
+    """Return as ``string`` does, for a key, an id or a type; None for what is too long to be one."""
     return string(raw) if memoryview(raw).nbytes <= MAX_SHORT else None
 
 
 def is_unicode(raw: msgspec.Raw) -> bool:
-    """Whether a raw field's string, if it is one, has no lone surrogate."""
+    """Return whether a raw field's string, if it is one, has no lone surrogate."""
     try:
         _text.decode(raw)
     except msgspec.ValidationError:
@@ -183,12 +183,12 @@ def is_unicode(raw: msgspec.Raw) -> bool:
 
 
 def echoable(raw: msgspec.Raw) -> bytes:
-    """A message's ``id`` as it came, for an error that answers it; empty if absent or absurdly long."""
+    """Return a message's ``id`` as it came, for an error that answers it; empty if absent or too long."""
     return bytes(raw) if memoryview(raw).nbytes <= MAX_ECHOED_ID else b""
 
 
 def request_id(text: bytes) -> bytes:
-    """A message's raw ``id`` in a form that can be compared; empty if it has none worth remembering."""
+    """Return a message's raw ``id`` in a form that can be compared; empty if it has none to remember."""
     if not text or len(text) > MAX_REMEMBERED_ID or text == b"null":
         return b""
     return _dumps(_loads(text)) if b"\\" in text else text
@@ -200,7 +200,7 @@ def is_number(raw: msgspec.Raw) -> bool:
 
 
 def device_suffix(device_id: str) -> bytes:
-    """What ends an object so that its last, and therefore valid, ``device_id`` is this one."""
+    """Return an object's end by which its last, and therefore valid, ``device_id`` is this one."""
     return b',"device_id":' + _dumps(device_id) + b"}"
 
 

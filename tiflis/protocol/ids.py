@@ -8,12 +8,12 @@ _TUNNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 def is_tunnel_id(text: object) -> bool:
-    """Whether ``text`` may be a tunnel's id (protocol, section 2); also safe inside a bus subject."""
+    """Return whether ``text`` may be a tunnel's id (protocol, section 2); also safe inside a bus subject."""
     return isinstance(text, str) and _TUNNEL_ID.match(text) is not None
 
 
 def tunnel_id_from(chance: bytes) -> str:
-    """A new tunnel id out of ``TUNNEL_ID_LENGTH`` bytes of a cryptographic source."""
+    """Return a new tunnel id out of ``TUNNEL_ID_LENGTH`` bytes of a cryptographic source."""
     return "".join(ALPHABET[byte & 63] for byte in chance[:TUNNEL_ID_LENGTH])
 
 
@@ -21,5 +21,5 @@ MAX_DEVICE_ID = 512  # characters; clients use UUIDs
 
 
 def is_device_id(text: str) -> bool:
-    """Whether ``text`` may name a device: anything short without control characters."""
+    """Return whether ``text`` may name a device: anything short without control characters."""
     return 0 < len(text) <= MAX_DEVICE_ID and text.isprintable()

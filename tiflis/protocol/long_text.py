@@ -11,7 +11,7 @@ PIECE = 32 << 10  # bytes read at a time
 
 
 def utf8(raw: msgspec.Raw) -> bytes | None:
-    """As ``head.string``, encoded; None if the raw field holds no string."""
+    """Return as ``head.string`` does, encoded; None if the raw field holds no string."""
     view = memoryview(raw)
     if view.nbytes < 2 or view[0] != ord('"') or view[-1] != ord('"'):
         return None

@@ -83,7 +83,7 @@ class _Fields:
         return value
 
     def short(self, name: str, most: int) -> str:
-        """A text of at most so many bytes."""
+        """Return a text of at most so many bytes."""
         value = self.text(name)
         if f"payload.{name}" not in self.wrong and len(value.encode()) > most:
             self.wrong[f"payload.{name}"] = f"at most {most} bytes"
@@ -151,7 +151,7 @@ def read_connection(payload: msgspec.Raw) -> Connection:
 
 
 def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
-    """The key and the device id of a client's ``auth``; empty where absent, of another type, or too much."""
+    """Return the key and the device id of a client's ``auth``; empty where absent, too long or no string."""
     if memoryview(payload).nbytes > head.MAX_SHORT:
         return "", ""
     found = _read_payload(payload) or _Payload()
@@ -159,7 +159,7 @@ def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
 
 
 def addressee(payload: msgspec.Raw) -> str | None:
-    """The ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
+    """Return the ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
     return head.short((_read_payload(payload) or _Payload()).device_id) or None
 
 

@@ -12,7 +12,7 @@ HUGE = 16 * 1024 * 1024
 
 
 class Pieces:
-    """Collects them in order."""
+    """The pieces of one message, in order."""
 
     __slots__ = ("_loose", "_parts", "_whole")
 
@@ -22,7 +22,7 @@ class Pieces:
         self._whole: BytesIO | None = None
 
     def expect(self, size: int) -> None:
-        """The message will have at least so many bytes."""
+        """Prepare for a message of at least so many bytes."""
         if size > HUGE and self._whole is None:
             whole = BytesIO()
             whole.writelines(self.export())
@@ -40,14 +40,14 @@ class Pieces:
             self._parts.append(piece)
 
     def message(self) -> bytes:
-        """All of them. One piece is returned as it is, a huge message where it is; others are copied once."""
+        """Return the message: one piece or a huge message as it is, others copied once."""
         if self._whole is not None:
             return self._whole.getvalue()
         self._settle()
         return b"".join(self._parts)
 
     def export(self) -> list[bytes]:
-        """Them as they are, for another process to begin with."""
+        """Return the pieces as they are, for another process to begin with."""
         return [*self._parts, bytes(self._loose)] if self._whole is None else [self._whole.getvalue()]
 
     def _settle(self) -> None:

@@ -20,7 +20,7 @@ class Requests:
     def __init__(self, memory: float = MEMORY_SECONDS, per_device: int = MEMORY_PER_DEVICE) -> None:
         """``memory``: seconds; ``per_device``: requests."""
         self._memory, self._per_device = memory, per_device
-        self._askers: dict[bytes, dict[str, _Noted]] = {}  # who asked, and when last
+        self._askers: dict[bytes, dict[str, _Noted]] = {}  # the devices that asked, and when last
         self._recent: dict[str, deque[_Noted]] = {}
 
     def note(self, device_id: str, request: bytes, now: float) -> None:
@@ -47,7 +47,7 @@ class Requests:
             del self._recent[device_id]
 
     def asker(self, request: bytes, now: float) -> str | None:
-        """The one device that asked this; None if nobody did, or more than one."""
+        """Return the one device that asked this; None if none did, or more than one."""
         askers = self._askers.get(request)
         if not askers:
             return None
@@ -60,5 +60,5 @@ class Requests:
             self._trim(device_id, self._recent[device_id], now)
 
     def export(self) -> list[tuple[str, bytes, float]]:
-        """All that is remembered: device, request id, time."""
+        """Return all that is remembered: device, request id, time."""
         return [(device, request, at) for device, recent in self._recent.items() for request, at in recent]

@@ -1,7 +1,8 @@
-"""The skim room: string members of a JSON object, found while its text still arrives.
+"""Skimming: string members of a JSON object, found while its text still arrives.
 
 What is nested, and long strings, are passed over in C without being built; nothing of them is kept. The text
-is not judged: whoever gets it whole has to. It costs about what the standard library's JSON reader costs.
+is not validated; the reader of the whole text does that. It costs about what the standard library's JSON
+reader costs.
 """
 
 import re
@@ -138,7 +139,7 @@ class Skim:
         return self._depth + min(accumulate(map(_STEPS.__getitem__, brackets)), default=0) <= 0
 
     def _to_the_end(self, text: bytes) -> int:
-        """The value ends in this text: find out where."""
+        """Find where in this text the value ends."""
         self._step, at = self._before_key, 0
         if self._inside:
             rest = _REST_OF_STRING.match(text)

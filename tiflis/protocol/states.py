@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 
 class Role(Enum):
-    """What a socket has become."""
+    """The role of a socket."""
 
     NEWCOMER = auto()
     CLIENT = auto()
@@ -12,7 +12,7 @@ class Role(Enum):
 
 
 class Act(Enum):
-    """What is to be done with a message."""
+    """The action for a message."""
 
     REGISTER = auto()
     CONNECT = auto()
@@ -54,7 +54,7 @@ _REFUSED: dict[Role, tuple[str, ...]] = {
 
 
 class Rules:
-    """What one role may say."""
+    """The messages that one role may send."""
 
     __slots__ = ("_refused", "known")
 
@@ -63,7 +63,7 @@ class Rules:
         self.known = dict(_ACTS[role])  # by type, for a quick look; others may follow
 
     def act(self, kind: str) -> Act:
-        """What a message of type ``kind`` leads to. Types that are used are known from then on."""
+        """Return the action for a message of type ``kind``. Types that are used are known from then on."""
         found = self.known.get(kind)
         if found is not None:
             return found
@@ -77,10 +77,10 @@ RULES = {role: Rules(role) for role in Role}
 
 
 def act(role: Role, kind: str) -> Act:
-    """What a message of type ``kind`` from ``role`` leads to."""
+    """Return the action for a message of type ``kind`` from ``role``."""
     return RULES[role].act(kind)
 
 
 def client_may_send(kind: str) -> bool:
-    """Whether a device may send ``kind`` on to its workstation (a watch's ``auth`` is ours to send)."""
+    """Return whether a device may send ``kind`` to its workstation (the server sends a watch's ``auth``)."""
     return act(Role.CLIENT, kind) in (Act.RELAY, Act.CHECK_AUTH)

@@ -1,4 +1,4 @@
-"""The surrogate room: halves of characters, legal in JSON and in no Unicode text, are put right in one pass.
+"""Surrogates: halves of characters, legal in JSON but not in Unicode text, are mended in one pass.
 
 Everything here takes valid UTF-8 and works in C on pieces of bounded size: whatever the text holds, it costs
 about as much as reading the text with the standard library's JSON reader.
@@ -12,7 +12,7 @@ from io import BytesIO
 PIECE = 16 * 1024  # bytes looked at in one go: what is made of them stays in the processor's cache
 _ESCAPE = 6  # bytes of the longest one
 # A piece as long as this of which a tenth and more is escaped surrogates, not all of them in pairs, is no
-# text that anybody wrote; to mend it would take several times as long as to read it.
+# text of a person; to mend it would take several times as long as to read it.
 FLOOD_SIZE = 16 * 1024 - 2 * _ESCAPE
 _FLOOD_SHARE = 10
 # Reads what follows a quote up to the next one: the inside of a JSON string, in C.
@@ -119,7 +119,7 @@ def cut(window: bytes, most: int) -> int:
 
 
 def _begins_escape(window: bytes, at: int) -> bool:
-    """Whether the backslash there is not an escaped one itself."""
+    """Return whether the backslash there is not an escaped one itself."""
     before = window[: at + 1]
     return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 

@@ -1,4 +1,4 @@
-"""The UTF-8 room: judges text as it arrives, piece by piece, and builds no string that anybody keeps."""
+"""UTF-8 checked as it arrives, piece by piece, without building a string of the whole."""
 
 from codecs import utf_8_decode
 
@@ -27,7 +27,7 @@ def advance(carry: bytes, chunk: bytes) -> bytes:
 
 
 def is_valid(text: bytes) -> bool:
-    """Whether `text` is complete, valid UTF-8."""
+    """Return whether `text` is complete, valid UTF-8."""
     try:
         if len(text) > PIECE:
             return not advance(b"", text)

@@ -1,1 +1,1 @@
-"""What the outside sees: the WebSocket endpoint, the watch API, health, the static client."""
+"""The HTTP side: the WebSocket endpoint, the watch API, health, the static client."""

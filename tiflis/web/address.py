@@ -17,7 +17,7 @@ _HOST = re.compile(
 
 
 class Addresses:
-    """Reads a request's addresses as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
+    """The addresses of requests, read as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
 
     def __init__(self, settings: Settings) -> None:
         self._trusted = _trust(settings.trust_proxy)
@@ -25,7 +25,7 @@ class Addresses:
         self._ws_path = settings.ws_path
 
     def client(self, request: Request) -> str:
-        """The peer's address or, behind trusted proxies, the last untrusted one of ``X-Forwarded-For``."""
+        """Return the peer's address or, behind proxies, the last untrusted one of ``X-Forwarded-For``."""
         address = peer(request)
         if not self._trusted(address):
             return address
@@ -36,12 +36,12 @@ class Addresses:
             if found is None:
                 return address
             address = found
-            if not self._trusted(address) or self._trusted is _everyone:
+            if not self._trusted(address) or self._trusted is _trust_all:
                 return address
         return address
 
     def public_url(self, request: Request) -> str:
-        """The WebSocket endpoint's URL as the outside sees it: it always parses as a URL."""
+        """Return the WebSocket endpoint's URL as clients see it: it always parses as a URL."""
         base = self._public_base_url or self._seen_base(request)
         return base + self._ws_path
 
@@ -68,17 +68,17 @@ def peer(request: Request) -> str:
     return _address(str(name[0])) or "" if name else ""
 
 
-def _everyone(_: str) -> bool:
+def _trust_all(_: str) -> bool:
     return True
 
 
-def _nobody(_: str) -> bool:
+def _trust_none(_: str) -> bool:
     return False
 
 
 def _trust(setting: bool | tuple[Proxy, ...]) -> Callable[[str], bool]:
     if isinstance(setting, bool):
-        return _everyone if setting else _nobody
+        return _trust_all if setting else _trust_none
 
     networks = [proxy for proxy in setting if not isinstance(proxy, str)]
 
@@ -95,7 +95,7 @@ def _trust(setting: bool | tuple[Proxy, ...]) -> Callable[[str], bool]:
 
 
 def _address(text: str) -> str | None:
-    """An address without brackets, port and zone; IPv4 within IPv6 as IPv4. None if it is none."""
+    """Return an address without brackets, port and zone, IPv4 within IPv6 as IPv4; None for no address."""
     return _plain(text) if len(text) <= LONGEST else None
 
 
@@ -115,7 +115,7 @@ def _plain(text: str) -> str | None:
 
 
 def _is_host(host: str) -> bool:
-    """Whether every URL parser takes it: a name that ends in a number, for one, must be an address."""
+    """Return whether every URL parser takes it: a name that ends in a number, for one, must be an address."""
     match = _HOST.fullmatch(host)
     if match is None or not 0 < int(match["port"] or 1) < 65536:
         return False

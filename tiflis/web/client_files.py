@@ -115,7 +115,7 @@ def _hash(text: bytes) -> str:
 def answer(
     file: File, accept_encoding: str, if_none_match: str, page_headers: dict[str, str] = PAGE_HEADERS
 ) -> HTTPResponse:
-    """The file as a response: whole, encoded, or the word that the browser's copy is still good."""
+    """Return the file as a response: whole, encoded, or 304 when the browser's copy is still good."""
     coding, body = file.choose(accept_encoding)
     tag = f'"{file.tag}-{coding}"' if coding else f'"{file.tag}"'
     headers = {**page_headers, "Cache-Control": file.cache, "ETag": tag}
@@ -145,7 +145,7 @@ def _site(folder: Path | None) -> SinglePage:
 
 
 def _is_elsewhere(request: Request, path: str) -> bool:
-    """Whether the request asks for something that no page may stand in for."""
+    """Return whether the request asks for something that no page may stand in for."""
     wants_socket = request.headers.get("upgrade", "").lower() == "websocket"
     return wants_socket or path == "api" or path.startswith("api/")
 

@@ -15,13 +15,13 @@ READ = ["GET", "HEAD"]
 
 
 class Facts(Protocol):
-    """What health has to know of the worker."""
+    """The state of the worker that the health routes report."""
 
     async def counts(self) -> tuple[int, int]:
         """Workstations and clients (watches among them) online now, over all workers."""
 
     def state(self) -> State:
-        """Whether this worker takes requests, or why not."""
+        """Return whether this worker takes requests, or why not."""
 
     def degraded(self) -> Collection[str]:
         """Reasons why the server works less well than it should, such as a missing worker."""

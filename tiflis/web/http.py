@@ -16,7 +16,7 @@ BODY_MARGIN = 1024  # bytes: the watch API's own limit answers before Sanic's do
 
 
 def configure(app: Sanic[Any, Any], settings: Settings) -> None:
-    """Sets Sanic's limits, and of its extensions leaves only HEAD for every GET route."""
+    """Set Sanic's limits, and of its extensions leave only HEAD for every GET route."""
     # Sanic looks at half the shortest time-out, so a header is cut off at the latest in 1.5 times its own.
     app.config.REQUEST_TIMEOUT = settings.header_timeout / 1.5
     app.config.RESPONSE_TIMEOUT = settings.watch_wait_limit + settings.body_timeout

@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.5  # between two looks at the messages under way
 LEAST_RATE, LEAST_SECONDS = 1 * KIB, 15.0
 # The same while another message has waited so long for the room that this one takes.
 BUSY_RATE, BUSY_SECONDS = 64 * KIB, 5.0
-WAIT_SECONDS = 30.0  # the longest wait for room: the peer hears 1013 rather than nothing
+WAIT_SECONDS = 30.0  # the longest wait for room: then the peer is closed with 1013
 
 
 class Source(Protocol):
@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def arrived(self) -> int:
-        """Bytes of the message that have come."""
+        """Return the bytes of the message that have come."""
 
     @property
     def paused(self) -> bool: ...
@@ -58,7 +58,7 @@ class Begun:
         self.waits_since = 0.0  # 0 while it is read
 
     def too_slow(self, rate: int, seconds: float, now: float, since: float = 0.0) -> bool:
-        """Whether it has come more slowly than `rate` bytes a second for `seconds`, counted from `since`."""
+        """Return whether less than `rate` bytes per second came for `seconds`, counted from `since`."""
         arrived = self.socket.arrived
         if self.socket.paused or not self.mark <= arrived < self.mark + rate * seconds:
             self.mark, self.marked_at = arrived, now
@@ -88,7 +88,7 @@ class Intake:
         return begun
 
     def announce(self, begun: Begun, size: int) -> None:
-        """The message, or the one that has come right behind it, will have so many bytes."""
+        """Enter the size of the message, or of the one that came right behind it."""
         more = size - begun.hold.size
         if more <= 0:
             begun.missing = 0
@@ -102,7 +102,7 @@ class Intake:
             begun.socket.pause(Pause.ROOM)
 
     def end(self, begun: Begun) -> None:
-        """The message is complete, or its socket has gone."""
+        """Remove a message that is complete, or whose socket is closed."""
         self._begun.pop(begun, None)
         self._waiting.pop(begun, None)
         begun.hold.release()

@@ -1,4 +1,4 @@
-"""Metrics over HTTP: at ``/metrics`` for who has the token, and on a port of their own.
+"""Metrics over HTTP: at ``/metrics`` for bearers of the token, and on a port of their own.
 
 Every worker serves the numbers of all, so it does not matter which one is asked.
 """
@@ -108,7 +108,7 @@ def _response(status: str, body: bytes, content_type: str, method: str) -> bytes
 
 
 def _shared(host: str, port: int) -> socket.socket:
-    """The kernel gives each connection to one of those who listen, also while workers are replaced."""
+    """Return a listener; the kernel shares connections out, also in a rolling restart."""
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

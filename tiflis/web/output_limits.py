@@ -21,7 +21,7 @@ class Owner(Receiver, Protocol):
 
     @property
     def leaving(self) -> bool:
-        """Whether the socket goes on in another process."""
+        """Return whether the socket goes on in another process."""
 
 
 class OutputLimits:

@@ -26,10 +26,10 @@ class Receiver(Protocol):
 
     @property
     def high_water(self) -> bool:
-        """Whether much waits to be sent."""
+        """Return whether much waits to be sent."""
 
     def pinned(self) -> tuple[int, dict[int, int]]:
-        """Bytes of its own that wait, and by id the sizes of payloads that other sockets may share."""
+        """Return its own waiting bytes, and by id the sizes of payloads that other sockets may share."""
 
     def pause(self, why: Pause) -> None: ...
     def resume(self, why: Pause) -> None: ...

@@ -26,7 +26,7 @@ _PATH_LIMIT = 128  # characters of a path in a log line
 
 
 def reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    """A JSON answer that no cache keeps and no browser takes for anything else."""
+    """Return a JSON answer that no cache keeps and no browser takes for another type."""
     return json(body, status=status, headers={**_HEADERS, **(headers or {})})
 
 
@@ -43,7 +43,7 @@ def error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse
 
 
 def watch_error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    """The same in the watch API's shape, for what goes wrong before its handlers (protocol, section 4)."""
+    """Return an error in the watch API's shape, raised before its handlers (protocol, section 4)."""
     code = _WATCH_CODES.get(status, _phrase(status).lower().replace(" ", "_"))
     return reply({"error": code, "message": _phrase(status)}, status, headers)
 
@@ -56,10 +56,10 @@ def _phrase(status: int) -> str:
 
 
 class Errors(ErrorHandler):
-    """Answers whatever a handler or the HTTP parser raised: the peer's mistakes briefly, ours with a log."""
+    """Answers for exceptions of handlers and the HTTP parser; bugs of the server are logged."""
 
     def default(self, request: Request, exception: BaseException) -> HTTPResponse:
-        """The answer for an exception nobody caught."""
+        """Return the answer for an exception that no handler caught."""
         status = _status(exception)
         if request.method == "OPTIONS" and status in (404, 405):
             return _options(request, exception, status)
@@ -72,7 +72,7 @@ class Errors(ErrorHandler):
 
     @staticmethod
     def log(request: Request, exception: Exception) -> None:
-        """Nothing: what is worth a line has been reported."""
+        """Log nothing: `default` has reported what is worth a line."""
 
     def _report(self, request: Request, exception: BaseException) -> None:
         route = request.route.path if request.route else None
@@ -96,7 +96,7 @@ def _status(exception: BaseException) -> int:
 
 
 def _path(request: Request) -> str:
-    """The path without its query; empty when the request line could not be read."""
+    """Return the path without its query; empty when the request line could not be read."""
     try:
         return request.path
     except SanicException:

@@ -110,9 +110,9 @@ class PatientHttp(HttpProtocol):
             await super().receive_more()  # type: ignore[no-untyped-call]  # Sanic's
             if not self._ended or self.recv_buffer:
                 return
-        cast(
-            Any, self.transport
-        ).close()  # what is written already still goes out; a cut request has no answer
+        transport: Any = self.transport
+        if transport is not None:
+            transport.close()  # answers that are written still go out; a request that is cut short has none
         raise CancelledError
 
 

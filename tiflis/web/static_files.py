@@ -1,4 +1,4 @@
-"""A folder of a web client's build in memory: what is under each path, and how a browser may keep it."""
+"""A web client's build in memory: the file of each path, and how long a browser may keep it."""
 
 import gzip
 import os
@@ -69,7 +69,7 @@ class File:
     tag: str = ""
 
     def choose(self, accept_encoding: str) -> tuple[str, bytes]:
-        """The content coding (empty for none) and the bytes for a client that accepts these."""
+        """Return the content coding (empty for none) and the bytes for a client that accepts these."""
         accepted = accepted_codings(accept_encoding)
         return next(
             ((coding, body) for coding, body in self.encoded.items() if coding in accepted), ("", self.body)
@@ -88,13 +88,13 @@ def make_file(body: bytes, name: str, encoded: dict[str, bytes] | None = None) -
 
 
 def is_hashed(name: str) -> bool:
-    """Whether the name changes with the content, so that it may be kept for ever."""
+    """Return whether the name changes with the content, so that it may be kept for ever."""
     match = _HASHED.fullmatch(name)
     return bool(match) and bool(re.search(r"[0-9A-Z_]", match["hash"])) if match else False
 
 
 def accepted_codings(accept_encoding: str) -> set[str]:
-    """The codings of an Accept-Encoding header that have no weight of zero (RFC 9110, 12.5.3)."""
+    """Return the codings of an Accept-Encoding header that have no weight of zero (RFC 9110, 12.5.3)."""
     accepted = set()
     for item in accept_encoding.lower().split(","):
         coding, _, weight = item.partition(";")
@@ -111,7 +111,7 @@ def _compressed(body: bytes) -> dict[str, bytes]:
 
 
 def read_folder(folder: Path) -> dict[str, File]:
-    """All files below the folder by their path; hidden ones and links that lead out of it are left out."""
+    """Return all files below the folder by their path; without hidden ones and links out of it."""
     raw = _read_raw(folder.resolve())
     twins = {
         name for name in raw if Path(name).suffix in _CODINGS and name.removesuffix(Path(name).suffix) in raw
@@ -149,15 +149,15 @@ class SinglePage:
 
     @property
     def page(self) -> bytes:
-        """The page as it is written."""
+        """Return the page as it is written."""
         return self._page.body
 
     def has(self, path: str) -> bool:
-        """Whether a file of the build has this path."""
+        """Return whether a file of the build has this path."""
         return path.lstrip("/") in self._files
 
     def find(self, path: str) -> File | None:
-        """The file for a request's path (still percent-encoded), or None: nothing is there."""
+        """Return the file for a request's path (still percent-encoded), or None."""
         name = unquote(path).lstrip("/")
         segments = name.split("/")
         if "\0" in name or any(segment in (".", "..") for segment in segments):
@@ -169,7 +169,7 @@ class SinglePage:
         return self._page_at(len(segments) - 1)
 
     def _page_at(self, depth: int) -> File:
-        """The page for a path so many folders down: its relative links must still lead to the top."""
+        """Return the page for a path so many folders down: its relative links must still lead to the top."""
         if depth == 0 or b"<base " in self._page.body:
             return self._page
         if depth not in self._deep:

@@ -44,7 +44,7 @@ def status_routes(
     address: Callable[[Request], str],
     admit: Admit,
 ) -> Blueprint:
-    """The page; JSON for who asks for it. Without a token it is not there.
+    """Return the routes of the page, which is JSON for programs and 404 as long as no token is set.
 
     ``address``: the client's, as far as proxies are trusted; the operator sees whether that is right.
     ``admit``: looks at the token.
@@ -56,12 +56,12 @@ def status_routes(
             return error(404)
         try:
             admit("status", presented(request), token.get_secret_value(), address(request))
-            told = {"your_address": address(request), **await facts()}
+            known = {"your_address": address(request), **await facts()}
         except TunnelError as problem:
             return refusal(problem, _ASK)
         if "html" in request.headers.get("accept", "") and "json" not in request.args:
-            return html(page(told), headers=_HEADERS)
-        return reply(told)
+            return html(page(known), headers=_HEADERS)
+        return reply(known)
 
     routes.add_route(status, PATH, methods=READ)
     return routes
@@ -89,15 +89,15 @@ def refusal(problem: TunnelError, ask: Mapping[str, str]) -> HTTPResponse:
     return error(problem.http_status, retry_after(problem) if isinstance(problem, RateLimited) else SOON)
 
 
-def page(told: Facts) -> str:
+def page(known: Facts) -> str:
     """Everything on one page that loads itself anew; no script."""
-    lists = {name: rows for name, rows in told.items() if isinstance(rows, list)}
-    single = {name: value for name, value in told.items() if name not in lists}
+    lists = {name: rows for name, rows in known.items() if isinstance(rows, list)}
+    single = {name: value for name, value in known.items() if name not in lists}
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5>",
         "<meta name=viewport content='width=device-width'>",
-        f"<title>tiflis: {_cell(told.get('status'))}</title><style>{_STYLE}</style>",
-        f"<h1>tiflis {_cell(told.get('version'))}: {_cell(told.get('status'))}</h1>",
+        f"<title>tiflis: {_cell(known.get('status'))}</title><style>{_STYLE}</style>",
+        f"<h1>tiflis {_cell(known.get('version'))}: {_cell(known.get('status'))}</h1>",
         _table([{"": name.replace("_", " "), "value": value} for name, value in single.items()]),
     ]
     for name, rows in lists.items():

@@ -40,7 +40,7 @@ class Endpoint:
     def __init__(
         self, settings: Settings, sockets: Sockets, newcomer: Callable[[Wire, str], PendingSession]
     ) -> None:
-        """``newcomer`` makes the session of a new socket, given the URL by which it found us."""
+        """``newcomer`` makes the session of a new socket from it and the URL that the peer used."""
         self._settings, self._sockets, self._newcomer = settings, sockets, newcomer
         self._addresses = Addresses(settings)
 
@@ -54,7 +54,7 @@ class Endpoint:
         return None
 
     def _check(self, request: Request) -> str:
-        """The handshake's key (RFC 6455, 4.2.1). Raises Refused."""
+        """Return the handshake's key (RFC 6455, 4.2.1). Raises Refused."""
         headers = request.headers
         if request.method != "GET":  # Sanic serves HEAD wherever there is a GET
             raise Refused(405, "A WebSocket is opened with GET", {"Allow": "GET"})

@@ -41,11 +41,11 @@ class WatchLimits(NamedTuple):
 
 
 class WatchGate(Protocol):
-    """What these handlers need of the worker; both raise errors of ``tiflis.protocol.errors``."""
+    """The worker as these handlers use it; both raise errors of ``tiflis.protocol.errors``."""
 
     @property
     def pinned(self) -> Pinned:
-        """The ledger of this worker."""
+        """Return the ledger of this worker."""
 
     async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
         """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
@@ -61,7 +61,7 @@ class WatchGate(Protocol):
 def watch_routes(
     gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
 ) -> Blueprint:
-    """The routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
+    """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
     routes = Blueprint("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
@@ -72,7 +72,7 @@ def watch_routes(
 
 
 def _told(handler: Handler) -> Handler:
-    """What goes wrong becomes the answer."""
+    """Answer a TunnelError that the call raises."""
 
     async def answer(request: Request) -> HTTPResponse | None:
         try:
@@ -115,7 +115,7 @@ class _WatchApi:
             return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
 
     async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
-        """The key in an ``auth`` message is looked at as any other (protocol, section 3.2)."""
+        """The key in an ``auth`` message is compared as any other (protocol, section 3.2)."""
         tunnel_id, _, device_id = credentials
         try:
             await self._gate.authorise(tunnel_id, [auth_key], self._address(request), device_id)
@@ -166,7 +166,7 @@ class _WatchApi:
 
     @asynccontextmanager
     async def _body(self, request: Request) -> AsyncIterator[tuple[Credentials, bytes]]:
-        """The credentials and the ``message``, entered in the ledger as long as they are used."""
+        """Return the credentials and the ``message``, entered in the ledger as long as they are used."""
         found, body, held = await self._bodies.read(request, self._address(request))
         async with held:
             yield read_body(body, found)

@@ -1,4 +1,4 @@
-"""Bodies of watch calls: whose they are is found out before much of them is kept.
+"""Bodies of watch calls: their key is checked before much of them is kept.
 
 The key is looked at before the body is read, where the headers have it, and otherwise as soon as it has come.
 The shipped watch writes its members in any order, so the key may come last: until it has come the body counts
@@ -77,7 +77,7 @@ class Bodies:
         return address in self._known or strangers + size <= STRANGERS
 
     def know(self, address: str) -> None:
-        """An address has shown a right key."""
+        """Record that an address has shown a right key."""
         self._known.pop(address, None)
         self._known[address] = None
         if len(self._known) > KNOWN_ADDRESSES:
@@ -97,7 +97,7 @@ class _Body:
         stack.callback(self._settle)
 
     async def belongs_to(self, found: Credentials) -> None:
-        """Have the key looked at; from then on the body counts against its tunnel."""
+        """Have the key compared; from then on the body counts against its tunnel."""
         await self._bodies.authorise(self._request, found)
         self._bodies.know(self._address)
         self._skim = None
@@ -151,7 +151,7 @@ class _Body:
             await self.belongs_to(credentials(found["tunnel_id"], [found["auth_key"]], found["device_id"]))
 
     def _more_to_come(self) -> bool:
-        """Whether to look at the key first: a body that is all there is checked in the usual order."""
+        """Return whether to look at the key first: a body that is all there is checked in the usual order."""
         return more_body_expected(self._request)
 
     def _put_aside(self, part: bytes) -> None:

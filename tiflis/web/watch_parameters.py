@@ -1,4 +1,4 @@
-"""What a watch says in a call, out of its body, query or headers: credentials and numbers, all checked."""
+"""Parameters of a watch's call, out of its body, query or headers: credentials and numbers, all checked."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -131,11 +131,11 @@ class Query:
             self._raw[name] = value
 
     def text(self, name: str) -> str:
-        """A ``+`` is a plus: the watch's HTTP library leaves it raw."""
+        """Decode a value whose ``+`` is a plus: the watch's HTTP library leaves it raw."""
         return _decoded(unquote, self._raw.get(name, ""))
 
     def keys(self, name: str) -> list[str]:
-        """How the value can be meant: by the book, with each ``+`` kept, with each space a ``+``."""
+        """Return a value's possible meanings: by the book, with each ``+`` kept, with spaces as ``+``."""
         raw = self._raw.get(name, "")
         book = _decoded(unquote_plus, raw)
         return list(dict.fromkeys([book, _decoded(unquote, raw), book.replace(" ", "+")]))

@@ -1,4 +1,4 @@
-"""What is still to be sent to one peer: corked, bounded, and fair to pongs.
+"""The outbox: what is still to be sent to one peer, corked, bounded, and fair to pongs.
 
 Small messages of one loop turn leave in one write, straight into the socket. Only what the kernel does not
 take is the transport's: little at a time, so that what waits here can be shared between receivers, counted,
@@ -38,7 +38,7 @@ class Cork:
         self.dirty: list[Outbox] = []
 
     def mark(self, outbox: "Outbox") -> None:
-        """Outside a burst."""
+        """Enter an outbox outside a burst."""
         if not self.dirty:
             self._call_soon(self.flush)
         self.dirty.append(outbox)
@@ -106,7 +106,7 @@ class Outbox:
         self._relieved = relieved
         self.transport = transport
         self.descriptor = descriptor
-        self._marked = False  # the cork knows of us
+        self._marked = False  # the cork has us in its list
         self._burst: list[bytes] = []
         self._queue: deque[bytes | _Large] = deque()
         self._pongs: deque[tuple[bool, bytes]] | None = None
@@ -114,7 +114,7 @@ class Outbox:
         self._recent: list[bytes | memoryview] = [b""] if transport.get_write_buffer_size() else []
         self.blocked = False  # the transport has had enough
         self.high_water = False  # more than PRESSURE_HIGH waits
-        self.frames = 0  # queued since somebody last counted them
+        self.frames = 0  # queued since the last count
         self.waiting = 0  # bytes that the transport has not been given
         self.pong_bytes = 0
         self.written = 0  # bytes that have been written in all, here or by the transport
@@ -201,7 +201,7 @@ class Outbox:
         self._give(piece)
 
     def _write_pong(self) -> bool:
-        """A protocol pong may go between fragments, one in JSON only between messages."""
+        """Write a pong if one may go: a protocol pong between fragments too, one in JSON between messages."""
         assert self._pongs is not None
         first = self._queue[0] if self._queue else None
         amid = isinstance(first, _Large) and first.at > 0
@@ -215,7 +215,7 @@ class Outbox:
         return True
 
     def _write(self, data: bytes) -> None:
-        """Straight into the socket, unless the transport has something left to write before."""
+        """Write straight into the socket, unless the transport has something left to write before."""
         if self._recent:
             self.settle()
         if self._recent:
@@ -230,7 +230,7 @@ class Outbox:
             self._give(memoryview(data)[taken:])
 
     def _give(self, data: bytes | memoryview) -> None:
-        """To the transport, which writes when the loop comes to it: others have their turns meanwhile."""
+        """Write to the transport, which sends in a later turn of the loop: other sockets go first."""
         if self._recent:
             self.settle()
         self._recent.append(data)
@@ -238,19 +238,19 @@ class Outbox:
         self.transport.write(data)
 
     def settle(self) -> None:
-        """Let go of what has surely been sent."""
+        """Forget output that the transport has sent."""
         if self._recent and not self.transport.get_write_buffer_size():
             self._recent = []
 
     # Handing the socket over
 
     def unsent_tail(self, size: int) -> bytes:
-        """The last ``size`` bytes that the transport was given."""
+        """Return the last ``size`` bytes that the transport was given."""
         tail = b"".join(self._recent)
         return tail[len(tail) - size :] if size else b""
 
     def export(self) -> dict[str, Any]:
-        """What waits here, apart from the transport's tail: frames and, of big messages, where they are."""
+        """Return the waiting frames and, of big messages, their positions; not the transport's tail."""
         self._settle()
         return {
             "queue": [
@@ -297,5 +297,5 @@ class Outbox:
         return self.waiting - rest + self.pong_bytes, shared
 
     def sent(self) -> int:
-        """Bytes that have left the process: grows while the peer takes anything."""
+        """Return the bytes that have left the process: grows while the peer takes anything."""
         return self.written - self.transport.get_write_buffer_size()
