@@ -80,6 +80,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
+	@$(BIN)/python scripts/npm.py run --silent lint
 
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix -q .

@@ -24,7 +24,9 @@ def npm() -> tuple[list[str], dict[str, str]]:
 def main() -> int:
     """npm's exit code."""
     command, env = npm()
-    if not (PUBLIC / "node_modules" / ".bin").is_dir():
+    installed = PUBLIC / "node_modules" / ".package-lock.json"
+    lock = PUBLIC / "package-lock.json"
+    if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
         install = [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(install, cwd=PUBLIC, env=env, check=True)
     return subprocess.run([*command, *sys.argv[1:]], cwd=PUBLIC, env=env, check=False).returncode
