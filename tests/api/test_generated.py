@@ -79,7 +79,7 @@ def server(client_folder: Path) -> Iterator[Server]:
         "STATUS_TOKEN": TOKEN,
         "WEB_CLIENT_PATH": str(client_folder),
         "WATCH_WAIT_LIMIT": "0.05",
-        "DIRECTORY_WARMUP": "0.1",  # unknown tunnels are surely so
+        "DIRECTORY_WARMUP": "0.1",  # unknown tunnels get 404 soon after the start
         # Hundreds of wrong keys are generated; right ones between them must not be refused.
         "ATTEMPTS_AN_ADDRESS": "2000",
         "ATTEMPTS_A_TUNNEL": "2000",
