@@ -1,4 +1,4 @@
-"""What can go wrong between this worker and the others.
+"""Errors between this worker and the others.
 
 BusError
 ├── BadSubject              an id that must not become part of a subject
@@ -10,7 +10,7 @@ BusError
 ├── PacketRefused           another worker sent what we cannot read
 └── DirectoryError
     ├── DirectoryUnavailable    the store cannot be reached; nothing is known to have changed
-    └── Conflict                somebody else was faster; carries what is stored now
+    └── Conflict                another worker was faster; carries what is stored now
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ class BadBusUrl(BusError, ValueError):
 
 
 class LinkUnavailable(BusError):
-    """No NATS server took us in time; the link goes on trying."""
+    """No NATS server accepted the connection in time; retries go on."""
 
 
 class NoResponders(LinkUnavailable):

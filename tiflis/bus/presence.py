@@ -1,4 +1,4 @@
-"""Which other workers are alive: everybody says hello once a second, and silence means gone."""
+"""Presence of workers: each sends a hello once a second, and counts as gone after a silence."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ LOOK_SECONDS = 0.25
 WELCOME_SECONDS = 0.02
 """Newcomers within this time are greeted together."""
 DEAD_REMEMBERED = 1024
-"""Workers that are surely dead, whose late hellos are ignored."""
+"""Workers known to be dead, whose late hellos are ignored."""
 
 Facts = dict[str, Any]
 
@@ -44,7 +44,7 @@ def _nobody(_worker_id: str) -> None:
 
 
 class Presence:
-    """Says hello for this worker and keeps `peers`, everyone else who does."""
+    """Sends the hellos of this worker and keeps `peers`, the other workers that send theirs."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Presence:
     # -- life
 
     def start(self) -> None:
-        """Listen and say hello, now and every second."""
+        """Subscribe, and send a hello now and every second."""
         self._sids = [
             self._link.subscribe(subjects.HELLO, self._heard),
             self._link.subscribe(subjects.GONE, self._told_gone),
@@ -85,7 +85,7 @@ class Presence:
         self._look()
 
     async def meet(self, seconds: float) -> None:
-        """Listen for so long to who else is there. OtherVersion if any of them could not understand us."""
+        """Wait for the hellos of other workers. Raise OtherVersion if one of them writes another format."""
         await asyncio.sleep(seconds)
         strangers = [peer.worker_id for peer in self.peers.values() if peer.version != packets.VERSION]
         if strangers:
@@ -96,7 +96,7 @@ class Presence:
             )
 
     async def stop(self) -> None:
-        """Say goodbye; the others know at once."""
+        """Send a goodbye, so that the others know at once."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -106,10 +106,10 @@ class Presence:
         self._publish(subjects.HELLO, {"id": self._me, "bye": True})
         self._link.flush_writes()
 
-    # -- for whoever asks
+    # -- questions
 
     def gone(self, worker_id: str) -> None:
-        """Surely dead (its process is): everybody hears it, also on other hosts."""
+        """Report to all hosts that a worker is dead: its process has ended."""
         self._publish(subjects.GONE, {"id": worker_id})
         self._bury(worker_id)
 
@@ -118,7 +118,7 @@ class Presence:
         self._questions.answer(kind, respond)
 
     def act(self, kind: str, do: Callable[[Facts], Facts]) -> None:
-        """Do something when asked to, and answer; it is given what the question is about."""
+        """Call `do` with the argument of each question of this kind, and answer with its result."""
         self._questions.act(kind, do)
 
     async def ask(
@@ -128,7 +128,7 @@ class Presence:
         whom: Callable[[str], bool] = lambda worker_id: True,
         about: Facts | None = None,
     ) -> list[Facts]:
-        """What every living worker answers, this one first; those that do not answer in time are missing.
+        """Return the answers of all workers, this one first, without those that do not answer in time.
 
         With ``whom`` only these are waited for; others may be among the answers all the same.
         """
@@ -170,7 +170,7 @@ class Presence:
         peer.facts = facts if isinstance(facts, dict) else {}
 
     def _welcome(self) -> None:
-        """A newcomer should not wait a second until it knows us."""
+        """Send a hello soon, so that a new worker knows us at once."""
         if not self._welcoming:
             self._welcoming = True
             self._loop.call_later(WELCOME_SECONDS, self._say_hello)
@@ -183,7 +183,7 @@ class Presence:
             self._bury(message["id"])
 
     def _bury(self, worker_id: str) -> None:
-        """Dead for good: an id is never used again."""
+        """Remember a worker as dead: an id is never used again."""
         if worker_id in self._dead:
             return
         self._dead[worker_id] = None
@@ -200,7 +200,7 @@ class Presence:
         self._say_hello()
 
     def _look(self) -> None:
-        """Whose lease has run out? Silence counts only while we could have heard something."""
+        """Drop workers whose lease has expired. Silence counts only while the client is connected."""
         now = self._clock.time()
         if not self._link.up:
             self._floor = now
@@ -214,7 +214,7 @@ class Presence:
 
 
 def _read(payload: bytes) -> Facts | None:
-    """A message with a proper worker id, or None."""
+    """Return a message with a valid worker id, or None."""
     try:
         message = json.loads(payload)
         if isinstance(message, dict) and isinstance(message.get("id"), str):

@@ -1,4 +1,4 @@
-"""Asking all workers one thing and gathering what they answer in time."""
+"""Ask all workers a question and gather the answers until a deadline."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ Facts = dict[str, Any]
 
 
 class _Poll:
-    """One question on its way: who has to answer yet, and what came."""
+    """One question under way: the workers that have yet to answer, and the answers so far."""
 
     def __init__(self, expected: set[str]) -> None:
         self.expected = expected
@@ -52,7 +52,8 @@ class ScatterGather:
         self._responders[kind] = do
 
     async def ask(self, kind: str, expected: set[str], deadline: float, about: Facts) -> list[Facts]:
-        """Answers of this worker, of those expected, and of others that answer before the last of these."""
+        """Return the answers of this worker, of those expected, and of others that answer before these are
+        done."""
         self._last += 1
         number, poll = self._last, _Poll(expected)
         own = self._responders.get(kind)
@@ -72,7 +73,7 @@ class ScatterGather:
         return poll.answers
 
     def _publish(self, subject: str, message: Facts) -> bool:
-        """False for one that is too long: NATS would cut the link over it."""
+        """Publish the message. Return False for one that is too long: NATS would end the connection."""
         payload = json.dumps(message, separators=(",", ":")).encode()
         if len(payload) > self._link.max_payload:
             log.error("answer too long for the bus", extra={"subject": subject, "bytes": len(payload)})

@@ -1,4 +1,4 @@
-"""Seals on the directory's records: what somebody without the registration key wrote shows as such.
+"""Seals on the directory's records, which only holders of the registration key can make.
 
 A record is a JSON object; its seal is its last member, an HMAC over all bytes before it and the record's key.
 So code that knows no seals reads sealed records, and fields that are added later are covered too.
@@ -19,7 +19,7 @@ _SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}\Z')
 
 
 class Verdict(Enum):
-    """What a seal says of its record."""
+    """The result of checking a record's seal."""
 
     GENUINE = auto()
     UNSEALED = auto()
@@ -27,7 +27,7 @@ class Verdict(Enum):
 
 
 class Seals:
-    """Seals with the first key, and takes the seal of any; without keys nothing is sealed or checked."""
+    """Seals with the first key, and accepts the seal of any; without keys nothing is sealed or checked."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
         self._keys = list(keys)

@@ -1,4 +1,4 @@
-"""How much of an account's storage a stream may take, so that as much is left for the directory.
+"""The share of an account's storage that a stream may take, so that as much is left for the directory.
 
 An account does not always say what it has: a server's own ``max_file_store`` shows only in refusals. So twice
 what the stream will keep is asked for, less and less, until the server reserves it; then it keeps half.
@@ -79,7 +79,7 @@ class Allotment:
 
     @property
     def may_grow(self) -> bool:
-        """Whether room was given back, and some time ago."""
+        """Return whether the share was reduced, and some time ago."""
         return self.reduced and asyncio.get_running_loop().time() - self._relieved_at > REGROW_PAUSE
 
     async def make(self, config: api.StreamConfig, patient: bool) -> None:
@@ -134,7 +134,7 @@ class Allotment:
         return share
 
     async def _beginning(self, js: JetStreamContext) -> int:
-        """Twice the most, or all that the account may have in all."""
+        """Return twice ``most``, or the limit of the account if that is less."""
         limit = -1
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             limit = (await js.account_info()).limits.max_storage

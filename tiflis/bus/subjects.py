@@ -1,4 +1,4 @@
-"""The names on the bus: which subject reaches whom, and which ids may become part of one."""
+"""The subjects on the bus, and the ids that may become part of one."""
 
 import re
 
@@ -15,17 +15,17 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def checked(identifier: str) -> str:
-    """The id itself, or BadSubject when it holds anything but `[A-Za-z0-9_-]`: no wildcard, dot or blank."""
+    """Return the id. Raise BadSubject if it holds anything but `[A-Za-z0-9_-]`: no wildcard, dot or blank."""
     if _ID.fullmatch(identifier) is None:
         raise BadSubject("an id on the bus is 1 to 128 characters of [A-Za-z0-9_-]")
     return identifier
 
 
 def inbox(worker_id: str) -> str:
-    """Where a worker receives packets."""
+    """Return the subject at which a worker receives packets."""
     return f"tiflis.w.{checked(worker_id)}"
 
 
 def answers(worker_id: str) -> str:
-    """Where a worker receives answers to what it asked everybody."""
+    """Return the subject at which a worker receives answers to its questions."""
     return f"tiflis.r.{checked(worker_id)}"

@@ -1,4 +1,4 @@
-"""`tiflis check`: says before the start whether the server can run here, and what its settings mean."""
+"""`tiflis check`: report before the start whether the server can run here, and what its settings mean."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: the server can start; 1: something that it needs is missing; 2: the configuration is wrong."""
+    """Return 0 if the server can start, 1 if something that it needs is missing, 2 for a wrong
+    configuration."""
     logging.getLogger("tiflis").addHandler(logging.NullHandler())  # what the bus says is in the report
     try:
         settings = read()

@@ -1,4 +1,4 @@
-"""`tiflis doctor`: looks at a deployed server from anywhere, and says what to change."""
+"""`tiflis doctor`: check a deployed server from outside, and report what to change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: all is well, perhaps with notes; 1: something fails; 2: the URL is wrong."""
+    """Return 0 if nothing fails, 1 if something does, 2 for a wrong URL."""
     try:
         target = Target.of(arguments.url, arguments.ca)
     except (WrongUrl, OSError) as problem:
@@ -41,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _secrets(arguments: argparse.Namespace) -> tuple[str, str]:
-    """As given, or as the server's own settings have them, where this is its host."""
+    """Return registration key and status token as given, or from the server's settings if this is its
+    host."""
     api_key, token = arguments.api_key or "", arguments.status_token or ""
     try:
         settings = read()
@@ -66,7 +67,7 @@ async def _report(findings: AsyncIterator[Finding]) -> int:
 async def examine(
     target: Target, api_key: str, token: str, arguments: argparse.Namespace
 ) -> AsyncIterator[Finding]:
-    """Every finding, in order; what depends on something that fails is left out."""
+    """Yield every finding, in order, without checks that depend on a failed one."""
     for check in (http_checks.name, http_checks.certificate, http_checks.health):
         async for finding in check(target):
             yield finding

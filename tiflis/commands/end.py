@@ -1,4 +1,4 @@
-"""`tiflis end`: closes the sockets of a tunnel, of a device, or one socket, in all workers."""
+"""`tiflis end`: close the sockets of a tunnel, of a device, or one socket, in all workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: ended; 1: there is nothing of this name, or the server could not do it; 3: no server runs."""
+    """Return 0 after the end, 1 if there is nothing of this name or the server failed, 3 if no server
+    runs."""
     names = [getattr(arguments, name) for name in arguments.names]
     answer = running.ask(arguments, "end", END_SECONDS, what=arguments.what, names=names)
     if isinstance(answer, int):

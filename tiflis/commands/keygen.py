@@ -1,4 +1,4 @@
-"""`tiflis keygen`: new keys from the system's source of randomness."""
+"""`tiflis keygen`: make new keys from the system's source of randomness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tiflis reload`: has the running server replace its workers one by one; no socket is closed."""
+"""`tiflis reload`: replace the workers of the running server one by one; no socket is closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: all workers are new and no socket was closed; 1: something went otherwise; 3: no server runs."""
+    """Return 0 if all workers are new and no socket was closed, 1 if not, 3 if no server runs."""
     answer = running.ask(arguments, "reload", ROLL_SECONDS)
     if isinstance(answer, int):
         return answer
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def reasons(answer: Message) -> list[str]:
-    """Why it is not complete, of the whole and of each worker."""
+    """Return the reasons why the reload is incomplete, as a whole and per worker."""
     told = [answer["reason"]] if answer.get("reason") else []
     for worker in answer.get("workers", []):
         told += [f"worker {worker.get('slot')}: {reason}" for reason in worker.get("reasons", [])]

@@ -1,4 +1,4 @@
-"""The running server that a command talks to: where its control socket is, and one question to it."""
+"""Requests of commands to the running server over its control socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) -> Message | int:
-    """The server's answer; an exit code, after a line on stderr, when there is none or it says no."""
+    """Return the server's answer, or an exit code after a line on stderr if there is none or it refuses."""
     try:
         answer = request(run_folder(arguments), do, seconds, **more)
     except NoServer as problem:

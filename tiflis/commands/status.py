@@ -1,4 +1,4 @@
-"""`tiflis status`: what the running server is doing, asked over its control socket."""
+"""`tiflis status`: show the state of the running server, read over its control socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: shown; 1: the server could not tell; 3: no server runs."""
+    """Return 0 if it is shown, 1 if the server could not answer, 3 if no server runs."""
     answer = running.ask(arguments, "status", STATUS_SECONDS)
     if isinstance(answer, int):
         return answer
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def tables(answer: Message) -> Iterator[str]:
-    """The server in a few lines, then its workers and its tunnels; on a shared bus those of all hosts."""
+    """Return the server in a few lines, then its workers and tunnels; on a shared bus those of all hosts."""
     arbiter, workers = answer.get("arbiter") or {}, rows_of(answer.get("status"), "workers")
     tunnels = [tunnel for worker in workers for tunnel in rows_of(worker, "tunnels")]
     yield f"main process  {shown(arbiter.get('pid', '?'))}, instance {shown(arbiter.get('instance', '?'))}"
@@ -50,7 +50,7 @@ def bus_line(bus: object) -> str:
 
 
 def handoffs_line(answer: Message) -> str:
-    """Sockets given to another worker: by steering, and when workers were replaced."""
+    """Return the sockets given to other workers: by steering, and when workers were replaced."""
     told = (answer.get("status") or {}).get("handoffs")
     if not isinstance(told, dict):
         return "?"
@@ -61,7 +61,7 @@ def handoffs_line(answer: Message) -> str:
 
 
 def reload_line(told: object) -> str:
-    """How long ago, how long it took, how many sockets went over, and how many had to be closed."""
+    """Return how long ago a reload was, how long it took, and how many sockets it moved and closed."""
     if not isinstance(told, dict):
         return "none yet"
     workers = rows_of(told, "workers")
@@ -75,7 +75,7 @@ def reload_line(told: object) -> str:
 
 
 def joined(known: list[Row], told: list[Row]) -> list[Row]:
-    """What main knows of its workers beside what all workers tell of themselves; one row a worker."""
+    """Return one row per worker: facts of the main process beside those of the worker itself."""
     made = {str(worker.get("worker_id")): dict(worker) for worker in known}
     for worker in told:
         row = made.setdefault(str(worker.get("worker")), {"worker_id": worker.get("worker")})

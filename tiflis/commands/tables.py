@@ -8,7 +8,7 @@ Row = dict[str, Any]
 
 
 def table(rows: list[Row]) -> list[str]:
-    """Columns as wide as their widest cell; the columns are those of all rows, in order of appearance."""
+    """Format rows in columns as wide as their widest cell; columns are in order of appearance."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if not rows:
         return ["  none"]
@@ -21,7 +21,7 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def shown(value: Any) -> str:
-    """A value on one line: nothing of it may steer the terminal, for names come from workstations."""
+    """Format a value on one line without control characters: names come from workstations."""
     words = {True: "yes", False: "no", None: "-"}
     text = words[value] if value is None or isinstance(value, bool) else str(value)
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,4 +1,4 @@
-"""`tiflis takeover`: starts this installation's server in place of the one that runs; no socket is closed."""
+"""`tiflis takeover`: start this installation's server in place of the running one; no socket is closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Becomes the server, so it returns only if that cannot be started."""
+    """Become the server; return only if that cannot be started."""
     sanic = str(Path(sys.executable).with_name("sanic"))
     command = [sanic, "tiflis.server:app", "--workers", str(arguments.workers)]
     if arguments.unix is not None:

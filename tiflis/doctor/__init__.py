@@ -1,1 +1,1 @@
-"""`tiflis doctor`: checks of a deployed server from outside, through whatever stands in front of it."""
+"""`tiflis doctor`: checks of a deployed server from outside, through its proxies."""

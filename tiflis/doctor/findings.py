@@ -1,4 +1,4 @@
-"""What the doctor found: one line each, with what to change where something is wrong."""
+"""Findings of the doctor: one line each, and for a failure what to change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OK, NOTE, FAIL = "ok", "note", "fail"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``state`` is ok, note or fail; ``change`` says what to do about it."""
+    """A finding. ``state`` is ok, note or fail; ``change`` names the remedy."""
 
     state: str
     check: str
@@ -18,7 +18,7 @@ class Finding:
     change: str = ""
 
     def lines(self) -> list[str]:
-        """For a terminal."""
+        """Format the finding for a terminal."""
         first = f"{self.state:<4}  {self.check:<12}  {self.text}"
         return [first, f"{'':20}-> {self.change}"] if self.change else [first]
 

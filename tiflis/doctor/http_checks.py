@@ -1,4 +1,4 @@
-"""What can be seen without a key: name, certificate, HTTP, health, headers."""
+"""Checks that need no key: name, certificate, HTTP, health, headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRONG_PORT = "is the server, or the proxy in front of it, running, and the port 
 
 
 async def name(target: Target) -> AsyncIterator[Finding]:
-    """DNS."""
+    """Check that DNS knows the host."""
     began = time.monotonic()
     loop = asyncio.get_running_loop()
     try:
@@ -39,7 +39,7 @@ async def name(target: Target) -> AsyncIterator[Finding]:
 
 
 async def certificate(target: Target) -> AsyncIterator[Finding]:
-    """TLS, and which HTTP is spoken."""
+    """Check TLS and the HTTP version."""
     if not target.secure:
         yield Finding(
             NOTE, "tls", "none: keys and contents travel readable",
@@ -68,7 +68,7 @@ async def certificate(target: Target) -> AsyncIterator[Finding]:
 
 
 async def health(target: Target) -> AsyncIterator[Finding]:
-    """Whether the server behind the proxy answers, and works."""
+    """Check that the server behind the proxy answers and is ready."""
     try:
         reply = await target.request("GET", "/health")
         ready = await target.request("GET", "/readyz")
@@ -103,7 +103,7 @@ _EXPECTED = {
 
 
 async def headers(target: Target) -> AsyncIterator[Finding]:
-    """What browsers are told on the page."""
+    """Check the security headers of the page."""
     try:
         reply = await target.request("GET", "/")
         api = await target.request("GET", "/api/nothing")

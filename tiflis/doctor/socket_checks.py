@@ -1,4 +1,4 @@
-"""What needs the registration key: a tunnel of our own, with its workstation and a device."""
+"""Checks that need the registration key: a tunnel of our own, with a workstation and a device."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class Line:
-    """One WebSocket of the doctor's."""
+    """One WebSocket of the doctor."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -64,7 +64,8 @@ class Line:
         await self.socket.send(json.dumps(message, separators=(",", ":")))
 
     async def next(self, kind: str, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """The next message of this type, over others. Raises Refused, TimeoutError, ConnectionClosed."""
+        """Return the next message of this type, skipping others. Raise Refused, TimeoutError,
+        ConnectionClosed."""
         async with asyncio.timeout(seconds):
             while True:
                 message: dict[str, Any] = json.loads(await self.socket.recv())
@@ -83,7 +84,7 @@ class Line:
             await self.socket.close()
 
     async def _ping(self) -> None:
-        """As every client does, or the server takes it for dead."""
+        """Send pings as every client does, or the server counts it as dead."""
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await asyncio.sleep(PING_SECONDS)
@@ -91,7 +92,7 @@ class Line:
 
 
 class Tunnel:
-    """The doctor's own tunnel: the same at every visit, so that none piles up in the directory."""
+    """The doctor's own tunnel: the same in every run, so that they do not pile up in the directory."""
 
     def __init__(self, target: Target, api_key: str) -> None:
         self.target = target
@@ -105,7 +106,7 @@ class Tunnel:
         self.device: Line
 
     async def open(self) -> None:
-        """Register and connect; raises what Line raises."""
+        """Register and connect. Raise as Line does."""
         self.workstation, told = await self.register(self._wanted)
         self.tunnel_id, self.public_url = told["tunnel_id"], str(told.get("public_url"))
         self.device = await Line.open(self.target)
@@ -113,7 +114,7 @@ class Tunnel:
         await self.device.next("connected")
 
     async def register(self, tunnel_id: str) -> tuple[Line, dict[str, Any]]:
-        """A workstation under this id, and what it was told."""
+        """Register a workstation under this id; return its line and the payload of the answer."""
         line = await Line.open(self.target)
         payload = {
             "api_key": self._api_key,
@@ -126,7 +127,8 @@ class Tunnel:
         return line, (await line.next("workstation.registered"))["payload"]
 
     async def decoy(self) -> tuple[Line, dict[str, str]]:
-        """A second tunnel, at which wrong keys may be tried, and what to connect to it with."""
+        """Register a second tunnel for wrong keys; return its line and a payload to connect with a wrong
+        key."""
         line, told = await self.register(f"{self._wanted}-x")
         return line, {**self.credentials("doctor"), "tunnel_id": told["tunnel_id"], "auth_key": "wrong" * 8}
 
@@ -140,7 +142,7 @@ class Tunnel:
 
 
 async def upgrade(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Whether sockets open, and what workstations are told."""
+    """Check that sockets open, and which address workstations receive."""
     began = time.monotonic()
     try:
         await tunnel.open()
@@ -197,7 +199,7 @@ def _address_told(tunnel: Tunnel) -> Finding:
 
 
 async def sizes(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Messages of up to 50 MiB, both ways."""
+    """Check messages of up to 50 MiB, both ways."""
     done = "nothing"
     for size in SIZES:
         began = time.monotonic()
@@ -226,7 +228,7 @@ async def sizes(tunnel: Tunnel) -> AsyncIterator[Finding]:
 
 
 async def speed(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Round trips of small messages, device to workstation and back."""
+    """Measure round trips of small messages, device to workstation and back."""
     times: list[float] = []
     try:
         for number in range(ROUNDS):
@@ -251,7 +253,7 @@ async def speed(tunnel: Tunnel) -> AsyncIterator[Finding]:
 
 
 async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
-    """Wrong keys at a tunnel of our own, each as if from another address: the limit must hold."""
+    """Try wrong keys at a tunnel of our own, each as if from another address: the limit must hold."""
     codes: list[str] = []
     here = False
     try:
@@ -284,7 +286,7 @@ async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
 
 
 async def idle(tunnel: Tunnel, seconds: float) -> AsyncIterator[Finding]:
-    """Sockets on which only pings pass, which every line sends by itself."""
+    """Check that sockets stay open on which only pings pass, which every line sends by itself."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         await asyncio.sleep(min(1.0, seconds))

@@ -1,4 +1,4 @@
-"""The server that is looked at: where it is, and single HTTP requests to it."""
+"""The server under test: its address, and single HTTP requests to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WrongUrl(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer; ``seconds`` until it was there."""
+    """An HTTP answer; ``seconds`` until it came."""
 
     status: int
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Reply:
     seconds: float
 
     def json(self) -> dict[str, Any]:
-        """The body as an object, an empty one if it is none."""
+        """Return the body as an object, an empty one if it is none."""
         try:
             found = json.loads(self.body)
         except ValueError:
@@ -52,7 +52,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str, ca: str | None = None) -> Target:
-        """From any URL of the server; raises WrongUrl."""
+        """Make a target from any URL of the server. Raise WrongUrl."""
         try:
             parts = urlsplit(url if "://" in url else f"https://{url}")
             secure = _SCHEMES[parts.scheme]
@@ -69,7 +69,7 @@ class Target:
         return f"{'wss' if self.secure else 'ws'}://{self.authority}{self.ws_path}"
 
     def tls(self, *protocols: str) -> ssl.SSLContext:
-        """For a connection that speaks these. Raises OSError when ``ca`` cannot be read."""
+        """Return a TLS context for these protocols. Raise OSError if ``ca`` cannot be read."""
         context = ssl.create_default_context(cafile=self.ca)
         context.set_alpn_protocols(list(protocols))
         return context
@@ -82,7 +82,7 @@ class Target:
         headers: dict[str, str] | None = None,
         seconds: float = HTTP_SECONDS,
     ) -> Reply:
-        """One request on a connection of its own; raises OSError or http.client.HTTPException."""
+        """Make one request on a connection of its own. Raise OSError or http.client.HTTPException."""
         return await asyncio.to_thread(self._request, method, path, body, headers or {}, seconds)
 
     def _request(
@@ -106,7 +106,7 @@ class Target:
             connection.close()
 
     def handshake(self, protocols: list[str]) -> tuple[str, str, dict[str, Any]]:
-        """TLS version, negotiated protocol and certificate. Raises OSError (ssl.SSLError is one)."""
+        """Return TLS version, negotiated protocol and certificate. Raise OSError (ssl.SSLError is one)."""
         with (
             socket.create_connection((self.host, self.port), CONNECT_SECONDS) as plain,
             self.tls(*protocols).wrap_socket(plain, server_hostname=self.host) as wrapped,

@@ -1,4 +1,4 @@
-"""The watch API through the proxy: a call, a long poll, a voice message, and what the server sees of us."""
+"""Checks of the watch API through the proxy: a call, a long poll, a voice message, and our address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEVICE = "doctor-watch"
 
 
 async def watch(tunnel: Tunnel, patience: float) -> AsyncIterator[Finding]:
-    """Connect, command with a big body, messages with a wait of so many seconds, at most 20."""
+    """Check connect, a command with a large body, and a poll that waits so many seconds, at most 20."""
     wait = min(POLL_SECONDS, round(patience))
     try:
         answer = await _post(tunnel, "connect", {})
@@ -74,7 +74,7 @@ def _why(answer: Reply) -> str:
 
 
 async def seen_address(target: Target, token: str) -> AsyncIterator[Finding]:
-    """Which address the server takes us for."""
+    """Check which address the server sees."""
     try:
         reply = await target.request("GET", "/status", headers={"Authorization": f"Bearer {token}"})
     except (OSError, http.client.HTTPException) as problem:
@@ -96,7 +96,7 @@ async def seen_address(target: Target, token: str) -> AsyncIterator[Finding]:
 
 
 def _is_inside(address: str) -> bool:
-    """Whether it is one of a private network; names count as public ones, except for this machine's."""
+    """Return whether the address is private; names count as public, except this machine's."""
     try:
         return ipaddress.ip_address(address).is_private
     except ValueError:

@@ -35,7 +35,7 @@ def button(button_id: str, title: str, action: str, style: str = "secondary", ic
 
 
 def plain_text(blocks: list[Block]) -> str:
-    """What a client without block support shows: the texts and the code, in order."""
+    """Return the text for a client without block support: the texts and the code, in order."""
     parts = []
     for one in blocks:
         if one["block_type"] == "code":

@@ -1,4 +1,4 @@
-"""What the pretended machine holds: agents, workspaces, projects, and the sessions open at the start."""
+"""The contents of the pretended machine: agents, workspaces, projects, and the sessions open at the start."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _project(name: str, branch: str) -> Message:
 
 
 def working_dir(workspace: str, project: str, worktree: str) -> str:
-    """Where a session works; the root for a terminal without a project."""
+    """Return the folder of a session; the root for a terminal without a project."""
     folder = f"{project}--{worktree}" if worktree else project
     return "/".join(part for part in (WORKSPACES_ROOT, workspace, folder) if part)
 

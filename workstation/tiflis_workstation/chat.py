@@ -36,7 +36,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Stage:
-    """What every chat of one workstation shares: chance, time, speed and sounds."""
+    """State shared by all chats of a workstation: chance, time, speed and sounds."""
 
     rng: random.Random
     now: Callable[[], float]

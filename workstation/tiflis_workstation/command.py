@@ -113,7 +113,7 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
 
 
 class Host:
-    """Tells the person at the terminal what happens, each thing once."""
+    """Prints events at the terminal, each once."""
 
     def __init__(self) -> None:
         self.refused = False
@@ -121,7 +121,7 @@ class Host:
         self._trouble = ""
 
     def registered(self, registration: Registration, pairing: Pairing) -> None:
-        """How to pair, when there is a tunnel that was not shown yet."""
+        """Print how to pair, unless this tunnel was shown before."""
         again = registration.tunnel_id == self._tunnel_id
         self._tunnel_id = registration.tunnel_id
         if again:

@@ -1,4 +1,4 @@
-"""Who is authenticated, who looks at which session, and in which order they came."""
+"""The authenticated devices, the sessions they are subscribed to, and their order of arrival."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class RegistrationRefused(Exception):
 
 @dataclass(slots=True)
 class Credentials:
-    """How the workstation presents itself; `tunnel_id` is filled in by the first registration."""
+    """The data of a registration; `tunnel_id` is filled in by the first registration."""
 
     api_key: str = field(repr=False)
     auth_key: str = field(repr=False)
@@ -56,7 +56,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What the server granted."""
+    """The server's answer to a registration."""
 
     tunnel_id: str
     public_url: str
@@ -185,7 +185,7 @@ class TunnelLink:
 
 
 def read(text: str | bytes) -> dict[str, Any]:
-    """A message as an object; anything else is an empty one, which nobody answers."""
+    """Return a message as an object; for anything else an empty one, which is not answered."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What the workstation still has to send: bounded, in order, kept while the tunnel is away."""
+"""The messages that the workstation has yet to send: bounded, in order, kept while the tunnel is away."""
 
 from __future__ import annotations
 

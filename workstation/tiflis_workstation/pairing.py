@@ -1,4 +1,4 @@
-"""What pairs a device: the magic link, the web link, the pairing JSON and a QR code (protocol 9)."""
+"""The data that pairs a device: magic link, web link, pairing JSON and QR code (protocol 9)."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Buttons:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """The answer read aloud; the sound is made by whoever performs."""
+    """The answer read aloud; the performer makes the sound."""
 
     text: str
 

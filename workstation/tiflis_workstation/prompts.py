@@ -28,7 +28,7 @@ Reply = Callable[[Message], None]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the user wants: `message_id` names the message, `text` is what was typed or understood."""
+    """A message of the user: `message_id` names the message, `text` is what was typed or understood."""
 
     command_id: str
     message_id: str

@@ -101,7 +101,7 @@ def _state(desk: Desk, session: Session, device_id: str) -> Message:
 
 
 def streaming_state(chat: Chat) -> Message:
-    """What a device must know to join an answer half-way."""
+    """Return the state of an answer under way for a device that joins."""
     snapshot = chat.snapshot
     if snapshot is None:
         return {"is_executing": False}

@@ -1,4 +1,4 @@
-"""What one chat tells the devices: the same events under `supervisor.*` and `session.*`."""
+"""The events of one chat for devices: the same under `supervisor.*` and `session.*`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ CHUNK = 8_192  # characters a message
 
 
 class Shell(Protocol):
-    """What runs inside a terminal."""
+    """A program inside a terminal."""
 
     def start(self) -> None: ...
     def write(self, data: str) -> None: ...
@@ -29,7 +29,7 @@ ShellMaker = Callable[[Emit, Callable[[], None]], Shell]
 
 
 class Terminal:
-    """Joins a shell with its viewers. `show` gets each output, `ended` hears that the shell is gone."""
+    """Joins a shell with its viewers. `show` is called with each output, `ended` at the end of the shell."""
 
     def __init__(
         self, stage: Stage, make_shell: ShellMaker, show: Callable[[Output], None], ended: Callable[[], None]

@@ -24,7 +24,7 @@ FILES = {
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a command may know."""
+    """The environment of a command."""
 
     now: Callable[[], float]
     columns: int

@@ -1,4 +1,4 @@
-"""The toy shell: prompt, line editing and commands as a pure machine; whoever owns it has the clock."""
+"""The toy shell: prompt, line editing and commands as a pure state machine; its owner has the clock."""
 
 from __future__ import annotations
 

@@ -74,12 +74,12 @@ class Options:
 
 
 def _ignore(_: object) -> None:
-    """A listener that nobody asked for."""
+    """Do nothing: the default listener."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who wants to know: of each registration, of each loss of the tunnel, of each message."""
+    """Callbacks for each registration, each loss of the tunnel, and each message."""
 
     registered: Callable[[Registration], None] = _ignore
     down: Callable[[Exception], None] = _ignore
@@ -141,7 +141,7 @@ class DemoWorkstation:
 
     @property
     def pairing(self) -> Pairing:
-        """How to reach this workstation; the server's public URL counts, where it told one."""
+        """Return the pairing data, with the public URL that the server sent, if any."""
         url = self.registration.public_url if self.registration else self.link.url
         return Pairing(self.tunnel_id, url, self.link.credentials.auth_key)
 

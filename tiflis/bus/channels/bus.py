@@ -1,4 +1,4 @@
-"""The bus between workers: reliable channels over a link that may lose anything at any time."""
+"""The bus between workers: reliable channels over a NATS client that may lose any message at any time."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ IDLE_SECONDS = 15
 TURN_BYTES = 1024 * 1024
 """Published in one loop turn, at most: then sockets get their turn."""
 SILENT_SECONDS = 60.0
-"""A peer that answers nothing for so long, with the bus up, is gone even if nobody has told us."""
+"""A peer that answers nothing for so long, with the bus up, counts as gone."""
 LANE_SECONDS = 600.0
 """A lane without channels is forgotten after this long in silence."""
 
@@ -91,10 +91,10 @@ class Bus:
         link.listen(ConnectionListener(self._link_up, _nothing, self._schedule_flush))
         self._clock.call_later(1.0, self._second)
 
-    # -- for whoever uses it
+    # -- for its user
 
     def open(self, peer: str, tunnel_id: str, handler: ChannelHandler) -> Channel:
-        """A channel to another worker; send at once. It is closed if the peer does not answer."""
+        """Open a channel to another worker; send at once. It is closed if the peer does not answer."""
         if peer == self._me:
             raise ValueError("a channel leads to another worker")
         channel = self._lane(subjects.checked(peer)).open(subjects.checked(tunnel_id))
@@ -102,14 +102,14 @@ class Bus:
         return channel
 
     def peer_gone(self, peer: str) -> None:
-        """That worker is dead: its channels are closed now, with what it had not consumed."""
+        """Close all channels to a dead worker, each with what it had not consumed."""
         lane = self._lanes.get(peer)
         if lane is not None:
             lane.peer_gone()
 
     @property
     def channels(self) -> int:
-        """How many channels are open."""
+        """Return how many channels are open."""
         return sum(len(lane.channels) for lane in self._lanes.values())
 
     def unconsumed(self) -> dict[str, int]:
@@ -131,7 +131,8 @@ class Bus:
         return not self._watched
 
     async def leave(self, deadline: float) -> bool:
-        """Close every channel and wait for the ends: then both sides know exactly what was consumed."""
+        """Close every channel and wait for the ends: then both sides know exactly what was consumed. Return
+        whether all ended within `deadline` seconds."""
         end = self._clock.time() + deadline
         while self.channels and self._clock.time() < end:
             for lane in self._lanes.values():
@@ -141,7 +142,7 @@ class Bus:
         return not self.channels
 
     def close(self) -> None:
-        """Send and receive nothing any more. Nobody is told: leave first."""
+        """Send and receive nothing any more. Peers are not notified: call `leave` first."""
         self._send_acks()
         self._flush()
         self._closed = True
@@ -161,7 +162,8 @@ class Bus:
             log.warning("packet refused", extra={"peer": lane.peer, "reason": str(error)})
 
     def _newcomer(self, header: bytes) -> PeerConnection | None:
-        """The lane of a header not seen before; None when it comes from a former life of its sender."""
+        """Return the peer connection of a new packet header, or None if a former process of its sender wrote
+        it."""
         try:
             epoch, peer = packets.origin(header)
             lane = self._lane(subjects.checked(peer))
@@ -177,7 +179,7 @@ class Bus:
         return lane
 
     def accept(self, channel: Channel) -> None:
-        """A peer has opened a channel."""
+        """Give a channel that a peer has opened its handler."""
         try:
             channel.handler = self._accept(channel)
         except Exception:  # outermost frame of whoever accepts
@@ -191,7 +193,7 @@ class Bus:
             self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._lanes)))
         return lane
 
-    # -- for the lanes
+    # -- for the peer connections
 
     @property
     def chunk_size(self) -> int:
@@ -205,13 +207,13 @@ class Bus:
         self._clock.call_soon(call)
 
     def wake(self, lane: PeerConnection) -> None:
-        """This lane has something to send."""
+        """Send for this peer connection at the end of the loop turn."""
         self._dirty[lane] = None
         if not self._flush_scheduled:
             self._schedule_flush()
 
     def watch(self, channel: Channel) -> None:
-        """Something is expected from the peer on this channel."""
+        """Check the channel until its peer has answered."""
         if channel not in self._watched:
             self._watched[channel] = None
             channel.restart_clock()
@@ -229,7 +231,7 @@ class Bus:
         self._acks.append(channel)
 
     def packet(self, subject: bytes, parts: list[bytes | memoryview], size: int) -> None:
-        """Publish; what is dropped is asked for again."""
+        """Publish a packet; the peer asks again for a lost one."""
         self.bytes_out += size
         self._link.publish_parts(subject, size, parts)
 
@@ -241,7 +243,7 @@ class Bus:
             self._clock.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Everything that came together in this loop turn goes out: one packet a peer, unless it is a lot."""
+        """Send all that was queued in this loop turn: one packet per peer, unless it is a lot."""
         self._flush_scheduled = False
         link = self._link
         if self._closed or not link.up or not link.writable:
@@ -286,7 +288,7 @@ class Bus:
             self._clock.call_later(TICK_SECONDS, self._tick)
 
     def _second(self) -> None:
-        """Ask on a fifteenth of the quiet channels; give up lanes that are silent or that nobody uses."""
+        """Ask on a fifteenth of the quiet channels; give up peer connections that are silent or unused."""
         if self._closed:
             return
         self._clock.call_later(1.0, self._second)
@@ -313,7 +315,7 @@ class Bus:
 
 
 FAIR_BYTES = 128 * 1024
-"""What a lane may publish in a turn even when the others have used it up."""
+"""What a peer connection may publish in a turn even if the others have used the turn up."""
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""One channel between two workers: a reliable stream each way, how it opens and how it ends. No I/O."""
+"""One channel between two workers: a reliable stream each way, its opening and its end. No I/O."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ __all__ = ["Channel", "ChannelHandler", "Port"]
 
 
 class ChannelHandler(Protocol):
-    """Who uses a channel. All calls come from the event loop and must not block."""
+    """The user of a channel. All calls come from the event loop and must not block."""
 
     def received(self, channel: Channel, message: bytes) -> None:
-        """One message, in order, once."""
+        """Take one message; each comes in order and once."""
 
     def writable_changed(self, channel: Channel, writable: bool) -> None:
-        """False: send no more for now. True: go on."""
+        """Stop sending (False) or go on (True)."""
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """The channel has ended; `undelivered` are our messages that the peer had not consumed, in order."""
+        """Note the end of the channel. `undelivered`: our messages that the peer had not consumed, in
+        order."""
 
 
 class Port(Protocol):
-    """What a channel needs from the lane that carries it."""
+    """The peer connection as its channels use it."""
 
     peer: str
 
@@ -78,7 +79,7 @@ class Channel:
         self._sync_due = False
         self._patience = RetryTimer(lane.now())
 
-    # -- for whoever uses it
+    # -- for its user
 
     def send(self, message: bytes | list[bytes]) -> None:
         """Queue one message (a list is one message in parts). ChannelClosed after the end."""
@@ -95,21 +96,22 @@ class Channel:
 
     @property
     def buffered(self) -> int:
-        """Bytes that the peer has not consumed yet."""
+        """Return the bytes that the peer has not consumed yet."""
         return self.outgoing.buffered
 
     @property
     def closing(self) -> bool:
-        """Nothing can be sent any more."""
+        """Return whether nothing can be sent any more."""
         return self._closing or self.ended
 
     @property
     def consumed(self) -> int:
-        """Chunks of the peer's that have been consumed here."""
+        """Return the number of the peer's chunks that have been consumed here."""
         return self.incoming.taken
 
     def owed(self) -> list[tuple[int, bytes]]:
-        """Our messages that the peer has not consumed as far as we know, each with the chunk it ends in."""
+        """Return our messages that the peer has not confirmed as consumed, each with the number of its last
+        chunk."""
         return self._left if self.ended else self.outgoing.owed()
 
     def hold(self) -> None:
@@ -123,7 +125,7 @@ class Channel:
             self._lane.soon(self._deliver_waiting)
 
     def close(self) -> None:
-        """What we sent is still delivered, then the channel ends; nothing more is consumed from now on."""
+        """End the channel once all that was sent is delivered. Consume nothing more from now on."""
         if self.ended or self._closing:
             return
         self._closing = True
@@ -131,10 +133,10 @@ class Channel:
         self.restart_clock()
         self._lane.wants_to_tell(self)
 
-    # -- what the peer says
+    # -- frames of the peer
 
     def run(self, first: int, lengths: tuple[int, ...], data: bytes, position: int) -> int:
-        """Consecutive chunks came, beginning with number `first`; returns where they end in `data`."""
+        """Receive consecutive chunks, beginning with number `first`; return where they end in `data`."""
         incoming = self.incoming
         skip = incoming.got + 1 - first
         if skip < 0:
@@ -153,7 +155,7 @@ class Channel:
         return position
 
     def acknowledged(self, got: int, taken: int) -> None:
-        """The peer has received and consumed that much."""
+        """Note how many chunks the peer has received (`got`) and consumed (`taken`)."""
         outgoing = self.outgoing
         self.confirmed = True
         if got <= outgoing.got and taken <= outgoing.taken:
@@ -166,19 +168,20 @@ class Channel:
             self._set_writable(True)
 
     def asked_again(self, got: int, taken: int) -> None:
-        """The peer misses what comes after `got`."""
+        """Send everything after chunk `got` again."""
         self.acknowledged(got, taken)
         self._lane.landed(self.outgoing.rewind())
         if self.outgoing.unsent and not self.queued:
             self._lane.wants_to_send(self)
 
     def asked(self, sent: int) -> None:
-        """The peer wants to know how far we are; it has sent up to `sent`."""
+        """Answer the peer with our position; it has sent up to chunk `sent`."""
         self.incoming.asked(sent)
         self._lane.wants_to_tell(self)
 
     def peer_closed(self, last: int, taken: int) -> None:
-        """The peer's messages end after `last`, and it consumed ours up to `taken` and will take no more."""
+        """Note that the peer's messages end with chunk `last`, and that it consumed ours up to `taken` and no
+        more."""
         self.confirmed = True
         self._peer_end = last
         self.outgoing.stopped = True
@@ -189,21 +192,22 @@ class Channel:
             self._acknowledge()
 
     def peer_ended(self, taken: int | None) -> None:
-        """The channel does not exist at the peer any more; None: nor does it know how much it consumed."""
+        """Note that the channel has ended at the peer, which consumed `taken` chunks; None: it does not
+        know."""
         if taken is not None:
             self._settle(taken)
         self._finish(tell=False)
 
-    # -- what the lane asks for
+    # -- for the peer connection
 
     def run_header(self, first: int, count: int) -> bytes:
-        """What goes before a run; carries the acknowledgement along."""
+        """Return the header of a run, which carries our acknowledgement."""
         incoming = self.incoming
         incoming.told()
         return packets.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
 
     def control_frames(self) -> list[bytes]:
-        """All that is to be said besides messages."""
+        """Return all frames that are due besides messages."""
         frames: list[bytes] = []
         incoming, number = self.incoming, self.number
         if not self.confirmed:
@@ -224,16 +228,17 @@ class Channel:
 
     @property
     def complete(self) -> bool:
-        """The peer has closed it in good order, and all that it sent has been consumed here."""
+        """Return whether the peer has closed the channel and all its messages have been consumed here."""
         return 0 <= self._peer_end <= self.incoming.taken
 
     @property
     def settled(self) -> bool:
-        """Nothing is expected from the peer."""
+        """Return whether nothing is expected from the peer."""
         return self.confirmed and not self._closing and not self.outgoing.outstanding
 
     def tick(self, now: float, up_seconds: float) -> None:
-        """Look at the clock: ask the peer, or give up. `up_seconds`: the bus was up that long of it."""
+        """Ask the peer for its position or give up, if it is time. `up_seconds`: for how long the bus was up
+        since."""
         patience = self._patience
         if not self.confirmed and patience.open_expired(now, up_seconds):
             self.abandon()
@@ -243,7 +248,7 @@ class Channel:
             self.ask()
 
     def ask(self) -> None:
-        """Have the peer say how far it is."""
+        """Ask the peer for its position."""
         self._sync_due = True
         self._lane.wants_to_tell(self)
 
@@ -308,7 +313,7 @@ class Channel:
             self._lane.ack_later(self)
 
     def restart_clock(self) -> None:
-        """Something new is expected from the peer."""
+        """Count the waiting time for the peer from now."""
         self._patience.progressed(self._lane.now())
 
     def _settle(self, taken: int) -> None:

@@ -7,7 +7,7 @@
     OPEN     kind · channel · length (1) · tunnel id
     FIN      kind · channel · last · taken          "my messages end there, I consume nothing beyond that"
     CLOSED   kind · channel · taken                 "this channel has ended here, that is all I consumed"
-    UNKNOWN  kind · channel                         "I never heard of it, or forgot"
+    UNKNOWN  kind · channel                         "there never was such a channel, or I forgot it"
 
 Numbers are little-endian. `got` and `taken` count chunks: received without a gap, and consumed.
 """
@@ -24,7 +24,7 @@ VERSION = 2
 
 
 class Kind(IntEnum):
-    """What a frame says."""
+    """The kind of a frame."""
 
     RUN = 1
     ACK = 2
@@ -53,20 +53,20 @@ _HEADER = Struct("<BBQ")
 
 
 class Origin(NamedTuple):
-    """Who sent a packet, and in which of its lives."""
+    """The sender of a packet, and the epoch of its process."""
 
     epoch: int
     worker: str
 
 
 def packet_header(epoch: int, worker: str) -> bytes:
-    """What every packet of one worker begins with."""
+    """Return the header of every packet of one worker."""
     name = worker.encode("ascii")
     return _HEADER.pack(_HEADER.size + len(name), VERSION, epoch) + name
 
 
 def origin(header: bytes) -> Origin:
-    """The sender of a packet, or PacketRefused."""
+    """Return the sender of a packet. Raise PacketRefused."""
     if len(header) <= _HEADER.size:
         raise PacketRefused("packet too short")
     length, version, epoch = _HEADER.unpack_from(header)
@@ -89,7 +89,7 @@ def unknown_frame(number: int) -> bytes:
 
 
 def lengths(count: int) -> Struct:
-    """How the lengths of `count` chunks are packed."""
+    """Return the packing of the lengths of `count` chunks."""
     known = _LENGTHS.get(count)
     if known is None:
         known = Struct(f"<{count}I")
@@ -99,7 +99,7 @@ def lengths(count: int) -> Struct:
 
 
 def total(packed: tuple[int, ...]) -> int:
-    """How many bytes the chunks of a run have."""
+    """Return how many bytes the chunks of a run have."""
     return sum(length & LENGTH for length in packed)
 
 

@@ -1,4 +1,4 @@
-"""Everything between this worker and one other: their channels, and what goes into the next packet."""
+"""The connection between this worker and one other: their channels, and the packets that carry them."""
 
 import logging
 from collections import OrderedDict, deque
@@ -13,7 +13,7 @@ from tiflis.bus.errors import PacketRefused
 
 
 class Carrier(Protocol):
-    """What a lane needs from the bus."""
+    """The bus as a peer connection uses it."""
 
     flight_limit: int
 
@@ -136,21 +136,22 @@ class PeerConnection:
         self._carrier.ack_later(channel)
 
     def reply(self, frame: bytes) -> None:
-        """A last word. If the bus is away for long the oldest are dropped, and given again on demand."""
+        """Send a final frame of an ended channel. In a long outage the oldest are dropped, and repeated on
+        demand."""
         self._replies.append(frame)
         if len(self._replies) > REPLIES_KEPT:
             del self._replies[: REPLIES_KEPT // 2]
         self._carrier.wake(self)
 
     def landed(self, size: int) -> None:
-        """That many bytes are not in the air any more."""
+        """Note that so many bytes have arrived."""
         if size:
             self._flight -= size
             if self._sending:
                 self._carrier.wake(self)
 
     def forget(self, channel: Channel, tell: bool) -> None:
-        """The channel has ended; remember its last word."""
+        """Remember the position of an ended channel; `tell`: send it to the peer."""
         self._flight -= channel.outgoing.flying_size
         self.channels.pop(channel.number, None)
         self._ended[channel.number] = channel.incoming.taken
@@ -165,7 +166,7 @@ class PeerConnection:
     # -- for the bus
 
     def open(self, tunnel_id: str) -> Channel:
-        """A new channel; its OPEN goes along with everything until the peer answers."""
+        """Open a channel. Its OPEN is part of every packet until the peer answers."""
         number, self._next = self._next, self._next + 2
         channel = Channel(self, number, tunnel_id, confirmed=False)
         self.channels[number] = channel
@@ -173,17 +174,17 @@ class PeerConnection:
         return channel
 
     def peer_gone(self) -> None:
-        """End all channels; if the peer lives after all it hears so."""
+        """End all channels; a peer that is alive after all is notified."""
         for channel in list(self.channels.values()):
             channel.abandon()
 
     def tidy(self) -> None:
-        """Let go of channels that ended while nothing could be sent."""
+        """Drop channels that ended while nothing could be sent."""
         self._sending = deque(channel for channel in self._sending if not channel.ended)
         self._telling = [channel for channel in self._telling if not channel.ended]
 
     def renewed(self, epoch: int) -> None:
-        """The peer runs under a new epoch: what its former life knew is gone."""
+        """Note that the peer has restarted under a new epoch: its channels have ended."""
         former, self.epoch = self.epoch, epoch
         if former:
             for channel in list(self.channels.values()):
@@ -197,13 +198,13 @@ class PeerConnection:
 
     @property
     def may_send(self) -> bool:
-        """There are messages to send, and room for them in the air."""
+        """Return whether there are messages to send, and fewer bytes under way than the limit."""
         return bool(self._sending) and self._flight < self._carrier.flight_limit
 
     # -- receiving
 
     def receive(self, data: bytes, position: int) -> None:
-        """All frames of one packet, or PacketRefused in the middle of it."""
+        """Read all frames of one packet. Raise PacketRefused at the first that is wrong."""
         end = len(data)
         self.heard_at = self._carrier.now()
         try:
@@ -284,7 +285,7 @@ class PeerConnection:
         return position + packets.UNKNOWN.size
 
     def _stranger(self, number: int) -> None:
-        """A frame for a channel that is not open here: say how it ended."""
+        """Answer a frame for a channel that is not open here with its end."""
         taken = self._ended.get(number)
         frame = packets.unknown_frame(number) if taken is None else packets.closed_frame(number, taken)
         if not self._replies or self._replies[-1] != frame:

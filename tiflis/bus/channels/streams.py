@@ -1,4 +1,4 @@
-"""One direction of a channel, without any I/O: numbering, the window, what may be sent, what was consumed."""
+"""One direction of a channel, without I/O: numbering, the window, what may be sent and what was consumed."""
 
 from collections import deque
 from typing import NamedTuple
@@ -14,7 +14,8 @@ LOW_WATER = 2 * 1024 * 1024
 HARD_CAP = 96 * 1024 * 1024
 """Unconsumed bytes at which a channel is closed: one message of 50 MiB on top of a full buffer still fits."""
 ACK_AT_ONCE = 1024 * 1024
-"""Consumed and not yet told: a quarter of the window, so that a fast sender never waits for credit."""
+"""Consumed and not yet acknowledged: a quarter of the window, so that a fast sender never waits for
+credit."""
 OVERHEAD = 64
 """Counted for every chunk besides its bytes, so that millions of tiny messages are bounded too."""
 
@@ -37,7 +38,7 @@ Chunk = bytes | Piece
 
 
 class Run(NamedTuple):
-    """Consecutive chunks that go out together; `lengths` as they are packed, `size` as it is counted."""
+    """Consecutive chunks that are sent together; `lengths` as they are packed, `size` as it is counted."""
 
     first: int
     lengths: list[int]
@@ -46,8 +47,8 @@ class Run(NamedTuple):
 
 
 class Outgoing:
-    """What we send. Chunks move from `unsent` over `flying` (the peer may not have them) and `arrived`
-    (it has them, but has not consumed them) into nothing."""
+    """The messages we send. Chunks move from `unsent` over `flying` (the peer may not have them) and
+    `arrived` (it has them, but has not consumed them) into nothing."""
 
     __slots__ = (
         "arrived",
@@ -93,11 +94,11 @@ class Outgoing:
 
     @property
     def outstanding(self) -> bool:
-        """There is something that the peer has not consumed."""
+        """Return whether the peer has not consumed everything."""
         return self.taken < self.end
 
     def next_size(self) -> int:
-        """How long the next chunk is, or -1 when none may be sent now."""
+        """Return the length of the next chunk, or -1 if none may be sent now."""
         if not self.unsent or self.stopped:
             return -1
         size = len(self.unsent[0])
@@ -106,7 +107,7 @@ class Outgoing:
         return size
 
     def run(self, room: int, count: int) -> Run:
-        """Move up to `count` chunks into the air: as many as fit into `room` bytes and the window.
+        """Take up to `count` chunks to send: as many as fit into `room` bytes and the window.
         Each costs four bytes of room for its length."""
         unsent, flying = self.unsent, self.flying
         if len(unsent) == 1 and isinstance(unsent[0], bytes):
@@ -139,7 +140,7 @@ class Outgoing:
         return Run(first, lengths, chunks, size)
 
     def _single(self, chunk: bytes, room: int) -> Run:
-        """The usual run under light load: one message. The caller has seen by `next_size` that it may go."""
+        """Return the usual run under light load: one message. `next_size` has allowed it."""
         length = len(chunk)
         if room < length + 4:
             return Run(self.sent + 1, [], [], 0)
@@ -152,7 +153,8 @@ class Outgoing:
         return Run(self.sent, [length], [chunk], cost)
 
     def acknowledged(self, got: int, taken: int) -> int:
-        """The peer has `got` chunks and consumed `taken` of them; returns the bytes that newly landed."""
+        """Note that the peer has received `got` chunks and consumed `taken`; return the bytes that newly
+        arrived."""
         landed = self._landed(min(got, self.end))
         taken = min(taken, self.got)
         if taken > self.taken:
@@ -182,7 +184,7 @@ class Outgoing:
         return landed
 
     def rewind(self) -> int:
-        """Everything the peer has not received goes out again; returns its bytes."""
+        """Send again what the peer has not received; return its bytes."""
         size, self.flying_size = self.flying_size, 0
         metrics.count("bus_resends_total", by=bool(size))
         metrics.count("bus_resent_bytes_total", by=size)
@@ -193,7 +195,8 @@ class Outgoing:
         return size
 
     def owed(self) -> list[tuple[int, bytes]]:
-        """The whole messages that the peer has not consumed, in order, each with the chunk it ends in."""
+        """Return the messages that the peer has not consumed, in order, each with the number of its last
+        chunk."""
         messages: list[tuple[int, bytes]] = []
         number = self.taken
         for queue in (self.arrived, self.flying, self.unsent):
@@ -207,7 +210,7 @@ class Outgoing:
 
 
 class Incoming:
-    """What we receive: nothing twice, nothing out of turn. Held chunks wait in `waiting`."""
+    """The messages we receive, in order and once. Held chunks wait in `waiting`."""
 
     __slots__ = (
         "_nak_told",
@@ -234,11 +237,11 @@ class Incoming:
 
     @property
     def buffered(self) -> int:
-        """Bytes of messages that are not complete, or not delivered."""
+        """Return the bytes of messages that are incomplete or not delivered."""
         return self.parts_size + sum(len(chunk) for chunk, _ in self.waiting)
 
     def take(self, chunk: bytes, more: bool) -> bytes | None:
-        """Consume the next chunk; returns the message that it completes."""
+        """Consume the next chunk; return the message that it completes, or None."""
         self.taken += 1
         self.untold += len(chunk)
         if more:
@@ -254,7 +257,7 @@ class Incoming:
         return message
 
     def missed(self, now: float) -> bool:
-        """A gap came; True when the peer should hear of it (again)."""
+        """Note a gap. Return True if it is to be reported to the peer (again)."""
         got, when = self._nak_told
         if got == self.got and now - when < RETRY_SECONDS / 2:
             return False
@@ -263,12 +266,12 @@ class Incoming:
         return True
 
     def asked(self, sent: int) -> None:
-        """The peer has sent that many chunks and wants to know how far we are."""
+        """Send our position to the peer, which has sent so many chunks."""
         self.ack_due = True
         self.nak_due = self.nak_due or sent > self.got
 
     def told(self) -> None:
-        """The peer hears now how far we are."""
+        """Note that our position is being sent to the peer."""
         self.ack_due = False
         self.untold = 0
 
@@ -285,7 +288,7 @@ RETRY_SECONDS_AT_MOST = 1.0
 
 
 class RetryTimer:
-    """The clock of one channel; `now` comes in."""
+    """The waiting times of one channel; callers pass the time."""
 
     __slots__ = ("_opened_at", "_progress_at", "_retry", "_retry_at", "_up_seconds")
 
@@ -295,13 +298,13 @@ class RetryTimer:
         self.progressed(now)
 
     def progressed(self, now: float) -> None:
-        """The peer has done something, or something new is expected of it."""
+        """Begin again: the peer has answered, or something new is expected of it."""
         self._progress_at = now
         self._retry = RETRY_SECONDS
         self._retry_at = now + RETRY_SECONDS
 
     def should_ask(self, now: float) -> bool:
-        """It is time to ask; the next time comes later."""
+        """Return whether it is time to ask; the next time comes later."""
         if now < self._retry_at:
             return False
         self._retry = min(self._retry * 2, RETRY_SECONDS_AT_MOST)
@@ -309,10 +312,11 @@ class RetryTimer:
         return True
 
     def open_expired(self, now: float, up_seconds: float) -> bool:
-        """Nobody answers the OPEN; `up_seconds` is how long the bus was up since the last call."""
+        """Return whether the OPEN was unanswered for too long. `up_seconds`: of bus time since the last
+        call."""
         self._up_seconds += up_seconds
         return self._up_seconds >= OPEN_SECONDS or now - self._opened_at >= OPEN_SECONDS_AT_MOST
 
     def linger_expired(self, now: float) -> bool:
-        """The peer has not taken any of the rest for long."""
+        """Return whether the peer has not consumed any of the rest for too long."""
         return now - self._progress_at >= LINGER_SECONDS

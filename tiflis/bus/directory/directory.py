@@ -1,4 +1,4 @@
-"""Which worker is home to which tunnel, everywhere: followed by all, changed by compare-and-set."""
+"""The directory: which worker is home to which tunnel. All workers follow it; changes are compare-and-set."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ class Directory:
     # -- life
 
     async def start(self, deadline: float = 10.0) -> None:
-        """Connect and load all records; DirectoryUnavailable when that takes longer (it goes on trying)."""
+        """Connect and load all records. Raise DirectoryUnavailable if that takes longer; retries go on."""
         if self._task is None:
             self._task = asyncio.create_task(self._follower.run(), name="directory-follower")
         try:
@@ -104,20 +104,20 @@ class Directory:
 
     @property
     def ready(self) -> bool:
-        """Connected, and `get` is as new as the store."""
+        """Return whether the directory is connected and `get` is as new as the store."""
         return self._follower.current and self._link.up
 
     @property
     def refuses(self) -> bool:
-        """Whether nothing can be stored, as far as we have tried lately; reads and `get` may work."""
+        """Return whether the latest writes were refused; reads and `get` may work."""
         return self._store.refuses
 
     def get(self, tunnel_id: str) -> Record | None:
-        """From memory: as new as the last change that we heard of."""
+        """Return the record from memory, as new as the last change received."""
         return self._records.get(tunnel_id)
 
     def records(self) -> list[Record]:
-        """All that are known."""
+        """Return all known records."""
         return list(self._records.values())
 
     def made_by(self, maker: str) -> int:
@@ -129,7 +129,7 @@ class Directory:
         return [self._records[tunnel_id] for tunnel_id in self._untouched]
 
     async def forget(self, record: Record) -> None:
-        """Delete a record at this revision. Raises Conflict, DirectoryUnavailable."""
+        """Delete a record at this revision. Raise Conflict, DirectoryUnavailable."""
         key = subjects.checked(record.tunnel_id)
         try:
             marker = await self._store.delete(key, record.revision, ANSWER_SECONDS - MARGIN_SECONDS)
@@ -139,7 +139,8 @@ class Directory:
         self.changed(key, None, marker)
 
     async def sweep(self) -> None:
-        """Remove the markers that earlier calls of ``forget`` have left: all have heard by now."""
+        """Remove the markers that earlier calls of ``forget`` have left: all workers have received them by
+        now."""
         markers, self._markers = self._markers, {}
         try:
             for key, marker in markers.items():
@@ -148,7 +149,7 @@ class Directory:
             raise DirectoryUnavailable(str(error)) from None  # they expire by themselves
 
     async def read(self, tunnel_id: str) -> Record | None:
-        """From the store. DirectoryUnavailable within 2 s."""
+        """Return the record from the store. Raise DirectoryUnavailable within 2 s."""
         entry = await self._store.read(subjects.checked(tunnel_id), ANSWER_SECONDS - MARGIN_SECONDS)
         if entry is None or entry.value is None:
             return None
@@ -203,7 +204,7 @@ class Directory:
         self._remember(current)
         return current
 
-    # -- what the follower tells
+    # -- for the bucket watcher
 
     def changed(self, tunnel_id: str, value: bytes | None, revision: int) -> None:
         if tunnel_id == MARKER:
@@ -219,12 +220,14 @@ class Directory:
             self._drop(tunnel_id)
 
     def replaced(self) -> None:
-        """Another bucket, or an older state of it: what we know counts as not stored until we hear of it."""
+        """Count all known records as not stored until they are reported again: the bucket is another one or
+        older."""
         self._records = {tunnel_id: record.at(0) for tunnel_id, record in self._records.items()}
         self._unsealed, self._unsealed_until = {}, None
 
     def complete(self, keys: set[str] | None, revision: int) -> None:
-        """Everything stored has been told; with `keys`, what else we know up to that revision is gone."""
+        """Note that all stored records have been reported; with `keys`, other known ones up to that revision
+        are gone."""
         if keys is not None:
             for tunnel_id, known in list(self._records.items()):
                 if tunnel_id not in keys and known.revision <= revision:
@@ -235,7 +238,7 @@ class Directory:
             self._loaded.set()
 
     def _remember(self, record: Record) -> None:
-        """Only ever forward: what we wrote ourselves may overtake what we hear."""
+        """Keep the newer record: our own writes may overtake what the watcher reports."""
         known = self._records.get(record.tunnel_id)
         if known is None or known.revision < record.revision:
             self._count(known, -1)
@@ -267,7 +270,7 @@ class Directory:
 
     @property
     def sealed(self) -> bool:
-        """Whether no record counts any more that is written without a seal."""
+        """Return whether new records without a seal are refused."""
         return not self._seals or self._unsealed_until is not None
 
     async def seal(self) -> None:
@@ -278,7 +281,7 @@ class Directory:
             await self._store.write(MARKER, value, 0, ANSWER_SECONDS)
 
     def _marker_changed(self, value: bytes | None) -> None:
-        """The marker is there, or somebody has taken it away: then it is written again."""
+        """Take the marker from the store; if it was removed, write it again."""
         until = self._seals.read_marker(value) if value is not None and self._seals else None
         if until is not None:
             known = self._unsealed_until

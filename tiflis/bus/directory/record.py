@@ -1,4 +1,4 @@
-"""What the directory knows about one tunnel, and how it is stored."""
+"""The directory's record of one tunnel, and its stored form."""
 
 from dataclasses import dataclass, replace
 from sys import intern
@@ -10,7 +10,7 @@ NAME_BYTES = 256  # of a name that an older version took
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One tunnel. `home` is a worker id, "" when no worker cares for it; `revision` 0 means not stored."""
+    """One tunnel. `home` is a worker id, "" without one; `revision` 0 means not stored."""
 
     tunnel_id: str
     name: str
@@ -25,7 +25,7 @@ class Record:
     untouched: bool = False  # it never had a device
 
     def at(self, revision: int) -> "Record":
-        """The same record as stored under a revision."""
+        """Return the record as stored under a revision."""
         return replace(self, revision=revision)
 
 
@@ -64,7 +64,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(tunnel_id: str, value: bytes, revision: int) -> Record:
-    """ValueError when these bytes are no record."""
+    """Decode a record. Raise ValueError."""
     try:
         stored = _decoder.decode(value)
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""Follows a bucket: every change once and in order, also after the server was away, restarted or replaced."""
+"""Follow a bucket: every change once and in order, also after the server was away, restarted or replaced."""
 
 import asyncio
 import contextlib
@@ -24,23 +24,23 @@ OUTAGE_SECONDS = 1.0
 REASONS_TOLD = 16
 """Different failures logged in one outage."""
 AUDIT_SECONDS = 6 * 3600.0
-"""Everything is told anew this often: a record that expires is not announced."""
+"""Everything is reported anew this often: the expiry of a record is not announced."""
 ABANDONED_SECONDS = 30
-"""The server removes a consumer that nobody listens to."""
+"""The server removes a consumer without a subscriber after this time."""
 _NANOSECONDS = 1_000_000_000
 
 
 class Listener(Protocol):
-    """Who is told."""
+    """The receiver of changes."""
 
     def changed(self, key: str, value: bytes | None, revision: int) -> None:
-        """A key has this value (None: deleted) since this revision."""
+        """Take the value of a key (None: deleted) since this revision."""
 
     def replaced(self) -> None:
-        """Another bucket, or an older state of it: everything is told again from the start."""
+        """Begin again: the bucket is another one or older, and everything is reported from the start."""
 
     def complete(self, keys: set[str] | None, revision: int) -> None:
-        """All that is stored has been told; with `keys`, these are all that there were at that revision."""
+        """Note that all records have been reported; `keys`: all keys that there were at that revision."""
 
 
 class _Broken(BusError):
@@ -48,7 +48,7 @@ class _Broken(BusError):
 
 
 class BucketWatcher:
-    """Tells an audience what is stored and every change after it.
+    """Reports to an audience what is stored and every change after it.
 
     We keep the position ourselves. A consumer lives as long as it delivers without a gap; then the next one
     begins behind the last revision seen, or from the start when the bucket is another one.
@@ -89,7 +89,7 @@ class BucketWatcher:
             await self._pause()
 
     def _failed(self, reason: str) -> None:
-        """Log each reason once per outage, if it lasts; that the link is down is logged by the link."""
+        """Log each reason once per outage, if it lasts; the NATS client logs that it is disconnected."""
         self.reason = reason
         now = asyncio.get_running_loop().time()
         self._failing_since = self._failing_since or now
@@ -99,7 +99,7 @@ class BucketWatcher:
             log.warning("directory unavailable", extra={"reason": reason})
 
     async def _pause(self) -> None:
-        """A moment; less when the link comes up."""
+        """Wait a moment; less if the client connects."""
         self._disturbed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PAUSE_SECONDS):
@@ -117,7 +117,7 @@ class BucketWatcher:
         self._disturbed.set()
 
     async def _follow(self) -> None:
-        """One consumer's life; ends by raising."""
+        """Run one consumer; ends by raising."""
         self._fault = ""
         self._disturbed.clear()
         self._position(await self._store.ensure(self._link.clustered))
@@ -137,7 +137,7 @@ class BucketWatcher:
             self._link.unsubscribe(sid)
 
     def _position(self, info: Document) -> None:
-        """Go on where we were, or from the start if this is not the bucket we know."""
+        """Continue at the last revision, or from the start if this is not the known bucket."""
         created = str(info["created"])
         if self._created and (created != self._created or info["state"]["last_seq"] < self._seen):
             self._seen = 0
@@ -161,7 +161,7 @@ class BucketWatcher:
         }
 
     async def _attend(self) -> None:
-        """Watch over the consumer: it must deliver, at least heartbeats, and all that the leader has."""
+        """Check the consumer until it fails: it must deliver heartbeats, and all that the leader has."""
         clock = running_clock()
         self._heard_at = clock.time()
         audit_at = clock.time() + AUDIT_SECONDS
@@ -179,7 +179,7 @@ class BucketWatcher:
         raise _Broken(self._fault)
 
     async def _compare(self) -> None:
-        """What the leader had at the last comparison must have come by now."""
+        """Check that everything the leader had at the last comparison has come."""
         if self._seen < self._newest:
             self._break("behind the leader")
         else:
@@ -211,7 +211,8 @@ class BucketWatcher:
         self._audience.changed(key, value, revision)
 
     def _caught_up(self) -> None:
-        """Are we? A consumer that runs on a lagging replica has nothing pending too early."""
+        """Report completeness if all has come. On a lagging replica a consumer has nothing pending too
+        early."""
         if self.current and self._keys is None:
             return
         if not self._pending and self._seen >= self._newest:

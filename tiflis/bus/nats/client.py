@@ -1,4 +1,4 @@
-"""This worker's own link to NATS: lean, always trying to be up, and honest about when it is not."""
+"""The NATS client of a worker: it reconnects for ever, and reports when it is not connected."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionListener:
-    """Who wants to know about the link's state, called inside the loop turn of the change."""
+    """Callbacks for changes of the client's state, called inside the loop turn of the change."""
 
     on_up: Callable[[], None] = _nothing
     on_down: Callable[[], None] = _nothing
@@ -135,7 +135,7 @@ class NatsClient:
     # -- life
 
     async def start(self, deadline: float = 10.0) -> None:
-        """Connect within `deadline` seconds or raise LinkUnavailable; goes on trying until `close`."""
+        """Connect within `deadline` seconds or raise LinkUnavailable; retries go on until `close`."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep_connected(), name="bus-link")
         try:
@@ -145,7 +145,7 @@ class NatsClient:
             raise LinkUnavailable(f"no bus within {deadline:g} s: {self._last_failure}") from None
 
     async def close(self) -> None:
-        """Send what is waiting and end; nobody is called any more."""
+        """Send what is waiting and end; no callback is called any more."""
         self._listeners.clear()
         task, self._task = self._task, None
         if task is not None:
@@ -164,18 +164,19 @@ class NatsClient:
                 protocol.transport.abort()
 
     def listen(self, listener: ConnectionListener) -> None:
-        """Tell this one too when the link goes up or down, or can be written to again."""
+        """Call this listener too when the client connects, disconnects, or can be written to again."""
         self._listeners.append(listener)
 
     # -- messages
 
     @property
     def writable(self) -> bool:
-        """False while down, or while more than a megabyte waits for the server to read it."""
+        """Return False while disconnected, or while more than a megabyte waits for the server to read it."""
         return self._protocol is not None and not self._protocol.paused
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """At most once: dropped when the link is down, the server reads nothing, or it is too large."""
+        """Publish at most once: dropped while disconnected, if the server reads nothing, or if it is too
+        large."""
         if self._protocol is not None and self.fits(subject, len(payload)):
             self._protocol.publish(subject.encode(), len(payload), [payload])
 
@@ -189,7 +190,8 @@ class NatsClient:
             self._protocol.publish_whole(subject.encode(), reply.encode(), headers, payload)
 
     def fits(self, subject: str, size: int) -> bool:
-        """Whether the server takes so many bytes in one message; a larger one would cost the connection."""
+        """Return whether the server takes so many bytes in one message; a larger one would end the
+        connection."""
         if size <= self.max_payload:
             return True
         now = asyncio.get_running_loop().time()
@@ -220,13 +222,13 @@ class NatsClient:
         return int(subscription.sid)
 
     def unsubscribe(self, sid: int) -> None:
-        """No call any more from now on."""
+        """Call this handler no more."""
         key = b"%d" % sid
         if self._subscriptions.remove(key) and self._protocol is not None:
             self._protocol.write(b"UNSUB %b\r\n" % key)
 
     async def flush(self, deadline: float = 2.0) -> None:
-        """Return once the server has processed all that was sent; LinkUnavailable when it does not."""
+        """Return once the server has processed all that was sent. Raise LinkUnavailable."""
         if self._protocol is None:
             raise LinkUnavailable("the bus is away")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -237,10 +239,10 @@ class NatsClient:
         except TimeoutError:
             raise LinkUnavailable(f"the bus did not answer within {deadline:g} s") from None
 
-    # -- what the connection tells us
+    # -- events of the connection
 
     def informed(self, info: dict[str, Any]) -> None:
-        """INFO came, at the start or because the cluster changed."""
+        """Take the INFO that came at the start, or after a change of the cluster."""
         self.max_payload = int(info.get("max_payload") or DEFAULT_MAX_PAYLOAD)
         self.clustered = "cluster" in info
         self._pool.learn(info.get("connect_urls") or ())
@@ -281,7 +283,7 @@ class NatsClient:
         return REFUSED_SECONDS if again else RECONNECT_SECONDS
 
     def refused(self, text: str) -> None:
-        """The server refuses one thing and goes on; what ends the connection is logged with its end."""
+        """Log a refusal that does not end the connection; one that does is logged with its end."""
         known = text in self._forbidden or len(self._forbidden) >= REASONS_TOLD
         if "permissions violation" in text.lower() and not known:
             self._forbidden.add(text)

@@ -41,11 +41,12 @@ class Requests:
         link.listen(ConnectionListener(on_down=self._link_down))
 
     def new_inbox(self) -> str:
-        """A subject of our own that nobody else knows."""
+        """Return a new, random subject of our own."""
         return f"_INBOX.{secrets.token_hex(11)}"
 
     async def ask(self, subject: str, payload: bytes, seconds: float, headers: bytes = b"") -> bytes:
-        """The answer, or LinkUnavailable when the link is down, nobody listens, or none came in time."""
+        """Return the answer. Raise LinkUnavailable while disconnected, without a responder, or after
+        `seconds`."""
         try:
             async with running_clock().timeout(seconds), self._room:
                 return await self._ask(subject, payload, headers)
@@ -89,12 +90,12 @@ class JetStream:
         self.requests = Requests(link)
 
     async def call(self, name: str, request: Document, seconds: float) -> Document:
-        """One call of the interface. StoreRefused or LinkUnavailable."""
+        """Make one call of the interface. Raise StoreRefused or LinkUnavailable."""
         payload = json.dumps(request).encode() if request else b""
         return _result(await self.requests.ask(f"$JS.API.{name}", payload, seconds))
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str], seconds: float) -> int:
-        """Store a message; returns its sequence in the stream."""
+        """Store a message; return its sequence in the stream. Raise StoreRefused or LinkUnavailable."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         block = f"NATS/1.0\r\n{lines}\r\n".encode() if lines else b""
         answer = await self.requests.ask(subject, payload, seconds, block)
@@ -109,7 +110,7 @@ def _result(answer: bytes) -> Document:
 
 
 def header(headers: bytes, name: str) -> str | None:
-    """One header of a message in its wire form, or None."""
+    """Return one header of a message in its wire form, or None."""
     for line in headers.decode("utf-8", "replace").split("\r\n")[1:]:
         key, _, value = line.partition(":")
         if key.strip().lower() == name.lower():

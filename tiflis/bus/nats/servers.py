@@ -1,4 +1,4 @@
-"""Which NATS servers there are: the configured ones, and those that a server tells us about."""
+"""The known NATS servers: the configured ones, and those that a server announces."""
 
 import ssl
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ TLS_FIRST = "tls_first"  # the option in a URL
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server's address and how we identify ourselves; the secrets stay out of its text."""
+    """One server's address and our credentials, which its repr leaves out."""
 
     host: str
     port: int
@@ -31,12 +31,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address as others write it, without the secrets."""
+        """Return the address as a URL, without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
 
     def credentials(self) -> dict[str, Any]:
-        """The fields that CONNECT needs from us."""
+        """Return our credentials as fields of CONNECT."""
         if self.token is not None:
             return {"auth_token": self.token}
         if self.user is not None:
@@ -58,7 +58,7 @@ class ServerPool:
         return self._servers[0]
 
     def failed(self, server: Server) -> None:
-        """Try the others first; forget an address that only another server knew."""
+        """Try the others first; forget an address that only another server has announced."""
         if server in self._servers:
             self._servers.remove(server)
             if not server.learned:
@@ -78,7 +78,8 @@ class ServerPool:
 
 
 def parse_urls(urls: str) -> list[Server]:
-    """`nats://token@host`, `nats://user:password@host:4222`, `tls://…`, `tls://…?tls_first`, with commas."""
+    """Parse `nats://token@host`, `nats://user:password@host:4222`, `tls://…`, `tls://…?tls_first`, with
+    commas."""
     servers = [_parse(part.strip()) for part in urls.split(",") if part.strip()]
     if not servers:
         raise BadBusUrl("NATS_URL names no server")
@@ -124,5 +125,6 @@ def _address(parts: SplitResult) -> tuple[str, int]:
 
 
 def default_tls() -> ssl.SSLContext:
-    """Checks the server's certificate; SSL_CERT_FILE names a private authority, as for every OpenSSL user."""
+    """Return a context that checks the server's certificate; SSL_CERT_FILE names a private authority, as for
+    every OpenSSL user."""
     return ssl.create_default_context()
