@@ -60,7 +60,8 @@ class Edge:
         self.undelivered: list[UnconfirmedMessage] = []
         self.adrift = False  # closed, and no other route was found within the grace
         self._open = True
-        self.positions: list[ChannelPosition] = []  # in its clients' former channels; once closed, in this
+        # How much this worker has consumed of its clients' former channels and, once closed, of this one.
+        self.positions: list[ChannelPosition] = []
         self._pressing: set[ClientSession] = set()
         self._before_here: set[int] = set()  # clients that get no broadcasts until their HERE has come
         self._departed: dict[int, ClientSession] = {}  # clients that left lately
