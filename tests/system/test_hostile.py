@@ -170,7 +170,7 @@ async def test_nasty_ids_reach_nobody(people: Crowd, nasty: str) -> None:
             "type": "workstation.register",
             "payload": {
                 "api_key": REGISTRATION_KEY,
-                "name": nasty,
+                "name": nasty[:64],  # a longer one is refused
                 "auth_key": AUTH_KEY,
                 "reconnect": True,
                 "previous_tunnel_id": nasty,
