@@ -19,6 +19,7 @@ MESSAGES = 120
 PAGE = 50
 UPDATES = 60
 SLOWER = 4
+ROWS_PER_FRAME = 8  # two steps, where rows are drawn a frame late
 LIMIT = 50.0  # milliseconds an update
 WORDS = "It has **bold** parts, `code` and [links](https://example.com/). " * 3
 PAIRING = {"tunnel_id": "t", "url": "ws://127.0.0.1:1/ws", "key": "0123456789abcdef"}
@@ -32,6 +33,20 @@ TALK = [
     }
     for number in range(1, MESSAGES + 1)
 ]
+
+# Scrolls back for so many frames; returns how many rows came at once at most.
+MOST_PER_FRAME = """async (log, frames) => {
+  const added = [];
+  const isRow = (node) => node.querySelector?.('article');
+  const observer = new MutationObserver((changes) =>
+    added.push(changes.flatMap((change) => [...change.addedNodes]).filter(isRow).length));
+  observer.observe(log, { childList: true, subtree: true });
+  for (let frame = 0; frame < frames; frame += 1) {
+    log.scrollTop -= frame ? 60 : 2000;
+    await new Promise(requestAnimationFrame);
+  }
+  return Math.max(0, ...added);
+}"""
 
 
 class Talker:
@@ -84,6 +99,18 @@ def test_a_stream_update_is_cheap_with_a_hundred_messages_mounted(new_app: NewAp
     mount_a_hundred(app)
     cost = cost_of_updates(app.page, talker)
     assert cost * SLOWER <= LIMIT, f"an update costs {cost:.1f} ms here, {cost * SLOWER:.0f} ms on a phone"
+
+
+def test_scrolling_back_mounts_few_rows_per_frame(new_app: NewApp, server: Server) -> None:
+    app = new_app(server.url, phone=True)
+    Talker(app.page)
+    app.open(f"/#data={json.dumps(PAIRING)}")
+    app.agree()
+    app.until_online()
+    app.enter("supervisor")
+    app.reads(f"message {MESSAGES}")
+    most = app.log.evaluate(MOST_PER_FRAME, 100)
+    assert 0 < most <= ROWS_PER_FRAME
 
 
 def mounted(app: App) -> int:

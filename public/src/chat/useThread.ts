@@ -13,6 +13,8 @@ import type { Row } from "./rows";
 const MOUNTED = 100;
 const AT_FIRST = 40;
 const STEP = 20;
+/** Rows mounted in one frame while the reader scrolls: more at once would hold the scrolling up. */
+const A_FRAME = 4;
 /** Pixels from an edge at which more is fetched. */
 const NEAR = 800;
 /** Pixels from the end that still count as the end. */
@@ -104,16 +106,26 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const { rows: all, from: first, to: last, hasOlder: more, loadOlder: load } = now.current;
     if (!view || all.length === 0 || wanted.current !== null) return;
     if (view.scrollTop < NEAR && first > 0) {
-      const top = Math.max(0, first - STEP);
+      const top = Math.max(0, first - A_FRAME);
       setSpan({ top: all[top]!.message.key, size: Math.min(MOUNTED, last - top) });
     } else if (view.scrollTop < NEAR && more) {
       load();
     } else if (distance(view) < NEAR && last < all.length) {
-      const bottom = Math.min(all.length, last + STEP);
+      const bottom = Math.min(all.length, last + A_FRAME);
       const top = Math.max(first, bottom - MOUNTED);
       setSpan({ top: all[top]!.message.key, size: bottom - top });
     }
   }, []);
+  /** In the next frame, once for all that asks in this one. */
+  const waiting = useRef(false);
+  const lookNext = useCallback(() => {
+    if (waiting.current) return;
+    waiting.current = true;
+    requestAnimationFrame(() => {
+      waiting.current = false;
+      look();
+    });
+  }, [look]);
 
   const scrolled = useCallback(() => {
     const view = viewport.current;
@@ -122,13 +134,13 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     // Not the reader: the end is where it was left.
     if (end.current && distance(view) > END) keep();
     else remember();
-    look();
-  }, [keep, look, notice, remember]);
+    lookNext();
+  }, [keep, lookNext, notice, remember]);
 
   const drawn = useCallback(() => {
     keep();
-    look();
-  }, [keep, look]);
+    lookNext();
+  }, [keep, lookNext]);
 
   useObserved(viewport, content, keep, scrolled);
   useEffect(() => {

@@ -34,14 +34,16 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
             <Choice label={text.textSize} value={settings.textSize} options={text.textSizes} onChange={(textSize) => client.set({ textSize })} />
           </Group>
           <Group title={text.language}>
-            <Select label={text.language} value={settings.language} onChange={(event) => speakNow(event.target.value as Settings["language"])}>
-              <option value="system">{text.languageSystem}</option>
-              {Object.entries(LANGUAGES).map(([tag, name]) => (
-                <option key={tag} value={tag} lang={tag}>
-                  {name}
-                </option>
-              ))}
-            </Select>
+            <div className="py-2">
+              <Select label={text.language} value={settings.language} onChange={(event) => speakNow(event.target.value as Settings["language"])}>
+                <option value="system">{text.languageSystem}</option>
+                {Object.entries(LANGUAGES).map(([tag, name]) => (
+                  <option key={tag} value={tag} lang={tag}>
+                    {name}
+                  </option>
+                ))}
+              </Select>
+            </div>
           </Group>
           <Group title={text.chat}>
             {/* On a touch keyboard Enter is always a new line. */}
