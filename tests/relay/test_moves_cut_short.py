@@ -15,7 +15,7 @@ from tiflis.relay.edge_session import EdgeSession
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import ChannelPosition
 from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
-from tiflis.relay.transfer import Nobody
+from tiflis.relay.transfer import IgnoringHandler
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.web.sockets import Sockets
 
@@ -189,7 +189,7 @@ async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bo
     assert new.types.count("client.disconnected") == 1
 
 
-class Silence(Nobody):
+class Silence(IgnoringHandler):
     """A dead worker's end of a channel: it neither receives nor sends."""
 
 

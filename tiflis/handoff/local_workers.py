@@ -1,4 +1,4 @@
-"""The other workers of this host: lines to hand them sockets, and which of them has the least to do."""
+"""Hands sockets to the other workers of this host, and finds the least loaded of them."""
 
 import logging
 from collections import Counter
@@ -15,60 +15,62 @@ from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
-SLACK = 1.25  # a workstation moves only if here there are this many times as many as elsewhere,
+SLACK = 1.25  # a workstation is steered away only if there are this many times as many here as there,
 STRAIGHTEN_SECONDS = 0.5  # so that a tunnel that moves twice moves its clients once
-SPARE = 4  # and this many more: moving costs more than a small imbalance
+SPARE = 4  # and this many more: steering costs more than a small imbalance
 
 
 def path_of(run_dir: Path, worker_id: str) -> Path:
-    """Where a worker takes sockets."""
+    """Return the path of the Unix socket on which a worker takes sockets."""
     return run_dir / f"{worker_id}.sock"
 
 
 class LocalWorkers:
-    """Takes sockets from, and gives them to, the workers that share this one's run folder."""
+    """Takes sockets from the workers that share this one's run folder, and hands sockets to them."""
 
     def __init__(self, run_dir: Path, me: str, hub: Hub, sockets: Sockets, presence: Presence) -> None:
         self._run_dir, self._me, self._hub = run_dir, me, hub
         self._sockets, self._presence = sockets, presence
-        self._lines: dict[str, HandoffClient] = {}
-        self._sent: Counter[str] = Counter()  # workstations sent to a sibling since its last hello
-        self._counted: dict[str, float] = {}  # when that hello was
+        self._clients: dict[str, HandoffClient] = {}
+        self._sent: Counter[str] = Counter()  # workstations steered to a worker since its last sign of life
+        self._counted: dict[str, float] = {}  # when that sign of life came
         self._server: HandoffServer | None = None
         self._patience = hub.limits.handoff_timeout
         self.steered = self.refused = 0
 
     async def start(self, room: int) -> None:
-        """``room``: sockets here above which steered ones are refused."""
+        """Begin to take sockets. ``room``: sockets here above which steered ones are refused."""
         adoption = HandoffReceiver(self._hub, self._sockets, room)
         self._server = HandoffServer(path_of(self._run_dir, self._me), adoption.serve)
         await self._server.start()
 
     async def close(self) -> None:
-        for line in self._lines.values():
-            await line.close()
+        """Take and hand over no more sockets."""
+        for client in self._clients.values():
+            await client.close()
         if self._server is not None:
             await self._server.close()
 
-    def _line(self, worker_id: str) -> HandoffClient:
-        line = self._lines.get(worker_id)
-        if line is None:
-            line = HandoffClient(path_of(self._run_dir, worker_id), self._patience)
-            self._lines[worker_id] = line
-        return line
+    def _client(self, worker_id: str) -> HandoffClient:
+        client = self._clients.get(worker_id)
+        if client is None:
+            client = HandoffClient(path_of(self._run_dir, worker_id), self._patience)
+            self._clients[worker_id] = client
+        return client
 
     def gone(self, worker_id: str) -> None:
-        self._lines.pop(worker_id, None)
+        """Forget a worker that has ended."""
+        self._clients.pop(worker_id, None)
         self._sent.pop(worker_id, None)
         self._counted.pop(worker_id, None)
 
     # Steering
 
     async def steer(self, newcomer: PendingSession, worker_id: str) -> bool:
-        """Hand a newcomer's socket to a worker of this host; whether that has taken it."""
-        if worker_id not in self._lines and not path_of(self._run_dir, worker_id).exists():
-            return False  # on another host, or without this
-        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(worker_id))
+        """Hand a socket without a role to a worker of this host; return whether that has taken it."""
+        if worker_id not in self._clients and not path_of(self._run_dir, worker_id).exists():
+            return False  # on another host, or it takes no sockets
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._client(worker_id))
         taken = await handover.steer(newcomer)
         self.steered += taken
         self.refused += not taken
@@ -79,20 +81,20 @@ class LocalWorkers:
         return taken
 
     def straighten(self, edge: Edge) -> None:
-        """An edge's clients go to their home in a moment, if that is in this host and still theirs then."""
+        """Hand an edge's clients soon to the worker of their home, if that is in this host."""
         if path_of(self._run_dir, edge.peer).exists():
             self._hub.later(STRAIGHTEN_SECONDS, lambda: self._hub.spawn(self._straighten(edge)))
 
     async def _straighten(self, edge: Edge) -> None:
         if self._hub.router.edges.get(edge.tunnel_id) is not edge or not edge.clients or self._hub.leaving:
             return
-        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(edge.peer))
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._client(edge.peer))
         await handover.edge(edge)
         moved = {"tunnel": edge.tunnel_id, "to": edge.peer, **handover.report.summary()}
         log.debug("clients brought home", extra=moved)
 
     def least_loaded(self) -> str:
-        """Where a new workstation should go: this worker, unless a sibling has clearly fewer."""
+        """Return the worker for a new workstation: empty for this one, unless another has clearly fewer."""
         mine = sum(home.workstation is not None for home in self._hub.router.homes.values())
         loads = {worker_id: self._load(worker_id) for worker_id in self._present()}
         best = min(loads, key=lambda worker_id: loads[worker_id], default="")
@@ -102,7 +104,7 @@ class LocalWorkers:
         return best
 
     def _present(self) -> list[str]:
-        """Ready siblings in this run folder."""
+        """Return the ids of the ready workers that share this run folder."""
         instance = self._me.rsplit("-", 2)[0]
         return [
             peer.worker_id
@@ -111,7 +113,7 @@ class LocalWorkers:
         ]
 
     def _load(self, worker_id: str) -> int:
-        """Its workstations as it last said, and those that have been sent there since."""
+        """Return its workstations by its last sign of life, and those that have been steered to it since."""
         peer = self._presence.peers[worker_id]
         if self._counted.get(worker_id) != peer.heard_at:
             self._counted[worker_id] = peer.heard_at
@@ -121,8 +123,8 @@ class LocalWorkers:
     # Handing over everything
 
     async def hand_over(self, successor: str, seconds: float) -> Report:
-        """All sockets of this worker to its successor."""
-        handover = HandoffSender(self._me, self._hub, self._sockets, self._line(successor))
+        """Hand all sockets of this worker to its successor."""
+        handover = HandoffSender(self._me, self._hub, self._sockets, self._client(successor))
         report = await handover.everything(seconds)
         level = logging.WARNING if report.fell_back else logging.INFO
         log.log(level, "sockets handed over", extra={"to": successor, **report.summary()})

@@ -1,4 +1,4 @@
-"""What one worker writes to another when it hands over sockets, and what it hears back."""
+"""The request and the response of a handoff between two workers."""
 
 from dataclasses import asdict, fields
 from typing import Any
@@ -13,7 +13,7 @@ VERSION = packets.VERSION  # of everything in here, sockets' state included; ano
 
 
 class SocketState(msgspec.Struct):
-    """One socket: who it is, and its state (see Socket.leave). Its descriptor travels beside it."""
+    """One socket: its session's state and its own (see Socket.leave). Its descriptor travels beside it."""
 
     session_state: SessionState = msgspec.field(name="passport")
     state: dict[str, Any]
@@ -23,7 +23,8 @@ class HandoffRequest(msgspec.Struct):
     """Sockets that belong together.
 
     home: a whole tunnel with the sockets of its workstation and clients. edge: clients whose home is
-    elsewhere. loose: newcomers and orphans. One descriptor for each piece of luggage, in its order.
+    elsewhere. loose: sockets without a role, and superseded ones. steered: one socket without a role, for the
+    worker that gives it its role. One descriptor for each socket, in their order.
     """
 
     version: int
@@ -32,15 +33,16 @@ class HandoffRequest(msgspec.Struct):
     tunnel_id: str
     sockets: list[SocketState] = msgspec.field(name="luggage")
     record: dict[str, Any] = {}
-    state: bytes = b""  # home: what it knows besides; edge: the channels that the clients came by
+    state: bytes = b""  # home: the home's state; edge: the channels that the clients came by
 
     def described(self) -> Record:
+        """Return the tunnel's record; fields that this code does not know are left out."""
         known = {field.name for field in fields(Record)}
         return Record(**{name: value for name, value in self.record.items() if name in known})
 
 
 class HandoffResponse(msgspec.Struct):
-    """The answer: taken, or why not."""
+    """The answer: taken, or the reason why not."""
 
     taken: bool
     reason: str = ""
@@ -48,19 +50,20 @@ class HandoffResponse(msgspec.Struct):
 
 
 def record_of(record: Record) -> dict[str, Any]:
+    """Return the record as a request carries it."""
     return asdict(record)
 
 
-_parcels = msgspec.msgpack.Decoder(HandoffRequest)
-_receipts = msgspec.msgpack.Decoder(HandoffResponse)
+_requests = msgspec.msgpack.Decoder(HandoffRequest)
+_responses = msgspec.msgpack.Decoder(HandoffResponse)
 
 
 def read(body: bytes) -> HandoffRequest:
-    """Raises ValueError for a parcel of another version."""
+    """Return a request. Raises ValueError for one of another version."""
     version = msgspec.msgpack.decode(body, type=_Version).version
     if version != VERSION:
         raise ValueError(f"state version {version}, this worker speaks {VERSION}")
-    return _parcels.decode(body)
+    return _requests.decode(body)
 
 
 class _Version(msgspec.Struct):
@@ -68,7 +71,7 @@ class _Version(msgspec.Struct):
 
 
 def read_receipt(answer: bytes) -> HandoffResponse:
-    return _receipts.decode(answer)
+    return _responses.decode(answer)
 
 
 encode = msgspec.msgpack.encode

@@ -1,4 +1,4 @@
-"""The new worker's side of a handover: it claims tunnels, adopts sockets, and goes on."""
+"""The receiving worker's side of a handoff: claims tunnels, adopts sockets, and goes on reading them."""
 
 import logging
 from contextlib import nullcontext
@@ -23,25 +23,25 @@ log = logging.getLogger(__name__)
 
 
 class HandoffReceiver:
-    """Takes parcels from other workers of this host."""
+    """Takes handoff requests from other workers of this host."""
 
     def __init__(self, hub: Hub, sockets: Sockets, room: int) -> None:
-        """``room``: sockets in this worker above which it takes no more from living siblings."""
+        """``room``: sockets in this worker above which it refuses steered ones."""
         self._hub, self._sockets, self._room = hub, sockets, room
 
     async def serve(self, body: bytes, descriptors: list[int]) -> bytes:
-        """The receipt for a parcel. One that is refused is the sender's again."""
+        """Return the response to a request. The sockets of a refused one are the sender's again."""
         try:
             taken = messages.read(body)
-            receipt = await self._take(taken, descriptors)
+            response = await self._take(taken, descriptors)
         except (Conflict, DirectoryUnavailable, TunnelError) as problem:
-            receipt = HandoffResponse(False, str(problem) or type(problem).__name__, again=True)
+            response = HandoffResponse(False, str(problem) or type(problem).__name__, again=True)
         except ValueError as problem:
-            receipt = HandoffResponse(False, str(problem))
-        if not receipt.taken:
-            log.warning("handover refused", extra={"reason": receipt.reason})
+            response = HandoffResponse(False, str(problem))
+        if not response.taken:
+            log.warning("handover refused", extra={"reason": response.reason})
             close_all(descriptors)
-        return messages.encode(receipt)
+        return messages.encode(response)
 
     async def _take(self, taken: HandoffRequest, descriptors: list[int]) -> HandoffResponse:
         if taken.kind == "steered" and len(self._sockets.open) >= self._room:
@@ -49,7 +49,7 @@ class HandoffReceiver:
         if taken.kind == "steered" and self._hub.leaving:
             return HandoffResponse(False, "this worker is leaving")
         if taken.kind == "home" and self._hub.router.lock(taken.tunnel_id).locked():
-            # It is just being claimed here, which waits for the sender's home: that has to go on.
+            # The claim under way here waits for the sender's home, which has to go on.
             return HandoffResponse(False, "the tunnel is being claimed here", again=True)
         if taken.kind == "home":
             await self._take_home(taken, descriptors)
@@ -60,7 +60,7 @@ class HandoffReceiver:
         return HandoffResponse(True)
 
     async def _take_home(self, taken: HandoffRequest, descriptors: list[int]) -> None:
-        """A whole tunnel: claim it, then its clients, and its workstation last. Then they are read."""
+        """Take a whole tunnel: claim it, adopt its clients, and its workstation last. Then read them."""
         record = taken.described()
         async with self._hub.router.lock(record.tunnel_id):
             home = await self._hub.migration.inherit(record, taken.state)
@@ -78,7 +78,7 @@ class HandoffReceiver:
                 socket.go()
 
     async def _take_clients(self, taken: HandoffRequest, descriptors: list[int]) -> None:
-        """Clients of a home elsewhere, which keeps what they miss."""
+        """Take clients of a home elsewhere, which keeps the messages that they miss."""
         route = await self._hub.migration.settled_route(taken.tunnel_id)
         positions = envelope.read_positions(taken.state) if taken.state else []
         if isinstance(route, Home):
@@ -109,7 +109,7 @@ class HandoffReceiver:
     async def _adopt_client(
         self, route: Home | Edge, sender: str, socket_state: SocketState, descriptor: int
     ) -> WebSocket | None:
-        """The client's socket, not read yet; None if it was lost on the way."""
+        """Return the client's adopted socket, which is not read yet; None if it was lost on the way."""
         socket, session_state = self._make(socket_state), socket_state.session_state
         client = ClientSession(
             cast(Wire, socket), self._hub.limits, session_state.connection, route, self._hub
@@ -120,7 +120,7 @@ class HandoffReceiver:
         alive = await self._start(socket, socket_state, descriptor, go=False)
         route.attach(client, places=[(sender, session_state.number)])
         if isinstance(route, Home):
-            route.arrived(sender, session_state.number)  # its workstation does not wait for it any more
+            route.arrived(sender, session_state.number)  # its workstation no longer waits for it
         if not alive:
             route.detach(client)
         return socket if alive else None
@@ -128,7 +128,7 @@ class HandoffReceiver:
     async def _adopt_workstation(
         self, home: Home, socket_state: SocketState, descriptor: int
     ) -> WebSocket | None:
-        """The same for the workstation."""
+        """Return the workstation's adopted socket, which is not read yet; None if it was lost on the way."""
         socket, session_state = self._make(socket_state), socket_state.session_state
         session = WorkstationSession(
             cast(Wire, socket), self._hub.limits, home, session_state.auth_key, self._hub.superseded_sockets
@@ -148,7 +148,7 @@ class HandoffReceiver:
     async def _start(
         self, socket: WebSocket, socket_state: SocketState, descriptor: int, go: bool = True
     ) -> bool:
-        """Whether the connection lives on. It is not read before ``go``."""
+        """Adopt the connection; return whether it lives on. It is not read before ``go``."""
         try:
             await socket.adopt(descriptor, socket_state.state)
         except OSError as problem:

@@ -1,7 +1,7 @@
-"""The old worker's side of a handover: tunnel by tunnel, its sockets go on in another worker.
+"""The sending worker's side of a handoff: tunnel by tunnel, its sockets go on in another worker.
 
 Nothing is closed, lost, doubled or reordered: a socket is not read from the moment its state is taken until
-the other worker reads it, and what comes for it meanwhile waits at its tunnel's home.
+the other worker reads it; messages for it meanwhile wait at its tunnel's home.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
-PASS_SECONDS = 0.02  # between two looks for sockets that are still being decided upon, or were just accepted
-AGAIN_SECONDS = 0.1  # until what was refused for the moment is offered again
+PASS_SECONDS = 0.02  # between two passes: sockets without a role yet, or just accepted, go with the next
+AGAIN_SECONDS = 0.1  # until sockets that were refused for the moment are offered again
 AT_ONCE = 8  # tunnels under way at the same time
 
 
 @dataclass
 class Report:
-    """How it went."""
+    """The outcome of a handoff."""
 
     handed: int = 0
     fell_back: int = 0
@@ -46,16 +46,17 @@ class Report:
     seconds: float = 0.0
 
     def failed(self, count: int, reason: str) -> None:
+        """Note that so many sockets could not be handed over."""
         self.fell_back += count
         if reason not in self.reasons:
             self.reasons.append(reason)
 
     def why(self) -> dict[str, object]:
-        """For a log line about one socket."""
+        """Return the reasons, for a log line about one socket."""
         return {"reason": ", ".join(self.reasons)} if self.reasons else {}
 
     def summary(self) -> dict[str, object]:
-        """For the log and for the operator."""
+        """Return the outcome for the log and for the operator."""
         pauses = sorted(self.pauses) or [0.0]
         return {
             "handed": self.handed,
@@ -72,10 +73,10 @@ class HandoffSender:
     def __init__(self, me: str, hub: Hub, sockets: Sockets, client: HandoffClient) -> None:
         self._me, self._hub, self._sockets, self._client = me, hub, sockets, client
         self.report = Report()
-        self._reason = ""  # why some were not taken that may be taken in a moment
+        self._reason = ""  # why some were refused that may be taken in a moment
 
     async def everything(self, seconds: float) -> Report:
-        """All that is here, and what still comes in for so long; what cannot go is left open."""
+        """Hand over all sockets, also those that come meanwhile, for so many seconds; leave the rest open."""
         clock = running_clock().time
         began = clock()
         while True:
@@ -145,7 +146,7 @@ class HandoffSender:
             await self._take_back(pieces, descriptors, wires)
             self._hub.migration.bring_back(edge)
 
-    # Newcomers and orphans
+    # Sockets without a role, and superseded ones
 
     async def _loose(self) -> None:
         wires = [
@@ -168,7 +169,7 @@ class HandoffSender:
             newcomer.leaving = False
 
     async def steer(self, newcomer: PendingSession) -> bool:
-        """One newcomer to the worker that can give it what it asks for. False: it is still here."""
+        """Hand a socket without a role to the worker that can give it one; return whether it was taken."""
         socket = cast(WebSocket, newcomer.wire)
         session_state = newcomer.onward()
         with self._hub.migration.under_way():
@@ -184,12 +185,12 @@ class HandoffSender:
     # All of them
 
     async def _pack(self, wires: list[Wire]) -> tuple[list[SocketState], list[int]]:
-        """Take the sockets out of this process."""
-        passports = [wire.session.session_state() for wire in wires]
+        """Take the sockets out of this process; return their states and descriptors."""
+        session_states = [wire.session.session_state() for wire in wires]
         left = await asyncio.gather(*(cast(WebSocket, wire).leave() for wire in wires))
         pieces = [
             SocketState(session_state, state)
-            for session_state, (_, state) in zip(passports, left, strict=True)
+            for session_state, (_, state) in zip(session_states, left, strict=True)
             if session_state
         ]
         return pieces, [descriptor for descriptor, _ in left]
@@ -203,7 +204,7 @@ class HandoffSender:
         record: dict[str, object] | None = None,
         state: bytes = b"",
     ) -> bool:
-        """Whether the sockets are the other worker's now; if so our descriptors of them are closed."""
+        """Return whether the sockets are the other worker's now; if so, close our descriptors of them."""
         began = time.monotonic()
         outcome = await self._pass(kind, tunnel_id, pieces, descriptors, record, state)
         pause = time.monotonic() - began
@@ -224,27 +225,27 @@ class HandoffSender:
         record: dict[str, object] | None,
         state: bytes,
     ) -> str:
-        """``taken``, ``refused``, or ``unknown``: one of the outcomes in the metrics."""
+        """Return the outcome as the metrics name it: ``taken``, ``refused``, or ``unknown``."""
         body = messages.encode(
             HandoffRequest(messages.VERSION, kind, self._me, tunnel_id, pieces, record or {}, state)
         )
         try:
-            receipt = messages.read_receipt(await self._client.send(body, descriptors))
+            response = messages.read_receipt(await self._client.send(body, descriptors))
         except HandoffFailed as problem:
             self.report.failed(len(pieces), str(problem))
-            # It may be using them; two readers of one socket would be worse than a closed one.
+            # The other worker may be using them; two readers of one socket would be worse than a closed one.
             return "unknown" if problem.undecided else "refused"
-        if not receipt.taken and receipt.again:
-            self._reason = receipt.reason
+        if not response.taken and response.again:
+            self._reason = response.reason
             return "refused"
-        if not receipt.taken:
-            self.report.failed(len(pieces), receipt.reason)
+        if not response.taken:
+            self.report.failed(len(pieces), response.reason)
             return "refused"
         self.report.handed += len(pieces)
         return "taken"
 
     async def _take_back(self, pieces: list[SocketState], descriptors: list[int], wires: list[Wire]) -> None:
-        """The other worker did not take them: go on here, with the same sessions and numbers."""
+        """Go on here with sockets that were not taken, with the same sessions and numbers."""
         back = []
         for socket_state, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
             socket = self._sockets.make(
@@ -258,7 +259,7 @@ class HandoffSender:
                 socket.widen()
             if await self._is_back(socket, descriptor, socket_state):
                 back.append(socket)
-        for socket in back:  # only now: what one says may be for another
+        for socket in back:  # only now: a message of one may be for another
             socket.go()
 
     async def _is_back(self, socket: WebSocket, descriptor: int, socket_state: SocketState) -> bool:
@@ -271,7 +272,7 @@ class HandoffSender:
         return True
 
     def close_rest(self, seconds: float) -> None:
-        """What could not be handed over is told to come again, spread over so many seconds."""
+        """Close the sockets that could not be handed over, spread over so many seconds, to come again."""
         rest = [socket for socket in self._sockets.open.values() if not socket.close_by]
         for index, socket in enumerate(rest):
             close = partial(socket.close, CloseCode.SERVICE_RESTART, "Server is restarting")

@@ -1,4 +1,4 @@
-"""Which callers may come in: all keys come by here, and wrong ones are counted."""
+"""Checks all keys, and counts the wrong ones."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limi
 from tiflis.relay.claims import Claims
 
 LIVE_TUNNELS = 10_000
-OPERATOR = "*"  # begins the name of a place that an operator's token opens; no tunnel id holds it
+OPERATOR = "*"  # begins the rate limit's name of an operator's page; no tunnel id contains it
 
 
 class Authenticator:
@@ -36,7 +36,7 @@ class Authenticator:
             raise InvalidApiKey
 
     def applicant(self, said: Registration, address: str) -> "Applicant":
-        """Return how a workstation is judged that has been admitted."""
+        """Return an admitted workstation as an applicant for a tunnel."""
         return Applicant(self, said, address)
 
     def admit_new_tunnel(self, maker: str, address: str) -> None:
@@ -58,7 +58,7 @@ class Authenticator:
         return right
 
     def registered(self, tunnel_id: str, address: str) -> None:
-        """A workstation has its tunnel: from now on it has attempts of its own."""
+        """Note that a workstation has its tunnel: from now on it has attempts of its own."""
         self._limiter.welcome(Caller(address, tunnel_id, WORKSTATION))
 
     async def authorise(
@@ -101,7 +101,7 @@ class Authenticator:
 
 
 class Applicant:
-    """A workstation whose registration key was right, and what it may have."""
+    """A workstation whose registration key was right, as an applicant for a tunnel."""
 
     def __init__(self, gate: Authenticator, said: Registration, address: str) -> None:
         self._gate, self._said, self._address = gate, said, address

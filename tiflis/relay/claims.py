@@ -1,6 +1,6 @@
-"""Which worker is a tunnel's home: claims in the directory, by compare-and-set.
+"""Claims tunnels in the directory, by compare-and-set: the claim says which worker is a tunnel's home.
 
-The generation in a record rises with every claim; whoever holds an older one is nobody's home any more.
+The generation in a record rises with every claim; a worker whose claim has a lower one is no longer the home.
 """
 
 import secrets
@@ -19,16 +19,16 @@ ATTEMPTS = 8  # claims of one tunnel that may be lost to others before we give u
 
 
 class Arrival(NamedTuple):
-    """When a registration came, and its tunnel's generation then, as far as we had heard."""
+    """The time of a registration, and its tunnel's generation then by the copy here."""
 
     at: float
     generation: int
 
 
 class Claim(NamedTuple):
-    """A claim that was won: the record now, what it was before, and whether the tunnel was known.
+    """A claim that was made: the record now, the record before, and whether the tunnel was known.
 
-    ``overtaken``: or one that was not made, because the workstation has registered anew since, elsewhere.
+    ``overtaken``: it was not made, because the workstation has registered anew since, in another worker.
     """
 
     record: Record
@@ -38,31 +38,31 @@ class Claim(NamedTuple):
 
 
 class Applicant(Protocol):
-    """A workstation that asks for a tunnel. What its methods raise ends the claim."""
+    """A workstation that asks for a tunnel. An error that its methods raise ends the claim."""
 
     def owns(self, record: Record) -> bool:
         """Return whether its auth key is that of this tunnel."""
 
     def creates(self) -> None:
-        """Raise RateLimited if its registration key may make no new tunnel now."""
+        """Count a new tunnel of its registration key. Raises RateLimited if it is one too many."""
 
     @property
     def maker(self) -> str:
-        """The id of its registration key."""
+        """Return the id of its registration key."""
 
 
 class Claims:
     """The directory as the relay uses it. Raises TunnelError only."""
 
     def __init__(self, directory: Directory, keyring: Keyring, me: str, warmup: float) -> None:
-        """``warmup``: seconds after an empty start during which no tunnel is surely unknown."""
+        """``warmup``: seconds after an empty start in which a tunnel that is not found may still exist."""
         self._directory, self._keyring, self._me = directory, keyring, me
-        self._sure_at = time.monotonic() + warmup
+        self._complete_at = time.monotonic() + warmup
 
     async def find(self, tunnel_id: str, fresh: bool = False) -> Record:
-        """The tunnel's record, from the store if the followed copy lacks it or ``fresh`` asks for it.
+        """Return the tunnel's record, from the store if the copy here lacks it or ``fresh`` is set.
 
-        Raises TunnelNotFound only for a tunnel that the directory surely does not hold, else Starting.
+        Raises TunnelNotFound if the directory does not hold the tunnel, Starting if that is not known yet.
         """
         if not is_tunnel_id(tunnel_id):
             raise TunnelNotFound
@@ -75,11 +75,11 @@ class Claims:
                 raise Starting from None
         if record is not None:
             return record
-        early = self._directory.started_empty and time.monotonic() < self._sure_at
+        early = self._directory.started_empty and time.monotonic() < self._complete_at
         raise Starting if early else TunnelNotFound
 
     def arrival(self, said: Registration) -> Arrival:
-        """Of a registration that comes now, though its claim may have to wait."""
+        """Return the arrival of a registration that comes now, though its claim may have to wait."""
         current = self._directory.get(said.previous_tunnel_id) if said.previous_tunnel_id else None
         return Arrival(time.time(), current.generation if current else 0)
 
@@ -93,7 +93,7 @@ class Claims:
             for attempt in range(ATTEMPTS):
                 current = None
                 if wanted is not None:
-                    # The followed copy saves a look; when a claim by it fails, look for ourselves.
+                    # The copy here saves a read; when a claim that relies on it fails, read the store.
                     current = None if attempt else self._directory.get(wanted)
                     current = current or await self._directory.read(wanted)
                     if current is not None and not applicant.owns(current):
@@ -149,7 +149,7 @@ class Claims:
         return await self._directory.put(replace(record, home=self._me, generation=record.generation + 1))
 
     def home_of(self, tunnel_id: str) -> str:
-        """The worker that is the tunnel's home as far as we have heard; empty if we have not."""
+        """Return the worker that is the tunnel's home by the copy here; empty if it is not known."""
         record = self._directory.get(tunnel_id)
         return record.home if record else ""
 
@@ -166,7 +166,7 @@ class Claims:
         await self._directory.forget(record)
 
     async def sweep(self) -> None:
-        """Remove what forgotten tunnels have left in the store. Raises DirectoryUnavailable."""
+        """Remove the remains of forgotten tunnels from the store. Raises DirectoryUnavailable."""
         await self._directory.sweep()
 
     def untouched(self) -> list[Record]:
@@ -174,16 +174,18 @@ class Claims:
         return self._directory.untouched()
 
     def current(self, tunnel_id: str) -> Record | None:
-        """The tunnel's record as far as we have heard."""
+        """Return the tunnel's record by the copy here."""
         return self._directory.get(tunnel_id)
 
     def newer(self, record: Record) -> bool:
-        """Whether the directory holds a later claim than ``record``."""
+        """Return whether the directory holds a later claim than ``record``."""
         current = self._directory.get(record.tunnel_id)
         return current is not None and current.generation > record.generation
 
 
 def _overtakes(current: Record, arrival: Arrival) -> bool:
-    """Whether this is the claim of a later registration, which was faster. Only what has changed since is
-    judged by its time: two hosts' clocks need to agree within such a race only."""
+    """Return whether the current claim is that of a later registration, which was faster.
+
+    Times are compared only if the record has changed since the arrival: the clocks of two hosts need to agree
+    only within such a race."""
     return current.online and current.generation > arrival.generation and current.online_since > arrival.at

@@ -18,7 +18,7 @@ from tiflis.relay.remote.envelope import ChannelPosition, Positions
 from tiflis.relay.router import GATHER_SECONDS, RETRY_SECONDS, Router
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.pending import PendingSession
-from tiflis.relay.transfer import NOBODY, Taker, hand_over
+from tiflis.relay.transfer import IGNORING, Taker, hand_over
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ class Migration:
             return EdgeSession(home, channel, self.hand_over)
         channel.hold()  # its messages are not consumed: the other end may have to send them elsewhere
         self._router.later(RETRY_SECONDS, lambda: self._accept_late(channel))
-        return NOBODY
+        return IGNORING
 
     def _accept_late(self, channel: Channel) -> None:
         """Accept a channel that came before this worker's own claim of the tunnel was done."""

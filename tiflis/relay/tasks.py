@@ -15,6 +15,7 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background."""
         task = asyncio.get_running_loop().create_task(self._run(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -26,7 +27,7 @@ class Tasks:
             log.exception("background work failed")
 
     async def close(self) -> None:
-        """Cancel what still runs and wait for it."""
+        """Cancel the tasks that still run and wait for their ends."""
         running = list(self._running)
         for task in running:
             task.cancel()

@@ -1,4 +1,4 @@
-"""How a tunnel moves from one home to another: the old one hands over, the new one takes."""
+"""Moves a tunnel's state from one home to another: the old one hands it over, the new one takes it."""
 
 import asyncio
 import logging
@@ -16,18 +16,18 @@ TAKE_SECONDS = 1.5  # how long the new home waits for the old one's state before
 RELEASE_SECONDS = 1.0  # how long the old home may take to write its watches down
 
 
-class Nobody:
-    """Handler of a channel that leads nowhere: it is closed at once."""
+class IgnoringHandler:
+    """Ignores all events of a channel that has no home here."""
 
     def received(self, channel: Channel, message: bytes) -> None: ...
     def writable_changed(self, channel: Channel, writable: bool) -> None: ...
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None: ...
 
 
-NOBODY = Nobody()
+IGNORING = IgnoringHandler()
 
 
-class Taker(Nobody):
+class Taker(IgnoringHandler):
     """The new home's end: asks the old home for its state."""
 
     def __init__(self, home: Home) -> None:
@@ -35,7 +35,7 @@ class Taker(Nobody):
         self._state: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def take(self, old: str, opener: Opener) -> None:
-        """Bring over what the worker ``old`` knows of the tunnel; without an answer in time, nothing."""
+        """Take over the tunnel's state from the worker ``old``, or go on without it after TAKE_SECONDS."""
         channel = opener(old, self._home.tunnel_id, self)
         channel.send(envelope.take(self._home.record.generation))
         try:
@@ -59,7 +59,7 @@ class Taker(Nobody):
 
 
 async def write_down(home: Home) -> None:
-    """Have the watches of a home that moves stored; if that fails, the next home announces a gap."""
+    """Store the watches of a home that moves; if that fails, the next home announces a gap."""
     try:
         async with running_clock().timeout(RELEASE_SECONDS):
             home.written_down = await home.watches.release()
@@ -70,12 +70,12 @@ async def write_down(home: Home) -> None:
 
 
 async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
-    """Give the home's state to the new one at the other end of ``channel`` and let all go.
+    """Send the home's state to the new one at the other end of ``channel``, and retire the home.
 
-    Returns the clients of this worker, who have to find the new home.
+    Return the clients of this worker, which have to find the new home.
     """
     await write_down(home)
-    # From here on without a pause: no message may come between the state and the farewells.
+    # From here on without an await: no message may come between the state and the closing of the channels.
     clients = home.clients()
     edge_sessions = list(home.edge_sessions)
     state = home.export()

@@ -1,4 +1,4 @@
-"""What the routes see of the worker: one object that is there before the worker is, and outlives it."""
+"""The worker as the routes see it: this object exists before the worker has started and after its end."""
 
 import asyncio
 import gc
@@ -25,11 +25,11 @@ from tiflis.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
-BUS_URL_FILE = "bus.url"  # in the run folder: where the embedded bus is
+BUS_URL_FILE = "bus.url"  # in the run folder: the URL of the embedded bus
 
 
 class Service:
-    """Brings the worker up and down, and answers for it."""
+    """Starts and ends the worker, and answers the routes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class Service:
         self._metrics = MetricsPort(settings.metrics_host, settings.metrics_port, self.metrics)
 
     def attach(self, app: Sanic[Any, Any]) -> None:
-        """Register the listeners of the worker."""
+        """Register the listeners that start and end the worker."""
         app.before_server_start(self._start)
         app.after_server_start(self._serve)
         app.before_server_stop(self._leave)
@@ -50,7 +50,7 @@ class Service:
         app.register_middleware(_count_response, "response")
 
     async def _start(self, app: Sanic[Any, Any]) -> None:
-        """Wait for the worker to come up, and no longer than the setting says for a bus that is not there.
+        """Wait for the worker to start, but for an unreachable bus no longer than BUS_START_TIMEOUT.
 
         Until then the kernel keeps connections waiting; afterwards they are answered 503.
         """
@@ -67,7 +67,7 @@ class Service:
         self._coming.add_done_callback(_end_if_failed)
 
     async def _come_up(self) -> None:
-        # What the main process has put into the environment since these settings were read.
+        # From the environment, in which the main process has put this since the settings were read.
         run = Run()  # type: ignore[call-arg]  # from the environment
         nats_url, slot = self._settings.nats_url, _slot()
         urls = nats_url.get_secret_value() if nats_url else (run.run_dir / BUS_URL_FILE).read_text()
@@ -85,8 +85,8 @@ class Service:
         worker.ready = True
         main.ready()
         log.info("worker ready")
-        # The code and all else that stays is no garbage: without it a full collection among thousands of
-        # sockets that come at once takes a third of the time.
+        # Code and other lasting objects are no garbage: without them a full collection, while thousands of
+        # sockets come at once, takes a third of the time.
         gc.collect()
         gc.freeze()
 
@@ -96,7 +96,7 @@ class Service:
         self._listening.set()
 
     async def _leave(self, app: Sanic[Any, Any]) -> None:
-        """Before HTTP drains: a successor takes all sockets, or else their peers are told to go."""
+        """Hand all sockets to a successor, or else close them, before HTTP drains."""
         worker, main = self._worker, self._main
         if worker is None or main is None:
             return
@@ -145,7 +145,7 @@ class Service:
 
     @property
     def _present(self) -> Worker:
-        """Also one that drains: it still knows."""
+        """Return the worker, also while it drains. Raises Starting."""
         if self._worker is None or not (self._worker.ready or self._worker.draining):
             raise Starting
         return self._worker
@@ -157,10 +157,10 @@ class Service:
         return expose(await self._present.metrics(), accept)
 
     async def status(self) -> dict[str, Any]:
-        """Everything that an operator may want to know, flat enough for a page."""
+        """Return the state of the server for the operator, as single values and lists of rows."""
         worker = self._present
-        told = await worker.status()
-        workers = [dict(row) for row in told["workers"]]
+        status = await worker.status()
+        workers = [dict(row) for row in status["workers"]]
         tunnels = [tunnel for row in workers for tunnel in row.pop("tunnels", [])]
         workstations, clients = worker.counts()
         return {
@@ -170,7 +170,7 @@ class Service:
             "instance": worker.instance,
             "workstations": workstations,
             "clients": clients,
-            **{f"handoffs_{name}": value for name, value in told["handoffs"].items()},
+            **{f"handoffs_{name}": value for name, value in status["handoffs"].items()},
             "workers": workers,
             "tunnels": tunnels,
         }
@@ -196,7 +196,7 @@ class Service:
 
 
 def _end_if_failed(coming: asyncio.Task[None]) -> None:
-    """A worker that cannot come up ends; main starts another one."""
+    """End the process if the worker cannot start; the main process starts another one."""
     if not coming.cancelled() and (problem := coming.exception()) is not None:
         log.critical("worker cannot start", exc_info=problem)
         leave_at_once()
@@ -207,12 +207,12 @@ async def _count_response(_: Request, response: BaseHTTPResponse) -> None:
 
 
 def _is_main_itself() -> bool:
-    """With --single-process the worker is its own main process."""
+    """Return True: with --single-process the worker is its own main process."""
     return True
 
 
 def _slot() -> str:
-    """This worker's place among its siblings, out of Sanic's name for it: Sanic-Server-<slot>-<n>."""
+    """Return this worker's slot, from Sanic's name for it: Sanic-Server-<slot>-<n>."""
     name = os.environ.get("SANIC_WORKER_NAME", "")
     parts = name.split("-")
     return parts[2] if len(parts) > 2 and parts[2].isdigit() else "0"

@@ -1,4 +1,4 @@
-"""One worker's life: start, ready, drain, gone."""
+"""Composes one worker, starts it, and ends it."""
 
 import asyncio
 import logging
@@ -51,27 +51,27 @@ from tiflis.worker.metrics_collector import MetricsCollector, handoffs
 
 log = logging.getLogger(__name__)
 
-MEETING_SECONDS = 0.3  # how long a new worker listens for the others before it takes a tunnel for homeless
+MEETING_SECONDS = 0.3  # in which a new worker learns of the others; before that it claims no tunnel
 TIDY_SECONDS = 60.0
-SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above it takes no sockets from siblings
+SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above that it refuses steered sockets
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
-SEAL_SECONDS = 60.0  # without a worker that seals no records, until such records count no more
-STORE_MARGIN_SECONDS = 30.0  # that a watch's records outlive what they are kept for
-BUS_TRY_SECONDS = 5.0  # for one of the attempts to reach the bus at the start
-STORE_RETRY_SECONDS = 5.0  # between attempts to make the stream of the watches
-BUS_DRAIN_SECONDS = 1.5  # for the other workers to take what was sent to them
-TUNNELS_TOLD = 1000  # rows of one worker in a status: some 500 KiB at most, below what the bus takes
-TUNNELS_TOLD_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
-HEAP_SECONDS = 0.25  # between two looks at the heap, as long as peers pin more than the next
+SEAL_SECONDS = 60.0  # without a worker that writes unsealed records, until such records count no more
+STORE_MARGIN_SECONDS = 30.0  # a watch's records are kept for so much longer than their messages
+BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
+STORE_RETRY_SECONDS = 5.0  # between attempts to create the watches' stream
+BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
+TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
+TUNNELS_SHOWN_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
+HEAP_SECONDS = 0.25  # between two trims of the heap, while peers pin more than HEAP_QUIET
 HEAP_QUIET = 32 * 2**20  # bytes
-BUS_AWAY_SECONDS = 10.0  # without the bus for so long, the other workers are as good as gone
+BUS_AWAY_SECONDS = 10.0  # without the bus, until the other workers count as gone
 
 
 class Worker:
-    """Everything that one worker process consists of; ``start`` and ``stop`` are its whole life."""
+    """One worker: all its parts, from ``start`` to ``stop``."""
 
     def __init__(self, settings: Settings, run: Run, bus_urls: str, slot: str, pinned: Pinned) -> None:
-        """``pinned``: the ledger of this process."""
+        """``pinned``: the ledger of the bytes that peers pin in this process."""
         self.settings = settings
         self.instance = run.instance
         self.id = f"{run.instance}-{slot}-{secrets.token_hex(3)}"
@@ -86,7 +86,7 @@ class Worker:
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
-        """Come up, bus first, however long that takes; the reasons are in the log.
+        """Start everything, the bus first, however long that takes; the reasons are in the log.
 
         Raise OtherVersion if workers are there that write another format: with them messages would be lost,
         so they go on and this one does not begin. What is open is closed again, also on cancellation.
@@ -130,7 +130,7 @@ class Worker:
         self._tasks.spawn(self._tidy_heap())
 
     async def _seal(self) -> None:
-        """Let no unsealed record count any more, once no worker of older code has been here for a while."""
+        """Refuse unsealed records once no worker of older code has been present for SEAL_SECONDS."""
         now = asyncio.get_running_loop().time()
         if not all(peer.facts.get("seals") for peer in self.presence.peers.values()):
             self._unsealing_seen = now
@@ -142,20 +142,20 @@ class Worker:
             log.warning("directory not sealed yet", extra={"reason": str(problem)})
 
     async def _start_store(self) -> None:
-        """Make the watches' stream; where the bus cannot keep it, all else goes on."""
-        told: set[str] = set()
+        """Create the watches' stream; while the bus cannot keep it, everything else works."""
+        logged: set[str] = set()
         while True:
             try:
                 return await self._store.start()
             except StoreUnavailable as problem:
                 reason = str(problem) or type(problem).__name__
-                if reason not in told and len(told) < REASONS_TOLD:
-                    told.add(reason)
+                if reason not in logged and len(logged) < REASONS_TOLD:
+                    logged.add(reason)
                     log.warning("messages for watches cannot be stored", extra={"reason": reason})
             await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def _give_up(self) -> None:
-        """The start came to nothing."""
+        """Close what is open after a start that failed."""
         await self._tasks.close()
         for opened in (self._directory, self._link):
             if opened is not None:
@@ -169,7 +169,7 @@ class Worker:
             self.hub.migration.steering = local_workers
 
     def _compose(self, keyring: Keyring) -> None:
-        """Put the relay together."""
+        """Compose the relay."""
         settings = self.settings
         claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
         self.limiter = Limiter(
@@ -184,7 +184,7 @@ class Worker:
                 settings.new_tunnels,
             ),
         )
-        # One worker of each host is enough: its table is shared.
+        # One worker of each host gets a note: the table is shared.
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
         )
@@ -244,7 +244,7 @@ class Worker:
         self.local_workers.gone(worker_id)
 
     def worker_gone(self, worker_id: str) -> None:
-        """The main process has seen it end: everybody should know at once."""
+        """Publish that a worker has ended, as the main process has seen."""
         self.presence.gone(worker_id)
 
     def _bus_up(self) -> None:
@@ -256,7 +256,7 @@ class Worker:
         self._away = self._away or self.clock.deadline(BUS_AWAY_SECONDS, self._bus_away)
 
     def _bus_away(self) -> None:
-        """What waits for other workers is given up, so that memory stays bounded and senders hear of it."""
+        """Give up messages that wait for other workers: memory stays bounded, their senders get an error."""
         log.error("bus away", extra={"seconds": BUS_AWAY_SECONDS})
         for worker_id in list(self.presence.peers):
             self.bus.peer_gone(worker_id)
@@ -289,11 +289,11 @@ class Worker:
                 heap.tidy()
 
     def _measure(self) -> None:
-        """Enter in the ledger what is not counted as it comes and goes."""
+        """Enter in the ledger the bytes that are measured rather than counted."""
         self.pinned.sample(Kind.BUS, self.bus.unconsumed())
         self.pinned.sample(Kind.WAITING, self.maintenance.waiting())
 
-    # What others may ask
+    # Questions of the operator and of other workers
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -307,13 +307,13 @@ class Worker:
         return [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
 
     def counts(self) -> tuple[int, int]:
-        """Workstations and clients online now, over all workers."""
+        """Return how many workstations and clients are online now, over all workers."""
         facts = self._everyone()
         workstations = sum(int(fact.get("workstations", 0)) for fact in facts)
         return workstations, sum(int(fact.get("clients", 0)) for fact in facts)
 
     def troubles(self) -> list[str]:
-        """What is not as it should be, in words for the operator."""
+        """Return what is wrong with this server, in words for the operator."""
         missing = self._local_workers - 1 - sum(map(self._is_sibling, self.presence.peers))
         troubles = {
             f"{missing} of {self._local_workers} workers missing": missing > 0,
@@ -334,16 +334,16 @@ class Worker:
             "sockets": len(self.sockets.open),
             **self.maintenance.counts(),
             "homes": len(self.hub.router.homes),
-            "tunnels": self.maintenance.tunnels(TUNNELS_TOLD),
+            "tunnels": self.maintenance.tunnels(TUNNELS_SHOWN),
         }
 
     async def status(self) -> dict[str, Any]:
-        """Workers and tunnels everywhere, for the operator."""
-        workers = sorted(await self.presence.ask("status"), key=lambda told: str(told.get("worker")))
-        room = TUNNELS_TOLD_IN_ALL
-        for told in workers:
-            rows = told.get("tunnels") or []
-            told["tunnels"], room = rows[:room], max(0, room - len(rows))
+        """Return the workers and tunnels of all hosts, for the operator."""
+        workers = sorted(await self.presence.ask("status"), key=lambda answer: str(answer.get("worker")))
+        room = TUNNELS_SHOWN_IN_ALL
+        for answer in workers:
+            rows = answer.get("tunnels") or []
+            answer["tunnels"], room = rows[:room], max(0, room - len(rows))
         return {"workers": workers, "handoffs": handoffs(await self.metrics())}
 
     def _end(self, about: dict[str, Any]) -> dict[str, Any]:
@@ -370,13 +370,13 @@ class Worker:
     # The end
 
     async def hand_over(self, successor: str) -> Report:
-        """All sockets to the worker that takes this one's place. This one accepts no more."""
+        """Accept no more sockets, and hand all over to the worker that takes this one's place."""
         stop_accepting()
         self.hub.leaving = True
         return await self.local_workers.hand_over(successor, self.settings.handoff_timeout)
 
     async def drain(self) -> None:
-        """Tell everyone who is still here to go elsewhere, and let what is queued leave."""
+        """Close the sockets that are still here, and wait until their queues have left."""
         self.draining, self.ready = True, False
         self.hub.leaving = True
         self.sockets.draining = True
@@ -387,9 +387,9 @@ class Worker:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
-        """Let go of the tunnels and of the bus."""
+        """Give up the tunnels and leave the bus."""
         await self.maintenance.leave()
-        # What the others take us for is settled first: once we are gone they drop what is still under way.
+        # The directory comes first: once we have left the bus, the others drop messages that go to us.
         if not await self.bus.leave(BUS_DRAIN_SECONDS):
             log.warning("other workers have not taken everything")
         await self.presence.stop()
@@ -402,7 +402,7 @@ class Worker:
 
 
 async def _persist(start: Callable[[float], Awaitable[None]]) -> None:
-    """Try to start this part of the bus until it works; it logs the reasons of its failures itself."""
+    """Try to start a part of the bus until it works; it logs the reasons of its failures itself."""
     while True:
         try:
             return await start(BUS_TRY_SECONDS)

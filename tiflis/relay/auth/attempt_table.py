@@ -1,9 +1,9 @@
 """The counters of key attempts, shared by all workers of a host through one mapped file.
 
 The file is a set of tables of fixed-size entries. An entry is an id and some times; the first half of the id
-says in which bucket of places it is looked for. In a full bucket an entry that no longer counts gives way, or
-else the new one is refused: a flood never makes the server forget. No entry refers to another, so a worker
-that dies while it writes leaves at worst one wrong count, which ages out.
+selects its bucket. In a full bucket an entry that no longer counts is replaced, or else the new one is
+refused: a flood never makes the server forget. No entry refers to another, so a worker that dies while it
+writes leaves at worst one wrong count, which ages out.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 MAGIC = b"tiflook2"
 ID_SIZE = 16
-PREFIX = 8  # bytes of an id that say in which bucket its entry is
+PREFIX = 8  # bytes of an id that select its bucket
 LOCK_PATIENCE = 0.05  # s; it is held for microseconds: a longer wait means that its holder does not run
 OPEN_PATIENCE = 5.0  # s; a worker that starts can wait for a stopped one to go on
 LOCK_PAUSE = 0.0005  # s between two tries
@@ -31,7 +31,7 @@ HEARSAY_KEPT = 4096
 
 
 def _open(path: Path, size: int) -> int:
-    """The shared file, all of it on the disk: a mapped hole kills its writer when the disk is full."""
+    """Open the shared file, fully allocated: a write to a mapped hole on a full disk kills the process."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.posix_fallocate(file, 0, size)
@@ -42,11 +42,11 @@ def _open(path: Path, size: int) -> int:
 
 
 class Shape(NamedTuple):
-    """How big a table is."""
+    """The size of a table."""
 
     buckets: int
-    places: int  # in a bucket
-    times: int  # in an entry
+    places: int  # per bucket
+    times: int  # per entry
 
 
 class Table:
@@ -61,7 +61,7 @@ class Table:
 
     @property
     def end(self) -> int:
-        """The first byte after this table."""
+        """Return the offset of the first byte after this table."""
         return self._offset + self._buckets * self._bucket
 
     def get(self, id_: bytes) -> list[float]:
@@ -107,7 +107,7 @@ class Table:
         return True
 
     def _place(self, id_: bytes, now: float, window: float) -> int:
-        """Where in its bucket the entry of this id is or may be put; -1 if it may not."""
+        """Return the offset in its bucket where the entry of this id is or may be put; -1 if it may not."""
         start = self._start(id_)
         bucket = self._memory[start : start + self._bucket]
         place = self._find(id_, bucket)
@@ -122,11 +122,11 @@ class Table:
         return number * self._entry.size if newest <= now - window else -1
 
     def _start(self, id_: bytes) -> int:
-        """Where the bucket of this id begins."""
+        """Return the offset of this id's bucket."""
         return self._offset + int.from_bytes(id_[:PREFIX], "little") % self._buckets * self._bucket
 
     def _find(self, id_: bytes, bucket: bytes) -> int:
-        """Where in its bucket the entry of this id is; -1 if it has none."""
+        """Return the offset of this id's entry in its bucket; -1 if it has none."""
         place = bucket.find(id_)
         while place >= 0 and place % self._entry.size:
             place = bucket.find(id_, place + 1)  # some times look like it
@@ -134,7 +134,7 @@ class Table:
 
 
 class AttemptTable:
-    """The tables of a host. All methods but ``acquire`` are to be called by the one that has acquired it."""
+    """The tables of a host. All methods but ``acquire`` need the lock."""
 
     def __init__(
         self,
@@ -204,18 +204,18 @@ class AttemptTable:
         return True
 
     def id(self, *names: str) -> bytes:
-        """The id of these names together; salted, so that nobody outside can aim at an entry's place."""
+        """Return the id of these names together; salted, so that a peer cannot choose an entry's bucket."""
         digest = hashlib.blake2b(
             "\0".join(names).encode("utf-8", "surrogatepass"), key=self._salt, digest_size=ID_SIZE
         )
         return digest.digest()
 
     def id_within(self, *names: str) -> bytes:
-        """The id of these names together; ids whose first names are the same begin alike."""
+        """Return the id of these names together; ids with the same first name share their bucket."""
         return self.id(names[0])[:PREFIX] + self.id(*names)[PREFIX:]
 
     def is_news(self, name: bytes) -> bool:
-        """Whether no worker of this host has heard this piece of gossip; from now on one has."""
+        """Return whether this note of another host is new on this host, and record it."""
         end = self._hearsay + HEARSAY_KEPT * _HEARSAY_SIZE
         if self._memory.find(name, self._hearsay, end) >= 0:
             return False
@@ -226,7 +226,7 @@ class AttemptTable:
         return True
 
     def close(self) -> None:
-        """Lets go of the file; the counters stay in it."""
+        """Close the file; the counters stay in it."""
         self._memory.close()
         if self._file >= 0:
             os.close(self._file)

@@ -62,7 +62,7 @@ def _hash(key: str) -> bytes:
 
 
 def _encoded(key: str) -> bytes:
-    """Any text has its bytes, also one that came as bytes that are no UTF-8."""
+    """Return the bytes of any text, also of one with lone surrogates."""
     return key.encode(errors="surrogatepass")
 
 

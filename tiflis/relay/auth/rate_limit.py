@@ -1,5 +1,5 @@
-"""The one door for keys: each is compared here and nowhere else, and wrong ones are counted over all workers
-and hosts (protocol, section 7)."""
+"""Compares all keys behind one rate limit, which counts wrong keys over all workers and hosts (protocol,
+section 7)."""
 
 import struct
 import time
@@ -15,21 +15,23 @@ from tiflis.relay.auth.attempt_table import LOCK_PATIENCE, AttemptTable, Table
 from tiflis.relay.auth.keys import Trial
 
 WINDOW = 60.0  # s
-LOOKS_A_PAIR = 10  # a window, of one address at one tunnel (or at the registration keys)
-LOOKS_A_TUNNEL = 60  # a window, of all devices that are not known
-LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key lately
-ATTACKER_FOR = 60 * 60.0  # s that a wrong key keeps an address from those
+LOOKS_A_PAIR = 10  # comparisons per window, address and tunnel (or address and the registration keys)
+LOOKS_A_TUNNEL = 60  # comparisons per window and tunnel, for all devices that are not known
+LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key in the last hour
+ATTACKER_FOR = 60 * 60.0  # s after a wrong key in which an address may not use those
 TIMES_KEPT = 1000  # of new tunnels: the table has a fixed size
-REFUSALS_WATCHED = 90.0  # s without a line after which another worker writes them: its writer has gone
-NEW_TUNNELS = 60  # a window, of one registration key and address
+REFUSALS_WATCHED = (
+    90.0  # s without a log line after which another worker writes them: the first one has ended
+)
+NEW_TUNNELS = 60  # per window, registration key and address
 KNOWN_FOR = 30 * 24 * 60 * 60.0  # s that a device or workstation is known after its key was right
-KNOWN_AGAIN = 60 * 60.0  # s after which that is noted anew; below it a right key changes nothing
-FAILURES = 3  # waits in vain, one after the other: the one that has the lock is stopped, not just late
-SHUN_SECONDS = 1.0  # for which a worker counts for itself after it has waited in vain for the shared counters
+KNOWN_AGAIN = 60 * 60.0  # s after which a right key is recorded anew
+FAILURES = 3  # waits in vain in a row, after which the holder of the lock counts as stopped, not just late
+SHUN_SECONDS = 1.0  # in which a worker then uses counters of its own
 
 
 class Looks(NamedTuple):
-    """How many keys are looked at in a window of so many seconds."""
+    """The limits: how many keys are compared in a window of so many seconds."""
 
     window: float = WINDOW
     pair: int = LOOKS_A_PAIR
@@ -43,21 +45,21 @@ DEFAULT = Looks()
 REGISTRATION = ""  # the place where registration keys are tried; no tunnel id is empty
 WORKSTATION = ""  # stands for the device id of a tunnel's workstation; no device id is empty
 
-_KNOWN = "+"  # begins gossip about a known device; no address is spelt like this
-_GOSSIP = struct.Struct("=8s8s")  # the host that saw it, a name for the piece of gossip
-_NAME_LIMIT = 2560  # bytes of gossip after the header: an address, a tunnel id and a device id
+_KNOWN = "+"  # begins a note to other hosts about a known device; no address looks like this
+_GOSSIP = struct.Struct("=8s8s")  # the host that counted it, a name for the note
+_NAME_LIMIT = 2560  # bytes of a note after the header: an address, a tunnel id and a device id
 
 
 class Caller(NamedTuple):
-    """Who gives a key, as far as it says."""
+    """The peer that gives a key, by its own statement."""
 
     address: str
     tunnel_id: str = ""  # the tunnel that it names
-    device_id: str | None = None  # its id there, or WORKSTATION; None: it cannot be known
+    device_id: str | None = None  # its id there, or WORKSTATION; None if it cannot be a known device
 
 
 class Verdict(NamedTuple):
-    """Whether the key was right; or, if it could not be looked at, in how many seconds it can.
+    """Whether the key was right; or, if it was not compared, in how many seconds it can be.
 
     ``reading``: the index of the reading that was right.
     """
@@ -68,7 +70,7 @@ class Verdict(NamedTuple):
 
 
 class Limiter:
-    """Compares keys, counts wrong ones, and tells the other hosts of them."""
+    """Compares keys, counts wrong ones, and publishes them to the other hosts."""
 
     def __init__(
         self,
@@ -82,8 +84,8 @@ class Limiter:
         since the file also outlives the machine's uptime."""
         sizes = (limits.pair, limits.tunnel, min(limits.new_tunnels, TIMES_KEPT))
         self._table = AttemptTable(path, *sizes, patience=patience)
-        # For moments when another worker has the shared counters and does not run: nothing is looked at
-        # uncounted, and nobody is refused for it.
+        # For moments when a worker that holds the shared counters does not run: keys are still counted, and
+        # no caller is refused because of it.
         self._own = AttemptTable(None, *sizes)
         self._shun_until = 0.0
         self._failures = 0
@@ -92,11 +94,11 @@ class Limiter:
         self._limits = limits
 
     def judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
-        """Compare a key, if one may be looked at now.
+        """Compare a key, if the limits allow it now.
 
-        ``place``: what the key opens: a tunnel's id, REGISTRATION, or a name that is no tunnel's id.
-        Nobody else on this host looks at one meanwhile: attempts made at the same moment on several workers
-        cannot get past the limit together.
+        ``place``: the tunnel's id, REGISTRATION, or a name that is no tunnel's id. No other worker of this
+        host compares a key meanwhile: attempts made at the same moment on several workers cannot exceed the
+        limit together.
         """
         group = address_group(caller.address)
         with self._counters() as table:
@@ -112,7 +114,7 @@ class Limiter:
         return Verdict(reading >= 0, delay, reading)
 
     def welcome(self, caller: Caller) -> None:
-        """Know this device or workstation from now on: its keys have been right."""
+        """Record this device or workstation as known: its key was right."""
         if caller.device_id is None:
             return
         names = (address_group(caller.address), caller.tunnel_id, caller.device_id)
@@ -126,7 +128,9 @@ class Limiter:
         made."""
         with self._counters() as table:
             id_ = table.id_within(key_id, address_group(address))
-            each = -(-self._limits.new_tunnels // TIMES_KEPT)  # of a great many, only every so-manieth counts
+            each = -(
+                -self._limits.new_tunnels // TIMES_KEPT
+            )  # above TIMES_KEPT, one in so many counts, chosen at random
             limit = self._limits.new_tunnels // each
             made = _Bucket(table.makers, id_, self._now(), self._limits.window, limit)
             delay = made.wait()
@@ -135,7 +139,7 @@ class Limiter:
         return delay
 
     def note_refusal(self, group: str) -> bool:
-        """Count a refusal of an address; return whether the caller has to write the line about it."""
+        """Count a refusal of an address; return whether the caller has to write the log line about it."""
         now = self._now()
         with self._counters() as table:
             id_ = table.id(group)
@@ -145,7 +149,7 @@ class Limiter:
         return first and kept
 
     def take_refusals(self, group: str) -> int:
-        """Return how many were counted since the last time; the caller goes on watching this address."""
+        """Return how many refusals of an address were counted since the last call, and reset the count."""
         with self._counters() as table:
             id_, now = table.id(group), self._now()
             number = table.refused.read(id_)[1]
@@ -153,7 +157,7 @@ class Limiter:
         return int(number)
 
     def heard(self, data: bytes) -> None:
-        """Count what another host saw, once, however many workers hear of it."""
+        """Count an attempt that another host has published, once per host."""
         if not _GOSSIP.size < len(data) <= _GOSSIP.size + _NAME_LIMIT:
             return
         host, name = _GOSSIP.unpack_from(data)
@@ -168,7 +172,7 @@ class Limiter:
 
     @contextmanager
     def _counters(self) -> Iterator[AttemptTable]:
-        """The host's tables; this worker's own if the one that has them does not run."""
+        """Yield the host's tables, or this worker's own if the worker that holds them does not run."""
         shared = time.monotonic() >= self._shun_until and self._acquire()
         try:
             yield self._table if shared else self._own
@@ -177,7 +181,7 @@ class Limiter:
                 self._table.release()
 
     def _acquire(self) -> bool:
-        """Return whether the shared tables are ours now; after some waits in vain go without for a while."""
+        """Return whether the shared tables are ours now; after FAILURES in a row, do not wait for a while."""
         if self._table.acquire():
             self._failures = 0
             return True
@@ -187,7 +191,7 @@ class Limiter:
         return False
 
     def _buckets(self, table: AttemptTable, place: str, caller: Caller) -> list["_Bucket"]:
-        """Where this attempt counts; the address in ``caller`` is a group."""
+        """Return the counters of this attempt; the address in ``caller`` is a group."""
         now, window, limit = self._now(), self._limits.window, self._limits.pair
         group, tunnel_id, device_id = caller
         if device_id is not None:
@@ -205,7 +209,7 @@ class Limiter:
         ]
 
     def _know(self, table: AttemptTable, group: str, tunnel_id: str, device_id: str) -> bool:
-        """Return whether this is new."""
+        """Record a known device; return whether that is new."""
         now, known = self._now(), table.id_within(tunnel_id, group, device_id)
         if within(table.known.get(known), now, KNOWN_AGAIN):
             return False
@@ -232,7 +236,7 @@ class Limiter:
 
 
 class _Bucket(NamedTuple):
-    """A number of attempts in a window of time."""
+    """The counter of attempts under one id, in a window of time."""
 
     table: Table
     id: bytes
@@ -247,11 +251,12 @@ class _Bucket(NamedTuple):
         return wait(within(self.table.get(self.id), self.now, self.window), self.now, self.window, self.limit)
 
     def note(self) -> None:
+        """Count an attempt."""
         self.table.put(self.id, [*self.table.get(self.id), self.now], self.now, self.window)
 
 
 def _fitting(trial: Trial) -> int:
-    """The index of the reading that is right; -1 if none is. All are compared: that an early one fits, or
-    which, must not show."""
+    """Return the index of the right reading, -1 for none. All are compared, so that the time does not show
+    which one is right."""
     pairs = [(reading, given, wanted) for reading, given in enumerate(trial.given) for wanted in trial.wanted]
     return max([-1, *(reading for reading, given, wanted in pairs if equal(given, wanted))])

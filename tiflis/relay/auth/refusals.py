@@ -1,4 +1,4 @@
-"""Log lines about refused keys: one per minute and address over all workers of a host, with their number."""
+"""Logs refused keys: one line per minute and address over all workers of a host, with their number."""
 
 import logging
 from collections.abc import Callable
@@ -13,14 +13,14 @@ EVERY_SECONDS = 60.0
 
 
 class Refusals:
-    """Counts refusals in the shared table; the worker that sees the first of an address writes its lines."""
+    """Counts refusals in the shared table; the worker with the first refusal of an address logs them."""
 
     def __init__(self, limiter: Limiter, later: Callable[[float, Callable[[], None]], object]) -> None:
         """``later``: as ``loop.call_later``."""
         self._limiter, self._later = limiter, later
 
     def note(self, address: str) -> None:
-        """A key from this address was wrong, or was not looked at."""
+        """Count a key from this address that was wrong or was not compared."""
         group = address_group(address)
         if self._limiter.note_refusal(group):
             self._later(FIRST_SECONDS, lambda: self._write(group))
