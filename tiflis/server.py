@@ -52,10 +52,11 @@ def _refuse_tls(app: Sanic[Any, Any], options: dict[str, Any]) -> None:
 
 
 def build(settings: Settings) -> TiflisApp:
-    """The app with its routes and the listeners that bring a worker up and down."""
+    """Return the app with its routes and the listeners that bring a worker up and down."""
     app = TiflisApp("tiflis", configure_logging=False, request_class=SoundRequest, error_handler=Errors())
     app.ctx.settings = settings
     configure(app, settings)
+    app.extend()  # sanic-ext answers HEAD wherever there is GET; `configure` has switched off all else of it
     app.ctx.arbiter = Arbiter(settings)
     app.ctx.arbiter.attach(app)
     service = Service(settings)
