@@ -43,7 +43,7 @@ def slot_of(worker_name: str) -> str:
 
 @dataclass(slots=True)
 class WorkerSlot:
-    """What is known of one worker's place."""
+    """One worker slot and its worker."""
 
     process: WorkerProcess
     session: WorkerSession | None = None
@@ -115,7 +115,7 @@ class WorkerSlots:
     # --- replacement ---
 
     async def all_ready(self) -> list[str]:
-        """Wait until a ready worker sits in every slot; their ids."""
+        """Wait until every slot has a ready worker; return their ids."""
         while True:
             ready = [slot.session for slot in self._slots.values() if slot.session and slot.session.ready]
             if ready and len(ready) == len(self._slots):
@@ -135,14 +135,14 @@ class WorkerSlots:
             self._wake.clear()
 
     def sessions(self) -> list[WorkerSession]:
-        """Those of the workers that are ready and in a place of their own."""
+        """Return the workers that are ready and have a slot of their own."""
         return [slot.session for slot in self._slots.values() if slot.session and slot.session.ready]
 
     def names(self) -> list[str]:
         return sorted(self._slots)
 
     def describe(self) -> list[dict[str, Any]]:
-        """For people: every slot with its process, its worker id and whether it is ready."""
+        """Return every slot with its process, its worker id and whether it is ready, for the operator."""
         return [
             {
                 "slot": name,

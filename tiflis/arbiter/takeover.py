@@ -39,7 +39,7 @@ ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to s
 
 
 class ServerResources:
-    """What a main process owns and an heir gets."""
+    """The resources of a main process that its successor gets."""
 
     def __init__(
         self, folder: RunFolder, nats: NatsServer | None, listener: Callable[[], socket.socket]
@@ -149,7 +149,7 @@ class Successor:
 
 
 class OutgoingServer:
-    """The old main process: hands everything over and ends."""
+    """The old main process's side: hands everything over and ends."""
 
     def __init__(
         self, resources: "ServerResources", slots: WorkerSlots, rollout: Rollout, control: ControlServer

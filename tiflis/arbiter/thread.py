@@ -165,7 +165,7 @@ async def _announce(slots: WorkerSlots) -> None:
 
 
 class Alone:
-    """The crew of a server without a manager: nobody comes or goes."""
+    """Ignores the comings and goings of workers: a server without a manager has one worker only."""
 
     def joined(self, session: WorkerSession) -> None: ...
 

@@ -20,7 +20,7 @@ def encode(message: Message) -> bytes:
 
 
 async def receive(reader: asyncio.StreamReader) -> Message | None:
-    """The next message; None at the end. Raises ValueError for what is none."""
+    """Return the next message; None at the end. Raises ValueError for a line that is no message."""
     line = await reader.readline()
     if not line.endswith(b"\n"):
         return None

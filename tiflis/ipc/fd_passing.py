@@ -31,7 +31,7 @@ Serve = Callable[[bytes, list[int]], Awaitable[bytes]]
 
 
 class HandoffFailed(Exception):
-    """The other worker did not take the parcel. Unless it is ``undecided``, what was in it is only ours."""
+    """The other worker did not take the sockets. Unless it is ``undecided``, they are ours alone."""
 
     def __init__(self, reason: str, undecided: bool = False) -> None:
         """``undecided``: no answer in time, so that the other one may be using it."""
@@ -40,7 +40,7 @@ class HandoffFailed(Exception):
 
 
 class _Line:
-    """One end of a connection that carries parcels both ways."""
+    """One end of a connection that carries messages with descriptors both ways."""
 
     def __init__(self, line: socket.socket) -> None:
         line.setblocking(False)
@@ -60,7 +60,7 @@ class _Line:
             await self._loop.sock_sendall(self._line, body)
 
     async def _send_group(self, data: bytes, descriptors: Sequence[int]) -> None:
-        """A few bytes with their descriptors: the kernel takes all or nothing of so little."""
+        """Send a few bytes with their descriptors: the kernel takes all or nothing of so little."""
         while True:
             try:
                 socket.send_fds(self._line, [data], descriptors)
@@ -77,7 +77,7 @@ class _Line:
             self._loop.remove_writer(self._line.fileno())
 
     async def receive(self) -> tuple[int, bytes, list[int]] | None:
-        """The next parcel: number, body, descriptors; None at the end."""
+        """Return the next message: number, body, descriptors; None at the end."""
         descriptors: list[int] = []
         try:
             first = await self._some(_HEAD.size, descriptors)
@@ -136,14 +136,14 @@ def _settle(future: "asyncio.Future[None]") -> None:
 
 
 def close_all(descriptors: Sequence[int]) -> None:
-    """Close our copies."""
+    """Close our copies of the descriptors."""
     for descriptor in descriptors:
         with contextlib.suppress(OSError):
             os.close(descriptor)
 
 
 class HandoffServer:
-    """Takes parcels from the other workers of this host."""
+    """Takes sockets from the other workers of this host."""
 
     def __init__(self, path: Path, serve: Serve) -> None:
         """``serve(body, descriptors)`` owns the descriptors and returns the answer; a failure refuses all."""
@@ -183,7 +183,7 @@ class HandoffServer:
                 self._spawn(self._take(line))
 
     async def _take(self, line: _Line) -> None:
-        """One peer's parcels; several may be under way at once."""
+        """Serve one peer's messages; several may be under way at once."""
         try:
             while (request := await line.receive()) is not None:
                 self._spawn(self._answer(line, *request))
@@ -212,10 +212,10 @@ class HandoffServer:
 
 
 class HandoffClient:
-    """A line to one other worker of this host."""
+    """A connection to one other worker of this host."""
 
     def __init__(self, path: Path, seconds: float) -> None:
-        """``seconds``: how long an answer may take."""
+        """``seconds``: the longest wait for an answer."""
         self._path, self._seconds = path, seconds
         self._line: _Line | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -224,7 +224,7 @@ class HandoffClient:
         self._connecting = asyncio.Lock()
 
     async def send(self, body: bytes, descriptors: Sequence[int]) -> bytes:
-        """The other worker's answer. Raises HandoffFailed. The descriptors remain open here."""
+        """Send a message; return the answer. Raises HandoffFailed. The descriptors remain open here."""
         loop = asyncio.get_running_loop()
         self._last = number = (self._last + 1) & 0xFFFFFFFF
         answer: asyncio.Future[bytes] = loop.create_future()

@@ -67,12 +67,12 @@ class MainLink:
         return reader
 
     def ready(self) -> None:
-        """Tell main that this worker serves."""
+        """Report to the main process that this worker serves."""
         self._ready = True
         self._send({"do": "ready"})
 
     async def successor(self) -> str | None:
-        """This worker ends: the id of the one that takes its place and is ready; None if nobody does."""
+        """Announce that this worker ends; return the id of its successor, which is ready, or None."""
         self._successor = asyncio.get_running_loop().create_future()
         self._send({"do": "successor"})
         try:
@@ -82,7 +82,7 @@ class MainLink:
             return None
 
     def tell_handed(self, report: Message) -> None:
-        """How the handover went, for the operator."""
+        """Report the outcome of the handoff, for the operator."""
         self._send({"do": "handed", "report": report})
 
     async def close(self) -> None:
@@ -100,7 +100,7 @@ class MainLink:
             self._writer.write(encode(message))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Act on what main says, over one connection after the other, until main is gone."""
+        """Act on the main process's messages, over one connection after the other, until it has ended."""
         while True:
             with contextlib.suppress(ConnectionError, ValueError):
                 while (message := await receive(reader)) is not None:

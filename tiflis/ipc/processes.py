@@ -49,7 +49,7 @@ def parent_lives() -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this process runs; a zombie does not."""
+    """Return whether this process runs; a zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -66,14 +66,14 @@ def is_alive(pid: int) -> bool:
 
 
 def waited_for_cpu(pid: int) -> float:
-    """Seconds that a process's main thread has been ready to run without a CPU; 0 where nobody counts."""
+    """Return the seconds that a process's main thread has waited for a CPU; 0 if unknown."""
     with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/schedstat", "rb") as counts:
         return int(counts.read().split()[1]) / 1e9
     return 0.0
 
 
 def command_line(pid: int) -> list[str]:
-    """The arguments a process was started with; empty when that cannot be told."""
+    """Return the arguments that a process was started with; empty when they cannot be read."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:
         return [os.fsdecode(part) for part in command.read().split(b"\0") if part]
     return []

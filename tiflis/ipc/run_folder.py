@@ -25,7 +25,7 @@ Place = int | Path  # where a server listens: a TCP port, or a Unix socket
 
 
 class LockHeld(Exception):
-    """Another process holds the lock; `holder` is what it wrote into it."""
+    """Another process holds the lock; `holder` is the text that it wrote into the file."""
 
     def __init__(self, path: Path, holder: dict[str, Any]) -> None:
         super().__init__(f"{path} is held by {holder or 'another process'}")
@@ -59,7 +59,7 @@ class Lock:
 
     @property
     def descriptor(self) -> int:
-        """To be passed on to a child that shall hold the lock as well."""
+        """Return the descriptor, for a child process that is to hold the lock as well."""
         if self._descriptor is None:
             raise RuntimeError(f"{self.path} is not locked")
         return self._descriptor
@@ -70,7 +70,7 @@ class Lock:
         self._descriptor = descriptor
 
     def say(self, **holder: Any) -> None:
-        """Write into the file who holds it, for the one who waits."""
+        """Write the holder into the file, for a process that waits for the lock."""
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, json.dumps(holder).encode(), 0)
 

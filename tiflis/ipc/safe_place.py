@@ -50,7 +50,7 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _only_group_of(status: os.stat_result) -> bool:
-    """Whether the group is its owner's alone, as each user's own group is where umask 002 is usual."""
+    """Return whether the group is its owner's alone, as each user's own group is where umask 002 is usual."""
     try:
         owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
     except KeyError:
