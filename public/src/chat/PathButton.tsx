@@ -13,7 +13,7 @@ export function PathButton({ path, className = "" }: { path: string; className?:
       aria-label={text.copyPath(path)}
       title={text.copyPath(path)}
       onClick={() => copy(path)}
-      className={`text-start font-mono [overflow-wrap:anywhere] decoration-dotted underline-offset-4 hover:underline ${className}`}
+      className={`relative before:absolute before:-inset-2 text-start font-mono [overflow-wrap:anywhere] decoration-dotted underline-offset-4 hover:underline ${className}`}
     >
       {path}
       {done && <span className="font-sans text-muted"> · {common.copied}</span>}
