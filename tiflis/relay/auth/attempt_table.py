@@ -20,7 +20,9 @@ from typing import NamedTuple
 MAGIC = b"tiflook2"
 ID_SIZE = 16
 PREFIX = 8  # bytes of an id that select its bucket
-LOCK_PATIENCE = 0.05  # s; it is held for microseconds: a longer wait means that its holder does not run
+# Seconds. It is held for microseconds, but its holder may wait for a CPU: with 0.05 s eleven attempts in
+# place of ten were compared.
+LOCK_PATIENCE = 0.2
 OPEN_PATIENCE = 5.0  # s; a worker that starts can wait for a stopped one to go on
 LOCK_PAUSE = 0.0005  # s between two tries
 _HEADER = struct.Struct(
