@@ -1,4 +1,4 @@
-"""What a service manager hears of the server's life (sd_notify)."""
+"""What the server sends to a service manager (sd_notify)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ class Manager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.address)
 
-    def hears(self, deadline: float) -> list[str]:
-        """The lines of the next message."""
+    def receive(self, deadline: float) -> list[str]:
+        """Return the lines of the next message, but for requests of more time to start."""
         self._socket.settimeout(deadline)
-        return self._socket.recv(4096).decode().splitlines()
+        while (lines := self._socket.recv(4096).decode().splitlines())[0].startswith("EXTEND_TIMEOUT_USEC="):
+            pass
+        return lines
 
     def close(self) -> None:
         self._socket.close()
@@ -40,13 +42,13 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 def test_ready_once_all_workers_serve_then_reloading_then_stopping(manager: Manager) -> None:
     with Server(workers=2, env={"NOTIFY_SOCKET": manager.address}) as server:
-        assert manager.hears(5) == ["READY=1", "STATUS=2 workers serve"]
+        assert manager.receive(5) == ["READY=1", "STATUS=2 workers serve"]
         os.kill(server.pid, signal.SIGHUP)
-        reloading, since = manager.hears(10)
+        reloading, since = manager.receive(10)
         assert (reloading, since.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
-        assert manager.hears(60) == ["READY=1"]
+        assert manager.receive(60) == ["READY=1"]
         server.stop()
-        assert manager.hears(1) == ["STOPPING=1"]
+        assert manager.receive(1) == ["STOPPING=1"]
 
 
 def test_without_a_service_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
