@@ -25,6 +25,7 @@ SHORT = {
     "PROBE_TIMEOUT": "0.6",
     "CLOSE_TIMEOUT": "0.5",
     "OFFLINE_GRACE": "0.5",
+    "OFFLINE_PATIENCE": "0.5",
 }
 LATE = 3.0  # seconds by which a busy machine may be late
 
