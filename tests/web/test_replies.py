@@ -116,3 +116,9 @@ async def test_options_are_answered_for_the_checks_of_load_balancers(
 async def test_the_check_that_haproxy_makes_unless_told_otherwise_passes() -> None:
     async with served(app=app_with_trouble()) as client:
         assert (await raw(client, b"OPTIONS / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_options_with_a_body_are_refused_as_any_other_method(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(app=app_with_trouble()) as client:
+        assert (await client.request("OPTIONS", "/echo", content=b"{}")).status_code == 405
+    assert "not consumed" not in caplog.text
