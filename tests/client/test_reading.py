@@ -48,7 +48,7 @@ def test_a_patch_of_several_files_folds_each(phone: App, desk: Desk) -> None:
     patch = "*** Begin Patch\n*** Update File: a.py\n@@\n-x\n+y\n*** Add File: b.py\n+1\n+2\n*** End Patch"
     shows(phone, desk, tool("apply_patch", {"input": patch}))
     phone.log.get_by_role("button", name=re.compile("apply_patch 2 files.*3 lines added")).click()
-    phone.log.get_by_role("button", name=re.compile("b.py new file")).click()
+    phone.log.get_by_role("button", name=re.compile("b.py new file")).press("Enter")
     expect(phone.log.get_by_role("group", name="Changes in b.py").locator("ins")).to_have_text(["1", "2"])
 
 
