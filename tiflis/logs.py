@@ -183,7 +183,7 @@ class LineHandler(logging.Handler):
 
     @property
     def lost(self) -> int:
-        """Lines that reached nobody."""
+        """Return the number of lines that were dropped."""
         return self._output.lost
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -283,7 +283,7 @@ def sum_up() -> None:
 
 
 def lost() -> int:
-    """How many lines of this process reached nobody."""
+    """Return how many lines this process has dropped."""
     return sum(handler.lost for handler in _handlers())
 
 

@@ -37,7 +37,7 @@ void begin();
 async function begin(): Promise<void> {
   await speakTheirs();
   const app = import("./app/App");
-  // The page's own picture stays until there is a better one; what cannot be loaded is told below.
+  // The page's own picture stays until there is a better one; what cannot be loaded is reported below.
   await Promise.allSettled([App.preload(), first()?.preload(), app.then(({ started }) => started)]);
   createRoot(document.getElementById("root")!).render(
     <StrictMode>

@@ -235,7 +235,7 @@ class Bucket:
                 return await attempt(min(left, REQUEST_SECONDS))
             except (LinkUnavailable, StoreRefused) as error:
                 reason = str(error)
-                # Its own bound is no lack of storage: nobody else could give it room.
+                # Its own bound is no lack of storage: no other stream could give it room.
                 own = "maximum" in reason
                 if isinstance(error, StoreRefused) and error.reason in NO_ROOM and not own:
                     self.on_full()
