@@ -101,6 +101,18 @@ class App:
         """The words stand in the conversation."""
         expect(self.log).to_contain_text(text)
 
+    def unfold(self) -> None:
+        """Open every fold in the conversation, and the folds within.
+
+        By key: the next fold comes to where the last one was; a quick click there is a double press.
+        """
+        folded = self.log.get_by_role("button", expanded=False)
+        for _ in range(50):
+            if not folded.count():
+                break
+            folded.first.press("Enter")
+        expect(folded).to_have_count(0)
+
     # --- the terminal ---
 
     @property

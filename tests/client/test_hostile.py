@@ -157,9 +157,7 @@ def test_markup_in_every_field_is_shown_and_not_obeyed(
     app.reads("(message 24 of 24)")
     desk.tell_all(output([block(kind) for kind in BLOCKS]))
     app.reads("{{constructor}}")
-    folded = app.log.get_by_role("button", expanded=False)
-    while folded.count():
-        folded.first.click()
+    app.unfold()
     for message in about_everything(EVIL):
         desk.tell_all(message)
     app.home()

@@ -229,3 +229,29 @@ def test_a_double_press_on_delete_deletes_one_message(
     double_press(app, queued.nth(1).get_by_role("button", name="Delete"))
     app.drawn()
     expect(queued).to_have_count(2)
+
+
+def test_pressing_on_and_on_at_one_place_gets_through(app: App) -> None:
+    """Only the presses of half a second are taken for a double press, however many there are."""
+    app.page.evaluate(
+        """() => {
+          const shell = document.createElement('div');
+          shell.style = 'position: fixed; inset: 0; z-index: 99';
+          let presses = 0;
+          const next = () => {
+            const button = document.createElement('button');
+            button.style = 'width: 100px; height: 100px';
+            button.onclick = () => { shell.dataset.presses = ++presses; next(); };
+            shell.replaceChildren(button);
+          };
+          shell.id = 'presses';
+          document.body.append(shell);
+          next();
+        }"""
+    )
+    shell = app.page.locator("#presses")
+    for _ in range(100):
+        app.page.mouse.click(50, 50)
+        if shell.get_attribute("data-presses") == "3":
+            return
+    raise AssertionError(f"only {shell.get_attribute('data-presses')} presses came through")

@@ -69,9 +69,7 @@ def conversation(app: App, look: Look) -> None:
         expect(app.button("Stop")).to_have_count(0)
     look("conversation")
     replies(app, look)
-    folded = app.log.get_by_role("button", expanded=False)
-    while folded.count():
-        folded.first.click()
+    app.unfold()
     app.say("voice")
     expect(app.page.get_by_role("group", name="Spoken answer")).to_be_visible()
     look("conversation-open")

@@ -28,8 +28,8 @@ export function guardPresses(): () => void {
   const down = (event: PointerEvent): void => {
     const press = { target: pressed(event.target), x: event.clientX, y: event.clientY, at: event.timeStamp };
     swallowing = before !== null && isSecondHalf(before, press);
-    // A third tap is compared with the first one too.
-    before = swallowing ? { ...before!, at: press.at } : press;
+    // A third tap is compared with the first one too, and its time counts from there: pressing on and on gets through.
+    if (!swallowing) before = press;
     if (swallowing) swallow(event);
   };
   const rest = (event: Event): void => {
