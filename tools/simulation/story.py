@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 from tests.bus.simulation import Faults
+from tiflis.relay.remote.transit import RETURN_SECONDS
 from tools.simulation.actors import Workstation
 from tools.simulation.clients import KINDS, Client, Web
 from tools.simulation.virtual import run
@@ -20,7 +21,7 @@ TROUBLE_AT_MOST = 30.0  # a roll, or whatever else, that has not ended by then n
 ALIVE_SECONDS = 5.0  # after the last fault all are connected and their messages arrive
 START_SECONDS = 5.0
 WATCH_PAIRED = 1.0
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = RETURN_SECONDS + 1
 REST_SECONDS = 3.0  # in which nobody registers any more
 TALK_SECONDS = 0.25  # on average, between two messages of one speaker
 # These cost nobody a connection or a message:
@@ -233,8 +234,12 @@ class Story:
         return late
 
     async def _settle(self) -> None:
+        """Wait until all has arrived and nothing is pinned any more.
+
+        A home keeps the places of clients whose worker died in a move for RETURN_SECONDS.
+        """
         end = self.world.loop.time() + SETTLE_SECONDS
-        while self.world.loop.time() < end and self.world.account.lost():
+        while self.world.loop.time() < end and (self.world.account.lost() or self._pinned()):
             await asyncio.sleep(0.5)
 
     def _judge(self) -> None:
@@ -246,7 +251,7 @@ class Story:
         if idle := self._idle():
             self.broken.append(f"not at work in the end: {idle}")
         self._judge_calm()
-        self._judge_memory()
+        self.broken += self._pinned()
         for tunnel in self.stations:
             homes = [
                 worker.id
@@ -258,15 +263,17 @@ class Story:
                 told = world.store.records[tunnel].home
                 self.broken.append(f"{tunnel} at home in {homes}, the directory says {told}")
 
-    def _judge_memory(self) -> None:
-        """Nothing is pinned in the end but the queues of watches, at their tunnel's home."""
+    def _pinned(self) -> list[str]:
+        """Return what is pinned besides the queues of watches, at their tunnel's home."""
+        pinned = []
         for worker in self.world.workers.values():
             worker.measure()
             for account in worker.pinned.accounts():
                 pings = account.kinds["bus"]  # that are under way just now
                 queued = account.kinds["queues"] if account.tunnel_id in worker.hub.router.homes else 0
                 if account.total != queued + pings:
-                    self.broken.append(f"{worker.id} pins {dict(account.kinds)} for {account.tunnel_id}")
+                    pinned.append(f"{worker.id} pins {dict(account.kinds)} for {account.tunnel_id}")
+        return pinned
 
     def _judge_calm(self) -> None:
         """Nobody may notice a roll, not even while the bus is away."""
