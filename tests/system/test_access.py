@@ -13,6 +13,8 @@ import pytest
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
+from tiflis.bus import subjects
+from tiflis.bus.nats.client import NatsClient
 from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR, LOOKS_A_TUNNEL
 
 WRONG = "wrong-key-0123456789-wrong-key-0123456789"
@@ -151,3 +153,19 @@ async def test_many_right_keys_at_once_are_no_attack(server: Server, crowd: Crow
             try_socket(server, connecting(tunnel_id, AUTH_KEY, f"d{n}"), "203.0.113.9") for n in range(50)
         ]
         assert set(await asyncio.gather(*tries)) == {"success", "connected"}
+
+
+async def test_a_single_host_sends_no_notes_about_keys(server: Server, crowd: Crowd) -> None:
+    notes: asyncio.Queue[bytes] = asyncio.Queue()
+    link = NatsClient((server.run_dir / "bus.url").read_text().strip(), "test")
+    await link.start()
+    link.subscribe(subjects.LIMITS, lambda _, data: notes.put_nowait(data))
+    link.publish(subjects.LIMITS, b"subscribed")
+    assert await asyncio.wait_for(notes.get(), 10) == b"subscribed"
+    _, tunnel_id = await crowd.workstation()
+    await crowd.client(tunnel_id)
+    assert await try_socket(server, connecting(tunnel_id, WRONG), "203.0.113.30") == "INVALID_AUTH_KEY"
+    await crowd.workstation()  # the worker sends later messages after earlier ones
+    link.publish(subjects.LIMITS, b"last")
+    assert await asyncio.wait_for(notes.get(), 10) == b"last"
+    await link.close()

@@ -23,6 +23,7 @@ from tests.harness import (
 )
 from tests.system.streams import Stream, told
 from tests.system.watches import WatchDevice
+from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
 
 USER = 'user: "tiflis", password: "p@ss/word"'
 CREDENTIALS = {
@@ -108,6 +109,25 @@ async def test_the_workstation_reconnects_at_the_other_host(site: Site) -> None:
         await near_stream.all_heard(old, new)
         assert told(client) == told(near) == ["connection.workstation_online"]
         assert old.closed is None
+
+
+async def test_wrong_keys_at_one_host_count_at_the_other(site: Site) -> None:
+    one, two = site.servers
+    async with crowd(one) as people:
+        _, tunnel_id = await people.workstation()
+        for _ in range(LOOKS_A_PAIR):
+            assert await wrong_key(one, tunnel_id) == "INVALID_AUTH_KEY"
+        assert "RATE_LIMITED" in [await wrong_key(two, tunnel_id) for _ in range(LOOKS_A_PAIR - 1)]
+
+
+async def wrong_key(server: Server, tunnel_id: str) -> str:
+    """Return the code of the answer to a wrong key."""
+    peer = await Peer.open(server)
+    wrong = {"tunnel_id": tunnel_id, "auth_key": "wrong-key-0123456789", "device_id": "guess"}
+    await peer.send({"type": "connect", "payload": wrong})
+    answer = await peer.next()
+    await peer.close()
+    return str(answer["payload"]["code"])
 
 
 async def test_hosts_that_race_for_one_id(site: Site) -> None:

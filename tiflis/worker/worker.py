@@ -221,7 +221,9 @@ class Worker:
         )
 
     def _gossip(self, data: bytes) -> None:
-        self.link.publish(subjects.LIMITS, data)
+        """Publish a note about a key to the other hosts, if any: the workers of one host share a table."""
+        if any(not self._is_sibling(worker_id) for worker_id in self.presence.peers):
+            self.link.publish(subjects.LIMITS, data)
 
     def _make_watches(self, home: Home) -> WatchOperations:
         settings = self.settings

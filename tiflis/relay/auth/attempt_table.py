@@ -60,6 +60,7 @@ class Table:
         self._buckets, self._places, self._times = shape
         self._entry = struct.Struct(f"={ID_SIZE}s{self._times}d")
         self._bucket = self._places * self._entry.size  # bytes
+        self._unused = bytes(self._entry.size)
 
     @property
     def end(self) -> int:
@@ -115,9 +116,23 @@ class Table:
         place = self._find(id_, bucket)
         if place >= 0:
             return place
+        crowded = 2 * bucket.count(id_[:PREFIX]) >= self._places
+        free = -1 if crowded else self._free(bucket)
+        return free if free >= 0 else self._oldest(id_, bucket, now, window)
+
+    def _free(self, bucket: bytes) -> int:
+        """Return the offset of the first entry that was never used; -1 if there is none."""
+        place = bucket.find(self._unused)
+        while place >= 0 and place % self._entry.size:  # an entry's padding, in front of one perhaps
+            aligned = place + self._entry.size - place % self._entry.size
+            place = bucket.find(self._unused, aligned)
+        return place
+
+    def _oldest(self, id_: bytes, bucket: bytes, now: float, window: float) -> int:
+        """Return the offset of the entry that gives way to a new one; -1 if all of them still count."""
         ages = [
-            (max((time for time in times if 0 < time <= now), default=-math.inf), number, id_found)
-            for number, (id_found, *times) in enumerate(self._entry.iter_unpack(bucket))
+            (_newest(times, now), number, found)
+            for number, (found, *times) in enumerate(self._entry.iter_unpack(bucket))
         ]
         alike = [age for age in ages if age[2][:PREFIX] == id_[:PREFIX]]
         newest, number, _ = min(alike if 2 * len(alike) >= self._places else ages)
@@ -133,6 +148,14 @@ class Table:
         while place >= 0 and place % self._entry.size:
             place = bucket.find(id_, place + 1)  # some times look like it
         return place
+
+
+def _newest(times: list[float], now: float) -> float:
+    """Return the newest time that is not in the future; minus infinity if there is none."""
+    newest = max(times)
+    if newest > now:  # the clock was set back
+        newest = max((time for time in times if time <= now), default=0.0)
+    return newest if newest > 0 else -math.inf
 
 
 class AttemptTable:
