@@ -25,11 +25,13 @@ class Seen:
 
 @contextlib.asynccontextmanager
 async def present(
-    server: NatsServer, worker_id: str, **facts: Any
+    server: NatsServer, worker_id: str, lease: float = LEASE_SECONDS, **facts: Any
 ) -> AsyncIterator[tuple[Presence, Seen, NatsClient]]:
     link, seen = NatsClient(server.url, worker_id), Seen()
     await link.start()
-    presence = Presence(link, worker_id, lambda: facts, seen.gone.append, seen.seen.append)
+    presence = Presence(
+        link, worker_id, lambda: facts, seen.gone.append, seen.seen.append, lambda worker_id: lease
+    )
     presence.start()
     try:
         yield presence, seen, link
@@ -62,6 +64,18 @@ async def test_silence_means_gone_when_the_lease_is_over(nats_server: NatsServer
             began = asyncio.get_running_loop().time()
             await until(lambda: seen.gone == ["h-1-bbb"], LEASE_SECONDS + 2)
             assert asyncio.get_running_loop().time() - began > LEASE_SECONDS - 1.5
+
+
+async def test_a_silent_worker_with_a_longer_lease_is_not_gone(nats_server: NatsServer) -> None:
+    """A worker of the same server only stands still: its main process would have reported its death."""
+    async with present(nats_server, "h-0-aaa", lease=60) as (one, seen, _):
+        async with present(nats_server, "h-1-bbb") as (two, _, _):
+            await until(lambda: "h-1-bbb" in one.peers)
+            two._stopped = True
+            await until(lambda: one.peers["h-1-bbb"].silent, LEASE_SECONDS + 10)
+            assert seen.gone == []
+            two._stopped = False
+            await until(lambda: not one.peers["h-1-bbb"].silent, 10)
 
 
 async def test_nobody_is_gone_because_our_own_link_was_down(nats_server: NatsServer) -> None:

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 HELLO_SECONDS = 1.0
 LEASE_SECONDS = 4.0
 """Silence after which a worker is gone: three hellos may be lost."""
+SIBLING_LEASE_SECONDS = 30.0
+"""The same for a worker of the same server: its main process reports a death at once, and kills a worker that
+hangs for 20 s. One that only stands still comes back with all its sockets and messages."""
 LOOK_SECONDS = 0.25
 WELCOME_SECONDS = 0.02
 """Newcomers within this time are greeted together."""
@@ -37,10 +40,15 @@ class Peer:
     version: int = 1  # of what it writes to other workers, see wire.VERSION
     facts: Facts = field(default_factory=dict)
     heard_at: float = 0.0
+    silent: bool = False  # for longer than LEASE_SECONDS; it may be gone
 
 
-def _nobody(_worker_id: str) -> None:
+def _ignore(_worker_id: str) -> None:
     return None
+
+
+def _usual_lease(_worker_id: str) -> float:
+    return LEASE_SECONDS
 
 
 class Presence:
@@ -51,14 +59,17 @@ class Presence:
         link: NatsClient,
         me: str,
         describe: Callable[[], Facts] = dict,
-        on_gone: Callable[[str], None] = _nobody,
-        on_seen: Callable[[str], None] = _nobody,
+        on_gone: Callable[[str], None] = _ignore,
+        on_seen: Callable[[str], None] = _ignore,
+        lease: Callable[[str], float] = _usual_lease,
     ) -> None:
+        """``lease``: return the seconds of silence after which a worker, by id, is gone."""
         self._link = link
         self._me = subjects.checked(me)
         self._describe = describe
         self._on_gone = on_gone
         self._on_seen = on_seen
+        self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._clock = running_clock()
@@ -166,6 +177,7 @@ class Presence:
             self._welcome()
             self._on_seen(worker_id)
         peer.heard_at = self._clock.time()
+        peer.silent = False
         peer.version = message.get("version", 1)
         peer.facts = facts if isinstance(facts, dict) else {}
 
@@ -207,8 +219,11 @@ class Presence:
         if self._loop.time() - self._hello_at >= HELLO_SECONDS:
             self._say_hello()
         for peer in list(self.peers.values()):
-            if now - max(peer.heard_at, self._floor) > LEASE_SECONDS:
+            silence = now - max(peer.heard_at, self._floor)
+            if silence > LEASE_SECONDS and not peer.silent:
+                peer.silent = True
                 log.warning("worker silent", extra={"worker": peer.worker_id})
+            if silence > self._lease(peer.worker_id):
                 self._lost(peer.worker_id)
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 

@@ -109,7 +109,7 @@ class LocalWorkers:
         return [
             peer.worker_id
             for peer in self._presence.peers.values()
-            if peer.worker_id.startswith(f"{instance}-") and peer.facts.get("ready")
+            if peer.worker_id.startswith(f"{instance}-") and peer.facts.get("ready") and not peer.silent
         ]
 
     def _load(self, worker_id: str) -> int:

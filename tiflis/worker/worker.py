@@ -16,7 +16,7 @@ from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import REASONS_TOLD, NatsClient
-from tiflis.bus.presence import Presence
+from tiflis.bus.presence import LEASE_SECONDS, SIBLING_LEASE_SECONDS, Presence
 from tiflis.bus.seals import Seals
 from tiflis.clock import Deadline, running_clock
 from tiflis.config import Run, Settings
@@ -104,7 +104,7 @@ class Worker:
         self._away: Deadline | None = None
         self.link = self._link = NatsClient(self._bus_urls, self.id, self._bus_up, self._bus_down)
         await _persist(self.link.start)
-        self.presence = Presence(self.link, self.id, self._describe, self._gone)
+        self.presence = Presence(self.link, self.id, self._describe, self._gone, lease=self._lease)
         keyring = Keyring(key.get_secret_value() for key in settings.registration_keys)
         self.directory = self._directory = Directory(
             self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
@@ -240,6 +240,9 @@ class Worker:
     def _alive(self, worker_id: str) -> bool:
         return worker_id == self.id or worker_id in self.presence.peers
 
+    def _lease(self, worker_id: str) -> float:
+        return SIBLING_LEASE_SECONDS if self._is_sibling(worker_id) else LEASE_SECONDS
+
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
         self.hub.superseded_sockets.worker_gone(worker_id)
@@ -316,7 +319,12 @@ class Worker:
 
     def troubles(self) -> list[str]:
         """Return what is wrong with this server, in words for the operator."""
-        missing = self._local_workers - 1 - sum(map(self._is_sibling, self.presence.peers))
+        peers = self.presence.peers.values()
+        missing = (
+            self._local_workers
+            - 1
+            - sum(self._is_sibling(peer.worker_id) and not peer.silent for peer in peers)
+        )
         troubles = {
             f"{missing} of {self._local_workers} workers missing": missing > 0,
             "the directory stores no registrations": any(it.get("refused") for it in self._everyone()),

@@ -6,7 +6,8 @@ import asyncio
 
 from tests.harness import AUTH_KEY, Server, eventually
 from tests.rawsocket import RawSocket
-from tools.faults.bus import nats, stopped
+from tiflis.bus.presence import LEASE_SECONDS
+from tools.faults.bus import OVER_THE_BUS, nats, stopped
 from tools.faults.enter import connect, kept_alive, register
 from tools.faults.load import Load
 from tools.faults.processes import PATIENCE, closed_of
@@ -81,5 +82,25 @@ async def standing_still(run: Run) -> None:
             assert nats(server) in everything, "the bus was replaced"
             run.most("sockets closed that ping", closed_of(load, load.tunnel_ids()) + quiet.closed(), 0)
             run.most("workers taken for hung", server.logs().count("worker hangs"), 0)
+            run.faithful(load.ledger)
+            run.note(f"{len(load.errors)} errors told, longest way {load.ledger.longest():.1f} s")
+
+
+@scenario("N7a", "a worker that clients reach over the bus stands still for 10 s", 200, in_tests=True)
+async def home_stands_still(run: Run) -> None:
+    """It is silent for longer than its lease, while its tunnels' clients in the other worker go on."""
+    with run.server(workers=2, env=OVER_THE_BUS) as server:
+        async with Load(server, seed=run.seed, tunnels=8, clients=3, rate=10) as load:
+            load.start()
+            for still in run.size(
+                (*server.worker_pids().values(),) * 2, (min(server.worker_pids().values()),)
+            ):
+                await asyncio.sleep(1)
+                with stopped(still):
+                    await asyncio.sleep(run.size(10, LEASE_SECONDS + 2))
+                await eventually(lambda: server.status("/readyz") == 200, PATIENCE, "ready again")
+                await asyncio.sleep(3)
+            await load.finish()
+            run.most("sockets closed", closed_of(load, load.tunnel_ids()), 0)
             run.faithful(load.ledger)
             run.note(f"{len(load.errors)} errors told, longest way {load.ledger.longest():.1f} s")
