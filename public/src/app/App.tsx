@@ -2,6 +2,7 @@
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { pairingInFragment } from "~/protocol/pairing";
+import { maySpeak } from "~/store/scope";
 import { SUPERVISOR } from "~/store/state";
 import { registerWorker } from "~/sw/register";
 import { common } from "~/text/common";
@@ -10,7 +11,7 @@ import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
-import { PairScreen, SettingsScreen } from "./parts";
+import { DevicesScreen, PairScreen, SettingsScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -84,6 +85,7 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
   const route = useRoute();
   const wide = useWide();
   const nobody = useClient((state) => state.workstations.length === 0);
+  const speaks = useClient(maySpeak);
   const [help, setHelp] = useState(false);
   const last = useRef<Route>({ name: "session", key: SUPERVISOR });
   const [palette, setPalette] = useState(false);
@@ -114,11 +116,12 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
           <Part at={addressOf(shown)}>
             {shown.name === "session" && <SessionScreen key={shown.key} sessionKey={shown.key} />}
             {shown.name === "settings" && <SettingsScreen onHelp={() => setHelp(true)} />}
+            {shown.name === "devices" && <DevicesScreen />}
           </Part>
         </main>
       )}
       <Part at={route.name === "new" ? "new" : help ? "help" : palette ? "palette" : ""} quiet>
-        {route.name === "new" && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
+        {route.name === "new" && speaks && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
         {help && <Help onClose={() => setHelp(false)} />}
         {palette && <Palette onHelp={() => setHelp(true)} onClose={() => setPalette(false)} />}
       </Part>

@@ -3,6 +3,7 @@
 import { memo, useState } from "react";
 import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { attentionOf, type Attention } from "~/store/news";
+import { maySpeak } from "~/store/scope";
 import { SUPERVISOR, type Phase } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
 import { common, lasting } from "~/text/common";
@@ -31,6 +32,7 @@ interface SidebarProps {
 
 export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
   const sessions = useClient((state) => state.sessions);
+  const speaks = useClient(maySpeak);
   const [filter, setFilter] = useState("");
 
   const summaries = useClient((state) => state.summaries);
@@ -63,7 +65,7 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
           <Title className="text-sm font-semibold">{text.title}</Title>
           <div className="flex">
             <IconButton icon="search" label={paletteText.title} onClick={onPalette} />
-            <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />
+            {speaks && <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />}
           </div>
         </div>
         {many && (

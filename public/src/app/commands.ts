@@ -1,5 +1,6 @@
 /** What the palette offers beside sessions and messages: actions and settings, by the words of both. */
 
+import { maySpeak } from "~/store/scope";
 import type { Settings } from "~/store/state";
 import { chat } from "~/text/chat";
 import { connection } from "~/text/connection";
@@ -22,14 +23,16 @@ export interface Command {
 }
 
 export function actions(onHelp: () => void): Command[] {
-  const { workstations, current } = client.store.getState();
+  const state = client.store.getState();
+  const { workstations, current } = state;
   const action = (icon: IconName, title: string, run: () => void): Command => ({ id: `action ${title}`, group: "actions", icon, title, run });
   const others = workstations.filter(({ id }) => id !== current);
   return [
-    action("plus", sessions.new, () => go({ name: "new" })),
+    ...(maySpeak(state) ? [action("plus", sessions.new, () => go({ name: "new" }))] : []),
     action("search", chat.search, () => void screenAction("search")),
     action("arrowDown", chat.jump, () => void screenAction("latest")),
     action("settings", text.title, () => go({ name: "settings" })),
+    action("phone", text.devices, () => go({ name: "devices" })),
     action("help", helpText.title, onHelp),
     action("refresh", connection.retryNow, () => client.retry()),
     action("desk", text.add, () => go({ name: "pair" })),

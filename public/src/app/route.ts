@@ -7,13 +7,14 @@ export type Route =
   | { name: "session"; key: string }
   | { name: "new"; kind?: string }
   | { name: "pair" }
-  | { name: "settings" };
+  | { name: "settings" }
+  | { name: "devices" };
 
 export function readRoute(hash: string): Route {
   const [name, ...rest] = hash.replace(/^#\/?/, "").split("/");
   if (name === "s" && rest[0]) return { name: "session", key: decode(rest.join("/")) };
   if (name === "new") return rest[0] ? { name, kind: decode(rest[0]) } : { name };
-  if (name === "pair" || name === "settings") return { name };
+  if (name === "pair" || name === "settings" || name === "devices") return { name };
   return { name: "home" };
 }
 

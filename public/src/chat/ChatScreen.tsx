@@ -10,6 +10,7 @@ import { agentName, sessionTitle, shortPath } from "~/sessions/order";
 import { useSessionMenu } from "~/sessions/useSessionMenu";
 import { EMPTY_CHAT } from "~/store/initial";
 import { inChat } from "~/store/outbox";
+import { maySpeak } from "~/store/scope";
 import { SUPERVISOR, type OutboxItem } from "~/store/state";
 import { common, errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
@@ -23,11 +24,13 @@ import { rowsOf, toThreadMessage, type Row } from "./rows";
 import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
 
+const ViewBar = lazy(() => import("../devices/ViewBar"));
 const SearchBar = lazy(() => import("./SearchBar").then((module) => ({ default: module.SearchBar })));
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const chat = useClient((state) => state.chats.get(chatKey) ?? EMPTY_CHAT);
   const ended = useClient((state) => state.ended.has(chatKey));
+  const speaks = useClient(maySpeak);
   const outbox = useClient((state) => state.outbox);
   const mine = useMemo(() => inChat(outbox, chatKey), [outbox, chatKey]);
   const rows = useMemo(() => rowsOf(chat, mine, Date.now()), [chat, mine]);
@@ -58,7 +61,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
-      {ended ? <EndedBar chatKey={chatKey} /> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
+      {ended ? <EndedBar chatKey={chatKey} /> : !speaks ? <Suspense fallback={null}><ViewBar /></Suspense> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
     </AssistantRuntimeProvider>
   );
 }
@@ -94,6 +97,7 @@ function textOf(message: AppendMessage): string {
 const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; onSearch(): void }) {
   const session = useClient((state) => state.sessions.get(chatKey) ?? state.ended.get(chatKey));
   const [asking, setAsking] = useState(false);
+  const speaks = useClient(maySpeak);
   const { items, dialog } = useSessionMenu(chatKey);
   const supervisor = chatKey === SUPERVISOR;
   const title = supervisor ? common.supervisor : session ? sessionTitle(session) : "";
@@ -102,7 +106,7 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const own: MenuItem[] = [
     { label: text.exportMarkdown, icon: "copy", run: () => void import("./exported").then((module) => module.copyConversation(chatKey, title)) },
     { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
-    ...(supervisor ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
+    ...(supervisor && speaks ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
   ];
   const clear = () =>
     client.clearContext().then(

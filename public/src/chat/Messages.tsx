@@ -5,6 +5,7 @@ import { type ReactNode, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useCopy } from "~/app/clipboard";
 import { markdownOf, plainText } from "~/store/match";
+import { maySpeak } from "~/store/scope";
 import type { Delivery } from "~/store/state";
 import { common, errors, fullTimeOf, timeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
@@ -131,7 +132,7 @@ const SETTLES = 2_000;
 /** What can be done with words of one's own: say them again as they are or changed, copy them. */
 function OwnActions({ row }: { row: Row }) {
   const chat = useChatKey();
-  const ended = useClient((state) => state.ended.has(chat));
+  const ended = useClient((state) => state.ended.has(chat) || !maySpeak(state));
   const [again, setAgain] = useState(false);
   const words = markdownOf(row.message.blocks);
   const name = beginning(words);

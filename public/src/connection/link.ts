@@ -11,6 +11,7 @@ import {
 } from "../protocol/limits";
 import type { Incoming, Outgoing } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
+import { isDeviceKey } from "../protocol/pairing";
 import { readMessage } from "../protocol/read";
 import { Pulse } from "./pulse";
 import type { Clock, Link, LinkEvents, LinkTarget, Phase, Socket } from "./types";
@@ -128,7 +129,7 @@ export class ReconnectingLink implements Link {
       case "pong":
         return true;
       case "error":
-        return this.failed(message.code, message.id);
+        return this.failed(message.code, message.id, message.reason);
       default:
         return false;
     }
@@ -150,7 +151,7 @@ export class ReconnectingLink implements Link {
   }
 
   /** An error before the workstation has accepted us, or one that says it has forgotten us. */
-  private failed(code: string, id: string | undefined): boolean {
+  private failed(code: string, id: string | undefined, reason = code): boolean {
     if (code === "UNAUTHENTICATED") {
       this.forgotten();
       return id === undefined;
@@ -161,7 +162,7 @@ export class ReconnectingLink implements Link {
       return id === undefined;
     }
     if (this.phase !== "connecting" && this.phase !== "connected") return false;
-    this.refuse(code);
+    this.refuse(code, reason);
     return true;
   }
 
@@ -183,10 +184,11 @@ export class ReconnectingLink implements Link {
     this.events.lost();
   }
 
-  private refuse(code: string): void {
+  private refuse(code: string, why = code): void {
     if (code === "TUNNEL_NOT_FOUND") return this.end("disconnected", code, RETRY_UNKNOWN_TUNNEL);
     if (code === "RATE_LIMITED") return this.end("disconnected", code, RETRY_LIMITED);
-    if (code === "INVALID_AUTH_KEY" || code === "INVALID_PAYLOAD") return this.end("refused", code, RETRY_REFUSED);
+    if (why === "INVALID_AUTH_KEY" && isDeviceKey(this.target.authKey)) return this.end("refused", "key-ended", RETRY_REFUSED);
+    if (code === "INVALID_AUTH_KEY" || code === "INVALID_PAYLOAD") return this.end("refused", why, RETRY_REFUSED);
     this.end("disconnected", code, this.backoff());
   }
 

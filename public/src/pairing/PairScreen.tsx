@@ -11,6 +11,7 @@ import { TextArea, TextField } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { PairSheet } from "./PairSheet";
 
+const ByCode = lazy(() => import("./ByCode"));
 const ScanQr = lazy(() => import("../scan/ScanQr"));
 
 /** An object, so that the same link opened again is another one. */
@@ -29,7 +30,7 @@ interface PairScreenProps {
 }
 
 export default function PairScreen({ link, first, onRead, onDone }: PairScreenProps) {
-  const [way, setWay] = useState<"link" | "hand">("link");
+  const [way, setWay] = useState<Way>("link");
   const [pasted, setPasted] = useState("");
   const [problem, setProblem] = useState<PairingProblem | null>(null);
   const [scanning, setScanning] = useState(false);
@@ -78,16 +79,25 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
               onSubmit={() => take(readPairing(pasted))}
               onScan={() => setScanning(true)}
             />
+          ) : way === "code" ? (
+            <Suspense fallback={null}>
+              <ByCode address={ownAddress()} onPair={(data) => take(data, "", true)} />
+            </Suspense>
           ) : (
             <ByHand onPair={(data, name) => take(data, name, true)} problem={problem} onChange={() => setProblem(null)} />
           )}
-          <button
-            type="button"
-            className="mt-2 min-h-11 w-full rounded-xl text-sm text-muted hover:bg-hover hover:text-text"
-            onClick={() => (setProblem(null), setWay(way === "link" ? "hand" : "link"))}
-          >
-            {way === "link" ? text.byHand : text.byLink}
-          </button>
+          <div className="mt-2">
+            {WAYS.filter((each) => each !== way).map((each) => (
+              <button
+                key={each}
+                type="button"
+                className="min-h-11 w-full rounded-xl text-sm text-muted hover:bg-hover hover:text-text"
+                onClick={() => (setProblem(null), setWay(each))}
+              >
+                {{ link: text.byLink, code: text.byCode, hand: text.byHand }[each]}
+              </button>
+            ))}
+          </div>
         </div>
         <p className={`mt-4 flex gap-2 px-1 text-[0.8125rem] ${durable ? "text-muted" : "text-warn"}`}>
           <Icon name={durable ? "check" : "alert"} size={16} className="mt-0.5" />
@@ -98,6 +108,10 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
     </main>
   );
 }
+
+type Way = "link" | "code" | "hand";
+
+const WAYS: Way[] = ["link", "code", "hand"];
 
 interface Asked {
   data: PairingData;

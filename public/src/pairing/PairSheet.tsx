@@ -51,19 +51,21 @@ export function PairSheet({ data, name, typed, onDone, onClose }: PairSheetProps
         </>
       }
     >
-      {!agreed ? <Question host={host} /> : why === null ? <Waiting /> : <Reason why={why} />}
+      {!agreed ? <Question host={host} replaces={known ? shownName : ""} /> : why === null ? <Waiting /> : <Reason why={why} />}
     </Dialog>
   );
 }
 
-function Question({ host }: { host: string }) {
+/** `replaces`: the name of the workstation that this browser is already paired with by another key. */
+function Question({ host, replaces }: { host: string; replaces: string }) {
   const others = useClient((state) => state.workstations.length > 0);
   const current = useWorkstationName();
   return (
     <div className="space-y-2 [overflow-wrap:anywhere]">
       {host !== location.host && <p className="rounded-xl bg-warn-soft px-4 py-3 text-sm">{text.foreign(location.host)}</p>}
       <p className="text-muted">{text.askText}</p>
-      {others && <p className="text-muted">{text.switches(current)}</p>}
+      {replaces && <p className="rounded-xl bg-warn-soft px-4 py-3 text-sm">{text.replaces(replaces)}</p>}
+      {others && !replaces && <p className="text-muted">{text.switches(current)}</p>}
     </div>
   );
 }

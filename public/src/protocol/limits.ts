@@ -85,3 +85,6 @@ export const FIND_ENTRIES = 5_000;
 export const FIND_HITS = 100;
 /** Pages fetched to bring a found message on screen. */
 export const REVEAL_PAGES = 40;
+
+/** A request to the server's own interface. */
+export const SERVER_WITHIN = 15_000;

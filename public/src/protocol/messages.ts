@@ -82,7 +82,7 @@ export interface ReplayPage {
 export type Incoming =
   | { type: "connected"; restored: boolean; tunnelVersion: string }
   | { type: "pong"; timestamp: number }
-  | { type: "error"; id?: string; code: string; message: string }
+  | { type: "error"; id?: string; code: string; message: string; reason?: string }
   | { type: "auth.success"; workstationName?: string; workstationVersion?: string; workspacesRoot?: string }
   | { type: "auth.error"; code: string; message: string }
   | { type: "sync.state"; state: SyncState }

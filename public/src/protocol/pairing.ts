@@ -11,6 +11,10 @@ export type PairingProblem = "empty" | "unreadable" | "no-tunnel" | "no-url" | "
 
 export const KEY_LEAST = 16;
 
+/** A key made for one device begins so; any other is the workstation's own. */
+const DEVICE_KEY = "dk_";
+export const isDeviceKey = (key: string): boolean => key.startsWith(DEVICE_KEY);
+
 export function readPairing(text: string): PairingData | PairingProblem {
   const trimmed = text.trim();
   if (!trimmed) return "empty";

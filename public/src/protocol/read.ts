@@ -105,6 +105,7 @@ function readError({ top, payload }: Frame): Incoming {
     code: text(payload.code) || "INTERNAL_ERROR",
     message: text(payload.message),
     ...optional("id", optionalText(top.id)),
+    ...optional("reason", record(payload.details).owner_key === "known" ? "owner-key" : undefined),
   };
 }
 

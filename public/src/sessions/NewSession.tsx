@@ -5,6 +5,7 @@ import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";
 import { useUsable } from "~/app/usable";
 import type { AgentInfo, WorkspaceInfo } from "~/protocol/messages";
+import { mayType } from "~/store/scope";
 import { errors, errorText } from "~/text/common";
 import { sessions as text, typeName } from "~/text/sessions";
 import { Button } from "~/ui/Button";
@@ -24,6 +25,7 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
   const agents = useClient((state) => state.agents);
   const hidden = useClient((state) => state.hiddenBaseTypes);
   const workspaces = useClient((state) => state.workspaces);
+  const types = useClient(mayType);
   const shown = offered(agents, hidden);
   const [kind, setKind] = useState((shown.find((agent) => agent.name === wanted) ?? shown[0])?.name ?? TERMINAL);
   const [place, setPlace] = useState(() => firstPlace(workspaces));
@@ -73,7 +75,7 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
             {shown.map((agent) => (
               <Kind key={agent.name} agent={agent} checked={kind === agent.name} onPick={() => setKind(agent.name)} />
             ))}
-            {!hidden.includes(TERMINAL) && (
+            {types && !hidden.includes(TERMINAL) && (
               <Kind terminal agent={{ name: TERMINAL, baseType: TERMINAL, isAlias: false, description: text.terminalHint }} checked={terminal} onPick={() => setKind(TERMINAL)} />
             )}
           </div>

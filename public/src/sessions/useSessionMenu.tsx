@@ -4,6 +4,7 @@ import { useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { copyText } from "~/app/clipboard";
 import { goBack } from "~/app/route";
+import { maySpeak, mayType } from "~/store/scope";
 import { errorText } from "~/text/common";
 import { sessions as text } from "~/text/sessions";
 import { Confirm } from "~/ui/Dialog";
@@ -12,6 +13,7 @@ import type { MenuItem } from "~/ui/Menu";
 export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: ReactNode } {
   const session = useClient((state) => state.sessions.get(sessionId));
   const pinned = useClient((state) => state.pinned.has(sessionId));
+  const mayEnd = useClient(session?.type === "terminal" ? mayType : maySpeak);
   const [asking, setAsking] = useState(false);
   if (!session) return { items: [], dialog: null };
   const end = async () => {
@@ -27,7 +29,7 @@ export function useSessionMenu(sessionId: string): { items: MenuItem[]; dialog: 
     items: [
       ...(path ? [{ label: text.copyPath, icon: "folder" as const, run: () => void copyText(path) }] : []),
       { label: pinned ? text.unpin : text.pin, icon: "pin", run: () => client.pin(sessionId, !pinned) },
-      { label: text.terminate, icon: "trash", danger: true, run: () => setAsking(true) },
+      ...(mayEnd ? [{ label: text.terminate, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
     ],
     dialog: asking && (
       <Confirm

@@ -3,7 +3,7 @@
 import { useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { nameOf } from "~/app/ConnectionCard";
-import { go } from "~/app/route";
+import { addressOf, go, type Route } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
 import type { Settings, Workstation } from "~/store/state";
@@ -13,7 +13,7 @@ import { LANGUAGES } from "~/text/words";
 import { Button } from "~/ui/Button";
 import { Confirm, Dialog } from "~/ui/Dialog";
 import { Choice, Select, Switch, TextField } from "~/ui/fields";
-import { Icon } from "~/ui/icons";
+import { Icon, type IconName } from "~/ui/icons";
 import { Menu } from "~/ui/Menu";
 import { About } from "./About";
 
@@ -29,6 +29,9 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-2xl space-y-7 px-4 pt-5 pb-[max(3rem,var(--safe-bottom))]">
           <Workstations />
+          <nav aria-label={text.more} className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-surface shadow-low">
+            <Way to={{ name: "devices" }} icon="phone" title={text.devices} hint={text.devicesHint} />
+          </nav>
           <Group title={text.appearance}>
             <Choice label={text.theme} value={settings.theme} options={text.themes} onChange={(theme) => client.set({ theme })} />
             <Choice label={text.textSize} value={settings.textSize} options={text.textSizes} onChange={(textSize) => client.set({ textSize })} />
@@ -76,6 +79,20 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
         </div>
       </div>
     </>
+  );
+}
+
+/** A row that leads to a page of its own. */
+function Way({ to, icon, title, hint }: { to: Route; icon: IconName; title: string; hint: string }) {
+  return (
+    <a href={addressOf(to)} className="flex min-h-14 items-center gap-3 px-4 py-2 hover:bg-hover focus-visible:outline-offset-[-2px]">
+      <Icon name={icon} className="text-muted" />
+      <span className="min-w-0 flex-1">
+        <span className="block font-medium">{title}</span>
+        <span className="block text-[0.8125rem] text-muted">{hint}</span>
+      </span>
+      <Icon name="forward" size={16} className="text-muted" />
+    </a>
   );
 }
 

@@ -2,9 +2,11 @@
 
 import type { StoreApi } from "zustand/vanilla";
 import type { AudioFormat } from "../protocol/messages";
+import type { Fields } from "../protocol/fields";
 import type { PairingData } from "../protocol/pairing";
 import type { Outcome } from "./news";
 import type { Hit, RunningSearch, Search } from "./search";
+import type { Method } from "./server";
 import type { ChatKey, ConnectionState, Settings, State } from "./state";
 
 /**
@@ -48,6 +50,10 @@ export interface Client {
   adopt(workstationId: string): Promise<void>;
   /** Try again now: from a button, or when the page wakes up. */
   retry(): void;
+  /** Ask the tunnel server itself, with the key of the current workstation; raises RequestFailed. */
+  ask(method: Method, path: string, body?: object): Promise<Fields>;
+  /** The pairing behind a code that another device shows, from the server at this WebSocket address. */
+  redeem(url: string, code: string): Promise<Fields>;
 
   /** The chat or terminal on screen, or null; opening a chat subscribes and loads its newest messages. */
   watch(chat: ChatKey | null): void;

@@ -89,7 +89,7 @@ export class Courier {
       this.rest();
       this.alter(item.id, { state: "waiting" });
     } else {
-      this.alter(item.id, { state: "failed", error: message || code });
+      this.alter(item.id, { state: "failed", error: code === "FORBIDDEN" ? code : message || code });
     }
     return true;
   }

@@ -37,6 +37,8 @@ export interface Parts {
   sounds: Sounds;
   quiet: QuietAnswers;
   drafts: Drafts;
+  /** Something was refused to this device's key: it may do less than the screens believe. */
+  refused(): void;
 }
 
 export class Dispatch {
@@ -216,6 +218,7 @@ export class Dispatch {
 
   /** An error that answers nothing we asked is shown, unless the link has dealt with it. */
   private failed(error: Message<"error">): void {
+    if (error.code === "FORBIDDEN") this.parts.refused();
     const ours = this.parts.courier.refused(error);
     if (ours && error.code === "SESSION_BUSY") return this.show(error);
     if (!ours && error.id === undefined && error.code !== "WORKSTATION_OFFLINE") this.show(error);
@@ -223,7 +226,7 @@ export class Dispatch {
 
   private show(error: Message<"error">): void {
     this.core.store.setState((state) => ({
-      notices: [...state.notices.slice(-2), { id: `error-${this.core.clock.now()}`, kind: "error", text: error.message || error.code }],
+      notices: [...state.notices.slice(-2), { id: `error-${this.core.clock.now()}`, kind: "error", text: error.code === "FORBIDDEN" ? error.code : error.message || error.code }],
     }));
   }
 

@@ -1,5 +1,6 @@
 /** What everything starts from. */
 
+import type { Scope } from "./scope";
 import type { Chat, ChatKey, ConnectionState, Settings, State } from "./state";
 
 export const SETTINGS: Settings = {
@@ -33,6 +34,7 @@ export const EMPTY_CHAT: Chat = {
 /** Everything that belongs to one workstation and goes when another is selected. */
 export const NO_WORKSTATION = {
   connection: IDLE,
+  scope: null as Scope | null,
   workstationName: "",
   workstationVersion: "",
   workspacesRoot: "",

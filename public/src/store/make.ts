@@ -25,8 +25,11 @@ import { inChat } from "./outbox";
 import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { QuietAnswers } from "./quiet";
 import { Finder } from "./search";
+import { mayType } from "./scope";
+import { askServer, type Fetch } from "./server";
 import { Shelf } from "./shelf";
 import { Sounds } from "./sounds";
+import { Scopes } from "./scopes";
 import { SUPERVISOR, type ChatKey, type State } from "./state";
 import { Terminals } from "./terminals";
 import { Workstations } from "./workstations";
@@ -34,6 +37,7 @@ import { Workstations } from "./workstations";
 /** What tests bring along in place of the browser's own. */
 export interface World {
   open?: (url: string) => Socket;
+  fetch?: Fetch;
   clock?: Clock;
   vault?: () => Promise<Vault>;
   wake?: (run: () => void) => void;
@@ -43,6 +47,7 @@ export interface World {
 export function makeClient(world: World = {}): Client {
   const clock = world.clock ?? pageClock();
   const core = makeCore(clock);
+  const fetch: Fetch = world.fetch ?? ((url, init) => globalThis.fetch(url, init));
   const listeners = new Set<(event: ClientEvent) => void>();
   core.emit = (event) => listeners.forEach((listener) => listener(event));
 
@@ -53,7 +58,8 @@ export function makeClient(world: World = {}): Client {
   const finder = new Finder(core, historian);
   const drafts = new Drafts(core);
   const shelf = new Shelf(core);
-  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core) });
+  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core), refused: () => void scopes.learn() });
+  const scopes = new Scopes(core, () => client.ask("GET", "api/v1/devices"), () => workstations.asking()?.authKey);
   const workstations = new Workstations(
     core,
     { leave, inherit: (id) => courier.inherit(id), kept: (id) => shelf.load(id), written: () => Promise.all([shelf.written(), courier.written()]), events: linkEvents() },
@@ -85,7 +91,10 @@ export function makeClient(world: World = {}): Client {
     return {
       changed: (connection) => core.store.setState({ connection }),
       received: dispatch.receive,
-      ready: synchronise,
+      ready() {
+        void scopes.learn();
+        synchronise();
+      },
       lost() {
         core.synced = false;
         dispatch.stream.flush();
@@ -111,7 +120,7 @@ export function makeClient(world: World = {}): Client {
     return answer.payload;
   }
 
-  return {
+  const client: Client = {
     store: core.store,
 
     async start() {
@@ -133,6 +142,12 @@ export function makeClient(world: World = {}): Client {
       await workstations.countWaiting();
     },
     retry: () => core.link?.retry(),
+    async ask(method, path, body) {
+      const asking = workstations.asking();
+      if (!asking) throw new RequestFailed("offline");
+      return askServer(fetch, asking.url, asking, method, path, body);
+    },
+    redeem: (url, code) => askServer(fetch, url, null, "POST", "api/v1/devices/redeem", { code }),
 
     watch(key) {
       update(core, ({ unread }) => ({ watching: key, unread: key && unread.get(key) ? new Map(unread).set(key, 0) : unread }));
@@ -215,8 +230,8 @@ export function makeClient(world: World = {}): Client {
     },
 
     openTerminal: (sessionId, on) => terminals.watch(sessionId, on),
-    sendInput: (sessionId, data) => terminals.input(sessionId, data),
-    resize: (sessionId, cols, rows) => terminals.resize(sessionId, cols, rows),
+    sendInput: (sessionId, data) => mayType(core.store.getState()) && terminals.input(sessionId, data),
+    resize: (sessionId, cols, rows) => mayType(core.store.getState()) && terminals.resize(sessionId, cols, rows),
     replay: (sessionId) => terminals.replay(sessionId),
     bell(sessionId) {
       update(core, ({ watching, unread }) =>
@@ -240,6 +255,7 @@ export function makeClient(world: World = {}): Client {
       return () => listeners.delete(listener);
     },
   };
+  return client;
 }
 
 function makeCore(clock: Clock): Core {
@@ -262,7 +278,7 @@ function makeCore(clock: Clock): Core {
 /** The list of sessions of the last visit is shown, marked as old, until the workstation answers. */
 function rememberSessions(state: State, before: State): void {
   if (!state.current || state.current !== before.current || state.syncedAt === null) return;
-  if (state.sessions === before.sessions && state.workstationName === before.workstationName) return;
-  const { sessions, workstationName, workstationVersion } = state;
-  memory.remember(`sessions.${state.current}`, { sessions: [...sessions.values()], workstationName, workstationVersion });
+  if (state.sessions === before.sessions && state.workstationName === before.workstationName && state.scope === before.scope) return;
+  const { sessions, workstationName, workstationVersion, scope } = state;
+  memory.remember(`sessions.${state.current}`, { sessions: [...sessions.values()], workstationName, workstationVersion, scope });
 }

@@ -5,6 +5,7 @@ import type { AgentInfo, SessionInfo, WorkspaceInfo } from "../protocol/messages
 import type { ConnectionState } from "../connection/types";
 import type { OutboxItem, Workstation } from "../vault/kept";
 import type { Summary } from "./news";
+import type { Scope } from "./scope";
 
 export type { ConnectionState, Phase } from "../connection/types";
 export type { OutboxItem, Workstation } from "../vault/kept";
@@ -93,6 +94,8 @@ export interface State {
   durable: boolean;
   current: string | null;
   connection: ConnectionState;
+  /** What this device's key lets it do; null until the server has said so. */
+  scope: Scope | null;
   /** From `auth.success`. */
   workstationName: string;
   workstationVersion: string;

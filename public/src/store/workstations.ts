@@ -5,7 +5,7 @@ import type { LinkEvents, LinkTarget, Socket } from "../connection/types";
 import type { Probe } from "./client";
 import { newId } from "../protocol/ids";
 import type { SessionInfo } from "../protocol/messages";
-import type { PairingData } from "../protocol/pairing";
+import { isDeviceKey, type PairingData } from "../protocol/pairing";
 import * as memory from "../vault/memory";
 import type { SavedItem, SavedWorkstation } from "../vault/vault";
 import type { Core } from "./core";
@@ -90,7 +90,7 @@ export class Workstations {
     this.core.link?.stop();
     this.core.link = null;
     this.selection.leave();
-    const known = workstation ? lastVisit(workstation.id) : {};
+    const known = workstation ? { ...lastVisit(workstation.id), ...(!isDeviceKey(workstation.authKey) && { scope: "owner" as const }) } : {};
     const drafts = workstation ? memory.recallAll<string>(`draft.${workstation.id}.`) : new Map<string, string>();
     const pinned = new Set(workstation ? memory.recall<ChatKey[]>(`pinned.${workstation.id}`, []) : []);
     this.core.store.setState({ ...NO_WORKSTATION, ...known, drafts, pinned, current: workstation?.id ?? null });
@@ -116,6 +116,13 @@ export class Workstations {
       if (workstationId !== current) counts.set(workstationId, (counts.get(workstationId) ?? 0) + 1);
     }
     this.core.store.setState({ waitingElsewhere: counts });
+  }
+
+  /** The current one as the server wants it named in a request. */
+  asking(): LinkTarget | null {
+    const { current } = this.core.store.getState();
+    const workstation = this.saved.find((each) => each.id === current);
+    return workstation ? this.target(workstation) : null;
   }
 
   private target({ url, tunnelId, authKey }: SavedWorkstation): LinkTarget {

@@ -5,6 +5,7 @@ import "./terminal.css";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { client, useClient } from "~/app/client";
+import { mayType } from "~/store/scope";
 import { terminalText as text } from "~/text/terminal";
 import { Icon } from "~/ui/icons";
 import { CopySheet } from "./CopySheet";
@@ -32,6 +33,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
   const { terminalFontSize: font, terminalKeyOrder: wished, terminalKeyRow: wanted } = useClient((all) => all.settings);
   const order = useMemo(() => ordered(wished), [wished]);
   const touch = useTouch();
+  const types = useClient(mayType);
   const [line, setLine] = useState("");
   const [sticky, setSticky] = useState(NOTHING_HELD);
   const [sheet, setSheet] = useState<string>();
@@ -41,7 +43,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
   const stickyNow = useRef(sticky);
   stickyNow.current = sticky;
 
-  const ready = state?.subscribed === true;
+  const ready = state?.subscribed === true && types;
   const send = useCallback(
     (data: string) => {
       client.sendInput(sessionId, data);
@@ -104,15 +106,15 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
   };
   useFocusOnKey(touch, field);
 
-  const keys = touch || wanted;
+  const keys = types && (touch || wanted);
   const tools = (
     <Tools
       font={font}
       size={(size) => client.set({ terminalFontSize: Math.min(FONT.largest, Math.max(FONT.smallest, size)) })}
       copy={keys ? undefined : copyFrom}
-      paste={keys ? undefined : () => void pasteClipboard()}
+      paste={keys || !types ? undefined : () => void pasteClipboard()}
       repair={() => client.replay(sessionId)}
-      keys={touch ? undefined : wanted}
+      keys={touch || !types ? undefined : wanted}
       showKeys={(shown) => client.set({ terminalKeyRow: shown })}
       order={keys ? () => setOrdering(true) : undefined}
     />
@@ -121,6 +123,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
     <section className="terminal" aria-label={text.screen}>
       <Strip
         state={state}
+        looks={!types}
         takeSize={() => {
           const size = screen.current?.ownSize();
           if (size) client.resize(sessionId, size.cols, size.rows);
@@ -162,20 +165,23 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
 }
 
 interface StripProps {
+  /** This device may not type. */
+  looks: boolean;
   takeSize(): void;
   state: { isMaster: boolean | null; cols: number; rows: number; subscribed: boolean; repairing: boolean } | undefined;
 }
 
 /** What one has to know about the terminal, if anything. */
-function Strip({ state, takeSize }: StripProps) {
+function Strip({ state, looks, takeSize }: StripProps) {
   const passing = passingWords(state);
-  const follows = state?.isMaster === false;
+  const follows = state?.isMaster === false && !looks;
   return (
     <>
       {/* Over the screen, not above it: the terminal must not change its size for a moment's words. */}
       <p className="terminal-passing" role="status">
         {passing}
       </p>
+      {looks && <div className="terminal-strip">{text.viewOnly}</div>}
       {follows && (
         <div className="terminal-strip">
           <span>{text.follower(state.cols, state.rows)}</span>

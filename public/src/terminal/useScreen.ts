@@ -2,6 +2,7 @@
 
 import { type RefObject, useEffect, useRef } from "react";
 import { client, useClient } from "~/app/client";
+import { mayType } from "~/store/scope";
 import { Screen } from "./screen";
 import { type Size, same, told } from "./size";
 
@@ -68,12 +69,13 @@ export function useScreen(setup: ScreenSetup): Joined {
   const subscribed = useClient((state) => state.terminals.get(sessionId)?.subscribed ?? false);
   const cols = useClient((state) => state.terminals.get(sessionId)?.cols);
   const rows = useClient((state) => state.terminals.get(sessionId)?.rows);
+  const looks = useClient((state) => !mayType(state));
   // Subscribed anew, perhaps by a restarted workstation: what was asked before counts for nothing.
   useEffect(() => teller.current?.forget(), [sessionId, isMaster, subscribed]);
   useEffect(() => {
-    screen.current?.follow(isMaster === false ? told({ cols, rows }) : undefined);
-  }, [sessionId, isMaster, subscribed, cols, rows]);
-  useEffect(() => screen.current?.deaf(!subscribed), [sessionId, subscribed]);
+    screen.current?.follow(isMaster === false || looks ? told({ cols, rows }) : undefined);
+  }, [sessionId, isMaster, looks, subscribed, cols, rows]);
+  useEffect(() => screen.current?.deaf(!subscribed || looks), [sessionId, subscribed, looks]);
   useEffect(() => screen.current?.font(font), [sessionId, font]);
   useEffect(() => {
     if (nativeLine) screen.current?.letOthersType();

@@ -75,6 +75,19 @@ export class TestSocket implements Socket {
   }
 }
 
+/** The server's own interface: what was asked of it, and what it answers. */
+export class TestServer {
+  readonly asked: { method: string; url: string; headers: Record<string, string>; body: unknown }[] = [];
+  answer: (method: string, path: string) => [status: number, body: unknown] = () => [404, { error: "Not Found", code: "NOT_FOUND" }];
+
+  fetch = async (url: string, init: RequestInit): Promise<Response> => {
+    const method = init.method ?? "GET";
+    this.asked.push({ method, url, headers: init.headers as Record<string, string>, body: init.body ? JSON.parse(init.body as string) : undefined });
+    const [status, body] = this.answer(method, new URL(url).pathname);
+    return new Response(JSON.stringify(body), { status });
+  };
+}
+
 export function memoryStorage(): Pick<Storage, "getItem" | "setItem"> {
   const values = new Map<string, string>();
   return { getItem: (name) => values.get(name) ?? null, setItem: (name, value) => void values.set(name, value) };
@@ -109,6 +122,7 @@ export function makeWorld(storage = memoryStorage()) {
   const clock = new TestClock();
   const sockets: TestSocket[] = [];
   const vault = new TestVault(storage);
+  const server = new TestServer();
   let otherTab = (_name: string, _before: string | null, _now: string | null) => {};
   let wake = () => {};
   const client = makeClient({
@@ -118,12 +132,14 @@ export function makeWorld(storage = memoryStorage()) {
       sockets.push(socket);
       return socket;
     },
+    fetch: server.fetch,
     vault: async () => vault,
     otherTabs: (run) => void (otherTab = run),
     wake: (run) => void (wake = run),
   });
   const world = {
     client,
+    server,
     clock,
     sockets,
     storage,

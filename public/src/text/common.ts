@@ -37,6 +37,7 @@ export const errors = words("errors", wordsBy({
   SESSION_BUSY: "The agent is still working. Wait until it is done, or stop it first.",
   WORKSTATION_OFFLINE: "The workstation is offline. It is tried again as soon as it is back.",
   TUNNEL_NOT_FOUND: "The server does not know this workstation. Start it, or pair again.",
+  FORBIDDEN: "This device may not do that. Ask the workstation's owner for more rights.",
   RATE_LIMITED: "Too many attempts. It goes on by itself in a moment.",
   offline: "There is no connection right now. Try again once it is back.",
   lost: "The connection went before the answer came. Try again.",

@@ -25,6 +25,8 @@ export const reasons = words("reasons", wordsBy({
   blocked: "The browser refused to connect. A page opened with https can only reach wss:// addresses.",
   network: "This device has no network.",
   INVALID_AUTH_KEY: "The workstation did not accept the key. Pair again with a fresh link.",
+  "owner-key": "The workstation's own link no longer pairs new devices. Ask for a code or a link from a device that is paired: Settings, Devices, Add a device.",
+  "key-ended": "The key of this device is no longer valid: it was revoked, has ended, or belongs to another device. Ask the workstation's owner for a new one.",
   INVALID_PAYLOAD: "The server did not accept the pairing. Pair again with a fresh link.",
   TUNNEL_NOT_FOUND: "The server does not know this workstation (yet).",
   RATE_LIMITED: "Too many attempts with a wrong key. It goes on by itself.",

@@ -1,8 +1,11 @@
 /** German, laid over the English words of the other files; its keys are theirs. */
 
+import devices from "./de/devices";
+
 const count = (number: number) => number.toLocaleString("de");
 
 export default {
+  devices,
   common: {
     app: "Tiflis",
     back: "Zurück",
@@ -31,6 +34,7 @@ export default {
     SESSION_BUSY: "Der Agent arbeitet noch. Warte, bis er fertig ist, oder halte ihn erst an.",
     WORKSTATION_OFFLINE: "Der Arbeitsplatz ist offline. Sobald er zurück ist, geht es weiter.",
     TUNNEL_NOT_FOUND: "Der Server kennt diesen Arbeitsplatz nicht. Starte ihn oder koppele ihn neu.",
+    FORBIDDEN: "Dieses Gerät darf das nicht. Bitte den Besitzer des Arbeitsplatzes um mehr Rechte.",
     RATE_LIMITED: "Zu viele Versuche. Es geht gleich von selbst weiter.",
     offline: "Gerade besteht keine Verbindung. Versuche es, sobald sie zurück ist.",
     lost: "Die Verbindung brach ab, bevor die Antwort kam. Versuche es noch einmal.",
@@ -158,6 +162,8 @@ export default {
     blocked: "Der Browser verweigert die Verbindung. Eine mit https geöffnete Seite erreicht nur Adressen mit wss://.",
     network: "Dieses Gerät hat kein Netz.",
     INVALID_AUTH_KEY: "Der Arbeitsplatz hat den Schlüssel nicht angenommen. Koppele ihn neu mit einem frischen Link.",
+    "owner-key": "Der Link des Arbeitsplatzes koppelt keine neuen Geräte mehr. Lass dir auf einem gekoppelten Gerät einen Code oder Link geben: Einstellungen, Geräte, Gerät hinzufügen.",
+    "key-ended": "Der Schlüssel dieses Geräts gilt nicht mehr: Er wurde gesperrt, ist abgelaufen oder gehört einem anderen Gerät. Lass dir vom Besitzer des Arbeitsplatzes einen neuen geben.",
     INVALID_PAYLOAD: "Der Server hat die Kopplung nicht angenommen. Koppele neu mit einem frischen Link.",
     TUNNEL_NOT_FOUND: "Der Server kennt diesen Arbeitsplatz (noch) nicht.",
     RATE_LIMITED: "Zu viele Versuche mit einem falschen Schlüssel. Es geht von selbst weiter.",
@@ -218,6 +224,7 @@ export default {
     pair: "Koppeln",
     paste: "Einfügen",
     scan: "QR scannen",
+    byCode: "Einen Code eingeben",
     byHand: "Angaben von Hand eingeben",
     byLink: "Stattdessen einen Link benutzen",
     name: "Name",
@@ -235,6 +242,7 @@ export default {
     askText: "Was du deinen Agenten sagst, geht über diesen Server. Fahre nur fort, wenn der Link von deinem eigenen Arbeitsplatz stammt.",
     foreign: (host: string) => `Diese Seite kommt von ${host}, der Link führt woandershin.`,
     switches: (name: string) => `${name} bleibt gekoppelt; der neue wird zuerst gezeigt.`,
+    replaces: (name: string) => `Der Schlüssel, den dieser Browser für ${name} hat, wird durch den des Links ersetzt. Hat der weniger Rechte, dann auch dieser Browser.`,
     trying: "Der Arbeitsplatz wird gefragt",
     notYet: "Noch nicht gekoppelt",
     offline: "Der Server kennt diesen Arbeitsplatz, aber er ist nicht verbunden. Starte ihn; dann geht es von selbst weiter.",
@@ -331,6 +339,9 @@ export default {
     forget: "Vergessen",
     forgetTitle: (name: string) => `${name} vergessen?`,
     forgetText: "Schlüssel, hier aufbewahrte Gespräche, Entwürfe und nicht gesendete Nachrichten dieses Arbeitsplatzes werden aus diesem Browser entfernt. Der Arbeitsplatz selbst bleibt unberührt.",
+    more: "Mehr",
+    devices: "Geräte",
+    devicesHint: "Wer diesen Arbeitsplatz erreichen darf. Füge ein Gerät hinzu, teile einen Einblick, sperre ein verlorenes Telefon.",
     add: "Weiteren Arbeitsplatz koppeln",
     help: "Tastenkürzel",
     language: "Sprache",
@@ -431,6 +442,7 @@ export default {
     select: "Wähle, was kopiert werden soll",
     copyAll: "Alles kopieren",
     close: "Schließen",
+    viewOnly: "Dieses Gerät darf Terminals ansehen, aber nicht tippen",
     waiting: "Wartet auf das Terminal",
     repairing: "Holt, was verpasst wurde",
     follower: (cols: number, rows: number) => `Ein anderes Gerät bestimmt die Größe: ${cols} × ${rows}`,

@@ -1,8 +1,11 @@
 /** Spanish, laid over the English words of the other files; its keys are theirs. */
 
+import devices from "./es/devices";
+
 const count = (number: number) => number.toLocaleString("es");
 
 export default {
+  devices,
   common: {
     app: "Tiflis",
     back: "Atrás",
@@ -31,6 +34,7 @@ export default {
     SESSION_BUSY: "El agente sigue trabajando. Espera a que acabe o detenlo primero.",
     WORKSTATION_OFFLINE: "El equipo está desconectado. Se intentará en cuanto vuelva.",
     TUNNEL_NOT_FOUND: "El servidor no conoce este equipo. Arráncalo o vincúlalo de nuevo.",
+    FORBIDDEN: "Este dispositivo no puede hacer eso. Pide más derechos al propietario del equipo.",
     RATE_LIMITED: "Demasiados intentos. Continuará solo en un momento.",
     offline: "Ahora no hay conexión. Inténtalo cuando vuelva.",
     lost: "La conexión se cortó antes de la respuesta. Inténtalo de nuevo.",
@@ -158,6 +162,8 @@ export default {
     blocked: "El navegador se negó a conectar. Una página abierta con https solo alcanza direcciones wss://.",
     network: "Este dispositivo no tiene red.",
     INVALID_AUTH_KEY: "El equipo no aceptó la clave. Vincúlalo de nuevo con un enlace reciente.",
+    "owner-key": "El enlace del equipo ya no vincula dispositivos nuevos. Pide un código o un enlace a un dispositivo vinculado: Ajustes, Dispositivos, Añadir un dispositivo.",
+    "key-ended": "La clave de este dispositivo ya no vale: fue revocada, ha terminado o pertenece a otro dispositivo. Pide una nueva al propietario del equipo.",
     INVALID_PAYLOAD: "El servidor no aceptó la vinculación. Vincula de nuevo con un enlace reciente.",
     TUNNEL_NOT_FOUND: "El servidor no conoce (aún) este equipo.",
     RATE_LIMITED: "Demasiados intentos con una clave errónea. Continuará solo.",
@@ -218,6 +224,7 @@ export default {
     pair: "Vincular",
     paste: "Pegar",
     scan: "Escanear QR",
+    byCode: "Escribir un código",
     byHand: "Introducir los datos a mano",
     byLink: "Usar un enlace",
     name: "Nombre",
@@ -235,6 +242,7 @@ export default {
     askText: "Lo que dices a tus agentes pasa por este servidor. Continúa solo si el enlace es de tu propio equipo.",
     foreign: (host: string) => `Esta página viene de ${host}; el enlace lleva a otro lugar.`,
     switches: (name: string) => `${name} sigue vinculado; el nuevo se muestra primero.`,
+    replaces: (name: string) => `La clave que este navegador tiene para ${name} se sustituye por la del enlace. Si esa tiene menos derechos, este navegador también.`,
     trying: "Preguntando al equipo",
     notYet: "Aún sin vincular",
     offline: "El servidor conoce este equipo, pero no está conectado. Arráncalo; la vinculación seguirá sola.",
@@ -331,6 +339,9 @@ export default {
     forget: "Olvidar",
     forgetTitle: (name: string) => `¿Olvidar ${name}?`,
     forgetText: "La clave, las conversaciones guardadas aquí, los borradores y los mensajes sin enviar de este equipo se quitan de este navegador. El equipo no cambia.",
+    more: "Más",
+    devices: "Dispositivos",
+    devicesHint: "Quién puede llegar a este equipo. Añade un dispositivo, comparte una vista, bloquea un teléfono perdido.",
     add: "Vincular otro equipo",
     help: "Atajos de teclado",
     language: "Idioma",
@@ -431,6 +442,7 @@ export default {
     select: "Selecciona qué copiar",
     copyAll: "Copiar todo",
     close: "Cerrar",
+    viewOnly: "Este dispositivo puede mirar terminales, pero no escribir",
     waiting: "Esperando al terminal",
     repairing: "Trayendo lo que faltó",
     follower: (cols: number, rows: number) => `Otro dispositivo fija el tamaño: ${cols} × ${rows}`,

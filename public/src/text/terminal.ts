@@ -55,6 +55,7 @@ export const terminalText = words("terminalText", {
   select: "Select what to copy",
   copyAll: "Copy all",
   close: "Close",
+  viewOnly: "This device may look at terminals, but not type",
   waiting: "Waiting for the terminal",
   repairing: "Fetching what was missed",
   follower: (cols: number, rows: number) => `Another device sets the size: ${cols} × ${rows}`,

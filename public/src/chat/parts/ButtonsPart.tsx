@@ -7,6 +7,7 @@ import { go } from "~/app/route";
 import type { ActionButton, ContentBlock } from "~/protocol/blocks";
 import { inChat } from "~/store/outbox";
 import { repliesOf } from "~/store/replies";
+import { maySpeak } from "~/store/scope";
 import { chatOf } from "~/store/sessions";
 import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
@@ -25,6 +26,7 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
   const streaming = useAuiState((state) => state.message.status?.type === "running");
   const key = useAuiState((state) => state.message.id);
   const offers = data.kind === "action_buttons" ? data.buttons.flatMap((button) => sayingOf(button) ?? []) : [];
+  const speaks = useClient(maySpeak);
   const { kind, said } = useReplies(chat, key, offers);
   const [asking, setAsking] = useState<string | null>(null);
   if (data.kind !== "action_buttons") return null;
@@ -42,7 +44,7 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
           <button
             key={button.id}
             type="button"
-            disabled={sayingOf(button) !== undefined && (streaming || kind === "settled")}
+            disabled={sayingOf(button) === undefined ? !speaks && !button.action.startsWith("url:") : streaming || kind === "settled" || !speaks}
             aria-pressed={kind === "settled" && sayingOf(button)?.trim() === said ? true : undefined}
             onClick={() => press(button)}
             className={`min-h-11 max-w-full rounded-full border px-4 text-sm font-medium shadow-low disabled:opacity-50 aria-pressed:opacity-100 ${LOOKS[button.style]}`}
