@@ -13,9 +13,7 @@ settings.load_profile("beside others")
 
 # What takes longest begins first, so that nobody waits for it at the end.
 LONG = ("client", "faults", "arbiter", "system", "deploy")
-# One browser and its server for all the tests of the web client.
-TOGETHER = {"client"}
-# Each test has a server of its own: any process may take the next one.
+# Each test has a server of its own: any process may take the next one. A file of client/ has one browser.
 APART = {"faults", "arbiter"}
 
 
@@ -38,9 +36,7 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Tests of one file run in one process, one after the other, but for the rooms named above."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if room(nodeid) in APART:
-            return nodeid
-        return room(nodeid) if room(nodeid) in TOGETHER else file_of(nodeid)
+        return nodeid if room(nodeid) in APART else file_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
