@@ -108,8 +108,9 @@ class Settings(Limits):
         default=None, description="token or password for /status; unset: not served"
     )
 
-    takeover: bool = Field(
-        default=False, description="take over sockets and port from the running server, then end it"
+    takeover: bool | Literal["auto"] = Field(
+        default=False,
+        description="true: take over sockets and port from the running server and end it; auto: if one runs",
     )
 
     @classmethod
@@ -142,6 +143,14 @@ class Settings(Limits):
     def _lower(cls, value: object) -> object:
         lower = value.strip().lower() if isinstance(value, str) else value
         return "warn" if lower == "warning" else lower
+
+    @field_validator("takeover", mode="before")
+    @classmethod
+    def _takeover(cls, value: object) -> object:
+        word = str(value).strip().lower()
+        if word not in _YES | _NO | {"auto"}:
+            raise ValueError("must be true, false or auto")
+        return word if word == "auto" else word in _YES
 
     @field_validator("host", "metrics_host")
     @classmethod

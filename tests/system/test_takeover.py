@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 from tests.harness import Server, eventually
 from tests.harness import crowd as at
@@ -20,21 +22,29 @@ def heir_of(server: Server, **options: object) -> Server:
     )
 
 
-async def test_a_takeover_changes_every_process_and_nothing_else() -> None:
-    with Server(workers=2) as old:
+class ByCommand(Server):
+    """A server that `tiflis takeover` starts."""
+
+    def _command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("tiflis")), "takeover"]
+
+
+async def test_the_command_changes_every_process_and_nothing_else() -> None:
+    env = {"LIVENESS_TIMEOUT": "120"}
+    with Server(workers=3, env=env) as old:
         async with at(old) as people:
             traffic = Traffic(seed=5)
             await traffic.begin(people, tunnels=5, devices=2)
             process, pid = old.process, old.pid
             assert process is not None
-            successor = heir_of(old)
+            successor = ByCommand(port=old.port, folder=old.folder, env=env)
             await asyncio.to_thread(successor.start, wait=False)
             try:
-                await eventually(lambda: process.poll() is not None, 60, "the old server's end")
+                await eventually(lambda: process.poll() is not None, 90, "the old server's end")
                 assert process.returncode == 0
                 await eventually(lambda: successor.status("/readyz") == 200, 20, "the new server's readiness")
                 assert successor.pid != pid
-                assert len(successor.ready_workers()) == 3
+                assert len(successor.ready_workers()) == 3, "as many as before"
                 verdict = await traffic.end()
                 assert verdict.wrong == []
                 assert verdict.sent == verdict.arrived > 50

@@ -33,13 +33,20 @@ from tiflis.arbiter.ground import (
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.arbiter.sanic_manager import SteadyManager, end_children
 from tiflis.arbiter.signals import end_now, note_hangup, stop_early, take_signals
-from tiflis.arbiter.takeover import CannotTakeOver, ServerResources, Successor, Takeover, listener_of
+from tiflis.arbiter.takeover import (
+    CannotTakeOver,
+    NothingRuns,
+    ServerResources,
+    Successor,
+    Takeover,
+    listener_of,
+)
 from tiflis.arbiter.thread import Alone, ArbiterThread, control_server, refuse, refuse_settings
 from tiflis.arbiter.worker_state import keep_in_main
 from tiflis.config import Settings
 from tiflis.descriptors import raise_limit
 from tiflis.ipc.control_client import Message
-from tiflis.ipc.processes import end_with_parent
+from tiflis.ipc.processes import end_with_parent, network_namespace
 from tiflis.ipc.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
 from tiflis.ipc.safe_place import Unsafe
 
@@ -181,12 +188,15 @@ class Arbiter:
             self._look_at_addresses(host)
         if not self._settings.takeover:
             return
-        self._successor = Successor(RunFolder(self._settings.data_dir, self._place).path)
+        network = network_namespace() if isinstance(self._place, int) else None
+        successor = Successor(RunFolder(self._settings.data_dir, self._place), network)
         try:
-            self._inheritance = self._successor.inherit()
+            self._inheritance = successor.inherit()
         except CannotTakeOver as problem:
+            if self._settings.takeover == "auto" and isinstance(problem, NothingRuns):
+                return
             refuse(f"cannot take over: {problem}")
-        options["sock"] = self._inheritance.listener
+        self._successor, options["sock"] = successor, self._inheritance.listener
 
     def _look_at_addresses(self, host: str) -> None:
         """Refuse a start on addresses that are not to be had."""

@@ -12,8 +12,8 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from sanic import Sanic
@@ -28,12 +28,14 @@ from tiflis.clock import running_clock
 from tiflis.ipc.control_client import Message, NoServer, request
 from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, HandoffServer
 from tiflis.ipc.patience import keep_trying, reason_of
+from tiflis.ipc.processes import network_namespace
 from tiflis.ipc.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "heir.sock"  # in the run folder: where the heir hears from the old server
 ASK_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 0.1
 LISTEN_SECONDS = 30.0  # for the heir's manager to run
 ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to start
 
@@ -70,7 +72,11 @@ def listener_of(app: Sanic[Any, Any]) -> socket.socket:
 
 
 class CannotTakeOver(Exception):
-    """There is no server that could be taken over from; the text says why."""
+    """The running server cannot be taken over from; the text says why."""
+
+
+class NothingRuns(CannotTakeOver):
+    """There is no server to take over from."""
 
 
 class Takeover:
@@ -85,22 +91,34 @@ class Takeover:
 class Successor:
     """The new main process: asks, and answers what the old one says."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+    def __init__(self, folder: RunFolder, network: int | None) -> None:
+        """``network``: the namespace in which this process listens on a port; None for a Unix socket."""
+        self._folder, self._network = folder, network
+        self._run_dir = folder.path
         self._server: HandoffServer | None = None
         self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
         self.succeeded = asyncio.Event()
 
     def inherit(self) -> Takeover:
-        """Ask the running server, before there is any event loop. Raises CannotTakeOver."""
-        return asyncio.run(self._inherit())
+        """Ask the running server, before there is any event loop. Raises CannotTakeOver, or NothingRuns.
+
+        A server that holds the lock and does not answer starts or ends just now: it is asked again.
+        """
+        end = time.monotonic() + LISTEN_SECONDS
+        while True:
+            try:
+                return asyncio.run(self._inherit())
+            except NothingRuns:
+                if not self._folder.lock.is_held() or time.monotonic() > end:
+                    raise
+                time.sleep(ASK_AGAIN_SECONDS)
 
     async def _inherit(self) -> Takeover:
         self._given = asyncio.get_running_loop().create_future()
         server = HandoffServer(self._run_dir / SOCKET_NAME, self._first)
         try:
             await server.start()
-            answer = await asyncio.to_thread(request, self._run_dir, "takeover", ASK_SECONDS)
+            answer = await asyncio.to_thread(self._ask)
             if not answer.get("ok"):
                 raise CannotTakeOver(str(answer.get("error", "the running server refuses")))
             async with running_clock().timeout(ASK_SECONDS):
@@ -108,10 +126,13 @@ class Successor:
         except TimeoutError:
             raise CannotTakeOver("the running server does not answer") from None
         except (NoServer, OSError):
-            raise CannotTakeOver("no server runs on this port with this DATA_DIR") from None
+            raise NothingRuns("no server runs on this port with this DATA_DIR") from None
         finally:
             await server.close()
         return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], will)
+
+    def _ask(self) -> Message:
+        return request(self._run_dir, "takeover", ASK_SECONDS, network=self._network)
 
     async def _first(self, body: bytes, descriptors: list[int]) -> bytes:
         assert self._given is not None
@@ -158,8 +179,10 @@ class OutgoingServer:
         self._path = resources.folder.path / SOCKET_NAME
         self._task: asyncio.Task[None] | None = None
 
-    async def command(self, _: Message) -> Message:
+    async def command(self, message: Message) -> Message:
         """The control socket's ``takeover``."""
+        if message.get("network") not in (None, network_namespace()):
+            return {"ok": False, "error": "the running server listens in another network namespace"}
         if self._rollout.running or (self._task is not None and not self._task.done()):
             return {"ok": False, "error": "a reload or takeover is under way already"}
         client = HandoffClient(self._path, ANSWER_SECONDS)

@@ -7,22 +7,30 @@ import os
 import sys
 from pathlib import Path
 
+from tiflis.commands.running import ask
+from tiflis.commands.status import rows_of
+
 NAME = "takeover"
 ABOUT = "start this installation's server in place of the one that runs; no socket is closed"
-DEFAULT_WORKERS = 2
+STATUS_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unix", type=Path, help="the Unix socket of the server that runs, if it is on one")
     parser.add_argument(
-        "--workers", type=int, default=DEFAULT_WORKERS, help="worker processes (default: %(default)s)"
+        "--workers", type=int, help="worker processes (default: as many as the running server has)"
     )
+    parser.set_defaults(data_dir=None, port=None)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become the server; return only if that cannot be started."""
+    """Become the server; return only if none runs or it cannot be started."""
+    status = ask(arguments, "status", STATUS_SECONDS)
+    if isinstance(status, int):
+        return status
+    workers = arguments.workers or len(rows_of(status.get("arbiter"), "workers")) or 1
     sanic = str(Path(sys.executable).with_name("sanic"))
-    command = [sanic, "tiflis.server:app", "--workers", str(arguments.workers)]
+    command = [sanic, "tiflis.server:app", "--workers", str(workers)]
     if arguments.unix is not None:
         command += ["--unix", str(arguments.unix)]
     os.environ["TAKEOVER"] = "1"

@@ -48,6 +48,14 @@ def parent_lives() -> bool:
     return parent is not None and parent.is_alive()
 
 
+def network_namespace() -> int | None:
+    """Return the number of this process's network namespace; None on a system without such."""
+    try:
+        return os.stat("/proc/self/ns/net").st_ino
+    except OSError:
+        return None
+
+
 def is_alive(pid: int) -> bool:
     """Return whether this process runs; a zombie does not."""
     try:

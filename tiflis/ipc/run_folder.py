@@ -57,6 +57,20 @@ class Lock:
                 self._descriptor = descriptor
                 return
 
+    def is_held(self) -> bool:
+        """Return whether another process holds it. Raises OSError when it cannot be read."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     @property
     def descriptor(self) -> int:
         """Return the descriptor, for a child process that is to hold the lock as well."""
