@@ -33,6 +33,7 @@ COMMANDS = {
     "curl": "tests/api/test_openapi.py",
     "export": "tests/deploy/test_files.py",
     "docker compose": NO_ENGINE,
+    "sh deploy/roll.sh": "tests/deploy/test_roll.py",
     "nginx -t": "tests/deploy/test_files.py",
     "nginx -s reload": "tests/system/test_nginx.py",
     "pip wheel": "tests/deploy/test_image.py",
