@@ -13,6 +13,7 @@ import type { Incoming, Outgoing } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
 import { isDeviceKey } from "../protocol/pairing";
 import { readMessage } from "../protocol/read";
+import { Cursor } from "./cursor";
 import { Pulse } from "./pulse";
 import type { Clock, Link, LinkEvents, LinkTarget, Phase, Socket } from "./types";
 
@@ -24,6 +25,9 @@ export class ReconnectingLink implements Link {
   private why = "";
   private attempts = 0;
   private everConnected = false;
+  private readonly cursor = new Cursor();
+  /** A synchronisation is needed: messages were lost, or the workstation was away. */
+  private behind = true;
   private stopDeadline: () => void = () => {};
   private stopRetry: () => void = () => {};
   private readonly pulse: Pulse;
@@ -36,6 +40,7 @@ export class ReconnectingLink implements Link {
   ) {
     this.pulse = new Pulse(clock, {
       send: (message) => this.send(message),
+      looking: () => (this.cursor.seen === null ? undefined : { seen: this.cursor.seen, visible: target.visible?.() ?? false }),
       verified: () => this.enter("verified", ""),
       degraded: () => this.enter("degraded", "heartbeat"),
       dead: (why) => this.drop(why),
@@ -71,6 +76,10 @@ export class ReconnectingLink implements Link {
     else this.connect();
   }
 
+  settled(): void {
+    this.behind = false;
+  }
+
   private connect(): void {
     this.stopRetry();
     this.abandon();
@@ -91,7 +100,7 @@ export class ReconnectingLink implements Link {
 
   private opened(): void {
     const { tunnelId, authKey, deviceId } = this.target;
-    this.send(outgoing.connect(tunnelId, authKey, deviceId, this.everConnected));
+    this.send(outgoing.connect(tunnelId, authKey, deviceId, this.everConnected, this.target.resumes ? this.cursor.asks : undefined));
     this.pulse.start();
     this.within(AUTH_WITHIN, "no-answer");
   }
@@ -100,6 +109,7 @@ export class ReconnectingLink implements Link {
     this.pulse.sign();
     const message = readMessage(raw, this.clock.now());
     if (!this.handle(message)) this.events.received(message);
+    this.cursor.received(message);
   }
 
   /** True when the message concerned the link alone. */
@@ -107,6 +117,7 @@ export class ReconnectingLink implements Link {
     switch (message.type) {
       case "connected":
         this.everConnected = true;
+        if (!this.cursor.connected(message)) this.behind = true;
         this.enter("connected", "");
         this.authenticate();
         return true;
@@ -120,6 +131,7 @@ export class ReconnectingLink implements Link {
         this.workstationGone();
         return true;
       case "connection.online":
+        this.behind = true;
         if (!this.usable) this.enter("connected", "");
         this.authenticate();
         return true;
@@ -127,6 +139,7 @@ export class ReconnectingLink implements Link {
         this.pulse.beat(message.id);
         return true;
       case "pong":
+      case "mark":
         return true;
       case "error":
         return this.failed(message.code, message.id, message.reason);
@@ -147,7 +160,7 @@ export class ReconnectingLink implements Link {
       this.enter("authenticated", "");
       this.pulse.startBeating();
     }
-    this.events.ready();
+    this.events.ready(!this.behind);
   }
 
   /** An error before the workstation has accepted us, or one that says it has forgotten us. */
@@ -168,6 +181,7 @@ export class ReconnectingLink implements Link {
 
   /** The workstation does not know us any more: nothing more is sent until it does. */
   private forgotten(): void {
+    this.behind = true;
     if (this.usable) {
       this.pulse.stopBeating();
       this.enter("connected", "");
@@ -178,6 +192,7 @@ export class ReconnectingLink implements Link {
 
   /** The socket stays: `connected` or `workstation_online` will come on it by itself. */
   private workstationGone(): void {
+    this.behind = true;
     this.stopDeadline();
     this.pulse.stopBeating();
     this.enter("workstation_offline", "");

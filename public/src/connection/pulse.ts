@@ -14,6 +14,8 @@ import type { Clock } from "./types";
 
 export interface PulseEvents {
   send(message: Outgoing): boolean;
+  /** What a ping says of this end; undefined where the server does not know it. */
+  looking(): { seen: number; visible: boolean } | undefined;
   verified(): void;
   degraded(): void;
   dead(why: string): void;
@@ -79,7 +81,7 @@ export class Pulse {
 
   private ping(within: number): void {
     this.nextPing = this.clock.after(PING_EVERY, () => this.ping(PONG_WITHIN));
-    if (!this.events.send(outgoing.ping(this.clock.now()))) return;
+    if (!this.events.send(outgoing.ping(this.clock.now(), this.events.looking()))) return;
     this.silence ??= this.clock.after(within, () => this.events.dead("silent"));
   }
 

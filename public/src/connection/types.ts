@@ -44,13 +44,17 @@ export interface LinkTarget {
   tunnelId: string;
   authKey: string;
   deviceId: string;
+  /** Ask the server to keep what a lost socket misses. Not for a mere look at whether a pairing is taken. */
+  resumes?: boolean;
+  /** A person is looking at the page. */
+  visible?(): boolean;
 }
 
 export interface LinkEvents {
   changed(state: ConnectionState): void;
   received(message: Incoming): void;
-  /** Authenticated (again): synchronise and subscribe anew. */
-  ready(): void;
+  /** Authenticated (again): synchronise and subscribe anew, unless the server repeats whatever was missed. */
+  ready(resumed: boolean): void;
   /** What was sent and not answered may be lost from here on. */
   lost(): void;
 }
@@ -61,5 +65,7 @@ export interface Link {
   /** False when it could not be put on the wire. */
   send(message: Outgoing): boolean;
   retry(): void;
+  /** The workstation's state is known: from here on a cursor is enough to go on. */
+  settled(): void;
   readonly usable: boolean;
 }

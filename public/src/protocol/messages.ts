@@ -78,9 +78,21 @@ export interface ReplayPage {
   currentSequence?: number;
 }
 
+/** What became of a message that waits at the server for the workstation. */
+export interface Receipt {
+  id: string;
+  state: "held" | "delivered" | "expired" | "cancelled" | "unsure" | "refused" | "unknown";
+  until?: number;
+  notBefore?: number;
+  reason?: string;
+}
+
 /** A message from the server or the workstation, read and settled. `chat` null is the supervisor. */
 export type Incoming =
-  | { type: "connected"; restored: boolean; tunnelVersion: string }
+  | { type: "connected"; restored: boolean; tunnelVersion: string; resume?: { epoch: string; seq: number; verdict: string } }
+  | { type: "mark"; epoch: string; seq: number }
+  | { type: "receipt"; receipt: Receipt }
+  | { type: "held"; messages: Receipt[] }
   | { type: "pong"; timestamp: number }
   | { type: "error"; id?: string; code: string; message: string; reason?: string }
   | { type: "auth.success"; workstationName?: string; workstationVersion?: string; workspacesRoot?: string }
@@ -106,7 +118,8 @@ export type Incoming =
   | { type: "context_cleared" }
   | { type: "history"; id: string; page: HistoryPage }
   | { type: "audio"; id: string; messageId: string; audio?: string; error?: string }
-  | { type: "unknown"; name: string };
+  /** `name` null: no JSON object. */
+  | { type: "unknown"; name: string | null };
 
 export type AudioFormat = "webm" | "opus" | "m4a" | "mp4" | "wav" | "mp3";
 

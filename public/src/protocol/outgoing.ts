@@ -3,9 +3,9 @@
 import { HISTORY_PAGE } from "./limits";
 import type { AudioFormat, Outgoing } from "./messages";
 
-export const connect = (tunnelId: string, authKey: string, deviceId: string, reconnect: boolean): Outgoing => ({
+export const connect = (tunnelId: string, authKey: string, deviceId: string, reconnect: boolean, resume?: object): Outgoing => ({
   type: "connect",
-  payload: { tunnel_id: tunnelId, auth_key: authKey, device_id: deviceId, ...(reconnect && { reconnect: true }) },
+  payload: { tunnel_id: tunnelId, auth_key: authKey, device_id: deviceId, ...(reconnect && { reconnect: true }), ...(resume && { resume }) },
 });
 
 export const auth = (authKey: string, deviceId: string): Outgoing => ({
@@ -13,7 +13,8 @@ export const auth = (authKey: string, deviceId: string): Outgoing => ({
   payload: { auth_key: authKey, device_id: deviceId },
 });
 
-export const ping = (timestamp: number): Outgoing => ({ type: "ping", timestamp });
+/** `looking`: only for a server that knows cursors. */
+export const ping = (timestamp: number, looking?: { seen: number; visible: boolean }): Outgoing => ({ type: "ping", timestamp, ...looking });
 export const heartbeat = (id: string, timestamp: number): Outgoing => ({ type: "heartbeat", id, timestamp });
 export const sync = (id: string): Outgoing => ({ type: "sync", id });
 

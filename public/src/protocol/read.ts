@@ -1,7 +1,7 @@
 /** Reads one text from the socket into an `Incoming`; nothing that arrives makes it throw. */
 
-import { flag, moment, number, optionalText, record, text, type Fields } from "./fields";
-import type { Incoming } from "./messages";
+import { flag, list, moment, number, optionalText, record, text, type Fields } from "./fields";
+import type { Incoming, Receipt } from "./messages";
 import { readBlocks } from "./readBlocks";
 import { readHistory, readReplay } from "./readHistory";
 import { readSession, readSync } from "./readSession";
@@ -17,18 +17,21 @@ type Reader = (frame: Frame) => Incoming;
 /** `now`: the moment a message without a timestamp is taken to be from. */
 export function readMessage(raw: unknown, now: number): Incoming {
   const top = parse(raw);
+  if (top === null) return { type: "unknown", name: null };
   const name = text(top.type);
   const read = READERS[name];
   if (!read || !Object.hasOwn(READERS, name)) return { type: "unknown", name };
   return read({ top, payload: record(top.payload), now });
 }
 
-function parse(raw: unknown): Fields {
-  if (typeof raw !== "string") return {};
+/** null: no JSON object. */
+function parse(raw: unknown): Fields | null {
+  if (typeof raw !== "string") return null;
   try {
-    return record(JSON.parse(raw));
+    const value: unknown = JSON.parse(raw);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null;
   } catch {
-    return {};
+    return null;
   }
 }
 
@@ -37,7 +40,11 @@ const READERS: Record<string, Reader> = {
     type: "connected",
     restored: payload.restored === true,
     tunnelVersion: text(payload.tunnel_version),
+    ...optional("resume", readResume(record(payload.resume))),
   }),
+  "tunnel.mark": ({ top }) => ({ type: "mark", epoch: text(top.epoch), seq: number(top.seq) ?? 0 }),
+  "tunnel.receipt": ({ top }) => ({ type: "receipt", receipt: readReceipt(top) }),
+  "tunnel.held": ({ top }) => ({ type: "held", messages: list(top.messages).map((each) => readReceipt(record(each))).filter(({ id }) => id !== "") }),
   pong: ({ top }) => ({ type: "pong", timestamp: number(top.timestamp) ?? 0 }),
   error: readError,
   "auth.success": ({ payload }) => ({
@@ -98,6 +105,24 @@ const READERS: Record<string, Reader> = {
     ...optional("error", optionalText(payload.error)),
   }),
 };
+
+/** undefined: the server knows no cursors. */
+function readResume({ epoch, seq, verdict }: Fields): { epoch: string; seq: number; verdict: string } | undefined {
+  const at = number(seq);
+  return text(epoch) && at !== undefined ? { epoch: text(epoch), seq: at, verdict: text(verdict) } : undefined;
+}
+
+const STATES: readonly Receipt["state"][] = ["held", "delivered", "expired", "cancelled", "unsure", "refused"];
+
+function readReceipt(fields: Fields): Receipt {
+  return {
+    id: text(fields.id),
+    state: STATES.find((state) => state === fields.state) ?? "unknown",
+    ...optional("until", number(fields.until)),
+    ...optional("notBefore", number(fields.not_before)),
+    ...optional("reason", optionalText(fields.reason)),
+  };
+}
 
 function readError({ top, payload }: Frame): Incoming {
   return {

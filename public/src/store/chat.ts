@@ -130,6 +130,11 @@ export function leftBehind(chat: Chat, now: number): Chat {
   return { ...chat, freshness: "stale", asOf: now, loading: "no" };
 }
 
+/** All that was missed since the connection went has been repeated: what was up to date then is so again. */
+export function caughtUp(chat: Chat, lostAt: number): Chat {
+  return chat.freshness === "stale" && chat.asOf === lostAt ? { ...chat, freshness: "fresh" } : chat;
+}
+
 /** The workstation's word on whether the agent works; ends what streams here when it does not. */
 export function applyExecuting(chat: Chat, executing: boolean): Chat {
   if (executing) return chat.executing ? chat : { ...chat, executing };

@@ -11,6 +11,7 @@ import {
   applyTranscription,
   applyUserMessage,
   applyVoiceOutput,
+  caughtUp,
   isEcho,
 } from "./chat";
 import { applyOutput, endedBetween } from "./answer";
@@ -18,6 +19,7 @@ import { update, type Core } from "./core";
 import type { Courier } from "./courier";
 import type { Drafts } from "./drafts";
 import type { Historian } from "./historian";
+import { Following } from "./following";
 import { newRowKey, plainText } from "./match";
 import { outcomeOf } from "./news";
 import { chatsInDoubt } from "./outbox";
@@ -43,11 +45,13 @@ export interface Parts {
 
 export class Dispatch {
   readonly stream: Stream;
+  private readonly following: Following;
 
   constructor(
     private readonly core: Core,
     private readonly parts: Parts,
   ) {
+    this.following = new Following((id) => core.send(outgoing.subscribe(id)));
     this.stream = new Stream(core.clock, (output) => this.output(output));
   }
 
@@ -106,6 +110,7 @@ export class Dispatch {
   }
 
   private synchronised({ state: sync }: Message<"sync.state">): void {
+    this.core.link?.settled();
     if (this.core.synced) return this.confirmed(sync);
     this.core.synced = true;
     const there = new Set(sync.sessions.map((session) => session.id));
@@ -114,13 +119,31 @@ export class Dispatch {
     const state = this.core.store.getState();
     const agents = [...state.sessions.values()].filter((session) => !isTerminal(session));
     const followed = agents.slice(-FOLLOWED_MOST).map((session) => session.id);
-    for (const id of followed) this.core.send(outgoing.subscribe(id));
+    this.following.begin(followed);
     this.parts.terminals.resume();
-    const behind = new Set(chatsInDoubt(state.outbox));
-    if (state.watching && !isTerminal(state.sessions.get(state.watching))) behind.add(state.watching);
-    for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
+    const behind = this.loadBehind();
     for (const key of [SUPERVISOR, ...followed]) if (!behind.has(key)) void this.parts.historian.peek(key);
     this.parts.courier.pump();
+  }
+
+  /** A new socket, and nothing was missed: only what was under way when the old one was lost is done again. */
+  resumed(lostAt: number): void {
+    this.core.synced = true;
+    update(this.core, (state) => ({ chats: new Map([...state.chats].map(([key, chat]) => [key, caughtUp(chat, lostAt)])) }));
+    this.following.again();
+    this.parts.terminals.resumed();
+    this.loadBehind();
+    this.parts.courier.pump();
+  }
+
+  /** Load what is on screen and not up to date, and what must tell whether a message of ours arrived. */
+  private loadBehind(): Set<ChatKey> {
+    const state = this.core.store.getState();
+    const behind = new Set(chatsInDoubt(state.outbox));
+    const { watching } = state;
+    if (watching && !isTerminal(state.sessions.get(watching)) && chatOf(state, watching).freshness !== "fresh") behind.add(watching);
+    for (const key of behind) if (this.exists(key)) void this.parts.historian.loadNewest(key);
+    return behind;
   }
 
   /** Asked again while all is well: only answers that ended unnoticed are news. */
@@ -132,7 +155,7 @@ export class Dispatch {
 
   private created({ session }: Message<"session.created">): void {
     update(this.core, (state) => sessionCreated(state, session));
-    if (!isTerminal(session)) this.core.send(outgoing.subscribe(session.id));
+    if (!isTerminal(session)) this.following.add(session.id);
   }
 
   private terminated(sessionId: string): void {
@@ -150,6 +173,7 @@ export class Dispatch {
 
   private subscribed(message: Message<"session.subscribed">): void {
     const { sessionId, isExecuting, streaming, streamingId } = message;
+    this.following.confirmed(sessionId);
     const session = this.core.store.getState().sessions.get(sessionId);
     if (message.isMaster !== undefined || isTerminal(session)) return this.parts.terminals.subscribed(message);
     if (isExecuting === undefined) return;

@@ -38,6 +38,7 @@ import { Workstations } from "./workstations";
 export interface World {
   open?: (url: string) => Socket;
   fetch?: Fetch;
+  visible?: () => boolean;
   clock?: Clock;
   vault?: () => Promise<Vault>;
   wake?: (run: () => void) => void;
@@ -64,6 +65,7 @@ export function makeClient(world: World = {}): Client {
     core,
     { leave, inherit: (id) => courier.inherit(id), kept: (id) => shelf.load(id), written: () => Promise.all([shelf.written(), courier.written()]), events: linkEvents() },
     world.open ?? ((url) => new WebSocket(url) as unknown as Socket),
+    world.visible ?? (() => document.visibilityState === "visible"),
   );
   core.store.subscribe(rememberSessions);
   core.store.subscribe((state) => state.outbox.length > 0 && queueMicrotask(() => courier.pump()));
@@ -87,15 +89,20 @@ export function makeClient(world: World = {}): Client {
     if (name === "settings") update(core, ({ settings }) => ({ settings: { ...settings, ...memory.recall("settings", {}) } }));
   }
 
+  /** When the state of the workstation was last known; chats that were up to date then are marked with it. */
+  let lostAt = 0;
+
   function linkEvents(): LinkEvents {
     return {
       changed: (connection) => core.store.setState({ connection }),
       received: dispatch.receive,
-      ready() {
+      ready(resumed) {
         void scopes.learn();
-        synchronise();
+        if (resumed) dispatch.resumed(lostAt);
+        else synchronise();
       },
       lost() {
+        if (core.synced) lostAt = clock.now();
         core.synced = false;
         dispatch.stream.flush();
         core.requests.lost();

@@ -15,6 +15,8 @@ type Resized = Extract<Incoming, { type: "session.resized" }>;
 interface Open {
   sequencer: Sequencer;
   listeners: Set<Listener>;
+  /** The workstation has answered the subscription. */
+  confirmed: boolean;
   stopWaiting: () => void;
   /** The size asked for last: who gets what it asked for is the master. */
   asked?: { cols: number; rows: number };
@@ -28,7 +30,7 @@ export class Terminals {
   constructor(private readonly core: Core) {}
 
   watch(id: string, listener: Listener): Unsubscribe {
-    const terminal = this.open.get(id) ?? { sequencer: new Sequencer(), listeners: new Set(), stopWaiting: () => {} };
+    const terminal = this.open.get(id) ?? { sequencer: new Sequencer(), listeners: new Set(), confirmed: false, stopWaiting: () => {} };
     const first = terminal.listeners.size === 0;
     this.open.set(id, terminal);
     terminal.listeners.add(listener);
@@ -51,6 +53,17 @@ export class Terminals {
     for (const id of this.open.keys()) this.subscribe(id);
   }
 
+  /** The workstation still knows the subscriptions that it has confirmed, and what they missed was repeated. */
+  resumed(): void {
+    for (const [id, terminal] of this.open) {
+      if (!terminal.confirmed) this.subscribe(id);
+      else {
+        this.change(id, { subscribed: true });
+        if (terminal.sequencer.waiting) this.take(id, terminal.sequencer.timedOut());
+      }
+    }
+  }
+
   lost(): void {
     for (const [id, terminal] of this.open) {
       terminal.stopWaiting();
@@ -64,6 +77,8 @@ export class Terminals {
   }
 
   subscribed(message: Subscribed): void {
+    const terminal = this.open.get(message.sessionId);
+    if (terminal) terminal.confirmed = true;
     this.change(message.sessionId, {
       subscribed: true,
       isMaster: message.isMaster ?? null,
@@ -111,6 +126,7 @@ export class Terminals {
   private subscribe(id: string): void {
     const terminal = this.open.get(id);
     if (!terminal || !this.core.link?.usable) return;
+    terminal.confirmed = false;
     this.core.send(outgoing.subscribe(id));
     this.take(id, terminal.sequencer.resume());
   }

@@ -29,6 +29,7 @@ export class Workstations {
     private readonly core: Core,
     private readonly selection: Selection,
     private readonly open: (url: string) => Socket,
+    private readonly visible: () => boolean,
   ) {}
 
   async load(): Promise<void> {
@@ -60,7 +61,7 @@ export class Workstations {
   /** Keeps nothing and leaves the present workstation as it is; `on` is called with each change. */
   probe({ url, tunnelId, key }: PairingData, on: (connection: ConnectionState) => void): Probe {
     let over = false;
-    const target = { url, tunnelId, authKey: key, deviceId: this.core.deviceId };
+    const target: LinkTarget = { url, tunnelId, authKey: key, deviceId: this.core.deviceId };
     const nothing = () => {};
     const changed = (connection: ConnectionState) => void (over || on(connection));
     const link = new ReconnectingLink(target, this.open, this.core.clock, { changed, received: nothing, ready: nothing, lost: nothing });
@@ -126,7 +127,7 @@ export class Workstations {
   }
 
   private target({ url, tunnelId, authKey }: SavedWorkstation): LinkTarget {
-    return { url, tunnelId, authKey, deviceId: this.core.deviceId };
+    return { url, tunnelId, authKey, deviceId: this.core.deviceId, resumes: true, visible: this.visible };
   }
 
   private async keep(workstation: SavedWorkstation): Promise<void> {

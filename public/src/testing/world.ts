@@ -133,6 +133,7 @@ export function makeWorld(storage = memoryStorage()) {
       return socket;
     },
     fetch: server.fetch,
+    visible: () => true,
     vault: async () => vault,
     otherTabs: (run) => void (otherTab = run),
     wake: (run) => void (wake = run),
