@@ -192,9 +192,12 @@ class FakeDesk:
         self.registered: list[str] = []
         self.released = 0
         self.closed = False
-        self.gap = False
+        self.gap = self.began_empty = False
         self.calls: list[tuple[str, dict[str, Any], bytes]] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
+
+    def begin_empty(self) -> None:
+        self.began_empty = True
 
     def expect_gap(self) -> None:
         self.gap = True

@@ -1,7 +1,9 @@
 """A tunnel whose workstation reconnects at another worker: nothing is lost, doubled or announced."""
 
 import asyncio
+from typing import cast
 
+from tests.relay.fakes import FakeDesk
 from tests.relay.town import Town, notes
 from tiflis.relay.sessions.session import Pause
 
@@ -239,6 +241,18 @@ async def test_a_socket_that_has_closed_meanwhile_supersedes_no_other(town: Town
     phone.say({"type": "note", "n": 1})
     await town.settle()
     assert notes(new) == [1]
+
+
+async def test_only_the_watches_of_a_new_id_begin_without_a_read_of_their_store(town: Town) -> None:
+    workstation = town.socket("a")
+    workstation.say(
+        {**town.registration(), "payload": {**town.registration()["payload"], "reconnect": False}}
+    )
+    await town.until(lambda: "workstation.registered" in workstation.types)
+    await town.workstation("a")  # asks for an id that the directory does not hold: it may have held it
+    homes = town.hubs["a"].router.homes
+    began = {tunnel_id: cast(FakeDesk, home.watches).began_empty for tunnel_id, home in homes.items()}
+    assert began == {workstation.messages[0]["payload"]["tunnel_id"]: True, "tunnel-1": False}
 
 
 async def test_a_registration_that_a_later_one_has_overtaken_takes_nothing(town: Town) -> None:

@@ -489,6 +489,18 @@ async def test_a_tunnel_without_watches_costs_one_look(stage: Stage) -> None:
     assert (stage.store.looks, stage.store.log) == (1, [])
 
 
+async def test_a_tunnel_with_a_new_id_costs_no_look_and_has_watches(stage: Stage) -> None:
+    watches = stage.watches()
+    watches.begin_empty()
+    watches.workstation_registered(KEY)
+    await watches.call("connect", WHO)
+    await deliver(watches, b'{"n":1}')
+    assert stage.store.looks == 0
+    await watches.release()
+    stage.home.generation = 2
+    assert data(await poll(stage.watches())) == [{"n": 1}]
+
+
 async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
     stage.limits = QueueLimits(Bounds(), pace=0.0, watches=2)
     watches = stage.watches()

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from tiflis.bus.presence import Presence
+from tiflis.bus.presence import HELLO_SECONDS, Presence
 from tiflis.handoff.receiver import HandoffReceiver
 from tiflis.handoff.sender import HandoffSender, Report
 from tiflis.ipc.fd_passing import HandoffClient, HandoffServer
@@ -34,6 +34,7 @@ class LocalWorkers:
         self._clients: dict[str, HandoffClient] = {}
         self._sent: Counter[str] = Counter()  # workstations steered to a worker since its last sign of life
         self._counted: dict[str, float] = {}  # when that sign of life came
+        self._own = 0  # workstations here, as counted last
         self._server: HandoffServer | None = None
         self._patience = hub.limits.handoff_timeout
         self.steered = self.refused = 0
@@ -95,10 +96,12 @@ class LocalWorkers:
 
     def least_loaded(self) -> str:
         """Return the worker for a new workstation: empty for this one, unless another has clearly fewer."""
-        mine = sum(home.workstation is not None for home in self._hub.router.homes.values())
         loads = {worker_id: self._load(worker_id) for worker_id in self._present()}
-        best = min(loads, key=lambda worker_id: loads[worker_id], default="")
-        if not best or mine < loads[best] * SLACK + SPARE:
+        if not loads:
+            return ""
+        best = min(loads, key=lambda worker_id: loads[worker_id])
+        if self._own_load() < loads[best] * SLACK + SPARE:
+            self._sent[self._me] += 1
             return ""
         self._sent[best] += 1
         return best
@@ -119,6 +122,16 @@ class LocalWorkers:
             self._counted[worker_id] = peer.heard_at
             self._sent.pop(worker_id, None)
         return int(peer.facts.get("workstations", 0)) + self._sent[worker_id]
+
+    def _own_load(self) -> int:
+        """Return the workstations here: counted as seldom as the others say theirs, plus those since."""
+        now = self._hub.router.now()
+        if now - self._counted.get(self._me, float("-inf")) >= HELLO_SECONDS:
+            self._counted[self._me] = now
+            self._sent.pop(self._me, None)
+            homes = self._hub.router.homes.values()
+            self._own = sum(home.workstation is not None for home in homes)
+        return self._own + self._sent[self._me]
 
     # Handing over everything
 

@@ -29,12 +29,14 @@ class Claim(NamedTuple):
     """A claim that was made: the record now, the record before, and whether the tunnel was known.
 
     ``overtaken``: it was not made, because the workstation has registered anew since, in another worker.
+    ``new``: the id was drawn for this claim; no other tunnel has ever had it.
     """
 
     record: Record
     previous: Record | None
     restored: bool
     overtaken: bool = False
+    new: bool = False
 
 
 class Applicant(Protocol):
@@ -109,7 +111,7 @@ class Claims:
                     record = await self._directory.put(record)
                 except Conflict:
                     continue
-                return Claim(record, current, restored=current is not None)
+                return Claim(record, current, restored=current is not None, new=wanted is None)
         except DirectoryUnavailable:
             raise RegistrationFailed from None
         raise RegistrationFailed

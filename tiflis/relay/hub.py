@@ -64,7 +64,7 @@ class Hub:
                 self._supersede(newcomer, claim.record.tunnel_id)
                 return
             self.gate.registered(claim.record.tunnel_id, address)
-            home = await self.router.settle(claim.record, claim.previous)
+            home = await self.router.settle(claim.record, claim.previous, claim.new)
         if newcomer.gone:
             home.expect()
             return

@@ -65,6 +65,9 @@ class Watches(Protocol):
     async def close(self) -> None:
         """End at once and store nothing more: another home has the watches."""
 
+    def begin_empty(self) -> None:
+        """Begin without a read of the store: the tunnel's id is new."""
+
     def expect_gap(self) -> None:
         """Announce a gap to each watch: the last home could not store everything."""
 

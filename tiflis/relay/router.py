@@ -112,12 +112,14 @@ class Router:
             return self.open_edge(record.home, record.tunnel_id)
         return await self.settle(await self._claims.care_for(record), record)
 
-    async def settle(self, record: Record, previous: Record | None) -> Home:
+    async def settle(self, record: Record, previous: Record | None, new: bool = False) -> Home:
         """Become the home of a tunnel that has been claimed; take over the state of a previous home that is
-        alive."""
+        alive. ``new``: the tunnel's id has never been used."""
         home = self.homes.get(record.tunnel_id)
         if home is None:
             home = self.make_home(record)
+            if new:
+                home.watches.begin_empty()
             lost = previous is not None and previous.online  # its last home has died with it
             home.expect_back(self.now() if lost else self.began)
         self.claimed(home, record)

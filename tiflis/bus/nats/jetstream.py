@@ -3,7 +3,9 @@
 import asyncio
 import json
 import secrets
-from typing import Any
+from collections import deque
+from functools import partial
+from typing import Any, NamedTuple
 
 from tiflis.bus.errors import BusError, LinkUnavailable, NoResponders
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
@@ -28,14 +30,23 @@ class StoreRefused(BusError):
         super().__init__(str(error.get("description") or f"refused with code {self.code}"))
 
 
+class _Request(NamedTuple):
+    """A request that waits to be sent."""
+
+    subject: str
+    headers: bytes
+    payload: bytes
+    answer: asyncio.Future[bytes]
+
+
 class Requests:
     """Requests with one answer each, over one inbox."""
 
     def __init__(self, link: NatsClient) -> None:
         self._link = link
         self._inbox = f"_INBOX.{secrets.token_hex(11)}"
-        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}  # for an answer, by reply subject
+        self._queue: deque[_Request] = deque()
         self._last = 0
         link.subscribe_whole(f"{self._inbox}.*", self._answered)
         link.listen(ConnectionListener(on_down=self._link_down))
@@ -47,40 +58,54 @@ class Requests:
     async def ask(self, subject: str, payload: bytes, seconds: float, headers: bytes = b"") -> bytes:
         """Return the answer. Raise LinkUnavailable while disconnected, without a responder, or after
         `seconds`."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        late = running_clock().deadline(seconds, partial(_fail, answer, "no answer in time"))
+        self._queue.append(_Request(subject, headers, payload, answer))
+        self._send()
         try:
-            async with running_clock().timeout(seconds), self._room:
-                return await self._ask(subject, payload, headers)
-        except TimeoutError:
-            raise LinkUnavailable("no answer in time") from None
-
-    async def _ask(self, subject: str, payload: bytes, headers: bytes) -> bytes:
-        if not self._link.up:
-            raise LinkUnavailable("the bus is away")
-        if not self._link.fits(subject, len(headers) + len(payload)):
-            raise LinkUnavailable(f"more than the {self._link.max_payload} bytes that the bus takes at once")
-        self._last += 1
-        reply = f"{self._inbox}.{self._last}"
-        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[reply.encode()] = waiter
-        self._link.publish_whole(subject, reply, headers, payload)
-        try:
-            return await waiter
+            return await answer
         finally:
-            del self._waiting[reply.encode()]
+            late.cancel()
+
+    def _send(self) -> None:
+        """Send as many requests as there is room for."""
+        while self._queue and len(self._waiting) < AT_ONCE:
+            subject, headers, payload, answer = self._queue.popleft()
+            size = len(headers) + len(payload)
+            if answer.done():
+                continue
+            if not self._link.up:
+                _fail(answer, "the bus is away")
+            elif not self._link.fits(subject, size):
+                _fail(answer, f"more than the {self._link.max_payload} bytes that the bus takes at once")
+            else:
+                self._last += 1
+                reply = f"{self._inbox}.{self._last}"
+                self._waiting[reply.encode()] = answer
+                answer.add_done_callback(partial(self._done, reply.encode()))
+                self._link.publish_whole(subject, reply, headers, payload)
+
+    def _done(self, reply: bytes, _answer: asyncio.Future[bytes]) -> None:
+        del self._waiting[reply]
+        self._send()
 
     def _answered(self, subject: bytes, _reply: bytes, headers: bytes, payload: bytes) -> None:
-        waiter = self._waiting.get(subject)
-        if waiter is None or waiter.done():
+        answer = self._waiting.get(subject)
+        if answer is None or answer.done():
             return
         if headers.startswith(_NO_RESPONDERS):
-            waiter.set_exception(NoResponders("JetStream is not there, at least not for our account"))
+            answer.set_exception(NoResponders("JetStream is not there, at least not for our account"))
         else:
-            waiter.set_result(payload)
+            answer.set_result(payload)
 
     def _link_down(self) -> None:
-        for waiter in self._waiting.values():
-            if not waiter.done():
-                waiter.set_exception(LinkUnavailable("the bus went away"))
+        for answer in self._waiting.values():
+            _fail(answer, "the bus went away")
+
+
+def _fail(answer: asyncio.Future[bytes], reason: str) -> None:
+    if not answer.done():
+        answer.set_exception(LinkUnavailable(reason))
 
 
 class JetStream:

@@ -70,7 +70,7 @@ class Table:
     def get(self, id_: bytes) -> list[float]:
         """Return the times of this id; none if it has no entry."""
         start = self._start(id_)
-        place = self._find(id_, self._memory[start : start + self._bucket])
+        place = self._find(id_, start)
         if place < 0:
             return []
         _, *times = self._entry.unpack_from(self._memory, start + place)
@@ -79,7 +79,7 @@ class Table:
     def read(self, id_: bytes) -> tuple[float, ...]:
         """Return the numbers of this id as they were written."""
         start = self._start(id_)
-        place = self._find(id_, self._memory[start : start + self._bucket])
+        place = self._find(id_, start)
         return (
             self._entry.unpack_from(self._memory, start + place)[1:] if place >= 0 else (0.0,) * self._times
         )
@@ -112,10 +112,10 @@ class Table:
     def _place(self, id_: bytes, now: float, window: float) -> int:
         """Return the offset in its bucket where the entry of this id is or may be put; -1 if it may not."""
         start = self._start(id_)
-        bucket = self._memory[start : start + self._bucket]
-        place = self._find(id_, bucket)
+        place = self._find(id_, start)
         if place >= 0:
             return place
+        bucket = self._memory[start : start + self._bucket]
         crowded = 2 * bucket.count(id_[:PREFIX]) >= self._places
         free = -1 if crowded else self._free(bucket)
         return free if free >= 0 else self._oldest(id_, bucket, now, window)
@@ -142,12 +142,13 @@ class Table:
         """Return the offset of this id's bucket."""
         return self._offset + int.from_bytes(id_[:PREFIX], "little") % self._buckets * self._bucket
 
-    def _find(self, id_: bytes, bucket: bytes) -> int:
-        """Return the offset of this id's entry in its bucket; -1 if it has none."""
-        place = bucket.find(id_)
-        while place >= 0 and place % self._entry.size:
-            place = bucket.find(id_, place + 1)  # some times look like it
-        return place
+    def _find(self, id_: bytes, start: int) -> int:
+        """Return the offset of this id's entry in its bucket, which begins at ``start``; -1 without one."""
+        end = start + self._bucket
+        place = self._memory.find(id_, start, end)
+        while place >= 0 and (place - start) % self._entry.size:
+            place = self._memory.find(id_, place + 1, end)  # some times look like it
+        return place - start if place >= 0 else -1
 
 
 def _newest(times: list[float], now: float) -> float:

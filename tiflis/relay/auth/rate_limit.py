@@ -19,7 +19,7 @@ LOOKS_A_PAIR = 10  # comparisons per window, address and tunnel (or address and 
 LOOKS_A_TUNNEL = 60  # comparisons per window and tunnel, for all devices that are not known
 LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key in the last hour
 ATTACKER_FOR = 60 * 60.0  # s after a wrong key in which an address may not use those
-TIMES_KEPT = 1000  # of new tunnels: the table has a fixed size
+TIMES_KEPT = 100  # of new tunnels: the table has a fixed size, and each registration reads them
 REFUSALS_WATCHED = (
     90.0  # s without a log line after which another worker writes them: the first one has ended
 )

@@ -60,6 +60,9 @@ class WatchOperations:
     def expect_gap(self) -> None:
         self.registry.expect_gap()
 
+    def begin_empty(self) -> None:
+        self.registry.begin_empty()
+
     async def release(self) -> bool:
         return await self.registry.release()
 

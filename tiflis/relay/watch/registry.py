@@ -1,7 +1,7 @@
 """The watches of one tunnel at its home: those connected, their queues, and how both outlive the home.
 
 A journal writes the queues to the store, so that the next home goes on with the same numbers. A tunnel
-without watches costs one read of the store when its home begins.
+without watches costs one read of the store when its home begins, and none when its id is new.
 """
 
 import asyncio
@@ -71,8 +71,13 @@ class WatchRegistry:
     def open(self) -> None:
         """Start reading what an earlier home left, as the first message, registration or call also does.
         Messages that are delivered meanwhile wait."""
-        if not self._closed:
+        if not self._closed and self._early is not None:
             self._opened()
+
+    def begin_empty(self) -> None:
+        """Begin without a read of the store: the tunnel's id is new, so nothing is stored under it."""
+        if self._early is not None:
+            self._begin(Recovered([], [], True))
 
     def _opened(self) -> asyncio.Task[None]:
         if self._opening is None:
