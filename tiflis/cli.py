@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
@@ -11,6 +12,7 @@ from typing import Any
 import tiflis
 from tiflis.commands import check, doctor, end, keygen, reload, status, takeover
 from tiflis.descriptors import open_standard
+from tiflis.environment import ENV_FILE
 
 COMMANDS = (keygen, check, status, reload, end, takeover, doctor)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, unknown = made.parse_known_args(arguments)
     if unknown and given.run is not _demo_is_missing:
         made.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if file := getattr(given, "env_file", None):
+        os.environ[ENV_FILE] = file  # also for a server that is started from here
     code: int = given.run(given)
     return code
 
@@ -49,7 +53,33 @@ def parser() -> argparse.ArgumentParser:
     if DEMO not in {command.NAME for command in known}:
         about = "run a demo workstation; not installed: pip install ./workstation"
         subparsers.add_parser(DEMO, help=about, description=about).set_defaults(run=_demo_is_missing)
+    for command in leaves(made):
+        command.add_argument(
+            "--env-file",
+            metavar="FILE",
+            type=_readable,
+            help="read the settings from this file, not from .env and .env.local",
+        )
     return made
+
+
+def _readable(name: str) -> str:
+    """Return the absolute path of a file. Raise ArgumentTypeError when it cannot be read."""
+    try:
+        with open(name, "rb"):
+            return os.path.abspath(name)
+    except OSError as problem:
+        raise argparse.ArgumentTypeError(f"{name} cannot be read: {problem.strerror}") from None
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers that have no commands below them."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield parser
+    for action in below:
+        for one in action.choices.values():
+            yield from leaves(one)
 
 
 def _demo_is_missing(given: argparse.Namespace) -> int:

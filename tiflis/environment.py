@@ -1,7 +1,7 @@
 """The variables that settings are read from: the files ``.env`` and ``.env.local``, and the environment."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from dotenv.parser import parse_stream
 from tiflis.values import is_quoted, trimmed
 
 DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
+ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --env-file of the commands
 
 
 class ConfigError(Exception):
@@ -32,7 +33,7 @@ class Variables(NamedTuple):
 def read(names: Collection[str]) -> Variables:
     """Return these variables, whose names count in any case. Raise ConfigError for what cannot be read."""
     raw: dict[str, str] = {}
-    sources: list[Mapping[str, str | None]] = [*map(_file, DOTENV), os.environ]
+    sources: list[Mapping[str, str | None]] = [*_files(), os.environ]
     for source in sources:
         raw |= {name.upper(): value for name, value in source.items() if value and name.upper() in names}
     wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
@@ -43,12 +44,20 @@ def read(names: Collection[str]) -> Variables:
     return Variables({name: value for name, value in values.items() if value}, quoted)
 
 
+def _files() -> Iterator[dict[str, str | None]]:
+    """Yield the variables of the file that --env-file named, else of those that are in the folder."""
+    if named := os.environ.get(ENV_FILE):
+        yield _file(named)
+        return
+    for name in DOTENV:
+        if os.path.lexists(name) and not os.path.isdir(name):  # a folder .env is no file of settings
+            yield _file(name)
+
+
 def _file(name: str) -> dict[str, str | None]:
-    """Return the variables of one file; none when there is no such file (a folder is not one)."""
+    """Return the variables of one file. Raise ConfigError when it cannot be read."""
     try:
         data = Path(name).read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        return {}
     except OSError as problem:
         raise ConfigError([f"{name} cannot be read: {problem.strerror}"]) from None
     try:

@@ -7,14 +7,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 
-from tiflis.config import ConfigError, read
+from tiflis import environment
 from tiflis.doctor import http_checks, socket_checks, watch_checks
 from tiflis.doctor.findings import FAIL, NOTE, Finding
 from tiflis.doctor.socket_checks import Tunnel
 from tiflis.doctor.target import Target, WrongUrl
+from tiflis.environment import ConfigError
 
 NAME = "doctor"
 ABOUT = "check a deployed server from outside, through its proxy, and say what to change"
+KEY, TOKEN = "TUNNEL_REGISTRATION_API_KEY", "STATUS_TOKEN"
 IDLE_SECONDS = 75.0  # proxies cut at 60 s unless told otherwise
 
 
@@ -42,17 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _secrets(arguments: argparse.Namespace) -> tuple[str, str]:
     """Return registration key and status token as given, or from the server's settings if this is its
-    host."""
-    api_key, token = arguments.api_key or "", arguments.status_token or ""
+    host. What else these settings say is not looked at."""
     try:
-        settings = read()
-    except ConfigError:
-        return api_key, token
-    if not api_key and settings.registration_keys:
-        api_key = settings.registration_keys[0].get_secret_value()
-    if not token and settings.status_token is not None:
-        token = settings.status_token.get_secret_value()
-    return api_key, token
+        found = environment.read({KEY, TOKEN}).values
+    except ConfigError as problem:
+        print(f"tiflis doctor: {problem}", file=sys.stderr)
+        found = {}
+    first_key = found.get(KEY, "").split(",")[0].strip()
+    return arguments.api_key or first_key, arguments.status_token or found.get(TOKEN, "")
 
 
 async def _report(findings: AsyncIterator[Finding]) -> int:

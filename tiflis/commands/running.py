@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from tiflis import environment
 from tiflis.arbiter.unix_listener import is_served
-from tiflis.config import load
+from tiflis.config import EXIT_MISCONFIGURED
+from tiflis.environment import ConfigError
 from tiflis.ipc.control_client import SOCKET_NAME, Message, NoServer, request
 from tiflis.ipc.run_folder import PLACE_NAME, RunFolder
 
 REFUSED = 1
 NO_SERVER = 3
+# Where a server keeps its files: DATA_DIR's default, that of the systemd unit, that of the image.
+USUAL = (Path(".tiflis"), Path("/var/lib/tiflis"), Path("/var/lib/tiflis/data"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="of the server (default: DATA_DIR)")
+    usual = ", ".join(map(str, USUAL))
+    parser.add_argument(
+        "--data-dir", type=Path, help=f"of the server (default: DATA_DIR; if unset, where one runs: {usual})"
+    )
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--port", type=int, help="of the server (default: PORT, or where the only server is)")
     place.add_argument("--unix", type=Path, help="the Unix socket of a server that listens on one")
@@ -26,6 +36,9 @@ def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) 
     """Return the server's answer, or an exit code after a line on stderr if there is none or it refuses."""
     try:
         answer = request(run_folder(arguments), do, seconds, **more)
+    except ConfigError as problem:
+        print("".join(f"tiflis: {line}\n" for line in problem.lines), end="", file=sys.stderr)
+        return EXIT_MISCONFIGURED
     except NoServer as problem:
         print(f"tiflis: {problem}", file=sys.stderr)
         return NO_SERVER
@@ -36,30 +49,57 @@ def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) 
 
 
 def run_folder(arguments: argparse.Namespace) -> Path:
-    """Return the folder of the server that is meant. Read the settings only for what was not given.
+    """Return the folder of the server that is meant, by the options, else by DATA_DIR and PORT, else the only
+    one that runs in a usual place. No other setting is read: a key is not needed here.
 
-    Raise NoServer when several run and none is named.
+    Raise NoServer when none or several run, ConfigError when the settings cannot be read.
     """
-    data_dir, place = arguments.data_dir, arguments.unix or arguments.port
-    settings = load() if data_dir is None or place is None else None
-    if settings is not None:
-        data_dir = data_dir or settings.data_dir
-    if place is not None:
-        return RunFolder(data_dir, place).path
-    assert settings is not None
-    return _only_one(data_dir, RunFolder(data_dir, settings.port).path)
+    place = arguments.unix or arguments.port
+    if arguments.data_dir is not None and place is not None:
+        return RunFolder(arguments.data_dir, place).path
+    found = environment.read({"DATA_DIR", "PORT"}).values
+    named = arguments.data_dir or found.get("DATA_DIR")
+    folders = [Path(named)] if named else list(USUAL)
+    running = [folder for data_dir in folders for folder in _running(data_dir)]
+    wanted = place if place is not None else _port(found.get("PORT"))
+    of_place = [folder for folder in running if folder.name == RunFolder(Path(), wanted).path.name]
+    return _only(of_place or ([] if place is not None else running), folders)
 
 
-def _only_one(data_dir: Path, usual: Path) -> Path:
-    """Return the usual folder if a server runs there, else that of the only other one."""
-    others = [path.parent for path in sorted(data_dir.glob(f"run-*/{SOCKET_NAME}")) if path.parent != usual]
-    running = [folder for folder in others if is_served(folder / SOCKET_NAME)]
-    if not running or is_served(usual / SOCKET_NAME):
-        return usual
+def _port(text: str | None) -> int:
+    try:
+        return int(text or "3001")
+    except ValueError:
+        raise ConfigError(["PORT must be a whole number"]) from None
+
+
+def _running(data_dir: Path) -> Iterator[Path]:
+    """Yield the run folders of the servers that run with this DATA_DIR."""
+    with contextlib.suppress(PermissionError):
+        for socket in sorted(data_dir.absolute().glob(f"run-*/{SOCKET_NAME}")):
+            if is_served(socket):
+                yield socket.parent
+
+
+def _only(running: list[Path], folders: list[Path]) -> Path:
     if len(running) == 1:
         return running[0]
-    places = ", ".join(place_of(folder) for folder in running)
-    raise NoServer(f"several servers run with this DATA_DIR ({places}): name one with --port or --unix")
+    if running:
+        places = ", ".join(f"--data-dir {folder.parent} ({place_of(folder)})" for folder in running)
+        raise NoServer(f"several servers run: {places}; name one with --data-dir, and --port or --unix")
+    closed = [str(folder) for folder in folders if not _may_look_into(folder)]
+    hidden = f"; {', '.join(closed)} cannot be read by this user, use sudo" if closed else ""
+    raise NoServer(f"no server answers in {', '.join(map(str, folders))}{hidden}")
+
+
+def _may_look_into(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def place_of(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -67,7 +68,13 @@ def main() -> None:
     """Run the command by itself, as `tiflis-workstation`."""
     parser = argparse.ArgumentParser(prog="tiflis-workstation", description=f"{ABOUT}.")
     add_arguments(parser)
-    raise SystemExit(run(parser.parse_args()))
+    parser.add_argument(
+        "--env-file", metavar="FILE", help="read the settings from this file, not from .env and .env.local"
+    )
+    arguments = parser.parse_args()
+    if arguments.env_file:
+        os.environ[settings.ENV_FILE] = arguments.env_file
+    raise SystemExit(run(arguments))
 
 
 def _problem(arguments: argparse.Namespace) -> str:

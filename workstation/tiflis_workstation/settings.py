@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dotenv import dotenv_values
 
 DOTENV = (".env", ".env.local")  # the later one wins, and the environment over both
+ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --env-file
 KEY = "TUNNEL_REGISTRATION_API_KEY"
 DEFAULT_PORT = "3001"
 DEFAULT_PATH = "/ws"
@@ -17,7 +18,8 @@ DEFAULT_PATH = "/ws"
 def read() -> Mapping[str, str]:
     """Return the settings of the working folder and the environment, by name, without the empty ones."""
     found: dict[str, str] = {}
-    for name in DOTENV:
+    named = os.environ.get(ENV_FILE)
+    for name in (named,) if named else DOTENV:
         found |= {key: value for key, value in dotenv_values(name).items() if value}
     return found | {key: value for key, value in os.environ.items() if value.strip()}
 

@@ -1,0 +1,135 @@
+"""Commands find the running server by themselves, in a shell that has none of the server's settings."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Server
+from tiflis.commands import running
+from tiflis.ipc.control_client import SOCKET_NAME, NoServer
+from tiflis.ipc.run_folder import RunFolder, socket_address
+
+TIFLIS = str(Path(sys.executable).with_name("tiflis"))
+
+
+def bare(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run a command with an environment of nothing but this."""
+    done = subprocess.run(
+        [TIFLIS, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    one = Server(workers=1)
+    one.data_dir = one.folder / ".tiflis"
+    with one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "shown"),
+    [
+        (("status",), 0, "main process"),
+        (("end", "tunnel", "nobody"), 1, "0 ended"),
+        (("reload",), 0, "yes"),
+    ],
+)
+def test_beside_the_server_no_setting_and_no_key_is_needed(
+    server: Server, command: tuple[str, ...], code: int, shown: str
+) -> None:
+    found = bare(server.folder, *command)
+    assert (found[0], shown in found[1]) == (code, True), found[1]
+
+
+def test_a_file_of_settings_leads_to_its_server(server: Server, tmp_path: Path) -> None:
+    settings = tmp_path / "tiflis.env"
+    settings.write_text(f"DATA_DIR={server.data_dir}\nPORT={server.port}\n")
+    assert bare(tmp_path, "status", "--env-file", "tiflis.env")[0] == 0
+    assert bare(tmp_path, "status")[0] == running.NO_SERVER
+
+
+# Fakes from here on: a socket that is listened on counts as a server.
+
+
+@pytest.fixture
+def serve() -> Iterator[object]:
+    sockets = []
+
+    def at(data_dir: Path, port: int) -> Path:
+        folder = RunFolder(data_dir, port).path
+        folder.mkdir(parents=True)
+        sockets.append(socket.socket(socket.AF_UNIX))
+        with socket_address(folder / SOCKET_NAME) as address:
+            sockets[-1].bind(address)
+        sockets[-1].listen()
+        return folder
+
+    yield at
+    for one in sockets:
+        one.close()
+
+
+def meant(**given: object) -> Path:
+    return running.run_folder(Namespace(**{"data_dir": None, "port": None, "unix": None, **given}))
+
+
+@pytest.fixture
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    for name in ("DATA_DIR", "PORT", "TIFLIS_ENV_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    folders = [tmp_path / "here", tmp_path / "there"]
+    monkeypatch.setattr(running, "USUAL", folders)
+    return folders
+
+
+def test_the_only_server_in_a_usual_place_is_taken(usual: list[Path], serve: object) -> None:
+    assert callable(serve)
+    folder = serve(usual[1], 3555)
+    assert meant() == folder
+    with pytest.raises(NoServer, match="no server answers"):
+        meant(port=1)
+
+
+def test_of_several_servers_the_one_on_the_usual_port_is_taken_or_all_are_listed(
+    usual: list[Path], serve: object
+) -> None:
+    assert callable(serve)
+    serve(usual[0], 3555)
+    serve(usual[1], 3556)
+    with pytest.raises(NoServer, match=f"--data-dir {usual[0]}.*--data-dir {usual[1]}"):
+        meant()
+    assert meant(port=3556).parent == usual[1]
+    folder = serve(usual[1], 3001)
+    assert meant() == folder
+
+
+def test_data_dir_is_the_only_place_when_it_is_set(
+    usual: list[Path], serve: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(serve)
+    serve(usual[0], 3001)
+    monkeypatch.setenv("DATA_DIR", str(usual[1]))
+    with pytest.raises(NoServer, match=str(usual[1])):
+        meant()
+
+
+def test_a_folder_that_this_user_may_not_enter_is_named(usual: list[Path]) -> None:
+    usual[0].mkdir(mode=0)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # root may enter any folder
+    try:
+        with pytest.raises(NoServer, match=f"{usual[0]}.* cannot be read by this user, use sudo"):
+            meant(port=3001)
+    finally:
+        os.seteuid(user)
