@@ -77,6 +77,10 @@ def plain_scheme(site: str) -> str:
     )
 
 
+def without_port(site: str) -> str:
+    return site.replace("$http_host", "$host")
+
+
 @pytest.mark.parametrize(
     ("mistake", "check", "advice"),
     [
@@ -84,6 +88,7 @@ def plain_scheme(site: str) -> str:
         (small_bodies, "watch", "client_max_body_size"),
         (impatient, "idle", "timeouts"),
         (plain_scheme, "address", "X-Forwarded-Proto"),
+        (without_port, "address", "$http_host"),
     ],
 )
 def test_a_mistake_of_the_proxy_is_named_with_its_cure(

@@ -81,6 +81,19 @@ def test_closed_standard_descriptors_are_opened_on_nothing(
     one.stop()
 
 
+def test_on_a_terminal_the_log_is_plain_lines_and_no_advice(server: Callable[..., Server]) -> None:
+    main, terminal = os.openpty()
+    one = server(workers=1, output=terminal)
+    one.start()
+    told = os.read(main, 65536).decode()
+    assert "open files allowed" in told
+    assert "PRODUCTION" not in told
+    assert "\\x1b" not in told
+    one.stop()
+    os.close(main)
+    os.close(terminal)
+
+
 def limited(soft: int, hard: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

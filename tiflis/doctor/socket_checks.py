@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State
 
 from tiflis.doctor.findings import FAIL, NOTE, OK, Finding, mebibytes, milliseconds
-from tiflis.doctor.target import Target
+from tiflis.doctor.target import CONNECT_SECONDS, Target
 
 MIB = 2**20
 SIZES = (1024, 64 * 1024, MIB, 16 * MIB, 50 * MIB)
@@ -161,7 +161,7 @@ async def upgrade(tunnel: Tunnel) -> AsyncIterator[Finding]:
     yield Finding(
         OK, "upgrade", f"a tunnel with both ends open after {milliseconds(time.monotonic() - began)}"
     )
-    yield _address_told(tunnel)
+    yield await _address_told(tunnel)
 
 
 def _refusal(problem: str) -> str:
@@ -183,19 +183,36 @@ def _no_socket(target: Target, status: int) -> tuple[str, str]:
     return text, "the proxy cannot reach the server, or the server is not ready: see both logs"
 
 
-def _address_told(tunnel: Tunnel) -> Finding:
+async def _address_told(tunnel: Tunnel) -> Finding:
     told, asked = urlsplit(tunnel.public_url), tunnel.target
+    port = told.port or (443 if told.scheme == "wss" else 80)
     if (told.scheme == "wss") != asked.secure:
         return Finding(
             FAIL, "address", f"workstations are told {tunnel.public_url}",
             "set PUBLIC_BASE_URL, or TRUST_PROXY so that X-Forwarded-Proto of the proxy counts",
         )  # fmt: skip
-    if told.hostname != asked.host or told.path != asked.ws_path:
+    if told.hostname == asked.host and port != asked.port and not await _listens(asked.host, port):
+        return Finding(
+            FAIL, "address", f"workstations are told {tunnel.public_url}, and port {port} there is closed",
+            "pass the port on: proxy_set_header Host $http_host, or X-Forwarded-Host; or set PUBLIC_BASE_URL",
+        )  # fmt: skip
+    if (told.hostname, port, told.path) != (asked.host, asked.port, asked.ws_path):
         return Finding(
             NOTE, "address", f"workstations are told {tunnel.public_url}, you asked at {asked.ws_url}",
             "set PUBLIC_BASE_URL if phones cannot reach the former",
         )  # fmt: skip
     return Finding(OK, "address", f"workstations are told {tunnel.public_url}")
+
+
+async def _listens(host: str, port: int) -> bool:
+    """Return whether a connection to this port opens."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 async def sizes(tunnel: Tunnel) -> AsyncIterator[Finding]:
