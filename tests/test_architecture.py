@@ -13,7 +13,7 @@ LINE_LIMIT = 450
 
 # What each room may import, besides itself. A room is a folder or a file of the package.
 BASE = {"__init__", "values", "descriptors", "environment", "limits", "redaction", "config"}
-BASE |= {"logs", "metrics", "clock"}
+BASE |= {"logs", "metrics", "clock", "release"}
 RELAY = {"protocol", "bus", "relay"}
 BELOW = {
     "__init__": set(),
@@ -22,6 +22,7 @@ BELOW = {
     "environment": {"values"},
     "limits": {"values"},
     "clock": set(),
+    "release": {"__init__"},
     "heap": set(),
     "redaction": set(),
     "metrics": set(),

@@ -1,15 +1,26 @@
 """What is installed and released: locked versions, and one version number."""
 
 import re
+import shutil
+import subprocess
+import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tiflis import __version__, release
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = PROJECT["dependencies"]
+NO_HOOK = """
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+class Nothing(BuildHookInterface): ...
+"""
 
 
 def locked(name: str) -> dict[str, str]:
@@ -43,4 +54,56 @@ def test_both_locks_agree() -> None:
 
 def test_the_changelog_ends_with_the_version_or_with_what_is_to_come() -> None:
     headings = re.findall(r"^## \[?([\w.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[0] in ("Unreleased", PROJECT["version"])
+    assert headings[0] in ("Unreleased", __version__)
+
+
+def test_the_installed_version_names_a_commit_of_this_release_or_of_the_next() -> None:
+    installed = Version(release.build())
+    assert installed.release[:2] >= Version(__version__).release[:2]
+
+
+def commit(folder: Path, text: str) -> None:
+    (folder / "tiflis" / "values.py").write_text(f"# {text}\n")
+    who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    for command in (("add", "-A"), (*who, "commit", "-qm", text)):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+
+
+def test_builds_of_two_commits_have_two_versions(tmp_path: Path) -> None:
+    (tmp_path / "tiflis").mkdir()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    found = []
+    for text in ("one", "two"):
+        commit(tmp_path, text)
+        done = subprocess.run(
+            [sys.executable, "-m", "hatchling", "version"],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found.append(Version(done.stdout.strip()))
+    assert found[0] < found[1]
+    assert all(version.local and version.local.startswith("g") for version in found)
+
+
+@pytest.mark.parametrize("below", ["build", "node_modules", "elsewhere"])
+def test_an_sdist_holds_sources_wherever_the_checkout_lies(tmp_path: Path, below: str) -> None:
+    """hatchling leaves .gitignore out of account when one of its patterns fits the checkout's own path."""
+    folder = tmp_path / below / "source"
+    unwanted = (".env", "public/node_modules/x/y.js", "tiflis/__pycache__/z.pyc", ".tiflis/nats/key")
+    for name in ("tiflis/__init__.py", "public/dist/index.html", "public/src/a.ts", *unwanted):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name in ("pyproject.toml", ".gitignore", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "hatch_build.py").write_text(NO_HOOK)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = (folder / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as members:
+        held = {name.partition("/")[2] for name in members.getnames()}
+    assert {"tiflis/__init__.py", "public/dist/index.html", "public/src/a.ts"} <= held
+    assert not held & set(unwanted)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-import tiflis
 from tiflis.commands import check, doctor, end, keygen, reload, status, takeover
 from tiflis.descriptors import open_standard
-from tiflis.environment import ENV_FILE
+from tiflis.environment import read_instead
+from tiflis.release import build
 
 COMMANDS = (keygen, check, status, reload, end, takeover, doctor)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
@@ -36,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown and given.run is not _demo_is_missing:
         made.error(f"unrecognized arguments: {' '.join(unknown)}")
     if file := getattr(given, "env_file", None):
-        os.environ[ENV_FILE] = file  # also for a server that is started from here
+        read_instead(file)
     code: int = given.run(given)
     return code
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="tiflis", description="The tunnel server's tools.")
-    made.add_argument("--version", action="version", version=f"tiflis {tiflis.__version__}")
+    made.add_argument("--version", action="version", version=f"tiflis {build()}")
     subparsers = made.add_subparsers(metavar="command", required=True)
     known = list(commands())
     for command in known:

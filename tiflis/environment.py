@@ -44,6 +44,11 @@ def read(names: Collection[str]) -> Variables:
     return Variables({name: value for name, value in values.items() if value}, quoted)
 
 
+def read_instead(file: str) -> None:
+    """Read this file from now on, in place of those in the folder; so do servers that this process starts."""
+    os.environ[ENV_FILE] = file
+
+
 def _files() -> Iterator[dict[str, str | None]]:
     """Yield the variables of the file that --env-file named, else of those that are in the folder."""
     if named := os.environ.get(ENV_FILE):

@@ -1,7 +1,6 @@
 """The server: composes the rooms; ``app`` is what ``sanic tiflis.server:app`` runs."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ class TiflisApp(Sanic[Any, Any]):
         _refuse_tls(self, options)
         options["backlog"] = BACKLOG
         options["motd"] = False
-        os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"  # on a terminal it advises --dev
         options["protocol"] = PatientHttp
         options["access_log"] = settings.access_log
         port = settings.port if port is None else port

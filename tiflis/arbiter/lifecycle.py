@@ -175,6 +175,7 @@ class Arbiter:
 
         ``options``: Sanic's, which are changed.
         """
+        os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"  # on a terminal Sanic advises --dev
         single = options.get("single_process")
         self._place = Path(options["unix"]).absolute() if options.get("unix") else port
         if not single:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tiflis.commands import running
+from tiflis.commands import running, status
 from tiflis.commands.tables import Row, shown, table
 from tiflis.ipc.control_client import Message
 
@@ -21,16 +21,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 if all workers are new and no socket was closed, 1 if not, 3 if no server runs."""
+    before = running.ask(arguments, "status", status.STATUS_SECONDS)
+    if isinstance(before, int):
+        return before
     answer = running.ask(arguments, "reload", ROLL_SECONDS)
     if isinstance(answer, int):
         return answer
     workers: list[Row] = answer.get("workers", [])
     print("\n".join(table([{name: worker.get(name) for name in COLUMNS} for worker in workers])))
+    after = running.ask(arguments, "status", status.STATUS_SECONDS)
+    if not isinstance(after, int):
+        print(change(code_of(before), code_of(after)))
     if answer.get("complete") is True:
         return 0
     for reason in reasons(answer):
         print(f"tiflis: {shown(reason)}", file=sys.stderr)
     return running.REFUSED
+
+
+def code_of(answer: Message) -> str:
+    """Return version and digest of the code that the workers of this server run, several after a mishap."""
+    own = {str(worker.get("worker_id")) for worker in status.rows_of(answer.get("arbiter"), "workers")}
+    rows = [row for row in status.rows_of(answer.get("status"), "workers") if str(row.get("worker")) in own]
+    return ", ".join(sorted({f"{shown(row.get('version'))} ({shown(row.get('code'))})" for row in rows}))
+
+
+def change(before: str, after: str) -> str:
+    """Return what the reload did to the code, in a line."""
+    if before == after and "," not in before:
+        return f"code      {before}, not changed: nothing else was installed for these workers"
+    return f"code      {before or '?'} -> {after or '?'}"
 
 
 def reasons(answer: Message) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
-import tiflis
+from tiflis.release import build
 from tiflis.web.replies import reply
 
 State = Literal["starting", "ready", "draining", "no bus"]
@@ -40,7 +40,7 @@ def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.n
         body = {
             "status": status,
             **({"why": why} if why else {}),
-            "version": tiflis.__version__,
+            "version": build(),
             "uptime": int(facts.uptime()),
             "connections": {"workstations": workstations, "clients": clients},
             "timestamp": now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -6,8 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import tiflis
-from tiflis import logs, metrics
+from tiflis import logs, metrics, release
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.nats.client import NatsClient
@@ -109,7 +108,7 @@ class MetricsCollector:
         for values in stored.values():
             metrics.add(total, values)
         total["workers_expected"] = {"": [float(expected)]}
-        total["info"] = {f"{tiflis.__version__},{self._instance}": [1.0]}
+        total["info"] = {f"{release.build()},{self._instance}": [1.0]}
         return total
 
     def stop(self) -> None:

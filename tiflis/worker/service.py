@@ -11,7 +11,7 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 
-from tiflis import __version__, metrics
+from tiflis import metrics, release
 from tiflis.config import Run, Settings
 from tiflis.exposition import expose
 from tiflis.ipc.main_link import MainLink
@@ -166,7 +166,7 @@ class Service:
         return {
             "status": judge(self),
             "why": reasons(self),
-            "version": __version__,
+            "version": release.build(),
             "instance": worker.instance,
             "workstations": workstations,
             "clients": clients,

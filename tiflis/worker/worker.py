@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from tiflis import __version__, logs
+from tiflis import logs, release
 from tiflis.bus import subjects
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel, ChannelHandler
@@ -80,6 +80,7 @@ class Worker:
         self.draining = False
         self._run_dir, self._bus_urls, self._local_workers = run.run_dir, bus_urls, run.workers
         self.pinned = pinned
+        release.code()  # the digest of what this process has just loaded, before anything else is installed
         self._tasks = Tasks()
         self._link: NatsClient | None = None
         self._directory: Directory | None = None
@@ -334,7 +335,8 @@ class Worker:
     def _own_status(self) -> dict[str, Any]:
         return {
             "worker": self.id,
-            "version": __version__,
+            "version": release.build(),
+            "code": release.code(),
             "uptime": int(time.monotonic() - self.started_at),
             "ready": self.ready,
             "bus": self.link.up and self.directory.ready,

@@ -1,0 +1,41 @@
+"""`tiflis reload` says which code the workers ran before and run now."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.harness import ROOT, Server
+from tiflis import release
+
+
+def reload(server: Server, code: Path) -> str:
+    """Run `tiflis reload` and return its line on the code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tiflis.cli", "reload", "--data-dir", str(server.data_dir)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
+        cwd=server.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(line for line in done.stdout.splitlines() if line.startswith("code "))
+
+
+def test_a_reload_tells_old_and_new_code_or_that_nothing_has_changed(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(ROOT / "tiflis", code / "tiflis", ignore=shutil.ignore_patterns("__pycache__"))
+    with Server(workers=1, env={"PYTHONPATH": str(code)}) as server:
+        assert f"{release.build()} ({release.code()}), not changed" in reload(server, code)
+        with (code / "tiflis" / "values.py").open("a") as source:
+            source.write("# changed\n")
+        told = reload(server, code)
+        assert re.search(rf"\({release.code()}\) -> {re.escape(release.build())} \(\w{{8}}\)$", told)
+        assert "not changed" in reload(server, code)
+        assert release.build() in server.get("/health")[1].decode()
