@@ -213,6 +213,28 @@ async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
     assert notes(phone) == [1]
 
 
+async def test_a_home_that_was_taken_for_dead_delivers_what_it_sent_meanwhile(town: Town) -> None:
+    """Its host was cut off for longer than a lease, and claims the tunnel back from the client's worker."""
+    desk, phone = await town.workstation("a"), await town.client("c")
+    phone.take()
+    [way] = [end for end in town.cable.ends if end.peer == "c"]
+    upkeep = town.upkeeps.pop("a")  # it learns of no change of the directory
+    town.alive.discard("a")
+    town.hubs["c"].router.edges["tunnel-1"].give_up()
+    desk.say({"type": "note", "n": 1})
+    await town.settle()
+    assert town.home("c").clients()
+    town.alive.add("a")
+    town.upkeeps["a"] = upkeep
+    way.end()
+    desk.say({"type": "note", "n": 2})
+    town.hubs["a"].migration.directory_changed("tunnel-1", town.home("c").record)
+    await town.until(lambda: len(notes(phone)) == 2)
+    desk.say({"type": "note", "n": 3})
+    await town.settle()
+    assert notes(phone) == [1, 2, 3]
+
+
 async def test_no_edge_joins_a_home_that_is_being_handed_over(town: Town) -> None:
     """Messages of another worker's clients are not consumed; if the home stays, they are delivered."""
     old, home = await town.workstation("a"), town.home("a")

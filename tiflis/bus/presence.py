@@ -224,7 +224,8 @@ class Presence:
                 peer.silent = True
                 log.warning("worker silent", extra={"worker": peer.worker_id})
             if silence > self._lease(peer.worker_id):
-                self._lost(peer.worker_id)
+                self._on_gone(peer.worker_id)  # before it is dropped: perhaps it is only cut off
+                self.peers.pop(peer.worker_id, None)
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
 

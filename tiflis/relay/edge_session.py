@@ -90,7 +90,10 @@ class EdgeSession:
         self.home.backpressure.press(self, not writable)
 
     def closed(self, channel: Channel, undelivered: list[bytes]) -> None:
-        """Detach the clients if the edge has died; else they come over another channel: keep their places."""
+        """Detach the clients if the edge has died; else they come over another channel: keep their places.
+
+        A silent edge does not count as dead yet: it may have been cut off only, and comes back.
+        """
         snapshot = self.snapshot(self._worker.me)
         self.home.part(self)
         clients, self.clients = self.clients, {}

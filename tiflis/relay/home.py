@@ -48,6 +48,7 @@ class Home:
         self.retired = False  # another home has the tunnel
         self.here: set[ClientSession] = set()  # connected clients in this worker
         self.edge_sessions: set[EdgeSession] = set()
+        self.resumed: list[ChannelPosition] = []  # how much this worker consumed as an edge of the last home
         self.device_registry = DeviceRegistry(worker.now, worker.limits.device_memory)
         self.presence = WorkstationPresence(worker, self.device_registry, self)
         self.transit = Transit(worker.later, self.device_registry, self)

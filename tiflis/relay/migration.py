@@ -145,6 +145,7 @@ class Migration:
         leavers: list[tuple[ClientSession, Positions]],
     ) -> None:
         replay = home.reattach_edge(edge.positions)
+        home.resumed = edge.positions  # a home that was taken for dead still has what it sent over them
         for client in clients:
             number = client.wire.number
             places = [(self.me, number), *edge.places.get(number, ())]
@@ -185,7 +186,7 @@ class Migration:
         if not clients:
             return
         edge = self._router.edges.get(home.tunnel_id) or self._router.open_edge(to, home.tunnel_id)
-        edge.resume([ChannelPosition(self.me, self.me, 0, 0)])
+        edge.resume([*home.resumed, ChannelPosition(self.me, self.me, 0, 0)])
         for client in clients:
             client.route = edge
             edge.attach(client)

@@ -80,6 +80,10 @@ class ClientInTransit:
         )
         for message in owed:
             envelope.deliver(message, {number: earlier})
+        self.prepend(earlier)
+
+    def prepend(self, earlier: "ClientInTransit") -> None:
+        """Insert what was kept elsewhere for the same client before all that waits already."""
         self._missed, self._size = earlier._missed + self._missed, earlier._size + self._size
         self.overflowed = self.overflowed or earlier.overflowed
 
@@ -158,10 +162,18 @@ class Transit:
             self.expect(edge)
             for one in edge.clients:
                 client = ClientInTransit.unpack(one)
-                self._devices.add(client)
-                self.keep((edge.worker, one.number), client)
+                self._add((edge.worker, one.number), client)
                 coming.append(client)
         return coming
+
+    def _add(self, place: Place, client: ClientInTransit) -> None:
+        kept = self._places.get(place)
+        if kept is None:
+            self._devices.add(client)
+        else:  # another worker took this home for dead, and gives the tunnel back
+            client.prepend(kept)
+            self._devices.replace(kept, client)
+        self.keep(place, client)
 
     def reattach(self, attached: Attached, places: Iterable[Place]) -> ClientInTransit | None:
         """Put a socket in the place that was kept for it and send what it has missed.
