@@ -99,6 +99,10 @@ class Settings(Limits):
         default=True, description="hand a client's socket to the worker of its workstation"
     )
 
+    stay: bool = Field(
+        default=True, description="off: no client stays after its last socket; only watches have queues"
+    )
+
     metrics_port: int = Field(default=0, ge=0, le=65535, description="separate port for /metrics; 0: none")
     metrics_host: str = Field(default="127.0.0.1", description="address of that port")
     metrics_token: SecretStr | None = Field(

@@ -96,6 +96,13 @@ class Limits(BaseSettings):
     watch_wait_limit: Seconds = seconds(25, "longest poll; below the 30 s of common proxies (4)")
     watch_body_limit: Size = size(64 * MIB, "largest body of a watch call: 45 MiB of voice in base64 (4)")
 
+    # Devices that stay
+    stay_resume: Seconds = seconds(
+        10 * MINUTE, "time for which a client stays, and its messages are kept, after it asked for resume"
+    )
+    stay_messages: Count = count(256, "messages kept for a device that stays")
+    stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays")
+
     # HTTP
     header_timeout: Seconds = seconds(10, "time for a complete request header")
     body_timeout: Seconds = seconds(60, "time for a request body")

@@ -108,6 +108,7 @@ CATALOGUE = {
                  operation=("connect", "command", "messages", "state", "disconnect")),
         _counter("watch_dropped_total", "Messages dropped unread from watch queues.",
                  reason=("full", "expired", "refused")),
+        _counter("resumes_total", "Clients that resumed, by verdict.", verdict=("ok", "gap", "new")),
         # Handovers between workers
         _counter("handoff_sockets_total",
                  "Sockets given to another worker; refused ones stayed, unknown ones were closed.",

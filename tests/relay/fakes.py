@@ -13,6 +13,7 @@ from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
 from tiflis.relay.home import Home
 from tiflis.relay.sessions.session import Pause, Session
+from tiflis.relay.watch.stays import Queues, StayingDevices, StayLimits
 
 AUTH_KEY = "an auth key of sixteen and more"
 REGISTRATION_KEY = "a registration key of thirty-two characters"
@@ -195,6 +196,7 @@ class FakeDesk:
         self.gap = self.began_empty = False
         self.calls: list[tuple[str, dict[str, Any], bytes]] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
+        self.staying: dict[str, Any] = {}
 
     def begin_empty(self) -> None:
         self.began_empty = True
@@ -228,6 +230,13 @@ class FakeDesk:
 
     def workstation_registered(self, auth_key: str) -> None:
         self.registered.append(auth_key)
+
+    @property
+    def stays(self) -> StayingDevices:
+        return StayingDevices(cast(Queues, self), StayLimits(resume=0))
+
+    def keep(self, device_id: str, text: bytes) -> None: ...
+    def when_restored(self, callback: Callable[[], None]) -> None: ...
 
 
 class FakeChannel:

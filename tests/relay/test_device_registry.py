@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tiflis.protocol.cursor import Cursor
 from tiflis.relay.device_registry import DeviceRegistry
 
 MEMORY = 300.0
@@ -16,6 +17,8 @@ class Socket:
     told_offline: bool = False
     reconnect: bool = False
     connection: str = ""
+    cursor: Cursor | None = None
+    marked: bool = False
 
     def send(self, text: bytes) -> None: ...
     def accept(self, text: bytes) -> None: ...

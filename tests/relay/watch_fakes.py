@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.pinned import Account
 from tiflis.relay.watch.interfaces import QueueLimits
@@ -110,6 +111,8 @@ class FakeHome:
         self.left: list[str] = []
         self.came: list[str] = []
         self.lost = 0
+        self.present: set[str] = set()
+        self.marks: list[tuple[str, Cursor]] = []
 
     def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
         if not self.workstation_online:
@@ -121,6 +124,12 @@ class FakeHome:
 
     def device_came(self, device_id: str) -> None:
         self.came.append(device_id)
+
+    def has_device(self, device_id: str) -> bool:
+        return device_id in self.present
+
+    def mark(self, device_id: str, cursor: Cursor) -> None:
+        self.marks.append((device_id, cursor))
 
     def watches_lost(self, watches: object) -> None:
         self.lost += 1

@@ -115,6 +115,7 @@ class HandoffReceiver:
             cast(Wire, socket), self._hub.limits, session_state.connection, route, self._hub
         )
         client.connected, client.told_offline = session_state.connected, session_state.told_offline
+        client.marked = session_state.marked
         socket.session = client
         socket.widen()
         alive = await self._start(socket, socket_state, descriptor, go=False)

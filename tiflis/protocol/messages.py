@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tiflis.protocol import head
+from tiflis.protocol import cursor, head
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
 
@@ -25,12 +26,13 @@ class Registration(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """A client's ``connect``."""
+    """A client's ``connect``. ``resume``: how far it has read its device's queue, None if it does not ask."""
 
     tunnel_id: str
     auth_key: str
     device_id: str
     reconnect: bool
+    resume: Cursor | None = None
 
 
 _ABSENT = msgspec.Raw(b"")
@@ -46,6 +48,7 @@ class _Payload(msgspec.Struct, gc=False):
     tunnel_id: msgspec.Raw = _ABSENT
     device_id: msgspec.Raw = _ABSENT
     reconnect: msgspec.Raw = _ABSENT
+    resume: msgspec.Raw = _ABSENT
 
 
 _payload = msgspec.json.Decoder(_Payload)
@@ -147,7 +150,8 @@ def read_connection(payload: msgspec.Raw) -> Connection:
     if device_id and not is_device_id(device_id):
         fields.wrong.setdefault("payload.device_id", "up to 512 printable characters")
     fields.check("connect")
-    return Connection(tunnel_id, auth_key, device_id, reconnect)
+    resume = cursor.read(bytes(fields.values.resume))
+    return Connection(tunnel_id, auth_key, device_id, reconnect, resume)
 
 
 def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
@@ -181,8 +185,15 @@ def registered(tunnel_id: str, public_url: str, restored: bool) -> bytes:
     return _reply("workstation.registered", {"tunnel_id": tunnel_id, "public_url": public_url}, restored)
 
 
-def connected(tunnel_id: str, version: str, restored: bool) -> bytes:
-    fields = {"tunnel_id": tunnel_id, "tunnel_version": version, "protocol_version": PROTOCOL_VERSION}
+def connected(tunnel_id: str, version: str, restored: bool, resume: dict[str, Any] | None = None) -> bytes:
+    """``resume``: the answer to the client's ``resume``."""
+    fields: dict[str, Any] = {
+        "tunnel_id": tunnel_id,
+        "tunnel_version": version,
+        "protocol_version": PROTOCOL_VERSION,
+    }
+    if resume:
+        fields["resume"] = resume
     return _reply("connected", fields, restored)
 
 

@@ -7,10 +7,18 @@ from typing import Any
 
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
+from tiflis.protocol import cursor
 from tiflis.protocol.errors import InternalError, TunnelError
 from tiflis.relay.home import Home
 from tiflis.relay.remote import envelope
-from tiflis.relay.remote.envelope import CONNECTED, RECONNECT, TOLD_OFFLINE, Arrival, ChannelPosition
+from tiflis.relay.remote.envelope import (
+    CONNECTED,
+    MARKED,
+    RECONNECT,
+    TOLD_OFFLINE,
+    Arrival,
+    ChannelPosition,
+)
 from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
 from tiflis.relay.remote.transit import Replay
 from tiflis.relay.sessions.session import Place
@@ -23,7 +31,17 @@ POSITIONS_KEPT = 4  # former channels whose positions are kept; more moves withi
 class RemoteClient:
     """A client behind an edge."""
 
-    __slots__ = ("_channel", "connected", "connection", "device_id", "number", "reconnect", "told_offline")
+    __slots__ = (
+        "_channel",
+        "connected",
+        "connection",
+        "cursor",
+        "device_id",
+        "marked",
+        "number",
+        "reconnect",
+        "told_offline",
+    )
 
     def __init__(self, channel: Channel, arrival: Arrival) -> None:
         self._channel = channel
@@ -32,6 +50,8 @@ class RemoteClient:
         self.connected = bool(arrival.flags & CONNECTED)
         self.told_offline = bool(arrival.flags & TOLD_OFFLINE)
         self.reconnect = bool(arrival.flags & RECONNECT)
+        self.marked = bool(arrival.flags & MARKED)
+        self.cursor: cursor.Cursor | None = None
 
     def send(self, text: bytes) -> None:
         self._channel.send(envelope.numbered(envelope.SEND, self.number, text))
@@ -39,6 +59,7 @@ class RemoteClient:
     def accept(self, text: bytes) -> None:
         self.connected = True
         self.told_offline = False
+        self.marked = self.cursor is not None and cursor.answers(text)
         self._channel.send(envelope.numbered(envelope.ACCEPT, self.number, text))
 
     def refuse(self, text: bytes) -> None:
@@ -64,6 +85,7 @@ class EdgeSession:
         self._worker, self._hand_over = home.worker, hand_over
         self.clients: dict[int, RemoteClient] = {}
         self._moving = False  # the edge's clients are about to go to another worker
+        self._cursors: dict[int, cursor.Cursor] = {}  # of clients that are about to attach
         self._held = False  # the workstation reads slowly
         self._taking_over = False  # a RESUME waits for the last home's state
         self._replay = Replay(home, [])
@@ -78,6 +100,8 @@ class EdgeSession:
             envelope.RESUME: self._resume,
             envelope.AGAIN: self._again,
             envelope.LEFT: self._left,
+            envelope.CURSOR: self._cursor,
+            envelope.PING: self._ping,
         }
         home.join(self)
 
@@ -116,6 +140,7 @@ class EdgeSession:
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)
         client = self.clients[arrival.number] = RemoteClient(self.channel, arrival)
+        client.cursor = self._cursors.pop(arrival.number, None)
         log.debug(
             "client attached from elsewhere",
             extra={"connection": client.connection, "tunnel": self.home.tunnel_id, "at": self.channel.peer},
@@ -126,6 +151,18 @@ class EdgeSession:
         self.home.arrive(client, arrival.request, places)
         for place in places:
             self.home.arrived(*place)
+
+    def _cursor(self, message: bytes) -> None:
+        number, text = envelope.read_numbered(message)
+        found = cursor.read(text)
+        if found is not None:
+            self._cursors[number] = found
+
+    def _ping(self, message: bytes) -> None:
+        number, text = envelope.read_numbered(message)
+        client = self.clients.get(number)
+        if client is not None:
+            self.home.staying.pinged(client, text)
 
     def _detach(self, message: bytes) -> None:
         number, _ = envelope.read_numbered(message)

@@ -21,6 +21,8 @@ class Ending:
         """End a tunnel; return how many sockets and watches that were."""
         home = self._hub.router.homes.get(tunnel_id)
         devices = list(home.watches.devices()) if home else []
+        if home:
+            home.watches.stays.forget_all()
         sockets = self._close(lambda one: one.named().get("tunnel") == tunnel_id)
         return sockets + self._watches(tunnel_id, devices)
 
@@ -28,6 +30,8 @@ class Ending:
         """End one device of a tunnel."""
         home = self._hub.router.homes.get(tunnel_id)
         devices = [device_id] if home and device_id in home.watches.devices() else []
+        if home:
+            home.watches.stays.forget(device_id)
 
         def its(one: Session) -> bool:
             return isinstance(one, ClientSession) and (one.tunnel_id, one.device_id) == (tunnel_id, device_id)

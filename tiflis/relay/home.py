@@ -11,22 +11,22 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-import msgspec
-
-from tiflis import __version__, metrics
+from tiflis import metrics
 from tiflis.bus.directory.directory import Record
 from tiflis.protocol import head, messages
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
+from tiflis.relay import home_state
 from tiflis.relay.backpressure import Backpressure
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.remote.envelope import ChannelPosition
-from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState, bounded, local_snapshot
 from tiflis.relay.remote.transit import Replay, Transit
 from tiflis.relay.sessions.client import Attached, ClientSession
 from tiflis.relay.sessions.session import Pause, Place, Wire
+from tiflis.relay.staying import Staying
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.relay.workstation_presence import WorkstationPresence
 
@@ -53,6 +53,7 @@ class Home:
         self.presence = WorkstationPresence(worker, self.device_registry, self)
         self.transit = Transit(worker.later, self.device_registry, self)
         self.backpressure = Backpressure(self)
+        self.staying = Staying(self)
         self.worker = worker
         self._traced = log.isEnabledFor(logging.DEBUG)
 
@@ -162,6 +163,7 @@ class Home:
         for attached in sockets:
             if attached.connected:
                 attached.send(text)
+        self.watches.keep(device_id, text)
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Run a watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
@@ -190,9 +192,11 @@ class Home:
         workstation.wire.send(welcome)
         self.device_registry.introduced.clear()
         self.watches.workstation_registered(workstation.auth_key)
+        if superseding:
+            self.watches.stays.workstation_changed()
         # Connected clients first: another socket of the same device may be about to send ``auth`` itself.
         for attached in sorted(self.device_registry.everyone(), key=lambda one: not one.connected):
-            self._greet(attached, again=superseding or self.transit.greeted)
+            self.greet(attached, again=superseding or self.transit.greeted)
         self.presence.flush()
         if self.transit.awaited:
             workstation.wire.pause(Pause.GATHERING)
@@ -232,12 +236,13 @@ class Home:
         for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:
                 attached.tell(False)
+        self.watches.stays.workstation_changed()
         self.worker.went_offline(self)
 
-    def _greet(self, attached: Attached, again: bool) -> None:
+    def greet(self, attached: Attached, again: bool) -> None:
         """Accept a waiting client; introduce a connected one, and tell it that the workstation is online."""
         if not attached.connected:
-            self._accept(attached)
+            self.accept(attached)
             return
         self.presence.introduce(attached.device_id)
         if attached.told_offline or again:
@@ -255,6 +260,11 @@ class Home:
 
     def arrive(self, attached: Attached, request: bytes = b"", places: Sequence[Place] = ()) -> None:
         """Add a device's socket, new or back from one of ``places``; ``request``: its ``connect`` id."""
+        self._arrive(attached, request, places)
+        if attached.marked:
+            self.staying.arrived(attached)
+
+    def _arrive(self, attached: Attached, request: bytes, places: Sequence[Place]) -> None:
         kept = self.transit.reattach(attached, places)
         if kept is not None:
             if kept.overflowed:
@@ -266,17 +276,19 @@ class Home:
         if attached.connected:
             self._rejoined(attached)
         elif self.presence.online:
-            self._accept(attached)
+            self.accept(attached)
         elif self.device_registry.waiting() > self.worker.limits.pending_limit:
             self.device_registry.remove(attached)
             attached.refuse(messages.error(WorkstationOffline(), request))
         else:
             self.presence.answer_offline(attached, messages.error(WorkstationOffline(), request))
 
-    def _accept(self, attached: Attached) -> None:
-        self.device_registry.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
+    def accept(self, attached: Attached) -> None:
+        """Send ``connected`` to a waiting client."""
         restored = attached.reconnect and self.device_registry.known(attached)
-        attached.accept(messages.connected(self.tunnel_id, __version__, restored))
+        if not self.staying.accept(attached, restored):
+            return
+        self.device_registry.introduced.add(attached.device_id)  # by itself: ``auth`` is its next message
         if isinstance(attached, ClientSession):
             self.here.add(attached)
 
@@ -286,7 +298,7 @@ class Home:
         if not attached.told_offline:
             attached.tell(False)
         if self.workstation is not None:
-            self._greet(attached, again=True)
+            self.greet(attached, again=True)
 
     def detach(self, client: ClientSession) -> None:
         """Remove a client of this worker."""
@@ -298,13 +310,26 @@ class Home:
         """Remove a device's socket; with its last one the device is gone (protocol, section 3.1)."""
         device_id = attached.device_id
         self.presence.forget(attached)
-        if self.device_registry.remove(attached) and device_id not in self.watches.devices():
-            self._send_departure(device_id)
+        if self.device_registry.remove(attached) and not self.watches.stays.left(device_id):
+            self.device_left(device_id)
 
     def device_left(self, device_id: str) -> None:
-        """Report a device as gone unless it has a socket or a watch."""
-        if device_id not in self.device_registry and device_id not in self.watches.devices():
+        """Report a device as gone unless it has a socket or a watch, or stays."""
+        if not (
+            device_id in self.device_registry
+            or device_id in self.watches.devices()
+            or self.watches.stays.holds(device_id)
+        ):
             self._send_departure(device_id)
+
+    def has_device(self, device_id: str) -> bool:
+        return device_id in self.device_registry
+
+    def mark(self, device_id: str, cursor: Cursor) -> None:
+        self.staying.mark(device_id, cursor)
+
+    def note(self, client: ClientSession, text: bytes) -> None:
+        self.staying.pinged(client, text)
 
     def _send_departure(self, device_id: str) -> None:
         """Send ``client.disconnected`` or, where that is for the next home or for later, record it."""
@@ -394,48 +419,12 @@ class Home:
         self.presence.retire()
 
     def export(self) -> bytes:
-        """Return all that the next home needs besides sockets and watches: an encoded HomeState."""
-        now, me = self.worker.now(), self.worker.me
-        here = local_snapshot(me, self.clients())
-        elsewhere = [edge_session.snapshot(me) for edge_session in self.edge_sessions]
-        state = HomeState(
-            waiting=[(m.device_id, m.request, m.text) for m in self.presence.queue.seen()],
-            departed=list(self.presence.departed),
-            seen=self.device_registry.export(),
-            introduced=list(self.device_registry.introduced),
-            requests=[(device, request, now - at) for device, request, at in self.presence.requests.export()],
-            online=self.workstation is not None,
-            grace=self.presence.in_grace,
-            written_down=self.written_down,
-            edges=bounded([here, *elsewhere, *self.transit.snapshots()]),
-        )
-        return msgspec.msgpack.encode(state)
+        """Return all that the next home needs besides sockets and watches."""
+        return home_state.export(self)
 
     def take(self, encoded: bytes, greet: bool) -> None:
-        """Take over the last home's HomeState.
+        """Take over what the last home exported.
 
         ``greet``: the workstation has registered anew, so clients that arrive are to receive that.
         """
-        state = msgspec.msgpack.decode(encoded, type=HomeState)
-        now = self.worker.now()
-        if not state.written_down:
-            self.watches.expect_gap()
-        queued = [QueuedMessage(*message) for message in state.waiting]
-        self.presence.take(queued, state.departed, state.grace or (state.online and not greet))
-        self.device_registry.remember(state.seen)
-        for device_id, request, age in state.requests:
-            self.presence.requests.note(device_id, request, now - age)
-        if not greet:
-            self.device_registry.introduced.update(state.introduced)
-        self._expect_all(state.edges, again=greet and state.online)
-
-    def _expect_all(self, edges: list[EdgeSnapshot], again: bool) -> None:
-        """Keep a place for each client that is in transit to this home."""
-        coming = self.transit.take(edges)
-        self.presence.departed.difference_update(client.device_id for client in coming)
-        self.transit.begin(greeted=again)
-        for client in coming:
-            if self.workstation is not None:
-                self._greet(client, again)
-            elif not self.presence.online and client.connected and not client.told_offline:
-                client.tell(False)
+        home_state.take(self, encoded, greet)

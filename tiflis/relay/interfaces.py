@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from tiflis.limits import Limits
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
+from tiflis.relay.watch.stays import StayingDevices
 
 Home_contra = TypeVar("Home_contra", contravariant=True)  # Home, which imports this file
 
@@ -73,6 +74,14 @@ class Watches(Protocol):
 
     def deliver(self, text: bytes) -> None: ...
     def deliver_to(self, device_id: str, text: bytes) -> bool: ...
+    def keep(self, device_id: str, text: bytes) -> None:
+        """Put a message that was sent to a device's sockets into its queue, if the device stays."""
+
+    def when_restored(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` as soon as the queues of the last home are here."""
+
+    @property
+    def stays(self) -> StayingDevices: ...
     def devices(self) -> list[str]: ...
     def workstation_registered(self, auth_key: str) -> None: ...
 

@@ -59,6 +59,7 @@ class Router:
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.open_channel, self.make_watches, self.spawn = open_channel, make_watches, tasks.spawn
+        self.resumes: Callable[[str], bool] = lambda worker_id: True  # whether its code lets clients resume
         self._claims = claims
         self._home: type[Home] = Home
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -140,7 +141,12 @@ class Router:
     def open_edge(self, peer: str, tunnel_id: str) -> Edge:
         """Open an edge to the tunnel's home in the worker ``peer``."""
         edge = self.edges[tunnel_id] = Edge(
-            self.me, peer, tunnel_id, self.open_channel, self.events.edge_closed
+            self.me,
+            peer,
+            tunnel_id,
+            self.open_channel,
+            self.events.edge_closed,
+            self.resumes(peer),
         )
         return edge
 

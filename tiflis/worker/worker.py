@@ -43,6 +43,7 @@ from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import QueueLimits, WatchOperations
 from tiflis.relay.watch.queue import Bounds
+from tiflis.relay.watch.stays import StayLimits
 from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 from tiflis.web.sanic_internals import stop_accepting
 from tiflis.web.sockets import Sockets
@@ -111,7 +112,7 @@ class Worker:
             self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
         )
         await _persist(self.directory.start)
-        longest = max(settings.watch_idle, settings.watch_message_ttl)
+        longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
         self._store = JetStreamWatchStore(
             self.directory.link, self._bus_urls, self.id, longest + STORE_MARGIN_SECONDS
         )
@@ -202,6 +203,7 @@ class Worker:
             self.bus.open,
             began=self.clock.time(),
         )
+        router.resumes = self._resumes
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
@@ -229,7 +231,10 @@ class Worker:
     def _make_watches(self, home: Home) -> WatchOperations:
         settings = self.settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
-        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle)
+        stay = StayLimits(
+            settings.stay_messages, settings.stay_bytes, settings.stay_resume if settings.stay else 0.0
+        )
+        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
         account = self.pinned.account(home.tunnel_id)
         return WatchOperations(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
@@ -243,6 +248,10 @@ class Worker:
 
     def _lease(self, worker_id: str) -> float:
         return SIBLING_LEASE_SECONDS if self._is_sibling(worker_id) else LEASE_SECONDS
+
+    def _resumes(self, worker_id: str) -> bool:
+        peer = self.presence.peers.get(worker_id)
+        return peer is not None and bool(peer.facts.get("resumes"))
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
@@ -307,6 +316,7 @@ class Worker:
             "ready": self.ready,
             "refused": self.directory.refuses,
             "seals": True,
+            "resumes": True,
         }
 
     def _everyone(self) -> list[dict[str, Any]]:

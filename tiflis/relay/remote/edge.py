@@ -13,6 +13,7 @@ from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
     CONNECTED,
+    MARKED,
     RECONNECT,
     TOLD_OFFLINE,
     Arrival,
@@ -51,8 +52,16 @@ class Edge:
     path: ClassVar[str] = "bus"
 
     def __init__(
-        self, me: str, peer: str, tunnel_id: str, opener: Opener, closed: Callable[["Edge"], None]
+        self,
+        me: str,
+        peer: str,
+        tunnel_id: str,
+        opener: Opener,
+        closed: Callable[["Edge"], None],
+        resumes: bool = True,
     ) -> None:
+        """``resumes``: the home's code knows CURSOR and PING."""
+        self._resumes = resumes
         self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
         self.clients: dict[int, ClientSession] = {}
         self.places: dict[int, list[Place]] = {}  # former ones, until the home has consumed ATTACH
@@ -85,7 +94,9 @@ class Edge:
             self.places[number] = list(places)
         if self.open:
             flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
-            flags |= RECONNECT * client.reconnect
+            flags |= RECONNECT * client.reconnect | MARKED * client.marked
+            if self._resumes and client.cursor is not None and not client.connected:
+                self._channel.send(envelope.numbered(envelope.CURSOR, number, client.cursor.text()))
             arrival = Arrival(
                 number, flags, request, client.device_id, list(places), client.wire.connection_id
             )
@@ -142,6 +153,10 @@ class Edge:
             client.send(messages.error(WorkstationOffline(), request))
         else:
             self.undelivered.append(UnconfirmedMessage(client, request, text, []))
+
+    def note(self, client: ClientSession, text: bytes) -> None:
+        if self.open and self._resumes:
+            self._channel.send(envelope.numbered(envelope.PING, client.wire.number, text))
 
     def again(self, message: UnconfirmedMessage) -> None:
         """Forward a message that a former home may have consumed."""

@@ -30,6 +30,8 @@ CALL = 0x43  # number, operation and arguments, body: a watch's call
 TAKE = 0x54  # generation: the sender is the new home, hand over
 RESUME = 0x55  # positions: former channels of the edge's clients, and how much the edge consumed of them
 AGAIN = 0x47  # marks, then as MESSAGE: a message that a former home may have consumed
+CURSOR = 0x46  # n, text: the ``resume`` of the client's ``connect``, before its ATTACH
+PING = 0x50  # n, text: a ping of a client that receives marks
 LEFT = 0x4C  # marks, device id, number: as DETACH, for a client that is not attached at this home
 
 # From the home to the edge
@@ -47,6 +49,7 @@ STATE = 0x45  # the old home's state, for the new one
 CONNECTED = 1  # flags of ATTACH: what the client has received already
 TOLD_OFFLINE = 2
 RECONNECT = 4
+MARKED = 8
 
 _one = struct.Struct("!BI")
 _message = struct.Struct("!BIH")
@@ -60,7 +63,7 @@ class Arrival(NamedTuple):
     """An ATTACH taken apart."""
 
     number: int
-    flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT
+    flags: int  # CONNECTED, TOLD_OFFLINE, RECONNECT, MARKED
     request: bytes
     device_id: str
     places: list[tuple[str, int]]  # worker and number there, where the home may know the client already
@@ -150,7 +153,7 @@ def read_left(message: bytes) -> tuple[Positions, str, int]:
 
 
 def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
-    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE or REPLY."""
+    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE, REPLY, CURSOR or PING."""
     return [_one.pack(kind, number), text]
 
 

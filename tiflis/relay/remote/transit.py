@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tiflis import metrics
 from tiflis.protocol import messages
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import Timer
@@ -29,6 +30,8 @@ class ClientInTransit:
 
     __slots__ = ("_missed", "_size", "connected", "device_id", "overflowed", "reconnect", "told_offline")
     connection = ""  # its socket is in neither worker's hands
+    cursor: Cursor | None = None  # a client that is accepted on its way connects without its queue
+    marked = False
 
     def __init__(self, client: Attached | ClientSnapshot) -> None:
         self.device_id, self.reconnect = client.device_id, client.reconnect

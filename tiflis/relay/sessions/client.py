@@ -6,8 +6,9 @@ from typing import ClassVar, Protocol
 
 from tiflis import metrics
 from tiflis.limits import Limits
-from tiflis.protocol import head, messages
+from tiflis.protocol import cursor, head, messages
 from tiflis.protocol.close import CloseCode
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import InvalidAuthKey
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
@@ -24,6 +25,8 @@ class Attached(Protocol):
     connected: bool  # it has been sent ``connected``; before that it waits for its workstation
     told_offline: bool  # the last state of the workstation that it was sent is offline
     reconnect: bool  # its ``connect`` claims that it was connected before
+    cursor: Cursor | None  # with which it asks to resume; None: it does not ask
+    marked: bool  # it has been answered with its queue's cursor, and receives marks
 
     @property
     def connection(self) -> str:
@@ -60,6 +63,9 @@ class Route(Protocol):
     def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
         """Send the workstation a message; ``request`` is its raw id, for an error or an answer."""
 
+    def note(self, client: "ClientSession", text: bytes) -> None:
+        """Act on a ping of a client that receives marks."""
+
 
 class Entrance(Protocol):
     """Checks keys, and gives back the pending session to a client that is not connected."""
@@ -81,7 +87,9 @@ class ClientSession(BaseSession):
         "_entrance",
         "auth_key",
         "connected",
+        "cursor",
         "device_id",
+        "marked",
         "reconnect",
         "route",
         "suffix",
@@ -100,7 +108,8 @@ class ClientSession(BaseSession):
             connection.device_id,
             connection.auth_key,
         )
-        self.reconnect = connection.reconnect
+        self.reconnect, self.cursor = connection.reconnect, connection.resume
+        self.marked = False
         self.suffix = head.device_suffix(connection.device_id)
         self.connected = self.told_offline = False
         self.route = route
@@ -117,6 +126,8 @@ class ClientSession(BaseSession):
             self._entrance.rejoin(self, found, text)
         else:
             super().handle(act, found, text)
+            if self.marked and act is Act.PONG:
+                self.route.note(self, text)
 
     def _authenticate(self, found: Head, text: bytes) -> None:
         """Forward a right ``auth``; answer a wrong one: the workstation would report it to all devices."""
@@ -167,6 +178,8 @@ class ClientSession(BaseSession):
             reconnect=self.reconnect,
             connected=self.connected,
             told_offline=self.told_offline,
+            cursor=self.cursor,
+            marked=self.marked,
         )
 
     # Calls of the home
@@ -178,6 +191,7 @@ class ClientSession(BaseSession):
         """Send ``connected``."""
         self.connected = True
         self.told_offline = False
+        self.marked = self.cursor is not None and cursor.answers(text)
         self.wire.send(text)
 
     def refuse(self, text: bytes) -> None:

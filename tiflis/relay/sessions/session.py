@@ -9,6 +9,7 @@ import msgspec
 from tiflis.limits import Limits
 from tiflis.protocol import head, messages
 from tiflis.protocol.close import CloseCode
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.messages import Connection
@@ -33,11 +34,13 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     connected: bool = False
     told_offline: bool = False
     base_url: str = ""
+    cursor: Cursor | None = None
+    marked: bool = False
     first: list[bytes] = []  # a pending session's messages that have been read but not acted upon
 
     @property
     def connection(self) -> Connection:
-        return Connection(self.tunnel_id, self.auth_key, self.device_id, self.reconnect)
+        return Connection(self.tunnel_id, self.auth_key, self.device_id, self.reconnect, self.cursor)
 
 
 class Pause(IntFlag):

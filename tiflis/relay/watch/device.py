@@ -1,4 +1,4 @@
-"""One connected watch: its queue, and the polls that wait for a message in it."""
+"""One connected watch, or device that stays: its queue, and the polls that wait for a message in it."""
 
 import asyncio
 import secrets
@@ -12,18 +12,35 @@ POLLS_AT_ONCE = 8  # per watch; one more ends the one that has waited longest
 
 
 class Watch:
-    """A connected watch. ``introduced``: the workstation has received its ``auth`` since it registered."""
+    """A connected watch, or a device that stays. ``introduced``: the workstation has received its ``auth``
+    since it registered."""
 
     def __init__(
-        self, device_id: str, bounds: Bounds, released: Callable[[Message], None], now: float, mark: str = ""
+        self,
+        device_id: str,
+        bounds: Bounds,
+        released: Callable[[Message], None],
+        now: float,
+        mark: str = "",
+        stay: float = 0.0,
     ) -> None:
+        """``device_id``: its key in the registry. ``stay``: seconds that a client stays after its last
+        socket; 0 for a watch."""
         self.device_id = device_id
+        self.stay = stay
+        self.registered = False  # the workstation has registered anew; the device does not know
+        self.unmarked = 0  # messages since the last mark
         self.mark = mark or secrets.token_urlsafe(6)  # tells this connect's numbers from another's
         self.queue = WatchQueue(bounds, released)
         self.last_call = now
         self.recorded_at = now  # the age of its record in the store counts from here
         self.introduced = False
         self._polls: list[asyncio.Future[None]] = []
+
+    @property
+    def name(self) -> str:
+        """Return the device's id as its peers know it."""
+        return self.device_id.removeprefix("\0")
 
     def append(self, message: Message) -> None:
         """Put the message into the queue, and note its number there in the message."""
@@ -65,5 +82,13 @@ class Watch:
         queue = self.queue
         held = queue.newest if orderly else None
         return WatchRecord(
-            self.device_id, self.mark, queue.last, queue.acknowledged, queue.lost, self.introduced, held
+            self.device_id,
+            self.mark,
+            queue.last,
+            queue.acknowledged,
+            queue.lost,
+            self.introduced,
+            held,
+            stay=self.stay,
+            registered=self.registered,
         )

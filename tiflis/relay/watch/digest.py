@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tiflis.protocol import head, utf8
+from tiflis.protocol import cursor, head, utf8
 from tiflis.protocol.surrogates import without_lone_surrogates
 from tiflis.relay.watch.queue import StreamKey
 
@@ -38,6 +38,11 @@ def digest(text: bytes) -> tuple[bytes, StreamKey | None] | None:
         return text, _key(fields) if b"streaming_message_id" in text else None
     except (ValueError, RecursionError):
         return None
+
+
+def counted(text: bytes) -> bool:
+    """Return whether clients that resume count this JSON object."""
+    return cursor.counts(head.short(_stream.decode(text).type) or "")
 
 
 def _key(fields: _Stream) -> StreamKey | None:

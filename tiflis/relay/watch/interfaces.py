@@ -2,8 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.watch.queue import Bounds
+from tiflis.relay.watch.stays import StayLimits
 from tiflis.relay.watch.writer import PACE
 
 
@@ -22,6 +24,7 @@ class QueueLimits(NamedTuple):
     store_timeout: float = 5.0  # seconds that a call waits for the store; most outages are shorter
     watches: int = 1024  # per tunnel; one more disconnects the one that has been silent longest
     pace: float = PACE
+    stay: StayLimits = StayLimits()
 
 
 class WatchesHome(Protocol):
@@ -46,6 +49,12 @@ class WatchesHome(Protocol):
 
     def device_came(self, device_id: str) -> None:
         """Cancel a report that the watch had gone: it is here again."""
+
+    def has_device(self, device_id: str) -> bool:
+        """Return whether the device has a socket."""
+
+    def mark(self, device_id: str, cursor: Cursor) -> None:
+        """Send the end of its queue to the device's sockets that have resumed."""
 
     def watches_lost(self, watches: object) -> None:
         """Note that another home has taken over: ``watches`` answers no more calls."""

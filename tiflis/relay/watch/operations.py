@@ -14,6 +14,7 @@ from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
 from tiflis.relay.watch.queue import Reading
 from tiflis.relay.watch.registry import WatchRegistry
+from tiflis.relay.watch.stays import StayingDevices
 from tiflis.relay.watch.store import WatchStore
 
 __all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
@@ -44,6 +45,16 @@ class WatchOperations:
         self.registry = WatchRegistry(tunnel_id, home, store, limits, clock, wall, account)
 
     # For the home: passed on to the registry
+
+    @property
+    def stays(self) -> StayingDevices:
+        return self.registry.stays
+
+    def keep(self, device_id: str, text: bytes) -> None:
+        self.registry.keep(device_id, text)
+
+    def when_restored(self, callback: Callable[[], None]) -> None:
+        self.registry.when_restored(callback)
 
     def devices(self) -> list[str]:
         return self.registry.devices()

@@ -86,9 +86,9 @@ class WatchQueue:
         return sum(number <= self.shown for number in self._held)
 
     @property
-    def oldest_at(self) -> float:
-        """Return the time of the oldest message, infinity without one."""
-        return next(iter(self._held.values())).at if self._held else float("inf")
+    def expires_at(self) -> float:
+        """Return the time at which the oldest message is too old, infinity without one."""
+        return next(iter(self._held.values())).at + self._bounds.age if self._held else float("inf")
 
     @property
     def held(self) -> dict[int, Message]:
@@ -154,9 +154,9 @@ class WatchQueue:
         self._writing = self.shown
         self._thin_all()
 
-    def skip(self) -> None:
-        """Leave out one number and count it as lost: there may have been a message that was not stored."""
-        self.last += 1
+    def skip(self, by: int = 1) -> None:
+        """Leave out numbers and count them as lost: there may have been messages that were not stored."""
+        self.last += by
         self.lost = self.shown = self.last
 
     def refuse(self, number: int) -> None:
@@ -182,6 +182,13 @@ class WatchQueue:
         fresh = [(number, message) for number, message in shown if number > after]
         oldest = shown[0][0] if shown else self.shown
         return Reading(fresh, self.shown, oldest, foreign or self.lost > since)
+
+    def after(self, since: int) -> list[tuple[int, Message]] | None:
+        """Return the messages above ``since``, stored or not, without snapshots that a later one replaces.
+        Return None if one of them is missing."""
+        if not max(self.lost, self.acknowledged) <= since <= self.last:
+            return None
+        return [(number, self._held[number]) for number in self.newest if number > since]
 
     def expire(self, now: float) -> None:
         """Drop messages that are too old."""

@@ -28,7 +28,8 @@ class HeadRecord(msgspec.Struct, gc=False):
 
 class WatchRecord(msgspec.Struct, gc=False):
     """A watch and its numbers. ``held``: the numbers of its queued messages, written only by an orderly
-    release. ``gone``: the watch is not connected any more; ``last`` is kept in case its device returns."""
+    release. ``gone``: the watch is not connected any more; ``last`` is kept in case its device returns.
+    ``stay``: seconds that a client stays, 0 for a watch."""
 
     device_id: str
     watch: str  # names this connect; a later connect of the device has another
@@ -38,6 +39,8 @@ class WatchRecord(msgspec.Struct, gc=False):
     introduced: bool = False
     held: list[int] | None = None
     gone: bool = False
+    stay: float = 0.0
+    registered: bool = False
 
 
 class MessageRecord(msgspec.Struct, gc=False):
@@ -82,8 +85,10 @@ def decode_head(value: bytes) -> HeadRecord | None:
 
 
 def watch_name(device_id: str) -> str:
-    """Return the name of the device's record: a hash, as ids may hold any character."""
-    return "w-" + hashlib.blake2b(device_id.encode("utf-8", "replace"), digest_size=12).hexdigest()
+    """Return the name of the device's record: a hash, as ids may hold any character. Older code does not
+    read the records of devices that stay, and takes none for a watch."""
+    kind = "s-" if device_id.startswith("\0") else "w-"
+    return kind + hashlib.blake2b(device_id.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def message_name(slot: int) -> str:
@@ -100,7 +105,7 @@ def watches(records: list[Record]) -> dict[str, StoredWatch]:
     """Return the watches by device, including those that are gone."""
     latest: dict[str, StoredWatch] = {}
     for record in records:
-        if not record.name.startswith("w-"):
+        if not record.name.startswith(("w-", "s-")):
             continue
         latest.pop(record.name, None)  # an empty record says that the watch has gone
         read = _read(_watch, record)

@@ -1,5 +1,6 @@
 """Make a home's watches from the records that the last home left in the store."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from tiflis.relay.watch.device import Watch
@@ -7,10 +8,14 @@ from tiflis.relay.watch.journal import Recovered
 from tiflis.relay.watch.queue import Bounds, Message, Released, WatchQueue
 from tiflis.relay.watch.records import StoredMessage, StoredWatch, WatchRecord
 
+STRIDE = 2**32  # more than a home can have given before it stored them; 2**53 is the highest
+BoundsOf = Callable[[WatchRecord], Bounds]
 
-def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float) -> list[Watch]:
+
+def restore(recovered: Recovered, bounds: BoundsOf, released: Released, now: float) -> list[Watch]:
     """Return the watches with their queues. Unless the last home ended orderly, each skips one number as a
-    gap: there may have been a message that was never stored."""
+    gap: there may have been a message that was never stored. A device that stays skips STRIDE: it may have
+    received numbers that were never stored."""
     messages = [_message(stored, now) for stored in recovered.messages]
     with ExitStack() as stack:
         for message in messages:
@@ -23,7 +28,7 @@ def restore(recovered: Recovered, bounds: Bounds, released: Released, now: float
     for watch in watches:
         watch.queue.expire(now)
         if not recovered.orderly:
-            watch.queue.skip()
+            watch.queue.skip(STRIDE if watch.stay else 1)
     return watches
 
 
@@ -35,11 +40,11 @@ def _message(stored: StoredMessage, now: float) -> Message:
 
 
 def _watch(
-    stored: StoredWatch, messages: list[Message], bounds: Bounds, released: Released, now: float
+    stored: StoredWatch, messages: list[Message], bounds: BoundsOf, released: Released, now: float
 ) -> Watch:
     record = stored.record
-    watch = Watch(record.device_id, bounds, released, now - stored.age, record.watch)
-    watch.introduced = record.introduced
+    watch = Watch(record.device_id, bounds(record), released, now - stored.age, record.watch, record.stay)
+    watch.introduced, watch.registered = record.introduced, record.registered
     _fill(watch.queue, record, {m.numbers[watch.mark]: m for m in messages if watch.mark in m.numbers})
     return watch
 

@@ -12,16 +12,19 @@ from collections.abc import Callable
 
 from tiflis.clock import running_clock
 from tiflis.protocol import messages
+from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.pinned import Account, Pinned
 from tiflis.relay.watch.device import Watch
-from tiflis.relay.watch.digest import digest, stamp
+from tiflis.relay.watch.digest import counted, digest, stamp
 from tiflis.relay.watch.holdings import Holdings
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome, WatchesMoved
 from tiflis.relay.watch.journal import Recovered, WatchJournal
 from tiflis.relay.watch.numbers import PastNumbers
-from tiflis.relay.watch.queue import Message, StartupBuffer
+from tiflis.relay.watch.queue import Bounds, Message, StartupBuffer
+from tiflis.relay.watch.records import WatchRecord
 from tiflis.relay.watch.recovery import restore
+from tiflis.relay.watch.stays import STAYS, StayingDevices
 from tiflis.relay.watch.store import Fenced, StoreUnavailable, WatchStore
 from tiflis.relay.watch.writer import WatchWriter
 
@@ -54,6 +57,9 @@ class WatchRegistry:
         self._clock = clock
         self._wall = wall
         self._watches: dict[str, Watch] = {}
+        self.staying: dict[str, Watch] = {}  # those of the watches that are devices that stay
+        self.stays = StayingDevices(self, self._limits.stay)
+        self._when_restored: list[Callable[[], None]] = []
         self._departed: dict[str, float] = {}
         self._numbers = PastNumbers(self._limits.idle)
         self._journal = WatchJournal(
@@ -96,24 +102,46 @@ class WatchRegistry:
         self._holdings.wait(0)
         if early is not None and early.lost:
             recovered = recovered._replace(orderly=False)
-        now = self._clock()
-        for record, age in recovered.watches:
-            if record.gone:
-                self._numbers.keep(record.device_id, record.last, now - age)
-        for watch in restore(recovered, self._limits.bounds, self._released, now):
-            # It may have called since its record was written.
-            watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
-            watch.introduced &= not self._auth_key  # its record is older than the last registration
-            self._watches[watch.device_id] = watch
-            self._journal.touch(watch.device_id)
-            for message in watch.queue.held.values():
-                self._holdings.enter(message)
+        self._restore(recovered)
         for text, device_id in early.texts if early else ():
             self._take(text, device_id)
         if self._watches:
             self._writer.kick()
             self._introduce_all()
             self.sweep()
+        for watch in self.staying.values():
+            self._mark(watch)
+        for callback in self._when_restored:
+            callback()
+
+    def _restore(self, recovered: Recovered) -> None:
+        now = self._clock()
+        for record, age in recovered.watches:
+            if record.gone:
+                self._numbers.keep(record.device_id, record.last, now - age)
+        for watch in restore(recovered, self._bounds, self._released, now):
+            # It may have called since its record was written.
+            watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
+            watch.introduced &= not self._auth_key  # its record is older than the last registration
+            self._watches[watch.device_id] = watch
+            if watch.stay:
+                self.staying[watch.device_id] = watch
+            self._journal.touch(watch.device_id)
+            for message in watch.queue.held.values():
+                self._holdings.enter(message)
+
+    def _bounds(self, record: WatchRecord) -> Bounds:
+        return self.stays.bounds(record.stay) if record.stay else self._limits.bounds
+
+    @property
+    def restored(self) -> bool:
+        """Return whether the queues of the last home are here."""
+        return self._early is None
+
+    def when_restored(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` as soon as the queues of the last home are here."""
+        self._when_restored.append(callback)
+        self.open()
 
     async def _recover(self) -> Recovered:
         logged = False
@@ -203,7 +231,7 @@ class WatchRegistry:
 
     def devices(self) -> list[str]:
         """Return the device ids of the connected watches."""
-        return list(self._watches)
+        return [device_id for device_id in self._watches if device_id not in self.staying]
 
     def get(self, device_id: str) -> Watch | None:
         """Return the device's watch, or None if it is not connected."""
@@ -218,6 +246,11 @@ class WatchRegistry:
         """Put the message into every watch's queue."""
         if self._watches or self._early is not None:
             self._take(text, None)
+
+    def keep(self, device_id: str, text: bytes) -> None:
+        """Put a message that was sent to a device's sockets into its queue, if the device stays."""
+        if self._early is not None or STAYS + device_id in self.staying:
+            self._take(text, STAYS + device_id)
 
     def deliver_to(self, device_id: str, text: bytes) -> bool:
         """Put the message into one watch's queue. Return False if there is no such watch, True also while the
@@ -248,6 +281,18 @@ class WatchRegistry:
         self._holdings.enter(message)
         self._holdings.trim(self._watches.values())
         self._writer.kick()
+        if self.staying:
+            self._mark_due([watch for watch in watches if watch.stay], found[0])
+
+    def _mark_due(self, watches: list[Watch], text: bytes) -> None:
+        is_counted = counted(text) if watches else True
+        for watch in watches:
+            if self.stays.mark_due(watch, is_counted):
+                self._mark(watch)
+
+    def _mark(self, watch: Watch) -> None:
+        watch.unmarked = 0
+        self._home.mark(watch.name, Cursor(watch.mark, watch.queue.last))
 
     def _released(self, message: Message) -> None:
         """Forget a message that no queue holds any more."""
@@ -269,9 +314,12 @@ class WatchRegistry:
                 self.introduce(watch, self._auth_key)
 
     def introduce(self, watch: Watch, auth_key: str) -> None:
-        """Send the watch's ``auth`` to the workstation, if that is online."""
+        """Send the watch's ``auth`` to the workstation, if that is online. A device with a socket is
+        introduced by its home."""
+        if watch.stay and self._home.has_device(watch.name):
+            return
         with contextlib.suppress(WorkstationOffline):
-            self._home.to_workstation(messages.auth(auth_key, watch.device_id), watch.device_id, b"")
+            self._home.to_workstation(messages.auth(auth_key, watch.name), watch.name, b"")
             watch.introduced = True
 
     # Connecting and disconnecting
@@ -287,18 +335,34 @@ class WatchRegistry:
             self._numbers.forget(device_id)
         else:
             self._numbers.resume(device_id, watch.queue, since)
-        self._watches[device_id] = watch
-        self._journal.touch(device_id)
-        if len(self._watches) > self._limits.watches:
-            self.leave(min(self._watches.values(), key=lambda other: other.last_call))
-        if self._sweeper is None:
-            self.sweep()
+        self._add(watch)
         await self.settle()
         if self._watches.get(device_id) is watch:
             self.introduce(watch, auth_key)
         return watch
 
+    def begin(self, key: str, bounds: Bounds, stay: float) -> Watch:
+        """Begin the queue of a device that stays so many seconds after its last socket."""
+        watch = Watch(key, bounds, self._released, self._clock(), stay=stay)
+        self.staying[key] = watch
+        self._add(watch)
+        self._writer.kick()
+        return watch
+
+    def _add(self, watch: Watch) -> None:
+        self._watches[watch.device_id] = watch
+        self._journal.touch(watch.device_id)
+        if len(self._watches) > self._limits.watches:
+            self.leave(min(self._watches.values(), key=self._silence))
+        if self._sweeper is None:
+            self.sweep()
+
+    def _silence(self, watch: Watch) -> tuple[bool, float]:
+        """Order watches, those first that have to go first."""
+        return bool(watch.stay) and self._home.has_device(watch.name), watch.last_call
+
     def _remove(self, device_id: str) -> None:
+        self.staying.pop(device_id, None)
         watch = self._watches.pop(device_id, None)
         if watch is not None:
             watch.queue.clear()
@@ -307,12 +371,12 @@ class WatchRegistry:
     def leave(self, watch: Watch, orderly: bool = False) -> None:
         """Disconnect the watch. Unless it disconnects itself (``orderly``), its numbers are kept for its
         return."""
-        if not orderly and watch.queue.last:
+        if not orderly and watch.queue.last and not watch.stay:
             self._numbers.keep(watch.device_id, watch.queue.last, self._clock())
         self._remove(watch.device_id)
         self._journal.touch(watch.device_id)
         self._writer.kick()
-        self._home.device_left(watch.device_id)
+        self._home.device_left(watch.name)
 
     def note_departure(self, device_id: str) -> None:
         """Remember that the device has disconnected: a late poll must not connect it again."""
@@ -332,10 +396,10 @@ class WatchRegistry:
         except (TimeoutError, StoreUnavailable):
             raise SendFailed(UNREACHABLE) from None
 
-    def called(self, watch: Watch) -> None:
-        """Note a call of the watch, and store that it is alive if the last record is old."""
+    def called(self, watch: Watch, write: bool = False) -> None:
+        """Note a call of the watch, and store that it is alive if the last record is old, or on ``write``."""
         watch.last_call = self._clock()
-        if watch.last_call - watch.recorded_at >= self._limits.refresh:
+        if write or watch.last_call - watch.recorded_at >= self._limits.refresh:
             self._write(watch)
 
     def acknowledge(self, watch: Watch, *numbers: int) -> None:
@@ -360,12 +424,18 @@ class WatchRegistry:
         self._numbers.expire(now)
         for watch in list(self._watches.values()):
             watch.queue.expire(now)
-            if watch.last_call + self._limits.idle <= now and not watch.polled:
+            if self._is_over(watch, now):
                 self.leave(watch)
         if self._watches:
             due = min(map(self._due, self._watches.values()))
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(max(due - now, SWEEP_LEAST), self.sweep)
 
+    def _is_over(self, watch: Watch, now: float) -> bool:
+        """Return whether the watch, or the device's last socket, has been silent for too long."""
+        if watch.stay and self._home.has_device(watch.name):
+            watch.last_call = now
+        return watch.last_call + (watch.stay or self._limits.idle) <= now and not watch.polled
+
     def _due(self, watch: Watch) -> float:
-        return min(watch.last_call + self._limits.idle, watch.queue.oldest_at + self._limits.bounds.age)
+        return min(watch.last_call + (watch.stay or self._limits.idle), watch.queue.expires_at)

@@ -1,0 +1,143 @@
+"""Devices that stay: clients whose queue goes on after their last socket has closed (docs/staying.md).
+
+Their queues are watch queues of the same registry. A number is given when a message is sent, before it is
+stored; so a home that has died makes the next one leave out more numbers than it can have given.
+"""
+
+from typing import NamedTuple, Protocol
+
+from tiflis.limits import MIB
+from tiflis.protocol.cursor import MARK_EVERY, Cursor
+from tiflis.relay.watch.device import Watch
+from tiflis.relay.watch.queue import Bounds, Message
+
+STAYS = "\0"  # begins the key of a staying device's queue; no device id has this character
+
+
+class StayLimits(NamedTuple):
+    """Of one device. ``resume``: seconds; 0: no device stays."""
+
+    messages: int = 256
+    size: int = 4 * MIB
+    resume: float = 600.0
+
+
+class Resumption(NamedTuple):
+    """The answer to a client's ``resume``, and the messages that it has missed, by number."""
+
+    start: Cursor
+    verdict: str  # ok, gap or new
+    missed: list[tuple[int, Message]]
+    last: int
+    registered: bool  # the workstation has registered anew since the device's last socket closed
+
+    def answer(self) -> dict[str, object]:
+        """Return the ``resume`` of ``connected``."""
+        found: dict[str, object] = {
+            "epoch": self.start.epoch,
+            "seq": self.start.seq,
+            "verdict": self.verdict,
+        }
+        return found | ({"missed": len(self.missed)} if self.verdict == "ok" else {})
+
+
+class Queues(Protocol):
+    """The registry as its staying devices need it."""
+
+    staying: dict[str, Watch]
+
+    @property
+    def restored(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    def begin(self, key: str, bounds: Bounds, stay: float) -> Watch: ...
+    def called(self, watch: Watch, write: bool = False) -> None: ...
+    def leave(self, watch: Watch, orderly: bool = False) -> None: ...
+
+
+class StayingDevices:
+    """The staying devices of one registry."""
+
+    def __init__(self, registry: Queues, limits: StayLimits) -> None:
+        self._registry, self._limits = registry, limits
+
+    @property
+    def ready(self) -> bool:
+        """Return whether a device can resume: the queues of the last home have been restored."""
+        return self._registry.restored and not self._registry.closed
+
+    @property
+    def on(self) -> bool:
+        """Return whether devices may stay."""
+        return self._limits.resume > 0
+
+    def holds(self, device_id: str) -> bool:
+        """Return whether the device stays."""
+        return STAYS + device_id in self._registry.staying
+
+    def cursor(self, device_id: str) -> Cursor:
+        """Return the end of the device's queue; make the queue if there is none."""
+        watch = self._queue(device_id) or self._begin(device_id)
+        watch.unmarked = 0
+        return Cursor(watch.mark, watch.queue.last)
+
+    def resume(self, device_id: str, cursor: Cursor) -> Resumption:
+        """Continue from a client's cursor, and have the device stay from now on."""
+        watch = self._queue(device_id)
+        known = watch is not None and watch.mark == cursor.epoch
+        watch = watch or self._begin(device_id)
+        self._registry.called(watch)
+        end = Cursor(watch.mark, watch.queue.last)
+        registered, watch.registered = watch.registered, False
+        watch.unmarked = 0
+        missed = watch.queue.after(cursor.seq) if known else None
+        if missed is None:
+            return Resumption(end, "gap" if known else "new", [], end.seq, False)
+        return Resumption(cursor, "ok", missed, end.seq, registered)
+
+    def called(self, device_id: str) -> None:
+        """Note that one of the device's sockets lives."""
+        watch = self._queue(device_id)
+        if watch is not None:
+            self._registry.called(watch)
+
+    def left(self, device_id: str) -> bool:
+        """Note that the device's last socket has closed; return whether the device stays."""
+        watch = self._queue(device_id)
+        if watch is None or self._registry.closed:
+            return watch is not None
+        watch.introduced = True
+        self._registry.called(watch, write=True)
+        return True
+
+    def forget(self, device_id: str) -> None:
+        """End the device's stay."""
+        watch = self._queue(device_id)
+        if watch is not None:
+            self._registry.leave(watch, orderly=True)
+
+    def forget_all(self) -> None:
+        """End the stays of all devices."""
+        for watch in list(self._registry.staying.values()):
+            self._registry.leave(watch, orderly=True)
+
+    def workstation_changed(self) -> None:
+        """Note that devices without a socket have missed that the workstation was away or is another one."""
+        for watch in self._registry.staying.values():
+            watch.registered = True
+
+    def mark_due(self, watch: Watch, counted: bool) -> bool:
+        """Count a message that was sent to the device; return whether a mark is to follow it."""
+        watch.unmarked += 1
+        return watch.unmarked >= MARK_EVERY or not counted
+
+    def bounds(self, stay: float) -> Bounds:
+        """Return the bounds of a device that stays for so many seconds."""
+        return Bounds(self._limits.messages, self._limits.size, stay)
+
+    def _queue(self, device_id: str) -> Watch | None:
+        return self._registry.staying.get(STAYS + device_id)
+
+    def _begin(self, device_id: str) -> Watch:
+        stay = self._limits.resume
+        return self._registry.begin(STAYS + device_id, self.bounds(stay), stay)
