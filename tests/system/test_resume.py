@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -152,18 +153,14 @@ async def test_a_queue_that_was_full_is_a_gap(few: Crowd) -> None:
     await phone.cut()
 
 
+WRONG: list[Any] = [1, [], {"epoch": "e"}, {"epoch": "e", "seq": -1}, {"epoch": 1, "seq": 1}]
+
+
 async def test_a_cursor_that_is_no_cursor_is_refused(server: Server, crowd: Crowd) -> None:
     _, tunnel_id = await crowd.workstation()
-    for wrong in (
-        1,
-        [],
-        {"epoch": "e"},
-        {"epoch": "e", "seq": -1},
-        {"epoch": 1, "seq": 1},
-        {"epoch": "e", "seq": 2**53},
-    ):
-        phone = ResumingDevice(server, tunnel_id)
-        phone.cursor = wrong  # type: ignore[assignment]  # on purpose
+    phone = ResumingDevice(server, tunnel_id)
+    for wrong in [*WRONG, {"epoch": "e", "seq": 2**53}]:
+        phone.cursor = wrong
         peer = await phone.ask()
         assert (await peer.next("error"))["payload"]["details"].keys() == {"payload.resume"}
         await peer.close()
