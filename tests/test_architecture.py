@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,14 +67,22 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Every module that the file imports, wherever in it, also for type checks only."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    found = list[str]()
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 def rooms_imported(path: Path) -> Iterator[str]:
@@ -101,7 +110,7 @@ def test_no_import_hides_in_a_function() -> None:
     hidden = [
         f"{path.relative_to(PACKAGE)}: {function.name}"
         for path in FILES
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(parsed(path))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
@@ -114,7 +123,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(PACKAGE))
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and room(path) != "arbiter"
     }
     assert readers <= {"environment.py", "worker/service.py", "commands/takeover.py"}
@@ -152,7 +161,7 @@ def comparisons_of_secrets(tree: ast.AST) -> Iterator[str]:
 
 def test_keys_are_compared_behind_the_limiter_and_nowhere_else() -> None:
     """One function compares, and of the server only the limiter, which counts, calls it."""
-    trees = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in FILES}
+    trees = {str(path.relative_to(PACKAGE)): parsed(path) for path in FILES}
     users = {file: list(names(tree)) for file, tree in trees.items()}
     assert sum(found.count("compare_digest") for found in users.values()) == 1
     assert "compare_digest" in users["protocol/comparison.py"]
@@ -170,7 +179,7 @@ def test_keys_are_compared_behind_the_limiter_and_nowhere_else() -> None:
 def test_a_file_holds_one_noun(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) <= LINE_LIMIT
-    assert not lines or ast.get_docstring(ast.parse(path.read_text())), "a file says which room it is"
+    assert not lines or ast.get_docstring(parsed(path)), "a file says which room it is"
 
 
 def test_the_plan_itself_has_no_circle() -> None:
@@ -202,7 +211,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 def test_no_class_is_cut_in_two_by_inheritance() -> None:
     """A base class has two subclasses or is instantiated itself, or is a Protocol, an error or settings."""
-    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [node for path in FILES for node in ast.walk(parsed(path))]
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     bases = {one.name: [ast.unparse(base).split("[")[0] for base in one.bases] for one in classes}
     made = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
@@ -236,7 +245,7 @@ def test_importing_a_room_does_nothing() -> None:
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path in FILES
         if room(path) not in ("server", "cli", "__init__")
-        for node in ast.parse(path.read_text()).body
+        for node in parsed(path).body
         if not isinstance(node, allowed) and not _is_harmless(node)
     ]
     assert acts == []
