@@ -48,6 +48,19 @@ MOST_PER_FRAME = """async (log, frames) => {
   return Math.max(0, ...added);
 }"""
 
+# Counts the rows that are mounted within each frame from now on; `window.__most` is the most so far.
+COUNT_PER_FRAME = """() => {
+  let count = 0;
+  window.__most = 0;
+  const rows = (node) => (node.querySelectorAll ? node.querySelectorAll('article').length : 0);
+  new MutationObserver((changes) => {
+    for (const change of changes) for (const node of change.addedNodes) count += rows(node);
+    window.__most = Math.max(window.__most, count);
+  }).observe(document.body, { childList: true, subtree: true });
+  const next = () => { count = 0; requestAnimationFrame(next); };
+  next();
+}"""
+
 
 class Talker:
     """A server and a workstation in one, with a long conversation behind them."""
@@ -113,6 +126,19 @@ def test_scrolling_back_mounts_few_rows_per_frame(new_app: NewApp, server: Serve
     assert 0 < most <= ROWS_PER_FRAME
 
 
+def test_opening_a_conversation_mounts_few_rows_per_frame(new_app: NewApp, server: Server) -> None:
+    app = new_app(server.url, phone=True)
+    Talker(app.page)
+    app.open(f"/#data={json.dumps(PAIRING)}")
+    app.agree()
+    app.until_online()
+    app.page.evaluate(COUNT_PER_FRAME)
+    app.enter("supervisor")
+    app.reads(f"message {MESSAGES}")
+    wait_until(lambda: app.log.evaluate("log => log.scrollTop") > 800, 20, "there is room to scroll back")
+    assert 0 < app.page.evaluate("window.__most") <= ROWS_PER_FRAME
+
+
 def mounted(app: App) -> int:
     return app.log.locator("article").count()
 
@@ -125,7 +151,7 @@ def mount_a_hundred(app: App) -> None:
         app.page.wait_for_timeout(50)
         return mounted(app) == 100
 
-    wait_until(scrolled, 20, "a hundred messages are mounted")
+    wait_until(scrolled, 60, "a hundred messages are mounted")
 
 
 def cost_of_updates(page: Page, talker: Talker) -> float:

@@ -31,7 +31,7 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
         tabIndex={0}
         className="min-h-0 flex-1 overflow-y-auto overscroll-contain outline-offset-[-2px] [overflow-anchor:none]"
       >
-        <div ref={thread.content} className="mx-auto flex min-h-full w-full max-w-3xl flex-col px-4 pt-4 pb-6">
+        <div ref={thread.content} className={`mx-auto flex min-h-full w-full max-w-3xl flex-col px-4 pt-4 pb-6 ${thread.filled || nothing ? "" : "invisible"}`}>
           <Top chatKey={chatKey} chat={chat} nothing={nothing} />
           {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
           {nothing && chat.freshness === "none" && chat.loading === "no" && !chat.error && <Absent />}

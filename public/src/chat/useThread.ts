@@ -11,24 +11,32 @@ import { NO_HAND, watchHand } from "./hand";
 import type { Row } from "./rows";
 
 const MOUNTED = 100;
-const AT_FIRST = 40;
+/** Rows above which the farthest are unmounted while the reader is at the end and new ones come. */
+const AT_END = 60;
 const STEP = 20;
-/** Rows mounted in one frame while the reader scrolls: more at once would hold the scrolling up. */
+/** Rows mounted in one frame: more at once would hold up the first picture, and the scrolling. */
 const A_FRAME = 4;
+/** Milliseconds that a frame's rows may take to mount; on a slower device fewer are mounted in the next. */
+const A_FRAME_TAKES = 100;
 /** Pixels from an edge at which more is fetched. */
 const NEAR = 800;
 /** Pixels from the end that still count as the end. */
 const END = 12;
 
 interface Span {
-  /** The first mounted row; null: the last ones, whatever they are. */
+  /** The first mounted row; null: the last few, until they are drawn and more are mounted above them. */
   top: string | null;
-  size: number;
+  /** How many rows from there on; null: all, also those that come later. */
+  size: number | null;
 }
+
+const LAST: Span = { top: null, size: null };
 
 export interface Thread {
   shown: Row[];
   atEnd: boolean;
+  /** The first rows fill the view, or there are no more; until then they are not to be seen, for they still move. */
+  filled: boolean;
   viewport(element: HTMLElement | null): void;
   content(element: HTMLElement | null): void;
   /** To be called after the rows were drawn. */
@@ -38,8 +46,9 @@ export interface Thread {
 }
 
 export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void): Thread {
-  const [span, setSpan] = useState<Span>({ top: null, size: AT_FIRST });
+  const [span, setSpan] = useState<Span>(LAST);
   const [atEnd, setAtEnd] = useState(true);
+  const [filled, setFilled] = useState(false);
   const viewport = useRef<HTMLElement | null>(null);
   const content = useRef<HTMLElement | null>(null);
   const end = useRef(true);
@@ -47,6 +56,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const stood = useRef({ top: 0, height: 0, room: 0 });
   const hand = useRef(NO_HAND);
   const wanted = useRef<string | null>(null);
+  const step = useRef({ rows: A_FRAME, since: 0 });
 
   const { from, to } = bounds(rows, span);
   const now = useRef({ rows, from, to, hasOlder, loadOlder });
@@ -79,7 +89,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     if (reached === end.current || !(reached || up)) return;
     end.current = reached;
     setAtEnd(reached);
-    setSpan(reached ? { top: null, size: AT_FIRST } : { top: all[first]?.message.key ?? null, size: until - first });
+    setSpan({ top: all[first]?.message.key ?? null, size: reached ? null : until - first });
   }, []);
 
   const keep = useCallback(() => {
@@ -105,15 +115,22 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
     const view = viewport.current;
     const { rows: all, from: first, to: last, hasOlder: more, loadOlder: load } = now.current;
     if (!view || all.length === 0 || wanted.current !== null) return;
-    if (view.scrollTop < NEAR && first > 0) {
-      const top = Math.max(0, first - A_FRAME);
-      setSpan({ top: all[top]!.message.key, size: Math.min(MOUNTED, last - top) });
+    setFilled(first === 0 || view.scrollHeight > view.clientHeight);
+    const spanFrom = (top: number, until: number) => {
+      step.current.since = performance.now();
+      setSpan({ top: all[top]!.message.key, size: end.current ? null : until - top });
+    };
+    const far = end.current && last - first > AT_END ? rowsFarAbove(view, content.current) : 0;
+    if (far >= STEP) {
+      spanFrom(first + far, last);
+    } else if (view.scrollTop < NEAR && first > 0) {
+      const top = Math.max(0, first - step.current.rows);
+      spanFrom(top, Math.min(last, top + MOUNTED));
     } else if (view.scrollTop < NEAR && more) {
       load();
     } else if (distance(view) < NEAR && last < all.length) {
-      const bottom = Math.min(all.length, last + A_FRAME);
-      const top = Math.max(first, bottom - MOUNTED);
-      setSpan({ top: all[top]!.message.key, size: bottom - top });
+      const bottom = Math.min(all.length, last + step.current.rows);
+      spanFrom(Math.max(first, bottom - MOUNTED), bottom);
     }
   }, []);
   /** In the next frame, once for all that asks in this one. */
@@ -138,6 +155,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   }, [keep, lookNext, notice, remember]);
 
   const drawn = useCallback(() => {
+    step.current = nextStep(step.current);
     keep();
     lookNext();
   }, [keep, lookNext]);
@@ -154,6 +172,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   return {
     shown: rows.slice(from, to),
     atEnd,
+    filled,
     viewport: useCallback((element) => void (viewport.current = element), []),
     content: useCallback((element) => void (content.current = element), []),
     drawn,
@@ -161,7 +180,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
       wanted.current = null;
       end.current = true;
       setAtEnd(true);
-      setSpan({ top: null, size: AT_FIRST });
+      setFilled(to === rows.length);
+      setSpan(to < rows.length ? LAST : { top: rows[from]?.message.key ?? null, size: null });
       const view = viewport.current;
       if (view && to === rows.length) view.scrollTo({ top: view.scrollHeight });
     },
@@ -172,7 +192,8 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
       end.current = false;
       setAtEnd(false);
       wanted.current = key;
-      setSpan({ top: rows[top]!.message.key, size: Math.min(MOUNTED, Math.max(AT_FIRST, at - top + STEP)) });
+      setFilled(true);
+      setSpan({ top: rows[top]!.message.key, size: 2 * STEP });
       requestAnimationFrame(drawn);
     },
   };
@@ -202,12 +223,15 @@ function useObserved(
 
 function bounds(rows: Row[], { top, size }: Span): { from: number; to: number } {
   const at = top === null ? -1 : rows.findIndex((row) => row.message.key === top);
-  if (at < 0) {
-    // In steps, so that the rows at the top do not leave one by one while an answer streams.
-    const from = Math.floor(Math.max(0, rows.length - AT_FIRST) / STEP) * STEP;
-    return { from, to: rows.length };
-  }
-  return { from: at, to: Math.min(rows.length, at + size) };
+  if (at < 0) return { from: Math.max(0, rows.length - A_FRAME), to: rows.length };
+  return { from: at, to: size === null ? rows.length : Math.min(rows.length, at + size) };
+}
+
+/** Fewer rows after a frame that took too long, one more after another. */
+function nextStep({ rows, since }: { rows: number; since: number }): { rows: number; since: number } {
+  if (since === 0) return { rows, since };
+  const slow = performance.now() - since > A_FRAME_TAKES;
+  return { rows: slow ? Math.max(2, rows - 1) : Math.min(A_FRAME, rows + 1), since: 0 };
 }
 
 const placeOf = (view: HTMLElement) => ({ top: view.scrollTop, height: view.scrollHeight, room: view.clientHeight });
@@ -218,11 +242,23 @@ function find(content: HTMLElement | null, key: string): HTMLElement | null {
   return content?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? null;
 }
 
+/** How many rows could be unmounted with enough left above the view to scroll into. */
+function rowsFarAbove(view: HTMLElement, content: HTMLElement | null): number {
+  const edge = view.getBoundingClientRect().top - 2 * NEAR;
+  const rows = [...(content?.querySelectorAll<HTMLElement>("[data-key]") ?? [])];
+  return rows.findLastIndex((row) => row.getBoundingClientRect().top <= edge);
+}
+
 function firstInView(view: HTMLElement, content: HTMLElement | null): { key: string; top: number } | null {
   const edge = view.getBoundingClientRect().top;
-  for (const element of content?.querySelectorAll<HTMLElement>("[data-key]") ?? []) {
-    const box = element.getBoundingClientRect();
-    if (box.bottom > edge) return { key: element.dataset.key!, top: box.top - edge };
+  const rows = content?.querySelectorAll<HTMLElement>("[data-key]") ?? [];
+  // They stand in order: halved, for a measure at each scroll is cheap only when few are measured.
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rows[middle]!.getBoundingClientRect().bottom > edge) high = middle;
+    else low = middle + 1;
   }
-  return null;
+  const first = rows[low];
+  return first ? { key: first.dataset.key!, top: first.getBoundingClientRect().top - edge } : null;
 }
