@@ -70,8 +70,9 @@ class Settings(Limits):
     host: str = Field(default="0.0.0.0", description="address to listen on")
     port: int = Field(default=3001, ge=0, le=65535, description="TCP port to listen on")
     log_level: LogLevel = Field(default="info", description="trace, debug, info, warn, error or fatal")
-    log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="json, text, or auto: text on a terminal"
+    log_format: Literal["auto", "json", "text", "ecs", "otel"] = Field(
+        default="auto",
+        description="json, text, auto (text on a terminal, else json), or a shipper's schema: ecs, otel",
     )
     access_log: bool = Field(default=False, description="log one line per request, without its query string")
     unix_mode: str = Field(default="666", description="permissions of the `--unix` socket, as for chmod")

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from tiflis.log_bursts import Bursts
 from tiflis.log_output import QUEUE_BYTES, LogOutput, reopened
+from tiflis.log_schemas import SCHEMAS, Line, pid_apart, plain
 from tiflis.redaction import TEXT_LIMIT, Redactor
 
 TRACE, FATAL = 5, logging.CRITICAL
@@ -127,7 +128,11 @@ def _traceback(problem: BaseException) -> str:
 
 
 class JsonLines(JsonFormatter):
-    """One JSON object a line, at most LINE_LIMIT bytes."""
+    """One JSON object a line, at most LINE_LIMIT bytes, in one of the SCHEMAS."""
+
+    def __init__(self, arrange: Callable[[Line], Line] = plain) -> None:
+        super().__init__()
+        self._arrange = arrange
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; a long traceback loses its start, a long line its extra fields."""
@@ -143,7 +148,7 @@ class JsonLines(JsonFormatter):
         return text
 
     def _dump(self, line: dict[str, Any]) -> str:
-        return str(self.jsonify_log_record(line))  # ASCII only, so characters are bytes
+        return str(self.jsonify_log_record(self._arrange(line)))  # ASCII only, so characters are bytes
 
 
 class TextLines(logging.Formatter):
@@ -223,7 +228,8 @@ class LineHandler(logging.Handler):
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - the default would print the arguments unredacted
-            line = f'{{"level":"error","event":"log record cannot be shown","logger":"{record.name}"}}'
+            where = (record.name, logging.ERROR, record.pathname, record.lineno)
+            line = self.format(logging.LogRecord(*where, "log record cannot be shown", None, None))
         return line.encode("utf-8", "backslashreplace") + b"\n"
 
     def _notice(self, count: int) -> bytes:
@@ -299,7 +305,7 @@ def _handlers() -> list[LineHandler]:
 
 def install(
     level: str = "info",
-    form: Literal["auto", "json", "text"] = "auto",
+    form: Literal["auto", "json", "text", "ecs", "otel"] = "auto",
     secrets: Iterable[str] = (),
     access_log: bool = False,
     descriptor: int = STDERR,
@@ -318,9 +324,8 @@ def install(
     terminal = _is_terminal(descriptor)
     limited = lines_a_minute is not None and LEVELS[level] >= logging.INFO
     handler = LineHandler(descriptor, queue_bytes, Bursts(lines_a_minute or 1) if limited else None)
-    handler.setFormatter(
-        TextLines(colour=terminal) if form == "text" or (form == "auto" and terminal) else JsonLines()
-    )
+    text = form == "text" or (form == "auto" and terminal)
+    handler.setFormatter(TextLines(colour=terminal) if text else JsonLines(SCHEMAS.get(form, plain)))
     root = logging.getLogger()
     for former in _handlers():
         former.close()
@@ -331,6 +336,7 @@ def install(
         logging.getLogger(name).propagate = True
     for name, least in _LIBRARIES.items():
         logging.getLogger(name).setLevel(max(least, LEVELS[level]))
+    logging.getLogger("sanic.server").filters[:] = [pid_apart]
     logging.getLogger("sanic.access").setLevel(logging.INFO if access_log else _OFF)
     logging.captureWarnings(True)
     sys.excepthook = _unexpected

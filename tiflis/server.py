@@ -64,6 +64,7 @@ def build(settings: Settings) -> TiflisApp:
     upgrade.add_route(app, settings.ws_path, service.endpoint)
     limits = WatchLimits(settings.watch_body_limit, settings.watch_wait_limit)
     addresses = Addresses(settings)
+    app.ctx.client_address = addresses.client
     app.blueprint(watch_routes(service, addresses.client, limits))
     app.blueprint(health_routes(service))
     app.blueprint(status_routes(service.status, settings.status_token, addresses.client, service.admit))

@@ -282,5 +282,5 @@ def quoted(text: str) -> str:
 def _relay_log(line: str) -> None:
     match = _LINE.match(line)
     level, text = (match["level"], match["text"]) if match else ("ERR", line)
-    if text:
-        log.log(logging.WARNING if level in _LOUD else logging.DEBUG, "bus says: %s", text)
+    if re.search(r"[A-Za-z0-9]{2}", text):  # not its banner, which is a picture of letters
+        log.log(logging.WARNING if level in _LOUD else logging.DEBUG, "bus says", extra={"line": text})

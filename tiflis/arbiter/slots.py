@@ -83,7 +83,7 @@ class WorkerSlots:
 
     def ready(self, session: WorkerSession) -> None:
         self._manager.worker_ready(session.pid)
-        log.info("worker ready", extra={"worker": session.worker_id, "pid": session.pid})
+        log.debug("worker accepted", extra={"worker": session.worker_id, "pid": session.pid})
         slot = self._slots.get(session.slot)
         if slot is not None and slot.session is session:
             slot.was_ready = True

@@ -12,6 +12,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse, json
 
 from tiflis.protocol.errors import RateLimited
+from tiflis.web.access_log import path_of
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +64,11 @@ class Errors(ErrorHandler):
         status = _status(exception)
         if request.method == "OPTIONS" and status in (404, 405) and not _has_body(request):
             return _options(request, exception, status)
+        headers = {str(name): str(value) for name, value in getattr(exception, "headers", {}).items()}
         if status >= 500 and status not in (501, 503, 505):
             self._report(request, exception)
-        headers = {str(name): str(value) for name, value in getattr(exception, "headers", {}).items()}
-        if status != 404 and _path(request).startswith(WATCH_API):
+            headers["X-Request-ID"] = str(request.id)
+        if status != 404 and path_of(request).startswith(WATCH_API):
             return watch_error(status, headers)
         return error(status, headers)
 
@@ -76,14 +78,15 @@ class Errors(ErrorHandler):
 
     def _report(self, request: Request, exception: BaseException) -> None:
         route = request.route.path if request.route else None
-        fields = {"method": request.method[:16], "path": _path(request)[:_PATH_LIMIT], "route": route}
+        fields = {"method": request.method[:16], "path": path_of(request)[:_PATH_LIMIT], "route": route}
+        fields["request_id"] = str(request.id)
         log.error("bug while a request was handled", exc_info=exception, extra=fields)
 
 
 def _options(request: Request, exception: BaseException, status: int) -> HTTPResponse:
     """Answer OPTIONS, which no route takes: 204 for what exists and for ``/``, which HAProxy asks for."""
     allowed = getattr(exception, "allowed_methods", None) or ("GET", "HEAD")
-    if status == 404 and _path(request) not in ("/", "*"):
+    if status == 404 and path_of(request) not in ("/", "*"):
         return error(status)
     methods = ", ".join(sorted({*allowed, "OPTIONS"}))
     return HTTPResponse(status=204, headers={**_HEADERS, "Allow": methods})
@@ -98,11 +101,3 @@ def _status(exception: BaseException) -> int:
     if isinstance(exception, CancelledError):
         return 503  # the peer hung up, or the server ends
     return exception.status_code if isinstance(exception, SanicException) else 500
-
-
-def _path(request: Request) -> str:
-    """Return the path without its query; empty when the request line could not be read."""
-    try:
-        return request.path
-    except SanicException:
-        return ""

@@ -2,6 +2,7 @@
 
 import gc
 import re
+import secrets
 import time
 from asyncio import CancelledError
 from functools import partial
@@ -14,9 +15,11 @@ from sanic.http.constants import Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from tiflis.clock import running_clock
+from tiflis.web.access_log import log_request
 
 _LENGTHS = {10: re.compile(r"[0-9]{1,19}"), 16: re.compile(r"[0-9a-fA-F]{1,16}")}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
 
 
@@ -27,6 +30,14 @@ class SoundRequest(Request):
         self, url_bytes: bytes, headers: Any, version: str, method: str, *args: Any, **more: Any
     ) -> None:
         super().__init__(b"*" if method == _STAND_IN else url_bytes, headers, version, method, *args, **more)
+
+    @property
+    def id(self) -> str:
+        """Return the `X-Request-ID` that a proxy has given, if it is a plain one, or one of our own."""
+        if not self._id:
+            given = self.headers.get("x-request-id", "")
+            self._id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        return str(self._id)
 
     async def receive_body(self) -> None:
         """Read the body; that of a GET means nothing (RFC 9110, 9.3.1) and is not kept in memory."""
@@ -65,6 +76,14 @@ class StrictHttp(Http):
                 raise BadRequest("Bad chunked encoding")
         return await super().read()
 
+    def log_response(self) -> None:
+        """Log an answered request; a body in parts has no size here."""
+        response: Any = self.response
+        length = "0" if self.head_only else str(response.headers.get("content-length", ""))
+        size = {"bytes": int(length)} if length.isdecimal() else {}
+        seconds = time.perf_counter() - self.perft0 if self.perft0 is not None else None
+        log_request(self.request, response.status, seconds, **size)
+
 
 class PatientHttp(HttpProtocol):
     """HTTP/1.1 whose header has one deadline: Sanic's own starts again with every byte that trickles in.
@@ -82,6 +101,12 @@ class PatientHttp(HttpProtocol):
         self._ended = False  # nothing more comes
         self._paused = running_clock().paused
         super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
+
+    def log_disconnect(self) -> None:
+        """Log a request that the end of its connection left without answer."""
+        http: Any = self._http
+        if http.request is not None and http.response is None:
+            log_request(http.request, None)
 
     def check_timeouts(self) -> None:
         """End a request, or an idle connection, that takes too long."""

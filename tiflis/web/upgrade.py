@@ -15,6 +15,7 @@ from tiflis.protocol.errors import TunnelError
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.sessions.session import Wire
 from tiflis.values import origin
+from tiflis.web.access_log import log_request
 from tiflis.web.address import Addresses
 from tiflis.web.sanic_internals import leave_sanic
 from tiflis.web.sockets import Sockets
@@ -80,6 +81,8 @@ class Endpoint:
         protocol = cast(Any, request.protocol)
         socket = self._sockets.make(self._addresses.client(request))
         socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
+        if request.app.config.ACCESS_LOG:
+            log_request(request, 101, connection=socket.connection_id)
         early = bytes(protocol.recv_buffer)
         protocol.recv_buffer.clear()
         leave_sanic(protocol)

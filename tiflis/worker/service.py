@@ -84,7 +84,7 @@ class Service:
         await self._listening.wait()
         worker.ready = True
         main.ready()
-        log.info("worker ready")
+        log.info("worker ready", extra={"pid": os.getpid()})
         # Code and other lasting objects are no garbage: without them a full collection, while thousands of
         # sockets come at once, takes a third of the time.
         gc.collect()

@@ -16,7 +16,7 @@ from tools.faults.run import Company, Run, scenario
 RESPAWN_SECONDS = 1.0
 PATIENCE = 20.0
 # Asking for the status takes a second while main waits for the word of a worker that has just died.
-READY = re.compile(r'"worker ready", "logger": "tiflis.arbiter.slots".*"pid": (\d+)')
+READY = re.compile(r'"worker ready", "logger": "tiflis.worker.service".*"pid": (\d+)')
 
 
 async def all_new(server: Server, dead: set[int]) -> float:

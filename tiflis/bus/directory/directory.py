@@ -55,7 +55,7 @@ class Directory:
         self._refused_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._name = name
-        self._link = NatsClient(urls, name)
+        self._link = NatsClient(urls, f"{name}/directory")
         self._store = Bucket(self._link, bucket, MAX_AGE_SECONDS, replicas, most_bytes)
         self._follower = BucketWatcher(self._link, self._store, self)
         self._records: dict[str, Record] = {}

@@ -356,7 +356,7 @@ class NatsClient:
         if self._been_up:
             metrics.count("bus_reconnects_total")
         self._been_up = True
-        log.info("bus up")
+        log.info("bus up", extra={"link": self._name})
         self._schedule_ping()
         for listener in tuple(self._listeners):
             listener.on_up()
