@@ -37,6 +37,7 @@ LogLevel = Literal["trace", "debug", "info", "warn", "error", "fatal"]
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 _WS_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
 _NATS_SCHEMES = {"nats", "tls"}
 _WEB_SCHEMES = {"http", "https", "ws", "wss"}
@@ -95,6 +96,10 @@ class Settings(Limits):
     )
     data_dir: Path = Field(
         default=Path(".tiflis"), description="folder for the embedded bus and the run folder"
+    )
+    auth_header: str | None = Field(
+        default=None,
+        description="header of a trusted proxy, such as Remote-User, that minting a device key needs",
     )
     steering: bool = Field(
         default=True, description="hand a client's socket to the worker of its workstation"
@@ -163,6 +168,13 @@ class Settings(Limits):
         if not _HOST.fullmatch(value):
             raise ValueError("must be an address or a host name")
         return value
+
+    @field_validator("auth_header")
+    @classmethod
+    def _header(cls, value: str | None) -> str | None:
+        if value is not None and not _HEADER.fullmatch(value.strip()):
+            raise ValueError("must be the name of a header, such as Remote-User")
+        return value.strip().lower() if value else None
 
     @field_validator("unix_mode")
     @classmethod

@@ -100,9 +100,12 @@ CATALOGUE = {
                state=("online", "offline")),
         # Access
         _counter("auth_failures_total", "Refused keys by reason; rate_limited ones were not looked at.",
-                 reason=("api_key", "auth_key", "auth_message", "operator", "rate_limited")),
+                 reason=("api_key", "auth_key", "auth_message", "code", "operator", "rate_limited")),
         _counter("tunnels_refused_total", "New tunnels that a registration key had one too many of.",
                  reason=("rate", "live")),
+        _counter("device_keys_total", "Device keys minted, redeemed, used by their device, revoked; messages"
+                 " that a key did not allow.",
+                 event=("minted", "redeemed", "used", "revoked", "forbidden")),
         # Watches
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),

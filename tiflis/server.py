@@ -15,6 +15,7 @@ from tiflis.descriptors import open_standard
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
+from tiflis.web.devices import device_routes
 from tiflis.web.health import health_routes
 from tiflis.web.http import configure
 from tiflis.web.metrics_page import metrics_routes
@@ -66,6 +67,7 @@ def build(settings: Settings) -> TiflisApp:
     addresses = Addresses(settings)
     app.ctx.client_address = addresses.client
     app.blueprint(watch_routes(service, addresses.client, limits))
+    app.blueprint(device_routes(service, addresses, settings.ws_path, settings.auth_header))
     app.blueprint(health_routes(service))
     app.blueprint(status_routes(service.status, settings.status_token, addresses.client, service.admit))
     app.blueprint(metrics_routes(service.metrics, settings.metrics_token, addresses.client, service.admit))

@@ -74,7 +74,13 @@ def test_every_route_is_described_and_every_path_is_a_route(tmp_path: Path) -> N
     done = subprocess.run(
         [sys.executable, "-c", ROUTES], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    routes = {(method, path) for method, path in json.loads(done.stdout) if method not in ("HEAD", "OPTIONS")}
+    parts = {"<key_id:str>": "{key_id}"}
+    routes = {
+        (method, path.replace(part, parts[part]))
+        for method, path in json.loads(done.stdout)
+        for part in parts
+        if method not in ("HEAD", "OPTIONS")
+    }
     described = {
         (method.upper(), path)
         for path, operations in DOCUMENT["paths"].items()
@@ -153,6 +159,33 @@ async def test_what_a_watch_can_do_wrong(http: httpx.AsyncClient, people: Crowd)
     ]
     assert statuses[-1] == 429
     await workstation.close()
+
+
+async def test_an_owners_day(http: httpx.AsyncClient, people: Crowd) -> None:
+    _, tunnel_id = await people.workstation()
+    owner = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": "owner"}
+    devices, one = "/api/v1/devices", "/api/v1/devices/{key_id}"
+
+    async def call(method: str, path: str, status: int, at: str = "", **more: Any) -> Any:
+        answer = await http.request(method, at or path, headers=owner, **more)
+        check(method, path, answer)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    minted = await call("post", devices, 201, json={"name": "Phone", "scope": "view", "expires_in": 60})
+    await call("post", devices, 400, json={"scope": "everything"})
+    await call("post", devices, 413, content=b" " * 20_000)
+    await call("post", f"{devices}/redeem", 200, json={"code": minted["code"]})
+    await call("post", f"{devices}/redeem", 401, json={"code": minted["code"]})
+    key_id = minted["device"]["key_id"]
+    await call("patch", one, 200, f"{devices}/{key_id}", json={"name": "Tablet"})
+    await call("patch", one, 404, f"{devices}/12345678", json={"name": "Tablet"})
+    assert [it["name"] for it in (await call("get", devices, 200))["devices"]] == ["Tablet"]
+    await call("delete", one, 200, f"{devices}/{key_id}")
+    await call("patch", "/api/v1/tunnel", 200, json={"owner_key": "known"})
+    await call("patch", "/api/v1/tunnel", 400, json={"owner_key": "none"})
+    owner["X-Device-Id"] = ""
+    await call("get", devices, 400)
 
 
 async def test_an_offline_workstation(http: httpx.AsyncClient, people: Crowd) -> None:

@@ -161,6 +161,7 @@ def test_the_codes_of_the_protocol_are_all_there() -> None:
         "WORKSTATION_OFFLINE",
         "REGISTRATION_FAILED",
         "RATE_LIMITED",
+        "FORBIDDEN",
         "INTERNAL_ERROR",
     }
 

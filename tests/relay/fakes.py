@@ -11,6 +11,7 @@ from typing import Any, cast
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
+from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.home import Home
 from tiflis.relay.sessions.session import Pause, Session
 from tiflis.relay.watch.stays import Queues, StayingDevices, StayLimits
@@ -142,6 +143,7 @@ class FakeHost:
     timers: list[FakeTimer] = field(default_factory=list)
     offline: list[str] = field(default_factory=list)
     desks_lost: int = 0
+    keys: DeviceKeys | None = None
 
     def now(self) -> float:
         return self.time

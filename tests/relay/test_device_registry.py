@@ -19,6 +19,7 @@ class Socket:
     connection: str = ""
     cursor: Cursor | None = None
     marked: bool = False
+    key_id: str = ""
 
     def send(self, text: bytes) -> None: ...
     def accept(self, text: bytes) -> None: ...

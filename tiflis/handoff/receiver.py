@@ -13,7 +13,6 @@ from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.edge import Edge
-from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.session import BaseSession, Wire
 from tiflis.relay.workstation import WorkstationSession
 from tiflis.web.socket import WebSocket
@@ -111,9 +110,7 @@ class HandoffReceiver:
     ) -> WebSocket | None:
         """Return the client's adopted socket, which is not read yet; None if it was lost on the way."""
         socket, session_state = self._make(socket_state), socket_state.session_state
-        client = ClientSession(
-            cast(Wire, socket), self._hub.limits, session_state.connection, route, self._hub
-        )
+        client = self._hub.adopt(cast(Wire, socket), session_state.connection, route)
         client.connected, client.told_offline = session_state.connected, session_state.told_offline
         client.marked = session_state.marked
         socket.session = client
@@ -124,6 +121,8 @@ class HandoffReceiver:
             route.arrived(sender, session_state.number)  # its workstation no longer waits for it
         if not alive:
             route.detach(client)
+        else:
+            self._hub.check_key(client)
         return socket if alive else None
 
     async def _adopt_workstation(

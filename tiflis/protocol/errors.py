@@ -5,6 +5,10 @@ TunnelError
 │   └── MissingParameters     a watch left out its credentials
 ├── InvalidApiKey             a workstation's registration key is wrong
 ├── InvalidAuthKey            a device's key is wrong
+├── InvalidCode               a human code is wrong, used or too old
+├── Forbidden                 the scope of the device's key does not allow it
+├── DeviceNotFound            the tunnel has no such device key
+├── DeviceLimit               the tunnel has as many device keys as it may have
 ├── InvalidToken              an operator's token is wrong
 ├── TunnelNotFound            the directory does not hold the tunnel
 ├── WorkstationOffline        known tunnel, right key, workstation not connected
@@ -59,6 +63,37 @@ class InvalidAuthKey(TunnelError):
     http_status = 401
     http_error = "invalid_auth_key"
     default = "The auth key is wrong"
+
+
+class InvalidCode(TunnelError):
+    """Over HTTP only."""
+
+    http_status = 401
+    http_error = "invalid_code"
+    default = "The code is wrong, used, or too old"
+
+
+class Forbidden(TunnelError):
+    code = "FORBIDDEN"
+    http_status = 403
+    http_error = "forbidden"
+    default = "The key of this device does not allow that"
+
+
+class DeviceNotFound(TunnelError):
+    """Over HTTP only."""
+
+    http_status = 404
+    http_error = "device_not_found"
+    default = "There is no such device key"
+
+
+class DeviceLimit(TunnelError):
+    """Over HTTP only."""
+
+    http_status = 409
+    http_error = "device_limit"
+    default = "The tunnel has as many device keys as it may have"
 
 
 class InvalidToken(TunnelError):

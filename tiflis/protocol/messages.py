@@ -213,6 +213,13 @@ def auth(auth_key: str, device_id: str) -> bytes:
     return _dumps({"type": "auth", "payload": {"auth_key": auth_key, "device_id": device_id}})
 
 
+def auth_of(auth_key: str, device_id: str, request: bytes) -> bytes:
+    """Return a device's ``auth`` with the key that the workstation expects; ``request``: its raw id."""
+    marked = b',"id":' + request if request else b""
+    payload = _dumps({"auth_key": auth_key, "device_id": device_id})
+    return b'{"type":"auth"' + marked + b',"payload":' + payload + head.device_suffix(device_id)
+
+
 def client_disconnected(device_id: str, tunnel_id: str) -> bytes:
     return _dumps(
         {"type": "client.disconnected", "payload": {"device_id": device_id, "tunnel_id": tunnel_id}}

@@ -31,12 +31,14 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 class Skim:
     """Collects in ``found`` what the wanted members hold, by name; the last of duplicate keys counts.
 
-    ``lost``: the text is no object, or not one to be skimmed; nothing more is found.
+    ``lost``: the text is no object, or not one to be skimmed; nothing more is found. ``repeated``: a key is
+    there twice, perhaps in another spelling.
     """
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self.found: dict[str, str] = {}
-        self.lost = False
+        self.lost = self.repeated = False
+        self._keys: set[str] = set()
         self._wanted = wanted
         self._rest = b""
         self._step: Callable[[bytes], int] = self._start
@@ -79,6 +81,8 @@ class Skim:
         if key is None:
             return 0
         self._members += 1
+        self.repeated = self.repeated or key[1] in self._keys
+        self._keys.add(key[1])
         self._key, self._step = key[1], self._before_value
         self.lost = self.lost or self._members > MEMBERS
         return key[0]

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Sequence
 
 from tiflis import metrics
+from tiflis.bus.devices.records import DeviceKey
 from tiflis.bus.directory.directory import Record
-from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidToken, RateLimited
+from tiflis.protocol.device_keys import key_id_of
+from tiflis.protocol.errors import InvalidApiKey, InvalidAuthKey, InvalidCode, InvalidToken, RateLimited
 from tiflis.protocol.messages import Registration
-from tiflis.relay.auth.keys import Keyring, Trial, key_id, plain
+from tiflis.relay.auth.device_keys import DeviceKeys
+from tiflis.relay.auth.keys import Keyring, Trial, digests, key_id, plain
 from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limiter, Verdict
 from tiflis.relay.claims import Claims
 
 LIVE_TUNNELS = 10_000
+CODES = "*code"  # the rate limit's name of the place where human codes are tried
 OPERATOR = "*"  # begins the rate limit's name of an operator's page; no tunnel id contains it
 
 
@@ -21,11 +25,16 @@ class Authenticator:
     """
 
     def __init__(
-        self, claims: Claims, keyring: Keyring, limiter: Limiter, live_tunnels: int = LIVE_TUNNELS
+        self,
+        claims: Claims,
+        keyring: Keyring,
+        limiter: Limiter,
+        live_tunnels: int = LIVE_TUNNELS,
+        devices: DeviceKeys | None = None,
     ) -> None:
         """``live_tunnels``: how many each registration key may have."""
         self._claims, self._keyring, self._limiter = claims, keyring, limiter
-        self._live_tunnels = live_tunnels
+        self._live_tunnels, self.devices = live_tunnels, devices
         self.note_refusal: Callable[[str], None] = lambda address: None  # for the log; set before traffic
 
     def admit_workstation(self, api_key: str, address: str, previous: str | None = None) -> None:
@@ -51,6 +60,8 @@ class Authenticator:
 
     def owns(self, record: Record, auth_key: str, address: str) -> bool:
         """Return whether a workstation gives the auth key of a tunnel that it asks for."""
+        if self.devices is not None and self.devices.may_rekey(record.tunnel_id):
+            return True
         caller = Caller(address, record.tunnel_id, WORKSTATION)
         right = self._judge(record.tunnel_id, caller, self._trial(record, [auth_key])).right
         if not right:
@@ -62,20 +73,47 @@ class Authenticator:
         self._limiter.welcome(Caller(address, tunnel_id, WORKSTATION))
 
     async def authorise(
-        self, tunnel_id: str, auth_keys: Sequence[str], address: str, device_id: str | None = None
+        self,
+        tunnel_id: str,
+        auth_keys: Sequence[str],
+        address: str,
+        device_id: str | None = None,
+        kind: str = "client",
     ) -> str:
-        """Return the one of ``auth_keys`` that is the tunnel's (a watch may write one key in two ways).
+        """Return the one of ``auth_keys`` that is the tunnel's, or a device key of it (a watch may write
+        one key in two ways). ``kind``: of the device, for its owner to see.
 
-        Raises TunnelNotFound, Starting or InvalidAuthKey.
+        Raises TunnelNotFound, Starting, InvalidAuthKey or SendFailed.
         """
         record = await self._claims.find(tunnel_id)
         caller = Caller(address, tunnel_id, device_id or None)
-        verdict = self._judge(tunnel_id, caller, self._trial(record, auth_keys))
+        devices = self.devices
+        of_device = devices is not None and bool(key_id_of(auth_keys[0]))
+        if devices is not None and of_device:
+            trial = devices.trial(tunnel_id, auth_keys, device_id)
+        else:
+            trial = self._trial(record, auth_keys)
+        verdict = self._judge(tunnel_id, caller, trial)
         if not verdict.right:
             metrics.count("auth_failures_total", "auth_key")
             raise InvalidAuthKey
+        right = auth_keys[verdict.reading]
+        if devices is not None and of_device:
+            await devices.used(tunnel_id, right, device_id or "", address, kind)
+        elif devices is not None:
+            devices.admit_owner(tunnel_id, device_id or "", lambda: self._limiter.knows(caller))
         self._limiter.welcome(caller)
-        return auth_keys[verdict.reading]
+        return right
+
+    def admit_code(self, code: str, address: str) -> DeviceKey:
+        """Return the device key behind a human code. Raises InvalidCode, Starting."""
+        assert self.devices is not None
+        given, entry = self.devices.behind_code(code)
+        trial = digests(given, [entry.code] if entry else [])
+        if not self._judge(CODES, Caller(address), trial).right or entry is None:
+            metrics.count("auth_failures_total", "code")
+            raise InvalidCode
+        return entry
 
     def recognise(self, caller: Caller, given: str, own: str) -> bool:
         """Return whether a connected device gives its own key once more."""

@@ -37,6 +37,7 @@ class RemoteClient:
         "connection",
         "cursor",
         "device_id",
+        "key_id",
         "marked",
         "number",
         "reconnect",
@@ -46,7 +47,7 @@ class RemoteClient:
     def __init__(self, channel: Channel, arrival: Arrival) -> None:
         self._channel = channel
         self.number, self.device_id = arrival.number, arrival.device_id
-        self.connection = arrival.connection
+        self.connection, self.key_id = arrival.connection, arrival.key_id
         self.connected = bool(arrival.flags & CONNECTED)
         self.told_offline = bool(arrival.flags & TOLD_OFFLINE)
         self.reconnect = bool(arrival.flags & RECONNECT)
@@ -135,7 +136,7 @@ class EdgeSession:
         number, request, text = envelope.read_message(message)
         client = self.clients.get(number)
         if client is not None:
-            self.home.forward(client, request, text)
+            self.home.from_edge(client, request, text)
 
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)

@@ -19,6 +19,7 @@ from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.relay import home_state
 from tiflis.relay.backpressure import Backpressure
+from tiflis.relay.device_access import DeviceAccess
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
@@ -55,6 +56,8 @@ class Home:
         self.backpressure = Backpressure(self)
         self.staying = Staying(self)
         self.worker = worker
+        self.access = DeviceAccess(self)
+        self.from_edge, self.forward_auth = self.access.from_edge, self.access.forward_auth
         self._traced = log.isEnabledFor(logging.DEBUG)
 
     @property
@@ -124,6 +127,7 @@ class Home:
         waits for it."""
         if self._traced:
             self._trace_forward("watch", text, device_id)
+        self.access.refuse_revoked(device_id)
         if self.backpressure.full:
             raise SendFailed
         if not self.presence.send(device_id, request_id, text):
@@ -169,6 +173,7 @@ class Home:
         """Run a watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
         if self.worker.outdated(self):
             raise WatchesMoved
+        arguments, body = self.access.watch(operation, arguments, body)
         return await self.watches.call(operation, arguments, body)
 
     # At LOG_LEVEL=debug: each message's route, by connection, never its contents

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tiflis.relay.device_access import DeviceAccess
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
@@ -25,6 +26,7 @@ class Host(Protocol):
     transit: Transit
     edge_sessions: set[EdgeSession]
     written_down: bool
+    access: DeviceAccess
 
     @property
     def workstation(self) -> Workstation | None: ...
@@ -60,7 +62,7 @@ def take(home: Host, encoded: bytes, greet: bool) -> None:
     now = home.worker.now()
     if not state.written_down:
         home.watches.expect_gap()
-    queued = [QueuedMessage(*message) for message in state.waiting]
+    queued = home.access.unrevoked([QueuedMessage(*message) for message in state.waiting])
     home.presence.take(queued, state.departed, state.grace or (state.online and not greet))
     home.device_registry.remember(state.seen)
     for device_id, request, age in state.requests:

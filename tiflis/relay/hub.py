@@ -7,19 +7,23 @@ from typing import Any
 
 from tiflis.clock import running_clock
 from tiflis.protocol import messages
-from tiflis.protocol.errors import InvalidPayload, SendFailed
+from tiflis.protocol.device_keys import key_id_of
+from tiflis.protocol.errors import InvalidPayload, RegistrationFailed, SendFailed
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection, Registration
+from tiflis.protocol.scopes import Scope
 from tiflis.protocol.states import Act
 from tiflis.relay.auth.rate_limit import Caller
 from tiflis.relay.authenticator import Authenticator
-from tiflis.relay.claims import Claims
+from tiflis.relay.claims import Claim, Claims
 from tiflis.relay.home import Home
 from tiflis.relay.interfaces import Timer
 from tiflis.relay.migration import Migration
+from tiflis.relay.remote.edge import Edge
 from tiflis.relay.router import Router
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.pending import PendingSession
+from tiflis.relay.sessions.session import Wire
 from tiflis.relay.sessions.superseded import Superseded
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.relay.workstation import WorkstationSession
@@ -37,6 +41,8 @@ class Hub:
     def __init__(self, router: Router, migration: Migration, claims: Claims, gate: Authenticator) -> None:
         self.router, self.migration, self.gate, self._claims = router, migration, gate, claims
         self.me, self.limits, self.alive, self.spawn = router.me, router.limits, router.alive, router.spawn
+        self.check_key: Callable[[ClientSession], None] = lambda client: None  # closes one whose key is over
+        self.knows_keys: Callable[[str], bool] = lambda worker_id: True  # whether a worker knows device keys
         self.superseded_sockets = Superseded(self.limits, self.me)
         self.leaving = False  # this worker ends: calls do not wait any more
 
@@ -50,6 +56,11 @@ class Hub:
         """Register a workstation. Raises TunnelError."""
         if not newcomer.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
+        if key_id_of(said.auth_key):
+            raise InvalidPayload(
+                "The workstation.register message is not valid",
+                {"payload.auth_key": "must not be a device key"},
+            )
         arrival = self._claims.arrival(said)
         address = newcomer.wire.address
         if not newcomer.vouch():
@@ -64,6 +75,7 @@ class Hub:
                 self._supersede(newcomer, claim.record.tunnel_id)
                 return
             self.gate.registered(claim.record.tunnel_id, address)
+            await self._settle_keys(claim)
             home = await self.router.settle(claim.record, claim.previous, claim.new)
         if newcomer.gone:
             home.expect()
@@ -74,6 +86,19 @@ class Hub:
         wire.widen()
         home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
         log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
+
+    async def _settle_keys(self, claim: Claim) -> None:
+        """Revoke the device keys of the id's former owner; end the permission to change the key. Raises
+        RegistrationFailed."""
+        keys, tunnel_id = self.router.keys, claim.record.tunnel_id
+        if keys is None:
+            return
+        try:
+            if not claim.restored:
+                await keys.forget_tunnel(tunnel_id)
+            await keys.close_rekey(tunnel_id)
+        except SendFailed:
+            raise RegistrationFailed from None
 
     def _supersede(self, newcomer: PendingSession, tunnel_id: str) -> None:
         """Answer a registration that a later one has overtaken, as if it had come first."""
@@ -92,11 +117,38 @@ class Hub:
         if newcomer.gone:
             return
         wire = newcomer.wire
-        client = ClientSession(wire, self.limits, said, route, self)
+        client = self.client(wire, said, route)
         wire.session = client
         wire.widen()
         route.attach(client, request)
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
+
+    def client(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
+        """Return the session of a client whose key has been compared. Raises InvalidAuthKey if it has been
+        revoked since, SendFailed if the home's worker knows no device keys yet."""
+        client = ClientSession(wire, self.limits, said, route, self)
+        entry = (
+            self.router.keys.admit(said.tunnel_id, said.auth_key, said.device_id)
+            if self.router.keys
+            else None
+        )
+        if entry is not None:
+            self._check_route(route)
+            client.limit(entry.key_id, entry.scope)
+        return client
+
+    def adopt(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
+        """Return the session of a client from another process; one whose key was revoked meanwhile may do
+        nothing until ``DeviceSessions.check`` closes it."""
+        client, key_id = ClientSession(wire, self.limits, said, route, self), key_id_of(said.auth_key)
+        if key_id and self.router.keys is not None:
+            entry = self.router.keys.get(said.tunnel_id, key_id)
+            client.limit(key_id, entry.scope if entry else Scope.VIEW)
+        return client
+
+    def _check_route(self, route: Home | Edge) -> None:
+        if isinstance(route, Edge) and not self.knows_keys(route.peer):
+            raise SendFailed
 
     def _place(self, said: Registration) -> str:
         """Return the worker that a workstation should go to: its tunnel's home, or else the least loaded."""
@@ -134,10 +186,15 @@ class Hub:
     # Watches
 
     async def authorise(
-        self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str | None = None
+        self,
+        tunnel_id: str,
+        auth_keys: list[str],
+        address: str,
+        device_id: str | None = None,
+        kind: str = "watch",
     ) -> str:
         """Return the one of the keys that is right. Raises TunnelError."""
-        return await self.gate.authorise(tunnel_id, auth_keys, address, device_id)
+        return await self.gate.authorise(tunnel_id, auth_keys, address, device_id, kind)
 
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
@@ -162,6 +219,8 @@ class Hub:
                 while True:
                     try:
                         route = await self.router.route(tunnel_id)
+                        if key_id_of(str(arguments.get("auth_key", ""))):
+                            self._check_route(route)
                         return await route.call(operation, arguments, body)
                     except WatchesMoved:
                         await asyncio.sleep(RETRY_SECONDS)

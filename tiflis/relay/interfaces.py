@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from tiflis.limits import Limits
+from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
 from tiflis.relay.watch.stays import StayingDevices
@@ -16,7 +17,13 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
-class Worker(Protocol[Home_contra]):
+class KeyHolder(Protocol):
+    """The worker, as far as it has the device keys."""
+
+    keys: DeviceKeys | None
+
+
+class Worker(KeyHolder, Protocol[Home_contra]):
     """The worker that a home lives in."""
 
     me: str  # the worker's id

@@ -45,6 +45,13 @@ class OfflineQueue:
         messages, self._messages, self._bytes = self._messages, [], 0
         return messages
 
+    def drop(self, device_id: str) -> int:
+        """Remove the messages of a device; return how many there were."""
+        kept = [message for message in self._messages if message.device_id != device_id]
+        dropped = len(self._messages) - len(kept)
+        self._messages, self._bytes = kept, sum(len(message.text) for message in kept)
+        return dropped
+
     def seen(self) -> list[QueuedMessage]:
         """Return all messages; they stay in the queue."""
         return list(self._messages)

@@ -40,6 +40,10 @@ class Addresses:
                 return address
         return address
 
+    def from_proxy(self, request: Request, name: str) -> str:
+        """Return a header that a trusted proxy has set; empty from any other peer."""
+        return request.headers.get(name, "").strip() if self._trusted(peer(request)) else ""
+
     def public_url(self, request: Request) -> str:
         """Return the WebSocket endpoint's URL as clients see it: it always parses as a URL."""
         base = self._public_base_url or self._seen_base(request)

@@ -16,7 +16,8 @@ from tiflis.web.access_log import path_of
 
 log = logging.getLogger(__name__)
 
-WATCH_API = "/api/v1/watch/"  # its errors have a shape of their own (protocol, section 4)
+# Errors of these have a shape of their own (protocol, section 4).
+WATCH_API = ("/api/v1/watch/", "/api/v1/devices", "/api/v1/tunnel", "/api/v1/audit")
 _WATCH_CODES = {400: "invalid_parameters", 413: "too_large", 429: "rate_limited", 503: "starting"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

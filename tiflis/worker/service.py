@@ -12,12 +12,15 @@ from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 
 from tiflis import metrics, release
+from tiflis.bus.devices.records import DeviceKey
 from tiflis.config import Run, Settings
 from tiflis.exposition import expose
 from tiflis.ipc.main_link import MainLink
 from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
+from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.pinned import Pinned, Shares
+from tiflis.web.devices import Present
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
@@ -132,14 +135,31 @@ class Service:
 
     # For the watch API
 
-    async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
-        return await self._ready.hub.authorise(tunnel_id, auth_keys, address, device_id)
+    async def authorise(
+        self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str, kind: str = "watch"
+    ) -> str:
+        return await self._ready.hub.authorise(tunnel_id, auth_keys, address, device_id, kind)
 
     async def call(
         self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
     ) -> dict[str, Any]:
         metrics.count("watch_calls_total", operation)
         return await self._ready.hub.call(tunnel_id, operation, arguments, body)
+
+    # For the device API
+
+    @property
+    def keys(self) -> DeviceKeys:
+        return self._ready.devices.keys
+
+    def admit_code(self, code: str, address: str) -> DeviceKey:
+        return self._ready.hub.gate.admit_code(code, address)
+
+    async def present(self, tunnel_id: str) -> Present:
+        """Return the tunnel's devices that are connected now, on all hosts."""
+        answers = await self._ready.presence.ask("present", about={"tunnel": tunnel_id})
+        keys = frozenset(str(key) for answer in answers for key in answer.get("keys", ()))
+        return Present(keys, tuple({str(one) for answer in answers for one in answer.get("owners", ())}))
 
     # For the operator
 

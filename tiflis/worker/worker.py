@@ -13,6 +13,7 @@ from tiflis import logs, release
 from tiflis.bus import subjects
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.bus.devices.spread import FACT
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import REASONS_TOLD, NatsClient
@@ -48,6 +49,7 @@ from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 from tiflis.web.sanic_internals import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
+from tiflis.worker.devices import Devices
 from tiflis.worker.metrics_collector import MetricsCollector, handoffs
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class Worker:
         self._tasks = Tasks()
         self._link: NatsClient | None = None
         self._directory: Directory | None = None
+        self._devices: Devices | None = None
         logs.bind(worker=self.id)
 
     async def start(self) -> None:
@@ -112,6 +115,8 @@ class Worker:
             self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
         )
         await _persist(self.directory.start)
+        self.devices = self._devices = Devices(self.directory.link, keyring, settings, self._tasks.spawn)
+        await self.devices.start()
         longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
         self._store = JetStreamWatchStore(
             self.directory.link, self._bus_urls, self.id, longest + STORE_MARGIN_SECONDS
@@ -159,7 +164,7 @@ class Worker:
     async def _give_up(self) -> None:
         """Close what is open after a start that failed."""
         await self._tasks.close()
-        for opened in (self._directory, self._link):
+        for opened in (self._devices, self._directory, self._link):
             if opened is not None:
                 await opened.close()
 
@@ -190,7 +195,7 @@ class Worker:
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
         )
-        gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels)
+        gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels, self.devices.keys)
         gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
         self.bus = Bus(self.link, self.id, self._accept)
         router = Router(
@@ -204,12 +209,14 @@ class Worker:
             began=self.clock.time(),
         )
         router.resumes = self._resumes
+        router.keys = self.devices.keys
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
         self.maintenance = Maintenance(router, self.hub.migration, claims, self.pinned)
         self.directory.on_change = self.hub.migration.directory_changed
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
+        self.devices.follow(self.id, self.presence, self.hub, lambda: list(self.sockets.open.values()))
         self.local_workers = LocalWorkers(self._run_dir, self.id, self.hub, self.sockets, self.presence)
         self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
         self.survey = MetricsCollector(
@@ -288,6 +295,7 @@ class Worker:
         while True:
             await self.clock.sleep(pause)
             self.sockets.check(self.clock.time())
+            self.devices.expire()
             supply.look(len(self.sockets.open))
             logs.sum_up()
             self._measure()
@@ -295,6 +303,7 @@ class Worker:
             if self.clock.time() - tidied >= between:
                 tidied = self.clock.time()
                 await self.maintenance.tidy()
+                await self.devices.keys.tidy()
 
     async def _tidy_heap(self) -> None:
         heap = Heap()
@@ -317,6 +326,7 @@ class Worker:
             "refused": self.directory.refuses,
             "seals": True,
             "resumes": True,
+            FACT: True,
         }
 
     def _everyone(self) -> list[dict[str, Any]]:
@@ -419,6 +429,7 @@ class Worker:
         await self.local_workers.close()
         self.survey.stop()
         self.bus.close()
+        await self.devices.close()
         await self.directory.close()
         await self.link.close()
 

@@ -25,6 +25,11 @@ class Keyring:
     def __init__(self, registration_keys: Iterable[str]) -> None:
         self._digests = [_hash(trimmed(key)) for key in registration_keys]
         self._signing = [(_key_id(digest), _derive(digest, b"tiflis auth key")) for digest in self._digests]
+        # Of other purposes: a device key and the workstation's own key never have one digest.
+        self._of_devices = {
+            _key_id(digest): _derive(digest, b"tiflis device key") for digest in self._digests
+        }
+        self._of_codes = [_derive(digest, b"tiflis human code") for digest in self._digests]
 
     def seal_keys(self) -> list[bytes]:
         """The keys that seal the directory's records, the one to write with first."""
@@ -45,6 +50,28 @@ class Keyring:
         if signing is None:
             return Trial([], [])
         return Trial([_sign(signing, tunnel_id, key).encode() for key in auth_keys], [digest.encode()])
+
+    def device_digest(self, tunnel_id: str, device_key: str) -> tuple[str, str]:
+        """Return the id of the registration key used, and the digest in hex, as the store keeps them."""
+        signer, signing = next(iter(self._of_devices.items()))
+        return signer, _sign(signing, tunnel_id, device_key)
+
+    def device(self, tunnel_id: str, given: Sequence[str], signer: str, digest: str) -> Trial:
+        """Return the trial of a device key against a digest of the store; ``digest`` empty: nothing is
+        right."""
+        signing = self._of_devices.get(signer) or next(iter(self._of_devices.values()))
+        return Trial(
+            [_sign(signing, tunnel_id, key).encode() for key in given], [digest.encode()] if digest else []
+        )
+
+    def code_digests(self, code: str) -> list[str]:
+        """Return the digests of a human code, the one to store first."""
+        return [_sign(signing, "", code) for signing in self._of_codes]
+
+
+def digests(given: Sequence[str], wanted: Sequence[str]) -> Trial:
+    """Return the trial of digests against digests."""
+    return Trial([text.encode() for text in given], [text.encode() for text in wanted])
 
 
 def key_id(api_key: str) -> str:

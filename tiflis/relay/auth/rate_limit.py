@@ -123,6 +123,13 @@ class Limiter:
         if news:
             self._tell(_KNOWN, *names)
 
+    def knows(self, caller: Caller) -> bool:
+        """Return whether this device is known: its key was right from this address within KNOWN_FOR."""
+        with self._counters() as table:
+            group = address_group(caller.address)
+            known = table.id_within(caller.tunnel_id, group, caller.device_id or "")
+            return bool(within(table.known.get(known), self._now(), KNOWN_FOR))
+
     def new_tunnel(self, key_id: str, address: str) -> float:
         """Count a new tunnel of this registration key and address, or return in how many seconds it may be
         made."""

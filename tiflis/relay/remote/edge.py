@@ -98,7 +98,13 @@ class Edge:
             if self._resumes and client.cursor is not None and not client.connected:
                 self._channel.send(envelope.numbered(envelope.CURSOR, number, client.cursor.text()))
             arrival = Arrival(
-                number, flags, request, client.device_id, list(places), client.wire.connection_id
+                number,
+                flags,
+                request,
+                client.device_id,
+                list(places),
+                client.wire.connection_id,
+                client.key_id,
             )
             self._channel.send(envelope.attach(arrival))
             if client.connected:
@@ -157,6 +163,10 @@ class Edge:
     def note(self, client: ClientSession, text: bytes) -> None:
         if self.open and self._resumes:
             self._channel.send(envelope.numbered(envelope.PING, client.wire.number, text))
+
+    def forward_auth(self, client: ClientSession, request: bytes, text: bytes) -> None:
+        """Forward as it is: the home knows the workstation's key."""
+        self.forward(client, request, text)
 
     def again(self, message: UnconfirmedMessage) -> None:
         """Forward a message that a former home may have consumed."""

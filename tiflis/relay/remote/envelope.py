@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tiflis.protocol.errors import (
+    Forbidden,
     InternalError,
+    InvalidAuthKey,
     InvalidPayload,
     SendFailed,
     TooLarge,
@@ -68,6 +70,7 @@ class Arrival(NamedTuple):
     device_id: str
     places: list[tuple[str, int]]  # worker and number there, where the home may know the client already
     connection: str = ""  # its id, for the log
+    key_id: str = ""  # of its device key; only sent if there is one
 
 
 class ChannelPosition(NamedTuple):
@@ -91,14 +94,19 @@ _departures = msgspec.msgpack.Decoder(tuple[list[ChannelPosition], str, int])
 
 
 def attach(arrival: Arrival) -> Parts:
-    return [bytes((ATTACH,)), msgspec.msgpack.encode(tuple(arrival))]
+    # Code that knows no device keys reads six fields, and gets no client that has one.
+    return [bytes((ATTACH,)), msgspec.msgpack.encode(tuple(arrival)[: 7 if arrival.key_id else 6])]
 
 
 def read_attach(message: bytes) -> Arrival:
-    return Arrival(*_arrivals.decode(message[1:]))
+    try:
+        return Arrival(*_arrivals.decode(message[1:]))
+    except msgspec.ValidationError:
+        return Arrival(*_arrivals_with_key.decode(message[1:]))
 
 
 _arrivals = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, list[tuple[str, int]], str])
+_arrivals_with_key = msgspec.msgpack.Decoder(tuple[int, int, bytes, str, list[tuple[str, int]], str, str])
 
 
 def take(generation: int) -> Parts:
@@ -198,6 +206,8 @@ def read_answer(text: bytes) -> dict[str, Any]:
 # By name, as they travel: a name here never changes, whatever its class is called.
 _PROBLEMS: dict[str, type[TunnelError]] = {
     "DeskClosed": WatchesMoved,
+    "Forbidden": Forbidden,
+    "InvalidAuthKey": InvalidAuthKey,
     "InvalidPayload": InvalidPayload,
     "SendFailed": SendFailed,
     "TooLarge": TooLarge,

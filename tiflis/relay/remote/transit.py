@@ -32,6 +32,7 @@ class ClientInTransit:
     connection = ""  # its socket is in neither worker's hands
     cursor: Cursor | None = None  # a client that is accepted on its way connects without its queue
     marked = False
+    key_id = ""  # nothing is forwarded for it
 
     def __init__(self, client: Attached | ClientSnapshot) -> None:
         self.device_id, self.reconnect = client.device_id, client.reconnect
@@ -105,7 +106,9 @@ class ClientInTransit:
 class Host(Protocol):
     """What clients in transit need of their tunnel's home."""
 
-    def forward(self, client: Attached, request: bytes, text: bytes) -> None: ...
+    def from_edge(self, client: Attached, request: bytes, text: bytes) -> None:
+        """Forward a message of a client behind an edge."""
+
     def arrived(self, worker: str, number: int) -> None:
         """Count the client at this place as arrived, or as gone."""
 
@@ -306,7 +309,7 @@ class Replay:
         """Forward a message unless a former home consumed it; where that is unknown, return an error."""
         status = delivery_status(marks, self.positions)
         if status is DeliveryStatus.PENDING:
-            self._home.forward(client, request, text)
+            self._home.from_edge(client, request, text)
         elif status is DeliveryStatus.UNKNOWN:  # the home has died: rather reported lost than sent twice
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))

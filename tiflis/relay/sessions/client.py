@@ -9,10 +9,11 @@ from tiflis.limits import Limits
 from tiflis.protocol import cursor, head, messages
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.cursor import Cursor
-from tiflis.protocol.errors import InvalidAuthKey
+from tiflis.protocol.errors import Forbidden, InvalidAuthKey
 from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
-from tiflis.protocol.states import Act, Role
+from tiflis.protocol.scopes import LIMITED, Scope, check_form
+from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Attached(Protocol):
     reconnect: bool  # its ``connect`` claims that it was connected before
     cursor: Cursor | None  # with which it asks to resume; None: it does not ask
     marked: bool  # it has been answered with its queue's cursor, and receives marks
+    key_id: str  # of its device key; empty for the workstation's own key
 
     @property
     def connection(self) -> str:
@@ -66,6 +68,9 @@ class Route(Protocol):
     def note(self, client: "ClientSession", text: bytes) -> None:
         """Act on a ping of a client that receives marks."""
 
+    def forward_auth(self, client: "ClientSession", request: bytes, text: bytes) -> None:
+        """Send the workstation the ``auth`` of a device with a key of its own, with the workstation's key."""
+
 
 class Entrance(Protocol):
     """Checks keys, and gives back the pending session to a client that is not connected."""
@@ -89,9 +94,11 @@ class ClientSession(BaseSession):
         "connected",
         "cursor",
         "device_id",
+        "key_id",
         "marked",
         "reconnect",
         "route",
+        "scope",
         "suffix",
         "told_offline",
         "tunnel_id",
@@ -112,8 +119,15 @@ class ClientSession(BaseSession):
         self.marked = False
         self.suffix = head.device_suffix(connection.device_id)
         self.connected = self.told_offline = False
+        self.key_id = self.scope = ""  # of its device key; empty for the workstation's own key
         self.route = route
         self._entrance = entrance
+
+    def limit(self, key_id: str, scope: str) -> None:
+        """Allow what a device key of this scope allows."""
+        self.key_id, self.scope = key_id, scope
+        rules = LIMITED.get(Scope(scope)) or RULES[Role.CLIENT]
+        self._known, self._act = rules.known, rules.act
 
     # Callbacks of the socket
 
@@ -122,6 +136,12 @@ class ClientSession(BaseSession):
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
         elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
+        elif act is Act.RELAY_LIMITED:
+            check_form(found, text)
+            self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+        elif act is Act.FORBID:
+            metrics.count("device_keys_total", "forbidden")
+            raise Forbidden
         elif not self.connected and found.type == "connect":
             self._entrance.rejoin(self, found, text)
         else:
@@ -135,6 +155,10 @@ class ClientSession(BaseSession):
         if device != self.device_id or not self._entrance.recognise(self, key):
             metrics.count("auth_failures_total", "auth_message")
             self.wire.send(messages.auth_error(InvalidAuthKey()))
+            return
+        if self.key_id:
+            request = head.echoable(found.id)
+            self.route.forward_auth(self, request, messages.auth_of(key, device, request))
             return
         self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
 

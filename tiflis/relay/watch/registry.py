@@ -314,9 +314,9 @@ class WatchRegistry:
                 self.introduce(watch, self._auth_key)
 
     def introduce(self, watch: Watch, auth_key: str) -> None:
-        """Send the watch's ``auth`` to the workstation, if that is online. A device with a socket is
-        introduced by its home."""
-        if watch.stay and self._home.has_device(watch.name):
+        """Send the watch's ``auth`` to the workstation, if that is online and its key is known. A device with
+        a socket is introduced by its home."""
+        if not auth_key or (watch.stay and self._home.has_device(watch.name)):
             return
         with contextlib.suppress(WorkstationOffline):
             self._home.to_workstation(messages.auth(auth_key, watch.name), watch.name, b"")

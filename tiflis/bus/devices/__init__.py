@@ -1,0 +1,1 @@
+"""The device keys of all tunnels, as the bus stores them."""
