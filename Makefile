@@ -2,7 +2,6 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
 # Processes that share the tests; most tests wait more than they compute.
 TESTERS ?= 4
 # The first Python of 3.11 or later; PYTHON=… names another.
@@ -24,7 +23,7 @@ CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -pr
 .PHONY: help run demo web test test-newest unit coverage lint format lock bench bench-quick autobahn faults simulation fuzz clean
 
 help:
-	@echo "make run        start the server with $(WORKERS) workers (WORKERS=n) and say how to use it"
+	@echo "make run        start the server (WORKERS=n: with n workers) and say how to use it"
 	@echo "make demo       start a demo workstation beside it"
 	@echo "make web        build the web client, if its sources have changed"
 	@echo "make test       everything that must hold: lint, types, all tests"
@@ -41,7 +40,7 @@ help:
 	@echo "make clean      remove what was built; keys and data stay"
 
 run: $(VENV)/.installed $(CLIENT)
-	@exec $(BIN)/python scripts/run.py --workers $(WORKERS)
+	@exec $(BIN)/python scripts/run.py $(if $(WORKERS),--workers $(WORKERS))
 
 demo: $(VENV)/.installed-workstation
 	@exec $(BIN)/tiflis demo

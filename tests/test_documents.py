@@ -25,7 +25,8 @@ NO_INSTALL = "changes the machine"
 # The beginning of each command in the documents: the test that runs it, or why none does.
 COMMANDS = {
     "tiflis doctor": "tests/system/test_doctor.py",
-    "tiflis keygen --env": "tests/test_documents.py",
+    "tiflis keygen --write": "tests/commands/test_cli.py",
+    "tiflis serve": "tests/system/test_serve.py",
     "tiflis check": "tests/test_documents.py",
     "tiflis status": "tests/test_documents.py",
     "tiflis reload": "tests/test_documents.py",
@@ -51,7 +52,8 @@ COMMANDS = {
     "python -m tools.simulation": "tests/simulation/test_story.py",
     "make test": "it is what runs this",
     "pip install .": "tests/deploy/test_image.py",
-    "sanic tiflis.server:app": "tests/harness.py",
+    "TRUST_PROXY=unix tiflis serve": "tests/system/test_unix_socket.py",
+    "ln -s": NO_INSTALL,
 }
 
 

@@ -34,14 +34,12 @@ def test_the_first_run_makes_a_key_that_only_its_owner_can_read(folder: Path) ->
     assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
     (key,) = load().registration_keys
     assert len(key.get_secret_value()) >= KEY_LENGTH
-    assert key.get_secret_value() in script("run").welcome(load(), True)
 
 
 def test_a_key_that_is_there_is_kept_and_not_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / ".env.local").write_text(f"TUNNEL_REGISTRATION_API_KEY={'k' * 40}\n")
     assert not script("run").ensure_key(folder)
     assert not (folder / ".env").exists()
-    assert "k" * 40 not in script("run").welcome(load(), False)
     monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", "e" * 40)
     (folder / ".env.local").unlink()
     assert not script("run").ensure_key(folder)
@@ -52,14 +50,6 @@ def test_the_rest_of_env_survives_a_new_key(folder: Path) -> None:
     assert script("run").ensure_key(folder)
     settings = load()
     assert (settings.port, len(settings.registration_keys)) == (4000, 1)
-    assert "http://localhost:4000" in script("run").welcome(settings, True)
-
-
-def test_a_server_on_a_unix_socket_is_not_said_to_be_on_a_port(folder: Path) -> None:
-    (folder / ".env").write_text(f"TUNNEL_REGISTRATION_API_KEY={'k' * 40}\n")
-    told = script("run").welcome(load(), False, "/run/t.sock")
-    assert "unix:/run/t.sock" in told
-    assert "3001" not in told
 
 
 def test_the_page_on_configuration_is_up_to_date() -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from tiflis.commands import check, doctor, end, keygen, reload, status, takeover
+from tiflis.commands import check, completion, doctor, end, keygen, reload, serve, status, takeover
 from tiflis.descriptors import open_standard
 from tiflis.environment import read_instead
 from tiflis.release import build
 
-COMMANDS = (keygen, check, status, reload, end, takeover, doctor)
+COMMANDS = (serve, keygen, check, status, reload, end, takeover, doctor, completion)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
+BEGIN = "To begin: tiflis keygen --env >> .env, then tiflis serve. Each command explains itself with --help."
 DEMO = "demo"  # comes with the package in workstation/
 
 
@@ -32,6 +33,9 @@ def commands() -> Iterator[Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     open_standard()  # a server started from here inherits them
     made = parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        made.print_help()
+        return 0
     given, unknown = made.parse_known_args(arguments)
     if unknown and given.run is not _demo_is_missing:
         made.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -42,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="tiflis", description="The tunnel server's tools.")
+    made = argparse.ArgumentParser(
+        prog="tiflis", description="The tunnel server and its tools.", epilog=BEGIN
+    )
     made.add_argument("--version", action="version", version=f"tiflis {build()}")
+    made.set_defaults(parser=made)
     subparsers = made.add_subparsers(metavar="command", required=True)
     known = list(commands())
     for command in known:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,7 +21,7 @@ from pydantic_settings import (
 from tiflis import environment
 from tiflis.environment import DOTENV, ConfigError
 from tiflis.limits import Limits
-from tiflis.values import origin, trimmed
+from tiflis.values import origin, trimmed, worker_count
 
 __all__ = ["DOTENV", "ConfigError", "Run", "Settings", "load", "notes", "read", "refuse"]
 
@@ -76,6 +76,10 @@ class Settings(Limits):
         description="json, text, auto (text on a terminal, else json), or a shipper's schema: ecs, otel",
     )
     access_log: bool = Field(default=False, description="log one line per request, without its query string")
+    workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
+        default="auto",
+        description="worker processes of `tiflis serve`; auto: one for each processor that it may use",
+    )
     unix_mode: str = Field(default="666", description="permissions of the `--unix` socket, as for chmod")
     trust_proxy: Annotated[bool | tuple[Proxy, ...], NoDecode] = Field(
         default=False,

@@ -22,6 +22,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:@?#\[\]]+)(?::(\d{1,5}))?/*")
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+AUTO = "auto"
+MOST_WORKERS = 512  # more processes than any machine here has processors: a slip of the pen
 _QUOTES = "\"'"
 
 
@@ -58,6 +60,16 @@ def duration(value: object) -> object:
     if match is None:
         raise ValueError("must be a duration such as 15s, 5m or 1h")
     return float(match[1]) * _SECONDS[(match[2] or "s").lower()]
+
+
+def worker_count(value: object) -> int | str:
+    """Return a number of workers, or ``auto``. Raise ValueError."""
+    text = str(value).strip().lower()
+    if text == AUTO:
+        return AUTO
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise ValueError(f"must be auto, or a number of processes from 1 to {MOST_WORKERS}")
+    return int(text)
 
 
 def origin(text: str) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,10 +75,26 @@ def test_demo_without_its_package_says_how_to_install_it(
     assert run("keygen")[0] == 0
 
 
-def test_without_a_command_there_is_a_usage_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([])
-    assert "usage: tiflis" in capsys.readouterr().err
+def test_without_a_command_there_is_the_help(run: Run) -> None:
+    code, shown = run()
+    assert (code, "tiflis serve" in shown) == (0, True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(run: Run, shell: str) -> None:
+    code, shown = run("completion", shell)
+    assert code == 0
+    for word in ("takeover", "--env-file", "--workers"):
+        assert word in shown
+
+
+def test_bash_takes_the_completion_and_offers_commands(run: Run, folder: Path) -> None:
+    (folder / "tiflis.bash").write_text(run("completion", "bash")[1])
+    ask = 'source tiflis.bash; COMP_WORDS=(tiflis tak); COMP_CWORD=1; _shtab_tiflis; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(
+        ["bash", "-c", ask], cwd=folder, capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout.split() == ["takeover"]
 
 
 def test_keys_are_long_plain_and_new() -> None:
@@ -88,6 +106,18 @@ def test_keygen_for_an_env_file_is_one_assignment(run: Run) -> None:
     code, shown = run("keygen", "--env")
     name, _, value = shown.strip().partition("=")
     assert (code, name, len(value) >= 32) == (0, "TUNNEL_REGISTRATION_API_KEY", True)
+
+
+def test_keygen_adds_a_key_to_a_file_of_its_owner_and_keeps_what_is_there(run: Run, folder: Path) -> None:
+    file = folder / ".env"
+    file.write_text("PORT=4000")
+    assert run("keygen", "--write", str(file))[0] == 0
+    first = file.read_text()
+    assert re.fullmatch(r"PORT=4000\nTUNNEL_REGISTRATION_API_KEY=\w{43}\n", first)
+    assert file.stat().st_mode & 0o777 == 0o600
+    code, shown = run("keygen", "--write", str(file))
+    assert (code, "kept" in shown, file.read_text()) == (1, True, first)
+    assert run("keygen", "--write", "/nowhere/.env")[0] == 1
 
 
 def test_check_passes_where_the_server_could_start(run: Run) -> None:

@@ -21,7 +21,7 @@ from sanic import Sanic
 from sanic.worker.constants import ProcessState
 
 from tiflis import logs
-from tiflis.arbiter import unix_listener
+from tiflis.arbiter import unix_listener, welcome
 from tiflis.arbiter.control import ControlServer
 from tiflis.arbiter.ground import (
     TAKE_OVER_SECONDS,
@@ -70,6 +70,7 @@ class Arbiter:
         self._settings = settings
         self._stop_seconds = settings.shutdown_timeout + STOP_MARGIN_SECONDS
         self._place: Place = settings.port
+        self._host = settings.host
         self._folder: RunFolder | None = None
         self._nats: NatsServer | None = None
         self._thread: ArbiterThread | None = None
@@ -121,7 +122,9 @@ class Arbiter:
         manager = SteadyManager.take_over(app.manager, self._stop_seconds)
         assert self._folder is not None
         resources = ServerResources(self._folder, self._nats, lambda: listener_of(app))
-        self._thread = ArbiterThread(self._settings, resources, manager, self._describe, self._successor)
+        self._thread = ArbiterThread(
+            self._settings, resources, manager, self._describe, self._successor, self._welcome
+        )
         self._thread.start()
         signal.signal(signal.SIGHUP, self._thread.hangup)
 
@@ -178,6 +181,7 @@ class Arbiter:
         os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"  # on a terminal Sanic advises --dev
         single = options.get("single_process")
         self._place = Path(options["unix"]).absolute() if options.get("unix") else port
+        self._host = host
         if not single:
             options["unix"] = None  # opened here, see `_listen`
         if _is_worker():
@@ -257,6 +261,9 @@ class Arbiter:
             self._nats.stop()
         if self._folder is not None:
             self._folder.lock.release()
+
+    def _welcome(self) -> None:
+        welcome.say(self._settings, self._place, self._host)
 
     def _describe(self) -> Message:
         bus = {"pid": self._nats.pid, "restarts": self._nats.restarts} if self._nats is not None else None

@@ -44,12 +44,15 @@ class ArbiterThread:
         manager: SteadyManager,
         describe: Callable[[], Message],
         successor: Successor | None,
+        on_ready: Callable[[], None],
     ) -> None:
+        """``on_ready``: called once all workers of a first start serve."""
         self._settings, self._resources, self._successor = settings, resources, successor
         self._rollout: Rollout | None = None
         self._folder = resources.folder
         self._manager = manager
         self._describe = describe
+        self._on_ready = on_ready
         self._listening = threading.Event()
         self._stopping = False
         self._stop: asyncio.Event | None = None
@@ -121,7 +124,7 @@ class ArbiterThread:
             "keep the run folder": lambda: self._keep_folder(control, rollout),
         }
         if self._successor is None:  # an heir speaks for itself once the old server has gone
-            work["announce"] = lambda: _announce(slots)
+            work["announce"] = lambda: _announce(slots, self._on_ready)
         tasks = [asyncio.create_task(keep_trying(step, name)) for name, step in work.items()]
         await self._stop.wait()
         for task in tasks:
@@ -153,7 +156,7 @@ async def tend_log(run_dir: Path) -> None:
             ledger.write({"log_lines_dropped_total": {"": [float(lost)]}})
 
 
-async def _announce(slots: WorkerSlots) -> None:
+async def _announce(slots: WorkerSlots, on_ready: Callable[[], None]) -> None:
     """Tell the service manager when the first start is complete, and until then to wait: so does the server,
     for a bus that is not there."""
     ready = asyncio.ensure_future(slots.all_ready())
@@ -162,6 +165,7 @@ async def _announce(slots: WorkerSlots) -> None:
         await asyncio.wait({ready}, timeout=EXTEND_SECONDS / 3)
     workers = ready.result()
     notify("READY=1", f"STATUS={len(workers)} workers serve")
+    on_ready()
 
 
 class Alone:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import string
+import sys
+from io import StringIO
+from pathlib import Path
 
+from dotenv import dotenv_values
+
+KEY = "TUNNEL_REGISTRATION_API_KEY"
 NAME = "keygen"
 ABOUT = "make a registration key and an auth key"
 KEY_CHARACTERS = 43  # 256 bits; the protocol asks for 32 (registration) and 16 (auth)
@@ -14,18 +21,48 @@ ALPHABET = string.ascii_letters + string.digits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--env", action="store_true", help="only the line for the server's .env file")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--env", action="store_true", help="only the line for the server's .env file")
+    how.add_argument(
+        "--write", type=Path, metavar="FILE", help="add that line to the file, and close the file to others"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.write:
+        return _write(arguments.write)
     if arguments.env:
-        print(f"TUNNEL_REGISTRATION_API_KEY={new_key()}")
+        print(f"{KEY}={new_key()}")
         return 0
     print(f"registration key  {new_key()}")
     print("                  for the server (TUNNEL_REGISTRATION_API_KEY) and its workstations")
     print(f"auth key          {new_key()}")
     print("                  for one workstation and its devices; the server keeps only a digest of it")
     return 0
+
+
+def _write(file: Path) -> int:
+    """Add a key to the file. Return 1 if it has one already, or cannot be written."""
+    try:
+        added = add_key(file)
+    except OSError as problem:
+        print(f"tiflis keygen: {file} cannot be written: {problem.strerror}", file=sys.stderr)
+        return 1
+    print(f"{file}: {KEY} added" if added else f"{file}: the {KEY} that it has is kept")
+    return 0 if added else 1
+
+
+def add_key(file: Path) -> bool:
+    """Append a new key to a file of settings, and close it to other users. Return False if it has a key."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "r+", encoding="utf-8") as lines:
+        text = lines.read()
+        if dotenv_values(stream=StringIO(text)).get(KEY):
+            return False
+        os.fchmod(descriptor, 0o600)
+        begin = "" if not text or text.endswith("\n") else "\n"
+        lines.write(f"{begin}{KEY}={new_key()}\n")
+    return True
 
 
 def new_key() -> str:

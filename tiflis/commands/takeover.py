@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from tiflis.commands.running import ask
+from tiflis.commands.serve import become
 from tiflis.commands.status import rows_of
 
 NAME = "takeover"
@@ -29,9 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(status, int):
         return status
     workers = arguments.workers or len(rows_of(status.get("arbiter"), "workers")) or 1
-    sanic = str(Path(sys.executable).with_name("sanic"))
-    command = [sanic, "tiflis.server:app", "--workers", str(workers)]
-    if arguments.unix is not None:
-        command += ["--unix", str(arguments.unix)]
     os.environ["TAKEOVER"] = "1"
-    os.execv(sanic, command)
+    become(workers, {"unix": arguments.unix})

@@ -1,0 +1,62 @@
+"""`tiflis serve`: become the server, with as many workers as there are processors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tiflis import environment
+from tiflis.arbiter.welcome import WISH
+from tiflis.environment import ConfigError
+from tiflis.processors import processors
+from tiflis.values import AUTO, worker_count
+
+NAME = "serve"
+ABOUT = "start the server (sanic tiflis.server:app with the settings' number of workers)"
+WORKERS = "WORKERS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        help="worker processes, or auto: one for each processor that it may use (default: WORKERS, or auto)",
+    )
+    parser.add_argument("--host", help="address to listen on (default: HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: PORT)")
+    parser.add_argument("--unix", type=Path, help="a Unix socket to listen on, in place of host and port")
+
+
+def _workers(text: str) -> int | str:
+    try:
+        return worker_count(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Become the server; return 2 if WORKERS is wrong. All other settings are checked by the server."""
+    try:
+        found = environment.read({WORKERS}).values.get(WORKERS, AUTO)
+        wanted = arguments.workers or worker_count(found)
+    except ConfigError as problem:
+        print("".join(f"tiflis: {line}\n" for line in problem.lines), end="", file=sys.stderr)
+        return 2
+    except ValueError as problem:
+        print(f"tiflis: {WORKERS} {problem}", file=sys.stderr)
+        return 2
+    become(wanted, {name: getattr(arguments, name) for name in ("host", "port", "unix")})
+
+
+def become(wanted: int | str, options: dict[str, object]) -> NoReturn:
+    """Replace this process by Sanic's command with these options; None is left out."""
+    sanic = str(Path(sys.executable).with_name("sanic"))
+    command = [sanic, "tiflis.server:app", "--workers", str(processors() if wanted == AUTO else wanted)]
+    for name, value in options.items():
+        command += [] if value is None else [f"--{name}", str(value)]
+    if sys.stdout is not None and sys.stdout.isatty():
+        os.environ.setdefault(WISH, "yes")
+    os.execv(sanic, command)
