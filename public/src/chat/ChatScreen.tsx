@@ -1,6 +1,7 @@
 /** A conversation: with the supervisor or with one agent. */
 
-import { AssistantRuntimeProvider, useExternalStoreRuntime, type AppendMessage } from "@assistant-ui/react";
+import type { AppendMessage } from "@assistant-ui/core";
+import { AssistantRuntimeProvider, useExternalStoreRuntime } from "@assistant-ui/core/react";
 import { lazy, memo, useCallback, useEffect, useMemo, useRef, useState, Suspense } from "react";
 import { client, useClient } from "~/app/client";
 import { useWorkstationName } from "~/app/ConnectionCard";
@@ -19,12 +20,12 @@ import { Confirm } from "~/ui/Dialog";
 import { Menu, type MenuItem } from "~/ui/Menu";
 import { ChatKeyContext } from "./chatKey";
 import { Composer } from "./Composer";
-import { EndedBar } from "./EndedBar";
 import { rowsOf, toThreadMessage, type Row } from "./rows";
 import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
 
 const ViewBar = lazy(() => import("../devices/ViewBar"));
+const EndedBar = lazy(() => import("./EndedBar"));
 const SearchBar = lazy(() => import("./SearchBar").then((module) => ({ default: module.SearchBar })));
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
@@ -61,7 +62,9 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
       <ChatKeyContext value={chatKey}>
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
-      {ended ? <EndedBar chatKey={chatKey} /> : !speaks ? <Suspense fallback={null}><ViewBar /></Suspense> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
+      <Suspense fallback={null}>
+        {ended ? <EndedBar chatKey={chatKey} /> : !speaks ? <ViewBar /> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
+      </Suspense>
     </AssistantRuntimeProvider>
   );
 }

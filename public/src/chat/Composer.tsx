@@ -4,6 +4,7 @@ import { lazy, memo, Suspense, useCallback, useEffect, useRef, useState } from "
 import { client, useClient } from "~/app/client";
 import { useScreenAction } from "~/app/shortcuts";
 import { useWide } from "~/app/media";
+import { FILES_MOST } from "~/protocol/limits";
 import type { AudioFormat } from "~/protocol/messages";
 import type { OutboxItem } from "~/store/state";
 import { errorText } from "~/text/common";
@@ -12,11 +13,10 @@ import { Icon } from "~/ui/icons";
 import { Dictate } from "./Dictate";
 import { addToDraft } from "./drafting";
 import { Field } from "./Field";
-import { inlined, KILOBYTES_MOST } from "./files";
 import { Queue } from "./Queue";
-import { Quote } from "./Quote";
 import { useFileDrop } from "./useFileDrop";
 
+const Quote = lazy(() => import("./Quote"));
 const VoiceRecorder = lazy(() => import("../voice/VoiceRecorder"));
 
 interface ComposerProps {
@@ -48,9 +48,13 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
     client.sendVoice(chatKey, recording, format, duration).catch((error: unknown) => client.notice("error", errorText(error)));
   };
   const bring = async (files: File[]) => {
-    const { words, refused } = await inlined(files);
-    if (words) addToDraft(chatKey, words);
-    for (const reason of refused) client.notice("error", reason);
+    try {
+      const { words, refused } = await (await import("./files")).inlined(files);
+      if (words) addToDraft(chatKey, words);
+      for (const reason of refused) client.notice("error", reason);
+    } catch (error) {
+      client.notice("error", errorText(error));
+    }
   };
   const dropping = useFileDrop((files) => void bring(files));
   const edit = (item: OutboxItem) => {
@@ -62,13 +66,15 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   return (
     <div ref={root} data-foot className="border-t border-line bg-bg px-3 pt-2 pb-[max(0.75rem,var(--safe-bottom))]">
       <div className="relative mx-auto w-full max-w-3xl">
-        <Quote chatKey={chatKey} />
+        <Suspense fallback={null}>
+          <Quote chatKey={chatKey} />
+        </Suspense>
         <Queue items={items} held={held} onEdit={edit} />
         <div className="relative flex items-end gap-1 rounded-[1.625rem] border border-line-strong bg-surface p-1 shadow-low focus-within:border-accent">
           <Field chatKey={chatKey} field={field} draft={draft} onSend={send} onFiles={(files) => void bring(files)} />
           {dropping && (
             <div role="status" className="absolute inset-0 z-10 flex items-center justify-center rounded-[inherit] border-2 border-dashed border-accent bg-accent-soft text-sm font-medium">
-              {text.dropFiles(KILOBYTES_MOST)}
+              {text.dropFiles(FILES_MOST / 1000)}
             </div>
           )}
           {/* Stop comes and goes at the field's side: no other button moves under a finger. */}

@@ -8,7 +8,7 @@ import { common } from "~/text/common";
 import { sessions as text } from "~/text/sessions";
 import { Button } from "~/ui/Button";
 
-export function EndedBar({ chatKey }: { chatKey: string }) {
+export default function EndedBar({ chatKey }: { chatKey: string }) {
   const draft = useClient((state) => state.drafts.get(chatKey)?.trim() ?? "");
   const { done, copy } = useCopy();
   const handOver = () => {

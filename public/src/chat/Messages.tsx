@@ -1,6 +1,7 @@
 /** One message: whose it is, its parts, its time, and what became of it. */
 
-import { MessagePrimitive, useAuiState } from "@assistant-ui/react";
+import { MessagePrimitiveParts } from "@assistant-ui/core/react";
+import { useAuiState } from "@assistant-ui/store";
 import { type ReactNode, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useCopy } from "~/app/clipboard";
@@ -37,13 +38,13 @@ function UserMessage() {
   const { message, item, day } = row;
   const failed = message.delivery === "failed";
   return (
-    <MessagePrimitive.Root className="message flex flex-col">
+    <div className="message flex flex-col">
       <Day day={day} />
       <article data-key={message.key} data-role="user" aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
         <div
           className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
         >
-          <MessagePrimitive.Parts components={USER_PARTS} />
+          <MessagePrimitiveParts components={USER_PARTS} />
         </div>
         <div className="mt-0.5 flex min-h-6 items-center gap-1.5 text-xs text-muted">
           {message.foreign && <span>{text.otherDevice} ·</span>}
@@ -55,7 +56,7 @@ function UserMessage() {
         </div>
         {failed && item && <Failed id={item.id} error={item.error} />}
       </article>
-    </MessagePrimitive.Root>
+    </div>
   );
 }
 
@@ -91,11 +92,11 @@ function AssistantMessage() {
   if (!row) return null;
   const { message, day } = row;
   return (
-    <MessagePrimitive.Root className="message flex flex-col">
+    <div className="message flex flex-col">
       <Day day={day} />
       <article data-key={message.key} data-role="assistant" aria-label={speaker} className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
         <div className="space-y-2.5">
-          <MessagePrimitive.Parts components={ASSISTANT_PARTS} />
+          <MessagePrimitiveParts components={ASSISTANT_PARTS} />
         </div>
         {message.streaming ? (
           <div className="mt-2 flex items-center gap-1" aria-hidden="true">
@@ -110,7 +111,7 @@ function AssistantMessage() {
           </div>
         )}
       </article>
-    </MessagePrimitive.Root>
+    </div>
   );
 }
 

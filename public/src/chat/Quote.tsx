@@ -9,7 +9,7 @@ import { addToDraft, quoted } from "./drafting";
 /** Milliseconds for which a selection must stand still, and for which a press on the button may follow its end. */
 const STILL = 250;
 
-export function Quote({ chatKey }: { chatKey: ChatKey }) {
+export default function Quote({ chatKey }: { chatKey: ChatKey }) {
   const words = useSelected();
   if (words === "") return null;
   return (

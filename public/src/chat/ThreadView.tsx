@@ -1,6 +1,7 @@
 /** The messages, the way to older ones, and the way back to the latest. */
 
-import { ThreadPrimitive, useAuiState } from "@assistant-ui/react";
+import { ThreadPrimitiveMessages } from "@assistant-ui/core/react";
+import { useAuiState } from "@assistant-ui/store";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useNow } from "~/app/media";
@@ -22,7 +23,7 @@ interface ThreadViewProps {
 export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
   const nothing = thread.shown.length === 0;
   return (
-    <ThreadPrimitive.Root className="relative flex min-h-0 flex-1 flex-col">
+    <div className="relative flex min-h-0 flex-1 flex-col">
       <div
         ref={thread.viewport}
         role="log"
@@ -35,14 +36,14 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
           <Top chatKey={chatKey} chat={chat} nothing={nothing} />
           {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
           {nothing && chat.freshness === "none" && chat.loading === "no" && !chat.error && <Absent />}
-          <ThreadPrimitive.Messages components={MESSAGES} />
+          <ThreadPrimitiveMessages components={MESSAGES} />
           {!nothing && chat.freshness === "stale" && <AsOf at={chat.asOf} />}
           {chat.executing && !chat.messages.at(-1)?.streaming && <Working />}
         </div>
       </div>
       <Drawn run={thread.drawn} />
       <Jump shown={!thread.atEnd} newest={chat.messages.at(-1)?.key} onJump={thread.jump} />
-    </ThreadPrimitive.Root>
+    </div>
   );
 }
 

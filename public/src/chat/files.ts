@@ -4,7 +4,7 @@ import { FILES_MOST } from "~/protocol/limits";
 import { fenced } from "~/store/match";
 import { chat as text } from "~/text/chat";
 
-export const KILOBYTES_MOST = FILES_MOST / 1000;
+const KILOBYTES_MOST = FILES_MOST / 1000;
 
 /** The files' text, and for each that does not fit or is no text a sentence that says so. */
 export async function inlined(files: readonly File[]): Promise<{ words: string; refused: string[] }> {

@@ -1,6 +1,6 @@
 /** What the conversation shows, row by row: messages of the chat, then what is still on its way. */
 
-import type { ThreadMessageLike } from "@assistant-ui/react";
+import type { ThreadMessageLike } from "@assistant-ui/core";
 import { ownBlocks } from "~/store/chat";
 import type { Chat, ChatMessage, OutboxItem } from "~/store/state";
 import { dayOf } from "~/text/common";

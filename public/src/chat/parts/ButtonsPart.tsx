@@ -1,6 +1,6 @@
 /** Quick replies: buttons that say something, open something or start something. */
 
-import { useAuiState } from "@assistant-ui/react";
+import { useAuiState } from "@assistant-ui/store";
 import { useState } from "react";
 import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";

@@ -1,6 +1,6 @@
 /** Voice: what was said here, with its words; and answers read aloud. */
 
-import { useAuiState } from "@assistant-ui/react";
+import { useAuiState } from "@assistant-ui/store";
 import { lazy, Suspense } from "react";
 import { client } from "~/app/client";
 import type { ContentBlock } from "~/protocol/blocks";
