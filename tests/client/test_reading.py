@@ -162,3 +162,38 @@ def test_hostile_tools_are_shown_and_harm_nothing(app: App, desk: Desk) -> None:
         app.log.get_by_role("button", name=re.compile(f"Edit{n}")).click()
     expect(app.log.get_by_role("group", name="Changes in __proto__")).to_be_visible()
     app.button("Show all 20,000 lines").wait_for()
+
+
+def test_addresses_without_a_scheme_are_links_in_answers_and_in_own_words(app: App, desk: Desk) -> None:
+    shows(app, desk, block("text", "See www.example.com/docs"))
+    app.say("or www.example.com/mine.")
+    for path in ("docs", "mine"):
+        link = app.log.get_by_role("link", name=f"www.example.com/{path}", exact=True).first
+        expect(link).to_have_attribute("href", re.compile(f"^https?://www.example.com/{path}$"))
+
+
+def test_a_picture_in_the_text_is_shown_and_one_from_elsewhere_is_a_link(app: App, desk: Desk) -> None:
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    drawing = "![b](data:image/svg+xml;base64,PHN2Zy8+)"
+    shows(
+        app,
+        desk,
+        block("text", f"![a dot](data:image/png;base64,{dot}) ![c](https://example.com/c) {drawing}"),
+    )
+    picture = app.log.get_by_role("img")
+    expect(picture).to_have_count(1)
+    assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 1
+    expect(app.log.get_by_role("link", name="c", exact=True)).to_have_attribute(
+        "href", "https://example.com/c"
+    )
+
+
+def test_what_was_opened_is_still_open_when_one_comes_back(app: App, desk: Desk) -> None:
+    shows(app, desk, tool("Read", {"file_path": "/etc/hosts"}, "localhost"))
+    fold = app.log.get_by_role("button", name=re.compile("^done Read"))
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    app.enter(desk.session("cursor"))
+    app.reads("message 2 of 2")
+    app.enter("supervisor")
+    expect(fold).to_have_attribute("aria-expanded", "true")

@@ -1,8 +1,10 @@
 /** A long text in part, and all of it when it is asked for. */
 
-import { useMemo, useState, type ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 import { chat as words } from "~/text/chat";
+import { beginning } from "./beginning";
 import { folded } from "./fold";
+import { useRemembered } from "./remembered";
 
 interface FoldedProps {
   text: string;
@@ -12,11 +14,11 @@ interface FoldedProps {
 }
 
 export function Folded({ text, end = false, children }: FoldedProps) {
-  const [all, setAll] = useState(false);
+  const [all, setAll] = useRemembered(`all of ${beginning(text)}`);
   const fold = useMemo(() => folded(text, end), [text, end]);
   if (!fold) return children(text);
   const toggle = (
-    <button type="button" aria-expanded={all} className="min-h-11 text-sm font-medium text-accent" onClick={() => setAll(!all)}>
+    <button type="button" aria-expanded={all === true} className="min-h-11 text-sm font-medium text-accent" onClick={() => setAll(!all)}>
       {all ? words.showLess : words.showAll(fold.lines)}
     </button>
   );

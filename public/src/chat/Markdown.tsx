@@ -1,7 +1,7 @@
 /** Markdown, without anything that could run, load from elsewhere or lead somewhere unseen. */
 
 import { memo, useMemo, type ComponentProps, type ReactNode } from "react";
-import ReactMarkdown, { type Components } from "react-markdown";
+import ReactMarkdown, { defaultUrlTransform, type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { remarkTags } from "./remarkTags";
 import { chat as words } from "~/text/chat";
@@ -23,11 +23,16 @@ export default function Markdown({ text, streaming }: { text: string; streaming:
 /** While an answer grows only its last piece is read anew. */
 const Piece = memo(function Piece({ text, live }: { text: string; live: boolean }) {
   return (
-    <ReactMarkdown remarkPlugins={PLUGINS} components={live ? LIVE : STILL}>
+    <ReactMarkdown remarkPlugins={PLUGINS} components={live ? LIVE : STILL} urlTransform={allowed}>
       {text}
     </ReactMarkdown>
   );
 });
+
+/** A picture that is in the text itself: it asks nobody for anything. */
+const PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,/i;
+
+const allowed = (url: string, attribute: string): string => (attribute === "src" && PICTURE.test(url) ? url : defaultUrlTransform(url));
 
 const PLUGINS = [remarkGfm, remarkTags];
 
@@ -43,7 +48,8 @@ function Link({ href, children }: ComponentProps<"a">) {
 
 /** A picture from elsewhere would tell its host who reads; it becomes a link. */
 function Image({ src, alt }: ComponentProps<"img">) {
-  return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
+  if (typeof src !== "string" || !PICTURE.test(src)) return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
+  return <img src={src} alt={alt || words.image} className="my-1 block max-h-96 max-w-full rounded-lg border border-line" />;
 }
 
 /** All of one level to a screen reader: the message stands in a page that has levels of its own. */

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 
-const ADDRESS = /\bhttps?:\/\/[^\s<>"'`]{1,2000}/g;
+const ADDRESS = /\b(?:https?:\/\/|www\.)[^\s<>"'`]{1,2000}/gi;
 /** Punctuation at the end belongs to the sentence. */
 const TRAILING = /[.,;:!?)\]}…]+$/;
 
@@ -11,10 +11,11 @@ export function linked(text: string): ReactNode[] {
   let from = 0;
   for (const match of text.matchAll(ADDRESS)) {
     const address = match[0].replace(TRAILING, "");
-    if (!URL.canParse(address)) continue;
+    const href = /^www\./i.test(address) ? `https://${address}` : address;
+    if (!URL.canParse(href)) continue;
     out.push(
       text.slice(from, match.index),
-      <a key={match.index} href={address} target="_blank" rel="noopener noreferrer nofollow" className="text-accent underline underline-offset-3 [overflow-wrap:anywhere]">
+      <a key={match.index} href={href} target="_blank" rel="noopener noreferrer nofollow" className="text-accent underline underline-offset-3 [overflow-wrap:anywhere]">
         {address}
       </a>,
     );

@@ -1,17 +1,20 @@
 /** A line that opens into more; closed it costs the page nothing. */
 
-import { useId, useState, type ReactNode } from "react";
+import { useId, type ReactNode } from "react";
 import { Icon } from "~/ui/icons";
+import { useRemembered } from "../remembered";
 
 interface DisclosureProps {
+  /** Tells it from the others of its message. */
+  name: string;
   summary: ReactNode;
   /** Open until the reader closes it. */
   opened?: boolean;
   children(): ReactNode;
 }
 
-export function Disclosure({ summary, opened = false, children }: DisclosureProps) {
-  const [chosen, setChosen] = useState<boolean | null>(null);
+export function Disclosure({ name, summary, opened = false, children }: DisclosureProps) {
+  const [chosen, choose] = useRemembered(name);
   const open = chosen ?? opened;
   const id = useId();
   return (
@@ -20,7 +23,7 @@ export function Disclosure({ summary, opened = false, children }: DisclosureProp
         type="button"
         aria-expanded={open}
         aria-controls={open ? id : undefined}
-        onClick={() => setChosen(!open)}
+        onClick={() => choose(!open)}
         className="flex min-h-11 w-full items-center gap-2.5 rounded-xl px-3 text-left text-sm hover:bg-hover"
       >
         {summary}

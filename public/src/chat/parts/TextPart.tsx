@@ -5,7 +5,7 @@ import { linked } from "../linked";
 import { markdown } from "../load";
 
 /** Without any of these there is nothing to mark up. */
-const MARKUP = /[*_`#[\]<>|~\\]|^\s*([-+]|\d+[.)])\s|https?:|\n\n/m;
+const MARKUP = /[*_`#[\]<>|~\\]|^\s*([-+]|\d+[.)])\s|https?:|www\.|\n\n/m;
 
 export function TextPart({ text, status }: { text: string; status?: { type: string } }) {
   const Markdown = markdown();

@@ -3,6 +3,7 @@
 import { useClient } from "~/app/client";
 import { chat as words } from "~/text/chat";
 import { Icon } from "~/ui/icons";
+import { beginning } from "../beginning";
 import { Disclosure } from "./Disclosure";
 
 export function ThoughtPart({ text, status }: { text: string; status?: { type: string } }) {
@@ -11,6 +12,7 @@ export function ThoughtPart({ text, status }: { text: string; status?: { type: s
   const running = status?.type === "running";
   return (
     <Disclosure
+      name={`thought ${beginning(text)}`}
       summary={
         <>
           <Icon name="thought" size={16} className={running ? "animate-dot text-accent" : "text-muted"} />

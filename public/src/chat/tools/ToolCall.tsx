@@ -22,6 +22,7 @@ export default memo(function ToolCall(block: Tool) {
   const failed = status === "failed" || (result.exit !== null && result.exit !== 0);
   return (
     <Disclosure
+      name={`tool ${block.id}`}
       opened={failed}
       summary={
         <>
