@@ -101,6 +101,9 @@ class Settings(Limits):
     data_dir: Path = Field(
         default=Path(".tiflis"), description="folder for the embedded bus and the run folder"
     )
+    audit: bool = Field(
+        default=True, description="record each command of a device (type, session and size, never contents)"
+    )
     auth_header: str | None = Field(
         default=None,
         description="header of a trusted proxy, such as Remote-User, that minting a device key needs",

@@ -93,6 +93,8 @@ class Limits(BaseSettings):
         10 * MINUTE, "time in which a new device key or human code must be used by its first device"
     )
 
+    audit_days: Count = count(30, "days for which the audit keeps what devices have sent")
+
     # Watches
     watch_queue_messages: Count = count(100, "messages queued for a watch (4)")
     watch_queue_bytes: Size = size(64 * MIB, "bytes queued for a watch (4)")
@@ -122,6 +124,7 @@ class Limits(BaseSettings):
     # Bus and workers
     directory_bytes: Size = size(128 * MIB, "size of the directory on the bus: some 500 bytes per tunnel")
     device_bytes: Size = size(64 * MIB, "size of the device keys on the bus: some 500 bytes per key")
+    audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; then the oldest entries go")
     bus_store_limit: Size = size(4096 * MIB, "disk space of the embedded bus")
     bus_start_timeout: Seconds = seconds(5, "wait for the bus at the start before HTTP is answered with 503")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended; the old worker stays")

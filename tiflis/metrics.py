@@ -106,6 +106,8 @@ CATALOGUE = {
         _counter("device_keys_total", "Device keys minted, redeemed, used by their device, revoked; messages"
                  " that a key did not allow.",
                  event=("minted", "redeemed", "used", "revoked", "forbidden")),
+        _counter("audit_entries_total", "Entries of the audit that were stored, and that were lost.",
+                 outcome=("stored", "lost")),
         # Watches
         _counter("watch_calls_total", "Calls of the watch API by operation.",
                  operation=("connect", "command", "messages", "state", "disconnect")),

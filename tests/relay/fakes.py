@@ -11,6 +11,7 @@ from typing import Any, cast
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
+from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.home import Home
 from tiflis.relay.sessions.session import Pause, Session
@@ -144,6 +145,7 @@ class FakeHost:
     offline: list[str] = field(default_factory=list)
     desks_lost: int = 0
     keys: DeviceKeys | None = None
+    audit: Audit | None = None
 
     def now(self) -> float:
         return self.time

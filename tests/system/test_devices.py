@@ -180,3 +180,33 @@ async def test_a_device_that_the_log_names_shows_no_key(server: Server, crowd: C
         secret = key_of(minted).removeprefix(f"dk_{id_of(minted)}_")
         assert secret not in server.logs()
         assert secret not in json.dumps(await owner.everything())
+
+
+async def test_the_audit_has_every_command_and_no_contents(places: Places) -> None:
+    desk, tunnel = await places.workstation()
+    async with Owner(places.server, tunnel) as owner:
+        minted = await owner.mint(scope="view")
+        viewer = await places.client(tunnel, device_id="viewer", auth_key=key_of(minted))
+        phone = await places.client(tunnel, device_id="phone")
+        command = {"type": "session.execute", "session_id": "s-1", "payload": {"content": "canary-7f3a"}}
+        for number in range(20):
+            await phone.send({**command, "id": str(number)})
+        await phone.send({"type": "sync"})
+        await desk.next("sync")
+        await viewer.send(command)
+        await viewer.next("error")
+        await owner.revoke(id_of(minted))
+        audit = (await owner.http.get("/audit")).json()
+        assert "canary" not in json.dumps(audit)
+        assert key_of(minted)[12:] not in json.dumps(audit)
+        rows = audit["entries"]
+        own = [row for row in rows if row.get("device_id") == "phone"]
+        assert [(row["type"], row["session"], row["outcome"]) for row in own] == [
+            ("session.execute", "s-1", "relayed")
+        ] * 20
+        refused = [row for row in rows if row["outcome"] == "forbidden"]
+        assert [(row["key_id"], row["scope"]) for row in refused] == [(id_of(minted), "view")]
+        kinds = {row["type"] for row in rows}
+        assert {"device.minted", "device.used", "device.revoked"} <= kinds
+        rest = (await owner.http.get("/audit", params={"since": audit["next"]})).json()
+        assert (rest["entries"], rest["more"]) == ([], False)

@@ -20,6 +20,7 @@ class Act(Enum):
     CHECK_AUTH = auto()
     TO_DEVICE = auto()
     RELAY = auto()
+    COMMAND = auto()  # relay it, and enter it in the audit
     RELAY_LIMITED = auto()  # if its form is safe for a limited scope
     FORBID = auto()  # the scope of the client's key does not allow it
     REFUSE = auto()

@@ -3,12 +3,14 @@
 from typing import Any, Protocol
 
 from tiflis import metrics
+from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
 from tiflis.protocol.device_keys import key_id_of
-from tiflis.protocol.errors import Forbidden, InvalidAuthKey, WorkstationOffline
+from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
+from tiflis.relay.audit import is_command
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.device_registry import DeviceRegistry
-from tiflis.relay.interfaces import KeyHolder, Workstation
+from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.sessions.client import Attached
 from tiflis.relay.workstation_presence import WorkstationPresence
@@ -20,6 +22,7 @@ class Host(Protocol):
     tunnel_id: str
     presence: WorkstationPresence
     device_registry: DeviceRegistry
+    watches: Watches
 
     @property
     def worker(self) -> KeyHolder: ...
@@ -61,6 +64,7 @@ class DeviceAccess:
         except Forbidden as problem:
             metrics.count("device_keys_total", "forbidden")
             client.send(messages.error(problem, request))
+            self._enter(client, entry.scope, found.type, text, "forbidden")
             return
         if _is_auth(found):
             self.forward_auth(client, request, text)
@@ -84,19 +88,51 @@ class DeviceAccess:
             self._own_key = workstation.auth_key
         return self._own_key
 
-    def watch(self, operation: str, arguments: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Return the arguments and the body of a watch's call with the workstation's key in place of a
-        device key. Raise InvalidAuthKey, Forbidden."""
+    def _enter(self, client: Attached, scope: str, kind: str, text: bytes, outcome: str) -> None:
+        audit, tunnel_id = self._home.worker.audit, self._home.tunnel_id
+        if audit is not None and is_command(kind):
+            audit.enter(tunnel_id, client.device_id, client.key_id, scope, kind, text, outcome)
+
+    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Run a watch's call, with the workstation's key in place of a device key. Raise InvalidAuthKey,
+        Forbidden, and what the watches raise."""
         given, device_id = str(arguments.get("auth_key", "")), str(arguments.get("device_id", ""))
-        if not key_id_of(given):
-            return arguments, body
-        entry = self._keys.admit(self._home.tunnel_id, given, device_id)
-        if operation == "command" and entry is not None:
-            found = head.peek(body)
-            scopes.check(entry.scope, found, body)
-            if _is_auth(found):
-                body = messages.auth_of(self._own(), device_id, head.echoable(found.id))
-        return {**arguments, "auth_key": self._own()}, body
+        entry = self._keys.admit(self._home.tunnel_id, given, device_id) if key_id_of(given) else None
+        audit = self._home.worker.audit
+        if operation != "command" or (entry is None and audit is None):
+            return await self._call(operation, arguments, body, entry)
+        found, outcome, text = head.peek(body), "relayed", body
+        scope = entry.scope if entry else scopes.Scope.OWNER.value
+        try:
+            if entry is not None:
+                scopes.check(scope, found, body)
+                if _is_auth(found):
+                    text = messages.auth_of(self._own(), device_id, head.echoable(found.id))
+            return await self._call(operation, arguments, text, entry)
+        except Forbidden:
+            metrics.count("device_keys_total", "forbidden")
+            outcome = "forbidden"
+            raise
+        except TunnelError:
+            outcome = "undelivered"
+            raise
+        finally:
+            if audit is not None and is_command(found.type):
+                key_id, tunnel_id = entry.key_id if entry else "", self._home.tunnel_id
+                audit.enter(tunnel_id, device_id, key_id, scope, found.type, body, outcome)
+
+    async def _call(
+        self, operation: str, arguments: dict[str, Any], body: bytes, entry: DeviceKey | None
+    ) -> dict[str, Any]:
+        if entry is not None:
+            arguments = {**arguments, "auth_key": self._own()}
+        return await self._home.watches.call(operation, arguments, body)
+
+    def undelivered(self, device_id: str, key_id: str, text: bytes) -> None:
+        """Enter in the audit that a message has been returned to its device."""
+        audit = self._home.worker.audit
+        if audit is not None and is_command(kind := head.peek(text).type):
+            audit.enter(self._home.tunnel_id, device_id, key_id, "", kind, text, "undelivered")
 
     def refuse_revoked(self, device_id: str) -> None:
         """Raise InvalidAuthKey for a watch whose key was revoked while its call was under way."""

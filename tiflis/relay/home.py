@@ -119,6 +119,7 @@ class Home:
         if not self.presence.send(client.device_id, request, text):
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
+            self.access.undelivered(client.device_id, client.key_id, text)
         elif self.backpressure.held and isinstance(client, ClientSession):
             client.hold(True)
 
@@ -173,8 +174,7 @@ class Home:
         """Run a watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
         if self.worker.outdated(self):
             raise WatchesMoved
-        arguments, body = self.access.watch(operation, arguments, body)
-        return await self.watches.call(operation, arguments, body)
+        return await self.access.call(operation, arguments, body)
 
     # At LOG_LEVEL=debug: each message's route, by connection, never its contents
 
@@ -235,8 +235,9 @@ class Home:
 
     def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
         """Return the queued messages to their senders; tell all clients that the workstation is offline."""
-        for device_id, request, _ in undelivered:
+        for device_id, request, text in undelivered:
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
+            self.access.undelivered(device_id, "", text)
             metrics.count("undelivered_total")
         for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:

@@ -126,7 +126,7 @@ class Hub:
     def client(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
         """Return the session of a client whose key has been compared. Raises InvalidAuthKey if it has been
         revoked since, SendFailed if the home's worker knows no device keys yet."""
-        client = ClientSession(wire, self.limits, said, route, self)
+        client = self._session(wire, said, route)
         entry = (
             self.router.keys.admit(said.tunnel_id, said.auth_key, said.device_id)
             if self.router.keys
@@ -140,10 +140,17 @@ class Hub:
     def adopt(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
         """Return the session of a client from another process; one whose key was revoked meanwhile may do
         nothing until ``DeviceSessions.check`` closes it."""
-        client, key_id = ClientSession(wire, self.limits, said, route, self), key_id_of(said.auth_key)
+        client, key_id = self._session(wire, said, route), key_id_of(said.auth_key)
         if key_id and self.router.keys is not None:
             entry = self.router.keys.get(said.tunnel_id, key_id)
             client.limit(key_id, entry.scope if entry else Scope.VIEW)
+        return client
+
+    def _session(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
+        client = ClientSession(wire, self.limits, said, route, self)
+        if self.router.audit is not None:
+            client.audit = self.router.audit
+            client.limit("", client.scope)
         return client
 
     def _check_route(self, route: Home | Edge) -> None:

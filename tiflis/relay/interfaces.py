@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from tiflis.limits import Limits
+from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
@@ -18,9 +19,10 @@ class Timer(Protocol):
 
 
 class KeyHolder(Protocol):
-    """The worker, as far as it has the device keys."""
+    """The worker, as far as it has the device keys and the audit."""
 
     keys: DeviceKeys | None
+    audit: Audit | None
 
 
 class Worker(KeyHolder, Protocol[Home_contra]):

@@ -11,6 +11,7 @@ from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.clock import running_clock
 from tiflis.limits import Limits
 from tiflis.protocol.errors import SendFailed
+from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.claims import Claims
 from tiflis.relay.home import Home
@@ -56,7 +57,8 @@ class Router:
         then.
         """
         self.events: RouterEvents  # Migration sets itself here
-        self.keys: DeviceKeys | None = None  # set before traffic
+        self.keys: DeviceKeys | None = None  # set before traffic, as the next
+        self.audit: Audit | None = None  # None: no audit is kept
         self.me, self.limits, self.alive, self.began = me, limits, alive, began
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}

@@ -35,6 +35,16 @@ class Present(NamedTuple):
     owners: tuple[str, ...]  # devices that use the workstation's own key
 
 
+class Manager(NamedTuple):
+    """The caller: a device with its key's scope. ``by``: its name at a trusted proxy."""
+
+    tunnel_id: str
+    device_id: str
+    key_id: str  # empty for the workstation's own key
+    scope: Scope
+    by: str = ""
+
+
 class DeviceGate(Protocol):
     """The worker as these handlers use it; all raise errors of ``tiflis.protocol.errors``."""
 
@@ -51,16 +61,11 @@ class DeviceGate(Protocol):
         """Return the key behind a human code, compared as any other key."""
 
     async def present(self, tunnel_id: str) -> Present: ...
+    async def audit(self, tunnel_id: str, since: int) -> dict[str, Any]:
+        """Return entries of the audit after a position. Raises SendFailed."""
 
-
-class Manager(NamedTuple):
-    """The caller: a device with its key's scope. ``by``: its name at a trusted proxy."""
-
-    tunnel_id: str
-    device_id: str
-    key_id: str  # empty for the workstation's own key
-    scope: Scope
-    by: str = ""
+    def record(self, caller: Manager, kind: str, about: str = "") -> None:
+        """Enter a change in the audit."""
 
 
 def device_routes(
@@ -75,6 +80,7 @@ def device_routes(
     one = "/devices/<key_id:str>"
     routes.add_route(_told(api.change), one, methods=["PATCH"], name="change", stream=True)
     routes.add_route(_told(api.revoke), one, methods=["DELETE"], name="revoke")
+    routes.add_route(_told(api.audit), "/audit", methods=["GET", "HEAD"], name="audit")
     routes.add_route(_told(api.change_tunnel), "/tunnel", methods=["PATCH"], name="tunnel", stream=True)
     return routes
 
@@ -119,6 +125,7 @@ class _DeviceApi:
             caller.tunnel_id, wanted.name, wanted.scope, wanted.expires_in or 0.0
         )
         entry = minted.entry
+        self._gate.record(caller, "device.minted", entry.key_id)
         device = _shown(entry, (), caller, entry.created)
         about = {"device": device, "code": shown_code(minted.code), "until": _time(entry.until)}
         return reply(about | self._pairing(request, minted), 201)
@@ -128,6 +135,8 @@ class _DeviceApi:
         entry = self._gate.admit_code(code, self._addresses.client(request))
         minted = await self._gate.keys.redeem(entry)
         entry = minted.entry
+        redeemer = Manager(entry.tunnel_id, "", "", Scope(entry.scope))
+        self._gate.record(redeemer, "device.redeemed", entry.key_id)
         about = {"key_id": entry.key_id, "name": entry.name, "scope": entry.scope}
         return reply(about | {"until": _time(entry.until)} | self._pairing(request, minted))
 
@@ -135,14 +144,17 @@ class _DeviceApi:
         caller = await self._manager(request)
         changes = parameters.read_change(await _body(request))
         entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
+        self._gate.record(caller, "device.changed", key_id)
         present = await self._gate.present(caller.tunnel_id)
         return reply(_shown(entry, present.keys, caller, datetime.now(UTC).timestamp()))
 
     async def revoke(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._caller(request)
         if caller.key_id != key_id:  # a device may give up its own key
-            self._check_manager(request, caller)
+            caller = self._check_manager(request, caller)
         found = await self._gate.keys.revoke(caller.tunnel_id, parameters.read_key_id(key_id))
+        if found:
+            self._gate.record(caller, "device.revoked", key_id)
         return reply({"success": found})
 
     async def change_tunnel(self, request: Request) -> HTTPResponse:
@@ -151,7 +163,15 @@ class _DeviceApi:
         present = await self._gate.present(caller.tunnel_id)
         mine = [] if caller.key_id else [caller.device_id]
         await self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
+        self._gate.record(caller, "tunnel.changed", f"owner_key {wanted}")
         return reply({"owner_key": wanted})
+
+    async def audit(self, request: Request) -> HTTPResponse:
+        caller = await self._caller(request)
+        if caller.scope is not Scope.OWNER:
+            raise Forbidden
+        since = parameters.read_since(request.args.get("since", "0"))
+        return reply(await self._gate.audit(caller.tunnel_id, since))
 
     async def _manager(self, request: Request) -> Manager:
         return self._check_manager(request, await self._caller(request))

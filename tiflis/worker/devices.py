@@ -1,15 +1,22 @@
 """The device keys of one worker: the store, the keys, and what follows from their changes."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
+from tiflis.bus.audit_store import AuditStore, AuditUnavailable
+from tiflis.bus.devices.records import DeviceKey
 from tiflis.bus.devices.spread import Spread
 from tiflis.bus.devices.store import DeviceStore
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
-from tiflis.limits import Limits
+from tiflis.config import Settings
+from tiflis.protocol.errors import SendFailed
+from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.device_sessions import DeviceSessions
@@ -17,6 +24,8 @@ from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.session import Wire
 
 LOAD_SECONDS = 5.0  # for the keys to be loaded at the start; without them all else works
+READ_TRIES, READ_PAUSE = 20, 0.05  # s; for entries to be stored before they are read
+CLOSE_SECONDS = 1.0
 OWNERS_SHOWN = 1024  # devices of one tunnel and worker that use the workstation's own key
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -25,10 +34,19 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Devices:
     """Composes the device keys of a worker."""
 
-    def __init__(self, link: NatsClient, keyring: Keyring, limits: Limits, spawn: Spawn) -> None:
+    def __init__(
+        self, worker_id: str, link: NatsClient, keyring: Keyring, settings: Settings, spawn: Spawn
+    ) -> None:
         """``link``: belongs to the caller."""
-        self.store = DeviceStore(link, Seals(keyring.seal_keys()), limits.device_bytes)
-        self.keys = DeviceKeys(self.store, keyring, time.time, limits.pairing_window, spawn)
+        self.store = DeviceStore(link, Seals(keyring.seal_keys()), settings.device_bytes)
+        self.keys = DeviceKeys(self.store, keyring, time.time, settings.pairing_window, spawn)
+        self.audit_store = AuditStore(link, settings.audit_days, settings.audit_bytes)
+        self.audit: Audit | None = None
+        if settings.audit:
+            later = asyncio.get_running_loop().call_later
+            self.audit = Audit(self.audit_store, worker_id, later, spawn)
+            self.keys.on_used = partial(_enter_use, self.audit)
+        self._spawn = spawn
 
     async def start(self) -> None:
         """Load the keys."""
@@ -42,15 +60,47 @@ class Devices:
         self.keys.confirm, hub.knows_keys = spread.confirm, spread.knows
         hub.check_key = self._sessions.check
         presence.act("present", self._present)
+        presence.act("audit", self._store_entries)
+        self._presence = presence
 
     def _present(self, about: dict[str, Any]) -> dict[str, Any]:
         keys, owners = self._sessions.present(str(about["tunnel"]))
         return {"keys": keys, "owners": owners[:OWNERS_SHOWN]}
+
+    def _store_entries(self, about: dict[str, Any]) -> dict[str, Any]:
+        """Begin to store a tunnel's entries; answer how many are not stored yet."""
+        tunnel_id = str(about["tunnel"])
+        waiting = self.audit.waiting(tunnel_id) if self.audit is not None else 0
+        if waiting and self.audit is not None:
+            self._spawn(self.audit.flush(tunnel_id))
+        return {"waiting": waiting}
+
+    async def read_audit(self, tunnel_id: str, since: int) -> dict[str, Any]:
+        """Return a tunnel's entries of all workers and hosts after a position. Raise SendFailed."""
+        for _ in range(READ_TRIES):
+            answers = await self._presence.ask("audit", about={"tunnel": tunnel_id})
+            if not any(answer.get("waiting") for answer in answers):
+                break
+            await asyncio.sleep(READ_PAUSE)
+        try:
+            entries, reached, more = await self.audit_store.read(tunnel_id, since)
+        except AuditUnavailable:
+            raise SendFailed("The audit cannot be read now; try again") from None
+        return {"entries": entries, "next": reached, "more": more}
 
     def expire(self) -> None:
         """Close the sockets whose keys have expired. Called regularly."""
         self._sessions.expire()
 
     async def close(self) -> None:
-        """Stop following the store."""
+        """Store the entries that wait, for a moment, and stop following the keys."""
+        if self.audit is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self.audit.flush()
         await self.store.close()
+
+
+def _enter_use(audit: Audit, entry: DeviceKey) -> None:
+    """Enter that a key has got its device."""
+    audit.change(entry.tunnel_id, entry.device_id, entry.key_id, entry.scope, "device.used", entry.key_id)

@@ -20,7 +20,7 @@ from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.pinned import Pinned, Shares
-from tiflis.web.devices import Present
+from tiflis.web.devices import Manager, Present
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
 from tiflis.web.upgrade import Endpoint
@@ -160,6 +160,16 @@ class Service:
         answers = await self._ready.presence.ask("present", about={"tunnel": tunnel_id})
         keys = frozenset(str(key) for answer in answers for key in answer.get("keys", ()))
         return Present(keys, tuple({str(one) for answer in answers for one in answer.get("owners", ())}))
+
+    async def audit(self, tunnel_id: str, since: int) -> dict[str, Any]:
+        return await self._ready.devices.read_audit(tunnel_id, since)
+
+    def record(self, caller: Manager, kind: str, about: str = "") -> None:
+        """Enter a change in the audit."""
+        audit = self._ready.devices.audit
+        if audit is not None:
+            tunnel_id, device_id, key_id, scope, by = caller
+            audit.change(tunnel_id, device_id, key_id, scope, kind, about, by)
 
     # For the operator
 

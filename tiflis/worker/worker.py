@@ -115,7 +115,9 @@ class Worker:
             self._bus_urls, self.id, seals=Seals(keyring.seal_keys()), most_bytes=settings.directory_bytes
         )
         await _persist(self.directory.start)
-        self.devices = self._devices = Devices(self.directory.link, keyring, settings, self._tasks.spawn)
+        self.devices = self._devices = Devices(
+            self.id, self.directory.link, keyring, settings, self._tasks.spawn
+        )
         await self.devices.start()
         longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
         self._store = JetStreamWatchStore(
@@ -209,7 +211,7 @@ class Worker:
             began=self.clock.time(),
         )
         router.resumes = self._resumes
-        router.keys = self.devices.keys
+        router.keys, router.audit = self.devices.keys, self.devices.audit
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))

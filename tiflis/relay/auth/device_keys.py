@@ -79,6 +79,7 @@ class DeviceKeys:
         self._window, self._spawn = window, spawn
         self._revoked: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.confirm: Confirm = _confirmed  # the worker sets its own
+        self.on_used: Callable[[DeviceKey], None] = lambda entry: None  # a key has got its device
 
     # Looking at keys
 
@@ -156,6 +157,7 @@ class DeviceKeys:
             metrics.count("device_keys_total", "used")
             log.info("device key used", extra={"tunnel": tunnel_id, "key": key_id})
             assert isinstance(stored, DeviceKey)
+            self.on_used(stored)
             return stored
         raise SendFailed
 

@@ -14,6 +14,7 @@ from tiflis.protocol.head import Head
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.scopes import LIMITED, Scope, check_form
 from tiflis.protocol.states import RULES, Act, Role
+from tiflis.relay.audit import AUDITED, Audit, is_command
 from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class ClientSession(BaseSession):
 
     __slots__ = (
         "_entrance",
+        "audit",
         "auth_key",
         "connected",
         "cursor",
@@ -119,15 +121,21 @@ class ClientSession(BaseSession):
         self.marked = False
         self.suffix = head.device_suffix(connection.device_id)
         self.connected = self.told_offline = False
-        self.key_id = self.scope = ""  # of its device key; empty for the workstation's own key
+        self.key_id, self.scope = "", Scope.OWNER.value  # of its device key; no id: the workstation's own key
+        self.audit: Audit | None = None
         self.route = route
         self._entrance = entrance
 
     def limit(self, key_id: str, scope: str) -> None:
-        """Allow what a device key of this scope allows."""
+        """Allow what a device key of this scope allows. The audit, if there is one, is set before."""
         self.key_id, self.scope = key_id, scope
-        rules = LIMITED.get(Scope(scope)) or RULES[Role.CLIENT]
+        unlimited = RULES[Role.CLIENT] if self.audit is None else AUDITED
+        rules = LIMITED.get(Scope(scope), unlimited)
         self._known, self._act = rules.known, rules.act
+
+    def _record(self, found: Head, text: bytes, outcome: str) -> None:
+        if self.audit is not None and is_command(found.type):
+            self.audit.command(self, found.type, text, outcome)
 
     # Callbacks of the socket
 
@@ -136,18 +144,30 @@ class ClientSession(BaseSession):
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
         elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
-        elif act is Act.RELAY_LIMITED:
-            check_form(found, text)
+        elif act is Act.COMMAND:
+            self._record(found, text, "relayed")
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
-        elif act is Act.FORBID:
-            metrics.count("device_keys_total", "forbidden")
-            raise Forbidden
+        elif act is Act.RELAY_LIMITED or act is Act.FORBID:
+            self._limited(act, found, text)
         elif not self.connected and found.type == "connect":
             self._entrance.rejoin(self, found, text)
         else:
             super().handle(act, found, text)
             if self.marked and act is Act.PONG:
                 self.route.note(self, text)
+
+    def _limited(self, act: Act, found: Head, text: bytes) -> None:
+        """Forward a message if the scope allows it in its very form. Raises Forbidden."""
+        try:
+            if act is Act.FORBID:
+                raise Forbidden
+            check_form(found, text)
+        except Forbidden:
+            metrics.count("device_keys_total", "forbidden")
+            self._record(found, text, "forbidden")
+            raise
+        self._record(found, text, "relayed")
+        self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
 
     def _authenticate(self, found: Head, text: bytes) -> None:
         """Forward a right ``auth``; answer a wrong one: the workstation would report it to all devices."""

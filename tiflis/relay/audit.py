@@ -1,0 +1,228 @@
+"""The audit: one entry for each command of a device and each change of a key, never contents or keys.
+
+Entries are kept in memory and stored in batches, by tunnel, every few seconds. What cannot be stored waits,
+up to a bound; above it entries are lost, and counted.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tiflis import metrics
+from tiflis.protocol import scopes
+from tiflis.protocol.states import RULES, Act, Role
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 2.0
+ENTRIES_WAITING = 20_000  # of one worker
+BATCH_ENTRIES = 256
+BATCHES_AT_ONCE = 200  # of one flush: the rest follows with the next
+KIND_LENGTH = 64  # characters of a type, as in _KIND
+KNOWN_KINDS = 256
+SESSION_LOOKED_AT = 64 * 1024  # bytes of a message in which its session is looked for
+_SESSION = b'"session_id":'
+_SESSION_ID = re.compile(rb'[ \t\r\n]{0,8}"([A-Za-z0-9_.:-]{1,128})"')
+_KIND = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+class Sender(Protocol):
+    """The device of a command."""
+
+    tunnel_id: str
+    device_id: str
+    key_id: str
+    scope: str
+
+
+class Store(Protocol):
+    """The stream of the audit."""
+
+    async def append(self, tunnel_id: str, batch: bytes, name: str) -> None: ...
+
+
+class _Entry(NamedTuple):
+    at: float
+    tunnel_id: str
+    kind: str
+    outcome: str
+    device_id: str
+    key_id: str
+    scope: str
+    session: bytes
+    size: int
+    about: str = ""
+    by: str = ""
+
+
+class AuditedRules:
+    """The acts of a client with every type, by type; commands are entered in the audit."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[str, Act] = {}
+
+    def act(self, kind: str) -> Act:
+        """Return the act for a message of type ``kind``."""
+        act = RULES[Role.CLIENT].act(kind)
+        if act is Act.RELAY and is_command(kind):
+            act = Act.COMMAND
+        if len(self.known) < KNOWN_KINDS and len(kind) <= KIND_LENGTH:
+            self.known[kind] = act
+        return act
+
+
+AUDITED = AuditedRules()
+
+
+def is_command(kind: str) -> bool:
+    """Return whether a message of this type may change something at the workstation."""
+    return kind not in scopes.READING
+
+
+class Audit:
+    """The entries of one worker that are not stored yet."""
+
+    def __init__(
+        self,
+        store: Store,
+        worker_id: str,
+        later: Callable[[float, Callable[[], None]], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """``later``: as ``loop.call_later``. ``now``: the time of day."""
+        self._store, self._worker_id = store, worker_id
+        self._later, self._spawn, self._now = later, spawn, now
+        self._entries: list[_Entry] = []
+        self._under_way = 0
+        self._writing: dict[str, int] = {}  # entries by tunnel that are being stored
+        self._due = False
+        self._numbers = count(1)
+
+    def command(self, sender: Sender, kind: str, text: bytes, outcome: str = "relayed") -> None:
+        """Enter a command of a device."""
+        self.enter(sender.tunnel_id, sender.device_id, sender.key_id, sender.scope, kind, text, outcome)
+
+    def enter(
+        self, tunnel_id: str, device_id: str, key_id: str, scope: str, kind: str, text: bytes, outcome: str
+    ) -> None:
+        """Enter a command: its type, its session and its size, and what became of it."""
+        self._add(
+            _Entry(
+                self._now(), tunnel_id, kind, outcome, device_id, key_id, scope, session_of(text), len(text)
+            )
+        )
+
+    def change(
+        self,
+        tunnel_id: str,
+        device_id: str,
+        key_id: str,
+        scope: str,
+        kind: str,
+        about: str = "",
+        by: str = "",
+    ) -> None:
+        """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy."""
+        self._add(_Entry(self._now(), tunnel_id, kind, "done", device_id, key_id, scope, b"", 0, about, by))
+
+    def _add(self, entry: _Entry) -> None:
+        if len(self._entries) + self._under_way >= ENTRIES_WAITING:
+            metrics.count("audit_entries_total", "lost")
+            return
+        self._entries.append(entry)
+        if not self._due:
+            self._due = True
+            self._later(FLUSH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
+        self._spawn(self.flush())
+
+    def waiting(self, tunnel_id: str) -> int:
+        """Return how many entries of a tunnel are not stored yet."""
+        mine = sum(entry.tunnel_id == tunnel_id for entry in self._entries)
+        return mine + self._writing.get(tunnel_id, 0)
+
+    async def flush(self, tunnel_id: str = "") -> None:
+        """Store what waits; of one tunnel only, if it is named."""
+        taken = self._take(tunnel_id)
+        for name, entries in taken.items():
+            self._under_way += len(entries)
+            self._writing[name] = self._writing.get(name, 0) + len(entries)
+        for name, entries in taken.items():
+            for at in range(0, len(entries), BATCH_ENTRIES):
+                await self._write(name, entries[at : at + BATCH_ENTRIES])
+        if self._entries and not self._due:
+            self._due = True
+            self._later(FLUSH_SECONDS, self._flush)
+
+    def _take(self, tunnel_id: str) -> dict[str, list[_Entry]]:
+        taken: dict[str, list[_Entry]] = {}
+        left: list[_Entry] = []
+        for entry in self._entries:
+            wanted = (
+                entry.tunnel_id == tunnel_id
+                if tunnel_id
+                else (entry.tunnel_id in taken or len(taken) < BATCHES_AT_ONCE)
+            )
+            if wanted:
+                taken.setdefault(entry.tunnel_id, []).append(entry)
+            else:
+                left.append(entry)
+        self._entries = left
+        return taken
+
+    async def _write(self, tunnel_id: str, entries: list[_Entry]) -> None:
+        batch = msgspec.json.encode([_written(entry) for entry in entries])
+        name = f"{self._worker_id}-{next(self._numbers)}"
+        outcome = "lost"
+        try:
+            for _ in range(WRITE_TRIES):
+                try:
+                    await self._store.append(tunnel_id, batch, name)
+                    outcome = "stored"
+                    break
+                except Exception as problem:  # noqa: BLE001 - whatever the bus says: the audit stops nothing
+                    log.debug("audit not stored", extra={"reason": str(problem)})
+        finally:
+            metrics.count("audit_entries_total", outcome, by=len(entries))
+            self._under_way -= len(entries)
+            self._writing[tunnel_id] -= len(entries)
+            if not self._writing[tunnel_id]:
+                del self._writing[tunnel_id]
+
+
+WRITE_TRIES = 3  # of 2 s each; then the entries of this batch are lost
+
+
+def session_of(text: bytes) -> bytes:
+    """Return the session that a message names, as shipped clients write it; empty for none."""
+    at = text.find(_SESSION, 0, SESSION_LOOKED_AT)
+    found = _SESSION_ID.match(text, at + len(_SESSION)) if at >= 0 else None
+    return found[1] if found else b""
+
+
+def _written(entry: _Entry) -> dict[str, Any]:
+    time_ = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    kind = entry.kind if _KIND.fullmatch(entry.kind) else "?"
+    more = {
+        "device_id": entry.device_id,
+        "key_id": entry.key_id,
+        "scope": entry.scope,
+        "session": entry.session.decode(),
+        "bytes": entry.size,
+        "about": entry.about,
+        "by": entry.by,
+    }
+    return {"time": time_, "type": kind, "outcome": entry.outcome} | {
+        name: value for name, value in more.items() if value
+    }
