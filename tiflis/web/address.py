@@ -118,6 +118,7 @@ def _plain(text: str) -> str | None:
     return str(mapped or found)
 
 
+@lru_cache(maxsize=256)  # most peers use one name
 def _is_host(host: str) -> bool:
     """Return whether every URL parser takes it: a name that ends in a number, for one, must be an address."""
     match = _HOST.fullmatch(host)

@@ -8,14 +8,15 @@ writes leaves at worst one wrong count, which ages out.
 
 import fcntl
 import hashlib
-import math
 import mmap
 import os
 import secrets
 import struct
 import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAGIC = b"tiflook2"
 ID_SIZE = 16
@@ -30,6 +31,7 @@ _HEADER = struct.Struct(
 )  # magic, salt of the ids, name of the host, next place in the log of hearsay
 _HEARSAY_SIZE = 8
 HEARSAY_KEPT = 4096
+IDS_KEPT = 1024  # made last: each attempt needs the ids of its address, tunnel and device more than once
 
 
 def _open(path: Path, size: int) -> int:
@@ -60,6 +62,7 @@ class Table:
         self._buckets, self._places, self._times = shape
         self._entry = struct.Struct(f"={ID_SIZE}s{self._times}d")
         self._bucket = self._places * self._entry.size  # bytes
+        self._entries = struct.Struct("=" + f"{ID_SIZE}s{self._times}d" * self._places)
         self._unused = bytes(self._entry.size)
 
     @property
@@ -130,13 +133,23 @@ class Table:
 
     def _oldest(self, id_: bytes, bucket: bytes, now: float, window: float) -> int:
         """Return the offset of the entry that gives way to a new one; -1 if all of them still count."""
-        ages = [
-            (_newest(times, now), number, found)
-            for number, (found, *times) in enumerate(self._entry.iter_unpack(bucket))
+        values, step = self._entries.unpack(bucket), 1 + self._times
+        ids, newest = values[::step], self._newest(values, now)
+        alike = [number for number, found in enumerate(ids) if found.startswith(id_[:PREFIX])]
+        oldest = min(alike if 2 * len(alike) >= self._places else range(self._places), key=newest.__getitem__)
+        return oldest * self._entry.size if newest[oldest] <= now - window else -1
+
+    def _newest(self, values: tuple[Any, ...], now: float) -> Sequence[float]:
+        """Return each entry's newest time that is not in the future; 0 if it has none."""
+        step = 1 + self._times
+        entries = [values[at + 1 : at + step] for at in range(0, len(values), step)] if step > 2 else []
+        newest = [max(times) for times in entries] if step > 2 else values[1::step]
+        if max(newest) <= now:
+            return newest
+        past = [
+            [time for time in values[at + 1 : at + step] if time <= now] for at in range(0, len(values), step)
         ]
-        alike = [age for age in ages if age[2][:PREFIX] == id_[:PREFIX]]
-        newest, number, _ = min(alike if 2 * len(alike) >= self._places else ages)
-        return number * self._entry.size if newest <= now - window else -1
+        return [max(times, default=0.0) for times in past]  # the clock was set back
 
     def _start(self, id_: bytes) -> int:
         """Return the offset of this id's bucket."""
@@ -149,14 +162,6 @@ class Table:
         while place >= 0 and (place - start) % self._entry.size:
             place = self._memory.find(id_, place + 1, end)  # some times look like it
         return place - start if place >= 0 else -1
-
-
-def _newest(times: list[float], now: float) -> float:
-    """Return the newest time that is not in the future; minus infinity if there is none."""
-    newest = max(times)
-    if newest > now:  # the clock was set back
-        newest = max((time for time in times if time <= now), default=0.0)
-    return newest if newest > 0 else -math.inf
 
 
 class AttemptTable:
@@ -204,6 +209,8 @@ class AttemptTable:
             salt, host = secrets.token_bytes(16), secrets.token_bytes(8)
             _HEADER.pack_into(self._memory, 0, MAGIC, salt, host, 0)
         self._salt, self.host = salt, host
+        # The id of these names together; salted, so that a peer cannot choose an entry's bucket.
+        self.id: Callable[..., bytes] = lru_cache(maxsize=IDS_KEPT)(self._digest)
         self.release()
 
     def acquire(self, patience: float | None = None) -> bool:
@@ -229,12 +236,9 @@ class AttemptTable:
             return False
         return True
 
-    def id(self, *names: str) -> bytes:
-        """Return the id of these names together; salted, so that a peer cannot choose an entry's bucket."""
-        digest = hashlib.blake2b(
-            "\0".join(names).encode("utf-8", "surrogatepass"), key=self._salt, digest_size=ID_SIZE
-        )
-        return digest.digest()
+    def _digest(self, *names: str) -> bytes:
+        text = "\0".join(names).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._salt, digest_size=ID_SIZE).digest()
 
     def id_within(self, *names: str) -> bytes:
         """Return the id of these names together; ids with the same first name share their bucket."""

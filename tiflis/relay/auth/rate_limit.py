@@ -3,8 +3,7 @@ section 7)."""
 
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from secrets import randbelow, token_bytes
 from typing import NamedTuple
@@ -177,15 +176,10 @@ class Limiter:
         self._table.close()
         self._own.close()
 
-    @contextmanager
-    def _counters(self) -> Iterator[AttemptTable]:
-        """Yield the host's tables, or this worker's own if the worker that holds them does not run."""
+    def _counters(self) -> "_Counters":
+        """Return the host's tables, or this worker's own if the worker that holds them does not run."""
         shared = time.monotonic() >= self._shun_until and self._acquire()
-        try:
-            yield self._table if shared else self._own
-        finally:
-            if shared:
-                self._table.release()
+        return _Counters(self._table if shared else self._own, shared)
 
     def _acquire(self) -> bool:
         """Return whether the shared tables are ours now; after FAILURES in a row, do not wait for a while."""
@@ -240,6 +234,22 @@ class Limiter:
                 return
         for bucket in self._buckets(table, place, caller):
             bucket.note()
+
+
+class _Counters:
+    """The tables that are in use within a ``with`` block; they are let go at its end."""
+
+    __slots__ = ("_shared", "_table")
+
+    def __init__(self, table: AttemptTable, shared: bool) -> None:
+        self._table, self._shared = table, shared
+
+    def __enter__(self) -> AttemptTable:
+        return self._table
+
+    def __exit__(self, *_: object) -> None:
+        if self._shared:
+            self._table.release()
 
 
 class _Bucket(NamedTuple):
