@@ -70,6 +70,7 @@ class Hall:
         self.endpoint = Endpoint(self.settings, self.sockets, self._newcomer)
         self.sessions: list[Remembering] = []
         self.http: httpx.AsyncClient
+        self.app: Any = None  # Sanic's
 
     def _newcomer(self, wire: Wire, base_url: str) -> PendingSession:
         self.sessions.append(Remembering(wire, base_url))
@@ -88,7 +89,7 @@ class Hall:
 @asynccontextmanager
 async def hall(shares: Shares | None = None, **changes: Any) -> AsyncIterator[Hall]:
     here = Hall(shares, **changes)
-    app = new_app(here.settings)
+    app = here.app = new_app(here.settings)
     add_route(app, here.settings.ws_path, lambda: here.endpoint)
     async with served(app=app) as here.http:
         yield here

@@ -216,3 +216,67 @@ async def test_connections_are_kept_apart_and_named() -> None:
         two.send(b"from two")
         await here.until(lambda: all(session.heard for session in here.sessions))
         assert [session.heard for session in here.sessions] == [[b"from one"], [b"from two"]]
+
+
+PLAIN = handshake()
+VARIANTS = {
+    "plain": PLAIN,
+    "with a frame": PLAIN + frame(TEXT, b"echo 1"),
+    "an upgrade within a list": PLAIN.replace(b"Connection: Upgrade", b"connection: keep-alive, upgrade"),
+    "space around values": PLAIN.replace(b"Upgrade: websocket", b"Upgrade: \t websocket"),
+    "space behind values": PLAIN.replace(b"Upgrade: websocket", b"Upgrade: websocket "),
+    "two keys": PLAIN[:-2] + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "another version": PLAIN.replace(b"Version: 13", b"Version: 8"),
+    "no upgrade": PLAIN.replace(b"Upgrade: websocket\r\n", b""),
+    "a query": PLAIN.replace(b"/ws", b"/ws?a=b"),
+    "HTTP/1.0": PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "a bad name": PLAIN.replace(b"Host:", b"Ho st:"),
+    "space before a colon": PLAIN.replace(b"Host:", b"Host :"),
+    "a folded line": PLAIN.replace(b"Host: ", b"Host: a\r\n "),
+    "a bare line feed": PLAIN.replace(b"Host: ", b"Host: a\nb: "),
+    "no name": PLAIN.replace(b"Host:", b":"),
+    "a length": PLAIN[:-2] + b"Content-Length: 0\r\n\r\n",
+    "a long header": PLAIN[:-2] + b"Cookie: " + b"a" * 20_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+async def test_a_handshake_gets_the_same_answer_at_once_and_in_pieces(variant: str) -> None:
+    """In pieces it goes the way of any request."""
+    async with hall() as here:
+        answers = []
+        for pieces in ([VARIANTS[variant]], [VARIANTS[variant][:9], VARIANTS[variant][9:]]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0.02)  # so that the server reads them apart
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            answers.append([line for line in answer.split(b"\r\n") if b"ccept:" not in line])
+            writer.close()
+        assert answers[0] == answers[1]
+        assert [session.heard for session in here.sessions] in ([], [[]] * 2, [[b"echo 1"]] * 2)
+
+
+async def test_a_plain_handshake_makes_no_request_unless_a_middleware_wants_it() -> None:
+    seen: list[str] = []
+    async with hall() as here:
+        handled = here.endpoint.handle
+
+        async def handle(request: Request) -> Any:
+            seen.append("request")
+            return await handled(request)
+
+        here.endpoint.handle = handle  # type: ignore[method-assign]
+        (await RawPeer.open(here.port)).writer.close()
+        assert seen == []
+        here.app.register_middleware(lambda request: seen.append("middleware"), "request")
+        here.app.finalize_middleware()
+        (await RawPeer.open(here.port)).writer.close()
+        assert seen == ["middleware", "request"]
+
+
+async def test_a_connection_that_says_nothing_ends_at_the_time_of_an_idle_one() -> None:
+    async with hall(keep_alive=1) as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()

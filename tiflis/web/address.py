@@ -4,8 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache
-
-from sanic import Request
+from typing import Any, Protocol
 
 from tiflis.config import Proxy, Settings
 
@@ -16,6 +15,13 @@ _HOST = re.compile(
 )
 
 
+class Asked(Protocol):
+    """A request, as far as addresses are read from it."""
+
+    headers: Any
+    transport: Any
+
+
 class Addresses:
     """The addresses of requests, read as far as ``TRUST_PROXY`` allows (protocol, section 7)."""
 
@@ -24,7 +30,7 @@ class Addresses:
         self._public_base_url = settings.public_base_url
         self._ws_path = settings.ws_path
 
-    def client(self, request: Request) -> str:
+    def client(self, request: Asked) -> str:
         """Return the peer's address or, behind proxies, the last untrusted one of ``X-Forwarded-For``."""
         address = peer(request)
         if not self._trusted(address):
@@ -40,16 +46,16 @@ class Addresses:
                 return address
         return address
 
-    def from_proxy(self, request: Request, name: str) -> str:
+    def from_proxy(self, request: Asked, name: str) -> str:
         """Return a header that a trusted proxy has set; empty from any other peer."""
         return request.headers.get(name, "").strip() if self._trusted(peer(request)) else ""
 
-    def public_url(self, request: Request) -> str:
+    def public_url(self, request: Asked) -> str:
         """Return the WebSocket endpoint's URL as clients see it: it always parses as a URL."""
         base = self._public_base_url or self._seen_base(request)
         return base + self._ws_path
 
-    def _seen_base(self, request: Request) -> str:
+    def _seen_base(self, request: Asked) -> str:
         scheme, host = "ws", request.headers.get("host", "")
         if self._trusted(peer(request)):
             proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
@@ -63,7 +69,7 @@ class Addresses:
         return f"{scheme}://{_bracketed(local[0])}:{local[1]}"
 
 
-def peer(request: Request) -> str:
+def peer(request: Asked) -> str:
     """Return the address at the other end of the connection; ``UNIX`` over a Unix socket."""
     transport = request.transport
     if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):

@@ -5,12 +5,12 @@ from typing import Any
 from sanic import Sanic
 
 from tiflis.config import Settings
+from tiflis.web.handshake import HEADER_LIMIT
 from tiflis.web.sanic_internals import PatientHttp
 
 # A main process that was started by the code before names the class so when it starts a worker of this code.
 __all__ = ["PatientHttp", "configure"]
 
-HEADER_LIMIT = 16_384  # bytes of a request's header; the keys of a watch fit into its query many times
 HTTP_SHARE = 0.4  # of the time to shut down: for requests under way
 BODY_MARGIN = 1024  # bytes: the watch API's own limit answers before Sanic's does
 

@@ -20,6 +20,7 @@ from tiflis.web.access_log import log_request
 _LENGTHS = {10: re.compile(r"[0-9]{1,19}"), 16: re.compile(r"[0-9a-fA-F]{1,16}")}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+FIRST_BYTES_SECONDS = 1.0  # until Sanic begins with a connection on which nothing has come
 _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
 
 
@@ -93,14 +94,49 @@ class PatientHttp(HttpProtocol):
     """
 
     HTTP_CLASS = StrictHttp
-    __slots__ = ("_ended", "_paused")
+    __slots__ = ("_begun", "_ended", "_paused")
     _paused: float  # what this process had stood still for at the last check
 
     def connection_made(self, transport: Any) -> None:
-        """Start the connection's deadlines."""
-        self._ended = False  # nothing more comes
+        """Wait for the connection's first bytes; where none come, let Sanic begin with its deadlines."""
+        self._begun = self._ended = False
+        self.transport = transport
+        self.connections.add(self)
+        self._callback_check_timeouts: Any = self.loop.call_later(FIRST_BYTES_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        """Start Sanic's task and deadlines for the connection."""
+        self._begun = True
+        self._no_timer()
         self._paused = running_clock().paused
-        super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
+        super().connection_made(self.transport)  # type: ignore[no-untyped-call]  # Sanic's
+
+    def _left(self, data: bytes) -> bool:
+        """Return whether these first bytes were a handshake, so that the connection is no longer Sanic's."""
+        plain_upgrade = getattr(self.app.ctx, "plain_upgrade", None)
+        if plain_upgrade is None or not plain_upgrade.take(self.transport, data):
+            return False
+        self._forget()
+        self.state["requests_count"] += 1
+        return True
+
+    def _forget(self) -> None:
+        self.connections.discard(self)
+        self._no_timer()
+        self.transport = None
+
+    def _no_timer(self) -> None:
+        timer: Any = self._callback_check_timeouts
+        if timer is not None:
+            timer.cancel()
+            self._callback_check_timeouts = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        if self._begun:
+            super().connection_lost(exc)  # type: ignore[no-untyped-call]  # Sanic's
+        else:
+            self._forget()
 
     def log_disconnect(self) -> None:
         """Log a request that the end of its connection left without answer."""
@@ -117,6 +153,10 @@ class PatientHttp(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Accept bytes; those of a header under way do not count as progress."""
+        if not self._begun:
+            if self._left(data):
+                return
+            self._begin()
         since = self._time
         http = getattr(self, "_http", None)  # set by the connection's task, which may not have run yet
         super().data_received(data)
@@ -125,6 +165,8 @@ class PatientHttp(HttpProtocol):
 
     def eof_received(self) -> bool:
         """Keep the connection until what has been asked is answered."""
+        if not self._begun:
+            return False  # nothing has been asked
         self._ended = True
         self._data_received.set()  # wake `receive_more`
         return True

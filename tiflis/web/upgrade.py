@@ -17,7 +17,9 @@ from tiflis.relay.sessions.session import Wire
 from tiflis.values import origin
 from tiflis.web.access_log import log_request
 from tiflis.web.address import Addresses
+from tiflis.web.handshake import Handshake, read
 from tiflis.web.sanic_internals import leave_sanic
+from tiflis.web.socket import WebSocket
 from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,30 @@ class Endpoint:
             key = self._check(request)
         except Refused as refused:
             return refused.response
-        self._take_over(request, key)
+        protocol = cast(Any, request.protocol)
+        early = bytes(protocol.recv_buffer)
+        protocol.recv_buffer.clear()
+        leave_sanic(protocol)
+        socket = self._take_over(request, key, early)
+        if request.app.config.ACCESS_LOG:
+            log_request(request, 101, connection=socket.connection_id)
+        transport = cast(Any, request.transport)
+        if not transport.is_closing() and not socket.paused:
+            transport.resume_reading()  # Sanic may have paused it
         return None
 
-    def _check(self, request: Request) -> str:
+    def take(self, asked: Handshake, early: bytes) -> bool:
+        """Take over a connection whose plain handshake was read here; return False if it has to be refused.
+
+        ``early``: bytes that came along with it."""
+        try:
+            key = self._check(asked)
+        except Refused:
+            return False
+        self._take_over(asked, key, early)
+        return True
+
+    def _check(self, request: Request | Handshake) -> str:
         """Return the handshake's key (RFC 6455, 4.2.1). Raises Refused."""
         headers = request.headers
         if request.method != "GET":  # Sanic serves HEAD wherever there is a GET
@@ -75,17 +97,11 @@ class Endpoint:
             raise Refused(503, "The server is shutting down", {"Retry-After": "1"})
         return key
 
-    def _take_over(self, request: Request, key: str) -> None:
+    def _take_over(self, request: Request | Handshake, key: str, early: bytes) -> WebSocket:
         """Swap the transport's protocol. Bytes that came along with the request are the first frames."""
         transport = cast(Any, request.transport)
-        protocol = cast(Any, request.protocol)
         socket = self._sockets.make(self._addresses.client(request))
         socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
-        if request.app.config.ACCESS_LOG:
-            log_request(request, 101, connection=socket.connection_id)
-        early = bytes(protocol.recv_buffer)
-        protocol.recv_buffer.clear()
-        leave_sanic(protocol)
         transport.write(_accepted(key))
         transport.set_protocol(socket)
         socket.connection_made(transport)
@@ -93,8 +109,7 @@ class Endpoint:
         log.debug("socket opened", extra={"connection": socket.connection_id, "address": socket.address})
         if early:
             socket.data_received(early)
-        if not transport.is_closing() and not socket.paused:
-            transport.resume_reading()
+        return socket
 
 
 def _accepted(key: str) -> bytes:
@@ -130,3 +145,27 @@ def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint])
     # Without it Sanic takes the missing response for a bug.
     websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
     app.add_route(websocket, path, methods=["GET"], strict_slashes=True, name="websocket")
+    app.ctx.plain_upgrade = PlainUpgrade(app, path, endpoint)
+
+
+class PlainUpgrade:
+    """The way of a plain handshake past Sanic's request, router and task, which cost more than the upgrade.
+
+    It is for handshakes that Sanic would hand to the same route unseen: a middleware and the access log get
+    all of them.
+    """
+
+    def __init__(self, app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint]) -> None:
+        self._app, self._path, self._endpoint = app, path, endpoint
+
+    def take(self, transport: Any, data: bytes) -> bool:
+        """Take over a connection by its first bytes; return False if they are for Sanic."""
+        seen = self._app.request_middleware or self._app.config.ACCESS_LOG
+        found = None if seen else read(data, self._path)
+        if found is None:
+            return False
+        headers, early = found
+        try:
+            return self._endpoint().take(Handshake(headers, transport), early)
+        except TunnelError:
+            return False  # the server is starting
