@@ -21,6 +21,6 @@ print((full - resident()) >> 20)
 
 
 def test_holes_in_the_heap_are_given_back() -> None:
-    env = {"MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
+    env = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
     told = subprocess.run([sys.executable, "-c", HOLES], env=env, capture_output=True, text=True, check=True)
     assert int(told.stdout) > 10

@@ -11,6 +11,7 @@ from typing import Any, cast
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
+from tiflis.protocol.long_text import EscapedText
 from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.home import Home
@@ -57,7 +58,7 @@ class FakeWire:
         self.probes = 0
         self.paused = Pause(0)
         self.wide = False
-        self.slow = False
+        self.slow = self.high_water = False
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -83,6 +84,9 @@ class FakeWire:
         if self.closed is None:
             self.texts.append(text)
             self.times.append(next(FakeWire._sends))
+
+    def send_escaped(self, text: EscapedText) -> None:
+        self.send(text.whole())
 
     def send_pong(self, text: bytes) -> None:
         self.pongs.append(text)
@@ -201,6 +205,7 @@ class FakeDesk:
         self.calls: list[tuple[str, dict[str, Any], bytes]] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
         self.staying: dict[str, Any] = {}
+        self.restored = True
 
     def begin_empty(self) -> None:
         self.began_empty = True

@@ -1,6 +1,7 @@
 """One peer's unsent output: corked, in order, in fragments where it is big, overtaken by pongs alone."""
 
 import contextlib
+import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from tiflis.protocol.frames import Opcode
-from tiflis.relay.sessions import outbox as box
-from tiflis.relay.sessions.outbox import BIG_WAIT, FRAGMENT, KIB, MIB, PRESSURE_HIGH, Cork, Outbox
+from tiflis.protocol.long_text import EscapedText
+from tiflis.relay.sessions.large import FRAGMENT, Large
+from tiflis.relay.sessions.outbox import BIG_WAIT, KIB, MIB, PRESSURE_HIGH, Cork, Outbox
 
 Message = tuple[int, bytes]
 
@@ -150,6 +153,29 @@ def test_every_size_arrives(watches: Watches, size: int) -> None:
     assert watches.messages() == [(1, b"before"), (1, payload[:size]), (1, b"after")]
 
 
+def test_an_escaped_text_is_unescaped_as_it_leaves(watches: Watches) -> None:
+    text = '"\\ \u00e4\U0001f600\n' * (MIB // 4) + "b" * 17
+    escaped = json.dumps(text).encode()
+    for each in (b"before", EscapedText(Raw(escaped)), b"after"):
+        watches.outbox.put(each)
+        watches.loop.turn()
+    assert watches.transport.get_write_buffer_size() < 512 * KIB
+    watches.transport.drain_all()
+    assert watches.messages() == [(1, b"before"), (1, text.encode()), (1, b"after")]
+    assert watches.outbox.waiting == 0
+
+
+def test_an_escaped_text_goes_on_in_another_process(watches: Watches) -> None:
+    text = "\u00e4\n" * MIB
+    watches.outbox.put(EscapedText(Raw(json.dumps(text).encode())))
+    watches.loop.turn()
+    sent = watches.transport.left + watches.transport._buffer
+    there = Watches()
+    there.outbox.restore(sent, watches.outbox.export())
+    there.transport.drain_all()
+    assert there.messages() == [(1, text.encode())]
+
+
 def test_the_transport_is_given_little_at_a_time(watches: Watches) -> None:
     watches.put(b"x" * 10 * MIB)
     assert watches.transport.get_write_buffer_size() < 512 * KIB
@@ -162,7 +188,7 @@ def test_a_message_to_many_is_not_copied() -> None:
     for watches in desks:
         watches.put(payload)
     waiting = [item for watches in desks for item in watches.outbox._queue]
-    assert all(item.payload is payload for item in waiting if isinstance(item, box._Large))
+    assert all(item._payload is payload for item in waiting if isinstance(item, Large))
 
 
 def test_pressure_rises_and_everything_is_counted(watches: Watches) -> None:

@@ -57,10 +57,11 @@ log = logging.getLogger(__name__)
 STOP_MARGIN_SECONDS = 1.0
 FIRST = 1000  # listener priority: first at start, and thereby last at the end
 INSTANCE_LENGTH = 6
-# Messages of 128 KiB to 16 MiB are otherwise mapped and unmapped each time: a voice message of 5 MB costs
-# twice as much, one of 1 MiB many times. Larger ones, which are rare, shall go back to the system at once.
-# Either variable alone switches the adaptive behaviour off.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
+# Messages of 128 KiB to 8 MiB are otherwise mapped and unmapped each time: a voice message of 5 MB costs
+# twice as much, one of 1 MiB many times. Larger ones, which are rare, go back to the system at once: with
+# 16 MiB here, a message of 50 MiB that grew in the heap left 24 MiB there. Either variable alone switches the
+# adaptive behaviour off.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20)}
 
 
 class Arbiter:

@@ -17,6 +17,7 @@ from tiflis.limits import Limits
 from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import Event, FrameReader, Opcode
+from tiflis.protocol.long_text import EscapedText
 from tiflis.relay.sessions.outbox import TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.sessions.session import Pause
 from tiflis.web import trace
@@ -248,6 +249,11 @@ class WebSocket(asyncio.Protocol):
         outbox = self._outbox
         outbox.put(text)
         if outbox.high_water:
+            self._output_limits.compare()
+
+    def send_escaped(self, text: EscapedText) -> None:
+        if not self.close_by:
+            self._outbox.put(text)
             self._output_limits.compare()
 
     def send_pong(self, text: bytes) -> None:

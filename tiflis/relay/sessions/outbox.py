@@ -10,11 +10,12 @@ from collections import deque
 from typing import Any, Protocol
 
 from tiflis.protocol.frames import Opcode, frame, header
+from tiflis.protocol.long_text import EscapedText
+from tiflis.relay.sessions.large import FRAGMENT, Large, LargeEscaped
 
 KIB = 1024
 MIB = 1024 * KIB
 
-FRAGMENT = 128 * KIB  # bigger messages leave in pieces of this size, between which a pong may go
 TRANSPORT_HIGH = 256 * KIB  # what the transport may hold: little, for it cannot be overtaken or shared
 PRESSURE_HIGH = 1 * MIB  # above: the senders are no longer read
 PRESSURE_LOW = 256 * KIB  # below: they are read again
@@ -57,25 +58,6 @@ class Flush(Protocol):
     def __call__(self) -> None: ...
 
 
-class _Large:
-    """A message on its way in fragments; the payload is shared with the other receivers."""
-
-    __slots__ = ("at", "opcode", "payload")
-
-    def __init__(self, opcode: int, payload: bytes, at: int = 0) -> None:
-        self.opcode, self.payload, self.at = opcode, payload, at
-
-    def next(self) -> tuple[bytes, bytes, bool]:
-        """Return the next fragment's header, its piece, and whether it is the last.
-
-        The piece is a copy: a view in a stuck transport would keep the whole payload.
-        """
-        start, self.at = self.at, min(self.at + FRAGMENT, len(self.payload))
-        last = self.at == len(self.payload)
-        opcode = Opcode.CONTINUATION if start else self.opcode
-        return header(opcode, self.at - start, last), self.payload[start : self.at], last
-
-
 class Outbox:
     """One peer's unsent output."""
 
@@ -108,7 +90,7 @@ class Outbox:
         self.descriptor = descriptor
         self._marked = False  # the cork has us in its list
         self._burst: list[bytes] = []
-        self._queue: deque[bytes | _Large] = deque()
+        self._queue: deque[bytes | Large | LargeEscaped] = deque()
         self._pongs: deque[tuple[bool, bytes]] | None = None
         # What the transport may not have sent yet; at first perhaps what others gave it.
         self._recent: list[bytes | memoryview] = [b""] if transport.get_write_buffer_size() else []
@@ -119,8 +101,8 @@ class Outbox:
         self.pong_bytes = 0
         self.written = 0  # bytes that have been written in all, here or by the transport
 
-    def put(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
-        """Queue one message."""
+    def put(self, payload: bytes | EscapedText, opcode: int = Opcode.TEXT) -> None:
+        """Queue one message. A large one may still be escaped: it is unescaped as it leaves."""
         size = len(payload)
         self.frames += 1
         if not self._marked:
@@ -130,9 +112,13 @@ class Outbox:
                 cork.dirty.append(self)
             else:
                 cork.mark(self)
-        if size > FRAGMENT:
+        if isinstance(payload, EscapedText):
             self._settle()
-            self._queue.append(_Large(opcode, payload))
+            self._queue.append(LargeEscaped(payload))
+            self.waiting += size
+        elif size > FRAGMENT:
+            self._settle()
+            self._queue.append(Large(opcode, payload))
             self.waiting += size
         else:
             head = header(opcode, size)
@@ -192,11 +178,12 @@ class Outbox:
             else:
                 self._write_fragment(first)
 
-    def _write_fragment(self, large: _Large) -> None:
-        head, piece, last = large.next()
-        if last:
+    def _write_fragment(self, large: Large | LargeEscaped) -> None:
+        self.waiting -= large.left
+        head, piece = large.next()
+        self.waiting += large.left
+        if not large.left:
             self._queue.popleft()
-        self.waiting -= len(piece)
         self._give(head)
         self._give(piece)
 
@@ -204,7 +191,7 @@ class Outbox:
         """Write a pong if one may go: a protocol pong between fragments too, one in JSON between messages."""
         assert self._pongs is not None
         first = self._queue[0] if self._queue else None
-        amid = isinstance(first, _Large) and first.at > 0
+        amid = first is not None and not isinstance(first, bytes) and first.at > 0
         at = next((at for at, (is_message, _) in enumerate(self._pongs) if not (amid and is_message)), -1)
         if at < 0:
             return False
@@ -253,17 +240,14 @@ class Outbox:
         """Return the waiting frames and, of big messages, their positions; not the transport's tail."""
         self._settle()
         return {
-            "queue": [
-                item if isinstance(item, bytes) else [int(item.opcode), item.payload, item.at]
-                for item in self._queue
-            ],
+            "queue": [item if isinstance(item, bytes) else item.export() for item in self._queue],
             "pongs": list(self._pongs or ()),
         }
 
     def restore(self, tail: bytes, state: dict[str, Any]) -> None:
         """Go on where another process's outbox has ended; ``tail``: what its transport did not send."""
         for item in state["queue"]:
-            self._queue.append(item if isinstance(item, bytes) else _Large(*item))
+            self._queue.append(item if isinstance(item, bytes) else Large(*item))
             self.waiting += len(item) if isinstance(item, bytes) else len(item[1]) - item[2]
         if state["pongs"]:
             self._pongs = deque((bool(is_message), frame) for is_message, frame in state["pongs"])
@@ -292,9 +276,9 @@ class Outbox:
     def pinned(self) -> tuple[int, dict[int, int]]:
         """Return the bytes that only this outbox keeps, and those of payloads that it may share with others:
         by the payload's id its size, however much of it has been sent."""
-        shared = {id(item.payload): len(item.payload) for item in self._queue if isinstance(item, _Large)}
-        rest = sum(len(item.payload) - item.at for item in self._queue if isinstance(item, _Large))
-        return self.waiting - rest + self.pong_bytes, shared
+        large = [item for item in self._queue if not isinstance(item, bytes)]
+        rest = sum(item.left for item in large)
+        return self.waiting - rest + self.pong_bytes, dict(item.shared for item in large)
 
     def sent(self) -> int:
         """Return the bytes that have left the process: grows while the peer takes anything."""

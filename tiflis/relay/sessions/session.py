@@ -12,6 +12,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
+from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.pinned import NO_TUNNEL
@@ -65,7 +66,14 @@ class Wire(Protocol):
     opened: float  # loop time of the upgrade
     session: "Session"
 
+    @property
+    def high_water(self) -> bool:
+        """Return whether much waits to be sent."""
+
     def send(self, text: bytes) -> None: ...
+    def send_escaped(self, text: EscapedText) -> None:
+        """Send a long text, which is unescaped as it leaves."""
+
     def send_pong(self, text: bytes) -> None:
         """Send, but not behind a big message that waits."""
 
