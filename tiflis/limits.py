@@ -110,6 +110,11 @@ class Limits(BaseSettings):
     stay_messages: Count = count(256, "messages kept for a device that stays")
     stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays")
 
+    hold_ttl_limit: Seconds = seconds(
+        24 * 60 * MINUTE, "longest time for which a client may have a message held"
+    )
+    hold_messages: Count = count(100, "messages held per tunnel for an absent workstation")
+
     # HTTP
     header_timeout: Seconds = seconds(10, "time for a complete request header")
     body_timeout: Seconds = seconds(60, "time for a request body")

@@ -32,6 +32,7 @@ class Head(msgspec.Struct, gc=False):
     payload: msgspec.Raw = _ABSENT
     timestamp: msgspec.Raw = _ABSENT
     streaming_message_id: msgspec.Raw = _ABSENT
+    hold: msgspec.Raw = _ABSENT
 
 
 class _HiddenHead(Head):

@@ -23,6 +23,7 @@ class Act(Enum):
     COMMAND = auto()  # relay it, and enter it in the audit
     RELAY_LIMITED = auto()  # if its form is safe for a limited scope
     FORBID = auto()  # the scope of the client's key does not allow it
+    HELD = auto()
     REFUSE = auto()
 
 
@@ -39,6 +40,8 @@ _ACTS: dict[Role, dict[str, Act]] = {
         "connected": Act.REFUSE,
         "error": Act.REFUSE,
         "pong": Act.REFUSE,
+        "tunnel.unhold": Act.HELD,
+        "tunnel.held": Act.HELD,
     },
     Role.WORKSTATION: {
         "ping": Act.PONG,

@@ -82,6 +82,20 @@ class DeviceAccess:
         else:
             client.send(messages.error(WorkstationOffline(), request))
 
+    def allows(self, key_id: str, text: bytes) -> bool:
+        """Return whether a device key allows a message now that its device has had held; without a key id it
+        came with the workstation's own key."""
+        if not key_id:
+            return True
+        entry = self._keys.get(self._home.tunnel_id, key_id)
+        if entry is None:
+            return False
+        try:
+            scopes.check(entry.scope, head.peek(text), text)
+        except TunnelError:
+            return False
+        return True
+
     def _own(self) -> str:
         workstation = self._home.workstation
         if workstation is not None:

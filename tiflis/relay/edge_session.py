@@ -7,7 +7,7 @@ from typing import Any
 
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
-from tiflis.protocol import cursor
+from tiflis.protocol import cursor, hold
 from tiflis.protocol.errors import InternalError, TunnelError
 from tiflis.relay.home import Home
 from tiflis.relay.remote import envelope
@@ -103,6 +103,7 @@ class EdgeSession:
             envelope.LEFT: self._left,
             envelope.CURSOR: self._cursor,
             envelope.PING: self._ping,
+            envelope.HOLD: self._hold,
         }
         home.join(self)
 
@@ -158,6 +159,12 @@ class EdgeSession:
         found = cursor.read(text)
         if found is not None:
             self._cursors[number] = found
+
+    def _hold(self, message: bytes) -> None:
+        number, text = envelope.read_numbered(message)
+        client = self.clients.get(number)
+        if client is not None:
+            self.home.held.ask(client, hold.decode(text))
 
     def _ping(self, message: bytes) -> None:
         number, text = envelope.read_numbered(message)

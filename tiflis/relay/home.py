@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 from tiflis import metrics
 from tiflis.bus.directory.directory import Record
 from tiflis.protocol import head, messages
-from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.relay import home_state
 from tiflis.relay.backpressure import Backpressure
 from tiflis.relay.device_access import DeviceAccess
 from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.remote.envelope import ChannelPosition
@@ -55,6 +55,8 @@ class Home:
         self.transit = Transit(worker.later, self.device_registry, self)
         self.backpressure = Backpressure(self)
         self.staying = Staying(self)
+        self.held = HeldMessages(self, worker.held_store, worker.spawn, worker.held_limits)
+        self.mark, self.note, self.keep = self.staying.mark, self.staying.pinged, self.held.ask
         self.worker = worker
         self.access = DeviceAccess(self)
         self.from_edge, self.forward_auth = self.access.from_edge, self.access.forward_auth
@@ -91,7 +93,7 @@ class Home:
     @property
     def waiting(self) -> int:
         """Bytes that wait for a workstation or clients that are away for a moment."""
-        return self.presence.queue.size + self.transit.size
+        return self.presence.queue.size + self.transit.size + self.held.size
 
     def clients(self) -> list[ClientSession]:
         """Return all clients of this worker, connected or waiting."""
@@ -138,6 +140,8 @@ class Home:
 
     def from_workstation(self, found: Head, text: bytes) -> None:
         """Deliver an answer to the device that asked, anything else to all (protocol, section 3.3)."""
+        if self.held.awaits:
+            self.held.look(text)
         device_id = self._addressee(found)
         if device_id is not None:
             self.to_device(device_id, text)
@@ -159,6 +163,8 @@ class Home:
 
     def to_device(self, device_id: str, text: bytes) -> None:
         """Deliver to all sockets of a device, or into its watch queue; do nothing without such a device."""
+        if self.held.awaits:
+            self.held.look(text)
         sockets = self.device_registry.sockets(device_id)
         if self._traced:
             to = [attached.connection for attached in sockets] or "watch"
@@ -193,6 +199,7 @@ class Home:
     def register(self, workstation: Workstation, welcome: bytes) -> None:
         """Make this the tunnel's workstation; it receives ``welcome`` first."""
         superseding = self.presence.register(workstation)
+        self.held.workstation_lost()
         self.backpressure.hold(False)
         workstation.wire.send(welcome)
         self.device_registry.introduced.clear()
@@ -232,6 +239,7 @@ class Home:
         if self.workstation is workstation:
             self.backpressure.hold(False)
             self.presence.lose()
+            self.held.workstation_lost()
 
     def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
         """Return the queued messages to their senders; tell all clients that the workstation is offline."""
@@ -331,12 +339,6 @@ class Home:
     def has_device(self, device_id: str) -> bool:
         return device_id in self.device_registry
 
-    def mark(self, device_id: str, cursor: Cursor) -> None:
-        self.staying.mark(device_id, cursor)
-
-    def note(self, client: ClientSession, text: bytes) -> None:
-        self.staying.pinged(client, text)
-
     def _send_departure(self, device_id: str) -> None:
         """Send ``client.disconnected`` or, where that is for the next home or for later, record it."""
         if self.workstation is None or self.frozen or self.worker.outdated(self):
@@ -388,6 +390,8 @@ class Home:
 
     def all_arrived(self) -> None:
         """Read the workstation; what it sends to clients that have not arrived waits for them."""
+        if self.workstation is not None and not self.record.untouched:
+            self.held.workstation_registered()
         self.transit.end()
         if self.workstation is not None:
             self.presence.flush()
@@ -416,10 +420,12 @@ class Home:
             edge_session.hold(self.backpressure.held)
         self.presence.thaw()
         self.transit.thaw()
+        self.held.go_on()
 
     def retire(self) -> None:
         """Let go of everything: another home has the tunnel, and the caller moves the clients."""
         self.retired = True
+        self.held.close()
         self.device_registry.clear()  # none of them leaves: all move
         self.transit.clear()
         self.presence.retire()

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from tiflis.limits import Limits
 from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
+from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
 from tiflis.relay.watch.stays import StayingDevices
@@ -30,6 +31,8 @@ class Worker(KeyHolder, Protocol[Home_contra]):
 
     me: str  # the worker's id
     limits: Limits
+    held_store: HeldStore | None  # None: no message is held
+    held_limits: HeldLimits
 
     def now(self) -> float: ...
     def later(self, delay: float, callback: Callable[[], None], /) -> Timer: ...

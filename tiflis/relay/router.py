@@ -14,6 +14,7 @@ from tiflis.protocol.errors import SendFailed
 from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.claims import Claims
+from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.interfaces import Timer, Watches
 from tiflis.relay.remote.edge import Edge, Opener
@@ -63,7 +64,9 @@ class Router:
         self.homes: dict[str, Home] = {}
         self.edges: dict[str, Edge] = {}
         self.open_channel, self.make_watches, self.spawn = open_channel, make_watches, tasks.spawn
-        self.resumes: Callable[[str], bool] = lambda worker_id: True  # whether its code lets clients resume
+        self.stays: Callable[[str], bool] = lambda worker_id: True  # whether its code lets devices stay
+        self.held_store: HeldStore | None = None
+        self.held_limits = HeldLimits()
         self._claims = claims
         self._home: type[Home] = Home
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -150,7 +153,7 @@ class Router:
             tunnel_id,
             self.open_channel,
             self.events.edge_closed,
-            self.resumes(peer),
+            self.stays(peer),
         )
         return edge
 

@@ -7,6 +7,7 @@ from tiflis.protocol import cursor, messages
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import Watches, Worker
 from tiflis.relay.sessions.client import Attached
 from tiflis.relay.watch.digest import counted
@@ -24,6 +25,7 @@ class Host(Protocol):
     watches: Watches
     presence: WorkstationPresence
     device_registry: DeviceRegistry
+    held: HeldMessages
 
     def accept(self, attached: Attached) -> None: ...
 
@@ -80,6 +82,7 @@ class Staying:
             attached.send(message.text)
             reached = number if counted(message.text) else number - 1
         attached.send(cursor.mark(epoch, found.last))
+        self._home.held.list_to(attached)
         if found.registered:
             attached.tell(True)  # it has to subscribe again, as if it had been connected
 

@@ -103,7 +103,7 @@ def check_message(text: bytes, device_id: str) -> str | None:
         raise InvalidPayload("message is required: an object with a string type")
     found = head.peek(text)
     act = states.act(states.Role.CLIENT, found.type)
-    if act is states.Act.REFUSE:
+    if act in (states.Act.REFUSE, states.Act.HELD):
         raise InvalidPayload("A watch may not send a message of this type")
     if act is not states.Act.CHECK_AUTH:
         return None

@@ -34,6 +34,8 @@ from tiflis.relay.auth.refusals import Refusals
 from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.ending import Ending
+from tiflis.relay.held.records import FINAL_SECONDS
+from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
@@ -124,6 +126,8 @@ class Worker:
             self.directory.link, self._bus_urls, self.id, longest + STORE_MARGIN_SECONDS
         )
         self._tasks.spawn(self._start_store())
+        self._held = HeldStore(self.directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
+        self._tasks.spawn(self._held.start(clustered=self.directory.link.clustered))
         self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
@@ -210,8 +214,9 @@ class Worker:
             self.bus.open,
             began=self.clock.time(),
         )
-        router.resumes = self._resumes
         router.keys, router.audit = self.devices.keys, self.devices.audit
+        router.stays = self._stays
+        router.held_store, router.held_limits = self._held, HeldLimits(settings.hold_messages)
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
@@ -258,9 +263,9 @@ class Worker:
     def _lease(self, worker_id: str) -> float:
         return SIBLING_LEASE_SECONDS if self._is_sibling(worker_id) else LEASE_SECONDS
 
-    def _resumes(self, worker_id: str) -> bool:
+    def _stays(self, worker_id: str) -> bool:
         peer = self.presence.peers.get(worker_id)
-        return peer is not None and bool(peer.facts.get("resumes"))
+        return peer is not None and bool(peer.facts.get("stays"))
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
@@ -327,8 +332,8 @@ class Worker:
             "ready": self.ready,
             "refused": self.directory.refuses,
             "seals": True,
-            "resumes": True,
             FACT: True,
+            "stays": True,
         }
 
     def _everyone(self) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -177,6 +178,31 @@ class Bucket:
             return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
 
         return await self._persist(attempt, deadline, "read")
+
+    async def entries(self, prefix: str, deadline: float) -> AsyncIterator[tuple[bytes, int]]:
+        """Return the values of all keys that begin with ``prefix``, oldest first, with their revisions; each
+        read may take ``deadline`` seconds. Raise DirectoryUnavailable."""
+        at = 1
+        while True:
+            found = await self._persist(partial(self._next, f"{self.prefix}{prefix}>", at), deadline, "read")
+            if found is None:
+                return
+            headers = base64.b64decode(found.get("hdrs", ""))
+            value = value_of(headers, base64.b64decode(found.get("data", "")))
+            at = int(found["seq"]) + 1
+            if value is not None:
+                yield value, at - 1
+
+    async def _next(self, subject: str, at: int, seconds: float) -> Document | None:
+        request = {"seq": at, "next_by_subj": subject}
+        try:
+            answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, seconds)
+        except StoreRefused as refused:
+            if refused.code == NOT_FOUND:
+                return None
+            raise
+        message: Document = answer["message"]
+        return message
 
     async def delete(self, key: str, revision: int, deadline: float) -> int:
         """Leave a marker in place of a key at this revision; returns the marker's. Raises as ``write``."""

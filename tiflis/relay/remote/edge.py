@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from tiflis import metrics
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.limits import MIB
-from tiflis.protocol import messages
+from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
+from tiflis.protocol.hold import Request
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
     CONNECTED,
@@ -58,10 +59,10 @@ class Edge:
         tunnel_id: str,
         opener: Opener,
         closed: Callable[["Edge"], None],
-        resumes: bool = True,
+        stays: bool = True,
     ) -> None:
-        """``resumes``: the home's code knows CURSOR and PING."""
-        self._resumes = resumes
+        """``stays``: the home's code knows CURSOR, HOLD and PING."""
+        self._stays = stays
         self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
         self.clients: dict[int, ClientSession] = {}
         self.places: dict[int, list[Place]] = {}  # former ones, until the home has consumed ATTACH
@@ -95,7 +96,7 @@ class Edge:
         if self.open:
             flags = CONNECTED * client.connected | TOLD_OFFLINE * client.told_offline
             flags |= RECONNECT * client.reconnect | MARKED * client.marked
-            if self._resumes and client.cursor is not None and not client.connected:
+            if self._stays and client.cursor is not None and not client.connected:
                 self._channel.send(envelope.numbered(envelope.CURSOR, number, client.cursor.text()))
             arrival = Arrival(
                 number,
@@ -160,8 +161,15 @@ class Edge:
         else:
             self.undelivered.append(UnconfirmedMessage(client, request, text, []))
 
+    def keep(self, client: ClientSession, request: Request) -> None:
+        if self.open and self._stays:
+            number = client.wire.number
+            self._channel.send(envelope.numbered(envelope.HOLD, number, hold.encode(request)))
+        else:
+            client.send(hold.receipt(request.id, "refused", reason="unavailable"))
+
     def note(self, client: ClientSession, text: bytes) -> None:
-        if self.open and self._resumes:
+        if self.open and self._stays:
             self._channel.send(envelope.numbered(envelope.PING, client.wire.number, text))
 
     def forward_auth(self, client: ClientSession, request: bytes, text: bytes) -> None:

@@ -33,6 +33,7 @@ TAKE = 0x54  # generation: the sender is the new home, hand over
 RESUME = 0x55  # positions: former channels of the edge's clients, and how much the edge consumed of them
 AGAIN = 0x47  # marks, then as MESSAGE: a message that a former home may have consumed
 CURSOR = 0x46  # n, text: the ``resume`` of the client's ``connect``, before its ATTACH
+HOLD = 0x57  # n, request: a message that a client wants held, or a question about such (protocol/hold.py)
 PING = 0x50  # n, text: a ping of a client that receives marks
 LEFT = 0x4C  # marks, device id, number: as DETACH, for a client that is not attached at this home
 
@@ -161,7 +162,8 @@ def read_left(message: bytes) -> tuple[Positions, str, int]:
 
 
 def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
-    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE, REPLY, CURSOR or PING."""
+    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE, REPLY, CURSOR, HOLD
+    or PING."""
     return [_one.pack(kind, number), text]
 
 

@@ -6,11 +6,12 @@ from typing import ClassVar, Protocol
 
 from tiflis import metrics
 from tiflis.limits import Limits
-from tiflis.protocol import cursor, head, messages
+from tiflis.protocol import cursor, head, hold, messages
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey
 from tiflis.protocol.head import Head
+from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.scopes import LIMITED, Scope, check_form
 from tiflis.protocol.states import RULES, Act, Role
@@ -65,6 +66,9 @@ class Route(Protocol):
 
     def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
         """Send the workstation a message; ``request`` is its raw id, for an error or an answer."""
+
+    def keep(self, client: "ClientSession", request: Request) -> None:
+        """Hold a message for the workstation, or answer a question about held ones."""
 
     def note(self, client: "ClientSession", text: bytes) -> None:
         """Act on a ping of a client that receives marks."""
@@ -140,7 +144,9 @@ class ClientSession(BaseSession):
     # Callbacks of the socket
 
     def handle(self, act: Act, found: Head, text: bytes) -> None:
-        if act is Act.RELAY:
+        if found.hold and act in (Act.RELAY, Act.COMMAND, Act.RELAY_LIMITED):
+            self._hold(act, found, text)
+        elif act is Act.RELAY:
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
         elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
@@ -151,6 +157,8 @@ class ClientSession(BaseSession):
             self._limited(act, found, text)
         elif not self.connected and found.type == "connect":
             self._entrance.rejoin(self, found, text)
+        elif act is Act.HELD:
+            self.route.keep(self, hold.question(found))
         else:
             super().handle(act, found, text)
             if self.marked and act is Act.PONG:
@@ -158,6 +166,11 @@ class ClientSession(BaseSession):
 
     def _limited(self, act: Act, found: Head, text: bytes) -> None:
         """Forward a message if the scope allows it in its very form. Raises Forbidden."""
+        self._check_scope(act, found, text)
+        self._record(found, text, "relayed")
+        self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+
+    def _check_scope(self, act: Act, found: Head, text: bytes) -> None:
         try:
             if act is Act.FORBID:
                 raise Forbidden
@@ -166,8 +179,13 @@ class ClientSession(BaseSession):
             metrics.count("device_keys_total", "forbidden")
             self._record(found, text, "forbidden")
             raise
-        self._record(found, text, "relayed")
-        self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+
+    def _hold(self, act: Act, found: Head, text: bytes) -> None:
+        if act is Act.RELAY_LIMITED:
+            self._check_scope(act, found, text)
+        request = hold.read(found, text, self.suffix, self.limits.hold_ttl_limit)
+        self._record(found, text, "held")
+        self.route.keep(self, request)
 
     def _authenticate(self, found: Head, text: bytes) -> None:
         """Forward a right ``auth``; answer a wrong one: the workstation would report it to all devices."""

@@ -107,7 +107,7 @@ class WatchOperations:
         """Forward ``text`` to the workstation (protocol, 3.2)."""
         fields = head.peek(text)
         act = states.act(states.Role.CLIENT, fields.type)
-        if act is states.Act.REFUSE:
+        if act in (states.Act.REFUSE, states.Act.HELD):
             raise InvalidPayload("A watch may not send a message of this type")
         if act is states.Act.CHECK_AUTH and messages.read_auth(fields.payload)[1] != device_id:
             raise InvalidPayload("The auth message is not this watch's own")

@@ -1,0 +1,396 @@
+"""The held messages of one tunnel at its home: accepts them, delivers each at most once, and sends receipts.
+
+Every change of state is a compare-and-set in the store. A message is marked as *sending* before it is written
+to the workstation's socket, so no other home, and no later life of this one, writes it again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from tiflis.protocol import hold, messages
+from tiflis.protocol.errors import Forbidden
+from tiflis.protocol.hold import Request
+from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.held import records
+from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
+from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision
+from tiflis.relay.interfaces import Watches
+from tiflis.relay.sessions.client import Attached
+from tiflis.relay.workstation_presence import WorkstationPresence
+
+log = logging.getLogger(__name__)
+
+LARGEST = 256 * 1024  # bytes of a message: each is one record of the bus
+ACK_SECONDS = 10.0  # for the workstation's ``message.ack``, before the next message
+LONGEST_PAUSE = 30.0  # seconds between two looks at what waits
+RETRY = 0.5  # seconds after a failure of the store
+CLAIM_SECONDS = 3.0  # that a message may be *sending* at another home before it counts as unsure
+
+
+class Access(Protocol):
+    """Checks device keys."""
+
+    def allows(self, key_id: str, text: bytes) -> bool:
+        """Return whether a device key allows a message now."""
+
+
+class Host(Protocol):
+    """The tunnel's home as its held messages need it."""
+
+    tunnel_id: str
+    frozen: bool
+    retired: bool
+    watches: Watches
+    presence: WorkstationPresence
+    device_registry: DeviceRegistry
+
+    def device_left(self, device_id: str) -> None: ...
+    @property
+    def access(self) -> Access: ...
+
+
+class HeldMessages:
+    """Without a store nothing is held. ``awaits``: a ``message.ack`` is waited for."""
+
+    def __init__(
+        self,
+        host: Host,
+        store: HeldStore | None,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        limits: HeldLimits | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._host, self._store, self._spawn = host, store, spawn
+        self._limits, self._wall = limits or HeldLimits(), wall
+        self._me = secrets.token_urlsafe(6)
+        self._entries: dict[str, Stored] = {}
+        self._order = asyncio.Lock()  # requests are answered one after the other
+        self._wake = asyncio.Event()
+        self._loaded: asyncio.Task[None] | None = None
+        self._running = self._closed = False
+        self._last = 0.0
+        self.awaits = ""  # the id
+        self._answer: asyncio.Future[str] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Return how many messages wait."""
+        return sum(entry.record.state not in FINAL for entry in self._entries.values())
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the messages that wait."""
+        return sum(len(entry.record.text) for entry in self._entries.values())
+
+    # The home's events
+
+    def workstation_registered(self) -> None:
+        """Deliver what waits: the workstation is here."""
+        if self._store is not None and not self._closed:
+            self._spawn(self._begin_soon())
+
+    async def _begin_soon(self) -> None:
+        while not self._closed:
+            try:
+                return await self._begin()
+            except Unavailable:
+                await asyncio.sleep(LONGEST_PAUSE)
+
+    def workstation_lost(self) -> None:
+        """Note that the workstation's socket has closed: what it has not confirmed is unsure."""
+        self._settle("lost")
+
+    def look(self, text: bytes) -> None:
+        """Note a message of the workstation while a ``message.ack`` is waited for."""
+        if b"message.ack" in text[:256] and hold.acknowledged(text) == self.awaits:
+            self._settle("confirmed")
+
+    def close(self) -> None:
+        """Deliver nothing more: another home has the tunnel. The workstation's socket may go on there."""
+        self._closed = True
+        self._settle("moved")
+        self._wake.set()
+
+    def _settle(self, outcome: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(outcome)
+
+    # Requests of devices
+
+    def ask(self, attached: Attached, request: Request) -> None:
+        """Hold a message, cancel one, or list them; the answer goes to the device's sockets."""
+        if self._store is None or not self._store.ready or self._closed:
+            self._refuse(attached, request, "unavailable")
+        else:
+            self._spawn(self._ask(attached, request))
+
+    def _send(self, attached: Attached, text: bytes) -> None:
+        """Send to a socket, unless it has gone meanwhile: its device asks again."""
+        if attached in self._host.device_registry.sockets(attached.device_id):
+            attached.send(text)
+
+    def _refuse(self, attached: Attached, request: Request, reason: str) -> None:
+        if request.kind == hold.HELD:
+            self._send(attached, hold.listing([]))
+        else:
+            self._send(attached, hold.receipt(request.id, "refused", reason=reason))
+
+    async def _ask(self, attached: Attached, request: Request) -> None:
+        try:
+            async with self._order:
+                await self._begin()
+                if request.kind == hold.HELD:
+                    self._send(attached, hold.listing(self._listed(attached.device_id)))
+                elif request.kind == hold.UNHOLD:
+                    await self._cancel(attached, request.id)
+                else:
+                    await self._hold(attached, request)
+        except (Unavailable, WrongRevision):
+            self._refuse(attached, request, "unavailable")
+
+    async def _hold(self, attached: Attached, request: Request) -> None:
+        now = self._wall()
+        until = now + request.ttl
+        self._last = max(now, self._last + 1e-6)
+        record = HeldRecord(
+            attached.device_id,
+            request.id,
+            request.kind,
+            HELD,
+            until,
+            self._last,
+            text=request.text,
+            by=self._me,
+        )
+        record.not_before, record.key_id = request.not_before / 1000, attached.key_id
+        known = self._entries.get(record.key)
+        if known is not None:
+            self._tell(attached, known.record)  # sent again: its receipt was lost
+        elif not self._host.access.allows(record.key_id, record.text):
+            self._send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
+        elif len(record.text) > LARGEST:
+            self._refuse(attached, request, "too_large")
+        elif record.not_before >= until:
+            self._refuse(attached, request, "invalid")
+        elif self.waiting >= self._limits.messages:
+            self._refuse(attached, request, "full")
+        else:
+            self._entries[record.key] = await self._add(record)
+            self._tell(attached, record)
+            self.go_on()
+
+    async def _add(self, record: HeldRecord) -> Stored:
+        """Store a message. Raise Unavailable, WrongRevision."""
+        assert self._store is not None
+        try:
+            return Stored(record, await self._store.write(self._host.tunnel_id, record, 0))
+        except WrongRevision:
+            found = await self._store.read(self._host.tunnel_id, record.key)
+            if found is None or found.record.by != self._me:
+                raise
+            return found  # an earlier attempt of this write has got through
+
+    async def _cancel(self, attached: Attached, id: str) -> None:
+        entry = self._entries.get(records.name(attached.device_id, id))
+        if entry is None:
+            self._send(attached, hold.receipt(id, "unknown"))
+        elif entry.record.state in FINAL:
+            self._tell(attached, entry.record)
+            await self._forget(entry)
+        elif entry.record.waits and await self._change(entry, CANCELLED):
+            self._tell_all(entry.record.key)
+        else:
+            self._tell(attached, self._entries[entry.record.key].record)
+
+    def _listed(self, device_id: str) -> list[dict[str, Any]]:
+        its = [one.record for one in self._entries.values() if one.record.device_id == device_id]
+        its.sort(key=lambda record: record.order)
+        return [record.described() for record in its if record.state not in FINAL or not record.received]
+
+    def list_to(self, attached: Attached) -> None:
+        """Send a device that has connected its held messages, if there are any."""
+        if self._store is not None and self._store.ready and not self._closed:
+            self._spawn(self._list_to(attached))
+
+    async def _list_to(self, attached: Attached) -> None:
+        with contextlib.suppress(Unavailable):
+            await self._begin()
+            if found := self._listed(attached.device_id):
+                self._send(attached, hold.listing(found))
+
+    # Receipts
+
+    def _tell(self, attached: Attached, record: HeldRecord) -> None:
+        found = record.described()
+        self._send(attached, hold.receipt(record.id, str(found["state"]), until=found["until"]))
+
+    def _tell_all(self, key: str) -> None:
+        if key not in self._entries:
+            return
+        record = self._entries[key].record
+        for attached in self._host.device_registry.sockets(record.device_id):
+            if attached.connected:
+                self._tell(attached, record)
+
+    # What is stored
+
+    async def _begin(self) -> None:
+        """Load what is stored, once. Raise Unavailable."""
+        if self._loaded is None or (self._loaded.done() and self._loaded.exception()):
+            self._loaded = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._loaded)
+        self.go_on()
+
+    async def _load(self) -> None:
+        assert self._store is not None
+        for entry in await self._store.load(self._host.tunnel_id):
+            self._entries[entry.record.key] = entry
+            self._last = max(self._last, entry.record.order)
+            if entry.record.state == SENDING:
+                self._spawn(self._doubt(entry))
+
+    async def _doubt(self, entry: Stored) -> None:
+        """Decide on a message that another home was sending, after that home has had time to do so."""
+        assert self._store is not None
+        await asyncio.sleep(CLAIM_SECONDS)
+        with contextlib.suppress(Unavailable):
+            await self._change(entry, UNSURE)
+            self._tell_all(entry.record.key)
+
+    async def _change(self, entry: Stored, state: str) -> bool:
+        """Give a message another state; return whether this home did it. Raise Unavailable."""
+        assert self._store is not None
+        old, key = entry.record, entry.record.key
+        record = HeldRecord(
+            old.device_id, old.id, old.kind, state, old.until, old.order, old.not_before, old.text, self._me
+        )
+        record.key_id = old.key_id
+        if state in FINAL:
+            record.text, record.ended_at = b"", self._wall()
+            sockets = self._host.device_registry.sockets(old.device_id)
+            record.received = any(attached.connected for attached in sockets)
+        try:
+            revision = await self._store.write(self._host.tunnel_id, record, entry.revision)
+            self._entries[key] = Stored(record, revision)
+            return True
+        except WrongRevision:
+            found = await self._store.read(self._host.tunnel_id, key)
+            if found is None:
+                self._entries.pop(key, None)
+                return False
+            self._entries[key] = found
+            return (found.record.state, found.record.by) == (state, self._me)
+
+    async def _forget(self, entry: Stored) -> None:
+        assert self._store is not None
+        self._entries.pop(entry.record.key, None)
+        with contextlib.suppress(WrongRevision, Unavailable):
+            await self._store.forget(self._host.tunnel_id, entry.record.key, entry.revision)
+
+    # Delivery
+
+    def go_on(self) -> None:
+        """Deliver what waits, if anything does."""
+        self._wake.set()
+        if not self._running and not self._closed and self.waiting:
+            self._running = True
+            self._spawn(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while not self._closed and self.waiting:
+                self._wake.clear()
+                try:
+                    await self._step()
+                except Unavailable:
+                    await asyncio.sleep(RETRY)
+        finally:
+            self._running = False
+
+    async def _step(self) -> None:
+        now = self._wall()
+        await self._tidy(now)
+        waiting = sorted(
+            (one for one in self._entries.values() if one.record.waits), key=lambda one: one.record.order
+        )
+        due = next((one for one in waiting if one.record.not_before <= now), None)
+        if due is not None and self._reachable:
+            await self._deliver(due)
+            return
+        moments = [moment for one in waiting for moment in (one.record.until, one.record.not_before)]
+        pause = min([moment - now for moment in moments if moment > now], default=LONGEST_PAUSE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(pause, LONGEST_PAUSE) + 0.001):
+                await self._wake.wait()
+
+    async def _tidy(self, now: float) -> None:
+        """Expire messages, and forget old final states."""
+        for entry in list(self._entries.values()):
+            if entry.record.waits and entry.record.until <= now:
+                if await self._change(entry, EXPIRED):
+                    self._tell_all(entry.record.key)
+            elif (entry.record.state, entry.record.by) == (SENDING, self._me):
+                await self._change(entry, HELD)  # no delivery is under way, so it was not written
+            elif entry.record.state in FINAL and entry.record.ended_at + records.FINAL_SECONDS <= now:
+                await self._forget(entry)
+        ended = [one for one in self._entries.values() if one.record.state in FINAL]
+        for entry in sorted(ended, key=lambda one: one.record.ended_at)[: -4 * self._limits.messages]:
+            await self._forget(entry)
+
+    @property
+    def _reachable(self) -> bool:
+        host = self._host
+        return host.presence.workstation is not None and not (host.frozen or host.retired or self._closed)
+
+    async def _deliver(self, entry: Stored) -> None:
+        """Deliver one message, and wait for the workstation to confirm it. Raise Unavailable."""
+        record = entry.record
+        if not await self._change(entry, SENDING):
+            return
+        if not self._reachable or record.until <= self._wall():
+            return  # it is not written: `_tidy` lets it wait again
+        if not self._host.access.allows(record.key_id, record.text):
+            await self._end(record.key, record.device_id, CANCELLED)  # its key was revoked or limited since
+            return
+        self.awaits, self._answer = record.id, asyncio.get_running_loop().create_future()
+        try:
+            # No await up to here since the check: the socket is the one that was checked.
+            self._introduce(record.device_id)
+            request = hold.raw_id(record.id)
+            self._host.presence.send(record.device_id, request, record.text)
+            outcome = await self._outcome()
+        finally:
+            self.awaits, self._answer = "", None
+        await self._end(record.key, record.device_id, UNSURE if outcome == "lost" else DELIVERED)
+
+    async def _outcome(self) -> str:
+        """Return "confirmed", "lost" with the workstation's socket, "moved" with it, or "silent"."""
+        assert self._answer is not None
+        try:
+            async with asyncio.timeout(ACK_SECONDS):
+                return await self._answer
+        except TimeoutError:
+            return "silent"
+
+    def _introduce(self, device_id: str) -> None:
+        """Have the workstation know the device, which stays from now on if it has no socket."""
+        self._host.presence.introduce(device_id)
+        stays = self._host.watches.stays
+        if device_id not in self._host.device_registry and stays.on and stays.ready:
+            stays.cursor(device_id)
+
+    async def _end(self, key: str, device_id: str, state: str) -> None:
+        """Store the final state, however long that takes."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self._change(self._entries[key], state)
+                break
+            await asyncio.sleep(RETRY)
+        self._tell_all(key)
+        if not self._host.watches.stays.on and not self._closed:
+            self._host.device_left(device_id)

@@ -1,0 +1,69 @@
+"""A held message as it is stored, and its states."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+HELD, SENDING = "held", "sending"
+DELIVERED, EXPIRED, CANCELLED, UNSURE = "delivered", "expired", "cancelled", "unsure"
+FINAL = frozenset({DELIVERED, EXPIRED, CANCELLED, UNSURE})
+FINAL_SECONDS = (
+    24 * 3600.0
+)  # for so long a final state is kept: its sender may ask, or send the message again
+
+
+class HeldRecord(msgspec.Struct, gc=False):
+    """Times are seconds since 1970. ``order``: of acceptance; ``by``: the home that wrote it; ``received``:
+    the device had a socket when the state became final; ``key_id``: of the device key that it came with."""
+
+    device_id: str
+    id: str
+    kind: str
+    state: str
+    until: float
+    order: float
+    not_before: float = 0.0
+    text: bytes = b""
+    by: str = ""
+    ended_at: float = 0.0
+    received: bool = False
+    key_id: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Return whether it may still be delivered."""
+        return self.state == HELD
+
+    @property
+    def key(self) -> str:
+        """Return its name in the store, below that of its tunnel."""
+        return name(self.device_id, self.id)
+
+    def described(self) -> dict[str, Any]:
+        """Return it as in ``tunnel.held``."""
+        state = HELD if self.state == SENDING else self.state
+        found = {"id": self.id, "kind": self.kind, "state": state, "until": int(self.until * 1000)}
+        return found | ({"not_before": int(self.not_before * 1000)} if self.not_before else {})
+
+
+def name(device_id: str, id: str) -> str:
+    """Return the name of a device's message: a hash, as ids may hold any character."""
+    both = msgspec.json.encode((device_id, id))
+    return hashlib.blake2b(both, digest_size=16).hexdigest()
+
+
+_to_bytes = msgspec.msgpack.Encoder().encode
+_record = msgspec.msgpack.Decoder(HeldRecord)
+
+
+def encode(record: HeldRecord) -> bytes:
+    return _to_bytes(record)
+
+
+def decode(value: bytes) -> HeldRecord | None:
+    """Return the record, or None for one that this code cannot read."""
+    try:
+        return _record.decode(value)
+    except msgspec.MsgspecError:
+        return None
