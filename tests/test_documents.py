@@ -58,7 +58,7 @@ COMMANDS = {
 
 
 # What JetStream keeps for us.
-STREAMS = {"tiflis_tunnels", "tiflis_watches"}
+STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held"}
 
 
 def commands(page: str) -> list[str]:

@@ -114,6 +114,8 @@ CATALOGUE = {
         _counter("watch_dropped_total", "Messages dropped unread from watch queues.",
                  reason=("full", "expired", "refused")),
         _counter("resumes_total", "Clients that resumed, by verdict.", verdict=("ok", "gap", "new")),
+        _counter("held_total", "Held messages by outcome.",
+                 outcome=("accepted", "delivered", "expired", "cancelled", "unsure")),
         # Handovers between workers
         _counter("handoff_sockets_total",
                  "Sockets given to another worker; refused ones stayed, unknown ones were closed.",

@@ -24,6 +24,7 @@ OURS = [
     "tiflis.w.worker",
     "tiflis.watch.tunnel.head",
     "$KV.tiflis_tunnels.tunnel",
+    "$KV.tiflis_held.tunnel.message",
     "$JS.API.STREAM.DELETE.KV_tiflis_tunnels",
     "$JS.API.STREAM.PURGE.KV_tiflis_tunnels",
 ]
@@ -53,7 +54,13 @@ async def test_the_server_works_with_exactly_these_permissions(bus: NatsServer) 
             async with watch_at(server, tunnel_id) as watch:
                 await workstation.send({"type": "note", "n": 1, "text": "x" * 2_000_000})
                 await until_heard(watch, 1)
-                await people.client(tunnel_id)
+                phone = await people.client(tunnel_id)
+                await phone.send({"type": "supervisor.command", "id": "m", "hold": {"ttl": 60}})
+                await workstation.next("supervisor.command")
+                await workstation.send({"type": "message.ack", "payload": {"message_id": "m"}})
+                await phone.next("tunnel.receipt", where=lambda one: one["state"] == "delivered")
+                await phone.send({"type": "tunnel.unhold", "id": "m"})
+                await phone.next("tunnel.receipt", where=lambda one: one["state"] == "delivered")
                 await reload(server)
                 await workstation.send({"type": "note", "n": 2})
                 await until_heard(watch, 2)

@@ -39,6 +39,7 @@ def tables(answer: Message) -> Iterator[str]:
     yield f"handoffs      {handoffs_line(answer)}"
     yield f"last reload   {reload_line(arbiter.get('last_reload'))}"
     yield f"devices       {sum(count(tunnel, 'devices') for tunnel in tunnels)}"
+    yield f"held messages {sum(count(tunnel, 'held') for tunnel in tunnels)}"
     yield from ("", "workers", *table(joined(rows_of(arbiter, "workers"), workers)))
     yield from ("", "tunnels", *table(tunnels))
 

@@ -149,6 +149,8 @@ class Maintenance:
                 "generation": home.record.generation,
                 "devices": len(home.device_registry),
                 "watches": len(home.watches.devices()),
+                "staying": home.watches.stays.absent(),
+                "held": home.held.waiting,
                 "pinned_mib": self._pinned.account(home.tunnel_id).total // 2**20,
             }
             for home in islice(self._router.homes.values(), limit)

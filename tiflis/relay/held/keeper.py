@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from tiflis import metrics
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
@@ -181,6 +182,7 @@ class HeldMessages:
             self._refuse(attached, request, "full")
         else:
             self._entries[record.key] = await self._add(record)
+            metrics.count("held_total", "accepted")
             self._tell(attached, record)
             self.go_on()
 
@@ -277,6 +279,8 @@ class HeldMessages:
         try:
             revision = await self._store.write(self._host.tunnel_id, record, entry.revision)
             self._entries[key] = Stored(record, revision)
+            if state in FINAL:
+                metrics.count("held_total", state)
             return True
         except WrongRevision:
             found = await self._store.read(self._host.tunnel_id, key)

@@ -316,7 +316,7 @@ class WatchRegistry:
     def introduce(self, watch: Watch, auth_key: str) -> None:
         """Send the watch's ``auth`` to the workstation, if that is online and its key is known. A device with
         a socket is introduced by its home."""
-        if not auth_key or (watch.stay and self._home.has_device(watch.name)):
+        if not auth_key or self.is_present(watch):
             return
         with contextlib.suppress(WorkstationOffline):
             self._home.to_workstation(messages.auth(auth_key, watch.name), watch.name, b"")
@@ -357,9 +357,13 @@ class WatchRegistry:
         if self._sweeper is None:
             self.sweep()
 
+    def is_present(self, watch: Watch) -> bool:
+        """Return whether a device that stays has a socket."""
+        return bool(watch.stay) and self._home.has_device(watch.name)
+
     def _silence(self, watch: Watch) -> tuple[bool, float]:
         """Order watches, those first that have to go first."""
-        return bool(watch.stay) and self._home.has_device(watch.name), watch.last_call
+        return self.is_present(watch), watch.last_call
 
     def _remove(self, device_id: str) -> None:
         self.staying.pop(device_id, None)
@@ -433,7 +437,7 @@ class WatchRegistry:
 
     def _is_over(self, watch: Watch, now: float) -> bool:
         """Return whether the watch, or the device's last socket, has been silent for too long."""
-        if watch.stay and self._home.has_device(watch.name):
+        if self.is_present(watch):
             watch.last_call = now
         return watch.last_call + (watch.stay or self._limits.idle) <= now and not watch.polled
 

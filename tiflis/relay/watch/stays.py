@@ -50,6 +50,9 @@ class Queues(Protocol):
     def restored(self) -> bool: ...
     @property
     def closed(self) -> bool: ...
+    def is_present(self, watch: Watch) -> bool:
+        """Return whether a device that stays has a socket."""
+
     def begin(self, key: str, bounds: Bounds, stay: float) -> Watch: ...
     def called(self, watch: Watch, write: bool = False) -> None: ...
     def leave(self, watch: Watch, orderly: bool = False) -> None: ...
@@ -74,6 +77,10 @@ class StayingDevices:
     def holds(self, device_id: str) -> bool:
         """Return whether the device stays."""
         return STAYS + device_id in self._registry.staying
+
+    def absent(self) -> int:
+        """Return how many devices stay without a socket."""
+        return sum(not self._registry.is_present(watch) for watch in self._registry.staying.values())
 
     def cursor(self, device_id: str) -> Cursor:
         """Return the end of the device's queue; make the queue if there is none."""
