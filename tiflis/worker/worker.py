@@ -16,7 +16,7 @@ from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.devices.spread import FACT
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
-from tiflis.bus.nats.client import REASONS_TOLD, NatsClient
+from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import LEASE_SECONDS, SIBLING_LEASE_SECONDS, Presence
 from tiflis.bus.seals import Seals
 from tiflis.clock import Deadline, running_clock
@@ -34,9 +34,6 @@ from tiflis.relay.auth.refusals import Refusals
 from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
 from tiflis.relay.ending import Ending
-from tiflis.relay.held.records import FINAL_SECONDS
-from tiflis.relay.held.store import HeldLimits, HeldStore
-from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
 from tiflis.relay.migration import Migration
@@ -44,15 +41,12 @@ from tiflis.relay.pinned import Kind, Pinned
 from tiflis.relay.router import Router
 from tiflis.relay.sessions.outbox import Cork
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch.operations import QueueLimits, WatchOperations
-from tiflis.relay.watch.queue import Bounds
-from tiflis.relay.watch.stays import StayLimits
-from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 from tiflis.web.sanic_internals import stop_accepting
 from tiflis.web.sockets import Sockets
 from tiflis.web.upgrade import Endpoint
 from tiflis.worker.devices import Devices
 from tiflis.worker.metrics_collector import MetricsCollector, handoffs
+from tiflis.worker.queues import Queues
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +55,7 @@ TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above that it refuses steered sockets
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
 SEAL_SECONDS = 60.0  # without a worker that writes unsealed records, until such records count no more
-STORE_MARGIN_SECONDS = 30.0  # a watch's records are kept for so much longer than their messages
 BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
-STORE_RETRY_SECONDS = 5.0  # between attempts to create the watches' stream
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
 TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
 TUNNELS_SHOWN_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
@@ -121,14 +113,7 @@ class Worker:
             self.id, self.directory.link, keyring, settings, self._tasks.spawn
         )
         await self.devices.start()
-        longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
-        self._store = JetStreamWatchStore(
-            self.directory.link, self._bus_urls, self.id, longest + STORE_MARGIN_SECONDS
-        )
-        self._tasks.spawn(self._start_store())
-        self._held = HeldStore(self.directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
-        self._tasks.spawn(self._held.start(clustered=self.directory.link.clustered))
-        self.directory.when_full(lambda: self._tasks.spawn(self._store.relieve()))
+        self._queues = Queues(settings, self.directory, self._bus_urls, self.id, self.pinned, self._tasks)
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
         self.presence.act("end", self._end)
@@ -153,19 +138,6 @@ class Worker:
             await self.directory.seal()
         except BusError as problem:
             log.warning("directory not sealed yet", extra={"reason": str(problem)})
-
-    async def _start_store(self) -> None:
-        """Create the watches' stream; while the bus cannot keep it, everything else works."""
-        logged: set[str] = set()
-        while True:
-            try:
-                return await self._store.start()
-            except StoreUnavailable as problem:
-                reason = str(problem) or type(problem).__name__
-                if reason not in logged and len(logged) < REASONS_TOLD:
-                    logged.add(reason)
-                    log.warning("messages for watches cannot be stored", extra={"reason": reason})
-            await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def _give_up(self) -> None:
         """Close what is open after a start that failed."""
@@ -209,14 +181,14 @@ class Worker:
             settings,
             claims,
             self._alive,
-            self._make_watches,
+            self._queues.make_watches,
             self._tasks,
             self.bus.open,
             began=self.clock.time(),
         )
         router.keys, router.audit = self.devices.keys, self.devices.audit
         router.stays = self._stays
-        router.held_store, router.held_limits = self._held, HeldLimits(settings.hold_messages)
+        self._queues.give_to(router)
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
@@ -241,16 +213,6 @@ class Worker:
         """Publish a note about a key to the other hosts, if any: the workers of one host share a table."""
         if any(not self._is_sibling(worker_id) for worker_id in self.presence.peers):
             self.link.publish(subjects.LIMITS, data)
-
-    def _make_watches(self, home: Home) -> WatchOperations:
-        settings = self.settings
-        bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
-        stay = StayLimits(
-            settings.stay_messages, settings.stay_bytes, settings.stay_resume if settings.stay else 0.0
-        )
-        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
-        account = self.pinned.account(home.tunnel_id)
-        return WatchOperations(home.tunnel_id, home, self._store, limits, self.clock.time, account=account)
 
     # The other workers
 

@@ -1,0 +1,67 @@
+"""What a worker keeps for peers that are away: the queues of watches and staying devices, held messages."""
+
+import asyncio
+import logging
+
+from tiflis.bus.directory.directory import Directory
+from tiflis.bus.nats.client import REASONS_TOLD
+from tiflis.clock import running_clock
+from tiflis.config import Settings
+from tiflis.relay.held.records import FINAL_SECONDS
+from tiflis.relay.held.store import HeldLimits, HeldStore
+from tiflis.relay.home import Home
+from tiflis.relay.pinned import Pinned
+from tiflis.relay.router import Router
+from tiflis.relay.tasks import Tasks
+from tiflis.relay.watch.operations import QueueLimits, WatchOperations
+from tiflis.relay.watch.queue import Bounds
+from tiflis.relay.watch.stays import StayLimits
+from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MARGIN_SECONDS = 30.0  # a watch's records are kept for so much longer than their messages
+RETRY_SECONDS = 5.0  # between attempts to create the watches' stream
+
+
+class Queues:
+    """The stores of one worker, and the limits of what is kept in them."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, urls: str, name: str, pinned: Pinned, tasks: Tasks
+    ) -> None:
+        """``urls`` and ``name``: of the connections that make the watches' stream."""
+        self._settings, self._pinned, self._clock = settings, pinned, running_clock()
+        longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
+        self._watches = JetStreamWatchStore(directory.link, urls, name, longest + MARGIN_SECONDS)
+        self._held = HeldStore(directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
+        tasks.spawn(self._start())
+        tasks.spawn(self._held.start(clustered=directory.link.clustered))
+        directory.when_full(lambda: tasks.spawn(self._watches.relieve()))
+
+    async def _start(self) -> None:
+        """Create the watches' stream; while the bus cannot keep it, everything else works."""
+        logged: set[str] = set()
+        while True:
+            try:
+                return await self._watches.start()
+            except StoreUnavailable as problem:
+                reason = str(problem) or type(problem).__name__
+                if reason not in logged and len(logged) < REASONS_TOLD:
+                    logged.add(reason)
+                    log.warning("messages for watches cannot be stored", extra={"reason": reason})
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def give_to(self, router: Router) -> None:
+        """Have the router's homes hold messages."""
+        router.held_store, router.held_limits = self._held, HeldLimits(self._settings.hold_messages)
+
+    def make_watches(self, home: Home) -> WatchOperations:
+        """Make the watches of a home, with its devices that stay."""
+        settings = self._settings
+        bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
+        resume = settings.stay_resume if settings.stay else 0.0
+        stay = StayLimits(settings.stay_messages, settings.stay_bytes, resume)
+        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
+        account = self._pinned.account(home.tunnel_id)
+        return WatchOperations(home.tunnel_id, home, self._watches, limits, self._clock.time, account=account)
