@@ -9,12 +9,25 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from tiflis.commands import check, completion, doctor, end, keygen, reload, serve, status, takeover
+from tiflis.commands import (
+    audit,
+    check,
+    completion,
+    devices,
+    doctor,
+    end,
+    keygen,
+    rekey,
+    reload,
+    serve,
+    status,
+    takeover,
+)
 from tiflis.descriptors import open_standard
 from tiflis.environment import read_instead
 from tiflis.release import build
 
-COMMANDS = (serve, keygen, check, status, reload, end, takeover, doctor, completion)
+COMMANDS = (serve, keygen, check, status, devices, audit, rekey, reload, end, takeover, doctor, completion)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
 BEGIN = "To begin: tiflis keygen --env >> .env, then tiflis serve. Each command explains itself with --help."
 DEMO = "demo"  # comes with the package in workstation/

@@ -52,7 +52,7 @@ def test_all_is_well_behind_our_nginx_with_tls(server: Server, tmp_path: Path) -
         keys = ("--api-key", REGISTRATION_KEY, "--status-token", STATUS_TOKEN)
         code, shown = doctor(nginx.url, *keys, "--ca", str(nginx.ca), "--idle", "6", folder=tmp_path)
     assert (code, "all is well" in shown) == (0, True), shown
-    wanted = "name tls http health upgrade address sizes idle watch forgery".split()
+    wanted = [*"name tls http health upgrade address sizes idle watch forgery".split(), "device keys"]
     assert {check: states(shown).get(check) for check in wanted} == {check: {"ok"} for check in wanted}, shown
     assert "50 MiB" in shown
     assert "sees you as 127.0.0.1" in shown

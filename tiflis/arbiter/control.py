@@ -8,6 +8,7 @@ connection breaks while the main process lives connects again, and says `hello` 
     main -> worker    gone {worker_id} · status {ask} · pulse
     main -> worker    end {ask, what, names}
     command -> main   end {what, names} -> {ok, ended}
+    command -> main   devices {what, names} -> {ok, rows or entries or found}; main asks a worker the same
     command -> main   status -> {ok, status, arbiter} or {ok: false, error}
 
 With --single-process the only worker hosts the socket and is its own client.
@@ -32,6 +33,7 @@ Command = Callable[[Message], Awaitable[Message]]
 
 UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
 STATUS_SECONDS = 3.0
+DEVICES_SECONDS = 12.0  # for a change that every worker confirms
 FIRST_LINE_SECONDS = 5.0
 BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect again
 
@@ -152,6 +154,15 @@ class ControlServer:
                 with contextlib.suppress(TimeoutError, ConnectionError):
                     answer = await session.ask(message, STATUS_SECONDS)
                     return {"ended": int(answer.get("ended", 0))}
+        raise ConnectionError("no worker answers")
+
+    async def devices(self, message: Message) -> Message:
+        """Have a ready worker answer a question about device keys and the audit."""
+        for session in list(self.sessions.values()):
+            if session.ready:
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    answer = (await session.ask(message, DEVICES_SECONDS)).get("answer")
+                    return answer if isinstance(answer, dict) else {"ok": False}
         raise ConnectionError("no worker answers")
 
     async def worker_status(self) -> Message | None:

@@ -191,6 +191,7 @@ def control_server(folder: RunFolder, observer: Any, describe: Callable[[], Mess
 
     control.commands["status"] = status
     control.commands["end"] = control.end
+    control.commands["devices"] = control.devices
     return control
 
 

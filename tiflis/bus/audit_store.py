@@ -49,11 +49,11 @@ class AuditStore:
             raise AuditUnavailable(str(problem)) from None
 
     async def read(self, tunnel_id: str, since: int) -> tuple[list[Entry], int, bool]:
-        """Return the entries of a tunnel after a position, the next position, and whether there may be
-        more. Raise AuditUnavailable."""
+        """Return the entries of a tunnel (empty: of all, each with its tunnel) after a position, the next
+        position, and whether there may be more. Raise AuditUnavailable."""
         entries: list[Entry] = []
         while len(entries) < READ_ENTRIES:
-            request = {"seq": since + 1, "next_by_subj": _subject(tunnel_id)}
+            request = {"seq": since + 1, "next_by_subj": _subject(tunnel_id) if tunnel_id else f"{SUBJECT}.*"}
             try:
                 answer = await self._jetstream.call(f"STREAM.MSG.GET.{STREAM}", request, ANSWER_SECONDS)
             except StoreRefused as refused:
@@ -63,7 +63,9 @@ class AuditStore:
             except LinkUnavailable as problem:
                 raise AuditUnavailable(str(problem)) from None
             since = int(answer["message"]["seq"])
-            entries += _entries(answer["message"])
+            found = _entries(answer["message"])
+            tunnel = str(answer["message"]["subject"]).rpartition(".")[2]
+            entries += found if tunnel_id else [{"tunnel_id": tunnel, **entry} for entry in found]
         return entries, since, True
 
     async def _make(self) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from tiflis import environment
-from tiflis.doctor import http_checks, socket_checks, watch_checks
+from tiflis.doctor import device_checks, http_checks, socket_checks, watch_checks
 from tiflis.doctor.findings import FAIL, NOTE, Finding
 from tiflis.doctor.socket_checks import Tunnel
 from tiflis.doctor.target import Target, WrongUrl
@@ -100,6 +100,7 @@ async def _through_a_tunnel(tunnel: Tunnel, arguments: argparse.Namespace) -> As
         checks.append(socket_checks.idle(tunnel, arguments.idle))
         checks.append(socket_checks.sizes(tunnel))
         checks.append(watch_checks.watch(tunnel, arguments.idle))
+    checks.append(device_checks.device_keys(tunnel))
     checks.append(socket_checks.forged_address(tunnel))
     for check in checks:
         async for finding in check:

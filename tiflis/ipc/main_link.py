@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from tiflis.clock import running_clock
 from tiflis.ipc.control_client import LINE_BYTES, SOCKET_NAME, Message, encode, receive
@@ -16,6 +17,10 @@ from tiflis.ipc.run_folder import socket_address
 log = logging.getLogger(__name__)
 
 SUCCESSOR_SECONDS = 6.0  # main answers when the newcomer is ready, or gives it up
+
+
+async def _no_answer(what: str, names: list[str]) -> Message:
+    return {"ok": False}
 
 
 async def _nothing(what: str, names: list[str]) -> int:
@@ -49,6 +54,7 @@ class MainLink:
         self._ready = False
         self._successor: asyncio.Future[str | None] | None = None
         self.on_end: Callable[[str, list[str]], Awaitable[int]] = _nothing
+        self.on_devices: Callable[[str, list[str]], Awaitable[Message]] = _no_answer
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._answering: set[asyncio.Task[None]] = set()
@@ -140,15 +146,26 @@ class MainLink:
             case "pulse":
                 self._send({"do": "pulse"})
             case "status":
-                task = asyncio.create_task(self._answer(message))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._begin(self._answer(message))
             case "end":
-                task = asyncio.create_task(self._end(message))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._begin(self._end(message))
+            case "devices":
+                self._begin(self._devices(message))
             case verb:
                 log.warning("main says something unknown", extra={"verb": verb})
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _devices(self, message: Message) -> None:
+        answer: Message = {"ok": False}
+        try:
+            answer = await self.on_devices(str(message["what"]), [str(name) for name in message["names"]])
+        except Exception:  # the outermost frame of a task
+            log.exception("question about devices failed")
+        self._send({"do": "answer", "ask": message.get("ask"), "answer": answer})
 
     async def _end(self, message: Message) -> None:
         ended = 0

@@ -148,7 +148,9 @@ class Audit:
         self._spawn(self.flush())
 
     def waiting(self, tunnel_id: str) -> int:
-        """Return how many entries of a tunnel are not stored yet."""
+        """Return how many entries of a tunnel (empty: of all) are not stored yet."""
+        if not tunnel_id:
+            return len(self._entries) + self._under_way
         mine = sum(entry.tunnel_id == tunnel_id for entry in self._entries)
         return mine + self._writing.get(tunnel_id, 0)
 
@@ -211,8 +213,12 @@ def session_of(text: bytes) -> bytes:
     return found[1] if found else b""
 
 
+def moment(seconds: float) -> str:
+    """Return a time of day as JSON has it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _written(entry: _Entry) -> dict[str, Any]:
-    time_ = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     kind = entry.kind if _KIND.fullmatch(entry.kind) else "?"
     more = {
         "device_id": entry.device_id,
@@ -223,6 +229,6 @@ def _written(entry: _Entry) -> dict[str, Any]:
         "about": entry.about,
         "by": entry.by,
     }
-    return {"time": time_, "type": kind, "outcome": entry.outcome} | {
+    return {"time": moment(entry.at), "type": kind, "outcome": entry.outcome} | {
         name: value for name, value in more.items() if value
     }

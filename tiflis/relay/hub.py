@@ -157,6 +157,10 @@ class Hub:
         if isinstance(route, Edge) and not self.knows_keys(route.peer):
             raise SendFailed
 
+    def knows_tunnel(self, tunnel_id: str) -> bool:
+        """Return whether the directory holds the tunnel, by the copy here."""
+        return self._claims.current(tunnel_id) is not None
+
     def _place(self, said: Registration) -> str:
         """Return the worker that a workstation should go to: its tunnel's home, or else the least loaded."""
         known = self._claims.home_of(said.previous_tunnel_id) if said.previous_tunnel_id else ""

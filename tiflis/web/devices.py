@@ -11,6 +11,7 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
 from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge, TunnelError
 from tiflis.protocol.scopes import Scope
+from tiflis.relay.audit import moment
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
 from tiflis.web import device_parameters as parameters
 from tiflis.web.address import Addresses
@@ -247,6 +248,4 @@ def _owner_device(device_id: str, present: Iterable[str], caller: Manager) -> di
 
 def _time(seconds: float) -> str:
     """Return a time as JSON has it; empty for none."""
-    if not seconds:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(seconds) if seconds else ""

@@ -16,7 +16,7 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.audit import Audit
+from tiflis.relay.audit import Audit, moment
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.device_sessions import DeviceSessions
@@ -26,6 +26,7 @@ from tiflis.relay.sessions.session import Wire
 LOAD_SECONDS = 5.0  # for the keys to be loaded at the start; without them all else works
 READ_TRIES, READ_PAUSE = 20, 0.05  # s; for entries to be stored before they are read
 CLOSE_SECONDS = 1.0
+ROWS = 10_000  # of one answer to an operator
 OWNERS_SHOWN = 1024  # devices of one tunnel and worker that use the workstation's own key
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -61,7 +62,7 @@ class Devices:
         hub.check_key = self._sessions.check
         presence.act("present", self._present)
         presence.act("audit", self._store_entries)
-        self._presence = presence
+        self._presence, self._hub = presence, hub
 
     def _present(self, about: dict[str, Any]) -> dict[str, Any]:
         keys, owners = self._sessions.present(str(about["tunnel"]))
@@ -88,6 +89,22 @@ class Devices:
             raise SendFailed("The audit cannot be read now; try again") from None
         return {"entries": entries, "next": reached, "more": more}
 
+    async def operate(self, what: str, names: list[str]) -> dict[str, Any]:
+        """Answer an operator: ``list`` a tunnel's keys or all, ``audit``, ``rekey`` or ``revoke``."""
+        tunnel_id, name = names
+        match what:
+            case "list":
+                found = self.keys.all(tunnel_id) if tunnel_id else self.store.everything()
+                return {"rows": [_row(entry) for entry in found[:ROWS]]}
+            case "audit":
+                return await self.read_audit(tunnel_id, int(name))
+            case "rekey" if self._hub.knows_tunnel(tunnel_id):
+                await self.keys.open_rekey(tunnel_id)
+                return {"found": True}
+            case "revoke":
+                return {"found": await self.keys.revoke(tunnel_id, name)}
+        return {"found": False}
+
     def expire(self) -> None:
         """Close the sockets whose keys have expired. Called regularly."""
         self._sessions.expire()
@@ -99,6 +116,16 @@ class Devices:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self.audit.flush()
         await self.store.close()
+
+
+def _row(entry: DeviceKey) -> dict[str, Any]:
+    """Return a key for an operator, without its digest."""
+    shown = ("tunnel_id", "key_id", "name", "scope", "device_id", "kind", "address")
+    times = ("created", "seen", "until" if not entry.device_id else "", "expires")
+    row = {name: getattr(entry, name) for name in shown}
+    return {name: value for name, value in row.items() if value} | {
+        name: moment(getattr(entry, name)) for name in times if name and getattr(entry, name)
+    }
 
 
 def _enter_use(audit: Audit, entry: DeviceKey) -> None:

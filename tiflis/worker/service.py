@@ -81,7 +81,7 @@ class Service:
         self._main = main = MainLink(
             run.run_dir, slot, worker.id, worker.worker_gone, worker.status, main_lives=lives
         )
-        main.on_end = worker.end
+        main.on_end, main.on_devices = worker.end, worker.devices.operate
         await main.start()
         self._up.set()
         await self._listening.wait()

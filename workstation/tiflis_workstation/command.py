@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tiflis_workstation import scenes, settings
+from tiflis_workstation.invitation import SCOPES, NoInvitation, invite
 from tiflis_workstation.link import Registration, RegistrationRefused
 from tiflis_workstation.pairing import Pairing
 from tiflis_workstation.state_file import Remembered, StateFile
@@ -39,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="Demo workstation", help="as devices see it (%(default)s)")
     parser.add_argument("--auth-key", help="what devices authenticate with (default: remembered, or made)")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state file (%(default)s)")
+    parser.add_argument(
+        "--invite",
+        nargs="?",
+        const="full",
+        choices=SCOPES,
+        help="print a key for one new device, of this scope (full), in place of the workstation's own",
+    )
     parser.add_argument("--shell", action="store_true", help="terminals run a REAL shell of this machine")
     parser.add_argument(
         "--as-shipped",
@@ -91,7 +99,7 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
     memory = StateFile(arguments.state)
     remembered = memory.load(arguments.url)
     auth_key = arguments.auth_key or remembered.auth_key or settings.new_key()
-    host = Host()
+    host = Host(arguments.url, arguments.invite)
 
     def registered(registration: Registration) -> None:
         try:
@@ -122,7 +130,10 @@ async def _serve(arguments: argparse.Namespace, api_key: str) -> int:
 class Host:
     """Prints events at the terminal, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str, scope: str | None = None) -> None:
+        """``scope``: of the key for a new device to be shown, None for the workstation's own key."""
+        self._url, self._scope = url, scope
+        self._inviting: asyncio.Task[None] | None = None
         self.refused = False
         self._tunnel_id = ""
         self._trouble = ""
@@ -135,11 +146,25 @@ class Host:
             self._trouble = ""
             print("connected again", flush=True)
             return
-        print(f"{pairing.qr_code()}\ntunnel {registration.tunnel_id}")
+        if self._scope is None:
+            self._show(pairing)
+        else:
+            self._inviting = asyncio.create_task(self._invite(pairing, self._scope))
+
+    async def _invite(self, own: Pairing, scope: str) -> None:
+        try:
+            made = await asyncio.to_thread(invite, self._url, own, scope)
+        except NoInvitation as problem:
+            self.trouble(f"no key for a new device: {problem}")
+            return
+        self._show(made.pairing, f"\n  code          {made.code}\n\nFor one device, until {made.until}.")
+
+    def _show(self, pairing: Pairing, more: str = "") -> None:
+        print(f"{pairing.qr_code()}\ntunnel {pairing.tunnel_id}")
         print(f"\n  web client    {pairing.web_link}")
         print(f"\n  magic link    {pairing.magic_link}")
         print(f"\n  pairing JSON  {pairing.json}")
-        print("\nWaiting for devices. Ctrl-C ends.", flush=True)
+        print(f"{more}\nWaiting for devices. Ctrl-C ends.", flush=True)
 
     def down(self, failure: Exception) -> None:
         """A refusal is final only at the start: later the server may be half-way through a change."""

@@ -1,0 +1,33 @@
+"""`tiflis audit`: print the commands that devices have sent, oldest first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tiflis.commands import running
+
+NAME = "audit"
+ABOUT = "print what devices have sent (never contents) and changes of their keys, as JSON lines"
+SECONDS = 20.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tunnel", nargs="?", default="", help="its id (default: all tunnels)")
+    parser.add_argument("--since", type=int, default=0, help="entries after this position of the audit")
+    running.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Return 0 if all entries are printed, 1 if the server could not answer, 3 if no server runs."""
+    since, more = arguments.since, True
+    while more:
+        answer = running.ask(
+            arguments, "devices", SECONDS, what="audit", names=[arguments.tunnel, str(since)]
+        )
+        if isinstance(answer, int):
+            return answer
+        for entry in answer.get("entries") or []:
+            print(json.dumps(entry, ensure_ascii=False))
+        since, more = int(answer.get("next", since)), bool(answer.get("more"))
+    return 0
