@@ -16,9 +16,9 @@ INTRODUCTION = """\
 
 All settings are environment variables. The server also reads `.env` and `.env.local` in its working
 directory; `.env.local` overrides `.env`, and the environment overrides both. An empty variable counts as
-unset. White space and one pair of quotes around a value are removed. All settings are checked at the start:
-each mistake gives one line on stderr, and the exit code is 2. `tiflis check` prints the same lines without
-starting the server.
+unset. `NAME_FILE` may name a file that holds the value of `NAME`, such as a Docker secret. White space and
+one pair of quotes around a value are removed. All settings are checked at the start: each mistake gives one
+line on stderr, and the exit code is 2. `tiflis check` prints the same lines without starting the server.
 
 This page is generated from the code (`python scripts/configuration.py`).
 

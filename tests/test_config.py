@@ -157,6 +157,25 @@ def test_what_surrounds_a_key_by_mistake_is_no_part_of_it(
     assert list(spelt.given) == list(spelt.wanted) != list(other.given)
 
 
+def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("nats://tiflis:canary@nats:4222\n")
+    monkeypatch.setenv("NATS_URL_FILE", str(tmp_path / "url"))
+    url = config.load().nats_url
+    assert url is not None
+    assert url.get_secret_value() == "nats://tiflis:canary@nats:4222"
+    monkeypatch.setenv("NATS_URL", "nats://other:4222")
+    assert config.load().nats_url != url
+
+
+def test_a_file_with_a_secret_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NATS_URL_FILE", "/nowhere/url")
+    assert mistakes(capsys) == [
+        "tiflis: NATS_URL_FILE /nowhere/url cannot be read: No such file or directory"
+    ]
+
+
 def test_quotes_of_an_env_file_for_docker_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", '"3002"')
     monkeypatch.setenv("ALLOWED_ORIGINS", '"https://a.example","https://b.example"')
@@ -165,7 +184,7 @@ def test_quotes_of_an_env_file_for_docker_are_left_out_with_a_word(monkeypatch: 
     assert config.notes() == ["PORT is given in quotes: they are left out"]
 
 
-@pytest.mark.parametrize("name", ["WORKERS", "TIFLIS_WORKERS", "INSTANCE", "RUN_DIR", "REGISTRATION_KEYS"])
+@pytest.mark.parametrize("name", ["TIFLIS_WORKERS", "INSTANCE", "RUN_DIR", "REGISTRATION_KEYS"])
 def test_only_its_own_name_sets_a_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "canary")
     assert "canary" not in repr(config.load())

@@ -12,6 +12,7 @@ from dotenv.parser import parse_stream
 from tiflis.values import is_quoted, trimmed
 
 DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
+IN_A_FILE = "_FILE"  # NAME_FILE names a file with the value of NAME, which wins over it
 ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --env-file of the commands
 
 
@@ -31,17 +32,35 @@ class Variables(NamedTuple):
 
 
 def read(names: Collection[str]) -> Variables:
-    """Return these variables, whose names count in any case. Raise ConfigError for what cannot be read."""
+    """Return these variables, whose names count in any case. Raise ConfigError for what cannot be read.
+
+    ``NAME_FILE`` names a file that holds the value of ``NAME``.
+    """
     raw: dict[str, str] = {}
+    known = {*names, *(f"{name}{IN_A_FILE}" for name in names)}
     sources: list[Mapping[str, str | None]] = [*_files(), os.environ]
     for source in sources:
-        raw |= {name.upper(): value for name, value in source.items() if value and name.upper() in names}
+        raw |= {name.upper(): value for name, value in source.items() if value and name.upper() in known}
+    for name in [name for name in raw if name not in names]:
+        path = raw.pop(name)
+        if (of := name.removesuffix(IN_A_FILE)) not in raw:
+            raw[of] = _secret(name, path)
     wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
     if wrong:
         raise ConfigError(wrong)
     values = {name: trimmed(value) for name, value in raw.items()}
     quoted = [name for name, value in raw.items() if is_quoted(value)]
     return Variables({name: value for name, value in values.items() if value}, quoted)
+
+
+def _secret(name: str, path: str) -> str:
+    """Return the text of a file that a variable names, such as a Docker secret. Raise ConfigError."""
+    try:
+        return Path(trimmed(path)).read_text()
+    except UnicodeDecodeError:
+        raise ConfigError([f"{name} {path} is not UTF-8"]) from None
+    except OSError as problem:
+        raise ConfigError([f"{name} {path} cannot be read: {problem.strerror}"]) from None
 
 
 def read_instead(file: str) -> None:
