@@ -30,11 +30,14 @@ COMPOSE = [
 # The keys of a service in the compose specification that we use.
 SERVICE_KEYS = set(
     "build image init restart stop_grace_period read_only tmpfs cap_drop security_opt depends_on environment"
-    " ports volumes ulimits logging command healthcheck profiles network_mode networks".split()
+    " ports volumes ulimits logging command healthcheck profiles network_mode networks"
+    " env_file entrypoint".split()
 )
 ROUTES = {"ROUTE_A", "ROUTE_B", "ROUTE_C"}
 SECRETS = {"NATS_TOKEN", "CLUSTER_PASSWORD"}
-IMAGE_VARIABLES = ROUTES | SECRETS | {"WORKERS", "HOST_NAME", "PRIVATE_ADDRESS", "SSL_CERT_FILE"}
+IMAGE_VARIABLES = (
+    ROUTES | SECRETS | {"HOST_NAME", "PRIVATE_ADDRESS", "SSL_CERT_FILE", "BUS_HOST", "NATS_URL_FILE"}
+)
 SECRET = {"NATS_TOKEN": "a1b2c3", "CLUSTER_PASSWORD": "secret", "PRIVATE_ADDRESS": "127.0.0.1"}
 
 
@@ -61,7 +64,7 @@ def known_variables() -> set[str]:
 @pytest.mark.parametrize("path", COMPOSE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_compose_files_hold_what_compose_knows(path: Path) -> None:
     document = load(path)
-    assert set(document) <= {"services", "volumes"}
+    assert set(document) <= {"name", "services", "networks", "volumes"}
     for name, service in document["services"].items():
         assert set(service) <= SERVICE_KEYS, name
         for variable in service.get("environment", {}):
@@ -75,7 +78,7 @@ def test_compose_files_hold_what_compose_knows(path: Path) -> None:
 
 
 def test_the_server_is_bound_to_as_little_as_it_needs() -> None:
-    for path in (COMPOSE[0], COMPOSE[-1]):
+    for path in (COMPOSE[0], COMPOSE[1], COMPOSE[-1]):
         server = load(path)["services"]["tiflis"]
         assert (server["read_only"], server["cap_drop"], server["init"]) == (True, ["ALL"], True)
     assert "ports" not in load(COMPOSE[0])["services"]["nats"], "the bus is not published"
@@ -242,14 +245,14 @@ def test_the_unit_reloads_without_closing_and_ends_in_order() -> None:
     assert int(directives["TimeoutStopSec"][0]) > Settings.model_fields["shutdown_timeout"].default + 2
     assert int(directives["TimeoutStartSec"][0]) > Settings.model_fields["bus_start_timeout"].default
     for setting in directives["Environment"]:
-        assert setting.partition("=")[0] in known_variables() | {"WORKERS"}
+        assert setting.partition("=")[0] in known_variables()
 
 
 def test_the_example_of_settings_names_settings() -> None:
     parser = configparser.ConfigParser()
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names as they are
     parser.read_string("[env]\n" + (DEPLOY / "systemd" / "tiflis.env").read_text())
-    assert {name for name, _ in parser.items("env")} <= known_variables() | {"WORKERS"}
+    assert {name for name, _ in parser.items("env")} <= known_variables()
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
