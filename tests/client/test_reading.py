@@ -13,6 +13,8 @@ from tests.client.app import App
 from tests.client.desk import Desk
 from tests.client.test_hostile import output
 
+SEEN = "all => all.map((one) => one.checkVisibility({ opacityProperty: true }))"
+
 
 def block(kind: str, content: str = "", **metadata: Any) -> dict[str, Any]:
     name = f"{kind}-{len(str(metadata))}"
@@ -197,3 +199,25 @@ def test_what_was_opened_is_still_open_when_one_comes_back(app: App, desk: Desk)
     app.reads("message 2 of 2")
     app.enter("supervisor")
     expect(fold).to_have_attribute("aria-expanded", "true")
+
+
+def test_messages_of_one_minute_share_one_time(app: App, desk: Desk) -> None:
+    desk.has_said(desk.session("claude"), ["one", "two", "three", "four"])
+    app.enter(desk.session("claude"))
+    app.reads("four")
+    times = app.log.locator("time")
+    assert times.evaluate_all(SEEN) == [False, False, False, True]
+    app.log.get_by_text("one", exact=True).hover()
+    assert times.evaluate_all(SEEN) == [True, False, False, True]
+
+
+def test_a_touch_on_own_words_shows_what_can_be_done_with_them(phone: App, desk: Desk) -> None:
+    phone.enter("supervisor")
+    phone.say("status")
+    phone.reads("The index holds")
+    edit = phone.button(re.compile("^Edit “status"))
+    assert edit.evaluate_all(SEEN) == [False]
+    phone.log.get_by_text("status", exact=True).tap()
+    assert edit.evaluate_all(SEEN) == [True]
+    edit.tap()
+    expect(phone.composer).to_have_value("status")

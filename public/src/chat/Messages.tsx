@@ -35,24 +35,25 @@ function Day({ day }: { day: string | null }) {
 function UserMessage() {
   const row = useRow();
   if (!row) return null;
-  const { message, item, day } = row;
+  const { message, item, day, goesOn } = row;
   const failed = message.delivery === "failed";
+  const quiet = goesOn && !message.foreign && (message.delivery === null || message.delivery === "received");
   return (
     <div className="message flex flex-col">
       <Day day={day} />
-      <article data-key={message.key} data-role="user" aria-label={text.you} className="group mt-2 mb-3 flex max-w-[88%] flex-col items-end self-end">
+      <article data-key={message.key} data-role="user" aria-label={text.you} tabIndex={-1} className={`group relative mt-2 ${quiet ? "mb-5" : "mb-3"} flex max-w-[88%] flex-col items-end self-end outline-none`}>
         <div
           className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
         >
           <MessagePrimitiveParts components={USER_PARTS} />
         </div>
-        <div className="mt-0.5 flex min-h-6 items-center gap-1.5 text-xs text-muted">
+        <div className={`flex min-h-6 flex-wrap items-center justify-end gap-x-1.5 text-xs whitespace-nowrap text-muted ${quiet ? "message-tools absolute top-full right-0 z-10 w-max" : "mt-0.5"}`}>
+          <OwnActions row={row} />
           {message.foreign && <span>{text.otherDevice} ·</span>}
           <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
             {timeOf(message.at)}
           </time>
           {message.delivery && <DeliveryMark delivery={message.delivery} />}
-          <OwnActions row={row} />
         </div>
         {failed && item && <Failed id={item.id} error={item.error} />}
       </article>
@@ -90,11 +91,11 @@ function AssistantMessage() {
   const speaker = useSpeaker();
   // assistant-ui adds an empty message while it waits for an answer; `ThreadView` shows that better.
   if (!row) return null;
-  const { message, day } = row;
+  const { message, day, goesOn } = row;
   return (
     <div className="message flex flex-col">
       <Day day={day} />
-      <article data-key={message.key} data-role="assistant" aria-label={speaker} className="group min-w-0 pb-3 [overflow-wrap:anywhere]" aria-busy={message.streaming}>
+      <article data-key={message.key} data-role="assistant" aria-label={speaker} tabIndex={-1} className={`group relative min-w-0 ${goesOn ? "pb-4" : "pb-3"} [overflow-wrap:anywhere] outline-none`} aria-busy={message.streaming}>
         <div className="space-y-2.5">
           <MessagePrimitiveParts components={ASSISTANT_PARTS} />
         </div>
@@ -103,7 +104,7 @@ function AssistantMessage() {
             <span className="animate-dot size-2 rounded-full bg-accent" />
           </div>
         ) : (
-          <div className="mt-0.5 flex min-h-6 items-center gap-1.5 text-xs text-muted">
+          <div className={`flex min-h-6 items-center gap-1.5 text-xs text-muted ${goesOn ? "message-tools absolute -bottom-2 left-0 z-10" : "mt-0.5"}`}>
             <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
               {timeOf(message.at)}
             </time>
@@ -145,7 +146,7 @@ function OwnActions({ row }: { row: Row }) {
     client.send(chat, words);
   };
   return (
-    <span className="flex gap-5 px-2">
+    <span className="message-tools flex gap-5 px-3">
       {said && !ended && <SmallButton icon="pencil" label={text.editAgain(name)} onClick={edit} />}
       {said && !ended && !row.item && <SmallButton icon="refresh" label={text.sendAgain(name)} disabled={again} onClick={sendAgain} />}
       <CopyButton blocksOf={row} />

@@ -11,24 +11,28 @@ export interface Row {
   item: OutboxItem | null;
   /** A new day begins with it. */
   day: string | null;
+  /** The next row is of the same minute: one time below both is enough. */
+  goesOn: boolean;
 }
+
+const MINUTE = 60_000;
 
 const rowsOfMessages = new WeakMap<ChatMessage, Row>();
 const messagesOfItems = new WeakMap<OutboxItem, ChatMessage>();
 
 /** The same message gives the same row again, so that only what changed is drawn anew. */
 export function rowsOf(chat: Chat, outbox: OutboxItem[], now: number): Row[] {
-  const rows: Row[] = [];
+  const all = chat.messages.map((message): [ChatMessage, OutboxItem | null] => [message, null]);
+  for (const item of outbox) if (item.state !== "queued") all.push([messageOf(item), item]);
   // While older ones are to come nobody knows whether a day begins with the first.
   let before = chat.hasOlder && chat.messages[0] ? midnightOf(chat.messages[0]) : null;
-  const add = (message: ChatMessage, item: OutboxItem | null) => {
+  return all.map(([message, item], at) => {
     const midnight = midnightOf(message);
-    rows.push(rowOf(message, item, midnight === before ? null : dayOf(message.at, now)));
+    const day = midnight === before ? null : dayOf(message.at, now);
     before = midnight;
-  };
-  for (const message of chat.messages) add(message, null);
-  for (const item of outbox) if (item.state !== "queued") add(messageOf(item), item);
-  return rows;
+    const next = all[at + 1]?.[0];
+    return rowOf(message, item, day, next !== undefined && minuteOf(next) === minuteOf(message));
+  });
 }
 
 const midnights = new WeakMap<ChatMessage, number>();
@@ -40,10 +44,12 @@ function midnightOf(message: ChatMessage): number {
   return known;
 }
 
-function rowOf(message: ChatMessage, item: OutboxItem | null, day: string | null): Row {
+const minuteOf = ({ at }: ChatMessage): number => Math.floor(at / MINUTE);
+
+function rowOf(message: ChatMessage, item: OutboxItem | null, day: string | null, goesOn: boolean): Row {
   const known = rowsOfMessages.get(message);
-  if (known && known.day === day) return known;
-  const row = { message, item, day };
+  if (known && known.day === day && known.goesOn === goesOn) return known;
+  const row = { message, item, day, goesOn };
   rowsOfMessages.set(message, row);
   return row;
 }
