@@ -129,11 +129,24 @@ def test_an_answer_is_told_to_who_looks_elsewhere(new_app: NewApp, server: Serve
     shown = app.page.evaluate("({ title: window.__shown[0].title, body: window.__shown[0].body })")
     assert shown["title"] == "The supervisor has answered"
     assert "128 files" in shown["body"]
-    expect(app.page).to_have_title("(1) Tiflis")
+    expect(app.page).to_have_title("(1) Supervisor · Tiflis")
     app.go("#/settings")
+    expect(app.page).to_have_title("(1) Tiflis")
     app.page.evaluate("window.__away(false); window.__shown[0].notification.onclick()")
     expect(app.composer).to_be_visible()
-    expect(app.page).to_have_title("Tiflis")
+    expect(app.page).to_have_title("Supervisor · Tiflis")
+
+
+def test_the_title_says_which_conversation_it_is_and_that_its_agent_works(
+    new_app: NewApp, server: Server, calm_desk: Desk
+) -> None:
+    app = new_app(server.url, calm_desk)
+    app.enter(calm_desk.session("cursor"))
+    expect(app.page).to_have_title("snake-game · Tiflis")
+    app.say("long")
+    expect(app.page).to_have_title("● snake-game · Tiflis")
+    app.button("Stop").click()
+    expect(app.page).to_have_title("snake-game · Tiflis")
 
 
 def test_a_bell_is_told_to_who_looks_elsewhere(new_app: NewApp, server: Server, desk: Desk) -> None:

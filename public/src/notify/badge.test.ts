@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { oneLine } from "~/store/news";
-import { titleFor, waiting } from "./badge";
+import { waiting } from "./badge";
+import { titleFor } from "./title";
 
 describe("the title", () => {
   it("counts what waits in all chats", () => {
     expect(waiting(new Map(Object.entries({ supervisor: 2, one: 3, broken: Number.NaN, odd: -1 })))).toBe(5);
-    expect([titleFor(0), titleFor(5), titleFor(1000)]).toEqual(["Tiflis", "(5) Tiflis", "(99+) Tiflis"]);
-    expect(titleFor(1, "tunnel")).toBe("(1) tunnel needs you · Tiflis");
+    const quiet = { unread: 0, needs: "", shown: "", working: false };
+    expect([0, 5, 1000].map((unread) => titleFor({ ...quiet, unread }))).toEqual(["Tiflis", "(5) Tiflis", "(99+) Tiflis"]);
+    expect(titleFor({ ...quiet, unread: 1, needs: "tunnel", shown: "website" })).toBe("(1) tunnel needs you · Tiflis");
+    expect(titleFor({ ...quiet, shown: "tunnel", working: true })).toBe("● tunnel · Tiflis");
   });
 });
 

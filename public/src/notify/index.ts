@@ -4,8 +4,9 @@ import type { Client, ClientEvent, Unsubscribe } from "~/store/client";
 import { SUPERVISOR, type State } from "~/store/state";
 import { oneLine, type Outcome } from "~/store/news";
 import { notifyText as text } from "~/text/notify";
-import { needing, titleFor, waiting } from "./badge";
+import { needing, waiting } from "./badge";
 import { tone } from "./sound";
+import { onScreen, titleFor } from "./title";
 
 const ANSWER_TONE = 660;
 const BELL_TONE = 880;
@@ -35,15 +36,20 @@ export function startNotify(client: Client, open: (chat: string) => void): Unsub
       show(event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
     }
   };
-  const badge = (state: State, before?: State): void => {
-    if (state.unread === before?.unread && state.summaries === before?.summaries) return;
+  const badge = (): void => {
+    const state = client.store.getState();
+    const unread = waiting(state.unread);
     const key = needing(state);
-    setBadge(waiting(state.unread), key === null ? "" : nameOf(state, key));
+    document.title = titleFor({ unread, needs: key === null ? "" : nameOf(state, key), ...onScreen(state, location.hash) });
+    setBadge(unread);
   };
-  badge(client.store.getState());
+  badge();
+  window.addEventListener("hashchange", badge);
   const stops = [client.onEvent(happened), client.store.subscribe(badge), onWorkerWord(open)];
   return () => {
+    window.removeEventListener("hashchange", badge);
     for (const stop of stops) stop();
+    document.title = text.title;
     setBadge(0);
   };
 }
@@ -109,8 +115,7 @@ function onWorkerWord(open: (chat: string) => void): Unsubscribe {
 
 let badged = -1;
 
-function setBadge(count: number, who = ""): void {
-  document.title = titleFor(count, who);
+function setBadge(count: number): void {
   if (count === badged) return;
   badged = count;
   const bar = navigator as Navigator & { setAppBadge?(count: number): Promise<void>; clearAppBadge?(): Promise<void> };
