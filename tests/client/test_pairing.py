@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, WebSocketRoute, expect
 
 from tests.client.app import App
+from tests.client.browser import INSECURE_HOST
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.client.film import film_qr
@@ -215,3 +216,22 @@ def test_forgetting_removes_it_for_good(app: App) -> None:
     expect(app.page.get_by_role("textbox", name="Pairing link or JSON")).to_be_visible()
     app.page.reload()
     expect(app.page.get_by_role("textbox", name="Pairing link or JSON")).to_be_visible()
+
+
+def test_on_a_desk_the_page_shows_the_command_for_a_demo_and_goes_on_with_the_phone(
+    new_app: NewApp, server: Server
+) -> None:
+    url = f"http://{INSECURE_HOST}:{server.port}"
+    app = new_app(url, permissions=[])
+    expect(app.page.get_by_role("img", name=f"QR code of {url}/")).to_be_visible()
+    expect(app.page.get_by_text(f"tiflis demo --url ws://{INSECURE_HOST}:{server.port}/ws")).to_be_visible()
+    app.button("Copy the command").click()
+    expect(app.button("Copied")).to_be_visible()
+
+
+def test_in_a_hand_the_camera_comes_first(new_app: NewApp, server: Server) -> None:
+    phone = new_app(server.url, phone=True)
+    box = phone.button("Scan QR").bounding_box()
+    field = phone.page.get_by_role("textbox", name="Pairing link").bounding_box()
+    assert box and field and box["y"] < field["y"]
+    expect(phone.page.get_by_role("heading", name="No workstation yet?")).to_have_count(0)

@@ -11,6 +11,7 @@ import { TextArea, TextField } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { PairSheet } from "./PairSheet";
 
+const AtDesk = lazy(() => import("./AtDesk"));
 const ByCode = lazy(() => import("./ByCode"));
 const ScanQr = lazy(() => import("../scan/ScanQr"));
 
@@ -65,7 +66,8 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
   }
   return (
     <main id="main" tabIndex={-1} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] outline-none flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
-      <div className="w-full max-w-md">
+      <div className="w-full max-w-md lg:max-w-4xl lg:pointer-fine:grid lg:pointer-fine:grid-cols-[28rem_18rem] lg:pointer-fine:justify-center lg:pointer-fine:gap-x-16">
+        <div>
         <div className="flex h-11 items-center">
           {!first && <IconButton icon="back" label={common.back} className="-ml-3" onClick={() => goBack()} />}
         </div>
@@ -103,6 +105,10 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
           <Icon name={durable ? "check" : "alert"} size={16} className="mt-0.5" />
           {durable ? text.kept : window.isSecureContext ? text.notKeptHere : text.notKept}
         </p>
+        </div>
+        <aside className="hidden space-y-8 pt-[max(18rem,34vh)] lg:pointer-fine:block">
+          <Suspense fallback={null}>{DESK && <AtDesk address={ownAddress()} />}</Suspense>
+        </aside>
       </div>
       {asked && <PairSheet {...asked} onDone={onDone} onClose={() => (setAsked(null), onRead())} />}
     </main>
@@ -112,6 +118,9 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
 type Way = "link" | "code" | "hand";
 
 const WAYS: Way[] = ["link", "code", "hand"];
+
+const TOUCH = matchMedia("(pointer: coarse)").matches;
+const DESK = matchMedia("(min-width: 64rem) and (pointer: fine)").matches;
 
 interface Asked {
   data: PairingData;
@@ -140,6 +149,8 @@ interface ByLinkProps {
 }
 
 function ByLink({ value, problem, onChange, onSubmit, onScan }: ByLinkProps) {
+  // In a hand the camera is the shortest way.
+  const scanFirst = TOUCH && value === "";
   const paste = async () => {
     try {
       onChange(await navigator.clipboard.readText());
@@ -149,6 +160,7 @@ function ByLink({ value, problem, onChange, onSubmit, onScan }: ByLinkProps) {
   };
   return (
     <form onSubmit={(event) => (event.preventDefault(), onSubmit())} noValidate>
+      {TOUCH && <Scan look={scanFirst ? "primary" : "secondary"} onScan={onScan} />}
       <TextArea
         label={text.linkLabel}
         placeholder={text.linkPlaceholder}
@@ -170,14 +182,20 @@ function ByLink({ value, problem, onChange, onSubmit, onScan }: ByLinkProps) {
         <Button icon="copy" className="flex-1" onClick={() => void paste()}>
           {text.paste}
         </Button>
-        <Button icon="qr" className="flex-1" onClick={onScan}>
-          {text.scan}
+        <Button type="submit" look={scanFirst ? "secondary" : "primary"} className="flex-1">
+          {text.pair}
         </Button>
       </div>
-      <Button type="submit" look="primary" className="mt-3 w-full">
-        {text.pair}
-      </Button>
+      {!TOUCH && <Scan look="quiet" onScan={onScan} />}
     </form>
+  );
+}
+
+function Scan({ look, onScan }: { look: "primary" | "secondary" | "quiet"; onScan(): void }) {
+  return (
+    <Button icon="qr" look={look} className={`w-full ${TOUCH ? "mb-5" : "mt-2"}`} onClick={onScan}>
+      {text.scan}
+    </Button>
   );
 }
 
