@@ -31,6 +31,8 @@ COMMANDS = {
     "tiflis status": "tests/test_documents.py",
     "tiflis reload": "tests/test_documents.py",
     "tiflis demo": "tests/system/test_demo.py",
+    "tiflis devices": "tests/system/test_device_commands.py",
+    "tiflis audit": "tests/system/test_device_commands.py",
     "curl": "tests/api/test_openapi.py",
     "export": "tests/deploy/test_files.py",
     "docker": NO_ENGINE,
@@ -59,7 +61,7 @@ COMMANDS = {
 
 
 # What JetStream keeps for us.
-STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held"}
+STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held", "tiflis_devices", "tiflis_audit"}
 
 
 def commands(page: str) -> list[str]:
