@@ -18,7 +18,7 @@ from tiflis.protocol import errors
 
 PAGES = ["README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
-NO_ENGINE = "needs a Docker engine; tests/deploy checks the files and replays the image's steps"
+NO_ENGINE = "needs a Docker engine; tests/test_walkthrough.py has Compose read the files"
 NO_SYSTEMD = "needs systemd as the first process; tests/deploy has systemd-analyze verify the unit"
 NO_INSTALL = "changes the machine"
 
@@ -27,9 +27,9 @@ COMMANDS = {
     "tiflis doctor": "tests/system/test_doctor.py",
     "tiflis keygen --write": "tests/commands/test_cli.py",
     "tiflis serve": "tests/system/test_serve.py",
-    "tiflis check": "tests/test_documents.py",
-    "tiflis status": "tests/test_documents.py",
-    "tiflis reload": "tests/test_documents.py",
+    "tiflis check": "tests/test_walkthrough.py",
+    "tiflis status": "tests/test_walkthrough.py",
+    "tiflis reload": "tests/test_walkthrough.py",
     "tiflis demo": "tests/system/test_demo.py",
     "tiflis devices": "tests/system/test_device_commands.py",
     "tiflis audit": "tests/system/test_device_commands.py",

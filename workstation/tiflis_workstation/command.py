@@ -13,6 +13,7 @@ from tiflis_workstation import scenes, settings
 from tiflis_workstation.invitation import SCOPES, NoInvitation, invite
 from tiflis_workstation.link import Registration, RegistrationRefused
 from tiflis_workstation.pairing import Pairing
+from tiflis_workstation.reach import for_other_devices
 from tiflis_workstation.state_file import Remembered, StateFile
 from tiflis_workstation.workstation import DemoWorkstation, Listeners, Options
 
@@ -27,6 +28,12 @@ GUIDE = f"""The agents play scenes, chosen by the first word of your message tha
 
 The auth key and the tunnel id are kept in the state file, so a restart is the same tunnel."""
 
+LOCAL = """
+                This works on this machine only: the server listens on loopback. For a phone start it
+                with HOST=0.0.0.0, or give --url an address that the phone reaches."""
+PHONE = """
+                As in the QR code above, for devices in the same network. Without TLS a browser
+                gives no microphone and no camera, and forgets the pairing with its tab."""
 SHELL_WARNING = """
 WARNING: --shell gives everyone who holds the pairing data a real shell with all rights of this user.
 """
@@ -160,10 +167,16 @@ class Host:
         self._show(made.pairing, f"\n  code          {made.code}\n\nFor one device, until {made.until}.")
 
     def _show(self, pairing: Pairing, more: str = "") -> None:
-        print(f"{pairing.qr_code()}\ntunnel {pairing.tunnel_id}")
+        outside = for_other_devices(pairing)
+        shown = outside or pairing
+        print(f"{shown.qr_code()}\ntunnel {pairing.tunnel_id}")
         print(f"\n  web client    {pairing.web_link}")
-        print(f"\n  magic link    {pairing.magic_link}")
-        print(f"\n  pairing JSON  {pairing.json}")
+        if outside is None:
+            print(LOCAL)
+        elif outside != pairing:
+            print(f"\n  on a phone    {outside.web_link}{PHONE}")
+        print(f"\n  magic link    {shown.magic_link}")
+        print(f"\n  pairing JSON  {shown.json}")
         print(f"{more}\nWaiting for devices. Ctrl-C ends.", flush=True)
 
     def down(self, failure: Exception) -> None:

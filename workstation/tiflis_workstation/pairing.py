@@ -44,7 +44,7 @@ class Pairing:
         return urlunsplit((WEB_SCHEMES.get(url.scheme, "https"), url.netloc, "/", "", f"data={self.data}"))
 
     def qr_code(self) -> str:
-        """The magic link as a QR code in half-block characters, for a terminal."""
+        """The web link as a QR code in half-block characters: a phone's camera opens it in the browser."""
         out = io.StringIO()
-        segno.make(self.magic_link, error="l", micro=False).terminal(out=out, compact=True, border=2)
+        segno.make(self.web_link, error="l", micro=False).terminal(out=out, compact=True, border=2)
         return out.getvalue()
