@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tiflis_workstation.pairing import Pairing
@@ -38,6 +39,11 @@ def test_the_web_link_keeps_the_key_in_the_fragment() -> None:
     link = urlsplit(PAIRING.web_link)
     assert (link.scheme, link.netloc, link.path, link.query) == ("https", "tunnel.example.org", "/", "")
     assert decoded(link.fragment.removeprefix("data=")) == EXPECTED
+
+
+def test_below_a_path_the_web_link_is_there_too() -> None:
+    below = replace(PAIRING, url="wss://tunnel.example.org/x/ws")
+    assert below.web_link.startswith("https://tunnel.example.org/x/#data=")
 
 
 def test_a_plain_tunnel_has_a_plain_web_link() -> None:

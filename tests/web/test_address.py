@@ -148,6 +148,16 @@ def test_a_trusted_proxy_says_by_which_name() -> None:
     )
 
 
+PREFIXES = [("/x/", "/x"), ("/a/b-2", "/a/b-2"), ("//evil", ""), ("/a b", ""), ("x", "")]
+
+
+@pytest.mark.parametrize(("prefix", "kept"), PREFIXES)
+def test_a_trusted_proxy_says_below_which_path(prefix: str, kept: str) -> None:
+    asking = request(*PROXIED, ("X-Forwarded-Prefix", prefix))
+    assert public_url(asking, trust_proxy=True) == f"wss://t.example.org{kept}/ws"
+    assert public_url(asking) == "ws://inner:3001/ws"
+
+
 @pytest.mark.parametrize("trust", [False, "10.0.0.0/8"])
 def test_an_untrusted_one_does_not(trust: object) -> None:
     assert public_url(request(*PROXIED), trust_proxy=trust) == "ws://inner:3001/ws"

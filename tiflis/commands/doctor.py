@@ -21,7 +21,9 @@ IDLE_SECONDS = 75.0  # proxies cut at 60 s unless told otherwise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", help="such as https://tunnel.example.org, or with the path of its sockets")
+    parser.add_argument(
+        "url", help="such as https://tunnel.example.org; with the path of its sockets, or a prefix as in …/x/"
+    )
     parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
     parser.add_argument("--status-token", help="to see which address the server sees (STATUS_TOKEN)")
     parser.add_argument(

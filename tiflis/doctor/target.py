@@ -49,10 +49,13 @@ class Target:
     ws_path: str
     authority: str
     ca: str | None = None  # a file with certificates to trust
+    prefix: str = ""  # the path below which a proxy serves the whole server
 
     @classmethod
     def of(cls, url: str, ca: str | None = None) -> Target:
-        """Make a target from any URL of the server. Raise WrongUrl."""
+        """Make a target from any URL of the server: its root, its sockets' path, or, with a slash at the
+        end, the path below which a proxy serves it. Raise WrongUrl.
+        """
         try:
             parts = urlsplit(url if "://" in url else f"https://{url}")
             secure = _SCHEMES[parts.scheme]
@@ -61,8 +64,9 @@ class Target:
             raise WrongUrl("give a URL such as https://tunnel.example.org") from None
         if not parts.hostname:
             raise WrongUrl("the URL names no host")
-        path = parts.path.rstrip("/") or "/ws"
-        return cls(parts.hostname, port, secure, path, parts.netloc.rpartition("@")[2], ca)
+        prefix = parts.path.rstrip("/") if parts.path.endswith("/") else ""
+        path = f"{prefix}/ws" if prefix else parts.path.rstrip("/") or "/ws"
+        return cls(parts.hostname, port, secure, path, parts.netloc.rpartition("@")[2], ca, prefix)
 
     @property
     def ws_url(self) -> str:
@@ -97,7 +101,7 @@ class Target:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         began = time.monotonic()
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, self.prefix + path, body, headers)
             answer = connection.getresponse()
             data = answer.read()
             named = {name.lower(): value for name, value in answer.getheaders()}

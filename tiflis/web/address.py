@@ -14,6 +14,8 @@ _HOST = re.compile(
     r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
 )
 
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,8}")  # a path that a proxy strips
+
 
 class Asked(Protocol):
     """A request, as far as addresses are read from it."""
@@ -56,13 +58,14 @@ class Addresses:
         return base + self._ws_path
 
     def _seen_base(self, request: Asked) -> str:
-        scheme, host = "ws", request.headers.get("host", "")
+        scheme, host, prefix = "ws", request.headers.get("host", ""), ""
         if self._trusted(peer(request)):
             proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
             scheme = "wss" if proto in ("https", "wss") else "ws"
             host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()
+            prefix = request.headers.get("x-forwarded-prefix", "").strip().rstrip("/")
         if _is_host(host):
-            return f"{scheme}://{host}"
+            return f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"
         local = request.transport.get_extra_info("sockname") if request.transport else None
         if not isinstance(local, tuple):  # the path of a Unix socket
             return f"{scheme}://localhost"

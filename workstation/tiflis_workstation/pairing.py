@@ -41,7 +41,9 @@ class Pairing:
     def web_link(self) -> str:
         """The web client of the same server; the data is in the fragment, which no server ever sees."""
         url = urlsplit(self.url)
-        return urlunsplit((WEB_SCHEMES.get(url.scheme, "https"), url.netloc, "/", "", f"data={self.data}"))
+        # A proxy may serve everything below a path, such as /x/.
+        below = url.path.removesuffix("ws") if url.path.endswith("/ws") else "/"
+        return urlunsplit((WEB_SCHEMES.get(url.scheme, "https"), url.netloc, below, "", f"data={self.data}"))
 
     def qr_code(self) -> str:
         """The web link as a QR code in half-block characters: a phone's camera opens it in the browser."""

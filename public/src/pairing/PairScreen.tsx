@@ -242,5 +242,6 @@ function ByHand({ onPair, problem, onChange }: ByHandProps) {
 
 /** This page comes from the tunnel server, so its address is the likeliest. */
 function ownAddress(): string {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+  // A proxy may serve the client below a path.
+  return new URL("ws", location.origin + location.pathname).href.replace(/^http/, "ws");
 }
