@@ -20,6 +20,7 @@ PAGES = ["README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
 NO_ENGINE = "needs a Docker engine; tests/test_walkthrough.py has Compose read the files"
 NO_SYSTEMD = "needs systemd as the first process; tests/deploy has systemd-analyze verify the unit"
+NO_ACCOUNT = "needs an account with its provider"
 NO_INSTALL = "changes the machine"
 
 # The beginning of each command in the documents: the test that runs it, or why none does.
@@ -37,6 +38,11 @@ COMMANDS = {
     "export": "tests/deploy/test_files.py",
     "docker": NO_ENGINE,
     "echo TUNNEL_REGISTRATION_API_KEY=": "tests/deploy/test_compose.py",
+    "caddy": "tests/system/test_fronts.py",
+    "haproxy -c": "tests/system/test_fronts.py",
+    "kubectl": "needs a cluster; tests/deploy/test_kubernetes.py checks the files by their schemas",
+    "cloudflared": NO_ACCOUNT,
+    "tailscale": NO_ACCOUNT,
     "sh deploy/roll.sh": "tests/deploy/test_roll.py",
     "nginx -t": "tests/deploy/test_files.py",
     "nginx -s reload": "tests/system/test_nginx.py",

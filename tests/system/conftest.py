@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
+from tests.system.nginx import Nginx
 from tests.system.places import Places
 from tests.web.raw_peer import RawPeer
 
@@ -24,6 +26,20 @@ async def crowd(server: Server) -> AsyncIterator[Crowd]:
     """Make peers at the shared server; close them after the test."""
     async with at(server) as people:
         yield people
+
+
+@pytest.fixture
+def nginx(server: Server) -> Iterator[Nginx]:
+    """Run nginx, as deploy/nginx configures it, in front of the file's server."""
+    with Nginx(server) as running:
+        yield running
+
+
+@pytest.fixture
+async def visitors(nginx: Nginx) -> AsyncIterator[Crowd]:
+    """Make peers that connect through nginx."""
+    async with at(cast(Server, nginx)) as crowd:
+        yield crowd
 
 
 @pytest.fixture(scope="session")

@@ -35,13 +35,21 @@ class Nginx:
     """A proxy in front of a server, with the server's interface for peers."""
 
     def __init__(
-        self, server: Server, *, tls: bool = False, change: Callable[[str], str] = lambda site: site
+        self,
+        server: Server,
+        *,
+        tls: bool = False,
+        change: Callable[[str], str] = lambda site: site,
+        prefix: str = "",
     ) -> None:
-        """``tls``: use a self-signed certificate, ``ca``. ``change``: replacements in the site's file."""
+        """``tls``: use a self-signed certificate, ``ca``. ``change``: replacements in the site's file.
+        ``prefix``: the path below which these replacements serve the server.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="tiflis-nginx-"))
         self.port = free_port()
         secure = "s" if tls else ""
-        self.ws_url = f"ws{secure}://127.0.0.1:{self.port}/ws"
+        self.ws_url = f"ws{secure}://127.0.0.1:{self.port}{prefix}/ws"
+        self.prefix = prefix
         self.url = f"http{secure}://127.0.0.1:{self.port}"
         self.ca = self._folder / "own.pem"
         if tls:
@@ -70,6 +78,11 @@ class Nginx:
         """Start new nginx workers; the old ones continue with open connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
+
+    def change(self, before: str, after: str) -> None:
+        """Replace a text in the file that a reload reads."""
+        path = self._folder / "tiflis.conf"
+        path.write_text(path.read_text().replace(before, after))
 
     def kill(self) -> None:
         """Kill nginx, with all its connections."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -26,36 +26,13 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def nginx(server: Server) -> Iterator[Nginx]:
-    with Nginx(server) as running:
-        yield running
-
-
-@pytest.fixture
-async def people(nginx: Nginx) -> AsyncIterator[Crowd]:
-    """Make peers that connect through nginx."""
-    async with crowd(cast(Server, nginx)) as people:
-        yield people
-
-
-async def test_a_tunnel_works_through_it_and_has_a_public_address(nginx: Nginx, people: Crowd) -> None:
-    workstation, tunnel_id = await people.workstation()
-    assert workstation.seen[0]["payload"]["public_url"] == f"ws://127.0.0.1:{nginx.port}/ws"
-    client = await people.client(tunnel_id)
-    await client.send({"type": "x", "data": "a" * 3_000_000})
-    assert len((await workstation.next("x"))["data"]) == 3_000_000
-    await workstation.send({"type": "y"})
-    await client.next("y")
-
-
 # A reload closes idle connections; a browser then retries on a new one, which must always be served.
 ANEW = httpx.Limits(max_keepalive_connections=0)
 
 
-async def test_a_reload_closes_and_refuses_nothing(nginx: Nginx, people: Crowd) -> None:
-    workstation, tunnel_id = await people.workstation()
-    client = await people.client(tunnel_id)
+async def test_a_reload_closes_and_refuses_nothing(nginx: Nginx, visitors: Crowd) -> None:
+    workstation, tunnel_id = await visitors.workstation()
+    client = await visitors.client(tunnel_id)
     async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=20) as browser:
         for number in range(60):
             if number % 20 == 10:
@@ -66,12 +43,12 @@ async def test_a_reload_closes_and_refuses_nothing(nginx: Nginx, people: Crowd) 
     assert (workstation.closed, client.closed) == (None, None)
 
 
-async def test_after_its_death_the_tunnel_is_back_under_its_id(nginx: Nginx, people: Crowd) -> None:
-    workstation, tunnel_id = await people.workstation()
+async def test_after_its_death_the_tunnel_is_back_under_its_id(nginx: Nginx, visitors: Crowd) -> None:
+    workstation, tunnel_id = await visitors.workstation()
     nginx.kill()
     await workstation.until_closed()
     nginx.start()
-    again, same = await people.workstation(previous=tunnel_id)
+    again, same = await visitors.workstation(previous=tunnel_id)
     assert (same, again.seen[0]["payload"]["restored"]) == (tunnel_id, True)
 
 
@@ -81,9 +58,9 @@ async def wrong_key(peer: Peer, tunnel_id: str) -> str:
     return str((await peer.next("error"))["payload"]["code"])
 
 
-async def test_a_forged_address_fools_nobody(nginx: Nginx, people: Crowd) -> None:
+async def test_a_forged_address_fools_nobody(nginx: Nginx, visitors: Crowd) -> None:
     """The client's claim stands before the address that the proxy saw, and only the latter counts."""
-    _, tunnel_id = await people.workstation()
+    _, tunnel_id = await visitors.workstation()
     codes = []
     for number in range(LOOKS_A_PAIR + 2):
         peer = await Peer.open(cast(Server, nginx), headers={"X-Forwarded-For": f"203.0.113.{number}"})
@@ -93,9 +70,9 @@ async def test_a_forged_address_fools_nobody(nginx: Nginx, people: Crowd) -> Non
 
 
 async def test_polls_and_uploads_pass_and_no_key_is_logged(
-    server: Server, nginx: Nginx, people: Crowd
+    server: Server, nginx: Nginx, visitors: Crowd
 ) -> None:
-    workstation, tunnel_id = await people.workstation()
+    workstation, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch-9"}
     async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch") as watch:
         assert (await watch.post("/connect", json=who)).json()["success"]
@@ -154,10 +131,10 @@ def impatient(site: str) -> str:
 
 async def test_pings_alone_keep_a_socket_open(server: Server) -> None:
     with Nginx(server, change=impatient) as nginx:
-        async with crowd(cast(Server, nginx)) as people:
-            workstation, tunnel_id = await people.workstation()
-            client = await people.client(tunnel_id)
-            silent = await people.socket()
+        async with crowd(cast(Server, nginx)) as visitors:
+            workstation, tunnel_id = await visitors.workstation()
+            client = await visitors.client(tunnel_id)
+            silent = await visitors.socket()
             for number in range(8):
                 for peer in (workstation, client):
                     await peer.send({"type": "ping", "timestamp": number})
@@ -170,9 +147,9 @@ async def test_pings_alone_keep_a_socket_open(server: Server) -> None:
 
 
 async def test_a_poll_may_be_held_longer_than_proxies_wait_by_default(
-    server: Server, nginx: Nginx, people: Crowd
+    server: Server, nginx: Nginx, visitors: Crowd
 ) -> None:
-    _, tunnel_id = await people.workstation()
+    _, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch-3"}
     async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch") as watch:
         await watch.post("/connect", json=who)
@@ -181,10 +158,10 @@ async def test_a_poll_may_be_held_longer_than_proxies_wait_by_default(
         assert first.elapsed.total_seconds() >= 2.9
 
 
-async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Nginx, people: Crowd) -> None:
+async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Nginx, visitors: Crowd) -> None:
     """nginx and the server replace their workers while pages are read and messages pass both ways."""
-    workstation, tunnel_id = await people.workstation()
-    client = await people.client(tunnel_id)
+    workstation, tunnel_id = await visitors.workstation()
+    client = await visitors.client(tunnel_id)
     over = asyncio.Event()
     statuses: list[int] = []
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -49,23 +49,10 @@ def server(folder: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def nginx(server: Server) -> Iterator[Nginx]:
-    with Nginx(server) as running:
-        yield running
-
-
-@pytest.fixture
-async def people(nginx: Nginx) -> AsyncIterator[Crowd]:
-    """Make peers that connect through nginx."""
-    async with at(cast(Server, nginx)) as crowd:
-        yield crowd
-
-
-async def test_a_tunnel_a_watch_and_the_web_client_work_through_nginx(nginx: Nginx, people: Crowd) -> None:
-    workstation, tunnel_id = await people.workstation()
+async def test_a_tunnel_a_watch_and_the_web_client_work_through_nginx(nginx: Nginx, visitors: Crowd) -> None:
+    workstation, tunnel_id = await visitors.workstation()
     assert workstation.seen[0]["payload"]["public_url"] == f"ws://127.0.0.1:{nginx.port}/ws"
-    client = await people.client(tunnel_id)
+    client = await visitors.client(tunnel_id)
     await client.send({"type": "x", "data": "a" * 3_000_000})
     assert len((await workstation.next("x"))["data"]) == 3_000_000
     async with WatchDevice(cast(Server, nginx), tunnel_id) as watch:
@@ -76,9 +63,9 @@ async def test_a_tunnel_a_watch_and_the_web_client_work_through_nginx(nginx: Ngi
         assert (await browser.get("/")).text == PAGE
 
 
-async def test_a_reload_closes_nothing_and_loses_nothing(server: Server, people: Crowd) -> None:
+async def test_a_reload_closes_nothing_and_loses_nothing(server: Server, visitors: Crowd) -> None:
     traffic = Traffic(seed=6)
-    await traffic.begin(people, tunnels=6, devices=2)
+    await traffic.begin(visitors, tunnels=6, devices=2)
     answer = await asyncio.to_thread(server.control, "reload", 60)
     assert answer["complete"], answer
     assert sum(worker["handed"] for worker in answer["workers"]) > 0
@@ -89,9 +76,9 @@ async def test_a_reload_closes_nothing_and_loses_nothing(server: Server, people:
 
 async def test_a_takeover_closes_nothing_and_loses_nothing(folder: Path) -> None:
     with on_socket(folder) as old, Nginx(old) as nginx:
-        async with at(cast(Server, nginx)) as people:
+        async with at(cast(Server, nginx)) as visitors:
             traffic = Traffic(seed=7)
-            await traffic.begin(people, tunnels=4, devices=2)
+            await traffic.begin(visitors, tunnels=4, devices=2)
             process = old.process
             assert process is not None
             successor = on_socket(folder, port=old.port)
@@ -109,9 +96,9 @@ async def test_a_takeover_closes_nothing_and_loses_nothing(folder: Path) -> None
 
 
 async def test_wrong_keys_are_counted_by_the_address_that_the_proxy_names(
-    server: Server, people: Crowd
+    server: Server, visitors: Crowd
 ) -> None:
-    _, tunnel_id = await people.workstation()
+    _, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": "wrong" * 5, "device_id": "d"}
     transport = httpx.AsyncHTTPTransport(uds=str(server.unix))
     async with httpx.AsyncClient(transport=transport, base_url="http://server/api/v1/watch") as proxy:

@@ -1,0 +1,80 @@
+"""The server behind each proxy for which deploy/ has a file, on one shared server."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+
+from tests.harness import REGISTRATION_KEY, ROOT, Server, crowd, eventually
+from tests.system.fronts import AGE, NAMES, Front, front
+from tests.system.nginx import Nginx
+from tests.system.test_doctor import doctor
+
+STATUS_TOKEN = "status-token-0123456789"
+CLIENT = ROOT / "public" / "dist"
+SECONDS = 60  # for a proxy to start, or to take its new configuration
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    env = {"TRUST_PROXY": "true", "STATUS_TOKEN": STATUS_TOKEN, "WEB_CLIENT_PATH": str(CLIENT)}
+    with Server(workers=1, env={**env, "LIVENESS_TIMEOUT": "300"}) as running:
+        yield running
+
+
+@pytest.fixture(params=NAMES)
+def proxy(request: pytest.FixtureRequest, server: Server) -> Iterator[Front | Nginx]:
+    with front(request.param, server) as running:
+        yield running
+
+
+async def age(browser: httpx.AsyncClient) -> str:
+    """Return the age in Strict-Transport-Security, which a new connection gets; empty while none answers."""
+    try:
+        answer = await browser.get("healthz")
+    except httpx.TransportError:
+        return ""
+    return answer.headers.get("strict-transport-security", "") if answer.status_code == 200 else ""
+
+
+async def until_age(browser: httpx.AsyncClient, wanted: str) -> None:
+    async with asyncio.timeout(SECONDS):
+        while wanted not in await age(browser):
+            await asyncio.sleep(0.1)
+
+
+async def test_the_doctor_is_content_and_a_reload_closes_no_socket(
+    proxy: Front | Nginx, tmp_path: Path
+) -> None:
+    anew = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=f"{proxy.url}{proxy.prefix}/", limits=anew, timeout=30) as browser:
+        await until_age(browser, AGE)
+        page = await browser.get("")
+        (script,) = re.findall(r'<script type="module"[^>]* src="\./([^"]+)"', page.text)
+        asset = await browser.get(script)
+        assert (asset.status_code, asset.text) == (200, (CLIENT / script).read_text())
+        async with crowd(cast(Server, proxy)) as people:
+            workstation, tunnel_id = await people.workstation()
+            assert workstation.seen[0]["payload"]["public_url"] == proxy.ws_url
+            client = await people.client(tunnel_id)
+            proxy.change(AGE, "31536007")
+            await asyncio.to_thread(proxy.reload)
+            await until_age(browser, "31536007")
+            await client.send({"type": "x", "data": "a" * 3_000_000})
+            assert len((await workstation.next("x", 30))["data"]) == 3_000_000
+            await workstation.send({"type": "y"})
+            await client.next("y", 30)
+            assert (workstation.closed, client.closed) == (None, None)
+        keys = ("--api-key", REGISTRATION_KEY, "--status-token", STATUS_TOKEN, "--quick")
+        code, shown = await asyncio.to_thread(doctor, f"{proxy.url}{proxy.prefix}/", *keys, folder=tmp_path)
+        assert (code, "all is well" in shown) == (0, True), shown
+        assert "fail" not in shown
+        await browser.get("healthz?auth_key=canary")
+    await eventually(lambda: "healthz" in proxy.log() or "RequestMethod" in proxy.log(), SECONDS, "a line")
+    assert "canary" not in proxy.log()
