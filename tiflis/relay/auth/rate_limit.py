@@ -14,8 +14,8 @@ from tiflis.relay.auth.attempt_table import LOCK_PATIENCE, AttemptTable, Table
 from tiflis.relay.auth.keys import Trial
 
 WINDOW = 60.0  # s
-LOOKS_A_PAIR = 10  # comparisons per window, address and tunnel (or address and the registration keys)
-LOOKS_A_TUNNEL = 60  # comparisons per window and tunnel, for all devices that are not known
+LOOKS_A_PAIR = 10  # wrong keys per window, address and tunnel (or address and the registration keys)
+LOOKS_A_TUNNEL = 60  # wrong keys per window and tunnel, for all devices that are not known
 LOOKS_KEPT_FREE = 6  # of these, for addresses without a wrong key in the last hour
 ATTACKER_FOR = 60 * 60.0  # s after a wrong key in which an address may not use those
 TIMES_KEPT = 100  # of new tunnels: the table has a fixed size, and each registration reads them
@@ -30,7 +30,7 @@ SHUN_SECONDS = 1.0  # in which a worker then uses counters of its own
 
 
 class Looks(NamedTuple):
-    """The limits: how many keys are compared in a window of so many seconds."""
+    """The limits: after how many wrong keys in a window of so many seconds no more are compared."""
 
     window: float = WINDOW
     pair: int = LOOKS_A_PAIR
