@@ -66,7 +66,7 @@ unit: $(VENV)/.installed-dev $(CLIENT)
 
 coverage: $(VENV)/.installed-dev
 	@$(BIN)/pytest -q -n $(TESTERS) --cov --cov-branch --cov-report=term:skip-covered \
-		--cov-fail-under=$(COVERAGE_FLOOR) tests/protocol tests/bus tests/relay tools/simulation tests/test_handover.py
+		--cov-fail-under=$(COVERAGE_FLOOR) tests/protocol tests/bus tests/relay tests/simulation tests/test_handover.py
 
 # uv resolves for all systems and Python versions at once; it is used here alone.
 lock: $(BIN)/python

@@ -1,7 +1,9 @@
 """A store in memory that can fail and be fenced, a clock to turn by hand, and a home that remembers."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
@@ -11,6 +13,7 @@ from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.store import Fenced, Head, Record, StoreUnavailable
 
 KEY = "a key of sixteen characters"
+WHO = {"device_id": "watch-1", "auth_key": KEY}
 
 
 class FakeClock:
@@ -155,3 +158,30 @@ class Stage:
     async def close(self) -> None:
         for watches in self.desks:
             await watches.close()
+
+
+async def poll(watches: WatchOperations, **arguments: Any) -> dict[str, Any]:
+    """Return the answer to a poll, with its messages parsed."""
+    answer = await watches.call("messages", {**WHO, **arguments})
+    answer["messages"] = json.loads(answer.pop("messages_json"))
+    return answer
+
+
+async def connected(stage: Stage) -> WatchOperations:
+    watches = stage.watches()
+    await watches.call("connect", WHO)
+    return watches
+
+
+async def deliver(watches: WatchOperations, *texts: bytes) -> None:
+    for text in texts:
+        watches.deliver(text)
+    await watches.registry.settle()
+
+
+def data(answer: dict[str, Any]) -> list[Any]:
+    return [message["data"] for message in answer["messages"]]
+
+
+def numbers(answer: dict[str, Any]) -> list[int]:
+    return [message["sequence"] for message in answer["messages"]]
