@@ -1,4 +1,4 @@
-"""What the directory's follower does when its consumer misbehaves, with a store that does as it is told."""
+"""The bucket watcher when its consumer misbehaves, with a scripted store."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def write(store: Bucket, **values: str) -> None:
         await store.write(key, value.encode(), entry.revision if entry else 0, 2.0)
 
 
-async def test_each_change_is_told_once_and_in_order(nats_server: NatsServer) -> None:
+async def test_each_change_is_reported_once_and_in_order(nats_server: NatsServer) -> None:
     async with following(nats_server) as (_, store, listener):
         for number in range(20):
             await write(store, a=str(number))
@@ -64,7 +64,7 @@ async def test_each_change_is_told_once_and_in_order(nats_server: NatsServer) ->
         assert listener.told == [("a", number + 1) for number in range(20)]
 
 
-async def test_nothing_is_told_again_after_the_server_was_killed(nats_server: NatsServer) -> None:
+async def test_nothing_is_reported_again_after_the_server_was_killed(nats_server: NatsServer) -> None:
     async with following(nats_server) as (one, store, listener):
         await write(store, a="1", b="2")
         await until(lambda: len(listener.told) == 2)

@@ -184,7 +184,7 @@ async def test_drain_waits_until_everything_is_consumed(nats_server: NatsServer)
         assert far_saw.received_ == [b"last words"]
 
 
-async def test_after_a_drain_the_peer_knows_what_was_consumed(nats_server: NatsServer) -> None:
+async def test_after_a_drain_the_peer_has_received_what_was_consumed(nats_server: NatsServer) -> None:
     async with pair(nats_server.url) as (one, two):
         near, near_saw, _, far_saw = await connect(one, two)
         near.send(b"consumed")

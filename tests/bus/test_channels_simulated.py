@@ -167,7 +167,7 @@ def test_a_held_reader_gets_no_more_than_the_window_and_holds_up_only_itself() -
     assert slow.writable and slow.buffered == 0
 
 
-def test_the_writer_is_told_when_to_stop_and_when_to_go_on() -> None:
+def test_the_writer_stops_and_goes_on_with_the_credit() -> None:
     pair = Pair()
     near, near_saw, far, _ = pair.connect()
     far.hold()
@@ -241,7 +241,7 @@ def test_a_peer_that_is_gone_gives_everything_back_at_once() -> None:
     assert saw.undelivered == [b"hello?"]
 
 
-def test_a_peer_wrongly_called_gone_hears_it_and_knows_what_was_consumed() -> None:
+def test_a_peer_wrongly_reported_gone_receives_what_was_consumed() -> None:
     pair = Pair()
     _near, near_saw, far, far_saw = pair.connect()
     far.send(b"consumed")
@@ -270,7 +270,7 @@ def test_an_idle_end_notices_that_the_other_end_has_forgotten_it() -> None:
     assert far.ended and far_saw.undelivered == []
 
 
-def test_a_peer_that_nobody_reports_gone_is_given_up_after_a_minute_of_silence() -> None:
+def test_an_unreported_peer_is_given_up_after_a_minute_of_silence() -> None:
     pair = Pair()
     near, near_saw, _, _ = pair.connect()
     pair.clock.run(1)
@@ -317,7 +317,7 @@ def test_a_worker_that_comes_back_under_its_id_ends_what_its_former_life_had() -
     assert again.accepted[0][1].received_ == [b"for the new one"]
 
 
-def test_a_worker_in_a_new_life_ends_idle_channels_as_soon_as_it_speaks() -> None:
+def test_a_restarted_worker_ends_idle_channels_with_its_first_packet() -> None:
     pair = Pair()
     _, near_saw, _, _ = pair.connect()
     pair.clock.run(2.5)  # the question on idle channels has just been asked

@@ -1,4 +1,4 @@
-"""The directory on real JetStream: one winner, everybody hears, nothing is forgotten over a restart."""
+"""The directory on real JetStream: one winner, every worker is notified, a restart forgets nothing."""
 
 import asyncio
 import contextlib
@@ -112,7 +112,7 @@ async def test_repeating_a_write_that_got_through_is_not_a_conflict(nats_server:
         assert await one.put(TUNNEL) == await one.put(TUNNEL)
 
 
-async def test_a_store_that_was_empty_says_so_and_one_that_was_not_does_not(nats_server: NatsServer) -> None:
+async def test_a_directory_reports_whether_its_store_was_empty(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one:
         assert one.started_empty
         await one.put(TUNNEL)
@@ -227,7 +227,7 @@ async def test_a_deleted_record_is_gone_and_can_be_created_again(nats_server: Na
         await one.put(TUNNEL)
 
 
-async def test_a_record_that_nobody_can_read_is_ignored(nats_server: NatsServer) -> None:
+async def test_an_unreadable_record_is_ignored(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one:
         async with other_client(nats_server.url) as bucket:
             await bucket.put("Tunnel_1", b"{nonsense")
@@ -268,7 +268,7 @@ async def test_any_client_reads_what_is_stored(nats_server: NatsServer) -> None:
         assert json.loads(entry.value or b"")["home"] == "h-0-aaa"
 
 
-def test_what_we_wrote_ourselves_may_overtake_what_we_hear() -> None:
+def test_our_own_write_may_overtake_received_changes() -> None:
     one = Directory("nats://127.0.0.1:1", "test")
     changes: list[tuple[str, Record | None]] = []
     one.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))

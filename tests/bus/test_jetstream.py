@@ -1,4 +1,4 @@
-"""ScatterGather to JetStream: few at a time, so that those on the way are answered in time."""
+"""Requests to JetStream: few at a time, so that those under way are answered in time."""
 
 from __future__ import annotations
 

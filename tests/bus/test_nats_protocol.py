@@ -1,4 +1,4 @@
-"""The text protocol of NATS, without a server: what no server should say ends the connection and no more."""
+"""The text protocol of NATS, without a server: a breach ends the connection and nothing else."""
 
 from typing import Any, cast
 

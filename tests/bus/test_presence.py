@@ -1,4 +1,4 @@
-"""Who is alive: hello, goodbye, silence, and questions to all."""
+"""Presence of workers: hello, goodbye, silence, and questions to all."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ async def test_workers_know_each_other_at_once(nats_server: NatsServer) -> None:
             assert seen.seen == ["h-0-aaa"]
 
 
-async def test_a_goodbye_is_heard_at_once(nats_server: NatsServer) -> None:
+async def test_a_goodbye_is_received_at_once(nats_server: NatsServer) -> None:
     async with present(nats_server, "h-0-aaa") as (one, seen, _):
         async with present(nats_server, "h-1-bbb"):
             await until(lambda: "h-1-bbb" in one.peers)
@@ -78,7 +78,7 @@ async def test_a_silent_worker_with_a_longer_lease_is_not_gone(nats_server: Nats
             await until(lambda: not one.peers["h-1-bbb"].silent, 10)
 
 
-async def test_nobody_is_gone_because_our_own_link_was_down(nats_server: NatsServer) -> None:
+async def test_no_worker_is_gone_because_our_own_link_was_down(nats_server: NatsServer) -> None:
     async with present(nats_server, "h-0-aaa") as (one, seen, link):
         async with present(nats_server, "h-1-bbb"):
             await until(lambda: "h-1-bbb" in one.peers)
@@ -91,7 +91,7 @@ async def test_nobody_is_gone_because_our_own_link_was_down(nats_server: NatsSer
             assert seen.gone == []
 
 
-async def test_what_the_arbiter_says_reaches_everybody_and_late_hellos_are_ignored(
+async def test_a_death_reported_by_the_arbiter_reaches_all_and_late_hellos_are_ignored(
     nats_server: NatsServer,
 ) -> None:
     async with present(nats_server, "h-0-aaa") as (one, one_saw, _):
@@ -172,7 +172,7 @@ async def test_nonsense_on_the_subjects_is_refused(nats_server: NatsServer) -> N
         assert link.up
 
 
-async def test_nobody_begins_among_workers_that_write_another_format(nats_server: NatsServer) -> None:
+async def test_no_worker_begins_among_others_that_write_another_format(nats_server: NatsServer) -> None:
     async with (
         present(nats_server, "h-0-aaa") as (one, _, link),
         present(nats_server, "h-1-bbb") as (_, seen, _),

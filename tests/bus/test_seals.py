@@ -1,4 +1,4 @@
-"""The directory's records are sealed: what others write into it is not believed."""
+"""The directory's records are sealed: forged ones are ignored."""
 
 import contextlib
 import json

@@ -66,7 +66,7 @@ async def test_a_tunnel_without_watches_has_no_head(store: JetStreamWatchStore) 
     assert await store.head(TUNNEL) is None
 
 
-async def test_a_head_is_replaced_by_whoever_knows_it(store: JetStreamWatchStore) -> None:
+async def test_a_head_is_replaced_by_its_revision(store: JetStreamWatchStore) -> None:
     first = await store.put_head(TUNNEL, b"one", 0)
     second = await store.put_head(TUNNEL, b"two", first)
     assert await store.head(TUNNEL) == (b"two", second)

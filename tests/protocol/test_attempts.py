@@ -33,7 +33,7 @@ def test_any_text_is_an_address_to_count_under(text: str) -> None:
     address_group(text)
 
 
-def test_a_look_is_allowed_again_when_the_oldest_of_the_last_ten_is_a_minute_old() -> None:
+def test_an_attempt_is_allowed_again_when_the_oldest_of_the_last_ten_is_a_minute_old() -> None:
     times = [float(second) for second in range(1, 11)]
     assert wait(times[:9], 20.0, 60.0, 10) == 0.0
     assert wait(times, 20.0, 60.0, 10) == 41.0

@@ -1,4 +1,4 @@
-"""What Autobahn's core cases ask of a server's reader, as tables that need no Python 2.7."""
+"""Autobahn's core cases for a server's reader, as tables that need no Python 2.7."""
 
 import pytest
 
@@ -86,11 +86,11 @@ def test_a_text_sent_in_frames_of_1300_bytes_arrives_whole() -> None:
     "payload", [b"", b"Hello, world!", b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff", b"\xfe" * 125]
 )
 @pytest.mark.parametrize("opcode", [PING, PONG])
-def test_pings_and_pongs_are_told_with_any_payload(opcode: Opcode, payload: bytes) -> None:
+def test_pings_and_pongs_are_returned_with_any_payload(opcode: Opcode, payload: bytes) -> None:
     assert read_every_way(client(opcode, payload)) == ([(opcode, payload)], None)
 
 
-def test_ten_pings_are_told_in_order() -> None:
+def test_ten_pings_are_returned_in_order() -> None:
     payloads = [b"payload-%d" % number for number in range(10)]
     stream = b"".join(client(PING, payload) for payload in payloads)
     assert read_every_way(stream) == ([(PING, payload) for payload in payloads], None)
@@ -127,7 +127,7 @@ def test_a_control_frame_in_fragments_is_refused(opcode: Opcode) -> None:
     assert read_every_way(stream) == ([], CloseCode.PROTOCOL_ERROR)
 
 
-def test_a_control_frame_between_fragments_is_told_before_their_message() -> None:
+def test_a_control_frame_between_fragments_is_returned_before_their_message() -> None:
     stream = (
         client(TEXT, b"one,", fin=False)
         + client(CONTINUATION, b"two,", fin=False)
@@ -215,7 +215,7 @@ def test_a_close_frame_inside_a_fragmented_message_ends_it() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe8Hello World!", b"\x03\xe8" + b"*" * 123])
-def test_a_legal_close_payload_is_told_raw(payload: bytes) -> None:
+def test_a_legal_close_payload_is_returned_raw(payload: bytes) -> None:
     assert read_every_way(client(CLOSE, payload)) == ([(CLOSE, payload)], None)
 
 

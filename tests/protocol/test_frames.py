@@ -162,7 +162,7 @@ def test_a_reader_that_reads_no_more_keeps_nothing(last: bytes) -> None:
 # Failure
 
 
-def test_after_a_breach_nothing_is_told_any_more() -> None:
+def test_after_a_breach_nothing_more_is_returned() -> None:
     reader = FrameReader()
     assert reader.feed(client(*HELLO) + client(3) + client(*HELLO)) == [HELLO]
     failure = reader.failure

@@ -1,4 +1,4 @@
-"""Wherever a stream is cut, and wherever a reader is handed over, it tells the same; and it never raises."""
+"""A reader returns the same events wherever its stream is cut or it is handed over; it never raises."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -80,7 +80,7 @@ def assert_plain(value: Any) -> None:
 
 @unhurried
 @given(conversations())
-def test_a_legal_stream_is_told_as_it_was_meant(conversation: tuple[bytes, list[Event]]) -> None:
+def test_a_legal_stream_is_returned_as_it_was_meant(conversation: tuple[bytes, list[Event]]) -> None:
     stream, told = conversation
     assert read_cut([stream]) == (told, None)
 

@@ -1,4 +1,4 @@
-"""The one look at a message: what counts as one, what its head says, and how it is marked."""
+"""Message heads: which texts are messages, which fields a head holds, and how a device id is set."""
 
 import json
 import tracemalloc
@@ -151,7 +151,7 @@ def test_a_refused_object_tells_its_id() -> None:
         assert refused.value.request == b'"q"'
 
 
-def test_a_hostile_message_is_not_built_to_be_looked_at() -> None:
+def test_a_hostile_message_is_read_without_building_it() -> None:
     """Two million small objects would take twenty times the text."""
     text = b'{"type":"auth","payload":{"x":"\\ud800","y":[' + b"{}," * 2_000_000 + b"0]}}"
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Which ids are acceptable, and what new ones look like (protocol, section 2)."""
+"""Valid ids, and the form of new ones (protocol, section 2)."""
 
 import pytest
 

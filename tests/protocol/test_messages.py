@@ -1,4 +1,4 @@
-"""The server's own messages: what it reads strictly, and what it writes so that every client can read it."""
+"""The server's own messages: read strictly, written so that every client can read them."""
 
 import json
 from typing import Any
@@ -70,7 +70,7 @@ BAD_REGISTRATIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "field"), BAD_REGISTRATIONS)
-def test_a_bad_registration_says_which_field(changes: dict[str, Any], field: str) -> None:
+def test_the_error_of_a_bad_registration_names_the_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidPayload) as refused:
         messages.read_registration(registration(**changes))
     assert set(refused.value.details or {}) == {field}
@@ -92,13 +92,13 @@ BAD_CONNECTIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "field"), BAD_CONNECTIONS)
-def test_a_bad_connect_says_which_field(changes: dict[str, Any], field: str) -> None:
+def test_the_error_of_a_bad_connect_names_the_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidPayload) as refused:
         messages.read_connection(connection(**changes))
     assert set(refused.value.details or {}) == {field}
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_one_error_names_all_wrong_fields() -> None:
     with pytest.raises(InvalidPayload) as refused:
         messages.read_connection(raw({}))
     assert set(refused.value.details or {}) == {"payload.tunnel_id", "payload.auth_key", "payload.device_id"}
@@ -133,7 +133,7 @@ def test_the_addressee_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize("payload", [{}, {"device_id": 5}, {"device_id": ""}, [], "x", None])
-def test_an_answer_to_nobody_in_particular(payload: object) -> None:
+def test_an_answer_without_an_addressee(payload: object) -> None:
     assert messages.addressee(raw(payload)) is None
     assert messages.addressee(msgspec.Raw(b'{"device_id":5,"x":"\\ud800"}')) is None
     assert messages.addressee(msgspec.Raw(b"")) is None
@@ -210,7 +210,7 @@ def test_the_workstations_state_in_both_spellings() -> None:
     assert android == {"type": "workstation.status", "payload": {"online": False}}
 
 
-def test_what_the_workstation_is_told_of_devices() -> None:
+def test_messages_to_the_workstation_about_devices() -> None:
     assert json.loads(messages.auth("key", "phone")) == {
         "type": "auth",
         "payload": {"auth_key": "key", "device_id": "phone"},

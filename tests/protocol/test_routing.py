@@ -1,4 +1,4 @@
-"""Whose question an answer belongs to (protocol, section 3.3)."""
+"""Request memory: which device an answer belongs to (protocol, section 3.3)."""
 
 from hypothesis import given
 from hypothesis import strategies as st

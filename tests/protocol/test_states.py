@@ -1,4 +1,4 @@
-"""Who may say what: the tables of the protocol page, sections 1.1 and 1.2."""
+"""Message types allowed in each role: the tables of the protocol page, sections 1.1 and 1.2."""
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_a_workstation_may_answer(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [*ORDINARY, *FORGED_BY_CLIENTS[1:-1], "auth"])
-def test_a_newcomer_may_only_take_a_role(kind: str) -> None:
+def test_a_pending_session_may_only_take_a_role(kind: str) -> None:
     assert act(Role.NEWCOMER, kind) is Act.REFUSE
 
 

@@ -1,4 +1,4 @@
-"""The piecewise verdict on text is the same as the one on the whole."""
+"""Text checked in pieces is valid exactly when the whole is."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""The table of key attempts keeps the entries that a plain reading of its rules keeps."""
+"""The attempt table keeps the same entries as a plain reading of its rules."""
 
 import mmap
 import random

@@ -1,4 +1,4 @@
-"""Who may come in: right keys, wrong keys, and too many of them (protocol, section 7)."""
+"""The authenticator: right keys, wrong keys, and too many of them (protocol, section 7)."""
 
 from typing import cast
 
@@ -70,7 +70,7 @@ async def test_an_unknown_tunnel_is_not_an_attempt(entry: Entry) -> None:
     assert await entry.try_key(AUTH) == AUTH
 
 
-async def test_after_ten_wrong_keys_none_is_looked_at(entry: Entry) -> None:
+async def test_after_ten_wrong_keys_none_is_compared(entry: Entry) -> None:
     for _ in range(10):
         assert await entry.try_key(WRONG) == InvalidAuthKey.__name__
     assert await entry.try_key(WRONG) == RateLimited.__name__
@@ -85,7 +85,7 @@ async def test_right_keys_are_no_attempts(entry: Entry) -> None:
     assert [await entry.try_key(AUTH) for _ in range(50)] == [AUTH] * 50
 
 
-async def test_a_refusal_says_how_long_to_wait(entry: Entry) -> None:
+async def test_a_refusal_contains_the_time_to_wait(entry: Entry) -> None:
     for _ in range(10):
         await entry.try_key(WRONG)
     entry.clock.now += 20.0

@@ -88,7 +88,7 @@ async def test_an_unknown_tunnel_is_reclaimed(directory: FakeDirectory) -> None:
     assert (claim.record.tunnel_id, claim.restored, claim.record.generation) == ("from-before", False, 1)
 
 
-async def test_a_thief_cannot_reclaim_what_only_the_store_knows(directory: FakeDirectory) -> None:
+async def test_a_thief_cannot_reclaim_a_tunnel_that_only_the_store_holds(directory: FakeDirectory) -> None:
     directory.lagging = True
     owner = (await claims(directory).register(said("mine"))).record
     thief = await claims(directory).register(said("mine", auth_key=OTHER_AUTH))
@@ -182,17 +182,19 @@ async def refused(found: Claims, tunnel_id: str, fresh: bool = False) -> type[Tu
     return problem.type
 
 
-async def test_what_is_surely_unknown(directory: FakeDirectory) -> None:
+async def test_a_tunnel_that_the_directory_does_not_hold_is_not_found(directory: FakeDirectory) -> None:
     assert await refused(claims(directory), "unknown") is TunnelNotFound
 
 
-async def test_for_a_while_after_an_empty_start_nothing_is_surely_unknown(directory: FakeDirectory) -> None:
+async def test_for_a_while_after_an_empty_start_a_missing_tunnel_is_answered_starting(
+    directory: FakeDirectory,
+) -> None:
     directory.started_empty = True
     assert await refused(claims(directory, warmup=30), "unknown") is Starting
     assert await refused(claims(directory, warmup=-1), "unknown") is TunnelNotFound
 
 
-async def test_without_the_directory_nothing_is_surely_unknown(directory: FakeDirectory) -> None:
+async def test_without_the_directory_a_missing_tunnel_is_answered_starting(directory: FakeDirectory) -> None:
     directory.away = True
     assert await refused(claims(directory), "unknown") is Starting
 

@@ -116,7 +116,7 @@ def test_another_roster_goes_on(device_registry: DeviceRegistry, clock: Clock) -
     assert (other.known(Socket("here")), other.known(Socket("gone"))) == (True, False)
 
 
-def test_the_forgotten_cost_nothing(device_registry: DeviceRegistry, clock: Clock) -> None:
+def test_forgotten_devices_take_no_memory(device_registry: DeviceRegistry, clock: Clock) -> None:
     for number in range(10):
         device_registry.add(socket := Socket(f"device {number}"))
         device_registry.remove(socket)

@@ -85,7 +85,7 @@ async def test_one_too_many_waits_from_afar() -> None:
     await town.close()
 
 
-async def test_offline_is_told_afar(town: Town) -> None:
+async def test_offline_reaches_clients_at_other_workers(town: Town) -> None:
     workstation, phone = await pair(town)
     workstation.end()
     town.home("a").presence.grace_over()
@@ -174,7 +174,7 @@ async def test_an_edges_crash_takes_its_devices_along(town: Town) -> None:
     assert workstation.types == ["client.disconnected"]
 
 
-async def test_a_homes_crash_is_told_at_once_and_the_next_home_is_found(town: Town) -> None:
+async def test_a_homes_crash_is_announced_at_once_and_the_next_home_is_found(town: Town) -> None:
     _, phone = await pair(town)
     town.crash("a")
     await town.settle()
@@ -212,7 +212,7 @@ async def test_clients_of_a_torn_way_lose_nothing_and_notice_nothing(town: Town)
     assert [message.get("n") for message in phone.messages] == [11, 12]
 
 
-async def test_without_a_directory_the_clients_of_a_broken_way_are_told(town: Town) -> None:
+async def test_without_a_directory_the_clients_of_a_broken_channel_receive_offline(town: Town) -> None:
     town.limits = town.limits.model_copy(update={"offline_grace": 0.05})
     for hub in town.hubs.values():
         hub.router.limits = town.limits
@@ -329,7 +329,7 @@ async def test_a_call_under_way_when_the_home_dies_fails(town: Town) -> None:
         await asking
 
 
-async def test_the_key_of_a_steered_client_is_not_looked_at_again_but_the_next_one_is(town: Town) -> None:
+async def test_the_key_of_a_steered_client_is_not_compared_again_but_the_next_one_is(town: Town) -> None:
     """The worker that the socket comes from has checked the key."""
     await town.workstation("a")
     steered = [town.socket("a"), town.socket("a")]

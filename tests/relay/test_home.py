@@ -166,7 +166,7 @@ def test_a_forward_without_what_it_needs_is_refused(stage: Stage, fields: dict[s
     assert (error["id"], error["payload"]["code"]) == ("f", "INVALID_PAYLOAD")
 
 
-def test_a_pending_client_hears_nothing_of_broadcasts(stage: Stage) -> None:
+def test_a_pending_client_receives_no_broadcasts(stage: Stage) -> None:
     waiting = stage.client("phone")
     waiting.take()
     stage.home.device_registry.everyone()

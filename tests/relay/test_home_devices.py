@@ -23,7 +23,7 @@ def types(messages: list[dict[str, Any]]) -> list[str]:
 # Connecting
 
 
-def test_connected_says_what_the_clients_need(stage: Stage) -> None:
+def test_connected_has_the_fields_that_clients_need(stage: Stage) -> None:
     stage.workstation()
     [answer] = stage.client().take()
     assert answer["type"] == "connected"
@@ -74,7 +74,7 @@ def test_just_after_the_workstations_loss_connect_waits_for_it(stage: Stage) -> 
     assert tablet.types == []
 
 
-def test_a_client_that_comes_back_just_before_its_workstation_is_connected_and_never_told_offline(
+def test_a_client_that_comes_back_just_before_its_workstation_is_connected_and_never_receives_offline(
     stage: Stage,
 ) -> None:
     stage.home.expect_back(stage.host.now())  # the server has just started
@@ -124,7 +124,7 @@ def left(workstation: FakeWire) -> list[str]:
     ]
 
 
-def test_the_workstation_hears_when_the_last_socket_of_a_device_closes(stage: Stage) -> None:
+def test_the_workstation_is_notified_when_the_last_socket_of_a_device_closes(stage: Stage) -> None:
     workstation = stage.workstation()
     one, two = stage.client("phone"), stage.client("phone")
     one.end()
@@ -154,7 +154,7 @@ def test_a_watch_that_is_also_a_client_has_not_left(stage: Stage) -> None:
     assert left(workstation) == []
 
 
-def test_a_watch_that_is_back_is_not_told_to_have_left(stage: Stage) -> None:
+def test_a_watch_that_is_back_is_not_reported_as_gone(stage: Stage) -> None:
     """This holds too where its queue has still to be fetched when the workstation returns."""
     stage.workstation().end()
     stage.home.device_left("watch")
@@ -163,7 +163,7 @@ def test_a_watch_that_is_back_is_not_told_to_have_left(stage: Stage) -> None:
     assert left(stage.workstation()) == []
 
 
-def test_a_device_that_left_meanwhile_is_told_once_at_the_return(stage: Stage) -> None:
+def test_a_device_that_left_meanwhile_is_reported_once_at_the_return(stage: Stage) -> None:
     workstation = stage.workstation()
     phone = stage.client("phone")
     workstation.end()

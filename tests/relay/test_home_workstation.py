@@ -60,7 +60,7 @@ def test_an_answer_to_a_message_that_waited_finds_its_asker(stage: Stage) -> Non
     assert (tablet.texts, phone.types[-1]) == ([], "history.response")
 
 
-def test_after_the_grace_everyone_hears_once(stage: Stage) -> None:
+def test_after_the_grace_each_client_receives_offline_once(stage: Stage) -> None:
     workstation, phone, tablet = stage.workstation(), stage.client("phone"), stage.client("tablet")
     phone.take(), tablet.take()
     stage.go_offline(workstation)

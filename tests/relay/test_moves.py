@@ -216,7 +216,7 @@ async def test_a_device_that_is_lost_in_transit_is_reported_by_the_new_home(town
     assert new.types.count("client.disconnected") == 1
 
 
-async def test_a_device_that_leaves_in_the_very_moment_of_the_move_is_told_once(town: Town) -> None:
+async def test_a_device_that_leaves_in_the_very_moment_of_the_move_is_reported_once(town: Town) -> None:
     town.hubs["a"].router.now = lambda: 1000.0  # a loop's clock may stand still during a turn
     old = await town.workstation("a")
     (await town.client("a")).end()

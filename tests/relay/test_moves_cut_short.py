@@ -36,7 +36,7 @@ async def test_what_the_old_home_still_owed_arrives_although_it_ends(town: Town)
     assert "connection.workstation_offline" not in phone.types
 
 
-async def test_what_is_said_before_a_client_has_come_waits_for_it(town: Town) -> None:
+async def test_messages_before_a_client_has_arrived_wait_for_it(town: Town) -> None:
     await town.workstation("a")
     phone = await town.client("c")
     phone.take()
@@ -102,7 +102,7 @@ async def test_a_home_whose_watches_were_taken_gets_them_back_with_its_next_clai
     assert town.home("a").watches is not lost
 
 
-async def test_a_home_that_comes_again_after_another_looks_for_its_watches_anew(town: Town) -> None:
+async def test_a_home_that_claims_again_after_another_reads_its_watches_anew(town: Town) -> None:
     """The other may have shown higher numbers; the old watches' messages must not be delivered any more."""
     await town.workstation("a")
     home = town.home("a")
@@ -176,7 +176,7 @@ async def test_an_edge_that_was_at_several_homes_gets_what_each_still_owed(town:
 
 
 @pytest.mark.parametrize("online", [True, False], ids=["registered there", "taken for homeless"])
-async def test_an_outdated_home_does_not_say_who_has_left(town: Town, online: bool) -> None:
+async def test_an_outdated_home_does_not_report_departures(town: Town, online: bool) -> None:
     """The device may be back at the new home already. Once it has claimed again, it reports the departure."""
     old, phone = await town.workstation("a"), await town.client("a")
     home = town.home("a")

@@ -127,9 +127,7 @@ async def test_it_is_not_read_while_its_role_is_looked_up(
     assert len(reception.asked) == 1
 
 
-async def test_what_was_pipelined_is_heard_by_the_role_in_order(
-    wire: FakeWire, reception: FakeReception
-) -> None:
+async def test_pipelined_messages_reach_the_role_in_order(wire: FakeWire, reception: FakeReception) -> None:
     wire.say(CONNECT)
     wire.say(b"one")
     wire.say(b"two")
@@ -137,7 +135,7 @@ async def test_what_was_pipelined_is_heard_by_the_role_in_order(
     assert reception.role.texts == [b"one", b"two"]
 
 
-async def test_after_a_refusal_what_was_pipelined_is_a_newcomers(
+async def test_after_a_refusal_pipelined_messages_are_those_of_a_pending_session(
     wire: FakeWire, reception: FakeReception
 ) -> None:
     reception.problem = InvalidAuthKey()
@@ -219,7 +217,7 @@ async def test_no_retry_for_a_socket_that_is_on_its_way_to_another_worker(
     assert len(reception.asked) == 2
 
 
-async def test_a_bug_is_told(wire: FakeWire, reception: FakeReception) -> None:
+async def test_a_bug_is_answered_with_an_error(wire: FakeWire, reception: FakeReception) -> None:
     reception.problem = RuntimeError("a bug")
     wire.say(CONNECT)
     await finish(reception)
@@ -227,7 +225,7 @@ async def test_a_bug_is_told(wire: FakeWire, reception: FakeReception) -> None:
     assert "a bug" not in wire.texts[0].decode()
 
 
-async def test_one_that_left_meanwhile_hears_nothing(wire: FakeWire, reception: FakeReception) -> None:
+async def test_one_that_left_meanwhile_receives_nothing(wire: FakeWire, reception: FakeReception) -> None:
     wire.say(CONNECT)
     wire.say(b"behind")
     wire.end()

@@ -67,7 +67,7 @@ def look(limiter: Limiter, address: str, tunnel: str | None, key: Trial, device:
     return verdict.wait
 
 
-def test_ten_wrong_keys_a_minute_are_looked_at_and_then_none(limiter: Limiter, clock: Clock) -> None:
+def test_ten_wrong_keys_per_minute_are_compared_and_then_none(limiter: Limiter, clock: Clock) -> None:
     assert wrong(limiter, ATTACKER, TUNNEL, 1000) == 10
     assert right(limiter, ATTACKER, TUNNEL) == 60.0
     clock.now += 59.9
@@ -88,7 +88,7 @@ def test_registration_keys_count_by_address_alone(limiter: Limiter) -> None:
     assert sum(wrong(limiter, f"192.0.2.{number}", None, 10) for number in range(100, 200)) == 1000
 
 
-def test_right_keys_never_use_up_the_looks(limiter: Limiter) -> None:
+def test_right_keys_never_use_up_the_attempts(limiter: Limiter) -> None:
     for _ in range(1000):
         assert right(limiter, OWNER, TUNNEL) == 0.0
 
@@ -99,7 +99,7 @@ def test_a_right_key_does_not_wash_away_the_wrong_ones(limiter: Limiter) -> None
     assert wrong(limiter, ATTACKER, TUNNEL, 10) == 1
 
 
-def test_a_tunnel_attacked_from_everywhere_is_looked_at_sixty_times_a_minute(
+def test_sixty_wrong_keys_per_minute_are_compared_for_a_tunnel_attacked_from_everywhere(
     limiter: Limiter, clock: Clock
 ) -> None:
     limiter.welcome(Caller(OWNER, TUNNEL, "phone"))
@@ -189,7 +189,7 @@ def test_a_clock_that_is_set_back_forgives_nothing_new(limiter: Limiter, clock: 
     assert wrong(limiter, ATTACKER, TUNNEL, 20) == 10
 
 
-def test_hosts_hear_of_each_others_wrong_keys_once_each(clock: Clock, tmp_path: Path) -> None:
+def test_hosts_count_each_others_wrong_keys_once(clock: Clock, tmp_path: Path) -> None:
     here, there = Host(tmp_path / "here", clock, 3), Host(tmp_path / "there", clock, 3)
     assert wrong(here.workers[0], ATTACKER, TUNNEL, 7) == 7
     for data in here.gossip:
@@ -252,7 +252,7 @@ def process(code: str, path: Path) -> Iterator[subprocess.Popen[str]]:
         worker.communicate(timeout=10)
 
 
-def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
+def test_workers_together_compare_no_more_keys_than_one_would(tmp_path: Path) -> None:
     path = tmp_path / "looks"
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(process(ATTACK, path)) for _ in range(4)]
@@ -265,7 +265,7 @@ def test_workers_together_look_no_more_than_one_would(tmp_path: Path) -> None:
     assert len(looked) == 4
 
 
-def test_a_worker_that_dies_with_the_lock_blocks_nobody(tmp_path: Path) -> None:
+def test_a_worker_that_dies_with_the_lock_blocks_no_other(tmp_path: Path) -> None:
     limiter = Limiter(tmp_path / "looks", time.time, lambda _: None)
     with process(HOLD, tmp_path / "looks") as holder:
         assert right(limiter, OWNER, TUNNEL) == 0.0

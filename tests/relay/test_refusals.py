@@ -28,7 +28,7 @@ class Hand:
             call()
 
 
-def test_a_line_per_minute_and_address_says_how_many(
+def test_a_line_per_minute_and_address_has_the_count(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hand = Hand()

@@ -53,7 +53,9 @@ def test_a_ping_without_a_number_is_ignored(stamp: bytes) -> None:
     assert (wire.pongs, wire.texts) == ([], [])
 
 
-def test_a_bug_is_told_and_logged_without_the_message(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_answered_with_an_error_and_logged_without_the_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     wire = plain()
     wire.session.fails = True  # type: ignore[attr-defined]  # a Plain
     with caplog.at_level(logging.ERROR):
@@ -72,7 +74,7 @@ def test_silence_closes() -> None:
     assert wire.closed == (1000, "Connection timed out")
 
 
-def test_anything_heard_counts(stage: Stage) -> None:
+def test_anything_received_renews_the_time_of_liveness(stage: Stage) -> None:
     wire = stage.workstation()
     wire.heard = 100.0
     wire.session.check(100.0 + SILENCE - 0.1)

@@ -45,7 +45,7 @@ async def crowded_out(stage: Stage) -> WatchOperations:
 
 
 @pytest.mark.parametrize("since", [0, 1])
-async def test_a_watch_that_was_crowded_out_is_told_of_a_gap_and_no_lower_number(
+async def test_a_watch_that_was_crowded_out_receives_a_gap_and_no_lower_number(
     stage: Stage, since: int
 ) -> None:
     watches = await crowded_out(stage)
@@ -58,7 +58,7 @@ async def test_a_watch_that_was_crowded_out_is_told_of_a_gap_and_no_lower_number
 
 
 @pytest.mark.parametrize("orderly", [True, False])
-async def test_the_next_home_knows_the_numbers_of_a_watch_that_was_crowded_out(
+async def test_the_next_home_has_the_numbers_of_a_watch_that_was_crowded_out(
     stage: Stage, orderly: bool
 ) -> None:
     watches = await crowded_out(stage)
@@ -113,7 +113,7 @@ async def test_a_crash_before_the_first_write_of_a_new_home_takes_nothing_back(s
         assert stage.store.fail_puts == 0
 
 
-async def test_a_desk_opens_with_the_first_message_and_holds_on_to_nothing(stage: Stage) -> None:
+async def test_a_registry_opens_with_the_first_message_and_keeps_nothing(stage: Stage) -> None:
     watches = stage.watches()
     for _ in range(3):
         watches.deliver(b'{"type":"x"}')

@@ -30,7 +30,7 @@ async def test_connect_answers_and_introduces_the_watch(stage: Stage) -> None:
     assert device_id == "watch-1"
 
 
-async def test_what_the_workstation_says_is_numbered_and_polled(stage: Stage) -> None:
+async def test_messages_of_the_workstation_are_numbered_and_polled(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b'{"type":"a"}', b'{"type":"b"}')
     answer = await poll(watches)
@@ -241,7 +241,7 @@ async def test_a_long_poll_ends_by_itself(stage: Stage) -> None:
         assert numbers(await poll(watches, wait=0.01)) == []
 
 
-async def test_a_long_poll_ends_with_the_watch_and_with_the_desk(stage: Stage) -> None:
+async def test_a_long_poll_ends_with_the_watch_and_with_the_registry(stage: Stage) -> None:
     watches = await connected(stage)
     for end in (lambda: watches.call("disconnect", WHO), watches.release):
         await watches.call("connect", WHO)

@@ -150,7 +150,7 @@ async def test_a_handed_over_watch_is_introduced_to_a_workstation_that_registers
     assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth"]
 
 
-async def test_messages_wait_while_the_desk_looks_into_the_store(stage: Stage) -> None:
+async def test_messages_wait_while_the_registry_reads_the_store(stage: Stage) -> None:
     await (await connected(stage)).release()
     successor = stage.watches()
     successor.registry.open()
@@ -212,7 +212,7 @@ async def test_connect_fails_loudly_without_the_store(stage: Stage) -> None:
         await watches.call("connect", WHO)
 
 
-async def test_a_tunnel_without_watches_costs_one_look(stage: Stage) -> None:
+async def test_a_tunnel_without_watches_costs_one_read_of_the_store(stage: Stage) -> None:
     watches = stage.watches()
     await watches.call("state", WHO)
     for _ in range(50):
@@ -221,7 +221,7 @@ async def test_a_tunnel_without_watches_costs_one_look(stage: Stage) -> None:
     assert (stage.store.looks, stage.store.log) == (1, [])
 
 
-async def test_a_tunnel_with_a_new_id_costs_no_look_and_has_watches(stage: Stage) -> None:
+async def test_a_tunnel_with_a_new_id_costs_no_read_and_has_watches(stage: Stage) -> None:
     watches = stage.watches()
     watches.begin_empty()
     watches.workstation_registered(KEY)

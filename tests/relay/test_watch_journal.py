@@ -1,4 +1,4 @@
-"""What has to be in the store so that an heir's numbers never go back, whatever was dropped meanwhile."""
+"""Journal: the store always holds enough that the next home's numbers do not go back."""
 
 import asyncio
 import json

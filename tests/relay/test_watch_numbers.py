@@ -18,7 +18,7 @@ def test_a_device_goes_on_above_its_own_number() -> None:
     assert resumed(numbers, "another") == (0, False)
 
 
-def test_a_device_goes_on_above_what_it_says_it_has() -> None:
+def test_a_device_goes_on_above_the_number_that_it_reports() -> None:
     numbers = PastNumbers(300)
     assert resumed(numbers, "one", since=5) == (6, True)
     assert resumed(numbers, "one", since=HIGHEST) == (0, True)

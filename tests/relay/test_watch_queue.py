@@ -48,13 +48,13 @@ def test_acknowledged_messages_go_and_are_not_missed() -> None:
     assert not queue.acknowledge(3)
 
 
-def test_an_acknowledgement_of_numbers_never_shown_says_nothing() -> None:
+def test_an_acknowledgement_of_numbers_never_shown_is_ignored() -> None:
     queue = queue_of(2)
     assert not queue.acknowledge(57)
     assert numbers(queue) == [1, 2]
 
 
-def test_a_number_from_another_life_gets_everything_and_hears_of_a_gap() -> None:
+def test_a_number_from_another_life_gets_everything_and_a_gap() -> None:
     queue = queue_of(2)
     reading = queue.read(57)
     assert [number for number, _ in reading.messages] == [1, 2]

@@ -163,7 +163,7 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
-async def test_a_watch_hears_everything_or_of_a_gap(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_watch_receives_everything_or_a_gap(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiflis.relay.watch.writer.RETRY", 0.001)
     monkeypatch.setattr("tiflis.relay.watch.registry.RECOVERY_PAUSE", 0.001)
     life = Life(seed)

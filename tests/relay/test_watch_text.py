@@ -1,4 +1,4 @@
-"""What a watch can digest of the workstation's messages."""
+"""Messages of the workstation as a watch receives them."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def without_lone(value: Any) -> Any:
 
 
 @given(st.dictionaries(texts, values, max_size=5))
-def test_every_object_is_digested_and_says_what_it_said(document: dict[str, Any]) -> None:
+def test_every_object_is_digested_and_keeps_its_meaning(document: dict[str, Any]) -> None:
     found = digest(json.dumps(document).encode())
     assert found is not None
     assert json.loads(found[0].decode()) == without_lone(document)

@@ -1,4 +1,4 @@
-"""What workers of two releases write to each other during a reload: names that never change."""
+"""Names that workers of two releases write to each other during a reload: they never change."""
 
 import msgspec
 

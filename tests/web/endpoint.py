@@ -1,4 +1,4 @@
-"""The WebSocket endpoint on a free port, with sessions that remember instead of a relay."""
+"""The WebSocket endpoint on a free port, with sessions that record instead of a relay."""
 
 import asyncio
 from collections.abc import AsyncIterator

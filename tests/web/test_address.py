@@ -1,4 +1,4 @@
-"""Who is asking, and by which name: forged headers count for nothing (protocol, section 7)."""
+"""The peer's address and the host name that it used: forged headers are ignored (protocol, section 7)."""
 
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -96,7 +96,7 @@ def test_spellings_of_an_address(spelling: str, expected: str) -> None:
     "junk",
     ["1.2.3", "1.2.3.4.5", "999.1.1.1", "[::1", "a" * 10_000, "1.2.3.4\r\nx: y", "_hidden", "1.2.3.4;x"],
 )
-def test_junk_is_nobodys_address(junk: str) -> None:
+def test_junk_is_not_taken_for_an_address(junk: str) -> None:
     assert client(forwarded(junk), True) in ("10.0.0.1", "::1")
 
 
@@ -141,7 +141,7 @@ def test_otherwise_the_host_by_which_it_was_found() -> None:
 PROXIED = [("Host", "inner:3001"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "t.example.org")]
 
 
-def test_a_trusted_proxy_says_by_which_name() -> None:
+def test_a_trusted_proxy_names_the_host() -> None:
     assert public_url(request(*PROXIED), trust_proxy=True) == "wss://t.example.org/ws"
     assert (
         public_url(request(*PROXIED, peer="10.0.0.1"), trust_proxy="10.0.0.0/8") == "wss://t.example.org/ws"
@@ -219,14 +219,14 @@ SOCKET = "/run/tiflis.sock"
 
 
 @pytest.mark.parametrize("trust", ["unix", "10.0.0.0/8, UNIX", True])
-def test_a_trusted_proxy_over_a_unix_socket_says_who_asks(trust: object) -> None:
+def test_a_trusted_proxy_over_a_unix_socket_names_the_client(trust: object) -> None:
     asking = request(*PROXIED, ("X-Forwarded-For", "192.0.2.9"), own=SOCKET)
     assert client(asking, trust) == "192.0.2.9"
     assert public_url(asking, trust_proxy=trust) == "wss://t.example.org/ws"
 
 
 @pytest.mark.parametrize("trust", [False, "10.0.0.0/8"])
-def test_whoever_else_comes_over_a_unix_socket_is_unix(trust: object) -> None:
+def test_other_peers_over_a_unix_socket_are_named_unix(trust: object) -> None:
     asking = request(*PROXIED, ("X-Forwarded-For", "192.0.2.9"), own=SOCKET)
     assert client(asking, trust) == "unix"
     assert public_url(asking, trust_proxy=trust) == "ws://inner:3001/ws"

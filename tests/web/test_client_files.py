@@ -79,7 +79,7 @@ async def test_head_is_get_without_the_body(browser: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-async def test_a_browser_with_the_same_copy_is_told_so(browser: httpx.AsyncClient, form: str) -> None:
+async def test_a_browser_with_the_same_copy_gets_304(browser: httpx.AsyncClient, form: str) -> None:
     tag = (await browser.get("/")).headers["etag"]
     response = await browser.get("/", headers={"If-None-Match": form.format(tag)})
     assert (response.status_code, response.content) == (304, b"")
@@ -123,7 +123,7 @@ async def test_every_page_carries_the_security_headers(browser: httpx.AsyncClien
         await assert_protected(browser, path)
 
 
-async def test_without_a_build_a_page_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_build_a_page_explains_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiflis.web.client_files.built_client", lambda: None)
     async with served(client_routes(None)) as client:
         page = await client.get("/")

@@ -30,7 +30,7 @@ class Worker:
         return 12.9
 
 
-async def test_a_healthy_server_says_so_in_the_documented_shape() -> None:
+async def test_health_has_the_documented_shape() -> None:
     async with served(health_routes(Worker())) as client:
         response = await client.get("/health")
     body = response.json()

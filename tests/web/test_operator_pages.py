@@ -1,4 +1,4 @@
-"""What operators are answered: by whom it may be read, and while the worker cannot tell yet."""
+"""Pages for operators: access to them, and their answers while the worker starts."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ def test_names_are_no_markup_and_every_list_is_a_table() -> None:
     assert shown.count("<h2>") == 2
 
 
-async def test_a_worker_that_starts_says_come_back() -> None:
+async def test_a_worker_that_starts_answers_with_a_time_to_retry() -> None:
     routes = (metrics_routes(too_early, TOKEN, here, anyone), status_routes(too_early, TOKEN, here, anyone))
     async with served(*routes) as client:
         for path in ("/metrics", "/status"):
@@ -69,7 +69,7 @@ async def test_status_is_json_unless_a_browser_asks() -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/status"])
-async def test_tokens_are_looked_at_ten_times_a_minute(path: str) -> None:
+async def test_ten_wrong_tokens_per_minute_are_compared(path: str) -> None:
     limiter = Limiter(None, lambda: 1000.0, lambda data: None)
     gate = Authenticator(cast(Claims, None), Keyring([]), limiter)
     routes = (
@@ -122,6 +122,6 @@ async def test_the_port_of_their_own_serves_metrics_and_nothing_else() -> None:
             assert b"200" not in (await said(port, nonsense))[:16]
 
 
-async def test_the_port_says_when_it_is_too_early() -> None:
+async def test_the_metrics_port_answers_503_before_the_start() -> None:
     async with own_port(too_early) as port:
         assert b" 503 " in await said(port, b"GET /metrics HTTP/1.1\r\n\r\n")

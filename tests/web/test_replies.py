@@ -1,4 +1,4 @@
-"""Errors as short JSON, whatever was sent."""
+"""Errors are short JSON for every request."""
 
 import json
 import logging
@@ -113,7 +113,7 @@ async def test_options_are_answered_for_the_checks_of_load_balancers(
     assert (response.status_code, response.headers.get("allow")) == (status, allow)
 
 
-async def test_the_check_that_haproxy_makes_unless_told_otherwise_passes() -> None:
+async def test_haproxys_default_check_passes() -> None:
     async with served(app=app_with_trouble()) as client:
         assert (await raw(client, b"OPTIONS / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
 

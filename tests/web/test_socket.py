@@ -69,7 +69,7 @@ async def test_a_close_is_answered_in_kind_and_the_connection_ends(payload: byte
         await here.until(lambda: here.sessions[0].losses == 1)
 
 
-async def test_nothing_is_heard_after_a_close() -> None:
+async def test_nothing_is_read_after_a_close() -> None:
     async with hall() as here, await RawPeer.open(here.port) as peer:
         peer.raw(frame(TEXT, b"1") + frame(CLOSE, b"\x03\xe8") + frame(TEXT, b"2"))
         assert await peer.ended()
@@ -168,7 +168,7 @@ async def test_a_peer_that_does_not_answer_our_close_is_cut_off() -> None:
         await here.until(lambda: not here.sockets.open)
 
 
-async def test_cut_off_drops_what_waits_and_says_why() -> None:
+async def test_cut_off_drops_what_waits_and_gives_the_reason() -> None:
     async with hall() as here, await RawPeer.open(here.port) as peer:
         socket = socket_of(here)
         socket.send(b"x" * 30 * MIB)
@@ -180,7 +180,7 @@ async def test_cut_off_drops_what_waits_and_says_why() -> None:
 # Load
 
 
-async def test_pressure_is_told_and_taken_back() -> None:
+async def test_pressure_is_reported_and_taken_back() -> None:
     async with hall() as here, await RawPeer.open(here.port) as peer:
         socket, session = socket_of(here), here.sessions[0]
         socket.send(b"x" * 8 * MIB)
@@ -191,7 +191,7 @@ async def test_pressure_is_told_and_taken_back() -> None:
         await here.until(lambda: session.pressures == [True, False])
 
 
-async def test_overflow_is_told_when_it_lasts() -> None:
+async def test_overflow_is_reported_when_it_lasts() -> None:
     async with hall(backlog_limit=16 * MIB, backlog_patience=0.1) as here, await RawPeer.open(here.port):
         socket, session = socket_of(here), here.sessions[0]
         socket.send(b"x" * 16 * MIB)
@@ -211,7 +211,7 @@ async def test_overflow_that_passes_is_no_overflow() -> None:
         assert session.overflows == 0
 
 
-async def test_overflow_beyond_all_measure_is_told_at_once() -> None:
+async def test_overflow_beyond_all_measure_is_reported_at_once() -> None:
     async with hall(backlog_limit=2 * MIB, backlog_patience=60) as here, await RawPeer.open(here.port):
         socket, session = socket_of(here), here.sessions[0]
         socket.send(b"x" * 12 * MIB)

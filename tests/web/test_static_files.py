@@ -1,4 +1,4 @@
-"""What a build's folder becomes: paths, types, encodings, and what stays outside."""
+"""Files of a build's folder: paths, types, encodings, and which are not served."""
 
 import gzip
 from pathlib import Path

@@ -88,7 +88,7 @@ async def test_refused(changes: dict[str, str | None], status: int) -> None:
     assert answer.json()["code"] == "UPGRADE_REFUSED"
 
 
-async def test_a_refusal_says_what_is_wanted() -> None:
+async def test_a_refusal_names_what_is_missing() -> None:
     assert (await ask(GOOD | {"Sec-WebSocket-Version": "8"})).headers["sec-websocket-version"] == "13"
     plain = await ask({})
     assert (plain.status_code, plain.headers["upgrade"]) == (426, "websocket")
@@ -148,7 +148,7 @@ async def test_while_it_shuts_down() -> None:
         assert not here.sessions
 
 
-async def test_frames_sent_along_with_the_handshake_are_heard() -> None:
+async def test_frames_sent_along_with_the_handshake_are_read() -> None:
     async with (
         hall() as here,
         await RawPeer.open(here.port, frame(TEXT, b"echo 1") + frame(TEXT, b"echo 2")) as peer,
@@ -157,7 +157,7 @@ async def test_frames_sent_along_with_the_handshake_are_heard() -> None:
         assert await peer.next() == (TEXT, b"echo 2")
 
 
-async def test_a_frame_cut_by_the_handshake_is_heard() -> None:
+async def test_a_frame_cut_by_the_handshake_is_read() -> None:
     whole = frame(TEXT, b"echo me")
     async with hall() as here, await RawPeer.open(here.port, whole[:5]) as peer:
         peer.raw(whole[5:])
@@ -275,7 +275,7 @@ async def test_a_plain_handshake_makes_no_request_unless_a_middleware_wants_it()
         assert seen == ["middleware", "request"]
 
 
-async def test_a_connection_that_says_nothing_ends_at_the_time_of_an_idle_one() -> None:
+async def test_a_silent_connection_ends_at_the_time_of_an_idle_one() -> None:
     async with hall(keep_alive=1) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         assert await asyncio.wait_for(reader.read(), 20) == b""

@@ -1,4 +1,4 @@
-"""The watch API over real HTTP, in front of a real desk and a gate that knows one tunnel."""
+"""The watch API over real HTTP, with a real registry and one known tunnel."""
 
 import asyncio
 import contextlib
@@ -109,7 +109,7 @@ async def test_a_watch_connects_polls_commands_and_leaves(site: Site) -> None:
     assert (await site.post("disconnect")).json() == {"success": False}
 
 
-async def test_answers_are_json_that_nobody_stores(site: Site) -> None:
+async def test_answers_are_json_that_no_cache_stores(site: Site) -> None:
     answer = await site.get("state")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
@@ -227,7 +227,7 @@ async def test_trouble_has_a_status_and_a_name(
         assert answer.headers.get("retry-after") == ("13" if status == 429 else None)
 
 
-async def test_an_offline_workstation_is_told_in_the_answer(site: Site) -> None:
+async def test_the_answer_contains_that_the_workstation_is_offline(site: Site) -> None:
     site.stage.home.workstation_online = False
     assert (await site.post("connect")).json()["workstation_online"] is False
     for call in GETS:

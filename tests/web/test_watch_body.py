@@ -1,4 +1,4 @@
-"""Whose a watch call's body is, is found out before much of it is kept."""
+"""The key of a watch call is checked before much of its body is kept."""
 
 import asyncio
 import json

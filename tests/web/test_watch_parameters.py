@@ -1,4 +1,4 @@
-"""Whatever a call holds, it is understood or refused with InvalidPayload."""
+"""Each call is read or refused with InvalidPayload."""
 
 import contextlib
 import json
