@@ -9,7 +9,6 @@ import pytest
 from tiflis_workstation.workstation import DemoWorkstation, Options
 
 from tests.demo.device import Device, Message
-from tests.demo.people import NewDevice, devices_of
 from tests.demo.relay import Relay
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
 
@@ -21,17 +20,6 @@ async def workstation(relay: Relay) -> AsyncIterator[DemoWorkstation]:
     await made.start()
     yield made
     await made.stop()
-
-
-@pytest.fixture
-async def new_device(workstation: DemoWorkstation) -> AsyncIterator[NewDevice]:
-    async with devices_of(workstation) as new:
-        yield new
-
-
-@pytest.fixture
-async def device(new_device: NewDevice) -> Device:
-    return await new_device()
 
 
 async def answered(device: Device, command: str) -> list[Message]:

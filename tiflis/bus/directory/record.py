@@ -44,41 +44,21 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=False, omit_defaults=True):
     untouched: bool = False
 
 
+_REPEATED = ("key_id", "home", "maker")  # fields that are the same in many records
 _decoder = msgspec.json.Decoder(_Stored)
 
 
 def encode(record: Record) -> bytes:
-    return msgspec.json.encode(
-        _Stored(
-            record.name,
-            record.key_digest,
-            record.key_id,
-            record.generation,
-            record.home,
-            record.online,
-            record.online_since,
-            record.maker,
-            record.untouched,
-        )
-    )
+    return msgspec.json.encode(_Stored(*(getattr(record, name) for name in _Stored.__struct_fields__)))
 
 
 def decode(tunnel_id: str, value: bytes, revision: int) -> Record:
     """Decode a record. Raise ValueError."""
     try:
-        stored = _decoder.decode(value)
+        fields = msgspec.structs.asdict(_decoder.decode(value))
     except msgspec.MsgspecError as error:
         raise ValueError("not a record") from error
-    return Record(
-        tunnel_id,
-        stored.name.encode()[:NAME_BYTES].decode(errors="ignore"),
-        stored.key_digest,
-        intern(stored.key_id),
-        stored.generation,
-        intern(stored.home),
-        stored.online,
-        stored.online_since,
-        revision,
-        intern(stored.maker),
-        stored.untouched,
-    )
+    fields["name"] = fields["name"].encode()[:NAME_BYTES].decode(errors="ignore")
+    for name in _REPEATED:
+        fields[name] = intern(fields[name])
+    return Record(tunnel_id, revision=revision, **fields)
