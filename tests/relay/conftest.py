@@ -1,10 +1,17 @@
-"""Fixtures for tests of several workers."""
+"""Fixtures: one home with its peers, and several workers."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.relay.stage import Stage
 from tests.relay.town import Town
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Return one home, without peers."""
+    return Stage()
 
 
 @pytest.fixture

@@ -31,6 +31,14 @@ class Doorman:
         client.wire.send(text)
 
 
+ONLINE = ["connection.workstation_online", "workstation.status"]
+OFFLINE = ["connection.workstation_offline", "workstation.status"]
+
+
+def types(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["type"] for message in messages]
+
+
 class Stage:
     """One home; ``workstation`` and ``client`` add a peer and return its wire."""
 

@@ -5,13 +5,12 @@ import asyncio
 import pytest
 
 from tests.relay.fakes import FakeDesk, FakeWire
+from tests.relay.stage import OFFLINE
 from tests.relay.town import Town
 from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
 from tiflis.relay.remote.edge import FULL
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.sessions.session import Pause
-
-OFFLINE = ["connection.workstation_offline", "workstation.status"]
 
 
 async def pair(town: Town) -> tuple[FakeWire, FakeWire]:

@@ -7,19 +7,6 @@ import pytest
 from tests.relay.fakes import AUTH_KEY
 from tests.relay.stage import Stage
 
-ONLINE = ["connection.workstation_online", "workstation.status"]
-OFFLINE = ["connection.workstation_offline", "workstation.status"]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages]
-
-
 # From devices to the workstation
 
 

@@ -1,24 +1,7 @@
 """Devices connect to a tunnel's home and leave it (protocol, sections 3.1 and 3.2)."""
 
-from typing import Any
-
-import pytest
-
 from tests.relay.fakes import FakeWire
-from tests.relay.stage import Stage
-
-ONLINE = ["connection.workstation_online", "workstation.status"]
-OFFLINE = ["connection.workstation_offline", "workstation.status"]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages]
-
+from tests.relay.stage import Stage, types
 
 # Connecting
 

@@ -1,27 +1,13 @@
 """A tunnel's workstation comes, goes, is superseded, and reads slowly, as its home sees it."""
 
 import json
-from typing import Any
 
 import pytest
 
 from tests.relay.fakes import AUTH_KEY
-from tests.relay.stage import Stage
+from tests.relay.stage import OFFLINE, ONLINE, Stage
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.sessions.session import Pause
-
-ONLINE = ["connection.workstation_online", "workstation.status"]
-OFFLINE = ["connection.workstation_offline", "workstation.status"]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages]
-
 
 # The workstation comes and goes
 

@@ -4,10 +4,9 @@ import asyncio
 from typing import cast
 
 from tests.relay.fakes import FakeDesk
+from tests.relay.stage import ONLINE
 from tests.relay.town import Town, notes
 from tiflis.relay.sessions.session import Pause
-
-ONLINE = ["connection.workstation_online", "workstation.status"]
 
 
 async def test_clients_everywhere_keep_going(town: Town) -> None:

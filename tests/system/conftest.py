@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -47,6 +48,20 @@ def apart() -> Iterator[Server]:
     """Run two workers that do not steer sockets, so that messages between them use the bus."""
     with Server(workers=2, env={"STEERING": "false"}) as running:
         yield running
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Return a function that makes servers, not started, in the test's folder; they end with the test."""
+    made: list[Server] = []
+
+    def make(**options: object) -> Server:
+        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill_everything()
 
 
 @pytest.fixture(params=["one worker", "two workers", "steered"])

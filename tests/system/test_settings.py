@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,19 +84,6 @@ WRONG: dict[str, tuple[str, Wrong]] = {
 }
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def make(**options: object) -> Server:
-        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.kill_everything()
-
-
 def refusal(server: Server) -> tuple[int, list[str]]:
     """Return the code and our lines of a start that is refused."""
     process = server.start(wait=False).process
@@ -125,10 +112,10 @@ def check(server: Server) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_start_and_check_refuse_alike(server: Callable[..., Server], tmp_path: Path, name: str) -> None:
+def test_start_and_check_refuse_alike(new_server: Callable[..., Server], tmp_path: Path, name: str) -> None:
     variable, wrong = WRONG[name]
     env = wrong(tmp_path)
-    one = server(env=env, **({"port": int(env["PORT"])} if "PORT" in env else {}))
+    one = new_server(env=env, **({"port": int(env["PORT"])} if "PORT" in env else {}))
     code, lines = refusal(one)
     assert (code, len(lines)) == (2, 1), lines
     assert lines[0].startswith(f"{variable} ")
@@ -136,15 +123,15 @@ def test_start_and_check_refuse_alike(server: Callable[..., Server], tmp_path: P
     assert check(one) == (2, lines)
 
 
-def test_a_port_in_use_is_refused_by_both(server: Callable[..., Server]) -> None:
+def test_a_port_in_use_is_refused_by_both(new_server: Callable[..., Server]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         for one in (
-            server(port=port),
-            server(env={"METRICS_PORT": str(port)}),
-            server(port=port, single=True),
+            new_server(port=port),
+            new_server(env={"METRICS_PORT": str(port)}),
+            new_server(port=port, single=True),
         ):
             code, lines = refusal(one)
             assert (code, len(lines)) == (2, 1)
@@ -156,19 +143,19 @@ def test_a_port_in_use_is_refused_by_both(server: Callable[..., Server]) -> None
     "arguments",
     [("--cert", "c.pem", "--key", "k.pem"), ("--tls", "folder"), ("--auto-tls",)],
 )
-def test_tls_is_refused_in_one_line(server: Callable[..., Server], arguments: tuple[str, ...]) -> None:
-    code, lines = refusal(server(arguments=arguments))
+def test_tls_is_refused_in_one_line(new_server: Callable[..., Server], arguments: tuple[str, ...]) -> None:
+    code, lines = refusal(new_server(arguments=arguments))
     assert (code, len(lines)) == (2, 1)
     assert lines[0].startswith("TLS is not served")
 
 
-def test_tls_by_the_configuration_of_the_app_is_refused_too(server: Callable[..., Server]) -> None:
-    code, lines = refusal(server(env={"SANIC_LOCAL_TLS_CERT": "c.pem", "SANIC_LOCAL_TLS_KEY": "k.pem"}))
+def test_tls_by_the_configuration_of_the_app_is_refused_too(new_server: Callable[..., Server]) -> None:
+    code, lines = refusal(new_server(env={"SANIC_LOCAL_TLS_CERT": "c.pem", "SANIC_LOCAL_TLS_KEY": "k.pem"}))
     assert (code, [line[:17] for line in lines]) == (2, ["TLS is not served"])
 
 
-def test_a_setting_in_quotes_works_and_is_mentioned(server: Callable[..., Server]) -> None:
-    running = server(env={"LOG_LEVEL": '"info"'}).start()
+def test_a_setting_in_quotes_works_and_is_mentioned(new_server: Callable[..., Server]) -> None:
+    running = new_server(env={"LOG_LEVEL": '"info"'}).start()
     assert "LOG_LEVEL is given in quotes" in running.logs()
     code, failures = check(running)
     assert (code, failures) == (0, []), "a server that runs already is no failure"

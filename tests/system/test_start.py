@@ -6,7 +6,7 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,19 +29,6 @@ FEW = 128  # descriptors
 ENDS = 400  # sockets
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def make(**options: object) -> Server:
-        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.kill_everything()
-
-
 async def relays(server: Server) -> None:
     """Check that a message reaches its workstation."""
     async with crowd(server) as people:
@@ -51,8 +38,8 @@ async def relays(server: Server) -> None:
         await workstation.next("hello")
 
 
-async def test_a_folder_may_have_any_name(server: Callable[..., Server], tmp_path: Path) -> None:
-    one = server(workers=1)
+async def test_a_folder_may_have_any_name(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    one = new_server(workers=1)
     one.data_dir = tmp_path / " ".join(NAMES)
     await asyncio.to_thread(one.start)
     await relays(one)
@@ -60,19 +47,21 @@ async def test_a_folder_may_have_any_name(server: Callable[..., Server], tmp_pat
     await asyncio.to_thread(one.stop)
 
 
-async def test_a_long_temporary_folder_is_no_hindrance(server: Callable[..., Server], tmp_path: Path) -> None:
+async def test_a_long_temporary_folder_is_no_hindrance(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
     long = tmp_path / ("t" * 113)
     long.mkdir()
-    one = server(workers=1, env={"TMPDIR": str(long)})
+    one = new_server(workers=1, env={"TMPDIR": str(long)})
     await asyncio.to_thread(one.start)
     await relays(one)
     await asyncio.to_thread(one.stop)
 
 
 def test_closed_standard_descriptors_are_opened_on_nothing(
-    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    new_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = server(workers=1)
+    one = new_server(workers=1)
     plain = one._command
     monkeypatch.setattr(one, "_command", lambda: ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *plain()])
     one.start()
@@ -81,9 +70,9 @@ def test_closed_standard_descriptors_are_opened_on_nothing(
     one.stop()
 
 
-def test_on_a_terminal_the_log_is_plain_lines_and_no_advice(server: Callable[..., Server]) -> None:
+def test_on_a_terminal_the_log_is_plain_lines_and_no_advice(new_server: Callable[..., Server]) -> None:
     main, terminal = os.openpty()
-    one = server(workers=1, output=terminal)
+    one = new_server(workers=1, output=terminal)
     one.start()
     told = os.read(main, 65536).decode()
     assert "open files allowed" in told
@@ -107,9 +96,9 @@ def started_with(one: Server, monkeypatch: pytest.MonkeyPatch, soft: int, hard: 
 
 
 def test_the_soft_limit_of_open_files_is_raised(
-    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    new_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = started_with(server(workers=1), monkeypatch, 1024, 4000)
+    one = started_with(new_server(workers=1), monkeypatch, 1024, 4000)
     for pid in (one.pid, *one.worker_pids().values()):
         assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (4000, 4000)
     assert '"now": 4000, "before": 1024' in one.logs()
@@ -117,9 +106,9 @@ def test_the_soft_limit_of_open_files_is_raised(
 
 
 async def test_without_descriptors_open_sockets_lose_nothing_and_it_is_said_once(
-    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    new_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = server(workers=1)
+    one = new_server(workers=1)
     await asyncio.to_thread(started_with, one, monkeypatch, FEW, FEW)
     async with crowd(one) as people:
         workstation, tunnel_id = await people.workstation()
