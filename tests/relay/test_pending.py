@@ -32,6 +32,7 @@ class Heard:
     kind: ClassVar[str] = "client"
     tunnel_id = "tunnel-1"
     path = "local"
+    plain_pings = False
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []

@@ -22,6 +22,7 @@ class Remembering:
     kind: ClassVar[str] = "client"
     tunnel_id = "tunnel-1"
     path = "local"
+    plain_pings = False
 
     def __init__(self, wire: Wire, base_url: str) -> None:
         self.wire, self.base_url = wire, base_url

@@ -7,7 +7,7 @@ import pytest
 
 from tests.protocol.wire import client as frame
 from tests.protocol.wire import fragmented, head
-from tests.web.endpoint import Hall, hall
+from tests.web.endpoint import Hall, Remembering, hall
 from tests.web.raw_peer import CLOSE, PING, PONG, TEXT, RawPeer
 from tiflis.relay.sessions.outbox import MIB
 from tiflis.relay.sessions.session import Pause
@@ -37,6 +37,24 @@ async def test_a_ping_is_answered_at_once_also_between_fragments() -> None:
         assert await peer.next() == (PONG, b"are you there")
         peer.send(b" me", 0)
         assert await peer.next() == (TEXT, b"echo me")
+
+
+async def test_a_plain_ping_is_answered_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket answers it by itself, unless something else is under way."""
+    ping, pong = b'{"type":"ping","timestamp":17}', (TEXT, b'{"type":"pong","timestamp":17}')
+    monkeypatch.setattr(Remembering, "plain_pings", True)
+    async with hall() as here, await RawPeer.open(here.port) as peer:
+        peer.send(b"echo first")  # the first read is timed, and goes the long way
+        assert await peer.next() == (TEXT, b"echo first")
+        before = socket_of(here).heard
+        peer.send(ping)
+        assert await peer.next() == pong
+        assert here.sessions[0].heard == [b"echo first"]
+        assert socket_of(here).heard > before
+        peer.send(b"echo", fin=False)
+        await here.until(lambda: not socket_of(here)._inbox.reader.between_messages)
+        peer.send(ping)  # a new message inside another one
+        assert (await peer.next())[0] == CLOSE
 
 
 async def test_a_pong_without_a_ping_is_only_a_sign_of_life() -> None:
@@ -174,7 +192,7 @@ async def test_cut_off_drops_what_waits_and_gives_the_reason() -> None:
         socket.send(b"x" * 30 * MIB)
         socket.cut_off(1013, "Too slow")
         assert await peer.close_code() == 1013
-        assert socket._outbox.waiting == 0
+        assert socket.outbox.waiting == 0
 
 
 # Load
@@ -284,7 +302,7 @@ async def test_pings_of_a_peer_that_reads_nothing_stop_being_read() -> None:
         await here.until(lambda: socket.paused, 20)
         pushing.cancel()
         await asyncio.gather(pushing, return_exceptions=True)
-        assert socket._outbox.unsent() < 4 * MIB
+        assert socket.outbox.unsent() < 4 * MIB
         while socket.paused:
             await peer.next()
         assert here.sessions[0].losses == 0

@@ -25,6 +25,7 @@ __all__ = [
     "FrameReader",
     "Opcode",
     "ProtocolFailure",
+    "apply_mask",
     "close_frame",
     "frame",
     "header",
@@ -105,6 +106,11 @@ class FrameReader:
         except Breach as breach:
             self._fail(breach.failure)
         return events
+
+    @property
+    def between_messages(self) -> bool:
+        """Return whether the next byte begins a frame of a new message."""
+        return not (self._head or self._opcode or self._closed)
 
     @property
     def arrived(self) -> int:

@@ -19,6 +19,7 @@ class WorkstationSession(BaseSession):
     __slots__ = ("_superseded_sockets", "auth_key", "home", "tunnel_id")
     role = Role.WORKSTATION
     kind = "workstation"
+    plain_pings = True
 
     def __init__(
         self, wire: Wire, limits: Limits, home: Home, auth_key: str, superseded_sockets: Superseded

@@ -11,6 +11,7 @@ from tiflis.relay.sessions.outbox import PONGS_HIGH, Outbox
 from tiflis.relay.sessions.session import Pause
 from tiflis.web.overdraft import Overdraft, Receiver
 
+_NONE = (-1, 0.0)  # no output has waited
 CROWD_LOOK = 0.02  # seconds between two looks at output above its limit
 
 
@@ -45,7 +46,7 @@ class OutputLimits:
         self._overdraft, self._clock = overdraft, clock
         self._reported = False  # the session has been sent high_water(True)
         self._overfull_since = 0.0  # clock time; 0 while less than the limit waits
-        self._progress = (0, 0.0)  # bytes sent, and the time since when no more have been sent
+        self._progress = _NONE  # bytes sent, and the time since when no more have been sent
 
     def compare(self) -> None:
         """Act on the output that waits now; call it after something was queued."""
@@ -81,10 +82,14 @@ class OutputLimits:
             self._overfull_since = 0.0
             self._owner.session.overflowed()
 
+    def rested(self) -> None:
+        """Note that nothing waits: the time without progress counts from the next output that waits."""
+        self._progress = _NONE
+
     def too_slow(self, now: float) -> bool:
         """Return whether this peer has taken nothing for too long (protocol, section 6)."""
-        if self._outbox.empty:
-            self._progress = (self._outbox.written, now)
+        if self._outbox.idle:
+            self._progress = _NONE
             return False
         sent = self._outbox.sent()
         if self._outbox.unsent() <= self._limits.stall_bytes or sent != self._progress[0]:

@@ -16,8 +16,9 @@ from tiflis import metrics
 from tiflis.limits import Limits
 from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
-from tiflis.protocol.frames import Event, FrameReader, Opcode
+from tiflis.protocol.frames import FrameReader, Opcode
 from tiflis.protocol.long_text import EscapedText
+from tiflis.protocol.plain_ping import LEAST, MOST, plain_pong
 from tiflis.relay.sessions.outbox import TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.sessions.session import Pause
 from tiflis.web import trace
@@ -50,7 +51,6 @@ class WebSocket(asyncio.Protocol):
         "_leaving",
         "_limits",
         "_lost",
-        "_outbox",
         "_output_limits",
         "_overdraft",
         "_reads",
@@ -65,6 +65,7 @@ class WebSocket(asyncio.Protocol):
         "heard",
         "number",
         "opened",
+        "outbox",
         "session",
         "steered",
     )
@@ -104,22 +105,25 @@ class WebSocket(asyncio.Protocol):
         socket = transport.get_extra_info("socket")
         if socket.family != sockets.AF_UNIX:
             socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-        self._outbox = outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
+        self.outbox = outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
         self._output_limits = OutputLimits(self, outbox, self._limits, self._overdraft, self._clock)
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
 
-    def data_received(self, data: bytes) -> None:
-        inbox, outbox = self._inbox, self._outbox
+    def data_received(self, data: bytes) -> None:  # noqa: C901 - in one piece, as it runs for each read
+        inbox, outbox = self._inbox, self.outbox
         if inbox.early is not None:
             inbox.early += data
             return
         self.heard = self._clock()
+        if LEAST <= len(data) <= MOST and self._reads & TIMED and self._is_answered(data):
+            return
         began = 0.0 if self._reads & TIMED else perf_counter()
         self._reads += 1
         cork = self._cork
         cork.depth += 1
         try:
-            events = self._feed_traced(data) if self._traced else inbox.reader.feed(data)
+            events = inbox.reader.feed(data)
+            events = trace.received(self, events) if self._traced else events
             self.bytes_in += len(data)
             self.frames_in += len(events)
             for opcode, payload in events:
@@ -143,14 +147,21 @@ class WebSocket(asyncio.Protocol):
         if inbox.reader.announced > GRAIN or inbox.large or outbox.high_water or outbox.pong_bytes:
             self._note_pinned()
 
-    def _feed_traced(self, data: bytes) -> list[Event]:
-        events = self._inbox.reader.feed(data)
-        trace.received(self, events)
-        return events
+    def _is_answered(self, data: bytes) -> bool:
+        """Answer a plain ping while nothing else is under way; return whether that was it."""
+        pong = plain_pong(data)
+        idle = self.outbox.idle and self._inbox.reader.between_messages and not self.close_by
+        if pong is None or not idle or not self.session.plain_pings or self._traced:
+            return False
+        self._reads += 1
+        self.frames_in += 1
+        self.bytes_in += len(data)
+        self.outbox.send_now(pong)
+        return True
 
     def _note_pinned(self) -> None:
         """Account for a large message on its way in and for unsent output."""
-        inbox, outbox = self._inbox, self._outbox
+        inbox, outbox = self._inbox, self.outbox
         if inbox.reader.announced > GRAIN or inbox.large is not None:
             inbox.note_large()
         if outbox.high_water or outbox.pong_bytes:
@@ -160,13 +171,13 @@ class WebSocket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        self._outbox.blocked = True
+        self.outbox.blocked = True
 
     def resume_writing(self) -> None:
         if self._leaving is not None:
             return
-        self._outbox.blocked = False
-        self._outbox.flush()
+        self.outbox.blocked = False
+        self.outbox.flush()
         if self._ending:
             self._end()
 
@@ -174,13 +185,13 @@ class WebSocket(asyncio.Protocol):
         self._output_limits.relieved()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._outbox.descriptor = -1  # the number may soon belong to another file
+        self.outbox.descriptor = -1  # the number may soon belong to another file
         self._inbox.end_large()
         if self._leaving is not None:
             self._left()
             return
         self.close_by = self.close_by or self._clock()  # nothing is sent any more
-        self._outbox.drop()
+        self.outbox.drop()
         self._lose()
         self._gone(self)
 
@@ -235,7 +246,7 @@ class WebSocket(asyncio.Protocol):
             # It is relayed as a text, which a receiver closes on unless it is UTF-8: else it is no message.
             self.session.received(payload if utf8.is_valid(payload) else b"")
         elif opcode == Opcode.PING:
-            self._outbox.put_pong(payload, Opcode.PONG)
+            self.outbox.put_pong(payload, Opcode.PONG)
         elif opcode == Opcode.CLOSE:
             self._closed_by_peer(payload)
 
@@ -246,25 +257,25 @@ class WebSocket(asyncio.Protocol):
             trace.sent(self, text, bool(self.close_by))
         if self.close_by:
             return
-        outbox = self._outbox
+        outbox = self.outbox
         outbox.put(text)
         if outbox.high_water:
             self._output_limits.compare()
 
     def send_escaped(self, text: EscapedText) -> None:
         if not self.close_by:
-            self._outbox.put(text)
+            self.outbox.put(text)
             self._output_limits.compare()
 
     def send_pong(self, text: bytes) -> None:
         if not self.close_by:
-            self._outbox.put_pong(text)
-            if self._outbox.pong_bytes:
+            self.outbox.put_pong(text)
+            if self.outbox.pong_bytes:
                 self._output_limits.compare()
 
     def probe(self) -> None:
         if not self.close_by:
-            self._outbox.put_pong(b"", Opcode.PING)
+            self.outbox.put_pong(b"", Opcode.PING)
 
     # Closing
 
@@ -276,7 +287,7 @@ class WebSocket(asyncio.Protocol):
     def cut_off(self, code: int, reason: str) -> None:
         """Close a peer that is too slow: drop what it has not taken, but leave it time to read why."""
         if not self.close_by:
-            self._outbox.drop()
+            self.outbox.drop()
             self._lost = True  # `lost` comes later: a message to many may be in the middle of its delivery
             asyncio.get_running_loop().call_soon(self.session.lost)
             self._finish(code, reason, STALLED_PATIENCE)
@@ -301,7 +312,7 @@ class WebSocket(asyncio.Protocol):
 
     def _finish(self, code: int, reason: str, patience: float) -> None:
         payload = close_payload(code, reason) if code else b""
-        self._outbox.put(payload, Opcode.CLOSE)
+        self.outbox.put(payload, Opcode.CLOSE)
         self.close_by = self._clock() + patience
         self._lose()
         self._inbox.allow_all()
@@ -309,8 +320,8 @@ class WebSocket(asyncio.Protocol):
     def _end(self) -> None:
         """Close the transport once all is written; ``check`` aborts it at ``close_by``."""
         self._ending = True
-        self._outbox.flush()
-        if self._outbox.waiting or self._outbox.pong_bytes:
+        self.outbox.flush()
+        if self.outbox.waiting or self.outbox.pong_bytes:
             return
         if self._inbox.reader.failure is None:
             self._transport.close()
@@ -332,14 +343,15 @@ class WebSocket(asyncio.Protocol):
         Returns a descriptor of it, which the caller owns, and the state with which ``adopt`` goes on, here
         or in another process. The session is not notified.
         """
-        transport, outbox, inbox = self._transport, self._outbox, self._inbox
+        transport, outbox, inbox = self._transport, self.outbox, self._inbox
         self.pause(Pause.HANDOVER)
         outbox.flush()
         outbox.blocked = True  # from here on everything stays in the queue
         descriptor = os.dup(transport.get_extra_info("socket").fileno())
         self._leaving = asyncio.get_running_loop().create_future()
         # asyncio drops its buffer in abort(); uvloop may go on writing until connection_lost().
-        tail = b"" if _is_uvloop() else outbox.unsent_tail(transport.get_write_buffer_size())
+        is_uvloop = type(asyncio.get_running_loop()).__module__.startswith("uvloop")
+        tail = b"" if is_uvloop else outbox.unsent_tail(transport.get_write_buffer_size())
         transport.abort()
         tail = await self._leaving or tail
         now = self._clock()
@@ -361,7 +373,7 @@ class WebSocket(asyncio.Protocol):
     def _left(self) -> None:
         assert self._leaving is not None
         if not self._leaving.done():
-            self._leaving.set_result(self._outbox.unsent_tail(self._transport.get_write_buffer_size()))
+            self._leaving.set_result(self.outbox.unsent_tail(self._transport.get_write_buffer_size()))
 
     async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
         """Take over a connection that another socket object has left; reading waits for ``go``.
@@ -379,7 +391,7 @@ class WebSocket(asyncio.Protocol):
         sock.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)
         self._transport.pause_reading()  # uvloop reads from the start
-        self._outbox.restore(state["tail"], state["outbox"])
+        self.outbox.restore(state["tail"], state["outbox"])
 
     def go(self) -> None:
         """Read; call it once after ``adopt``."""
@@ -398,11 +410,11 @@ class WebSocket(asyncio.Protocol):
                 self._transport.abort()
         elif not self._inbox.pauses & _UNREAD:
             self.session.check(now)
-        self._outbox.settle()
+        self.outbox.settle()
 
     def take_counts(self) -> tuple[int, int, int, int]:
         """Return frames and bytes read, frames and bytes written since the last call."""
-        outbox = self._outbox
+        outbox = self.outbox
         before, self.bytes_counted = self.bytes_counted, outbox.written
         taken = (self.frames_in, self.bytes_in, outbox.frames, outbox.written - before)
         self.frames_in = self.bytes_in = outbox.frames = 0
@@ -411,25 +423,25 @@ class WebSocket(asyncio.Protocol):
     @property
     def running(self) -> bool:
         """Return whether there is a transport: not before an adopted socket has got its own."""
-        return hasattr(self, "_outbox")
+        return hasattr(self, "outbox")
 
     @property
     def unsent(self) -> int:
         """Return the bytes that the peer has not taken yet."""
-        return self._outbox.unsent()
+        return self.outbox.unsent()
 
     @property
     def high_water(self) -> bool:
         """Return whether much waits to be sent."""
-        return self._outbox.high_water
+        return self.outbox.high_water
 
     def pinned(self) -> tuple[int, dict[int, int]]:
         """Return the waiting bytes of its own, and by id the sizes of payloads that others may share."""
-        return self._outbox.pinned()
+        return self.outbox.pinned()
 
     def too_slow(self, now: float) -> bool:
         return self._output_limits.too_slow(now)
 
-
-def _is_uvloop() -> bool:
-    return type(asyncio.get_running_loop()).__module__.startswith("uvloop")
+    def rested(self) -> None:
+        """Note that nothing waits to be sent any more."""
+        self._output_limits.rested()

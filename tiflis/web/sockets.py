@@ -34,6 +34,9 @@ class Sockets:
         self.draining = False  # no new ones
         self._limits, self._worker, self._cork, self._clock = limits, worker, cork, clock
         self._numbers = itertools.count(1)
+        # Seconds of silence below which no check of a socket in a role does anything.
+        self._quiet = min(limits.liveness_timeout, limits.probe_interval - limits.liveness_interval)
+        self._busy: set[WebSocket] = set()  # those with unsent output at the last check
         self.pinned = pinned = pinned or Pinned()
         later = asyncio.get_running_loop().call_later
         overdraft = Overdraft(pinned, clock, later, self.of_tunnel)
@@ -72,13 +75,22 @@ class Sockets:
         log.debug(event, extra={"connection": socket.connection_id})
 
     def check(self, now: float) -> None:
-        """Check every socket; call it every few seconds."""
+        """Check every socket that has something to send, was silent or has no role; call it every few
+        seconds."""
+        recent, busy = now - self._quiet, set()
         for socket in self._running():
+            if not socket.outbox.idle:
+                busy.add(socket)
+            elif socket.heard > recent and not socket.close_by and socket.session.kind != "none":
+                continue  # nothing can be wrong with it
             socket.check(now)
+        for socket in self._busy - busy:
+            socket.rested()
+        self._busy = busy
 
     def count(self) -> None:
         """Add to the metrics what the sockets have counted since the last call."""
-        _count(self._running())
+        _count([socket for socket in self._running() if _has_counted(socket)])
 
     def of_tunnel(self, tunnel_id: str) -> list[WebSocket]:
         """Return the sockets of a tunnel's peers in this worker."""
@@ -86,11 +98,17 @@ class Sockets:
 
     def unsent(self) -> int:
         """Return the bytes that peers have not taken yet."""
-        return sum(socket.unsent for socket in self._running())
+        return sum(socket.unsent for socket in self._running() if not socket.outbox.idle)
 
     def _running(self) -> list[WebSocket]:
         """Return all sockets but those that are just being adopted."""
         return [socket for socket in self.open.values() if socket.running]
+
+
+def _has_counted(socket: WebSocket) -> bool:
+    """Return whether anything was read or written since the last call of ``take_counts``."""
+    outbox = socket.outbox
+    return socket.bytes_in != 0 or outbox.frames != 0 or outbox.written != socket.bytes_counted
 
 
 def _count(sockets: list[WebSocket]) -> None:

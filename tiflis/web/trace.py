@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tiflis.protocol import head
@@ -22,11 +21,12 @@ def enabled() -> bool:
     return log.isEnabledFor(logging.DEBUG)
 
 
-def received(wire: "Wire", events: Iterable[Event]) -> None:
-    """Log the messages and control frames that a socket has read."""
+def received(wire: "Wire", events: list[Event]) -> list[Event]:
+    """Log the messages and control frames that a socket has read; return them."""
     for opcode, payload in events:
         kind = kind_of(payload) if opcode <= Opcode.BINARY else Opcode(opcode).name.lower()
         log.debug("message received", extra=_about(wire, kind, payload))
+    return events
 
 
 def sent(wire: "Wire", text: bytes, closing: bool) -> None:

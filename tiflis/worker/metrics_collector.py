@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from tiflis import logs, metrics, release
@@ -166,10 +166,10 @@ class MetricsCollector:
 
     def _connections(self) -> dict[str, int]:
         counts = {role: 0 for role in metrics.CATALOGUE["connections"].labels["role"]}
-        for socket in self._sockets.open.values():
-            session = socket.session
-            if session is not None:
-                counts["superseded" if isinstance(session, SupersededSession) else session.kind] += 1
+        kinds = Counter(type(socket.session) for socket in self._sockets.open.values())
+        for kind, number in kinds.items():
+            if hasattr(kind, "kind"):  # it has a session
+                counts["superseded" if issubclass(kind, SupersededSession) else kind.kind] += number
         counts["watch"] = sum(len(home.watches.devices()) for home in self._hub.router.homes.values())
         return counts
 

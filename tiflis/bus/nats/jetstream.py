@@ -61,13 +61,13 @@ class Requests:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         late = running_clock().deadline(seconds, partial(_fail, answer, "no answer in time"))
         self._queue.append(_Request(subject, headers, payload, answer))
-        self._send()
+        self._submit()
         try:
             return await answer
         finally:
             late.cancel()
 
-    def _send(self) -> None:
+    def _submit(self) -> None:
         """Send as many requests as there is room for."""
         while self._queue and len(self._waiting) < AT_ONCE:
             subject, headers, payload, answer = self._queue.popleft()
@@ -87,7 +87,7 @@ class Requests:
 
     def _done(self, reply: bytes, _answer: asyncio.Future[bytes]) -> None:
         del self._waiting[reply]
-        self._send()
+        self._submit()
 
     def _answered(self, subject: bytes, _reply: bytes, headers: bytes, payload: bytes) -> None:
         answer = self._waiting.get(subject)

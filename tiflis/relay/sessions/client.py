@@ -230,6 +230,10 @@ class ClientSession(BaseSession):
     def path(self) -> str:
         return self.route.path
 
+    @property
+    def plain_pings(self) -> bool:  # type: ignore[override]  # a constant in other roles
+        return not self.marked
+
     def session_state(self) -> SessionState:
         return SessionState(
             "client",

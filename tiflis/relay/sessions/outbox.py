@@ -128,6 +128,11 @@ class Outbox:
         if self.waiting > PRESSURE_HIGH:
             self.high_water = True
 
+    def send_now(self, data: bytes) -> None:
+        """Write a whole frame; for an idle outbox."""
+        self.frames += 1
+        self._write(data)
+
     def put_pong(self, payload: bytes, opcode: int = Opcode.TEXT) -> None:
         """Queue an answer to a ping: in its order, unless something big is in the way."""
         if self.waiting <= BIG_WAIT:
@@ -265,9 +270,9 @@ class Outbox:
         self.waiting = self.pong_bytes = 0
 
     @property
-    def empty(self) -> bool:
+    def idle(self) -> bool:
         """Return whether nothing waits here or in the transport: True may come late, False never."""
-        return not (self._recent or self.waiting or self.pong_bytes)
+        return not (self._recent or self.waiting or self.pong_bytes or self.blocked)
 
     def unsent(self) -> int:
         """Return the bytes waiting here and in the transport."""

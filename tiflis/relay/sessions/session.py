@@ -104,6 +104,10 @@ class Session(Protocol):
     tunnel_id: str  # NO_TUNNEL before the socket has a role
 
     @property
+    def plain_pings(self) -> bool:
+        """Return whether a ping needs its pong and nothing else, so that the socket may answer it."""
+
+    @property
     def path(self) -> str:
         """How the socket's messages reach their receivers: one of ``metrics.PATHS``."""
 
@@ -136,6 +140,7 @@ class BaseSession:
     __slots__ = ("_act", "_known", "limits", "wire")
     role: ClassVar[Role]
     kind: ClassVar[str] = "none"  # as the metrics name the role
+    plain_pings = False
     tunnel_id: str = NO_TUNNEL
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
