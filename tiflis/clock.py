@@ -3,7 +3,7 @@
 A process that was stopped, swapped out or starved of CPU has not read what its peers sent meanwhile: that
 waits in the kernel. So every deadline on a peer is measured with this clock. It moves by at most
 ``STEP_SECONDS`` between two turns of the event loop, and a deadline that comes due across a pause is judged
-only after one more look at the sockets.
+only after the sockets have been read once more.
 """
 
 import asyncio

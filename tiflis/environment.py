@@ -17,7 +17,7 @@ ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --en
 
 
 class ConfigError(Exception):
-    """The settings are wrong; ``lines`` says how, one line per variable or file."""
+    """The settings are wrong; ``lines`` are the errors, one per variable or file."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))

@@ -1,4 +1,4 @@
-"""How often one event may be logged: strangers can cause lines, and must not fill the disk with them."""
+"""Limits how often one event is logged: peers without a key cause lines too, and must not fill the disk."""
 
 import logging
 import math

@@ -56,7 +56,7 @@ class LogOutput:
     """Writes lines to one descriptor, in their order. `put` never waits and never raises OSError."""
 
     def __init__(self, descriptor: int, notice: Callable[[int], bytes], queue_bytes: int) -> None:
-        """`notice(count)`: the line that says how many lines were lost."""
+        """`notice(count)`: return the line about `count` lost lines."""
         self._own = reopened(descriptor)
         self._descriptor = descriptor if self._own is None else self._own
         self._write = _writer(descriptor, self._own)
@@ -68,7 +68,7 @@ class LogOutput:
         self._thread: threading.Thread | None = None
         self._torn = False  # the last line that reached the descriptor has no end yet
         self._resumed = False  # and the first one in the queue is the rest of it
-        self._unsaid = 0  # lost lines that no notice has told of
+        self._unsaid = 0  # lost lines without a notice so far
         self.lost = 0
 
     @property

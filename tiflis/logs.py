@@ -41,7 +41,7 @@ _OFF = FATAL + 1
 _STANDARD = {*RESERVED_ATTRS, "taskName", "color_message", "verbosity"}
 _FIRST = ("connection", "tunnel", "worker")  # of the extra fields; the rest follows as given
 _COLOURS = {"trace": "2", "debug": "36", "info": "32", "warn": "33", "error": "31", "fatal": "1;31"}
-# Libraries, with the least level at which they are heard; below it they tell what only a debugger wants.
+# Libraries, with the least level that is logged; below it is what only a debugger needs.
 _LIBRARIES = {
     "sanic.root": logging.WARNING,
     "sanic.error": logging.INFO,
@@ -199,7 +199,7 @@ class LineHandler(logging.Handler):
                 if not self._bursts.admits(record):
                     return
             self._put(record)
-        except Exception:  # noqa: BLE001 - no memory, no thread: the line is lost, whatever it is
+        except Exception:  # noqa: BLE001 - no memory, no thread: the line is lost
             self._output.lose()
 
     def sum_up(self, at_once: bool = False) -> None:

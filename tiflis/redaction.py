@@ -13,7 +13,7 @@ PREFIX = (
 SHORTEST = 4  # characters; a shorter secret would take ordinary words out of the log
 KEPT = 65_536  # secrets remembered; the oldest registered one is forgotten first
 TEXT_LIMIT = 1024  # characters of one text in a log line
-SCAN_LIMIT = 8 * TEXT_LIMIT  # characters looked at; what is cut off here is never shown
+SCAN_LIMIT = 8 * TEXT_LIMIT  # characters read; the rest is never shown
 ITEM_LIMIT = 32  # items of a list or mapping
 DEPTH_LIMIT = 4
 

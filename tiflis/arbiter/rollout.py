@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.02
 
 
 class Rollout:
-    """Replaces all workers; never two rollouts at once, and nobody else restarts anything meanwhile."""
+    """Replaces all workers. One rollout runs at a time, and nothing else restarts a worker meanwhile."""
 
     def __init__(self, slots: WorkerSlots, manager: SteadyManager, settings: Settings) -> None:
         self._slots, self._manager = slots, manager
@@ -39,7 +39,7 @@ class Rollout:
         self.last: dict[str, Any] | None = None  # how the last one went
 
     async def command(self, _: Message) -> Message:
-        """The control socket's ``reload``."""
+        """Replace all workers for the control socket's ``reload``; return its answer."""
         if self.running:
             return {"complete": False, "reason": "a reload is under way already", "workers": []}
         workers = await self.roll()
@@ -47,7 +47,7 @@ class Rollout:
         return {"complete": complete, "workers": workers}
 
     async def asked(self) -> None:
-        """By a signal: nobody waits for the answer."""
+        """Replace all workers because of a signal: nothing waits for the answer."""
         try:
             answer = await self.command({})
         except Exception:  # outermost frame of the task
@@ -57,7 +57,7 @@ class Rollout:
                 log.error("reload incomplete", extra={"reason": answer.get("reason", "see above")})
 
     async def roll(self) -> list[dict[str, Any]]:
-        """One report for each worker, in their order; stops at the first that cannot be replaced."""
+        """Return one report per worker, in their order; stop at the first that cannot be replaced."""
         self.running = True
         began = time.monotonic()
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -91,7 +91,7 @@ class Rollout:
             report |= {"new_pid": newcomer.pid, "worker": newcomer.worker_id}
             await self._end_old(slot, old_pid)
             report |= {"replaced": True, **slot.handed}
-        except Exception as problem:  # noqa: BLE001 - whatever kept it from starting
+        except Exception as problem:  # noqa: BLE001 - any reason why it did not start
             reason = reason_of(problem)
             log.error("worker not replaced, the old one stays", extra={"slot": name, "reason": reason})
             await self._undo(slot, old)
@@ -102,7 +102,7 @@ class Rollout:
         return report
 
     async def _start(self, slot: WorkerSlot, old: WorkerSession | None) -> WorkerSession:
-        """The newcomer, ready. Raises NotReady, or OSError when the monitor cannot be reached."""
+        """Return the successor once it is ready. Raise NotReady, or OSError without a monitor."""
         self._manager.start_failure(slot.process.name)
         self._manager.monitor_publisher.send(f"{ROLL}:{slot.process.name}")
         try:
@@ -156,12 +156,12 @@ class Rollout:
         log.info("takeover: worker ended", extra={"slot": name, "heir": successor, **slot.handed})
 
     def reinstate(self) -> None:
-        """Nobody is retired after all: whoever has ended is replaced."""
+        """Undo a retirement: each worker that has ended is replaced."""
         for name in self._slots.names():
             self._slots[name].rolling, self._slots[name].successor = False, ""
 
     async def _undo(self, slot: WorkerSlot, old: WorkerSession | None) -> None:
-        """End the newcomer, if there is one, and have the slot be the old worker's again."""
+        """End the successor, if there is one, and give the slot back to the old worker."""
         if self._manager.old_process(slot.process.name) is None:
             return
         self._manager.monitor_publisher.send(f"{UNROLL}:{slot.process.name}")

@@ -9,7 +9,7 @@ What is wrong with the stock one (Sanic 25.12.1), and why each method below is h
 - `shutdown_signal`: stops the workers inside the signal handler, which may have interrupted a restart
   between the making of a process and its start; that worker is then missed and joined for ever.
 - `terminate`: sends SIGINT, which in a worker that is still importing prints a traceback.
-- `join`, `cleanup`: after a signal the workers are not joined at all but looked at for 10 s each, and
+- `join`, `cleanup`: after a signal the workers are not joined at all but polled for 10 s each, and
   main's stop listeners then run under workers that still drain. An old worker whose successor is
   starting is in no list.
 - `start`, `monitor`: any exception, such as a process that cannot be started for lack of memory, ends all
@@ -41,7 +41,7 @@ from tiflis.ipc.patience import pause_after, reason_of
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.02
-# A signal that meets the moment in which Sanic swaps a worker's handlers is lost: it is sent again.
+# A signal that arrives while Sanic swaps a worker's handlers is lost: it is sent again.
 REPEAT_SECONDS = 1.0
 KILLED_SECONDS = 2.0
 KILL_SECONDS = 1.0  # between SIGTERM and SIGKILL when nothing is worth a drain
@@ -51,7 +51,7 @@ _NEVER_STARTED = "__TERMINATE_EARLY__"
 
 
 def sanic_children() -> list[BaseProcess]:
-    """Living processes that Sanic started for us (workers, reloader), also those it has forgotten.
+    """Return living processes that Sanic started for us (workers, reloader), also those it has forgotten.
 
     Reaps the dead on the way.
     """
@@ -59,7 +59,7 @@ def sanic_children() -> list[BaseProcess]:
 
 
 def end_children(patience: Callable[[], float]) -> None:
-    """SIGTERM for all of them, SIGKILL for those that remain; `patience`: seconds, may change meanwhile."""
+    """Send all of them SIGTERM, and SIGKILL those that remain; `patience`: seconds, may change meanwhile."""
     began, again = time.monotonic(), 0.0
     while children := sanic_children():
         now = time.monotonic()
@@ -88,12 +88,12 @@ class SteadyManager(WorkerManager):
     _stop_wanted: bool
     _old: dict[str, tuple[BaseProcess, dict[str, Any]]]
     _begun: bool
-    _ready: set[int]  # process ids of workers that have said so
+    _ready: set[int]  # process ids of the workers that serve
     _failures: dict[str, str]  # why a slot's worker could not be started
 
     @classmethod
     def take_over(cls, manager: WorkerManager, stop_seconds: float) -> "SteadyManager":
-        """Make this manager a steady one. `stop_seconds`: how long workers may drain."""
+        """Replace this manager's methods. `stop_seconds`: how long workers may drain."""
         manager.__class__ = cls
         assert isinstance(manager, cls)
         manager.stop_seconds = stop_seconds
@@ -112,7 +112,8 @@ class SteadyManager(WorkerManager):
         return self._stop_wanted or self._shutting_down
 
     def shutdown_signal(self, signal: int, frame: FrameType | None) -> None:
-        """Note the wish and wake the monitor, which acts between two steps. Asked twice, do not wait."""
+        """Note the request to stop and wake the monitor, which acts between two steps. The second time, do
+        not wait."""
         if self._stop_wanted:
             self.stop_seconds = 0.0
         self._stop_wanted = True
@@ -128,13 +129,13 @@ class SteadyManager(WorkerManager):
                     continue
                 try:
                     self._launch(process)
-                except Exception as problem:  # noqa: BLE001 - whatever it is, the other workers can serve
+                except Exception as problem:  # noqa: BLE001 - the other workers can serve
                     self._failures[process.name] = reason_of(problem)
                     process.set_state(ProcessState.NONE, force=True)
         self._begun = True
 
     def monitor(self) -> None:
-        """Act on messages until the stop; a step that fails is logged and costs nothing else."""
+        """Act on messages until the stop; a step that fails is logged and affects no other."""
         self.wait_for_ack()
         failures = 0
         while True:
@@ -157,7 +158,7 @@ class SteadyManager(WorkerManager):
                 time.sleep(pause_after(failures))
 
     def wait_for_ack(self) -> None:
-        """Until all workers have started; left early to stop, or when one needs to be replaced."""
+        """Wait until all workers have started, until the stop, or until one has to be replaced."""
         postponed = []
         while not (self.stopping or self._all_started() or self._any_missing()):
             if self.monitor_subscriber.poll(0.1):
@@ -187,11 +188,11 @@ class SteadyManager(WorkerManager):
                     os.kill(process.pid, signal.SIGTERM)
 
     def join(self) -> None:
-        """Wait for all children, whatever Sanic's books say of them, at most `stop_seconds`."""
+        """Wait for all children, also those that Sanic has no entry for, at most `stop_seconds`."""
         end_children(lambda: self.stop_seconds)
 
     def servers(self) -> list[WorkerProcess]:
-        """The workers' entries, once all were to be started; one that could not be has no pid."""
+        """Return the workers' entries once all should have been started; one that could not be has no pid."""
         return [process for process in self.transient_processes if process.pid or self._begun]
 
     def worker_ready(self, pid: int) -> None:
@@ -206,14 +207,14 @@ class SteadyManager(WorkerManager):
         return all(process.pid in self._ready for process in self.servers())
 
     def _any_missing(self) -> bool:
-        """Whether the arbiter has work. Until a worker serves, one that ended by itself ends the start."""
+        """Return whether the arbiter has work. Until a worker serves, the end of one ends the start."""
         codes = [process.exitcode for process in self.servers()]
         if any(code is not None and code >= 0 for code in codes) and not self._ready:
             self._give_up()
         return any(code is not None for code in codes) or not all(process.pid for process in self.servers())
 
     def _note_ready(self) -> None:
-        """Write into Sanic's books what workers told the arbiter."""
+        """Write into Sanic's table the states that workers have sent to the arbiter."""
         for process in self.servers():
             if process.state is ProcessState.STARTED and process.pid in self._ready:
                 process.set_state(ProcessState.ACKED)
@@ -234,11 +235,11 @@ class SteadyManager(WorkerManager):
     # The rolling restart, one slot at a time
 
     def old_process(self, name: str) -> BaseProcess | None:
-        """The worker that a newcomer is about to replace."""
+        """Return the worker that a successor is about to replace."""
         return self._old.get(name, (None, {}))[0]
 
     def forget_old(self, name: str) -> None:
-        """It has ended."""
+        """Note that it has ended."""
         self._old.pop(name, None)
 
     def _launch(self, process: WorkerProcess) -> None:
@@ -256,13 +257,13 @@ class SteadyManager(WorkerManager):
             self._renew(name)
 
     def _roll(self, name: str) -> None:
-        """Start a newcomer beside a slot's worker, which goes on serving."""
+        """Start a successor beside a slot's worker, which goes on serving."""
         old = (self._named(name)._current_process, dict(self.worker_state[name]))
         if self._renew(name):
             self._old[name] = old
 
     def _renew(self, name: str) -> bool:
-        """Whether the slot has a new process; if not, it is as it was, and `start_failure` says why."""
+        """Return whether the slot has a new process; if not, `start_failure` has the reason."""
         process = self._named(name)
         before, book, state = process._current_process, process.state, dict(self.worker_state[name])
         try:
@@ -279,7 +280,7 @@ class SteadyManager(WorkerManager):
         return True
 
     def _unroll(self, name: str) -> None:
-        """The newcomer is no good: the slot is the old worker's again."""
+        """Give the slot back to the old worker: its successor did not become ready."""
         process = self._named(name)
         old, state = self._old[name]
         newcomer, process._current_process = process._current_process, old

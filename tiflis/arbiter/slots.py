@@ -1,4 +1,4 @@
-"""The workers' places: who is in each, who is replaced, and the one way in which that is done."""
+"""The worker slots: which worker is in each, and how it is replaced."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 SUSPECT_TICK_SECONDS = 0.005
-# A worker that has said that it leaves and whose control connection is closed ends by itself; after so long
-# it hangs and is killed. One that has not said so connects again, which may be main's own lack: it serves.
+# A worker that has announced its end and closed its control connection ends by itself; after so long it hangs
+# and is killed. One that has not announced it still serves, and connects again: the main process may have
+# closed the connection for want of descriptors.
 SUSPECT_SECONDS = 2.0
 LOST_SECONDS = 30.0
 # Waits before a replacement, by how many in a row died before they were ready. One that had been ready
@@ -62,7 +63,7 @@ class WorkerSlot:
 
 
 class WorkerSlots:
-    """Keeps every slot filled. Runs in the arbiter's thread; is the control socket's crew."""
+    """Keeps every slot filled, in the arbiter's thread; the control socket reports workers to it."""
 
     def __init__(self, manager: SteadyManager) -> None:
         self._manager = manager
@@ -99,7 +100,7 @@ class WorkerSlots:
         self._wake.set()
 
     def leaving(self, session: WorkerSession) -> None:
-        """Its successor, if it has one; a newcomer is only let in when it is ready."""
+        """Return the worker's successor if it has one that is ready."""
         session.leaving = True
         slot = self._slots.get(session.slot)
         newcomer = slot.session if slot is not None and slot.rolling else None
@@ -189,8 +190,8 @@ class WorkerSlots:
             slot.failures += 1
             slot.starts -= bool(slot.told_at)
             slot.told_at, slot.replace_at = 0.0, now + pause_after(slot.failures)
-            told = {"slot": name, "reason": failure, "wait": pause_after(slot.failures)}
-            log.error("worker cannot be started, trying again", extra=told)
+            about = {"slot": name, "reason": failure, "wait": pause_after(slot.failures)}
+            log.error("worker cannot be started, trying again", extra=about)
         waiting = slot.told_pid == pid and now - slot.told_at < MESSAGE_SECONDS
         if now >= slot.replace_at and not waiting:
             slot.told_pid, slot.told_at = pid, now

@@ -73,7 +73,7 @@ class ArbiterThread:
         self._thread.join(THREAD_SECONDS)
 
     def hangup(self, number: int, frame: FrameType | None) -> None:
-        """SIGHUP: replace the workers."""
+        """Replace the workers, because of SIGHUP."""
         if self._loop is not None and self._rollout is not None:
             asked = self._rollout.asked()
             try:
@@ -83,18 +83,18 @@ class ArbiterThread:
                 log.error("reload not begun", extra={"reason": "the main process is about to recover"})
 
     def _run(self) -> None:
-        """Have the loop, and a new one when it fails: without it no dead worker is replaced."""
+        """Run the event loop, and a new one if it fails: without it no dead worker is replaced."""
         failures = 0
         while not self._stopping:
             try:
-                # Not uvloop, which Sanic has made the default: it wants the main thread's signals.
+                # Not uvloop, which Sanic has made the default: it needs the main thread's signals.
                 with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                     runner.run(self._live())
                 return
             except Exception as problem:  # the outermost frame of the thread
                 failures += 1
-                told = {"reason": reason_of(problem), "wait": pause_after(failures)}
-                log.error("arbiter failed, beginning anew", exc_info=failures == 1, extra=told)
+                about = {"reason": reason_of(problem), "wait": pause_after(failures)}
+                log.error("arbiter failed, beginning anew", exc_info=failures == 1, extra=about)
                 time.sleep(pause_after(failures))
 
     async def _live(self) -> None:
@@ -123,7 +123,7 @@ class ArbiterThread:
             "tend the log": lambda: tend_log(self._folder.path),
             "keep the run folder": lambda: self._keep_folder(control, rollout),
         }
-        if self._successor is None:  # an heir speaks for itself once the old server has gone
+        if self._successor is None:  # a successor notifies by itself once the old server has gone
             work["announce"] = lambda: _announce(slots, self._on_ready)
         tasks = [asyncio.create_task(keep_trying(step, name)) for name, step in work.items()]
         await self._stop.wait()
@@ -139,7 +139,7 @@ class ArbiterThread:
         while True:
             await asyncio.sleep(FOLDER_SECONDS)
             missed = 0 if control.in_place() or rollout.running else missed + 1
-            if missed > 1:  # an heir takes the name away for a moment
+            if missed > 1:  # a successor takes the name away for a moment
                 log.error("run folder deleted, made again", extra={"path": str(self._folder.path)})
                 self._resources.restore()
                 await control.listen_again()
@@ -157,8 +157,8 @@ async def tend_log(run_dir: Path) -> None:
 
 
 async def _announce(slots: WorkerSlots, on_ready: Callable[[], None]) -> None:
-    """Tell the service manager when the first start is complete, and until then to wait: so does the server,
-    for a bus that is not there."""
+    """Notify the service manager once the first start is complete; ask for more time until then, for the
+    server waits for its bus without a limit."""
     ready = asyncio.ensure_future(slots.all_ready())
     while not ready.done():
         notify(f"EXTEND_TIMEOUT_USEC={int(EXTEND_SECONDS * 1e6)}")

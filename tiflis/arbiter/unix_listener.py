@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.05
 
 
 class CannotListen(Exception):
-    """Nothing can listen at this path; the text says why."""
+    """Nothing can listen at this path; the text contains the reason."""
 
 
 def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket:
@@ -68,7 +68,7 @@ def is_served(path: Path) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except OSError:
-            return True  # it cannot be said: leave it alone
+            return True  # unknown: leave it alone
     return True
 
 
