@@ -26,6 +26,7 @@ import { useThread } from "./useThread";
 
 const ViewBar = lazy(() => import("../devices/ViewBar"));
 const EndedBar = lazy(() => import("./EndedBar"));
+const SendLater = lazy(() => import("../held/SendLater"));
 const SearchBar = lazy(() => import("./SearchBar").then((module) => ({ default: module.SearchBar })));
 
 export default function ChatScreen({ chatKey }: { chatKey: string }) {
@@ -101,6 +102,8 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const session = useClient((state) => state.sessions.get(chatKey) ?? state.ended.get(chatKey));
   const [asking, setAsking] = useState(false);
   const speaks = useClient(maySpeak);
+  const later = useClient((state) => state.connection.keeps && speaks && Boolean(state.drafts.get(chatKey)?.trim()));
+  const [sending, setSending] = useState(false);
   const { items, dialog } = useSessionMenu(chatKey);
   const supervisor = chatKey === SUPERVISOR;
   const title = supervisor ? common.supervisor : session ? sessionTitle(session) : "";
@@ -108,6 +111,7 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const detail = supervisor ? workstation : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
   const own: MenuItem[] = [
     { label: text.exportMarkdown, icon: "copy", run: () => void import("./exported").then((module) => module.copyConversation(chatKey, title)) },
+    ...(later ? [{ label: text.sendLater, icon: "clock" as const, run: () => setSending(true) }] : []),
     { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
     ...(supervisor && speaks ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
   ];
@@ -129,6 +133,7 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
         }
       />
       {dialog}
+      <Suspense fallback={null}>{sending && <SendLater chatKey={chatKey} onClose={() => setSending(false)} />}</Suspense>
       {asking && (
         <Confirm title={text.clearTitle} text={text.clearText} action={text.clear} onConfirm={() => void clear()} onClose={() => setAsking(false)} />
       )}

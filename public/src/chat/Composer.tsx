@@ -17,6 +17,7 @@ import { Queue } from "./Queue";
 import { useFileDrop } from "./useFileDrop";
 
 const Quote = lazy(() => import("./Quote"));
+const HeldBar = lazy(() => import("../held/HeldBar"));
 const VoiceRecorder = lazy(() => import("../voice/VoiceRecorder"));
 
 interface ComposerProps {
@@ -28,6 +29,7 @@ interface ComposerProps {
 
 export const Composer = memo(function Composer({ chatKey, executing, held, items }: ComposerProps) {
   const draft = useClient((state) => state.drafts.get(chatKey) ?? "");
+  const keeps = useClient((state) => state.connection.keeps && (state.held.size > 0 || items.length > 0));
   const [recording, setRecording] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const wide = useWide();
@@ -68,6 +70,7 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
       <div className="relative mx-auto w-full max-w-3xl">
         <Suspense fallback={null}>
           <Quote chatKey={chatKey} />
+          {keeps && <HeldBar items={items} />}
         </Suspense>
         <Queue items={items} held={held} onEdit={edit} />
         <div className="relative flex items-end gap-1 rounded-[1.625rem] border border-line-strong bg-surface p-1 shadow-low focus-within:border-accent">

@@ -61,7 +61,7 @@ function UserMessage() {
   );
 }
 
-const MARKS: Record<Delivery, IconName> = { waiting: "clock", sending: "clock", unsure: "clock", received: "check", failed: "alert" };
+const MARKS: Record<Delivery, IconName> = { held: "clock", waiting: "clock", sending: "clock", unsure: "clock", received: "check", failed: "alert" };
 
 function DeliveryMark({ delivery }: { delivery: Delivery }) {
   return (

@@ -252,6 +252,6 @@ export class ReconnectingLink implements Link {
     if (phase === this.phase && why === this.why && retryAt === null) return;
     this.phase = phase;
     this.why = why;
-    this.events.changed({ phase, why, retryAt, since: this.clock.now() });
+    this.events.changed({ phase, why, retryAt, since: this.clock.now(), keeps: this.socket !== null && this.cursor.known });
   }
 }

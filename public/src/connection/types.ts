@@ -21,6 +21,8 @@ export interface ConnectionState {
   why: string;
   /** When the next attempt is due, if one is. */
   retryAt: number | null;
+  /** Connected to a server that keeps messages for a workstation that is away. */
+  keeps: boolean;
 }
 
 /** The part of a browser's WebSocket the link uses; tests bring their own. */

@@ -88,3 +88,6 @@ export const REVEAL_PAGES = 40;
 
 /** A request to the server's own interface. */
 export const SERVER_WITHIN = 15_000;
+
+/** Seconds that a message may wait at the server, the most that a server takes by default. */
+export const HOLD_MOST = 86_400;

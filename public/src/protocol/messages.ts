@@ -81,6 +81,8 @@ export interface ReplayPage {
 /** What became of a message that waits at the server for the workstation. */
 export interface Receipt {
   id: string;
+  /** The type of the message, in lists. */
+  kind?: string;
   state: "held" | "delivered" | "expired" | "cancelled" | "unsure" | "refused" | "unknown";
   until?: number;
   notBefore?: number;

@@ -118,6 +118,7 @@ function readReceipt(fields: Fields): Receipt {
   return {
     id: text(fields.id),
     state: STATES.find((state) => state === fields.state) ?? "unknown",
+    ...optional("kind", optionalText(fields.kind)),
     ...optional("until", number(fields.until)),
     ...optional("notBefore", number(fields.not_before)),
     ...optional("reason", optionalText(fields.reason)),

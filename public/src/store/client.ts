@@ -72,6 +72,12 @@ export interface Client {
   sendVoice(chat: ChatKey, recording: Blob, format: AudioFormat, duration?: number): Promise<void>;
   /** Send a failed or queued message at once. */
   push(messageId: string): void;
+  /** Let the server keep these messages until the workstation is back or a moment has come; false: it cannot be reached. */
+  hold(ids: string[], notBefore: number | null): Promise<boolean>;
+  /** As `send`, but at a moment; false: the server cannot be reached, and nothing was taken. */
+  sendAt(chat: ChatKey, text: string, at: number): Promise<boolean>;
+  /** Take one back; its words become the draft of its chat. */
+  unhold(id: string): Promise<boolean>;
   discard(messageId: string): void;
   /** Take a queued message back for editing; returns its text. */
   recall(messageId: string): string;

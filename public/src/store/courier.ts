@@ -2,7 +2,7 @@
 
 import { ACK_WITHIN, REST, VOICE_ACK_WITHIN } from "../protocol/limits";
 import { newId } from "../protocol/ids";
-import type { Incoming } from "../protocol/messages";
+import type { Incoming, Outgoing } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
 import { livingTabs } from "../vault/tabs";
 import { acceptOwn, applyExecuting } from "./chat";
@@ -23,16 +23,16 @@ export class Courier {
   constructor(private readonly core: Core) {}
 
   /** Returns the message's id. */
-  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration" | "reply">): string {
+  take(chat: ChatKey, content: Pick<OutboxItem, "text" | "audio" | "format" | "duration" | "reply"> & Partial<OutboxItem>): string {
     const state = this.core.store.getState();
     const item: OutboxItem = {
       id: newId("msg"),
       chat,
-      ...content,
       createdAt: this.core.clock.now(),
       sentAt: null,
       state: stateForNew(state, chat),
       error: null,
+      ...content,
     };
     this.core.store.setState({ outbox: [...state.outbox, item] });
     this.release(chat);
@@ -56,7 +56,7 @@ export class Courier {
   push(id: string): void {
     const state = this.find(id)?.state;
     // Tapped twice: the shipped workstation would do twice what it gets twice.
-    if (state === "sending" || state === "unsure") return;
+    if (state === "sending" || state === "unsure" || state === "held") return;
     this.alter(id, { state: "waiting", error: null });
     const item = this.find(id);
     if (item) this.release(item.chat);
@@ -174,12 +174,7 @@ export class Courier {
   }
 
   private put(item: OutboxItem): boolean {
-    const session = sessionOf(item.chat);
-    const message =
-      item.audio === undefined
-        ? outgoing.say(item.id, session, item.text)
-        : outgoing.sayVoice(item.id, session, item.audio, item.format ?? "webm");
-    if (!this.core.send(message)) return false;
+    if (!this.core.send(messageOf(item))) return false;
     this.core.asked.add(item.chat);
     this.alter(item.id, { state: "sending", sentAt: this.core.clock.now(), error: null });
     this.stopDeadline(item.id);
@@ -198,7 +193,7 @@ export class Courier {
     this.deadlines.delete(id);
   }
 
-  private alter(id: string, fields: Partial<OutboxItem>): void {
+  alter(id: string, fields: Partial<OutboxItem>): void {
     update(this.core, (state) => ({ outbox: change(state.outbox, id, fields) }));
     this.keep(id);
   }
@@ -217,4 +212,10 @@ export class Courier {
   private find(id: string): OutboxItem | undefined {
     return this.core.store.getState().outbox.find((item) => item.id === id);
   }
+}
+
+/** As it goes on the wire. */
+export function messageOf({ id, chat, text, audio, format }: OutboxItem): Outgoing {
+  const session = sessionOf(chat);
+  return audio === undefined ? outgoing.say(id, session, text) : outgoing.sayVoice(id, session, audio, format ?? "webm");
 }

@@ -20,6 +20,7 @@ import type { Courier } from "./courier";
 import type { Drafts } from "./drafts";
 import type { Historian } from "./historian";
 import { Following } from "./following";
+import type { Holding } from "./holding";
 import { newRowKey, plainText } from "./match";
 import { outcomeOf } from "./news";
 import { chatsInDoubt } from "./outbox";
@@ -39,6 +40,7 @@ export interface Parts {
   sounds: Sounds;
   quiet: QuietAnswers;
   drafts: Drafts;
+  holding(run: (holding: Holding) => void): void;
   /** Something was refused to this device's key: it may do less than the screens believe. */
   refused(): void;
 }
@@ -49,7 +51,7 @@ export class Dispatch {
 
   constructor(
     private readonly core: Core,
-    private readonly parts: Parts,
+    readonly parts: Parts,
   ) {
     this.following = new Following((id) => core.send(outgoing.subscribe(id)));
     this.stream = new Stream(core.clock, (output) => this.output(output));
@@ -94,6 +96,10 @@ export class Dispatch {
         return this.chat(keyOf(message.chat), (chat) => applyTranscription(chat, message, this.core.clock.now()));
       case "voice_output":
         return this.spoken(message);
+      case "receipt":
+        return this.parts.holding((holding) => holding.receipt(message.receipt));
+      case "held":
+        return this.parts.holding((holding) => holding.listed(message.messages));
       case "context_cleared":
         return this.chat(SUPERVISOR, (chat) => ({ ...chat, messages: [], hasOlder: false, executing: false }));
       default:

@@ -18,7 +18,7 @@ export const SETTINGS: Settings = {
   showThinking: true,
 };
 
-export const IDLE: ConnectionState = { phase: "idle", since: 0, why: "", retryAt: null };
+export const IDLE: ConnectionState = { phase: "idle", since: 0, why: "", retryAt: null, keeps: false };
 
 export const EMPTY_CHAT: Chat = {
   messages: [],
@@ -45,6 +45,7 @@ export const NO_WORKSTATION = {
   hiddenBaseTypes: [],
   chats: new Map(),
   outbox: [],
+  held: new Map(),
   drafts: new Map(),
   unread: new Map(),
   summaries: new Map(),

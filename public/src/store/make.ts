@@ -20,11 +20,12 @@ import { Courier } from "./courier";
 import { Dispatch } from "./dispatch";
 import { Drafts } from "./drafts";
 import { Historian } from "./historian";
+import type { Holding } from "./holding";
 import { INITIAL, SETTINGS } from "./initial";
 import { inChat } from "./outbox";
 import { chatOf, counted, isTerminal, sessionCreated, sessionOf, withChat } from "./sessions";
 import { QuietAnswers } from "./quiet";
-import { Finder } from "./search";
+import type { Finder, RunningSearch } from "./search";
 import { mayType } from "./scope";
 import { askServer, type Fetch } from "./server";
 import { Shelf } from "./shelf";
@@ -56,10 +57,18 @@ export function makeClient(world: World = {}): Client {
   const historian = new Historian(core, courier.settle);
   const terminals = new Terminals(core);
   const sounds = new Sounds(core);
-  const finder = new Finder(core, historian);
+  /** Loaded with the first search. */
+  let finder: Finder | null = null;
   const drafts = new Drafts(core);
   const shelf = new Shelf(core);
-  const dispatch = new Dispatch(core, { courier, historian, terminals, sounds, drafts, quiet: new QuietAnswers(core), refused: () => void scopes.learn() });
+  /** Loaded with the first message that the server keeps; what is called meanwhile is done in order. */
+  let holding: Promise<Holding> | null = null;
+  function withHolding<Result>(run: (holding: Holding) => Result): Promise<Result> {
+    holding ??= import("./holding").then(({ Holding }) => new Holding(core, courier, drafts, (chat) => void historian.loadNewest(chat)));
+    holding.catch(() => (holding = null));
+    return holding.then(run);
+  }
+  const dispatch = new Dispatch(core, { courier, holding: (run) => void withHolding(run).catch(() => {}), historian, terminals, sounds, drafts, quiet: new QuietAnswers(core), refused: () => void scopes.learn() });
   const scopes = new Scopes(core, () => client.ask("GET", "api/v1/devices"), () => workstations.asking()?.authKey);
   const workstations = new Workstations(
     core,
@@ -76,7 +85,7 @@ export function makeClient(world: World = {}): Client {
     courier.lost();
     terminals.close();
     sounds.clear();
-    finder.clear();
+    finder?.clear();
     dispatch.stream.clear();
     core.asked.clear();
   }
@@ -94,7 +103,11 @@ export function makeClient(world: World = {}): Client {
 
   function linkEvents(): LinkEvents {
     return {
-      changed: (connection) => core.store.setState({ connection }),
+      changed(connection) {
+        const { keeps } = core.store.getState().connection;
+        core.store.setState({ connection });
+        if (connection.keeps && !keeps && core.store.getState().outbox.some(({ state }) => state === "held")) dispatch.parts.holding((each) => each.connected());
+      },
       received: dispatch.receive,
       ready(resumed) {
         void scopes.learn();
@@ -167,7 +180,16 @@ export function makeClient(world: World = {}): Client {
     loadOlder: async (key) => (core.store.getState().ended.has(key) ? undefined : historian.loadOlder(key)),
     reload: (key) => historian.loadNewest(key),
     loadMany: async (key, wanted) => (core.store.getState().ended.has(key) ? undefined : historian.loadMany(key, wanted)),
-    search: (words, on) => finder.search(words, on),
+    search(words, on) {
+      let running: RunningSearch | null = null;
+      let stopped = false;
+      const begin = ({ Finder }: typeof import("./search")) => {
+        finder ??= new Finder(core, historian);
+        if (!stopped) running = finder.search(words, on);
+      };
+      import("./search").then(begin, () => {});
+      return { older: () => running?.older(), stop: () => ((stopped = true), running?.stop()) };
+    },
     async reveal({ chat, messageId, sequence }) {
       core.store.setState({ revealing: { chat, messageId } });
       if (sequence !== null && !core.store.getState().ended.has(chat)) await historian.loadBackTo(chat, sequence);
@@ -189,6 +211,9 @@ export function makeClient(world: World = {}): Client {
       sounds.keep("input", id, { audio, format });
     },
     push: (id) => courier.push(id),
+    hold: (ids, notBefore) => withHolding((each) => each.hold(ids, notBefore)),
+    sendAt: (key, text, at) => withHolding((each) => each.sendAt(key, text, at)),
+    unhold: (id) => withHolding((each) => each.unhold(id)),
     discard: (id) => courier.discard(id),
     recall(id) {
       const item = core.store.getState().outbox.find((each) => each.id === id);

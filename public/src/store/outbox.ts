@@ -19,10 +19,13 @@ export function afterLoss(outbox: OutboxItem[]): OutboxItem[] {
   return outbox.map((item) => (item.state === "sending" ? { ...item, state: "unsure" } : item));
 }
 
+/** At the server for a later moment: others do not wait for it. */
+const isLater = ({ state, hold }: OutboxItem): boolean => state === "held" && hold?.notBefore != null;
+
 /** A new message waits its turn behind others of its chat, or while the agent works. */
 export function stateForNew(state: State, chat: ChatKey): OutboxItem["state"] {
   const busy = state.chats.get(chat)?.executing === true;
-  const ahead = inChat(state.outbox, chat).some((item) => item.state !== "failed");
+  const ahead = inChat(state.outbox, chat).some((item) => item.state !== "failed" && !isLater(item));
   return busy || ahead ? "queued" : "waiting";
 }
 
@@ -30,10 +33,10 @@ export function stateForNew(state: State, chat: ChatKey): OutboxItem["state"] {
 export function nextToSend(state: State): OutboxItem | undefined {
   const blocked = new Set<ChatKey>();
   for (const item of state.outbox) {
-    if (item.state === "failed" || blocked.has(item.chat)) continue;
+    if (item.state === "failed" || isLater(item) || blocked.has(item.chat)) continue;
     const chat = state.chats.get(item.chat);
     const held = item.state === "queued" && (chat?.executing === true || chat?.held === true);
-    if (!held && item.state !== "sending" && item.state !== "unsure") return item;
+    if (!held && item.state !== "sending" && item.state !== "unsure" && item.state !== "held") return item;
     blocked.add(item.chat);
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { entry, makeWorld } from "../testing/world";
 import type { Search } from "./search";
 import { plainText } from "./match";
@@ -28,6 +28,7 @@ async function searching(words: string): Promise<{ world: World; latest(): Searc
   await give(world);
   let latest!: Search;
   const running = world.client.search(words, (search) => (latest = search));
+  await vi.dynamicImportSettled();
   await give(world);
   return { world, latest: () => latest, ...running };
 }
@@ -54,6 +55,7 @@ describe("a search over all conversations", () => {
     const { world, stop } = await searching("says 3");
     const asked = world.socket.of("history.request").length;
     world.client.search("says 39", () => {});
+    await vi.dynamicImportSettled();
     stop();
     await world.settle();
     expect(world.socket.of("history.request")).toHaveLength(asked);

@@ -1,7 +1,7 @@
 /** The whole state of the client: plain, immutable data, no functions. Ids come from others: what is kept by id is a Map. */
 
 import type { ContentBlock } from "../protocol/blocks";
-import type { AgentInfo, SessionInfo, WorkspaceInfo } from "../protocol/messages";
+import type { AgentInfo, Receipt, SessionInfo, WorkspaceInfo } from "../protocol/messages";
 import type { ConnectionState } from "../connection/types";
 import type { OutboxItem, Workstation } from "../vault/kept";
 import type { Summary } from "./news";
@@ -14,7 +14,7 @@ export type { OutboxItem, Workstation } from "../vault/kept";
 export type ChatKey = string;
 export const SUPERVISOR: ChatKey = "supervisor";
 
-export type Delivery = "waiting" | "sending" | "unsure" | "received" | "failed";
+export type Delivery = "held" | "waiting" | "sending" | "unsure" | "received" | "failed";
 
 export interface ChatMessage {
   /** Stable for the life of the message on this screen: the React key. */
@@ -108,6 +108,8 @@ export interface State {
   hiddenBaseTypes: string[];
   chats: ReadonlyMap<ChatKey, Chat>;
   outbox: OutboxItem[];
+  /** What waits at the server for the workstation, from all tabs of this device. */
+  held: ReadonlyMap<string, Receipt>;
   drafts: ReadonlyMap<ChatKey, string>;
   unread: ReadonlyMap<ChatKey, number>;
   /** The last words of each chat, also of those that are not loaded. */

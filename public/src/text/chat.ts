@@ -32,6 +32,7 @@ export const chat = words("chat", {
   transcribing: "Understanding …",
   noTranscript: "Not understood",
   delivery: {
+    held: "Waits at the server",
     waiting: "Waiting for the connection",
     sending: "Sending",
     unsure: "Checking whether it arrived",
@@ -82,6 +83,7 @@ export const chat = words("chat", {
   clearTitle: "Clear the supervisor's context?",
   clearText: "The supervisor forgets this conversation, on all devices.",
   clearDone: "The supervisor starts afresh.",
+  sendLater: "Send later …",
   reload: "Load again",
   exportMarkdown: "Copy as Markdown",
   buttons: "Quick replies",

@@ -43,6 +43,10 @@ export const errors = words("errors", wordsBy({
   lost: "The connection went before the answer came. Try again.",
   timeout: "The workstation did not answer in time. Try again.",
   "no-ack": "Not confirmed by the workstation.",
+  "hold-expired": "The workstation did not come back in time. It was not delivered.",
+  "hold-unsure": "A server failed while it delivered this: it arrived once, or not at all.",
+  "hold-full": "The server holds as many messages as it may. This one waits here instead.",
+  "hold-refused": "The server does not take this message. It waits here instead.",
   "no-audio": "This sound is no longer to be had.",
   "too-long": "The recording is too long to send. Make a shorter one.",
 }));

@@ -1,11 +1,13 @@
 /** German, laid over the English words of the other files; its keys are theirs. */
 
 import devices from "./de/devices";
+import held from "./de/held";
 
 const count = (number: number) => number.toLocaleString("de");
 
 export default {
   devices,
+  held,
   common: {
     app: "Tiflis",
     back: "Zurück",
@@ -40,6 +42,10 @@ export default {
     lost: "Die Verbindung brach ab, bevor die Antwort kam. Versuche es noch einmal.",
     timeout: "Der Arbeitsplatz hat nicht rechtzeitig geantwortet. Versuche es noch einmal.",
     "no-ack": "Vom Arbeitsplatz nicht bestätigt.",
+    "hold-expired": "Der Arbeitsplatz kam nicht rechtzeitig zurück. Sie wurde nicht zugestellt.",
+    "hold-unsure": "Beim Zustellen fiel ein Server aus: Sie kam einmal an oder gar nicht.",
+    "hold-full": "Der Server bewahrt so viele Nachrichten auf, wie er darf. Diese wartet stattdessen hier.",
+    "hold-refused": "Der Server nimmt diese Nachricht nicht an. Sie wartet stattdessen hier.",
     "no-audio": "Dieser Ton ist nicht mehr zu haben.",
     "too-long": "Die Aufnahme ist zu lang zum Senden. Mach eine kürzere.",
   },
@@ -73,6 +79,7 @@ export default {
     transcribing: "Wird verstanden …",
     noTranscript: "Nicht verstanden",
     delivery: {
+      held: "Wartet am Server",
       waiting: "Wartet auf die Verbindung",
       sending: "Wird gesendet",
       unsure: "Prüft, ob sie ankam",
@@ -122,6 +129,7 @@ export default {
     clearTitle: "Den Kontext des Supervisors leeren?",
     clearText: "Der Supervisor vergisst dieses Gespräch, auf allen Geräten.",
     clearDone: "Der Supervisor fängt neu an.",
+    sendLater: "Später senden …",
     reload: "Neu laden",
     exportMarkdown: "Als Markdown kopieren",
     buttons: "Schnelle Antworten",

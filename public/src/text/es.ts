@@ -1,11 +1,13 @@
 /** Spanish, laid over the English words of the other files; its keys are theirs. */
 
 import devices from "./es/devices";
+import held from "./es/held";
 
 const count = (number: number) => number.toLocaleString("es");
 
 export default {
   devices,
+  held,
   common: {
     app: "Tiflis",
     back: "Atrás",
@@ -40,6 +42,10 @@ export default {
     lost: "La conexión se cortó antes de la respuesta. Inténtalo de nuevo.",
     timeout: "El equipo no respondió a tiempo. Inténtalo de nuevo.",
     "no-ack": "El equipo no lo ha confirmado.",
+    "hold-expired": "El equipo no volvió a tiempo. No se entregó.",
+    "hold-unsure": "Un servidor falló al entregarlo: llegó una vez, o ninguna.",
+    "hold-full": "El servidor guarda tantos mensajes como puede. Este espera aquí.",
+    "hold-refused": "El servidor no acepta este mensaje. Espera aquí.",
     "no-audio": "Este sonido ya no está disponible.",
     "too-long": "La grabación es demasiado larga para enviarla. Haz una más corta.",
   },
@@ -73,6 +79,7 @@ export default {
     transcribing: "Entendiendo …",
     noTranscript: "No se entendió",
     delivery: {
+      held: "Espera en el servidor",
       waiting: "Esperando la conexión",
       sending: "Enviando",
       unsure: "Comprobando si llegó",
@@ -122,6 +129,7 @@ export default {
     clearTitle: "¿Vaciar el contexto del supervisor?",
     clearText: "El supervisor olvida esta conversación en todos los dispositivos.",
     clearDone: "El supervisor empieza de nuevo.",
+    sendLater: "Enviar más tarde …",
     reload: "Cargar de nuevo",
     exportMarkdown: "Copiar como Markdown",
     buttons: "Respuestas rápidas",

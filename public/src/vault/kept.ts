@@ -27,7 +27,9 @@ export interface OutboxItem {
   createdAt: number;
   /** When it last went on the wire; null: never. */
   sentAt: number | null;
-  /** `queued`: held back while the agent works; else as shown under the message. */
-  state: "queued" | "waiting" | "sending" | "unsure" | "failed";
+  /** `queued`: held back while the agent works; `held`: at the server; else as shown under the message. */
+  state: "queued" | "waiting" | "sending" | "unsure" | "failed" | "held";
+  /** Where it waits at the server: until when (null: not confirmed yet), and not before when. Wall clock, milliseconds. */
+  hold?: { until: number | null; notBefore: number | null };
   error: string | null;
 }

@@ -1,0 +1,25 @@
+/** German words of messages that wait at the server. */
+
+export default {
+  title: "Wartet am Server",
+  lead: "Der Server stellt diese einmal zu, auch wenn diese Seite geschlossen ist. Danach sind sie dort gelöscht.",
+  none: "Am Server wartet nichts.",
+  here: (count: number) => (count === 1 ? "1 Nachricht wartet auf diesem Gerät, solange die Seite offen ist." : `${count} Nachrichten warten auf diesem Gerät, solange die Seite offen ist.`),
+  whenBack: "Senden, wenn er zurück ist",
+  at: "Senden um …",
+  sendAt: "Später senden",
+  sendAtLead: "Der Server bewahrt die Nachricht bis dahin auf und stellt sie zu, auch wenn diese Seite geschlossen ist. Ist der Arbeitsplatz dann weg, wartet sie noch eine Stunde.",
+  when: "Wann",
+  what: "Nachricht",
+  send: "Dann senden",
+  tooEarly: "Dieser Zeitpunkt ist vorbei.",
+  tooLate: "Höchstens 23 Stunden von jetzt an.",
+  waits: (until: string) => `Wartet, bis der Arbeitsplatz zurück ist, längstens bis ${until}`,
+  later: (at: string) => `Wird gesendet: ${at}`,
+  handing: "Wird dem Server übergeben",
+  cancel: "Abbrechen",
+  cancelNamed: (words: string) => `„${words}“ abbrechen`,
+  otherTab: "Aus einem anderen Tab",
+  all: (count: number) => (count === 1 ? "1 Nachricht wartet am Server" : `${count} Nachrichten warten am Server`),
+  unreachable: "Der Server ist gerade nicht zu erreichen.",
+};

@@ -1,0 +1,25 @@
+/** Spanish words of messages that wait at the server. */
+
+export default {
+  title: "En espera en el servidor",
+  lead: "El servidor los entrega una sola vez, aunque esta página esté cerrada. Después se borran allí.",
+  none: "Nada espera en el servidor.",
+  here: (count: number) => (count === 1 ? "1 mensaje espera en este dispositivo mientras la página esté abierta." : `${count} mensajes esperan en este dispositivo mientras la página esté abierta.`),
+  whenBack: "Enviar cuando vuelva",
+  at: "Enviar a las …",
+  sendAt: "Enviar más tarde",
+  sendAtLead: "El servidor guarda el mensaje hasta entonces y lo entrega aunque esta página esté cerrada. Si el equipo no está a esa hora, espera una hora más.",
+  when: "Cuándo",
+  what: "Mensaje",
+  send: "Enviar entonces",
+  tooEarly: "Ese momento ya pasó.",
+  tooLate: "Como mucho 23 horas desde ahora.",
+  waits: (until: string) => `Espera a que vuelva el equipo, como mucho hasta ${until}`,
+  later: (at: string) => `Se envía ${at}`,
+  handing: "Se entrega al servidor",
+  cancel: "Cancelar",
+  cancelNamed: (words: string) => `Cancelar «${words}»`,
+  otherTab: "De otra pestaña",
+  all: (count: number) => (count === 1 ? "1 mensaje espera en el servidor" : `${count} mensajes esperan en el servidor`),
+  unreachable: "Ahora no se llega al servidor.",
+};
