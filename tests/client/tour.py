@@ -52,6 +52,7 @@ def lists_and_settings(app: App, look: Look) -> None:
     app.go("#/settings")
     expect(app.page.get_by_role("heading", name="Settings")).to_be_visible()
     look("settings")
+    devices(app, look)
     app.home()
     app.page.keyboard.press("Alt+Slash")
     with dialog(app):
@@ -59,6 +60,24 @@ def lists_and_settings(app: App, look: Look) -> None:
     app.go("#/pair")
     expect(app.page.get_by_role("heading", name="Pair a workstation")).to_be_visible()
     look("pair-another")
+
+
+def devices(app: App, look: Look) -> None:
+    app.go("#/devices")
+    expect(app.button("Add a device")).to_be_visible()
+    look("devices")
+    app.button("Add a device").click()
+    with dialog(app):
+        look("add-device")
+        app.button("Show the code").click()
+        expect(app.page.get_by_test_id("code")).to_be_visible()
+        look("add-device-code")
+    expect(app.page.get_by_text("New device", exact=True)).to_be_visible()
+    look("devices-one-waits")
+    app.go("#/pair")
+    app.button("Enter a code").click()
+    expect(app.page.get_by_label("Code")).to_be_visible()
+    look("pair-by-code")
 
 
 def conversation(app: App, look: Look) -> None:
