@@ -46,6 +46,10 @@ class Wire:
             side.close(code=1001, reason="gone")
         self._pages.clear()
 
+    def of(self, type: str) -> list[Message]:
+        """The messages of this type that the page has sent."""
+        return [one for one in self.sent if one["type"] == type]
+
     def _join(self, page_side: WebSocketRoute) -> None:
         self.joined += 1
         server_side = page_side.connect_to_server()

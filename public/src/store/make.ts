@@ -115,14 +115,15 @@ export function makeClient(world: World = {}): Client {
         else synchronise();
       },
       lost() {
-        if (core.synced) lostAt = clock.now();
+        const now = clock.now();
+        if (core.synced) lostAt = now;
         core.synced = false;
         dispatch.stream.flush();
         core.requests.lost();
         courier.lost();
         terminals.lost();
         update(core, (state) => ({
-          chats: new Map([...state.chats].map(([key, chat]) => [key, leftBehind(chat, clock.now())])),
+          chats: new Map([...state.chats].map(([key, chat]) => [key, leftBehind(chat, now)])),
         }));
       },
     };
