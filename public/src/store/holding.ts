@@ -51,7 +51,12 @@ export class Holding {
 
   listed(receipts: Receipt[]): void {
     this.core.store.setState({ held: new Map() });
-    receipts.forEach(this.receipt);
+    for (const receipt of receipts) {
+      const ours = receipt.state !== "held" && this.find(receipt.id) !== undefined;
+      this.receipt(receipt);
+      // Received: the server need not repeat the outcome.
+      if (ours) this.unhold(receipt.id);
+    }
     const known = new Set(receipts.map(({ id }) => id));
     for (const item of this.core.store.getState().outbox) if (item.state === "held" && !known.has(item.id)) this.forgotten(item);
   }
