@@ -88,7 +88,14 @@ def test_the_page_can_be_zoomed(app: App) -> None:
 def test_nothing_sticks_out_of_a_narrow_window(new_app: NewApp, server: Server, desk: Desk) -> None:
     """As with 400 % zoom on a small laptop."""
     app = new_app(server.url, desk, viewport={"width": 320, "height": 400})
-    for place in ("#/", "#/s/supervisor", "#/settings", "#/devices", "#/pair", f"#/s/{desk.session('terminal')}"):
+    for place in (
+        "#/",
+        "#/s/supervisor",
+        "#/settings",
+        "#/devices",
+        "#/pair",
+        f"#/s/{desk.session('terminal')}",
+    ):
         app.go(place)
         app.drawn()
         wide = app.page.evaluate("document.documentElement.scrollWidth")

@@ -1,4 +1,4 @@
-"""Keys of devices: added by link, QR code or code, shared for looking on, changed and revoked from the web client."""
+"""Keys of devices: added by link, QR code or code, shared for looking on, changed and revoked."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def choose(owner: App, device: str, action: str) -> None:
 
 def joined(new_app: NewApp, link: str, *, phone: bool = True) -> App:
     """A device that has opened the link."""
-    address = link.split("#")[0]
-    app = new_app(address.rstrip("/"), phone=phone)
-    app.open(link.removeprefix(address.rstrip("/")))
+    address, _, data = link.partition("/#")
+    app = new_app(address, phone=phone)
+    app.open(f"/#{data}")
     app.agree()
     app.until_online()
     return app
@@ -130,9 +130,7 @@ def test_the_qr_code_on_the_screen_is_read_by_a_camera(
     expect(sheet(owner)).to_contain_text("Used by")
 
 
-def test_who_looks_on_sees_everything_and_can_change_nothing(
-    owner: App, new_app: NewApp, desk: Desk
-) -> None:
+def test_who_looks_on_sees_everything_and_can_change_nothing(owner: App, new_app: NewApp, desk: Desk) -> None:
     owner.button("Share a view").click()
     sheet(owner).get_by_label("How long").select_option("1 hour")
     sheet(owner).get_by_role("button", name="Show the code").click()

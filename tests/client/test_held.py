@@ -44,7 +44,7 @@ def test_a_message_to_a_sleeping_workstation_is_delivered_though_the_page_is_clo
     other.open()
     other.enter("supervisor")
     other.reads("TCP keep-alive")
-    expect(other.log.get_by_text("table, when you wake", exact=True)).to_have_count(1)
+    expect(other.log.get_by_role("article", name="You").filter(has_text="when you wake")).to_have_count(1)
     expect(bar(other)).to_have_count(0)
     assert len(desk.got("supervisor.command")) == 1
 

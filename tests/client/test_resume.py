@@ -62,4 +62,3 @@ def test_a_terminal_goes_on_after_a_cut_with_what_it_missed_once(
     desk.until_got("session.input", lambda one: "t" in one["payload"]["data"])
     assert app.screen.inner_text().count("after cut 1") == 1
     assert not wire.of("session.subscribe")
-

@@ -23,11 +23,16 @@ export class ReconnectingLink implements Link {
   private socket: Socket | null = null;
   private phase: Phase = "idle";
   private why = "";
+  private since = 0;
   private attempts = 0;
   private everConnected = false;
   private readonly cursor = new Cursor();
   /** A synchronisation is needed: messages were lost, or the workstation was away. */
   private behind = true;
+  /** The server of this socket has listed what it keeps. */
+  private listed = false;
+  /** It has been asked for the list. */
+  private asked = false;
   private stopDeadline: () => void = () => {};
   private stopRetry: () => void = () => {};
   private readonly pulse: Pulse;
@@ -138,6 +143,10 @@ export class ReconnectingLink implements Link {
       case "heartbeat.ack":
         this.pulse.beat(message.id);
         return true;
+      case "held":
+        this.listed = true;
+        this.tell(null);
+        return false;
       case "pong":
       case "mark":
         return true;
@@ -196,6 +205,8 @@ export class ReconnectingLink implements Link {
     this.stopDeadline();
     this.pulse.stopBeating();
     this.enter("workstation_offline", "");
+    // A socket that finds the workstation away learns nothing of the server: whether it keeps messages is asked.
+    if (this.target.resumes && !this.cursor.known && !this.asked) this.asked = this.send(outgoing.listHeld());
     this.events.lost();
   }
 
@@ -239,6 +250,7 @@ export class ReconnectingLink implements Link {
     this.pulse.stop();
     const socket = this.socket;
     this.socket = null;
+    this.listed = this.asked = this.cursor.known = false;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     try {
@@ -252,6 +264,12 @@ export class ReconnectingLink implements Link {
     if (phase === this.phase && why === this.why && retryAt === null) return;
     this.phase = phase;
     this.why = why;
-    this.events.changed({ phase, why, retryAt, since: this.clock.now(), keeps: this.socket !== null && this.cursor.known });
+    this.since = this.clock.now();
+    this.tell(retryAt);
+  }
+
+  private tell(retryAt: number | null): void {
+    const { phase, why, since } = this;
+    this.events.changed({ phase, why, retryAt, since, keeps: this.socket !== null && (this.cursor.known || this.listed) });
   }
 }

@@ -18,6 +18,10 @@ export const ping = (timestamp: number, looking?: { seen: number; visible: boole
 export const heartbeat = (id: string, timestamp: number): Outgoing => ({ type: "heartbeat", id, timestamp });
 export const sync = (id: string): Outgoing => ({ type: "sync", id });
 
+/** What the server keeps of this device; its id lets an older server answer with an error that goes unnoticed. */
+export const listHeld = (): Outgoing => ({ type: "tunnel.held", id: "held" });
+export const unhold = (id: string): Outgoing => ({ type: "tunnel.unhold", id });
+
 export const createSession = (
   id: string,
   sessionType: string,

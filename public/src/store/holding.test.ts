@@ -115,6 +115,33 @@ describe("a message that the server keeps", () => {
     expect(outbox(world)).toContainEqual(["tonight", "failed", "hold-refused"]);
   });
 
+  it("is known in the history already, when the page was away, and is shown once", async () => {
+    const { world, id } = await held();
+    world.socket.says({ type: "connection.workstation_online" });
+    world.socket.says({ type: "auth.success", payload: {} });
+    world.client.watch(SUPERVISOR);
+    world.sync();
+    await world.history([{ message_id: "h1", sequence: 1, role: "user", content: "deploy", createdAt: new Date(world.clock.now()).toISOString() }]);
+    world.socket.says({ type: "tunnel.receipt", id, state: "delivered" });
+    await loaded(world);
+    expect(world.state.chats.get(SUPERVISOR)?.messages).toHaveLength(1);
+    expect(outbox(world)).toEqual([]);
+  });
+
+  it("can be handed over by a page that finds the workstation away; an older server is asked once", async () => {
+    const world = makeWorld();
+    await world.client.start();
+    await world.client.pair(PAIRING);
+    world.socket.opens();
+    world.socket.says({ type: "error", payload: { code: "WORKSTATION_OFFLINE", message: "away" } });
+    const { id } = world.socket.last("tunnel.held");
+    world.socket.says({ type: "error", id, payload: { code: "WORKSTATION_OFFLINE", message: "away" } });
+    expect(world.socket.of("tunnel.held")).toHaveLength(1);
+    expect(world.state.connection.keeps).toBe(false);
+    world.socket.says({ type: "tunnel.held", messages: [] });
+    expect(world.state.connection).toMatchObject({ phase: "workstation_offline", keeps: true });
+  });
+
   it("is offered by no older server", async () => {
     const world = await makeWorld().paired();
     expect(world.state.connection.keeps).toBe(false);

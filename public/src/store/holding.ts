@@ -3,7 +3,10 @@
 import type { Receipt } from "../protocol/messages";
 import { newId } from "../protocol/ids";
 import { HOLD_MOST } from "../protocol/limits";
+import * as outgoing from "../protocol/outgoing";
 import { update, type Core } from "./core";
+import { plainText } from "./match";
+import { chatOf } from "./sessions";
 import { messageOf, type Courier } from "./courier";
 import type { Drafts } from "./drafts";
 import type { ChatKey, OutboxItem } from "./state";
@@ -41,12 +44,12 @@ export class Holding {
     return this.hold([this.courier.take(chat, { text, state: "held", hold: { until: null, notBefore: at } })], at);
   }
 
-  /** The answer is a receipt. */
-  unhold = (id: string): boolean => this.core.send({ type: "tunnel.unhold", id });
+  /** The answer is a receipt; a socket that waits for the workstation gets none, and is answered by the list. */
+  unhold = (id: string): boolean => this.core.send(outgoing.unhold(id)) && this.core.send(outgoing.listHeld());
 
   /** A new socket: what became of what was handed over before? */
   connected(): void {
-    this.core.send({ type: "tunnel.held", id: newId("held") });
+    this.core.send(outgoing.listHeld());
   }
 
   listed(receipts: Receipt[]): void {
@@ -55,7 +58,7 @@ export class Holding {
       const ours = receipt.state !== "held" && this.find(receipt.id) !== undefined;
       this.receipt(receipt);
       // Received: the server need not repeat the outcome.
-      if (ours) this.unhold(receipt.id);
+      if (ours) this.core.send(outgoing.unhold(receipt.id));
     }
     const known = new Set(receipts.map(({ id }) => id));
     for (const item of this.core.store.getState().outbox) if (item.state === "held" && !known.has(item.id)) this.forgotten(item);
@@ -67,12 +70,19 @@ export class Holding {
     if (!item) return;
     const { state } = receipt;
     if (state === "held") this.courier.alter(item.id, { state, error: null, hold: { until: receipt.until ?? null, notBefore: receipt.notBefore ?? item.hold?.notBefore ?? null } });
-    else if (state === "delivered") this.courier.acknowledged(item.id);
+    else if (state === "delivered") this.delivered(item);
     else if (state === "cancelled") this.takeBack(item);
     else if (state === "refused") this.refused(item, receipt.reason ?? "");
     else if (state === "unknown") this.forgotten(item);
     else this.courier.alter(item.id, ENDS[state]!);
   };
+
+  /** While the page was away the history may have got it, under another id. */
+  private delivered(item: OutboxItem): void {
+    const known = chatOf(this.core.store.getState(), item.chat).messages.some((message) => message.sequence !== null && message.role === "user" && message.at >= item.createdAt - SKEW && plainText(message.blocks).trim() === item.text.trim());
+    if (known) this.courier.discard(item.id);
+    else this.courier.acknowledged(item.id);
+  }
 
   /** The words are not lost with the wish to send them. */
   private takeBack({ id, chat, text }: OutboxItem): void {
@@ -83,7 +93,7 @@ export class Holding {
 
   private refused(item: OutboxItem, reason: string): void {
     // It was handed over before, on a socket that was lost.
-    if (reason === "duplicate") return void this.core.send({ type: "tunnel.held", id: newId("held") });
+    if (reason === "duplicate") return void this.core.send(outgoing.listHeld());
     const text = reason === "full" ? "hold-full" : "hold-refused";
     // What is meant for later must not go out now.
     if (item.hold?.notBefore != null) return this.courier.alter(item.id, { state: "failed", error: text });
@@ -105,6 +115,8 @@ export class Holding {
 }
 
 const HOUR = 3_600;
+/** How far this device's clock and the workstation's may be apart; milliseconds. */
+const SKEW = 60_000;
 
 function step(held: ReadonlyMap<string, Receipt>, receipt: Receipt): ReadonlyMap<string, Receipt> {
   const next = new Map(held);
