@@ -1,6 +1,5 @@
 """The messages that the server itself reads and writes (protocol, section 1.1), as bytes of JSON."""
 
-import json
 from typing import Any, NamedTuple
 
 import msgspec
@@ -168,7 +167,7 @@ def addressee(payload: msgspec.Raw) -> str | None:
 
 
 def _dumps(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    return msgspec.json.encode(message)
 
 
 def error(problem: TunnelError, request: bytes = b"") -> bytes:

@@ -94,22 +94,30 @@ class PatientHttp(HttpProtocol):
     """
 
     HTTP_CLASS = StrictHttp
-    __slots__ = ("_begun", "_ended", "_paused")
+    __slots__ = ("_begun", "_ended", "_options", "_paused")
     _paused: float  # what this process had stood still for at the last check
+
+    def __init__(self, **options: Any) -> None:
+        """Set what is needed before the first bytes: most connections are handshakes, and go no further."""
+        self._options, self._begun, self._ended = options, False, False
+        self.loop, self.app = options["loop"], options["app"]
+        self.connections: set[Any] = options["connections"]
+        self.transport: Any = None
+        self._callback_check_timeouts: Any = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the connection's first bytes; where none come, let Sanic begin with its deadlines."""
-        self._begun = self._ended = False
         self.transport = transport
         self.connections.add(self)
-        self._callback_check_timeouts: Any = self.loop.call_later(FIRST_BYTES_SECONDS, self._begin)
+        self._callback_check_timeouts = self.loop.call_later(FIRST_BYTES_SECONDS, self._begin)
 
     def _begin(self) -> None:
         """Start Sanic's task and deadlines for the connection."""
-        self._begun = True
+        transport, self._begun = self.transport, True
         self._no_timer()
+        super().__init__(**self._options)
         self._paused = running_clock().paused
-        super().connection_made(self.transport)  # type: ignore[no-untyped-call]  # Sanic's
+        super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
 
     def _left(self, data: bytes) -> bool:
         """Return whether these first bytes were a handshake, so that the connection is no longer Sanic's."""
@@ -117,7 +125,6 @@ class PatientHttp(HttpProtocol):
         if plain_upgrade is None or not plain_upgrade.take(self.transport, data):
             return False
         self._forget()
-        self.state["requests_count"] += 1
         return True
 
     def _forget(self) -> None:
@@ -130,6 +137,13 @@ class PatientHttp(HttpProtocol):
         if timer is not None:
             timer.cancel()
             self._callback_check_timeouts = None
+
+    def close(self, timeout: float | None = None) -> None:
+        """Close the connection once its output has left."""
+        if self._begun:
+            super().close(timeout)
+        elif self.transport is not None:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection."""

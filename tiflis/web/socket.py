@@ -5,6 +5,7 @@ answered with 101. It knows no roles: what messages mean is its session's busine
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket as sockets
@@ -103,7 +104,7 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._inbox.transport = transport = cast(asyncio.Transport, transport)
         socket = transport.get_extra_info("socket")
-        if socket.family != sockets.AF_UNIX:
+        with contextlib.suppress(OSError):  # a Unix socket has no such option
             socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         self.outbox = outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
         self._output_limits = OutputLimits(self, outbox, self._limits, self._overdraft, self._clock)

@@ -102,9 +102,10 @@ class Endpoint:
         transport = cast(Any, request.transport)
         socket = self._sockets.make(self._addresses.client(request))
         socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
-        transport.write(_accepted(key))
         transport.set_protocol(socket)
         socket.connection_made(transport)
+        socket.outbox.write_first(_accepted(key))
+        socket.bytes_counted = socket.outbox.written  # the answer is no traffic of the tunnel's
         self._sockets.opened()
         log.debug("socket opened", extra={"connection": socket.connection_id, "address": socket.address})
         if early:

@@ -128,6 +128,10 @@ class Outbox:
         if self.waiting > PRESSURE_HIGH:
             self.high_water = True
 
+    def write_first(self, data: bytes) -> None:
+        """Write bytes that go in front of all frames."""
+        self._write(data)
+
     def send_now(self, data: bytes) -> None:
         """Write a whole frame; for an idle outbox."""
         self.frames += 1
