@@ -116,6 +116,19 @@ class Settings(Limits):
         default=True, description="off: no client stays after its last socket; only watches have queues"
     )
 
+    push_services: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="origins of further push services, separated by commas; these may be private",
+    )
+    vapid_key: SecretStr | None = Field(
+        default=None,
+        description="private key of push (base64url, 32 bytes); unset: made at first use, in the store",
+    )
+    vapid_subject: str = Field(
+        default="mailto:push@tiflis.invalid",
+        description="mailto: or https: URL by which push services reach you",
+    )
+
     metrics_port: int = Field(default=0, ge=0, le=65535, description="separate port for /metrics; 0: none")
     metrics_host: str = Field(default="127.0.0.1", description="address of that port")
     metrics_token: SecretStr | None = Field(
@@ -259,6 +272,31 @@ class Settings(Limits):
             raise ValueError("must be origins such as https://app.example.org, separated by commas")
         return origins
 
+    @field_validator("push_services", mode="before")
+    @classmethod
+    def _services(cls, value: object) -> object:
+        if isinstance(value, tuple):
+            return value
+        parts = _split(value)
+        origins = tuple(found for found in map(origin, parts) if found)
+        if len(origins) < len(parts):
+            raise ValueError("must be origins such as https://push.example.org, separated by commas")
+        return origins
+
+    @field_validator("vapid_key")
+    @classmethod
+    def _vapid(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{43}=?", value.get_secret_value()):
+            raise ValueError("must be the 32 bytes of a private key in base64url")
+        return value
+
+    @field_validator("vapid_subject")
+    @classmethod
+    def _subject(cls, value: str) -> str:
+        if not re.fullmatch(r"(mailto:|https://)[!-~]{3,256}", value):
+            raise ValueError("must be a mailto: or https: URL")
+        return value
+
     @field_validator("nats_url")
     @classmethod
     def _nats(cls, value: SecretStr | None) -> SecretStr | None:
@@ -271,7 +309,7 @@ class Settings(Limits):
         """What must never appear in a log: the registration keys, tokens and the bus's credentials."""
         for key in self.registration_keys:
             yield key.get_secret_value()
-        for token in (self.metrics_token, self.status_token):
+        for token in (self.metrics_token, self.status_token, self.vapid_key):
             if token is not None:
                 yield token.get_secret_value()
         for server in _split(self.nats_url.get_secret_value()) if self.nats_url else []:

@@ -107,6 +107,7 @@ class Limits(BaseSettings):
     stay_resume: Seconds = seconds(
         10 * MINUTE, "time for which a client stays, and its messages are kept, after it asked for resume"
     )
+    stay_push: Seconds = seconds(24 * 60 * MINUTE, "the same for a device with a push subscription")
     stay_messages: Count = count(256, "messages kept for a device that stays")
     stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays")
 

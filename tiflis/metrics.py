@@ -110,12 +110,14 @@ CATALOGUE = {
                  outcome=("stored", "lost")),
         # Watches
         _counter("watch_calls_total", "Calls of the watch API by operation.",
-                 operation=("connect", "command", "messages", "state", "disconnect")),
+                 operation=("connect", "command", "messages", "state", "disconnect", "subscription")),
         _counter("watch_dropped_total", "Messages dropped unread from watch queues.",
                  reason=("full", "expired", "refused")),
         _counter("resumes_total", "Clients that resumed, by verdict.", verdict=("ok", "gap", "new")),
         _counter("held_total", "Held messages by outcome.",
                  outcome=("accepted", "delivered", "expired", "cancelled", "unsure")),
+        _counter("push_total", "Notifications by what became of them.",
+                 outcome=("sent", "gone", "refused", "failed", "unavailable")),
         # Handovers between workers
         _counter("handoff_sockets_total",
                  "Sockets given to another worker; refused ones stayed, unknown ones were closed.",

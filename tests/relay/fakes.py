@@ -16,6 +16,7 @@ from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
+from tiflis.relay.push.sender import PushSender
 from tiflis.relay.sessions.session import Pause, Session
 from tiflis.relay.watch.stays import Queues, StayingDevices, StayLimits
 
@@ -146,6 +147,7 @@ class FakeHost:
     me: str = "me-0-a"
     limits: Limits = field(default_factory=Limits)
     held_store: HeldStore | None = None
+    push: PushSender | None = None
     held_limits: HeldLimits = field(default_factory=HeldLimits)
     time: float = 1000.0
     timers: list[FakeTimer] = field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Any
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.pinned import Account
-from tiflis.relay.watch.interfaces import QueueLimits
+from tiflis.relay.watch.interfaces import Pushes, QueueLimits
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.store import Fenced, Head, Record, StoreUnavailable
 
@@ -127,6 +127,10 @@ class FakeHome:
 
     def device_came(self, device_id: str) -> None:
         self.came.append(device_id)
+
+    @property
+    def push(self) -> Pushes:
+        raise NotImplementedError
 
     def has_device(self, device_id: str) -> bool:
         return device_id in self.present

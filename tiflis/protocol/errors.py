@@ -88,6 +88,14 @@ class DeviceNotFound(TunnelError):
     default = "There is no such device key"
 
 
+class PushOff(TunnelError):
+    """Over HTTP only."""
+
+    http_status = 404
+    http_error = "push_off"
+    default = "This server sends no notifications"
+
+
 class DeviceLimit(TunnelError):
     """Over HTTP only."""
 

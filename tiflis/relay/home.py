@@ -23,6 +23,7 @@ from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
+from tiflis.relay.push.notifier import PushNotifier
 from tiflis.relay.remote.envelope import ChannelPosition
 from tiflis.relay.remote.transit import Replay, Transit
 from tiflis.relay.sessions.client import Attached, ClientSession
@@ -56,6 +57,7 @@ class Home:
         self.backpressure = Backpressure(self)
         self.staying = Staying(self)
         self.held = HeldMessages(self, worker.held_store, worker.spawn, worker.held_limits)
+        self.push = PushNotifier(self, worker.push, worker.spawn, worker.later, worker.now)
         self.mark, self.note, self.keep = self.staying.mark, self.staying.pinged, self.held.ask
         self.worker = worker
         self.access = DeviceAccess(self)
@@ -146,6 +148,8 @@ class Home:
         if device_id is not None:
             self.to_device(device_id, text)
             return
+        if self.push.watching:
+            self.push.look(None, text)
         if self._traced:
             self._trace(self._source(), text, to="everyone", devices=len(self.device_registry))
         for client in self.here:
@@ -165,6 +169,8 @@ class Home:
         """Deliver to all sockets of a device, or into its watch queue; do nothing without such a device."""
         if self.held.awaits:
             self.held.look(text)
+        if self.push.watching:
+            self.push.look(device_id, text)
         sockets = self.device_registry.sockets(device_id)
         if self._traced:
             to = [attached.connection for attached in sockets] or "watch"
@@ -251,6 +257,7 @@ class Home:
             if attached.connected and not attached.told_offline:
                 attached.tell(False)
         self.watches.stays.workstation_changed()
+        self.push.workstation_offline()
         self.worker.went_offline(self)
 
     def greet(self, attached: Attached, again: bool) -> None:
@@ -392,6 +399,7 @@ class Home:
         """Read the workstation; what it sends to clients that have not arrived waits for them."""
         if self.workstation is not None and not self.record.untouched:
             self.held.workstation_registered()
+            self.push.begin()
         self.transit.end()
         if self.workstation is not None:
             self.presence.flush()

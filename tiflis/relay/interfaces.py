@@ -8,6 +8,7 @@ from tiflis.limits import Limits
 from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.held.store import HeldLimits, HeldStore
+from tiflis.relay.push.sender import PushSender
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
 from tiflis.relay.watch.stays import StayingDevices
@@ -33,6 +34,7 @@ class Worker(KeyHolder, Protocol[Home_contra]):
     limits: Limits
     held_store: HeldStore | None  # None: no message is held
     held_limits: HeldLimits
+    push: PushSender | None  # None: nothing is pushed
 
     def now(self) -> float: ...
     def later(self, delay: float, callback: Callable[[], None], /) -> Timer: ...
@@ -56,6 +58,13 @@ class Worker(KeyHolder, Protocol[Home_contra]):
 
     def lost_watches(self, home: Home_contra) -> None:
         """Note that another home has taken over this one's watches."""
+
+
+class Access(Protocol):
+    """Checks device keys."""
+
+    def allows(self, key_id: str, text: bytes) -> bool:
+        """Return whether a device key allows a message now."""
 
 
 class Workstation(Protocol):

@@ -17,6 +17,7 @@ from tiflis.relay.claims import Claims
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.interfaces import Timer, Watches
+from tiflis.relay.push.sender import PushSender
 from tiflis.relay.remote.edge import Edge, Opener
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.transfer import Taker
@@ -67,6 +68,7 @@ class Router:
         self.stays: Callable[[str], bool] = lambda worker_id: True  # whether its code lets devices stay
         self.held_store: HeldStore | None = None
         self.held_limits = HeldLimits()
+        self.push: PushSender | None = None
         self._claims = claims
         self._home: type[Home] = Home
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

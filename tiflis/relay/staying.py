@@ -9,6 +9,7 @@ from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import Watches, Worker
+from tiflis.relay.push.notifier import PushNotifier
 from tiflis.relay.sessions.client import Attached
 from tiflis.relay.watch.digest import counted
 from tiflis.relay.watch.stays import Resumption
@@ -26,6 +27,7 @@ class Host(Protocol):
     presence: WorkstationPresence
     device_registry: DeviceRegistry
     held: HeldMessages
+    push: PushNotifier
 
     def accept(self, attached: Attached) -> None: ...
 
@@ -97,6 +99,9 @@ class Staying:
         stays = self._home.watches.stays
         if stays.ready and stays.holds(attached.device_id):
             stays.called(attached.device_id)
+            _, visible = cursor.read_ping(text)
+            if visible is not None:
+                self._home.push.visible(attached.device_id, visible)
             attached.send(cursor.mark(*stays.cursor(attached.device_id)))
 
     def mark(self, device_id: str, end: Cursor) -> None:

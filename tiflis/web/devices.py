@@ -121,7 +121,7 @@ class _DeviceApi:
 
     async def mint(self, request: Request) -> HTTPResponse:
         caller = await self._manager(request)
-        wanted = parameters.read_mint(await _body(request))
+        wanted = parameters.read_mint(await read_body(request))
         minted = await self._gate.keys.mint(
             caller.tunnel_id, wanted.name, wanted.scope, wanted.expires_in or 0.0
         )
@@ -132,7 +132,7 @@ class _DeviceApi:
         return reply(about | self._pairing(request, minted), 201)
 
     async def redeem(self, request: Request) -> HTTPResponse:
-        code = parameters.read_human_code(await _body(request))
+        code = parameters.read_human_code(await read_body(request))
         entry = self._gate.admit_code(code, self._addresses.client(request))
         minted = await self._gate.keys.redeem(entry)
         entry = minted.entry
@@ -143,7 +143,7 @@ class _DeviceApi:
 
     async def change(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._manager(request)
-        changes = parameters.read_change(await _body(request))
+        changes = parameters.read_change(await read_body(request))
         entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
         self._gate.record(caller, "device.changed", key_id)
         present = await self._gate.present(caller.tunnel_id)
@@ -160,7 +160,7 @@ class _DeviceApi:
 
     async def change_tunnel(self, request: Request) -> HTTPResponse:
         caller = await self._manager(request)
-        wanted = parameters.read_owner_key(await _body(request))
+        wanted = parameters.read_owner_key(await read_body(request))
         present = await self._gate.present(caller.tunnel_id)
         mine = [] if caller.key_id else [caller.device_id]
         await self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
@@ -203,8 +203,8 @@ class _DeviceApi:
         return pairing(minted.entry.tunnel_id, url, self._ws_path, minted.key)
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body. Raises TooLarge, BodyTimeout."""
+async def read_body(request: Request) -> bytes:
+    """Return a small body. Raises TooLarge, BodyTimeout."""
     stream, parts, size = body_stream(request, BODY_READ), [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):

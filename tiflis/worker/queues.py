@@ -7,10 +7,14 @@ from tiflis.bus.directory.directory import Directory
 from tiflis.bus.nats.client import REASONS_TOLD
 from tiflis.clock import running_clock
 from tiflis.config import Settings
+from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.held.records import FINAL_SECONDS
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.push.encryption import decode64
+from tiflis.relay.push.sender import PushSender
+from tiflis.relay.push.store import PushStore
 from tiflis.relay.router import Router
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import QueueLimits, WatchOperations
@@ -28,16 +32,33 @@ class Queues:
     """The stores of one worker, and the limits of what is kept in them."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, urls: str, name: str, pinned: Pinned, tasks: Tasks
+        self,
+        settings: Settings,
+        directory: Directory,
+        keyring: Keyring,
+        name: str,
+        urls: str,
+        pinned: Pinned,
+        tasks: Tasks,
     ) -> None:
         """``urls`` and ``name``: of the connections that make the watches' stream."""
         self._settings, self._pinned, self._clock = settings, pinned, running_clock()
-        longest = max(settings.watch_idle, settings.watch_message_ttl, settings.stay_resume)
+        longest = max(
+            settings.watch_idle, settings.watch_message_ttl, settings.stay_resume, settings.stay_push
+        )
         self._watches = JetStreamWatchStore(directory.link, urls, name, longest + MARGIN_SECONDS)
         self._held = HeldStore(directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
         tasks.spawn(self._start())
         tasks.spawn(self._held.start(clustered=directory.link.clustered))
+        self.push = self._make_push(directory, keyring, tasks) if settings.stay else None
         directory.when_full(lambda: tasks.spawn(self._watches.relieve()))
+
+    def _make_push(self, directory: Directory, keyring: Keyring, tasks: Tasks) -> PushSender:
+        settings = self._settings
+        vapid = decode64(settings.vapid_key.get_secret_value()) if settings.vapid_key else b""
+        store = PushStore(directory.link, keyring.push_keys(), vapid)
+        tasks.spawn(store.start(clustered=directory.link.clustered))
+        return PushSender(store, settings.push_services, settings.vapid_subject)
 
     async def _start(self) -> None:
         """Create the watches' stream; while the bus cannot keep it, everything else works."""
@@ -54,6 +75,7 @@ class Queues:
 
     def give_to(self, router: Router) -> None:
         """Have the router's homes hold messages."""
+        router.push = self.push
         router.held_store, router.held_limits = self._held, HeldLimits(self._settings.hold_messages)
 
     def make_watches(self, home: Home) -> WatchOperations:
@@ -61,7 +83,7 @@ class Queues:
         settings = self._settings
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
         resume = settings.stay_resume if settings.stay else 0.0
-        stay = StayLimits(settings.stay_messages, settings.stay_bytes, resume)
+        stay = StayLimits(settings.stay_messages, settings.stay_bytes, resume, settings.stay_push)
         limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
         account = self._pinned.account(home.tunnel_id)
         return WatchOperations(home.tunnel_id, home, self._watches, limits, self._clock.time, account=account)

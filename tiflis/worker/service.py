@@ -20,6 +20,7 @@ from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.pinned import Pinned, Shares
+from tiflis.relay.push.sender import PushSender
 from tiflis.web.devices import Manager, Present
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
@@ -145,6 +146,12 @@ class Service:
     ) -> dict[str, Any]:
         metrics.count("watch_calls_total", operation)
         return await self._ready.hub.call(tunnel_id, operation, arguments, body)
+
+    # For the push API
+
+    @property
+    def push(self) -> PushSender | None:
+        return self._ready.queues.push
 
     # For the device API
 

@@ -113,7 +113,9 @@ class Worker:
             self.id, self.directory.link, keyring, settings, self._tasks.spawn
         )
         await self.devices.start()
-        self._queues = Queues(settings, self.directory, self._bus_urls, self.id, self.pinned, self._tasks)
+        self.queues = Queues(
+            settings, self.directory, keyring, self.id, self._bus_urls, self.pinned, self._tasks
+        )
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
         self.presence.act("end", self._end)
@@ -181,14 +183,14 @@ class Worker:
             settings,
             claims,
             self._alive,
-            self._queues.make_watches,
+            self.queues.make_watches,
             self._tasks,
             self.bus.open,
             began=self.clock.time(),
         )
         router.keys, router.audit = self.devices.keys, self.devices.audit
         router.stays = self._stays
-        self._queues.give_to(router)
+        self.queues.give_to(router)
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))

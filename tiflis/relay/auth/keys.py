@@ -35,6 +35,10 @@ class Keyring:
         """The keys that seal the directory's records, the one to write with first."""
         return [_derive(digest, b"tiflis directory seal") for digest in self._digests]
 
+    def push_keys(self) -> list[bytes]:
+        """The keys that encrypt push subscriptions, the one to write with first."""
+        return [_derive(digest, b"tiflis push") for digest in self._digests]
+
     def registration(self, api_key: str) -> Trial:
         """Return the trial of a registration key; what `trimmed` leaves out does not count."""
         return Trial([_hash(trimmed(api_key))], self._digests)

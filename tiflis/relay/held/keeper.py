@@ -20,7 +20,7 @@ from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.held import records
 from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
 from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision
-from tiflis.relay.interfaces import Watches
+from tiflis.relay.interfaces import Access, Watches
 from tiflis.relay.sessions.client import Attached
 from tiflis.relay.workstation_presence import WorkstationPresence
 
@@ -31,13 +31,6 @@ ACK_SECONDS = 10.0  # for the workstation's ``message.ack``, before the next mes
 LONGEST_PAUSE = 30.0  # seconds between two looks at what waits
 RETRY = 0.5  # seconds after a failure of the store
 CLAIM_SECONDS = 3.0  # that a message may be *sending* at another home before it counts as unsure
-
-
-class Access(Protocol):
-    """Checks device keys."""
-
-    def allows(self, key_id: str, text: bytes) -> bool:
-        """Return whether a device key allows a message now."""
 
 
 class Host(Protocol):

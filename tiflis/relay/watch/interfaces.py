@@ -27,6 +27,13 @@ class QueueLimits(NamedTuple):
     stay: StayLimits = StayLimits()
 
 
+class Pushes(Protocol):
+    """The push subscriptions of a tunnel."""
+
+    async def changed(self, device_id: str) -> None:
+        """Read a device's subscription anew."""
+
+
 class WatchesHome(Protocol):
     """The tunnel's home as its watches use it."""
 
@@ -50,6 +57,8 @@ class WatchesHome(Protocol):
     def device_came(self, device_id: str) -> None:
         """Cancel a report that the watch had gone: it is here again."""
 
+    @property
+    def push(self) -> Pushes: ...
     def has_device(self, device_id: str) -> bool:
         """Return whether the device has a socket."""
 

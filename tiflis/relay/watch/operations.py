@@ -19,7 +19,7 @@ from tiflis.relay.watch.store import WatchStore
 
 __all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
 
-OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect"})
+OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect", "subscription"})
 
 ANSWER_BYTES = 4 * MIB  # of messages per answer to a poll; a larger message is sent alone
 
@@ -182,6 +182,11 @@ class WatchOperations:
             "queue_size": watch.queue.waiting if watch else 0,
             "current_sequence": self.registry.number(device_id),
         }
+
+    async def subscription(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+        """Have the home read the device's push subscription anew."""
+        await self._home.push.changed(device_id)
+        return {"success": True}
 
     async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
         """Disconnect the device and drop its queue. ``success`` is False if it was not connected."""

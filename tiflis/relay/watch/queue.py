@@ -190,6 +190,11 @@ class WatchQueue:
             return None
         return [(number, self._held[number]) for number in self.newest if number > since]
 
+    def bound(self, bounds: Bounds) -> None:
+        """Replace the bounds."""
+        self._bounds = bounds
+        self._fit()
+
     def expire(self, now: float) -> None:
         """Drop messages that are too old."""
         horizon = now - self._bounds.age

@@ -20,6 +20,7 @@ class StayLimits(NamedTuple):
     messages: int = 256
     size: int = 4 * MIB
     resume: float = 600.0
+    push: float = 86_400.0  # of a device with a push subscription
 
 
 class Resumption(NamedTuple):
@@ -63,6 +64,7 @@ class StayingDevices:
 
     def __init__(self, registry: Queues, limits: StayLimits) -> None:
         self._registry, self._limits = registry, limits
+        self._subscribed: set[str] = set()  # devices with a push subscription
 
     @property
     def ready(self) -> bool:
@@ -146,5 +148,17 @@ class StayingDevices:
         return self._registry.staying.get(STAYS + device_id)
 
     def _begin(self, device_id: str) -> Watch:
-        stay = self._limits.resume
+        stay = self._stay(device_id)
         return self._registry.begin(STAYS + device_id, self.bounds(stay), stay)
+
+    def _stay(self, device_id: str) -> float:
+        return max(self._limits.resume, self._limits.push if device_id in self._subscribed else 0.0)
+
+    def subscribed(self, device_id: str, subscribed: bool) -> None:
+        """Note whether the device has a push subscription: then it stays for longer."""
+        (self._subscribed.add if subscribed else self._subscribed.discard)(device_id)
+        watch = self._queue(device_id)
+        if watch is not None:
+            watch.stay = self._stay(device_id)
+            watch.queue.bound(self.bounds(watch.stay))
+            self._registry.called(watch, write=True)

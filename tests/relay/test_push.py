@@ -1,0 +1,140 @@
+"""Web push: the RFC's own example, endpoints that are refused, and events in the workstation's messages."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from tiflis.relay.push import encryption
+from tiflis.relay.push.delivery import Refused, check, is_public
+from tiflis.relay.push.encryption import decode64, encode64
+from tiflis.relay.push.events import Events
+from tiflis.relay.push.records import Quiet, Sealer
+
+# RFC 8291, section 5 and appendix A
+PLAIN = b"When I grow up, I want to be a watermelon"
+RECEIVER = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+SENDER = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
+SECRET, SALT = "BTBZMqHH6r4Tts7J_aSIgg", "DGv6ra1nlYgDCS1FRnbzlw"
+BODY = (
+    "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6P"
+    "Bru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+)
+
+
+def test_the_rfcs_example_is_encrypted_to_its_very_bytes() -> None:
+    sender = encryption.read_key(decode64(SENDER))
+    made = encryption.encrypt(PLAIN, decode64(RECEIVER), decode64(SECRET), sender, decode64(SALT))
+    assert encode64(made) == BODY
+
+
+def test_a_signature_names_the_service_the_time_and_the_operator() -> None:
+    key = encryption.read_key(decode64(SENDER))
+    header = encryption.authorization(key, "https://push.example.net", "mailto:me@example.org", 1000.0)
+    token, _, public = header.removeprefix("vapid t=").partition(", k=")
+    head, claims, signature = token.split(".")
+    assert json.loads(decode64(head)) == {"typ": "JWT", "alg": "ES256"}
+    assert json.loads(decode64(claims)) == {
+        "aud": "https://push.example.net",
+        "exp": 44_200,
+        "sub": "mailto:me@example.org",
+    }
+    raw = decode64(signature)
+    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+    signed = f"{head}.{claims}".encode()
+    encryption.read_point(decode64(public)).verify(der, signed, ec.ECDSA(hashes.SHA256()))
+
+
+HOSTILE = [
+    "http://fcm.googleapis.com/x",
+    "https://fcm.googleapis.com.evil.example/x",
+    "https://evil.example/fcm.googleapis.com",
+    "https://user:pw@fcm.googleapis.com/x",
+    "https://fcm.googleapis.com@evil.example/x",
+    "https://fcm.googleapis.com\\@evil.example/x",
+    "https://fcm.googleapis.com:8443/x",
+    "https://127.0.0.1/x",
+    "https://[::1]/x",
+    "https://2130706433/x",
+    "https://localhost/x",
+    "https://evilnotify.windows.com.example/",
+    "file:///etc/passwd",
+    "gopher://fcm.googleapis.com/",
+    "https://fcm.googleapis.com/\r\nX: y",
+    "https://fcm.googleapis.com/ x",
+    "https:///x",
+    "",
+    "https://fcm.googleapis.com/" + "x" * 2048,
+    "https://fcm.googleapis.com:99999/x",
+    "https://\uff46cm.googleapis.com/x",
+]
+
+
+@pytest.mark.parametrize("endpoint", HOSTILE)
+def test_an_endpoint_that_is_no_known_service_is_refused(endpoint: str) -> None:
+    with pytest.raises(Refused):
+        check(endpoint, ("https://push.example.org",))
+
+
+def test_known_services_and_those_of_the_operator_are_taken() -> None:
+    assert not check("https://fcm.googleapis.com/fcm/send/abc", ()).own
+    assert not check("https://wns2-par02p.notify.windows.com/w/?token=x", ()).own
+    assert check("http://127.0.0.1:8080/push", ("http://127.0.0.1:8080",)).own
+
+
+PRIVATE = "127.0.0.1 10.0.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 ::1 fe80::1 fc00::1"
+PRIVATE += " ::ffff:10.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 ::"
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_no_private_address_is_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+    assert is_public(ipaddress.ip_address("142.250.185.74"))
+
+
+def output(**payload: object) -> bytes:
+    return json.dumps({"type": "session.output", "session_id": "s", "payload": payload}).encode()
+
+
+def test_events_are_found_once_each_and_know_their_session() -> None:
+    events = Events()
+    created = {"session_type": "claude", "workspace": "w", "project": "shop"}
+    assert (
+        events.find(json.dumps({"type": "session.created", "session_id": "s", "payload": created}).encode())
+        is None
+    )
+    assert events.names == {"s": "claude · shop"}
+    assert events.find(output(content_type="agent", content="x", is_complete=False)) is None
+    done = events.find(output(content_type="agent", content="x", is_complete=True))
+    again = events.find(output(content_type="agent", content="x", is_complete=True))
+    assert done is not None and again is not None
+    assert (done.kind, done.session, done.text, done.id) == ("done", "s", "x", again.id)
+    bell = events.find(output(content_type="terminal", content="a\x07b"))
+    assert bell is not None and bell.kind == "bell"
+    assert events.find(output(content_type="terminal", content="is_complete")) is None
+    failed = events.find(b'{"type":"session.error","session_id":"s","payload":{"code":"C","message":"m"}}')
+    assert failed is not None and failed.kind == "failed"
+    for odd in (b'{"is_complete"', b'{"type":1,"is_complete":true}', b'"session.error"'):
+        assert events.find(odd) is None
+
+
+def test_quiet_hours_may_go_over_midnight() -> None:
+    noon = 1_767_268_800.0  # 2026-01-01T12:00Z
+    night = Quiet("22:00", "07:00", "Europe/Berlin")
+    assert not night.covers(noon)
+    assert night.covers(noon + 9.5 * 3600)
+    assert Quiet("12:00", "14:00").covers(noon)
+
+
+def test_a_record_is_read_only_with_our_key_and_in_its_place() -> None:
+    first, second = Sealer([b"1" * 32]), Sealer([b"2" * 32, b"1" * 32])
+    sealed = first.close("tunnel", b"text")
+    assert b"text" not in sealed
+    assert second.open("tunnel", sealed) == b"text"
+    assert second.open("another", sealed) is None
+    assert first.open("tunnel", b"short") is None

@@ -1,0 +1,172 @@
+"""Devices that are out of sight receive notifications, through a push service that checks them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import Crowd, Peer, Server, crowd
+from tests.peers import AUTH_KEY
+from tests.system.push_service import PushService
+from tests.system.resuming import ResumingDevice
+from tests.system.test_watch import back
+
+
+class Api:
+    """The push API as a device calls it."""
+
+    def __init__(self, server: Server, tunnel_id: str, device_id: str = "phone") -> None:
+        headers = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": device_id}
+        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/push", headers=headers, timeout=30)
+
+    async def __aenter__(self) -> Api:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.http.aclose()
+
+    async def subscribe(self, service: PushService, **more: Any) -> dict[str, Any]:
+        service.vapid = (await self.http.get("/key")).json()["key"]
+        endpoint = f"{service.origin}/send/abc?x=1"
+        body = {"subscription": service.browser.subscription(endpoint)} | more
+        answer = await self.http.post("/subscription", json=body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[PushService]:
+    async with PushService() as running:
+        yield running
+
+
+@pytest.fixture
+async def people(service: PushService) -> AsyncIterator[Crowd]:
+    """Make peers at two workers that take loopback for a push service."""
+    env = {"PUSH_SERVICES": service.origin, "LIVENESS_TIMEOUT": "120"}
+    with Server(workers=2, env=env) as server:
+        async with crowd(server) as found:
+            yield found
+
+
+async def done(workstation: Peer, answer: str, session: str = "s") -> None:
+    await workstation.send(
+        {
+            "type": "session.output",
+            "session_id": session,
+            "streaming_message_id": answer,
+            "payload": {"content_type": "agent", "content": f"text of {answer}", "is_complete": True},
+        }
+    )
+
+
+async def test_an_answer_that_is_done_is_pushed_once_to_a_device_out_of_sight(
+    people: Crowd, service: PushService
+) -> None:
+    workstation, tunnel_id = await people.workstation()
+    created = {"session_type": "claude", "workspace": "w", "project": "shop", "working_dir": "/"}
+    phone = ResumingDevice(people.server, tunnel_id)
+    await phone.connect()
+    async with Api(people.server, tunnel_id) as api:
+        assert await api.subscribe(service, page="https://example.org/") == {"success": True}
+        await workstation.send({"type": "session.created", "session_id": "s", "payload": created})
+        await phone.cut()
+        await done(workstation, "a")
+        pushed = await service.until(1)
+        assert pushed["notification"] == {
+            "title": "claude · shop is done",
+            "navigate": "https://example.org/#session=s",
+            "tag": "s",
+        }
+        assert (pushed["tiflis"]["kind"], pushed["tiflis"]["session"]) == ("done", "s")
+        await done(workstation, "a")
+        await done(workstation, "b")
+        await service.until(2)
+
+        await phone.connect()
+        assert phone.peer is not None
+        await phone.peer.send({"type": "ping", "timestamp": 0, "visible": True})
+        await phone.settle()
+        assert phone.verdicts == ["new", "ok"]
+        await done(workstation, "c")
+        await phone.peer.send({"type": "ping", "timestamp": 0, "visible": False})
+        await phone.settle()
+        await workstation.send({"type": "session.error", "session_id": "s", "payload": {"code": "C"}})
+        assert (await service.until(3))["tiflis"]["kind"] == "failed"
+
+        await api.subscribe(service, kinds=["done"], muted=["s"], excerpt=True, language="de")
+        await workstation.send({"type": "session.error", "session_id": "t", "payload": {"code": "D"}})
+        await done(workstation, "d")
+        await done(workstation, "e", session="t")
+        pushed = await service.until(4)
+        assert (pushed["notification"]["title"], pushed["notification"]["body"]) == (
+            "Der Assistent ist fertig",
+            "text of e",
+        )
+        assert (await api.http.post("/test")).json() == {"success": True}
+        await service.until(5)
+
+        service.status = 302
+        assert (await api.http.post("/test")).json() == {"success": False, "reason": "refused"}
+        assert service.connections == 6  # the redirect was not followed
+        service.status = 410
+        assert (await api.http.post("/test")).json() == {"success": False, "reason": "gone"}
+        assert (await api.http.post("/test")).json() == {"success": False, "reason": "none"}
+        assert (await api.http.delete("/subscription")).json() == {"success": False}
+        await phone.cut()
+
+
+async def test_a_subscription_outlives_the_homes_worker(people: Crowd, service: PushService) -> None:
+    workstation, tunnel_id = await people.workstation()
+    phone = ResumingDevice(people.server, tunnel_id)
+    await phone.connect()
+    async with Api(people.server, tunnel_id) as api:
+        await api.subscribe(service)
+        await phone.cut()
+        await done(workstation, "a")
+        await service.until(1)
+        people.server.kill_worker(people.server.worker_of(workstation))
+        workstation = await back(people, tunnel_id)
+        introduced = await workstation.next("auth", 15)  # the device still stays
+        assert introduced["payload"]["device_id"] == "phone"
+        await done(workstation, "a")
+        await done(workstation, "b")
+        await service.until(2)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"kinds": ["other"]},
+    {"language": "xx"},
+    {"page": "javascript:alert(1)"},
+    {"quiet": {"from": "22", "to": "07:00"}},
+    {"quiet": {"from": "22:00", "to": "07:00", "zone": "../etc/passwd"}},
+    {"subscription": {"endpoint": "https://169.254.169.254/latest", "keys": {"p256dh": "", "auth": ""}}},
+    {"subscription": {"endpoint": "http://127.0.0.1:1/", "keys": {"p256dh": "", "auth": ""}}},
+    {"subscription": {"endpoint": 1}},
+    {"subscription": None},
+]
+
+
+async def test_what_is_no_subscription_is_refused(server: Server, crowd: Crowd) -> None:
+    _, tunnel_id = await crowd.workstation()
+    async with PushService() as service, Api(server, tunnel_id) as api:
+        good = service.browser.subscription("https://fcm.googleapis.com/fcm/send/x")
+        for wrong in WRONG:
+            answer = await api.http.post("/subscription", json={"subscription": good} | wrong)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameters"), wrong
+        bad = good | {"keys": {"p256dh": good["keys"]["auth"], "auth": good["keys"]["auth"]}}
+        assert (await api.http.post("/subscription", json={"subscription": bad})).status_code == 400
+        api.http.headers["Authorization"] = "Bearer a wrong key of sixteen characters"
+        assert (await api.http.delete("/subscription")).status_code == 401
+        assert service.connections == 0
+
+
+async def test_without_stays_there_is_no_push() -> None:
+    with Server(workers=1, env={"STAY": "off"}) as server:
+        async with crowd(server) as people:
+            _, tunnel_id = await people.workstation()
+            async with Api(server, tunnel_id) as api:
+                assert (await api.http.get("/key")).status_code == 404

@@ -1,0 +1,1 @@
+"""Web push: notifications for devices that are out of sight."""
