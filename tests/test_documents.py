@@ -67,7 +67,7 @@ COMMANDS = {
 
 
 # What JetStream keeps for us.
-STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held", "tiflis_devices", "tiflis_audit"}
+STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held", "tiflis_push", "tiflis_devices", "tiflis_audit"}
 
 
 def commands(page: str) -> list[str]:

@@ -19,6 +19,7 @@ from openapi_spec_validator import validate
 
 from tests.harness import ROOT, Crowd, Server, crowd
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
+from tests.system.push_service import Browser
 from tiflis import __version__
 from tiflis.protocol import errors
 
@@ -183,6 +184,28 @@ async def test_an_owners_day(http: httpx.AsyncClient, people: Crowd) -> None:
     await call("patch", "/api/v1/tunnel", 400, json={"owner_key": "none"})
     owner["X-Device-Id"] = ""
     await call("get", devices, 400)
+
+
+async def test_a_push_subscription(http: httpx.AsyncClient, people: Crowd) -> None:
+    _, tunnel_id = await people.workstation()
+    own = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": "phone"}
+    path, browser = "/api/v1/push/subscription", Browser()
+
+    async def call(method: str, at: str, status: int, **more: Any) -> Any:
+        answer = await http.request(method, at, headers=own, **more)
+        check(method, at, answer)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    await call("get", "/api/v1/push/key", 200)
+    given = browser.subscription("https://updates.push.services.mozilla.com/wpush/v2/x")
+    await call("post", path, 200, json={"subscription": given, "kinds": ["done"]})
+    await call("post", path, 400, json={"subscription": given, "kinds": ["else"]})
+    await call("post", path, 413, content=b" " * 20_000)
+    await call("delete", path, 200)
+    assert (await call("post", "/api/v1/push/test", 200))["reason"] == "none"
+    own["Authorization"] = "Bearer a wrong key of sixteen characters"
+    await call("delete", path, 401)
 
 
 async def test_an_offline_workstation(http: httpx.AsyncClient, people: Crowd) -> None:

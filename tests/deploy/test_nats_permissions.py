@@ -25,6 +25,7 @@ OURS = [
     "tiflis.watch.tunnel.head",
     "$KV.tiflis_tunnels.tunnel",
     "$KV.tiflis_held.tunnel.message",
+    "$KV.tiflis_push.vapid",
     "$JS.API.STREAM.DELETE.KV_tiflis_tunnels",
     "$JS.API.STREAM.PURGE.KV_tiflis_tunnels",
 ]
