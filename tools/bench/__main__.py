@@ -13,21 +13,34 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.harness import REGISTRATION_KEY
 from tools.bench import page
-from tools.bench.contenders import Contender, Start, native, node, ours, peer, plain
+from tools.bench.contenders import Contender, Start, bun, floor, native, node, ours, peer, plain
 from tools.bench.results import Results, keep, kept, steps_back
 from tools.bench.scenarios import SCENARIOS
-from tools.bench.targets import NATIVE, NODE, OURS
+from tools.bench.targets import BUN, FLOOR, NATIVE, NODE, OURS
 
 ROOT = Path(__file__).parents[2]
 LOAD_SECONDS = 150.0
 QUICK = ("pipelined", "one at a time", "stream to 10", "voice")
-ONCE = ("idle", "1,000 tunnels", "connect storm")  # one round is enough
+ONCE = ("idle", "1,000 tunnels", "connect storm", "register")  # one round is enough
 OFTEN = ("latency",)  # its tail differs from round to round
 ONLY_OURS = ("watch polling",)
+CONTENDERS: dict[str, Start] = {
+    "1": partial(ours, 1),
+    "2": partial(ours, 2),
+    "4": partial(ours, 4),
+    "bus": partial(ours, 2, steering=False),
+    "native": native,
+    "plain": plain,
+    "node": node,
+    "bun": bun,
+    "floor": floor,
+}
+QUICKLY = ("1", "2", "node", "native")
 
 
 def main() -> int:
@@ -38,15 +51,15 @@ def main() -> int:
     results = Results()
     with contextlib.ExitStack() as stack:
         running = [one for start in chosen(arguments) if (one := stack.enter_context(start()))]
-        if not any(one.name == NODE for one in running):
-            print("no Node or no ws: that contender is left out", file=sys.stderr)
+        for name in sorted({NODE, BUN, FLOOR} - {one.name for one in running}):
+            print(f"left out: {name}", file=sys.stderr)
         for scenario in scenarios:
             for number in range(1 if scenario in ONCE else rounds):
                 for contender in running if number % 2 == 0 else reversed(running):
                     measure(results, scenario, contender, arguments.seconds)
     names = [one.name for one in running]
     print(page.console(results, names))
-    if not arguments.quick and not arguments.scenario:
+    if not (arguments.quick or arguments.scenario or arguments.contender):
         page.write(results, names)
     return judge(results, arguments.keep)
 
@@ -57,6 +70,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each load is measured")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
+    parser.add_argument("--contender", action="append", choices=list(CONTENDERS))
     parser.add_argument("--keep", action="store_true", help="later runs are compared with this one")
     parser.add_argument("--peer", help="ws:// address of another server of the same protocol …")
     parser.add_argument("--pid", type=int, help="… and its process; BENCH_PEER_KEY is its registration key")
@@ -68,10 +82,8 @@ def chosen(arguments: argparse.Namespace) -> list[Start]:
     if arguments.peer:
         key = os.environ.get("BENCH_PEER_KEY", REGISTRATION_KEY)
         given = [peer(arguments.peer, arguments.pid, key)]
-    if arguments.quick:
-        return [lambda: ours(1), lambda: ours(2), node, native, *given]
-    shapes: list[Start] = [lambda: ours(1), lambda: ours(2), lambda: ours(4), lambda: ours(2, steering=False)]
-    return [*shapes, native, plain, node, *given]
+    wanted = arguments.contender or (QUICKLY if arguments.quick else tuple(CONTENDERS))
+    return [*(CONTENDERS[name] for name in wanted), *given]
 
 
 def measure(results: Results, scenario: str, contender: Contender, seconds: float) -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests.harness import REGISTRATION_KEY, Server, free_port
 from tools.bench.accounting import descendants
+from tools.bench.targets import BUN, FLOOR
 
 HERE = Path(__file__).parent / "relays"
 CACHE = HERE / "node_modules"
@@ -76,6 +78,33 @@ def node() -> Iterator[Contender | None]:
         yield Contender("Node ws", port, pids)
 
 
+@contextlib.contextmanager
+def bun() -> Iterator[Contender | None]:
+    """None when Bun cannot be installed for this platform."""
+    program = shutil.which("bun") or _packaged("@oven/bun-linux-x64/bin/bun")
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    with _process([program, str(HERE / "bun.ts"), str(port)], port) as pids:
+        yield Contender(BUN, port, pids)
+
+
+@contextlib.contextmanager
+def floor() -> Iterator[Contender | None]:
+    """The least that a relay of the load's frames costs: C on epoll. None without a compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        yield None
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder) / "floor")
+        subprocess.run([compiler, "-O2", "-o", program, str(HERE / "floor.c")], check=True, timeout=60)
+        with _process([program, str(port)], port) as pids:
+            yield Contender(FLOOR, port, pids)
+
+
 def peer(url: str, pid: int, key: str) -> Start:
     """A server of the same protocol that runs already."""
     rest = url.partition("://")[2]
@@ -90,12 +119,16 @@ def peer(url: str, pid: int, key: str) -> Start:
 
 
 def _node_is_ready() -> bool:
-    if not shutil.which("node"):
-        return False
-    if not (CACHE / "ws").is_dir() and shutil.which("npm"):
+    return bool(shutil.which("node") and _packaged("ws"))
+
+
+def _packaged(path: str) -> str | None:
+    """Return the path of a package's file or folder, installed first where it is missing."""
+    found = CACHE / path
+    if not found.exists() and shutil.which("npm"):
         command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
         subprocess.run(command, cwd=HERE, check=False, timeout=120)
-    return (CACHE / "ws").is_dir()
+    return str(found) if found.exists() else None
 
 
 @contextlib.contextmanager

@@ -21,13 +21,26 @@ UNITS = {
     "stream to 100": "per delivery",
     "voice": "per MiB; messages of 5 MB in each direction",
     "latency": "per frame; 5,000 frames per second over 50 pairs",
+    "500 pairs": "per frame; 500 pairs with one in flight each",
     "1,000 tunnels": "per frame; 1,000 pairs with one in flight each",
     "connect storm": "per client that connects; 100 at a time",
+    "register": "per workstation that registers; 100 at a time",
     "watch polling": "per poll",
     "idle": "per ping; 10,000 connections with one every 5 s",
 }
 NONE = "-"
-COLOURS = ("#3b6fd4", "#5c8be0", "#86aaea", "#b4c9f3", "#8a8a8a", "#b0b0b0", "#e0873b", "#c0392b")
+COLOURS = (
+    "#3b6fd4",
+    "#5c8be0",
+    "#86aaea",
+    "#b4c9f3",
+    "#8a8a8a",
+    "#b0b0b0",
+    "#e0873b",
+    "#c0392b",
+    "#2e8b57",
+    "#222222",
+)
 
 
 def write(results: Results, contenders: list[str]) -> None:

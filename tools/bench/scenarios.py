@@ -88,6 +88,10 @@ async def one_at_a_time(contender: Contender, seconds: float) -> Figures:
     return await echo(contender, seconds, pairs=16, in_flight=1)
 
 
+async def five_hundred(contender: Contender, seconds: float) -> Figures:
+    return await echo(contender, seconds, pairs=500, in_flight=1)
+
+
 async def thousand(contender: Contender, seconds: float) -> Figures:
     return await echo(contender, seconds, pairs=1000, in_flight=1)
 
@@ -214,6 +218,17 @@ async def storm(contender: Contender, seconds: float) -> Figures:
     return {"cpu": used.cpu / count * 1e6, "rate": count / took}
 
 
+async def registering(contender: Contender, seconds: float) -> Figures:
+    """Workstations that register, 100 at a time; a unit is one that has its tunnel."""
+    count = int(400 * seconds)
+    before, began = accounting.read(contender.pids), time.monotonic()
+    crowd = await tunnels(contender, count, 0)
+    took = time.monotonic() - began
+    used = accounting.read(contender.pids) - before
+    leave(crowd)
+    return {"cpu": used.cpu / count * 1e6, "rate": count / took}
+
+
 async def idle(contender: Contender, seconds: float, *, connections: int = 10_000) -> Figures:
     """Connections that only ping every 5 s: memory of each, and processor share for all."""
     empty = accounting.memory(contender.pids)
@@ -291,7 +306,9 @@ SCENARIOS: dict[str, Scenario] = {
     "stream to 100": stream_100,
     "voice": voice,
     "latency": latency,
+    "500 pairs": five_hundred,
     "1,000 tunnels": thousand,
     "connect storm": storm,
+    "register": registering,
     "watch polling": polling,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tools.bench.results import Results
 
 OURS, NODE, NATIVE = "tiflis, 1 worker", "Node ws", "Sanic's native WebSocket"
+BUN, FLOOR = "Bun", "C on epoll"
 STEERED, BUS = "tiflis, 2 workers steered", "tiflis, 2 workers over the bus"
 WIDE = "tiflis, 4 workers steered"
 NATIVE_MICROSECONDS = 34  # a frame, pipelined, on the machine that the absolute targets come from
@@ -19,6 +20,10 @@ THREE_PROCESSES = (
     "a frame passes through three processes, and each reads it from a socket and writes it to another; Node"
     " is one process. With one frame in flight no cost is shared between frames, and the kernel's part alone"
     " exceeds all of Node's. Within a host, steering keeps tunnels off the bus"
+)
+STORED = (
+    "a tunnel is stored in the directory before its workstation is answered, by another process, and each"
+    " worker follows the directory; Node keeps it in a variable"
 )
 
 
@@ -47,6 +52,13 @@ RATIOS = (
     Target("stream to 100", OURS, 0.5),
     Target("voice", OURS, 0.4),
     Target("latency", OURS, 1.0, figure="p99"),
+    Target("connect storm", OURS, 1.0),
+    Target("register", OURS, 1.5, why=STORED),
+    Target("idle", OURS, 1.0),
+    Target("500 pairs", OURS, 1.1, BUN),
+    Target("one at a time", OURS, 1.0, BUN),
+    Target("pipelined", OURS, 1.0, BUN),
+    Target("voice", OURS, 1.0, BUN),
 )
 # Of Sanic's native WebSocket, pipelined: microseconds on its machine over 34.
 SCALED = (
