@@ -11,7 +11,7 @@ import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
-import { DevicesScreen, PairScreen, SettingsScreen } from "./parts";
+import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -73,7 +73,7 @@ function later(): () => void {
   let over = false;
   const stops: (() => void)[] = [];
   const begun = Promise.all([import("~/notify"), import("~/voice/autoplay")]).then(([{ startNotify }, { startAutoplay }]) => {
-    if (!over) stops.push(startNotify(client, (key) => go({ name: "session", key })), startAutoplay(client));
+    if (!over) stops.push(startNotify(client, (key, replace) => go({ name: "session", key }, replace)), startAutoplay(client));
   });
   begun.catch(() => {
     // Without a network at the first visit: the client goes on without them.
@@ -117,6 +117,7 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
             {shown.name === "session" && <SessionScreen key={shown.key} sessionKey={shown.key} />}
             {shown.name === "settings" && <SettingsScreen onHelp={() => setHelp(true)} />}
             {shown.name === "devices" && <DevicesScreen />}
+            {shown.name === "notifications" && <NotificationsScreen />}
           </Part>
         </main>
       )}

@@ -2,11 +2,10 @@
 
 import { Suspense, useEffect, useRef, useState } from "react";
 import type { ConnectionState, Phase, Workstation } from "~/store/state";
-import { common, errorText, lasting } from "~/text/common";
+import { common, lasting } from "~/text/common";
 import { connection as text, phases } from "~/text/connection";
-import { Button } from "~/ui/Button";
 import { Icon } from "~/ui/icons";
-import { client, useClient } from "./client";
+import { useClient } from "./client";
 import { useNow } from "./media";
 import { part } from "./part";
 
@@ -30,30 +29,6 @@ const DOTS: Record<Tone, string> = { ok: "bg-ok", busy: "bg-accent animate-dot",
 
 export const nameOf = (workstation: Workstation | undefined, told: string): string =>
   workstation?.name || told || workstation?.tunnelId || common.unnamed;
-
-/** Words that wait at an entry of the same name: after a change of keys that is this workstation's old self. */
-export function LeftBehind() {
-  const waiting = useClient((state) => state.waitingElsewhere);
-  const name = useWorkstationName();
-  const synced = useClient((state) => state.syncedAt !== null);
-  const old = useClient((state) => state.workstations.find((each) => each.id !== state.current && waiting.has(each.id) && nameOf(each, "") === name));
-  const [dismissed, setDismissed] = useState("");
-  if (!old || !synced || dismissed === old.id) return null;
-  const adopt = () => client.adopt(old.id).catch((error: unknown) => client.notice("error", errorText(error)));
-  return (
-    <section aria-label={text.leftBehind} className="mt-2 rounded-xl bg-warn-soft px-3 py-2 text-sm">
-      <p>{text.leftBehindText(waiting.get(old.id) ?? 0, nameOf(old, ""))}</p>
-      <div className="mt-1 flex gap-2">
-        <Button icon="send" onClick={() => void adopt()}>
-          {text.adopt}
-        </Button>
-        <Button look="quiet" onClick={() => setDismissed(old.id)}>
-          {text.notNow}
-        </Button>
-      </div>
-    </section>
-  );
-}
 
 export function useWorkstationName(): string {
   const current = useClient((state) => state.workstations.find((each) => each.id === state.current));

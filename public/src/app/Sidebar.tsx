@@ -1,6 +1,6 @@
 /** The list: which workstation, how it is, and every session with what is new in it. */
 
-import { memo, useState } from "react";
+import { lazy, memo, Suspense, useState } from "react";
 import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { attentionOf, type Attention } from "~/store/news";
 import { maySpeak } from "~/store/scope";
@@ -15,10 +15,12 @@ import { Button, IconButton } from "~/ui/Button";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { useClient } from "./client";
 import { useNow } from "./media";
-import { ConnectionCard, LeftBehind, whyOf } from "./ConnectionCard";
+import { ConnectionCard, whyOf } from "./ConnectionCard";
 import { ConnectionStrip } from "./ConnectionStrip";
 import { addressOf, go } from "./route";
 import { useUsable } from "./usable";
+
+const LeftBehind = lazy(() => import("./LeftBehind"));
 
 /** Fewer sessions than this are found without a filter. */
 const FILTER_FROM = 7;
@@ -33,6 +35,7 @@ interface SidebarProps {
 export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
   const sessions = useClient((state) => state.sessions);
   const speaks = useClient(maySpeak);
+  const elsewhere = useClient((state) => state.waitingElsewhere.size > 0);
   const [filter, setFilter] = useState("");
 
   const summaries = useClient((state) => state.summaries);
@@ -50,7 +53,7 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
     >
       <div className="px-3 pt-[max(0.75rem,var(--safe-top))]">
         <ConnectionCard />
-        <LeftBehind />
+        <Suspense fallback={null}>{elsewhere && <LeftBehind />}</Suspense>
       </div>
       {!wide && (
         <div className="pt-3">

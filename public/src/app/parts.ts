@@ -6,5 +6,6 @@ import { part } from "./part";
 export const PairScreen = part(() => import("../pairing/PairScreen"));
 export const SettingsScreen = part(() => import("../settings/SettingsScreen"));
 export const DevicesScreen = part(() => import("../devices/DevicesScreen"));
+export const NotificationsScreen = part(() => import("../notify/NotificationsScreen"));
 export const ChatScreen = part(loadChat);
 export const TerminalScreen = part(() => import("../sessions/TerminalScreen"));

@@ -8,13 +8,14 @@ export type Route =
   | { name: "new"; kind?: string }
   | { name: "pair" }
   | { name: "settings" }
-  | { name: "devices" };
+  | { name: "devices" }
+  | { name: "notifications" };
 
 export function readRoute(hash: string): Route {
   const [name, ...rest] = hash.replace(/^#\/?/, "").split("/");
   if (name === "s" && rest[0]) return { name: "session", key: decode(rest.join("/")) };
   if (name === "new") return rest[0] ? { name, kind: decode(rest[0]) } : { name };
-  if (name === "pair" || name === "settings" || name === "devices") return { name };
+  if (name === "pair" || name === "settings" || name === "devices" || name === "notifications") return { name };
   return { name: "home" };
 }
 

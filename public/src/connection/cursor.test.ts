@@ -113,6 +113,15 @@ describe("a cursor", () => {
     expect(Object.keys(older.socket.last("ping"))).toEqual(["type", "timestamp"]);
   });
 
+  it("comes with the word that the page is out of sight the moment it is, and only to a server that knows it", async () => {
+    const world = await started();
+    world.hide();
+    expect(world.socket.last("ping")).toMatchObject({ visible: false });
+    const older = await makeWorld().paired();
+    older.hide();
+    expect(older.socket.of("ping")).toEqual([]);
+  });
+
   it("is not asked for by a mere look at whether a pairing is taken", async () => {
     const world = makeWorld();
     await world.client.start();

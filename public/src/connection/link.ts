@@ -81,6 +81,10 @@ export class ReconnectingLink implements Link {
     else this.connect();
   }
 
+  hidden(): void {
+    this.pulse.look();
+  }
+
   settled(): void {
     this.behind = false;
   }

@@ -59,6 +59,11 @@ export class Pulse {
     this.ping(PROBE_WITHIN);
   }
 
+  /** Say what this end is at, without waiting for an answer. */
+  look(): void {
+    if (this.events.looking()) this.events.send(outgoing.ping(this.clock.now(), this.events.looking()));
+  }
+
   startBeating(): void {
     this.stopBeating();
     this.sendBeat();

@@ -67,6 +67,8 @@ export interface Link {
   /** False when it could not be put on the wire. */
   send(message: Outgoing): boolean;
   retry(): void;
+  /** The page was hidden: the server may notify this device from now on. */
+  hidden(): void;
   /** The workstation's state is known: from here on a cursor is enough to go on. */
   settled(): void;
   readonly usable: boolean;

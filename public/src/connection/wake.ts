@@ -4,13 +4,15 @@ const LOOK_EVERY = 5_000;
 /** A look that comes this late means that the machine slept. */
 const SLEPT = 15_000;
 
-export function onWake(run: () => void): void {
+/** `hidden`: the page is out of sight from now on. */
+export function onWake(run: () => void, hidden: () => void): void {
   const visible = () => document.visibilityState === "visible" && run();
   window.addEventListener("online", run);
   // Gone as well: a socket without a network looks alive until it is asked.
   window.addEventListener("offline", run);
   window.addEventListener("pageshow", run);
   document.addEventListener("visibilitychange", visible);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && hidden());
   let last = Date.now();
   setInterval(() => {
     const slept = Date.now() - last > SLEPT;

@@ -4,6 +4,7 @@ import type { Client, ClientEvent, Unsubscribe } from "~/store/client";
 import { SUPERVISOR, type State } from "~/store/state";
 import { oneLine, type Outcome } from "~/store/news";
 import { notifyText as text } from "~/text/notify";
+import { followArrivals, type Open } from "./arrivals";
 import { needing, waiting } from "./badge";
 import { tone } from "./sound";
 import { onScreen, titleFor } from "./title";
@@ -15,7 +16,7 @@ const WORDS: Record<Outcome, (who: string) => string> = { asks: text.needsYou, f
 const BELL_CALM = 3000;
 
 /** Title badge, notifications and sounds from the client's events; `open` brings a chat or terminal on screen. */
-export function startNotify(client: Client, open: (chat: string) => void): Unsubscribe {
+export function startNotify(client: Client, open: Open): Unsubscribe {
   const calm = new Map<string, number>();
   // Who looks at another conversation of this page sees its unread mark; that is notice enough.
   const show = (chat: string, title: string, body: string): void => {
@@ -45,7 +46,7 @@ export function startNotify(client: Client, open: (chat: string) => void): Unsub
   };
   badge();
   window.addEventListener("hashchange", badge);
-  const stops = [client.onEvent(happened), client.store.subscribe(badge), onWorkerWord(open)];
+  const stops = [client.onEvent(happened), client.store.subscribe(badge), followArrivals(client, open)];
   return () => {
     window.removeEventListener("hashchange", badge);
     for (const stop of stops) stop();
@@ -100,17 +101,6 @@ function notification(chat: string, title: string, body: string, open: (chat: st
 async function throughWorker(chat: string, title: string, body: string, icon: string): Promise<void> {
   const registration = await navigator.serviceWorker?.getRegistration();
   await registration?.showNotification(title, { body, tag: `tiflis-${chat}`, icon, data: { chat } }).catch(() => undefined);
-}
-
-/** The service worker tells which of its notifications was touched. */
-function onWorkerWord(open: (chat: string) => void): Unsubscribe {
-  const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
-  const told = (event: MessageEvent<unknown>): void => {
-    const word = event.data;
-    if (typeof word === "object" && word !== null && "open" in word && typeof word.open === "string") open(word.open);
-  };
-  workers?.addEventListener("message", told);
-  return () => workers?.removeEventListener("message", told);
 }
 
 let badged = -1;

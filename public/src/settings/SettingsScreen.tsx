@@ -6,8 +6,10 @@ import { nameOf } from "~/app/ConnectionCard";
 import { addressOf, go, type Route } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
+import { turnOff } from "~/notify/push";
 import type { Settings, Workstation } from "~/store/state";
 import { errorText } from "~/text/common";
+import { push } from "~/text/push";
 import { settings as text } from "~/text/settings";
 import { LANGUAGES } from "~/text/words";
 import { Button } from "~/ui/Button";
@@ -31,6 +33,7 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
           <Workstations />
           <nav aria-label={text.more} className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-surface shadow-low">
             <Way to={{ name: "devices" }} icon="phone" title={text.devices} hint={text.devicesHint} />
+            <Way to={{ name: "notifications" }} icon="bell" title={push.title} hint={push.hint} />
           </nav>
           <Group title={text.appearance}>
             <Choice label={text.theme} value={settings.theme} options={text.themes} onChange={(theme) => client.set({ theme })} />
@@ -59,7 +62,6 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
               onChange={(sendWith) => client.set({ sendWith })}
             />
             </div>
-            <Choice label={text.follow} value={settings.follow} options={text.follows} onChange={(follow) => client.set({ follow })} />
             <Switch label={text.showThinking} checked={settings.showThinking} onChange={(showThinking) => client.set({ showThinking })} />
           </Group>
           <Group title={text.voice}>
@@ -141,7 +143,11 @@ function Row({ workstation }: { workstation: Workstation }) {
   const told = useClient((state) => (current ? state.workstationName : ""));
   const [asked, setAsked] = useState<"forget" | "rename" | null>(null);
   const name = nameOf(workstation, told);
-  const forget = () => void client.forget(workstation.id).catch((error: unknown) => client.notice("error", errorText(error)));
+  const forget = async () => {
+    // The server may be out of reach, and is asked no more once the key is gone.
+    if (current) await turnOff(client).catch(() => {});
+    await client.forget(workstation.id).catch((error: unknown) => client.notice("error", errorText(error)));
+  };
   return (
     <li className="flex items-center gap-3 py-1.5 pr-1.5 pl-4">
       <Icon name="desk" className="text-muted" />
@@ -159,7 +165,7 @@ function Row({ workstation }: { workstation: Workstation }) {
         ]}
       />
       {asked === "forget" && (
-        <Confirm title={text.forgetTitle(name)} text={text.forgetText} action={text.forget} onConfirm={forget} onClose={() => setAsked(null)} />
+        <Confirm title={text.forgetTitle(name)} text={text.forgetText} action={text.forget} onConfirm={() => void forget()} onClose={() => setAsked(null)} />
       )}
       {asked === "rename" && <Rename workstation={workstation} name={name} onClose={() => setAsked(null)} />}
     </li>

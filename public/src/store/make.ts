@@ -42,7 +42,7 @@ export interface World {
   visible?: () => boolean;
   clock?: Clock;
   vault?: () => Promise<Vault>;
-  wake?: (run: () => void) => void;
+  wake?: (run: () => void, hidden: () => void) => void;
   otherTabs?: (run: (name: string, before: string | null, now: string | null) => void) => void;
 }
 
@@ -147,7 +147,7 @@ export function makeClient(world: World = {}): Client {
     async start() {
       core.store.setState({ settings: { ...SETTINGS, ...memory.recall<Partial<State["settings"]>>("settings", {}) } });
       core.vault = await (world.vault ?? openVault)();
-      (world.wake ?? onWake)(() => core.link?.retry());
+      (world.wake ?? onWake)(() => core.link?.retry(), () => core.link?.hidden());
       (world.otherTabs ?? memory.onChange)(heardOfOtherTab);
       await workstations.load();
     },

@@ -56,7 +56,40 @@ export function outdated(names: readonly string[], current: string): string[] {
   return ours.slice(0, -1);
 }
 
-/** Where a touched notification leads when no page is open: to its conversation, as in `app/route.ts`. */
-export function addressOfChat(scope: string, chat: string | undefined): string {
-  return chat ? new URL(`#/s/${encodeURIComponent(chat)}`, scope).href : scope;
+/** Where a touched notification leads when no page is open: to its conversation, as `notify/arrivals.ts` reads it. */
+export function addressOfChat(scope: string, chat: string | undefined, tunnel = ""): string {
+  if (!chat) return scope;
+  return new URL(`#${new URLSearchParams({ session: chat, ...(tunnel && { tunnel }) })}`, scope).href;
 }
+
+export interface Shown {
+  title: string;
+  body: string;
+  /** One per conversation: a newer one takes the place of an older one. */
+  tag: string;
+  data: { chat?: string; tunnel?: string };
+  /** The user has asked for it just now, and wants to see it though the page is in view. */
+  always: boolean;
+}
+
+/** What a push message says, whatever came; `docs/staying.md` has its form. */
+export function shownFor(message: unknown): Shown {
+  const { notification, tiflis } = fields(message);
+  const { title, body, tag } = fields(notification);
+  const { kind, session, tunnel_id } = fields(tiflis);
+  const chat = text(session) || (kind === "done" || kind === "failed" ? SUPERVISOR : "");
+  const tunnel = text(tunnel_id);
+  return {
+    title: text(title) || "Tiflis",
+    body: text(body),
+    tag: `tiflis-${chat || text(tag)}`,
+    data: { ...(chat && { chat }), ...(tunnel && { tunnel }) },
+    always: kind === "test",
+  };
+}
+
+/** The key of its chat, as in `store/state.ts`. */
+const SUPERVISOR = "supervisor";
+
+const fields = (value: unknown) => (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+const text = (value: unknown) => (typeof value === "string" ? value : "");

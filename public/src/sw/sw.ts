@@ -3,7 +3,7 @@
  * version and the one before, and never touches the API or the socket.
  */
 
-import { addressOfChat, cacheName, outdated, treatment } from "./rules";
+import { addressOfChat, cacheName, outdated, shownFor, treatment } from "./rules";
 
 interface Precache {
   version: string;
@@ -14,7 +14,11 @@ interface Precache {
 declare const __PRECACHE__: Precache;
 /** The types of a worker's global scope clash with those of a page; these are the parts used here. */
 interface Worker {
-  registration: { scope: string };
+  registration: {
+    scope: string;
+    showNotification(title: string, options: object): Promise<void>;
+    getNotifications(): Promise<unknown[]>;
+  };
   clients: {
     claim(): Promise<void>;
     matchAll(which: { type: "window" }): Promise<Page[]>;
@@ -23,14 +27,19 @@ interface Worker {
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", on: (event: Lasting) => void): void;
   addEventListener(type: "fetch", on: (event: Fetching) => void): void;
+  addEventListener(type: "push", on: (event: Pushed) => void): void;
   addEventListener(type: "notificationclick", on: (event: Touched) => void): void;
 }
 interface Page {
+  focused: boolean;
   focus(): Promise<unknown>;
-  postMessage(word: { open: string }): void;
+  postMessage(word: { open: string; tunnel: string | undefined }): void;
 }
 interface Touched extends Lasting {
-  notification: { close(): void; data?: { chat?: string } };
+  notification: { close(): void; data?: { chat?: string; tunnel?: string } };
+}
+interface Pushed extends Lasting {
+  data: { json(): unknown } | null;
 }
 interface Lasting {
   waitUntil(work: Promise<unknown>): void;
@@ -59,16 +68,37 @@ worker.addEventListener("fetch", (event) => {
 
 worker.addEventListener("notificationclick", (event) => event.waitUntil(show(event)));
 
+worker.addEventListener("push", (event) => event.waitUntil(pushed(event)));
+
+/** Show it, unless a page of ours is in focus: there it is seen anyway. */
+async function pushed({ data }: Pushed): Promise<void> {
+  const { title, always, ...options } = shownFor(read(data));
+  const pages = await worker.clients.matchAll({ type: "window" });
+  if (!always && pages.some((page) => page.focused)) return;
+  const icon = absolute("icons/icon-192.png");
+  await worker.registration.showNotification(title, { ...options, icon, badge: icon });
+  const bar = navigator as Navigator & { setAppBadge?(count: number): Promise<void> };
+  await bar.setAppBadge?.((await worker.registration.getNotifications()).length).catch(() => undefined);
+}
+
+function read(data: Pushed["data"]): unknown {
+  try {
+    return data?.json();
+  } catch {
+    return null;
+  }
+}
+
 /** Brings the page that shows this client to the front, or opens one. */
 async function show({ notification }: Touched): Promise<void> {
   notification.close();
   const [page] = await worker.clients.matchAll({ type: "window" });
   if (!page) {
-    await worker.clients.openWindow(addressOfChat(worker.registration.scope, notification.data?.chat));
+    await worker.clients.openWindow(addressOfChat(worker.registration.scope, notification.data?.chat, notification.data?.tunnel));
     return;
   }
   await page.focus();
-  if (notification.data?.chat) page.postMessage({ open: notification.data.chat });
+  if (notification.data?.chat) page.postMessage({ open: notification.data.chat, tunnel: notification.data.tunnel });
 }
 
 /** All or nothing: a half-filled cache would be a half-working page. */

@@ -125,6 +125,8 @@ export function makeWorld(storage = memoryStorage()) {
   const server = new TestServer();
   let otherTab = (_name: string, _before: string | null, _now: string | null) => {};
   let wake = () => {};
+  let hide = () => {};
+  let visible = true;
   const client = makeClient({
     clock,
     open: (url) => {
@@ -133,10 +135,10 @@ export function makeWorld(storage = memoryStorage()) {
       return socket;
     },
     fetch: server.fetch,
-    visible: () => true,
+    visible: () => visible,
     vault: async () => vault,
     otherTabs: (run) => void (otherTab = run),
-    wake: (run) => void (wake = run),
+    wake: (run, hidden) => void ((wake = run), (hide = hidden)),
   });
   const world = {
     client,
@@ -146,6 +148,8 @@ export function makeWorld(storage = memoryStorage()) {
     storage,
     vault,
     wake: () => wake(),
+    /** The screen is locked. */
+    hide: () => ((visible = false), hide()),
     /** Another tab changes what is kept under this name, here a text. */
     otherTab: (name: string, before: string, now: string) => otherTab(name, JSON.stringify(before), JSON.stringify(now)),
     get socket(): TestSocket {

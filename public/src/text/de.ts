@@ -2,12 +2,14 @@
 
 import devices from "./de/devices";
 import held from "./de/held";
+import push from "./de/push";
 
 const count = (number: number) => number.toLocaleString("de");
 
 export default {
   devices,
   held,
+  push,
   common: {
     app: "Tiflis",
     back: "Zurück",
@@ -131,8 +133,6 @@ export default {
     clearDone: "Der Supervisor fängt neu an.",
     sendLater: "Später senden …",
     reload: "Neu laden",
-    share: "Teilen",
-    saveMarkdown: "Als Datei sichern",
     exportMarkdown: "Als Markdown kopieren",
     buttons: "Schnelle Antworten",
     command: "Befehl",
@@ -339,8 +339,6 @@ export default {
     sendWith: "Senden mit",
     sendWiths: { enter: "Eingabe", "mod-enter": "Strg + Eingabe" },
     sendWithHint: "Die andere macht eine neue Zeile.",
-    follow: "Während eine Antwort kommt",
-    follows: { end: "Ihrem Ende folgen", beginning: "Bei ihrem Anfang bleiben" },
     showThinking: "Gedanken der Agenten zeigen",
     voice: "Sprache",
     autoplay: "Gesprochene Antworten abspielen",
@@ -419,7 +417,6 @@ export default {
       ctrl: { face: "Strg", label: "Strg" },
       alt: { label: "Alt" },
       paste: { face: "Einfügen", label: "Einfügen" },
-      snippets: { label: "Textbausteine" },
       copy: { face: "Kopieren", label: "Kopieren" },
       interrupt: { label: "Strg+C" },
       up: { label: "Pfeil nach oben" },
@@ -440,12 +437,6 @@ export default {
     },
     stickyHint: "Tippen: für die nächste Taste. Doppelt tippen: bis zum nächsten Tippen.",
     locked: "Gehalten bis zum nächsten Tippen",
-    snippets: "Textbausteine",
-    addSnippet: "Hinzufügen",
-    noSnippets: "Noch keine Textbausteine. Hier steht, was du oft tippst.",
-    newSnippet: "Neuer Textbaustein",
-    snippetEnter: "Danach Enter drücken",
-    deleteSnippet: (text: string) => `„${text}“ löschen`,
     showKeys: "Tastenreihe",
     order: "Reihenfolge der Tasten",
     orderHint: "Wähle eine Taste und schiebe sie.",

@@ -2,12 +2,14 @@
 
 import devices from "./es/devices";
 import held from "./es/held";
+import push from "./es/push";
 
 const count = (number: number) => number.toLocaleString("es");
 
 export default {
   devices,
   held,
+  push,
   common: {
     app: "Tiflis",
     back: "Atrás",
@@ -131,8 +133,6 @@ export default {
     clearDone: "El supervisor empieza de nuevo.",
     sendLater: "Enviar más tarde …",
     reload: "Cargar de nuevo",
-    share: "Compartir",
-    saveMarkdown: "Guardar como archivo",
     exportMarkdown: "Copiar como Markdown",
     buttons: "Respuestas rápidas",
     command: "Orden",
@@ -339,8 +339,6 @@ export default {
     sendWith: "Enviar con",
     sendWiths: { enter: "Intro", "mod-enter": "Ctrl + Intro" },
     sendWithHint: "La otra hace una línea nueva.",
-    follow: "Mientras llega una respuesta",
-    follows: { end: "Seguir su final", beginning: "Quedarse en su principio" },
     showThinking: "Mostrar lo que piensan los agentes",
     voice: "Voz",
     autoplay: "Reproducir respuestas habladas",
@@ -419,7 +417,6 @@ export default {
       ctrl: { label: "Ctrl" },
       alt: { label: "Alt" },
       paste: { face: "Pegar", label: "Pegar" },
-      snippets: { label: "Fragmentos" },
       copy: { face: "Copiar", label: "Copiar" },
       interrupt: { label: "Ctrl+C" },
       up: { label: "Flecha arriba" },
@@ -440,12 +437,6 @@ export default {
     },
     stickyHint: "Toca: para la tecla siguiente. Doble toque: hasta el próximo toque.",
     locked: "Mantenida hasta el próximo toque",
-    snippets: "Fragmentos",
-    addSnippet: "Añadir",
-    noSnippets: "Aún no hay fragmentos. Guarda aquí lo que escribes a menudo.",
-    newSnippet: "Nuevo fragmento",
-    snippetEnter: "Pulsar Intro después",
-    deleteSnippet: (text: string) => `Borrar «${text}»`,
     showKeys: "Fila de teclas",
     order: "Orden de las teclas",
     orderHint: "Elige una tecla y muévela.",

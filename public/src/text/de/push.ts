@@ -1,0 +1,37 @@
+/** German words of the notifications' page. */
+
+export default {
+  title: "Benachrichtigungen",
+  hint: "Auch wenn diese Seite geschlossen ist: worüber, Ruhezeiten, stumme Sitzungen.",
+  on: "Dieses Gerät benachrichtigen, auch wenn die Seite geschlossen ist",
+  onHint: "Über den Push-Dienst des Browserherstellers, verschlüsselt. Ohne Worte einer Nachricht, außer du willst sie unten.",
+  kinds: "Worüber",
+  kind: { done: "Eine Antwort ist fertig", failed: "Eine Antwort ist gescheitert", offline: "Der Arbeitsplatz ist eine Minute weg", bell: "Ein Terminal klingelt" },
+  quiet: "Ruhezeit",
+  quietHint: "Keine Benachrichtigungen zwischen diesen Zeiten, in der Zeitzone dieses Geräts.",
+  from: "Von",
+  to: "Bis",
+  excerpt: "Mit dem Anfang der Antwort",
+  excerptHint: "Er steht dann auch auf dem Sperrbildschirm.",
+  muted: "Sitzungen",
+  mutedHint: "Ausgeschaltet: nichts über diese Sitzung.",
+  test: "Probe senden",
+  sent: "Gesendet. Sie sollte gleich erscheinen.",
+  ask: "Der Browser fragt, ob er Benachrichtigungen zeigen darf; erlaube es dort.",
+  obstacles: {
+    insecure: "Der Browser zeigt Benachrichtigungen nur für Seiten, die mit https geöffnet sind.",
+    ios: "Auf iPhone und iPad gehen Benachrichtigungen nur vom Startbildschirm: Tippe auf Teilen, dann „Zum Home-Bildschirm“, und öffne die App von dort.",
+    unsupported: "Dieser Browser kann für eine geschlossene Seite keine Benachrichtigungen empfangen, oder nicht in einem privaten Fenster.",
+    denied: "Benachrichtigungen sind für diese Seite gesperrt. Erlaube sie in den Einstellungen des Browsers und komm zurück.",
+  },
+  problems: {
+    unsupported: "Der Server sendet keine Benachrichtigungen. Vielleicht braucht er ein Update, oder sein Betreiber hat sie ausgeschaltet.",
+    offline: "Der Server ist von dieser Seite aus nicht zu erreichen. Öffne den Web-Client auf dem Server des Arbeitsplatzes.",
+    INVALID_PAYLOAD: "Der Server nimmt den Push-Dienst dieses Browsers nicht an. Sein Betreiber kann ihn erlauben (PUSH_SERVICES).",
+    subscribe: "Der Push-Dienst des Browsers ist nicht zu erreichen, oder der Browser erlaubt ihn nicht.",
+    none: "Der Server kennt das Abonnement dieses Geräts nicht mehr. Schalte es aus und wieder ein.",
+    gone: "Der Push-Dienst hat das Abonnement dieses Geräts beendet. Schalte es aus und wieder ein.",
+    refused: "Der Push-Dienst nahm die Benachrichtigung nicht an. Schalte es aus und wieder ein, oder versuche es später.",
+    failed: "Der Push-Dienst war nicht zu erreichen. Versuche es später.",
+  },
+};

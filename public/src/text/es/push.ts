@@ -1,0 +1,37 @@
+/** Spanish words of the notifications' page. */
+
+export default {
+  title: "Notificaciones",
+  hint: "También con esta página cerrada: sobre qué, horas de silencio, sesiones calladas.",
+  on: "Notificar a este dispositivo, también con la página cerrada",
+  onHint: "A través del servicio push del fabricante del navegador, cifrado. Sin las palabras de un mensaje, salvo que las quieras abajo.",
+  kinds: "Sobre qué",
+  kind: { done: "Una respuesta está lista", failed: "Una respuesta ha fallado", offline: "El equipo falta durante un minuto", bell: "Un terminal llama" },
+  quiet: "Horas de silencio",
+  quietHint: "Ninguna notificación entre estas horas, en la zona horaria de este dispositivo.",
+  from: "Desde",
+  to: "Hasta",
+  excerpt: "Con el comienzo de la respuesta",
+  excerptHint: "Entonces se ve también en la pantalla bloqueada.",
+  muted: "Sesiones",
+  mutedHint: "Apagado: nada sobre esta sesión.",
+  test: "Enviar una prueba",
+  sent: "Enviada. Debería aparecer en un momento.",
+  ask: "El navegador pregunta si puede mostrar notificaciones; permítelo allí.",
+  obstacles: {
+    insecure: "El navegador muestra notificaciones solo para páginas abiertas con https.",
+    ios: "En un iPhone o iPad las notificaciones funcionan solo desde la pantalla de inicio: toca Compartir, luego «Añadir a pantalla de inicio», y abre la aplicación desde allí.",
+    unsupported: "Este navegador no puede recibir notificaciones con la página cerrada, o no en una ventana privada.",
+    denied: "Las notificaciones están bloqueadas para esta página. Permítelas en los ajustes del navegador y vuelve.",
+  },
+  problems: {
+    unsupported: "El servidor no envía notificaciones. Quizá necesite una actualización, o su operador las ha apagado.",
+    offline: "No se llega al servidor desde esta página. Abre el cliente web del servidor del equipo.",
+    INVALID_PAYLOAD: "El servidor no acepta el servicio push de este navegador. Su operador puede permitirlo (PUSH_SERVICES).",
+    subscribe: "No se llega al servicio push del navegador, o el navegador no lo permite.",
+    none: "El servidor ya no conoce la suscripción de este dispositivo. Apágala y enciéndela de nuevo.",
+    gone: "El servicio push ha terminado la suscripción de este dispositivo. Apágala y enciéndela de nuevo.",
+    refused: "El servicio push no aceptó la notificación. Apágala y enciéndela, o inténtalo más tarde.",
+    failed: "No se llegó al servicio push. Inténtalo más tarde.",
+  },
+};
