@@ -198,11 +198,34 @@ def test_nginx_takes_our_site_and_the_upstream_of_several_hosts(tmp_path: Path) 
         assert "warn" not in done.stderr
 
 
+# Caddy and HAProxy, as shipped: tests/system/test_fronts.py runs them without TLS
+
+
+def test_caddy_and_haproxy_take_their_files(tmp_path: Path) -> None:
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout own.key -out own.pem"
+    subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "both.pem").write_text(
+        (tmp_path / "own.pem").read_text() + (tmp_path / "own.key").read_text()
+    )
+    haproxy = (DEPLOY / "haproxy" / "haproxy.cfg").read_text()
+    haproxy = haproxy.replace("/etc/haproxy/tunnel.example.org.pem", str(tmp_path / "both.pem"))
+    (tmp_path / "haproxy.cfg").write_text(haproxy)
+    caddy = [str(Path(sys.executable).with_name("caddy")), "validate", "--config"]
+    for asked in (
+        [*caddy, str(DEPLOY / "caddy" / "Caddyfile")],
+        ["/usr/sbin/haproxy", "-c", "-f", str(tmp_path / "haproxy.cfg")],
+    ):
+        env = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(asked, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "WARN" not in done.stderr.upper(), done.stderr
+
+
 # Traefik
 
 
 def test_traefik_files_use_documented_keys() -> None:
-    """The allowed keys come from Traefik's documentation, because no Traefik is installed here."""
+    """Traefik ignores some unknown keys, so they are compared with its documentation."""
     static = load(DEPLOY / "traefik" / "traefik.yml")
     assert set(static) == {"entryPoints", "certificatesResolvers", "providers", "accessLog"}
     timeouts = static["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
