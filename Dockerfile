@@ -8,7 +8,7 @@ COPY . .
 # Without git here, the version is that of the argument, or the time of the build.
 ARG VERSION=
 RUN --mount=type=cache,target=/root/.cache --mount=type=cache,target=/root/.npm \
-    export SETUPTOOLS_SCM_PRETEND_VERSION_FOR_TIFLIS="${VERSION:-0.0+$(date -u +%Y%m%d%H%M)}" \
+    export SETUPTOOLS_SCM_PRETEND_VERSION="${VERSION:-0.0+$(date -u +%Y%m%d%H%M)}" \
  && pip install build==1.3.0 && python -m build --wheel --outdir /wheels
 
 FROM python:3.12-slim AS install

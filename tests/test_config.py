@@ -93,6 +93,17 @@ def test_origins_are_compared_in_lower_case_and_a_star_allows_any(monkeypatch: p
     assert config.load().allowed_origins is None
 
 
+def test_notifiers_and_push_are_checked_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOTIFY", "webhook+https://example.org/x")
+    monkeypatch.setenv("VAPID_KEY", "short")
+    monkeypatch.setenv("VAPID_SUBJECT", "somebody")
+    monkeypatch.setenv("PUSH_SERVICES", "push.example.org")
+    named = [line.split(" ")[1] for line in mistakes(capsys)]
+    assert set(named) == {"NOTIFY", "VAPID_KEY", "VAPID_SUBJECT", "PUSH_SERVICES"}
+
+
 def test_the_public_address_loses_its_trailing_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_BASE_URL", "wss://tunnel.example.org/base//")
     assert config.load().public_base_url == "wss://tunnel.example.org/base"

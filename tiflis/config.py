@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -38,6 +38,7 @@ _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 _WS_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_NOTIFIER = r"(ntfy\+https?://[\w.:\[\]-]+(/[\w.~%-]+)+/?|webhook\+https?://[\w.:\[\]-]+(/[!-~]*)?)"
 _MODE = re.compile(r"0?[0-7]{3}")
 _NATS_SCHEMES = {"nats", "tls"}
 _WEB_SCHEMES = {"http", "https", "ws", "wss"}
@@ -129,6 +130,14 @@ class Settings(Limits):
         description="mailto: or https: URL by which push services reach you",
     )
 
+    notify_secret: SecretStr | None = Field(
+        default=None, description="signs the calls of a webhook in NOTIFY; at least 16 characters"
+    )
+    notify: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="notifiers, separated by commas: ntfy+https://host/topic, webhook+https://host/path",
+    )
+
     metrics_port: int = Field(default=0, ge=0, le=65535, description="separate port for /metrics; 0: none")
     metrics_host: str = Field(default="127.0.0.1", description="address of that port")
     metrics_token: SecretStr | None = Field(
@@ -203,7 +212,17 @@ class Settings(Limits):
             raise ValueError("must be permissions such as 660")
         return value
 
-    @field_validator("metrics_token", "status_token")
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _notify(cls, value: object, info: ValidationInfo) -> object:
+        parts = value if isinstance(value, tuple) else _split(value)
+        if not all(re.fullmatch(_NOTIFIER, part) for part in parts):
+            raise ValueError("must be notifiers: ntfy+https://host/topic or webhook+https://host/path")
+        if info.data.get("notify_secret") is None and any(part.startswith("webhook+") for part in parts):
+            raise ValueError("with a webhook needs NOTIFY_SECRET")
+        return tuple(parts)
+
+    @field_validator("metrics_token", "status_token", "notify_secret")
     @classmethod
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
@@ -309,7 +328,7 @@ class Settings(Limits):
         """What must never appear in a log: the registration keys, tokens and the bus's credentials."""
         for key in self.registration_keys:
             yield key.get_secret_value()
-        for token in (self.metrics_token, self.status_token, self.vapid_key):
+        for token in (self.metrics_token, self.status_token, self.vapid_key, self.notify_secret):
             if token is not None:
                 yield token.get_secret_value()
         for server in _split(self.nats_url.get_secret_value()) if self.nats_url else []:

@@ -11,6 +11,8 @@ from tests.client.desk import Desk
 from tests.harness import Server
 
 FROM_THE_END = "log => Math.round(log.scrollHeight - log.clientHeight - log.scrollTop)"
+FROM_THE_TOP = """answer =>
+  answer.getBoundingClientRect().top - answer.closest('[role=log]').getBoundingClientRect().top"""
 PIXELS = 12
 
 
@@ -25,6 +27,23 @@ def test_the_end_stays_in_view_through_every_kind_of_answer(
         app.say(words)
         expect(app.log).to_have_attribute("aria-busy", "false")
         assert rests_at_the_end(app), f"the answer to {words!r} pushed the end out of view"
+
+
+def test_a_reader_may_stay_at_the_beginning_of_a_long_answer(phone: App, desk: Desk) -> None:
+    phone.go("#/settings")
+    phone.page.get_by_text("Stay at its beginning").click()
+    phone.enter(desk.session("claude"))
+    phone.reads("(message 60 of 60)")
+    assert rests_at_the_end(phone)
+    phone.say("long")
+    expect(phone.log).to_have_attribute("aria-busy", "false")
+    phone.drawn()
+    answer = phone.log.locator("article").last
+    assert answer.evaluate("answer => answer.offsetHeight > answer.closest('[role=log]').clientHeight")
+    assert 0 <= answer.evaluate(FROM_THE_TOP) <= PIXELS
+    phone.button("New messages").or_(phone.button("Jump to latest")).click()
+    phone.drawn()
+    assert rests_at_the_end(phone)
 
 
 def rests_at_the_end(app: App) -> bool:

@@ -145,6 +145,15 @@ def test_a_conversation_is_copied_as_markdown(app: App, desk: Desk) -> None:
     assert "```python\nx = 1\n```" in copied
 
 
+def test_a_conversation_is_saved_as_a_file(app: App, desk: Desk) -> None:
+    shows(app, desk, block("code", "x = 1", language="python"))
+    app.button("More").click()
+    with app.page.expect_download() as saved:
+        app.page.get_by_role("menuitem", name="Save as a file").click()
+    assert saved.value.suggested_filename == "Supervisor.md"
+    assert "```python\nx = 1\n```" in saved.value.path().read_text()
+
+
 def test_settings_that_do_nothing_on_a_phone_are_hidden(phone: App) -> None:
     phone.go("#/settings")
     expect(phone.page.get_by_role("heading", name="Settings")).to_be_visible()

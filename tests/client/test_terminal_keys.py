@@ -261,3 +261,21 @@ def test_the_header_gives_way_to_a_keyboard(phone: App, desk: Desk) -> None:
     expect(heading).to_be_visible()
     enter_line(phone, "echo still here")
     expect(phone.screen).to_contain_text(re.compile("echo still here"))
+
+
+def test_a_snippet_is_kept_and_sent_with_two_taps(phone: App, desk: Desk) -> None:
+    phone.enter_terminal(desk)
+    phone.button("Snippets").click()
+    sheet = phone.page.get_by_role("dialog", name="Snippets")
+    sheet.get_by_role("textbox", name="New snippet").fill("git status\x9b")
+    sheet.get_by_role("button", name="Add").click()
+    phone.page.keyboard.press("Escape")
+    phone.page.reload()
+    expect(phone.screen).to_contain_text("$")
+    desk.forget_what_it_got()
+    phone.button("Snippets").click()
+    sheet.get_by_role("button", name=re.compile("^git status")).click()
+    until_typed(desk, "git status\r")
+    phone.button("Snippets").click()
+    sheet.get_by_role("button", name=re.compile("^Delete")).click()
+    expect(sheet.get_by_text("No snippets yet")).to_be_visible()

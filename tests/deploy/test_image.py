@@ -196,6 +196,8 @@ def test_the_image_serves_reloads_and_ends(
     assert "<script" in page.text, "the web client is inside"
     where = ask("python", "-c", "import tiflis; print(tiflis.__file__)")
     assert str(image) in where.stdout, "it runs what was installed, not the sources"
+    version = ask("tiflis", "--version").stdout
+    assert re.fullmatch(r"tiflis 0\.0\+\d{12}\n", version), "without git, that of the time of the build"
     done = ask("tiflis", "reload")
     assert done.returncode == 0, done.stdout + done.stderr
     process.send_signal(signal.SIGTERM)

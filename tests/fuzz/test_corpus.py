@@ -49,6 +49,7 @@ WRONG = {
     "heads": (head, "device_suffix", lambda device_id: b',"device_id":"other"}'),
     "conversations": (Requests, "asker", lambda *_: None),
     "requests": ("tiflis.web.watch_parameters", "is_tunnel_id", lambda text: True),
+    "scopes": ("tiflis.protocol.scopes", "check_form", lambda found, text: None),
     "nats": (NatsProtocol, "_parse", _deaf(NatsProtocol._parse)),
     "packets": ("tiflis.bus.channels.peer", "StructError", KeyError),
     "envelopes": (envelope, "read_numbered", lambda message: (0, message)),

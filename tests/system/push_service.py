@@ -94,3 +94,38 @@ class PushService:
             await self._news.wait_for(lambda: len(self.pushed) >= count)
         assert len(self.pushed) == count
         return self.pushed[-1]
+
+
+class Hook:
+    """A receiver of plain POSTs: path, headers and body of each."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
+        self.status = 200
+        self._news = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.origin = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        pairs = (line.partition(": ") for line in lines[1:] if line)
+        headers = {name.lower(): value for name, _, value in pairs}
+        body = await reader.readexactly(int(headers["content-length"]))
+        writer.write(f"HTTP/1.1 {self.status} Status\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+        async with self._news:
+            self.received.append((lines[0].split(" ")[1], headers, body))
+            self._news.notify_all()
+
+    async def until(self, count: int, deadline: float = 15.0) -> None:
+        """Wait for this many POSTs."""
+        async with asyncio.timeout(deadline), self._news:
+            await self._news.wait_for(lambda: len(self.received) >= count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd
 from tests.peers import AUTH_KEY
-from tests.system.push_service import PushService
+from tests.system.push_service import Hook, PushService
 from tests.system.resuming import ResumingDevice
 from tests.system.test_watch import back
+from tiflis.relay.push.channels import signature
 
 
 class Api:
@@ -170,3 +172,52 @@ async def test_without_stays_there_is_no_push() -> None:
             _, tunnel_id = await people.workstation()
             async with Api(server, tunnel_id) as api:
                 assert (await api.http.get("/key")).status_code == 404
+
+
+async def test_the_servers_notifiers_learn_of_events_once_and_of_no_content() -> None:
+    """A webhook, whose calls are signed, and ntfy."""
+    async with Hook() as hook:
+        env = {
+            "NOTIFY": f"webhook+{hook.origin}/hook?x=1, ntfy+{hook.origin}/base/my-topic",
+            "NOTIFY_SECRET": "a secret of the receiver",
+        }
+        with Server(workers=2, env=env) as server:
+            async with crowd(server) as people:
+                workstation, tunnel_id = await people.workstation(name="desk")
+                phone = ResumingDevice(server, tunnel_id)
+                await phone.connect()
+                assert phone.peer is not None
+                await phone.peer.send({"type": "ping", "timestamp": 0, "visible": True})
+                await phone.settle()
+                await done(workstation, "seen")
+                await phone.peer.send({"type": "ping", "timestamp": 0, "visible": False})
+                await phone.settle()
+                hook.status = 503
+                await done(workstation, "a")
+                await hook.until(1)
+                hook.status = 200
+                await done(workstation, "a")
+                await hook.until(3, deadline=30)
+                await phone.cut()
+        first, second, ntfy = hook.received
+        assert first == second
+        path, headers, body = first
+        assert path == "/hook?x=1"
+        signed = signature("a secret of the receiver", float(headers["x-tiflis-time"]), body)
+        assert headers["x-tiflis-signature"] == signed["X-Tiflis-Signature"]
+        notice = json.loads(body)
+        assert notice.pop("at") // 1000 == int(headers["x-tiflis-time"])
+        assert notice == {
+            "kind": "done",
+            "title": "The assistant is done",
+            "tunnel_id": tunnel_id,
+            "workstation": "desk",
+            "session": "s",
+        }
+        assert ntfy[0] == "/base/"
+        assert json.loads(ntfy[2]) == {
+            "topic": "my-topic",
+            "title": "The assistant is done",
+            "message": "desk",
+            "tags": ["done"],
+        }

@@ -29,11 +29,13 @@ from tiflis.ipc.control_client import Message, NoServer, request
 from tiflis.ipc.fd_passing import HandoffClient, HandoffFailed, HandoffServer
 from tiflis.ipc.patience import keep_trying, reason_of
 from tiflis.ipc.processes import network_namespace
-from tiflis.ipc.run_folder import RunFolder
+from tiflis.ipc.run_folder import Lock, LockHeld, RunFolder
 
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "heir.sock"  # in the run folder: where the heir hears from the old server
+TURN_NAME = "heir.lock"  # there: held by a server while it takes over, as two would disturb each other
+NOTHING_RUNS = "no server runs on this port with this DATA_DIR"
 ASK_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 0.1
 LISTEN_SECONDS = 30.0  # for the heir's manager to run
@@ -95,15 +97,27 @@ class Successor:
         """``network``: the namespace in which this process listens on a port; None for a Unix socket."""
         self._folder, self._network = folder, network
         self._run_dir = folder.path
+        self._turn = Lock(folder.path / TURN_NAME)
         self._server: HandoffServer | None = None
         self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
         self.succeeded = asyncio.Event()
 
     def inherit(self) -> Takeover:
-        """Ask the running server, before there is any event loop. Raises CannotTakeOver, or NothingRuns.
+        """Ask the running server, before there is any event loop. Raises CannotTakeOver, or NothingRuns."""
+        try:
+            self._turn.take(0)
+        except LockHeld:
+            raise CannotTakeOver("another server is taking over") from None
+        except OSError:
+            raise NothingRuns(NOTHING_RUNS) from None
+        try:
+            return self._asked()
+        except CannotTakeOver:
+            self._turn.release()
+            raise
 
-        A server that holds the lock and does not answer starts or ends just now: it is asked again.
-        """
+    def _asked(self) -> Takeover:
+        """Ask a server that holds the lock and does not answer again: it starts or ends just now."""
         end = time.monotonic() + LISTEN_SECONDS
         while True:
             try:
@@ -126,7 +140,7 @@ class Successor:
         except TimeoutError:
             raise CannotTakeOver("the running server does not answer") from None
         except (NoServer, OSError):
-            raise NothingRuns("no server runs on this port with this DATA_DIR") from None
+            raise NothingRuns(NOTHING_RUNS) from None
         finally:
             await server.close()
         return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], will)
@@ -156,6 +170,7 @@ class Successor:
                     return b"started"
                 case "farewell":
                     self.succeeded.set()
+                    self._turn.release()
                     notify(f"MAINPID={os.getpid()}", "READY=1")
                     log.info("takeover: this server has taken over")
                     return b"thanks"

@@ -12,6 +12,7 @@ from tiflis.relay.held.records import FINAL_SECONDS
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.push.channels import parse
 from tiflis.relay.push.encryption import decode64
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import PushStore
@@ -58,7 +59,9 @@ class Queues:
         vapid = decode64(settings.vapid_key.get_secret_value()) if settings.vapid_key else b""
         store = PushStore(directory.link, keyring.push_keys(), vapid)
         tasks.spawn(store.start(clustered=directory.link.clustered))
-        return PushSender(store, settings.push_services, settings.vapid_subject)
+        secret = settings.notify_secret.get_secret_value() if settings.notify_secret else ""
+        channels = [parse(notifier, secret) for notifier in settings.notify]
+        return PushSender(store, settings.push_services, settings.vapid_subject, channels)
 
     async def _start(self) -> None:
         """Create the watches' stream; while the bus cannot keep it, everything else works."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from tools.fuzz import bus, conversations, frames, heads, requests
+from tools.fuzz import bus, conversations, frames, heads, requests, scopes
 
 Run = Callable[[bytes], None]
 
@@ -26,6 +26,7 @@ TARGETS: dict[str, Target] = {
     "heads": Target(heads.heads, heads.WORDS),
     "conversations": Target(conversations.conversations, conversations.WORDS, seeds=conversations.SEEDS),
     "requests": Target(requests.requests, requests.WORDS, seeds=requests.SEEDS),
+    "scopes": Target(scopes.scopes_hold, scopes.WORDS, seeds=scopes.SEEDS),
     "nats": Target(bus.nats, bus.WORDS),
     "packets": Target(bus.packet_stream, seeds=bus.SEEDS),
     "envelopes": Target(bus.envelopes, longest=1200),

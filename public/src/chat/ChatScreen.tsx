@@ -36,7 +36,8 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const outbox = useClient((state) => state.outbox);
   const mine = useMemo(() => inChat(outbox, chatKey), [outbox, chatKey]);
   const rows = useMemo(() => rowsOf(chat, mine, Date.now()), [chat, mine]);
-  const thread = useThread(rows, chat.hasOlder, () => void client.loadOlder(chatKey));
+  const stay = useClient((state) => state.settings.follow === "beginning");
+  const thread = useThread(rows, chat.hasOlder, () => void client.loadOlder(chatKey), stay);
   const [searching, setSearching] = useState(false);
 
   const runtime = useExternalStoreRuntime({
@@ -93,6 +94,9 @@ function useRevealing(chatKey: string, rows: Row[], reveal: (key: string) => voi
   }, [key]);
 }
 
+/** Not on a desk, where a file is more use than the system's sheet. */
+const mayShare = () => "share" in navigator && matchMedia("(pointer: coarse)").matches;
+
 function textOf(message: AppendMessage): string {
   return message.content.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
@@ -112,6 +116,7 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const own: MenuItem[] = [
     { label: text.exportMarkdown, icon: "copy", run: () => void import("./exported").then((module) => module.copyConversation(chatKey, title)) },
     ...(later ? [{ label: text.sendLater, icon: "clock" as const, run: () => setSending(true) }] : []),
+    { label: mayShare() ? text.share : text.saveMarkdown, icon: mayShare() ? "send" : "arrowDown", run: () => void import("./exported").then((module) => module.shareConversation(chatKey, title)) },
     { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
     ...(supervisor && speaks ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
   ];

@@ -45,7 +45,8 @@ export interface Thread {
   reveal(key: string): void;
 }
 
-export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void): Thread {
+/** `stay`: at the beginning of a new answer once it is longer than the view, and not at its end. */
+export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void, stay: boolean): Thread {
   const [span, setSpan] = useState<Span>(LAST);
   const [atEnd, setAtEnd] = useState(true);
   const [filled, setFilled] = useState(false);
@@ -59,8 +60,10 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
   const step = useRef({ rows: A_FRAME, since: 0 });
 
   const { from, to } = bounds(rows, span);
-  const now = useRef({ rows, from, to, hasOlder, loadOlder });
-  now.current = { rows, from, to, hasOlder, loadOlder };
+  const now = useRef({ rows, from, to, hasOlder, loadOlder, stay });
+  now.current = { rows, from, to, hasOlder, loadOlder, stay };
+  /** The last row that the reader has seen the beginning of; null until there are rows. */
+  const begun = useRef<string | null>(null);
 
   const remember = useCallback(() => {
     const view = viewport.current;
@@ -104,6 +107,20 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void)
       setAtEnd(end.current);
     } else if (end.current && now.current.to === now.current.rows.length) {
       view.scrollTop = view.scrollHeight;
+      const { rows: all, from: first } = now.current;
+      const last = all.at(-1);
+      if (now.current.stay && begun.current !== null && last?.message.role === "assistant" && begun.current !== last.message.key) {
+        const over = view.getBoundingClientRect().top + 8 - (find(content.current, last.message.key)?.getBoundingClientRect().top ?? Infinity);
+        if (over > 0) {
+          view.scrollTop -= over;
+          begun.current = last.message.key;
+          end.current = false;
+          setAtEnd(false);
+          setSpan({ top: all[first]!.message.key, size: all.length - first });
+        }
+      } else {
+        begun.current = last?.message.key ?? null;
+      }
     } else if (anchor.current) {
       const kept = find(content.current, anchor.current.key);
       if (kept) view.scrollTop += kept.getBoundingClientRect().top - view.getBoundingClientRect().top - anchor.current.top;

@@ -62,6 +62,7 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
               onChange={(sendWith) => client.set({ sendWith })}
             />
             </div>
+            <Choice label={text.follow} value={settings.follow} options={text.follows} onChange={(follow) => client.set({ follow })} />
             <Switch label={text.showThinking} checked={settings.showThinking} onChange={(showThinking) => client.set({ showThinking })} />
           </Group>
           <Group title={text.voice}>

@@ -10,11 +10,13 @@ export const SETTINGS: Settings = {
   terminalFontSize: 14,
   terminalKeyOrder: [],
   terminalKeyRow: false,
+  terminalSnippets: [],
   autoplay: true,
   playbackRate: 1,
   notifications: false,
   sounds: false,
   sendWith: "enter",
+  follow: "end",
   showThinking: true,
 };
 

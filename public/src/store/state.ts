@@ -70,11 +70,14 @@ export interface Settings {
   terminalKeyOrder: string[];
   /** The row of keys where a keyboard is at hand; on touch it is always there. */
   terminalKeyRow: boolean;
+  terminalSnippets: { text: string; enter: boolean }[];
   autoplay: boolean;
   playbackRate: number;
   notifications: boolean;
   sounds: boolean;
   sendWith: "enter" | "mod-enter";
+  /** Where the view stays while an answer grows longer than it. */
+  follow: "end" | "beginning";
   showThinking: boolean;
 }
 

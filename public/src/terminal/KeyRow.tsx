@@ -19,13 +19,15 @@ export interface KeyRowProps {
   press(key: RowKey): void;
   copy(): void;
   paste(): void;
+  snippets(): void;
 }
 
-export function KeyRow({ order, sticky, hold, press, copy, paste }: KeyRowProps) {
+export function KeyRow({ order, sticky, hold, press, copy, paste, snippets }: KeyRowProps) {
   const run = (item: RowItem): void => {
     if (item === "ctrl" || item === "alt") hold(item);
     else if (item === "copy") copy();
     else if (item === "paste") paste();
+    else if (item === "snippets") snippets();
     else press(item);
   };
   return (

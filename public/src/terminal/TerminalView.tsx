@@ -15,11 +15,13 @@ import { KeyRow } from "./KeyRow";
 import { characterOf, isCharacter, type RowKey, rowKey, typed } from "./keys";
 import { ordered } from "./order";
 import type { Screen } from "./screen";
+import type { Snippet } from "./snippets";
 import { FONT } from "./size";
 import { held, NOTHING_HELD, tapped, used } from "./sticky";
 import { Tools } from "./Tools";
 import { useScreen } from "./useScreen";
 
+const SnippetSheet = lazy(() => import("./SnippetSheet"));
 const OrderSheet = lazy(() => import("./OrderSheet"));
 
 export interface TerminalViewProps {
@@ -38,6 +40,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
   const [sticky, setSticky] = useState(NOTHING_HELD);
   const [sheet, setSheet] = useState<string>();
   const [ordering, setOrdering] = useState(false);
+  const [choosing, setChoosing] = useState(false);
   const [away, setAway] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   const stickyNow = useRef(sticky);
@@ -98,6 +101,10 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
     else paste(clip);
     focus(touch, field.current, screen.current);
   };
+  const sendSnippet = (snippet: Snippet): void => {
+    if (ready && screen.current) send(flush() + screen.current.paste(snippet.text) + (snippet.enter ? "\r" : ""));
+    focus(touch, field.current, screen.current);
+  };
   const copyFrom = (): void => {
     const now = screen.current;
     if (!now) return;
@@ -113,6 +120,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
       size={(size) => client.set({ terminalFontSize: Math.min(FONT.largest, Math.max(FONT.smallest, size)) })}
       copy={keys ? undefined : copyFrom}
       paste={keys || !types ? undefined : () => void pasteClipboard()}
+      snippets={keys ? undefined : () => setChoosing(true)}
       repair={() => client.replay(sessionId)}
       keys={touch || !types ? undefined : wanted}
       showKeys={(shown) => client.set({ terminalKeyRow: shown })}
@@ -151,6 +159,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
               press={press}
               copy={copyFrom}
               paste={() => void pasteClipboard()}
+              snippets={() => setChoosing(true)}
             />
             {touch && tools}
           </div>
@@ -158,6 +167,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
       )}
       {sheet !== undefined && <CopySheet content={sheet} copy={copy} close={() => setSheet(undefined)} />}
       <Suspense fallback={null}>
+        {choosing && <SnippetSheet send={sendSnippet} close={() => setChoosing(false)} />}
         {ordering && <OrderSheet order={order} change={(next) => client.set({ terminalKeyOrder: [...next] })} close={() => setOrdering(false)} />}
       </Suspense>
     </section>

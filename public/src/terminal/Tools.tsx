@@ -8,6 +8,7 @@ export interface ToolsProps {
   /** Absent, as the next, where the row of keys has it. */
   copy?: (() => void) | undefined;
   paste?: (() => void) | undefined;
+  snippets?: (() => void) | undefined;
   repair(): void;
   /** Whether the row of keys is shown; absent where it always is. */
   keys?: boolean | undefined;
@@ -16,11 +17,12 @@ export interface ToolsProps {
   order?: (() => void) | undefined;
 }
 
-export function Tools({ font, size, copy, paste, repair, keys, showKeys, order }: ToolsProps) {
+export function Tools({ font, size, copy, paste, snippets, repair, keys, showKeys, order }: ToolsProps) {
   return (
     <div className="terminal-tools" role="group" aria-label={text.tools}>
       {copy && <Tool face={text.copy} label={text.copy} on={copy} />}
       {paste && <Tool face={text.paste} label={text.paste} on={paste} />}
+      {snippets && <Tool face={text.rowKeys.snippets.face} label={text.snippets} on={snippets} />}
       <Tool face="A−" label={text.smaller} on={() => size(font - 1)} />
       <Tool face="A+" label={text.larger} on={() => size(font + 1)} />
       <Tool face="↻" label={text.repair} on={repair} />

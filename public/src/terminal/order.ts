@@ -2,10 +2,10 @@
 
 import type { Modifiers, RowKey } from "./keys";
 
-export type RowItem = RowKey | keyof Modifiers | "copy" | "paste";
+export type RowItem = RowKey | keyof Modifiers | "copy" | "paste" | "snippets";
 
 export const USUAL: readonly RowItem[] = [
-  "escape", "tab", "shiftTab", "ctrl", "paste", "interrupt", "up", "down", "left", "right", "copy", "alt", "escapeTwice",
+  "escape", "tab", "shiftTab", "ctrl", "paste", "snippets", "interrupt", "up", "down", "left", "right", "copy", "alt", "escapeTwice",
   "slash", "dash", "pipe", "tilde", "backtick", "home", "end", "pageUp", "pageDown",
 ]; // prettier-ignore
 

@@ -85,6 +85,8 @@ export const chat = words("chat", {
   clearDone: "The supervisor starts afresh.",
   sendLater: "Send later …",
   reload: "Load again",
+  share: "Share",
+  saveMarkdown: "Save as a file",
   exportMarkdown: "Copy as Markdown",
   buttons: "Quick replies",
   staleTitle: "Say this now?",

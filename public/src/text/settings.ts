@@ -13,6 +13,8 @@ export const settings = words("settings", {
   sendWith: "Send with",
   sendWiths: { enter: "Enter", "mod-enter": "Ctrl + Enter" },
   sendWithHint: "The other one makes a new line.",
+  follow: "While an answer comes",
+  follows: { end: "Follow its end", beginning: "Stay at its beginning" },
   showThinking: "Show what agents think",
   voice: "Voice",
   autoplay: "Play spoken answers",

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import os
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,6 +87,15 @@ OVERSIZED_SECONDS = 60.0
 """Between two log lines on messages that the bus does not take."""
 DEFAULT_MAX_PAYLOAD = 1024 * 1024
 """What NATS allows unless told otherwise; replaced by what INFO says."""
+
+
+def _reason(error: Exception) -> str:
+    """Return in words why a connection did not come about."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CONNECT_SECONDS:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return os.strerror(errno.ECONNREFUSED)  # asyncio's text repeats the address
+    return str(error) or type(error).__name__
 
 
 def _nothing() -> None:
@@ -262,7 +273,7 @@ class NatsClient:
             try:
                 protocol = await self._connect(server)
             except Exception as error:  # noqa: BLE001 - outermost frame: whatever a server does, we go on trying
-                self._failed(server, str(error) or type(error).__name__)
+                self._failed(server, _reason(error))
                 await asyncio.sleep(self._pause(server, error))
                 continue
             self._connected(protocol)

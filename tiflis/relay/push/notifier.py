@@ -28,11 +28,14 @@ class Host(Protocol):
     @property
     def workstation_online(self) -> bool: ...
     @property
+    def workstation_name(self) -> str: ...
+    @property
     def access(self) -> Access: ...
 
 
 class PushNotifier:
-    """Without a sender nothing is pushed. ``watching``: a device of the tunnel has a subscription."""
+    """Without a sender nothing is pushed. ``watching``: a device of the tunnel has a subscription, or the
+    server has notifiers."""
 
     def __init__(
         self,
@@ -48,7 +51,8 @@ class PushNotifier:
         self._visible: dict[str, float] = {}
         self._events = Events()
         self._loaded = False
-        self.watching = False
+        self._announces = sender is not None and bool(sender.channels)
+        self.watching = self._announces
 
     def begin(self) -> None:
         """Load the subscriptions, once: the workstation is here."""
@@ -78,7 +82,7 @@ class PushNotifier:
         else:
             self._subscriptions[device_id] = subscription
         self._host.watches.stays.subscribed(device_id, subscription is not None)
-        self.watching = bool(self._subscriptions)
+        self.watching = bool(self._subscriptions) or self._announces
 
     def visible(self, device_id: str, visible: bool) -> None:
         """Note whether a person looks at the device."""
@@ -96,7 +100,15 @@ class PushNotifier:
             devices = [device_id] if device_id is not None else list(self._subscriptions)
             self._notify(event, devices)
 
+    def _announce(self, event: Event) -> None:
+        """Send an event to the server's notifiers, unless a person looks at the tunnel."""
+        if self._sender is not None and self._announces and all(map(self._is_away, self._visible)):
+            name = self._events.names.get(event.session, "")
+            announcing = self._sender.announce(self._host.tunnel_id, event, name, self._host.workstation_name)
+            self._spawn(announcing)
+
     def _notify(self, event: Event, devices: list[str]) -> None:
+        self._announce(event)
         for device_id in devices:
             subscription = self._subscriptions.get(device_id)
             if subscription is None or not self._is_away(device_id) or self._sender is None:

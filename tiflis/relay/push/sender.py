@@ -1,13 +1,15 @@
 """Sends notifications to devices, from whichever worker."""
 
+import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from tiflis import metrics
 from tiflis.bus.directory.bucket import WrongRevision
-from tiflis.relay.push import encryption, texts
+from tiflis.relay.push import channels, encryption, texts
+from tiflis.relay.push.channels import Channel, Notice
 from tiflis.relay.push.delivery import Delivery, Refused, check
 from tiflis.relay.push.events import Event
 from tiflis.relay.push.records import RECENT, Subscription
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 
 TTL = 3600  # seconds for which a push service keeps a notification
 GONE = (404, 410)
+SERVER = "\0server"  # stands for the server's notifiers in place of a device; no device id is like it
+ANNOUNCE_TRIES, ANNOUNCE_PAUSE = 3, 5.0  # attempts to reach a notifier, and seconds between them
 TRIES = 8  # to note an event while other events of the device are noted
 
 
@@ -28,9 +32,12 @@ class PushSender:
         store: PushStore,
         services: Collection[str],
         subject: str,
+        channels: Sequence[Channel] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``services``: further origins of push services; ``subject``: a way to reach the operator."""
+        """``services``: further origins of push services; ``subject``: a way to reach the operator;
+        ``channels``: the notifiers of the server."""
+        self.channels = channels
         self.store, self.services, self.wall = store, services, wall
         self._subject, self._delivery = subject, Delivery()
 
@@ -46,11 +53,40 @@ class PushSender:
         if current is not None:
             await self.send(tunnel_id, current, event, name)
 
+    async def announce(self, tunnel_id: str, event: Event, name: str, workstation: str) -> None:
+        """Send an event to the notifiers of the server, unless any home has done so before."""
+        try:
+            if await self._claim(tunnel_id, SERVER, event) is None:
+                return
+        except Unavailable:
+            metrics.count("push_total", "unavailable")
+            return
+        title = texts.title(event, name)
+        notice = Notice(event.kind, title, event.session, tunnel_id, workstation, self.wall())
+        for channel in self.channels:
+            metrics.count("push_total", await self._announce(channel, notice))
+
+    async def _announce(self, channel: Channel, notice: Notice) -> str:
+        for attempt in range(ANNOUNCE_TRIES):
+            if attempt:
+                await asyncio.sleep(ANNOUNCE_PAUSE)
+            try:
+                status = await channels.send(channel, notice, self._delivery)
+            except OSError as problem:
+                reason = type(problem).__name__
+                log.info("notifier not reached", extra={"kind": channel.kind, "reason": reason})
+                continue
+            if status < 500:
+                return "sent" if 200 <= status < 300 else "refused"
+        return "failed"
+
     async def _claim(self, tunnel_id: str, device_id: str, event: Event) -> Subscription | None:
         """Note that the event is sent; return the subscription as it is now, None if that was noted before.
         Raise Unavailable."""
         for _ in range(TRIES):
             current, revision = await self.store.read(tunnel_id, device_id)
+            if current is None and device_id == SERVER:
+                current = Subscription(SERVER, "", b"", b"", [])
             if current is None or event.id in current.recent:
                 return None
             current.recent = [*current.recent, event.id][-RECENT:]

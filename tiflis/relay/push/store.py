@@ -75,7 +75,7 @@ class PushStore:
         found = []
         async for value, _ in self._bucket.entries(f"{tunnel_id}.", SECONDS):
             subscription = self._open(tunnel_id, value)
-            if subscription is not None:
+            if subscription is not None and subscription.endpoint:
                 found.append(subscription)
         return found
 

@@ -38,11 +38,16 @@ LANGUAGES = tuple(_TITLES)
 TEST = "test"
 
 
+def title(event: Event, name: str, language: str = "en") -> str:
+    """Return an event's title. ``name``: of its session, empty for the supervisor."""
+    titles = _TITLES.get(language, _TITLES["en"])
+    return titles[event.kind].format(name=name or titles[""])
+
+
 def payload(subscription: Subscription, event: Event, name: str, tunnel_id: str, now: float) -> bytes:
     """Return the notification as JSON, also in the declarative form (docs/staying.md, section 3)."""
-    titles = _TITLES.get(subscription.language, _TITLES["en"])
     notification: dict[str, Any] = {
-        "title": titles[event.kind].format(name=name or titles[""]),
+        "title": title(event, name, subscription.language),
         "navigate": subscription.page + (f"#session={event.session}" if event.session else ""),
         "tag": event.session or event.kind,
     }
