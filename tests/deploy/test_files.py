@@ -225,7 +225,7 @@ def test_caddy_and_haproxy_take_their_files(tmp_path: Path) -> None:
 
 
 def test_traefik_files_use_documented_keys() -> None:
-    """Traefik ignores some unknown keys, so they are compared with its documentation."""
+    """The keys are those of its documentation, and what they name is there."""
     static = load(DEPLOY / "traefik" / "traefik.yml")
     assert set(static) == {"entryPoints", "certificatesResolvers", "providers", "accessLog"}
     timeouts = static["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
