@@ -21,6 +21,7 @@ from tests.harness import (
     eventually,
     register,
 )
+from tests.system.device_keys import Owner, id_of, key_of, refusal
 from tests.system.streams import Stream, told
 from tests.system.watches import WatchDevice
 from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
@@ -109,6 +110,22 @@ async def test_the_workstation_reconnects_at_the_other_host(site: Site) -> None:
         await near_stream.all_heard(old, new)
         assert told(client) == told(near) == ["connection.workstation_online"]
         assert old.closed is None
+
+
+async def test_a_device_is_locked_out_at_both_hosts(site: Site) -> None:
+    """Within a second of the call, also at the host that was not asked."""
+    one, two = site.servers
+    async with crowd(one) as here, crowd(two) as there:
+        workstation, tunnel_id = await here.workstation()
+        async with Owner(one, tunnel_id) as owner:
+            minted = await owner.mint()
+            near = await here.client(tunnel_id, device_id="lost", auth_key=key_of(minted))
+            far = await there.client(tunnel_id, device_id="lost", auth_key=key_of(minted))
+            await far.send({"type": "session.input", "session_id": "s"})
+            await workstation.next("session.input", 10)
+            assert (await owner.revoke(id_of(minted))).json() == {"success": True}
+            assert [(await peer.until_closed(10))[0] for peer in (near, far)] == [1008, 1008]
+        assert (await refusal(two, tunnel_id, key_of(minted), "lost"))["code"] == "INVALID_AUTH_KEY"
 
 
 async def test_wrong_keys_at_one_host_count_at_the_other(site: Site) -> None:

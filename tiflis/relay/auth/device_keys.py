@@ -157,6 +157,8 @@ class DeviceKeys:
             metrics.count("device_keys_total", "used")
             log.info("device key used", extra={"tunnel": tunnel_id, "key": key_id})
             assert isinstance(stored, DeviceKey)
+            # All workers know the device before its key can be revoked; a slow one learns it from the store.
+            await self.confirm(*self._store.stored(stored), stored.revision)
             self.on_used(stored)
             return stored
         raise SendFailed
