@@ -1,6 +1,5 @@
-"""Takes the pictures in docs/images: a server, a demo workstation, and the web client in Chromium."""
+"""Takes the pictures of README.md and of the manifest: the web client with a demo workstation."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,8 +15,7 @@ from tests.client.desk import Desk
 from tests.client.loop import LoopThread
 from tests.harness import ROOT, Server
 
-IMAGES = ROOT / "docs" / "images"
-# Shown by browsers that offer to install the client; the manifest names them with their sizes.
+# Shown by browsers that offer to install the client, too; the manifest names them with their sizes.
 SCREENS = ROOT / "public" / "static" / "screens"
 WIDE: dict[str, Any] = {**DESKTOP, "viewport": {"width": 1100, "height": 680}, "color_scheme": "light"}
 HAND: dict[str, Any] = {
@@ -30,7 +28,6 @@ HAND: dict[str, Any] = {
 
 def main() -> None:
     """Each picture as a small PNG."""
-    IMAGES.mkdir(exist_ok=True)
     with ExitStack() as stack:
         film = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "film.y4m"
         loop = stack.enter_context(LoopThread())
@@ -44,8 +41,7 @@ def main() -> None:
         with paired(browser, server, desk, HAND) as app:
             hand(app, desk)
     SCREENS.mkdir(exist_ok=True)
-    for path in sorted(IMAGES.glob("*.png")):
-        shutil.copyfile(path, SCREENS / path.name)
+    for path in sorted(SCREENS.glob("*.png")):
         sys.stdout.write(f"{path.name} {path.stat().st_size // 1024} KiB\n")
 
 
@@ -85,7 +81,7 @@ def hand(app: App, desk: Desk) -> None:
 def take(app: App, name: str) -> None:
     app.settled()
     app.drawn()
-    app.page.screenshot(path=str(IMAGES / f"{name}.png"), animations="disabled", caret="hide")
+    app.page.screenshot(path=str(SCREENS / f"{name}.png"), animations="disabled", caret="hide")
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def axe(page: Page, source: str, rules: tuple[str, ...] = ()) -> list[str]:
     only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
     found = page.evaluate(
         "options => axe.run(document, options).then((all) => all.violations)",
-        {"resultTypes": ["violations"], **only},
+        {"resultTypes": ["violations"], "preload": False, **only},
     )
     return [
         f"{one['id']}: {one['help']}: {json.dumps([node['html'][:160] for node in one['nodes'][:5]])}"

@@ -34,20 +34,24 @@ TOO_SMALL = """
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_every_screen_is_accessible_in_light_and_dark(
-    new_app: NewApp, server: Server, desk: Desk, axe_source: str, pictures: Path, phone: bool
+    new_app: NewApp, server: Server, desk: Desk, axe_source: str, pictures: Path | None, phone: bool
 ) -> None:
     app = new_app(server.url, phone=phone, color_scheme="light")
     wrong: list[str] = []
 
+    def picture(name: str) -> None:
+        if pictures:
+            app.page.screenshot(path=pictures / f"{name}.png")
+
     def look(screen: str) -> None:
         form = f"{screen}-{'phone' if phone else 'desk'}"
         wrong.extend(f"{form}: {one}" for one in axe(app.page, axe_source))
-        app.page.screenshot(path=pictures / f"{form}-light.png")
+        picture(f"{form}-light")
         # Only the colours are others in the dark.
         app.page.emulate_media(color_scheme="dark")
         app.drawn()
         wrong.extend(f"{form} dark: {one}" for one in axe(app.page, axe_source, COLOUR_RULES))
-        app.page.screenshot(path=pictures / f"{form}-dark.png")
+        picture(f"{form}-dark")
         app.page.emulate_media(color_scheme="light")
         if phone:
             small = app.page.evaluate(TOO_SMALL, TARGET)
