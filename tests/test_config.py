@@ -168,6 +168,19 @@ def test_what_surrounds_a_key_by_mistake_is_no_part_of_it(
     assert list(spelt.given) == list(spelt.wanted) != list(other.given)
 
 
+def test_a_wrong_value_is_named_with_the_file_that_it_stands_in(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=many\nMESSAGE_LIMIT=canary\n")
+    (tmp_path / ".env.local").write_text("PORT=more\n")
+    assert set(mistakes(capsys)) == {
+        "tiflis: PORT must be a whole number (set in .env.local)",
+        "tiflis: MESSAGE_LIMIT must be a size such as 50MiB (set in .env)",
+    }
+    monkeypatch.setenv("PORT", "most")
+    assert "tiflis: PORT must be a whole number" in mistakes(capsys)
+
+
 def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("nats://tiflis:canary@nats:4222\n")
     monkeypatch.setenv("NATS_URL_FILE", str(tmp_path / "url"))

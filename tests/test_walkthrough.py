@@ -65,7 +65,8 @@ def test_from_an_empty_folder_to_a_server_that_reloads(tmp_path: Path) -> None:
         wait_until(lambda: ready(port), 60, (tmp_path / "log").read_text())
         for line in commands("docs/operating.md"):
             if re.match(r"tiflis (status|reload)", line):
-                assert "tiflis:" not in run(line, tmp_path)
+                shown = run(line, tmp_path)
+                assert "not changed" in shown or "main process" in shown or '"ok": true' in shown
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

@@ -172,7 +172,9 @@ class Settings(Limits):
     def _keys(cls, value: object) -> object:
         keys = value if isinstance(value, tuple) else tuple(map(SecretStr, _split(value)))
         if not keys:
-            raise ValueError(f"is required: at least {KEY_LENGTH} secret characters (tiflis keygen)")
+            raise ValueError(
+                f"is required: at least {KEY_LENGTH} secret characters (tiflis keygen --write .env)"
+            )
         if any(len(key.get_secret_value()) < KEY_LENGTH for key in keys):
             raise ValueError(f"needs at least {KEY_LENGTH} characters in every key")
         return keys
@@ -401,8 +403,11 @@ def read() -> Settings:
         return Settings()
     except ValidationError as problem:
         lines: dict[str, str] = {}
+        places = environment.read(_fields()).places
         for error in problem.errors(include_url=False, include_input=False):
-            lines.setdefault(variable(str(error["loc"][0])), _mistake(error))
+            name = variable(str(error["loc"][0]))
+            place = f" (set in {places[name]})" if name in places else ""
+            lines.setdefault(name, f"{_mistake(error)}{place}")
         raise ConfigError(list(lines.values())) from None
 
 

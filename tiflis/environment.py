@@ -25,10 +25,14 @@ class ConfigError(Exception):
 
 
 class Variables(NamedTuple):
-    """Values by upper-case name, trimmed, without the empty ones; ``quoted`` names those that lost quotes."""
+    """Values by upper-case name, trimmed, without the empty ones.
+
+    ``quoted`` names those that lost quotes; ``places`` gives the file of those that come from one.
+    """
 
     values: dict[str, str]
     quoted: list[str]
+    places: dict[str, str]
 
 
 def read(names: Collection[str]) -> Variables:
@@ -38,19 +42,23 @@ def read(names: Collection[str]) -> Variables:
     """
     raw: dict[str, str] = {}
     known = {*names, *(f"{name}{IN_A_FILE}" for name in names)}
-    sources: list[Mapping[str, str | None]] = [*_files(), os.environ]
-    for source in sources:
-        raw |= {name.upper(): value for name, value in source.items() if value and name.upper() in known}
+    places: dict[str, str] = {}
+    sources: list[tuple[str, Mapping[str, str | None]]] = [*_files(), ("", os.environ)]
+    for place, source in sources:
+        given = {name.upper(): value for name, value in source.items() if value and name.upper() in known}
+        raw |= given
+        places |= dict.fromkeys(given, place)
     for name in [name for name in raw if name not in names]:
         path = raw.pop(name)
         if (of := name.removesuffix(IN_A_FILE)) not in raw:
-            raw[of] = _secret(name, path)
+            raw[of], places[of] = _secret(name, path), path
     wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
     if wrong:
         raise ConfigError(wrong)
     values = {name: trimmed(value) for name, value in raw.items()}
     quoted = [name for name, value in raw.items() if is_quoted(value)]
-    return Variables({name: value for name, value in values.items() if value}, quoted)
+    found = {name: value for name, value in values.items() if value}
+    return Variables(found, quoted, {name: places[name] for name in found if places[name]})
 
 
 def _secret(name: str, path: str) -> str:
@@ -68,14 +76,14 @@ def read_instead(file: str) -> None:
     os.environ[ENV_FILE] = file
 
 
-def _files() -> Iterator[dict[str, str | None]]:
-    """Yield the variables of the file that --env-file named, else of those that are in the folder."""
+def _files() -> Iterator[tuple[str, dict[str, str | None]]]:
+    """Yield name and variables of the file that --env-file named, else of those that are in the folder."""
     if named := os.environ.get(ENV_FILE):
-        yield _file(named)
+        yield named, _file(named)
         return
     for name in DOTENV:
         if os.path.lexists(name) and not os.path.isdir(name):  # a folder .env is no file of settings
-            yield _file(name)
+            yield name, _file(name)
 
 
 def _file(name: str) -> dict[str, str | None]:

@@ -28,14 +28,12 @@ def reload(server: Server, code: Path) -> str:
     return next(line for line in done.stdout.splitlines() if line.startswith("code "))
 
 
-def test_a_reload_tells_old_and_new_code_or_that_nothing_has_changed(tmp_path: Path) -> None:
+def test_a_reload_tells_old_and_new_code(tmp_path: Path) -> None:
     code = tmp_path / "code"
     shutil.copytree(ROOT / "tiflis", code / "tiflis", ignore=shutil.ignore_patterns("__pycache__"))
     with Server(workers=1, env={"PYTHONPATH": str(code)}) as server:
-        assert f"{release.build()} ({release.code()}), not changed" in reload(server, code)
         with (code / "tiflis" / "values.py").open("a") as source:
             source.write("# changed\n")
         told = reload(server, code)
         assert re.search(rf"\({release.code()}\) -> {re.escape(release.build())} \(\w{{8}}\)$", told)
-        assert "not changed" in reload(server, code)
         assert release.build() in server.get("/health")[1].decode()

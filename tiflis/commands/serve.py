@@ -40,13 +40,14 @@ def _workers(text: str) -> int | str:
 def run(arguments: argparse.Namespace) -> int:
     """Become the server; return 2 if WORKERS is wrong. All other settings are checked by the server."""
     try:
-        found = environment.read({WORKERS}).values.get(WORKERS, AUTO)
-        wanted = arguments.workers or worker_count(found)
+        read = environment.read({WORKERS})
+        wanted = arguments.workers or worker_count(read.values.get(WORKERS, AUTO))
     except ConfigError as problem:
         print("".join(f"tiflis: {line}\n" for line in problem.lines), end="", file=sys.stderr)
         return 2
     except ValueError as problem:
-        print(f"tiflis: {WORKERS} {problem}", file=sys.stderr)
+        place = f" (set in {read.places[WORKERS]})" if WORKERS in read.places else ""
+        print(f"tiflis: {WORKERS} {problem}{place}", file=sys.stderr)
         return 2
     become(wanted, {name: getattr(arguments, name) for name in ("host", "port", "unix")})
 
