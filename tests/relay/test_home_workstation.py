@@ -207,3 +207,9 @@ def test_the_workstation_waits_a_moment_for_a_crowded_client(stage: Stage) -> No
     phone.session.overfull(True)
     phone.end()
     assert workstation.paused == Pause(0)
+
+
+def test_a_home_with_held_messages_is_not_given_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stage.home.idle
+    monkeypatch.setattr(type(stage.home.held), "waiting", 1)
+    assert not stage.home.idle

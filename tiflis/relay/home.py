@@ -87,10 +87,9 @@ class Home:
 
     @property
     def idle(self) -> bool:
-        """Whether the tunnel has no peer."""
-        return not (
-            self.presence.online or len(self.device_registry) or self.edge_sessions or self.watches.devices()
-        )
+        """Whether the tunnel has no peer, and no message that waits for one."""
+        peers = self.presence.online or len(self.device_registry) or self.edge_sessions
+        return not (peers or self.watches.devices() or self.held.waiting)
 
     @property
     def waiting(self) -> int:

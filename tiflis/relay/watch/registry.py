@@ -249,7 +249,7 @@ class WatchRegistry:
 
     def keep(self, device_id: str, text: bytes) -> None:
         """Put a message that was sent to a device's sockets into its queue, if the device stays."""
-        if self._early is not None or STAYS + device_id in self.staying:
+        if self._early is not None or (self.staying and STAYS + device_id in self.staying):
             self._take(text, STAYS + device_id)
 
     def deliver_to(self, device_id: str, text: bytes) -> bool:
