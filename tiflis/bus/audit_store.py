@@ -19,9 +19,11 @@ ANSWER_SECONDS = 2.0
 LEAST_BYTES = 1024 * 1024  # of the stream; with less room there is none
 DUPLICATE_SECONDS = 120.0  # in which a batch that is sent again is recognised
 READ_ENTRIES = 744  # of an answer, after which it ends; a batch has at most 256
+FIELDS = 10  # of an entry
 _NANOSECONDS = 1_000_000_000
 
-Entry = dict[str, Any]
+Entry = tuple[str, list[Any]]
+"""A tunnel, and an entry of it as the audit has given it."""
 
 
 class AuditUnavailable(Exception):
@@ -49,7 +51,7 @@ class AuditStore:
             raise AuditUnavailable(str(problem)) from None
 
     async def read(self, tunnel_id: str, since: int) -> tuple[list[Entry], int, bool]:
-        """Return the entries of a tunnel (empty: of all, each with its tunnel) after a position, the next
+        """Return the entries of a tunnel (empty: of all) after a position, the next
         position, and whether there may be more. Raise AuditUnavailable."""
         entries: list[Entry] = []
         while len(entries) < READ_ENTRIES:
@@ -63,9 +65,7 @@ class AuditStore:
             except LinkUnavailable as problem:
                 raise AuditUnavailable(str(problem)) from None
             since = int(answer["message"]["seq"])
-            found = _entries(answer["message"])
-            tunnel = str(answer["message"]["subject"]).rpartition(".")[2]
-            entries += found if tunnel_id else [{"tunnel_id": tunnel, **entry} for entry in found]
+            entries += _entries(answer["message"])
         return entries, since, True
 
     async def _make(self) -> None:
@@ -112,8 +112,10 @@ def _subject(tunnel_id: str) -> str:
 
 
 def _entries(message: Document) -> list[Entry]:
+    tunnel_id = str(message["subject"]).rpartition(".")[2]
     try:
         found = json.loads(base64.b64decode(message.get("data", "")))
     except ValueError:
         return []
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    entries = found if isinstance(found, list) else []
+    return [(tunnel_id, entry) for entry in entries if isinstance(entry, list) and len(entry) == FIELDS]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -47,18 +47,10 @@ class Store(Protocol):
     async def append(self, tunnel_id: str, batch: bytes, name: str) -> None: ...
 
 
-class _Entry(NamedTuple):
-    at: float
-    tunnel_id: str
-    kind: str
-    outcome: str
-    device_id: str
-    key_id: str
-    scope: str
-    session: bytes
-    size: int
-    about: str = ""
-    by: str = ""
+# Time, tunnel, type, outcome, device, key id, scope, session, bytes, about, by. A plain tuple: one is made
+# for every command. Without its tunnel it is stored as it is, and put into words when it is read.
+_Entry = tuple[float, str, str, str, str, str, str, str, int, str, str]
+_TUNNEL: Final = 1  # its place
 
 
 class AuditedRules:
@@ -115,11 +107,9 @@ class Audit:
         self, tunnel_id: str, device_id: str, key_id: str, scope: str, kind: str, text: bytes, outcome: str
     ) -> None:
         """Enter a command: its type, its session and its size, and what became of it."""
-        self._add(
-            _Entry(
-                self._now(), tunnel_id, kind, outcome, device_id, key_id, scope, session_of(text), len(text)
-            )
-        )
+        kind, now, size = kind[:KIND_LENGTH], self._now(), len(text)
+        entry = (now, tunnel_id, kind, outcome, device_id, key_id, scope, session_of(text), size, "", "")
+        self._add(entry)
 
     def change(
         self,
@@ -132,7 +122,7 @@ class Audit:
         by: str = "",
     ) -> None:
         """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy."""
-        self._add(_Entry(self._now(), tunnel_id, kind, "done", device_id, key_id, scope, b"", 0, about, by))
+        self._add((self._now(), tunnel_id, kind, "done", device_id, key_id, scope, "", 0, about, by))
 
     def _add(self, entry: _Entry) -> None:
         if len(self._entries) + self._under_way >= ENTRIES_WAITING:
@@ -151,7 +141,7 @@ class Audit:
         """Return how many entries of a tunnel (empty: of all) are not stored yet."""
         if not tunnel_id:
             return len(self._entries) + self._under_way
-        mine = sum(entry.tunnel_id == tunnel_id for entry in self._entries)
+        mine = sum(entry[_TUNNEL] == tunnel_id for entry in self._entries)
         return mine + self._writing.get(tunnel_id, 0)
 
     async def flush(self, tunnel_id: str = "") -> None:
@@ -171,20 +161,16 @@ class Audit:
         taken: dict[str, list[_Entry]] = {}
         left: list[_Entry] = []
         for entry in self._entries:
-            wanted = (
-                entry.tunnel_id == tunnel_id
-                if tunnel_id
-                else (entry.tunnel_id in taken or len(taken) < BATCHES_AT_ONCE)
-            )
-            if wanted:
-                taken.setdefault(entry.tunnel_id, []).append(entry)
+            name = entry[_TUNNEL]
+            if name == tunnel_id or (not tunnel_id and (name in taken or len(taken) < BATCHES_AT_ONCE)):
+                taken.setdefault(name, []).append(entry)
             else:
                 left.append(entry)
         self._entries = left
         return taken
 
     async def _write(self, tunnel_id: str, entries: list[_Entry]) -> None:
-        batch = msgspec.json.encode([_written(entry) for entry in entries])
+        batch = msgspec.json.encode([entry[:_TUNNEL] + entry[_TUNNEL + 1 :] for entry in entries])
         name = f"{self._worker_id}-{next(self._numbers)}"
         outcome = "lost"
         try:
@@ -206,11 +192,11 @@ class Audit:
 WRITE_TRIES = 3  # of 2 s each; then the entries of this batch are lost
 
 
-def session_of(text: bytes) -> bytes:
+def session_of(text: bytes) -> str:
     """Return the session that a message names, as shipped clients write it; empty for none."""
     at = text.find(_SESSION, 0, SESSION_LOOKED_AT)
     found = _SESSION_ID.match(text, at + len(_SESSION)) if at >= 0 else None
-    return found[1] if found else b""
+    return found[1].decode() if found else ""
 
 
 def moment(seconds: float) -> str:
@@ -218,17 +204,10 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _written(entry: _Entry) -> dict[str, Any]:
-    kind = entry.kind if _KIND.fullmatch(entry.kind) else "?"
-    more = {
-        "device_id": entry.device_id,
-        "key_id": entry.key_id,
-        "scope": entry.scope,
-        "session": entry.session.decode(),
-        "bytes": entry.size,
-        "about": entry.about,
-        "by": entry.by,
-    }
-    return {"time": moment(entry.at), "type": kind, "outcome": entry.outcome} | {
-        name: value for name, value in more.items() if value
-    }
+def in_words(stored: list[Any]) -> dict[str, Any]:
+    """Return an entry as it is read, without what is empty. Raise ValueError for one of another form."""
+    at, kind, outcome, *rest = stored
+    names = ("device_id", "key_id", "scope", "session", "bytes", "about", "by")
+    more = {name: value for name, value in zip(names, rest, strict=True) if value}
+    kind = kind if _KIND.fullmatch(kind) else "?"
+    return {"time": moment(at), "type": kind, "outcome": outcome} | more

@@ -16,7 +16,7 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.audit import Audit, moment
+from tiflis.relay.audit import Audit, in_words, moment
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.device_sessions import DeviceSessions
@@ -87,7 +87,8 @@ class Devices:
             entries, reached, more = await self.audit_store.read(tunnel_id, since)
         except AuditUnavailable:
             raise SendFailed("The audit cannot be read now; try again") from None
-        return {"entries": entries, "next": reached, "more": more}
+        words = [({"tunnel_id": tunnel} if not tunnel_id else {}) | in_words(one) for tunnel, one in entries]
+        return {"entries": words, "next": reached, "more": more}
 
     async def operate(self, what: str, names: list[str]) -> dict[str, Any]:
         """Answer an operator: ``list`` a tunnel's keys or all, ``audit``, ``rekey`` or ``revoke``."""

@@ -151,7 +151,8 @@ class ClientSession(BaseSession):
         elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
         elif act is Act.COMMAND:
-            self._record(found, text, "relayed")
+            if self.audit is not None:
+                self.audit.command(self, found.type, text)
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
         elif act is Act.RELAY_LIMITED or act is Act.FORBID:
             self._limited(act, found, text)
