@@ -224,6 +224,7 @@ def test_status_is_shown_as_tables() -> None:
         "bus           embedded, process 6, 0 restarts",
         "handoffs      9 sockets taken, 1 refused, 0 closed, 1.5 ms pause on average",
         "devices       2",
+        "held messages 0",
         "",
         "workers",
         "  slot  worker_id  ready  sockets",
