@@ -13,7 +13,9 @@ settings.load_profile("beside others")
 
 # What takes longest begins first, so that nobody waits for it at the end.
 LONG = ("client", "faults", "arbiter", "system", "deploy")
-# Each test has a server of its own: any process may take the next one. A file of client/ has one browser.
+# One browser at a time: it keeps both cores of a small machine busy, and several starve each other.
+TOGETHER = {"client"}
+# Each test has a server of its own: any process may take the next one.
 APART = {"faults", "arbiter"}
 
 
@@ -36,7 +38,9 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Tests of one file run in one process, one after the other, but for the rooms named above."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if room(nodeid) in APART else file_of(nodeid)
+        if room(nodeid) in APART:
+            return nodeid
+        return room(nodeid) if room(nodeid) in TOGETHER else file_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
