@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.client.app import App
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
+from tests.client.test_resilience import END_OF_LONG
 from tests.harness import Server
 
 FROM_THE_END = "log => Math.round(log.scrollHeight - log.clientHeight - log.scrollTop)"
@@ -36,6 +37,7 @@ def test_a_reader_may_stay_at_the_beginning_of_a_long_answer(phone: App, desk: D
     phone.reads("(message 60 of 60)")
     assert rests_at_the_end(phone)
     phone.say("long")
+    phone.reads(END_OF_LONG)
     expect(phone.log).to_have_attribute("aria-busy", "false")
     phone.drawn()
     answer = phone.log.locator("article").last

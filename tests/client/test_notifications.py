@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,15 @@ def turn_on(app: App) -> None:
     expect(app.button("Send a test notification")).to_be_enabled()
 
 
+def shown_once_there_are(app: App, count: int) -> list[dict[str, Any]]:
+    """The notifications on the device."""
+    end = time.monotonic() + 15
+    while len(found := app.page.evaluate(SHOWN)) != count:
+        assert time.monotonic() < end, f"not {count} notifications in time: {found}"
+        app.page.wait_for_timeout(50)
+    return list(found)
+
+
 def deliver(app: App, message: dict[str, Any]) -> None:
     """As the browser does when its push service has a message."""
     session: CDPSession = app.page.context.new_cdp_session(app.page)
@@ -121,13 +131,12 @@ def test_a_closed_page_is_notified_and_the_notification_leads_to_the_whole_answe
     phone.open("/#/settings")
     # A page that is in focus shows no notification, but one that was asked for.
     deliver(phone, {**pushed, "tiflis": {**pushed["tiflis"], "kind": "test"}})
-    phone.page.wait_for_function(f"async () => (await ({SHOWN})()).length > 0")
-    [shown] = phone.page.evaluate(f"({SHOWN})()")
+    [shown] = shown_once_there_are(phone, 1)
     assert shown["title"] == pushed["notification"]["title"]
     assert shown["data"] == {"chat": claude, "tunnel": desk.pairing.tunnel_id}
     phone.go(f"#session={claude}&tunnel={desk.pairing.tunnel_id}")
     phone.reads(END_OF_LONG)
-    phone.page.wait_for_function(f"async () => (await ({SHOWN})()).length === 0")
+    shown_once_there_are(phone, 0)
 
 
 def test_wishes_are_kept_and_told_and_switched_off_again(phone: App, desk: Desk, axe_source: str) -> None:
