@@ -202,7 +202,10 @@ def test_ones_own_recording_can_be_heard_again(new_app: NewApp, server: Server, 
     app.page.reload()
     app.until_online()
     listen(app)
-    app.page.get_by_role("group", name="Voice message").get_by_role("button", name="Play").click()
+    recording = app.page.get_by_role("group", name="Voice message")
+    # The one that waits for its text becomes the one of the history.
+    expect(recording).to_have_count(1)
+    recording.get_by_role("button", name="Play").click()
     until_played(app)
 
 
