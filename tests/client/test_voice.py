@@ -199,6 +199,7 @@ def test_ones_own_recording_can_be_heard_again(new_app: NewApp, server: Server, 
     until_heard(app)
     app.button("Send the recording").click()
     app.reads(re.compile("Run the tests|Show me the code|What is the status"))
+    app.page.wait_for_load_state("networkidle")  # its text is kept too by then
     app.page.reload()
     app.until_online()
     listen(app)
