@@ -4,7 +4,9 @@ import { ACK_WITHIN, REST, VOICE_ACK_WITHIN } from "../protocol/limits";
 import { newId } from "../protocol/ids";
 import type { Incoming, Outgoing } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
+import * as memory from "../vault/memory";
 import { livingTabs } from "../vault/tabs";
+import type { SavedItem } from "../vault/vault";
 import { acceptOwn, applyExecuting } from "./chat";
 import { update, type Core } from "./core";
 import { afterLoss, change, nextToSend, stateForNew, without } from "./outbox";
@@ -12,6 +14,9 @@ import { sessionOf, withChat } from "./sessions";
 import type { ChatKey, OutboxItem } from "./state";
 
 type Failure = Extract<Incoming, { type: "error" }>;
+
+/** Begins the name under which a message is marked that is done with, until the vault has dropped it. */
+const DONE = "done.";
 
 export class Courier {
   private readonly deadlines = new Map<string, () => void>();
@@ -66,7 +71,25 @@ export class Courier {
   discard(id: string): void {
     this.stopDeadline(id);
     update(this.core, (state) => ({ outbox: without(state.outbox, id) }));
-    this.write(() => this.core.vault.dropItem(id));
+    // At once: a page that ends before the vault has written would leave the message to be sent again.
+    memory.remember(DONE + id, true);
+    this.drop(id);
+  }
+
+  drop(id: string): void {
+    this.write(async () => {
+      await this.core.vault.dropItem(id);
+      memory.remember(DONE + id, undefined);
+    });
+  }
+
+  /** The unsent messages in the vault, oldest first: not those that another tab cares for, nor those that were done with when their page ended. */
+  async unclaimed(): Promise<SavedItem[]> {
+    const done = memory.recallAll<boolean>(DONE);
+    const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
+    for (const id of done.keys()) this.drop(id);
+    const free = saved.filter(({ item, tab }) => !done.has(item.id) && (tab === this.core.tab || !living?.has(tab)));
+    return free.sort((a, b) => a.item.createdAt - b.item.createdAt);
   }
 
   acknowledged(id: string): boolean {
@@ -125,37 +148,10 @@ export class Courier {
 
   /** Unsent messages of an earlier page, unless another tab still cares for them. */
   async inherit(workstationId: string): Promise<OutboxItem[]> {
-    const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
-    const mine = saved.filter((each) => each.workstationId === workstationId && !(living?.has(each.tab) && each.tab !== this.core.tab));
+    const mine = (await this.unclaimed()).filter((each) => each.workstationId === workstationId);
     const items = mine.map(({ item }): OutboxItem => (item.state === "sending" ? { ...item, state: "unsure" } : item));
     for (const item of items) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
-    return items.sort((a, b) => a.createdAt - b.createdAt);
-  }
-
-  /**
-   * Takes over what waits for another workstation, but for other tabs' messages. Returns the words for chats that
-   * are not here; their recordings stay where they are.
-   */
-  async adopt(workstationId: string, here: (chat: ChatKey) => boolean): Promise<string[]> {
-    const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
-    const words: string[] = [];
-    const current = this.core.store.getState().current;
-    for (const { item, tab, workstationId: of } of saved.sort((a, b) => a.item.createdAt - b.item.createdAt)) {
-      if (of !== workstationId || of === current || (living?.has(tab) && tab !== this.core.tab)) continue;
-      if (here(item.chat)) {
-        // What may have arrived at the old entry is said again only by the user.
-        const arrived = item.state === "sending" || item.state === "unsure";
-        const taken: OutboxItem = { ...item, sentAt: null, state: arrived ? "failed" : "waiting", error: arrived ? "no-ack" : null };
-        update(this.core, ({ outbox }) => ({ outbox: [...outbox, taken] }));
-        this.keep(taken.id);
-      } else if (item.text) {
-        words.push(item.text);
-        this.write(() => this.core.vault.dropItem(item.id));
-      }
-    }
-    await this.writes;
-    this.pump();
-    return words;
+    return items;
   }
 
   /** Once all that was begun is written. */
@@ -198,7 +194,7 @@ export class Courier {
     this.keep(id);
   }
 
-  private keep(id: string): void {
+  keep(id: string): void {
     const item = this.find(id);
     const workstationId = this.core.store.getState().current;
     if (item && workstationId) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));

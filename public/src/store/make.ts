@@ -157,7 +157,8 @@ export function makeClient(world: World = {}): Client {
     forget: (id) => workstations.forget(id),
     select: (id) => workstations.select(id),
     async adopt(id) {
-      const words = await courier.adopt(id, (key) => key === SUPERVISOR || core.store.getState().sessions.has(key));
+      const { adopt } = await import("./adoption");
+      const words = await adopt(core, courier, id, (key) => key === SUPERVISOR || core.store.getState().sessions.has(key));
       const draft = core.store.getState().drafts.get(SUPERVISOR) ?? "";
       if (words.length > 0) drafts.write(SUPERVISOR, [draft, ...words].filter(Boolean).join("\n"));
       await workstations.countWaiting();
