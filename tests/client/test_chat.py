@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import ElementHandle, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from tests.client.app import App
 from tests.client.conftest import NewApp
@@ -119,27 +119,30 @@ def test_older_messages_come_by_scrolling_without_a_jump(app: App, desk: Desk) -
     app.enter(desk.session("claude"))
     app.reads("(message 60 of 60)")
     expect(app.log).not_to_contain_text("(message 20 of 60)")
-    app.settled()
-    shown = app.log.locator("article")
-    shown_first, top = shown.count(), shown.first.element_handle()
+    seen = app.log.get_by_text("(message 45 of 60)")
+    shown = app.log.locator("article").count()
     app.log.evaluate("log => log.scrollTo(0, 0)")
-    before = place(app, top)
-    app.page.wait_for_function(
-        "count => document.querySelectorAll('article').length > count", arg=shown_first
-    )
-    assert abs(place(app, top) - before) < 4, "the text under the reader's eyes moved"
-    # The reader pulls on; rows come a few per frame.
-    app.page.wait_for_function(
-        """() => {
-          const log = document.querySelector('[role=log]');
-          log.scrollTo(0, 0);
-          return log.textContent.includes('(message 1 of 60)');
-        }"""
-    )
+    before = place(app, seen)
+    app.page.wait_for_function("count => document.querySelectorAll('article').length > count", arg=shown)
+    assert abs(place(app, seen) - before) < 4, "the text under the reader's eyes moved"
+    pull_until(app, "(message 21 of 60)")
+    pull_until(app, "(message 1 of 60)")
     app.reads("The beginning of this conversation")
 
 
-def place(app: App, message: Locator | ElementHandle) -> float:
+def pull_until(app: App, words: str) -> None:
+    """Scroll to the top again and again, for rows come a few per frame."""
+    app.page.wait_for_function(
+        """words => {
+          const log = document.querySelector('[role=log]');
+          log.scrollTo(0, 0);
+          return log.textContent.includes(words);
+        }""",
+        arg=words,
+    )
+
+
+def place(app: App, message: Locator) -> float:
     """Where it stands in the window once the page is at rest."""
     app.drawn()
     box = message.bounding_box()
