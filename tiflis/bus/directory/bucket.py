@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 from tiflis import metrics
-from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
+from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.storage import NO_ROOM
@@ -22,6 +22,8 @@ REQUEST_SECONDS = 0.7
 PAUSE_SECONDS = 0.05
 REPLICAS_SECONDS = 5.0
 """How long a young cluster may take to find places for all replicas before one has to do."""
+ENSURE_AGAIN_SECONDS = 5.0
+"""Between two attempts to make a bucket that the server works without."""
 REFUSED_SECONDS = 60.0
 """For so long a failed write says something: workstations that were refused come again within it."""
 
@@ -95,6 +97,19 @@ class Bucket:
         if self._most_bytes > 0 and int(info["config"].get("max_bytes", -1)) != self._most_bytes:
             await self._bound(info, max(wanted, info["config"].get("num_replicas", 1)))
         return info
+
+    async def ensure_at_last(self, clustered: bool, complaint: str) -> None:
+        """Make the bucket, however long that takes; log ``complaint`` once if it cannot be made at once."""
+        logged = False
+        while True:
+            try:
+                await self.ensure(clustered)
+                return
+            except BusError as problem:
+                if not logged:
+                    log.warning(complaint, extra={"reason": str(problem)})
+                logged = True
+                await asyncio.sleep(ENSURE_AGAIN_SECONDS)
 
     async def _create(self, replicas: int) -> Document:
         end = asyncio.get_running_loop().time() + REPLICAS_SECONDS
@@ -212,6 +227,14 @@ class Bucket:
         """Remove a key's marker, unless it has been stored anew. Raises StoreRefused, LinkUnavailable."""
         request = {"filter": f"{self.prefix}{key}", "seq": marker + 1}
         await self.jetstream.call(f"STREAM.PURGE.{self.stream}", request, REQUEST_SECONDS)
+
+    async def remove(self, key: str, revision: int, deadline: float) -> None:
+        """Delete a key at this revision, and its marker if that succeeds. Raise as ``write``."""
+        marker = await self.delete(key, revision, deadline)
+        try:
+            await self.sweep(key, marker)
+        except BusError as problem:
+            log.debug("marker not removed", extra={"reason": str(problem)})
 
     async def write(self, key: str, value: bytes, revision: int, deadline: float) -> int:
         """Store if the key is at `revision` (0: not stored); returns the new one.

@@ -1,21 +1,16 @@
 """Where held messages wait: a key-value bucket, one key per message, changed by compare-and-set only."""
 
-import asyncio
-import logging
 from typing import NamedTuple
 
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
-from tiflis.bus.errors import BusError, DirectoryUnavailable
+from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.relay.held.records import HeldRecord, decode, encode
-
-log = logging.getLogger(__name__)
 
 BUCKET = "tiflis_held"
 MAX_BYTES = 64 * 2**20  # of all tunnels; then no more messages are held
 REPLICAS = 3  # in a cluster
 SECONDS = 2.0  # for one read or write, all attempts together
-RETRY = 5.0  # seconds between two attempts to make the bucket
 
 __all__ = ["BUCKET", "HeldLimits", "HeldStore", "Stored", "Unavailable", "WrongRevision"]
 
@@ -41,16 +36,8 @@ class HeldStore:
 
     async def start(self, clustered: bool) -> None:
         """Make the bucket, however long that takes; until then no message is held."""
-        logged = False
-        while not self.ready:
-            try:
-                await self._bucket.ensure(clustered)
-                self.ready = True
-            except BusError as problem:
-                if not logged:
-                    log.warning("messages cannot be held", extra={"reason": str(problem)})
-                logged = True
-                await asyncio.sleep(RETRY)
+        await self._bucket.ensure_at_last(clustered, "messages cannot be held")
+        self.ready = True
 
     async def load(self, tunnel_id: str) -> list[Stored]:
         """Return the tunnel's messages. Raise Unavailable."""
@@ -74,8 +61,4 @@ class HeldStore:
 
     async def forget(self, tunnel_id: str, key: str, revision: int) -> None:
         """Remove a message of this revision. Raise WrongRevision, Unavailable."""
-        marker = await self._bucket.delete(f"{tunnel_id}.{key}", revision, SECONDS)
-        try:
-            await self._bucket.sweep(f"{tunnel_id}.{key}", marker)
-        except BusError as problem:
-            log.debug("marker not removed", extra={"reason": str(problem)})
+        await self._bucket.remove(f"{tunnel_id}.{key}", revision, SECONDS)

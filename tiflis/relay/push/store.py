@@ -1,26 +1,21 @@
 """Where push subscriptions and the server's VAPID key are kept: a sealed bucket on the bus."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
-from tiflis.bus.errors import BusError, DirectoryUnavailable
+from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.relay.push import encryption
 from tiflis.relay.push.records import Sealer, Subscription, decode, encode, name
-
-log = logging.getLogger(__name__)
 
 BUCKET = "tiflis_push"
 MAX_AGE = 90 * 24 * 3600.0  # seconds; a client renews its subscription whenever it starts
 MAX_BYTES = 32 * 2**20  # of all tunnels
 REPLICAS = 3  # in a cluster
 SECONDS = 2.0  # for one read or write, all attempts together
-RETRY = 5.0  # seconds between two attempts to make the bucket
 VAPID = "vapid"  # the key in the bucket; those of subscriptions have a dot
 
 Unavailable = DirectoryUnavailable
@@ -43,16 +38,8 @@ class PushStore:
 
     async def start(self, clustered: bool) -> None:
         """Make the bucket, however long that takes; until then nothing is sent."""
-        logged = False
-        while not self.ready:
-            try:
-                await self._bucket.ensure(clustered)
-                self.ready = True
-            except BusError as problem:
-                if not logged:
-                    log.warning("push subscriptions cannot be stored", extra={"reason": str(problem)})
-                logged = True
-                await asyncio.sleep(RETRY)
+        await self._bucket.ensure_at_last(clustered, "push subscriptions cannot be stored")
+        self.ready = True
 
     async def vapid(self) -> ec.EllipticCurvePrivateKey:
         """Return the key of this server, and of all on its bus; make it at its first use. Raise
@@ -106,10 +93,5 @@ class PushStore:
         old, revision = await self.read(tunnel_id, device_id)
         if old is None:
             return False
-        key = f"{tunnel_id}.{name(device_id)}"
-        marker = await self._bucket.delete(key, revision, SECONDS)
-        try:
-            await self._bucket.sweep(key, marker)
-        except BusError as problem:
-            log.debug("marker not removed", extra={"reason": str(problem)})
+        await self._bucket.remove(f"{tunnel_id}.{name(device_id)}", revision, SECONDS)
         return True
