@@ -1,7 +1,7 @@
 """The device API over HTTP: minting, listing, changing and revoking device keys."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -9,24 +9,22 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
-from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge, TunnelError
+from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge
 from tiflis.protocol.scopes import Scope
 from tiflis.relay.audit import moment
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
 from tiflis.web import device_parameters as parameters
 from tiflis.web.address import Addresses
+from tiflis.web.api_errors import answered
 from tiflis.web.pairing import pairing
 from tiflis.web.replies import reply
 from tiflis.web.sanic_internals import body_stream
-from tiflis.web.watch import error_reply
 
 PREFIX = "/api/v1"
 BODY_LIMIT = 16 * 1024  # bytes
 BODY_READ = 4 * BODY_LIMIT  # bytes of too large a body that are read, so that the answer arrives
 BODY_SECONDS = 10.0
 PROXY_NAME = 256  # characters of the value of AUTH_HEADER that are kept
-
-Handler = Callable[..., Coroutine[Any, Any, HTTPResponse]]
 
 
 class Present(NamedTuple):
@@ -75,27 +73,15 @@ def device_routes(
     """Return the routes. ``auth_header``: a header that minting and revoking need from a trusted proxy."""
     routes = Blueprint("devices", url_prefix=PREFIX)
     api = _DeviceApi(gate, addresses, ws_path, auth_header)
-    routes.add_route(_told(api.list), "/devices", methods=["GET", "HEAD"], name="list")
-    routes.add_route(_told(api.mint), "/devices", methods=["POST"], name="mint", stream=True)
-    routes.add_route(_told(api.redeem), "/devices/redeem", methods=["POST"], name="redeem", stream=True)
+    routes.add_route(answered(api.list), "/devices", methods=["GET", "HEAD"], name="list")
+    routes.add_route(answered(api.mint), "/devices", methods=["POST"], name="mint", stream=True)
+    routes.add_route(answered(api.redeem), "/devices/redeem", methods=["POST"], name="redeem", stream=True)
     one = "/devices/<key_id:str>"
-    routes.add_route(_told(api.change), one, methods=["PATCH"], name="change", stream=True)
-    routes.add_route(_told(api.revoke), one, methods=["DELETE"], name="revoke")
-    routes.add_route(_told(api.audit), "/audit", methods=["GET", "HEAD"], name="audit")
-    routes.add_route(_told(api.change_tunnel), "/tunnel", methods=["PATCH"], name="tunnel", stream=True)
+    routes.add_route(answered(api.change), one, methods=["PATCH"], name="change", stream=True)
+    routes.add_route(answered(api.revoke), one, methods=["DELETE"], name="revoke")
+    routes.add_route(answered(api.audit), "/audit", methods=["GET", "HEAD"], name="audit")
+    routes.add_route(answered(api.change_tunnel), "/tunnel", methods=["PATCH"], name="tunnel", stream=True)
     return routes
-
-
-def _told(handler: Handler) -> Handler:
-    """Answer a TunnelError that the call raises."""
-
-    async def answer(request: Request, **parts: str) -> HTTPResponse:
-        try:
-            return await handler(request, **parts)
-        except TunnelError as problem:
-            return error_reply(problem)
-
-    return answer
 
 
 class _DeviceApi:

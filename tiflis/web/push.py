@@ -1,7 +1,7 @@
 """The push API over HTTP: the server's public key, and the push subscriptions of devices."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,7 +10,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.protocol.device_keys import key_id_of
-from tiflis.protocol.errors import InvalidPayload, PushOff, SendFailed, TunnelError
+from tiflis.protocol.errors import InvalidPayload, PushOff, SendFailed
 from tiflis.relay.push import encryption
 from tiflis.relay.push.delivery import Refused, check
 from tiflis.relay.push.events import KINDS, Event
@@ -18,16 +18,15 @@ from tiflis.relay.push.records import Quiet, Subscription
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import Unavailable
 from tiflis.relay.push.texts import LANGUAGES, TEST
+from tiflis.web.api_errors import Handler, answered
 from tiflis.web.device_parameters import credentials
 from tiflis.web.devices import read_body
 from tiflis.web.replies import reply
-from tiflis.web.watch import error_reply
 
 PREFIX = "/api/v1/push"
 _PAGE = re.compile(r"https?://[!-~]{1,1024}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
-Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse]]
 Text = Annotated[str, msgspec.Meta(max_length=2048)]
 Names = Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=256)]
 
@@ -83,25 +82,23 @@ def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Blueprint:
     """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
     routes = Blueprint("push", url_prefix=PREFIX)
     api = _PushApi(gate, address)
-    routes.add_route(_told(api.key), "/key", methods=["GET", "HEAD"], name="key")
-    routes.add_route(_told(api.subscribe), "/subscription", methods=["POST"], name="subscribe", stream=True)
-    routes.add_route(_told(api.unsubscribe), "/subscription", methods=["DELETE"], name="unsubscribe")
-    routes.add_route(_told(api.test), "/test", methods=["POST"], name="test")
+    routes.add_route(_stored(api.key), "/key", methods=["GET", "HEAD"], name="key")
+    routes.add_route(_stored(api.subscribe), "/subscription", methods=["POST"], name="subscribe", stream=True)
+    routes.add_route(_stored(api.unsubscribe), "/subscription", methods=["DELETE"], name="unsubscribe")
+    routes.add_route(_stored(api.test), "/test", methods=["POST"], name="test")
     return routes
 
 
-def _told(handler: Handler) -> Handler:
-    """Answer a TunnelError that the call raises."""
+def _stored(handler: Handler) -> Handler:
+    """Return the handler, which raises SendFailed if the store does not answer."""
 
-    async def answer(request: Request) -> HTTPResponse:
+    async def answer(request: Request) -> HTTPResponse | None:
         try:
             return await handler(request)
-        except TunnelError as problem:
-            return error_reply(problem)
         except (Unavailable, WrongRevision):
-            return error_reply(SendFailed("Subscriptions cannot be stored; try again"))
+            raise SendFailed("Subscriptions cannot be stored; try again") from None
 
-    return answer
+    return answered(answer)
 
 
 class _PushApi:

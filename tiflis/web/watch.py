@@ -1,20 +1,15 @@
 """The watch API over HTTP (protocol, section 4): checks each call and passes it to the tunnel's home."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
-from tiflis.protocol.errors import (
-    InvalidAuthKey,
-    InvalidPayload,
-    RateLimited,
-    TunnelError,
-)
+from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
 from tiflis.relay.pinned import Pinned
-from tiflis.web.replies import retry_after
+from tiflis.web.api_errors import answered
 from tiflis.web.unread import Unread
 from tiflis.web.watch_body import Bodies
 from tiflis.web.watch_parameters import (
@@ -28,8 +23,6 @@ from tiflis.web.watch_parameters import (
 )
 
 PREFIX = "/api/v1/watch"
-
-Handler = Callable[[Request], Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent its answer
 
 _dumps = msgspec.json.Encoder().encode
 
@@ -65,34 +58,14 @@ def watch_routes(
     routes = Blueprint("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
-        routes.add_route(_told(getattr(api, name)), f"/{name}", methods=["POST"], name=name, stream=True)
+        routes.add_route(answered(getattr(api, name)), f"/{name}", methods=["POST"], name=name, stream=True)
     for name in ("messages", "state"):
-        routes.add_route(_told(getattr(api, name)), f"/{name}", methods=["GET", "HEAD"], name=name)
+        routes.add_route(answered(getattr(api, name)), f"/{name}", methods=["GET", "HEAD"], name=name)
     return routes
 
 
-def _told(handler: Handler) -> Handler:
-    """Answer a TunnelError that the call raises."""
-
-    async def answer(request: Request) -> HTTPResponse | None:
-        try:
-            return await handler(request)
-        except TunnelError as problem:
-            return error_reply(problem)
-
-    return answer
-
-
-def error_reply(problem: TunnelError) -> HTTPResponse:
-    """Also for what goes wrong before a handler runs."""
-    reply = _reply(_dumps({"error": problem.http_error, "message": str(problem)}), problem.http_status)
-    if isinstance(problem, RateLimited):
-        reply.headers.update(retry_after(problem))
-    return reply
-
-
-def _reply(text: bytes, status: int = 200) -> HTTPResponse:
-    return HTTPResponse(text, status, {"Cache-Control": "no-store"}, "application/json")
+def _reply(text: bytes) -> HTTPResponse:
+    return HTTPResponse(text, 200, {"Cache-Control": "no-store"}, "application/json")
 
 
 class _WatchApi:
