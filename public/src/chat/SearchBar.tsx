@@ -73,13 +73,16 @@ export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: Search
       {wanted.trim() !== "" && hasOlder && (
         <div className="flex min-h-11 items-center gap-2 pr-2 pl-4 text-xs text-muted">
           <span className="flex-1">{text.searchedLast(rows.length)}</span>
-          {older.busy ? (
-            <Spinner size={16} />
-          ) : (
-            <button type="button" className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover" onClick={older.more}>
-              {text.searchOlder}
-            </button>
-          )}
+          {older.busy && <Spinner size={16} />}
+          {/* It stays in its place while it works, so that it keeps the focus and the next press is not a double press. */}
+          <button
+            type="button"
+            aria-disabled={older.busy}
+            className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover aria-disabled:opacity-50"
+            onClick={() => !older.busy && older.more()}
+          >
+            {text.searchOlder}
+          </button>
         </div>
       )}
     </div>
