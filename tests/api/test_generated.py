@@ -173,6 +173,12 @@ def test_unknown_methods_and_paths_are_refused_in_json(
         assert set(problem) in ({"error", "code"}, {"error", "message"})
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS if path.startswith("/api/")])
+def test_every_api_refuses_a_wrong_method_in_the_watch_apis_shape(server: Server, path: str) -> None:
+    status, text = ask(server, "PUT", path)
+    assert (status, set(json.loads(text))) == (405, {"error", "message"})
+
+
 @effort(60)
 @given(
     path=st.sampled_from([path for method, path in INPUTS if method == "GET"]),

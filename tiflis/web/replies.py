@@ -16,9 +16,8 @@ from tiflis.web.access_log import path_of
 
 log = logging.getLogger(__name__)
 
-# Errors of these have a shape of their own (protocol, section 4).
-WATCH_API = ("/api/v1/watch/", "/api/v1/devices", "/api/v1/tunnel", "/api/v1/audit")
-_WATCH_CODES = {400: "invalid_parameters", 413: "too_large", 429: "rate_limited", 503: "starting"}
+API = "/api/v1/"  # errors below it have the shape of the watch API's (protocol, section 4)
+_API_CODES = {400: "invalid_parameters", 413: "too_large", 429: "rate_limited", 503: "starting"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -44,9 +43,9 @@ def error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse
     )
 
 
-def watch_error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    """Return an error in the watch API's shape, raised before its handlers (protocol, section 4)."""
-    code = _WATCH_CODES.get(status, _phrase(status).lower().replace(" ", "_"))
+def api_error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    """Return an error of a request below API, raised before its handlers (protocol, section 4)."""
+    code = _API_CODES.get(status, _phrase(status).lower().replace(" ", "_"))
     return reply({"error": code, "message": _phrase(status)}, status, headers)
 
 
@@ -69,8 +68,8 @@ class Errors(ErrorHandler):
         if status >= 500 and status not in (501, 503, 505):
             self._report(request, exception)
             headers["X-Request-ID"] = str(request.id)
-        if status != 404 and path_of(request).startswith(WATCH_API):
-            return watch_error(status, headers)
+        if status != 404 and path_of(request).startswith(API):
+            return api_error(status, headers)
         return error(status, headers)
 
     @staticmethod
