@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tiflis import config
+from tiflis import config, environment
 from tiflis.relay.auth.keys import Keyring
 from tiflis.values import origin
 
@@ -23,7 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def mistakes(capsys: pytest.CaptureFixture[str]) -> list[str]:
     with pytest.raises(SystemExit) as exit_:
         config.load()
-    assert exit_.value.code == config.EXIT_MISCONFIGURED
+    assert exit_.value.code == environment.EXIT_MISCONFIGURED
     assert exit_.value.__suppress_context__
     said = capsys.readouterr()
     assert said.out == ""

@@ -2,11 +2,10 @@
 
 import ipaddress
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -19,13 +18,12 @@ from pydantic_settings import (
 )
 
 from tiflis import environment
-from tiflis.environment import DOTENV, ConfigError
+from tiflis.environment import DOTENV, ConfigError, refuse
 from tiflis.limits import Limits
 from tiflis.values import origin, trimmed, worker_count
 
-__all__ = ["DOTENV", "ConfigError", "Run", "Settings", "load", "notes", "read", "refuse"]
+__all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read"]
 
-EXIT_MISCONFIGURED = 2
 TOKEN_LENGTH = 16  # characters, the least for an operator's token
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
 RESERVED = ("/health", "/healthz", "/readyz", "/metrics", "/status")  # routes that WS_PATH must leave alone
@@ -422,10 +420,3 @@ def load() -> Settings:
         return read()
     except ConfigError as problem:
         refuse(problem.lines)
-
-
-def refuse(lines: Iterable[str]) -> NoReturn:
-    """End this process with code 2, after one line per mistake on stderr."""
-    sys.stderr.write("".join(f"tiflis: {line}\n" for line in lines))
-    sys.stderr.flush()
-    raise SystemExit(EXIT_MISCONFIGURED) from None

@@ -1,10 +1,11 @@
 """The variables that settings are read from: the files ``.env`` and ``.env.local``, and the environment."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -14,6 +15,7 @@ from tiflis.values import is_quoted, trimmed
 DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
 IN_A_FILE = "_FILE"  # NAME_FILE names a file with the value of NAME, which wins over it
 ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --env-file of the commands
+EXIT_MISCONFIGURED = 2
 
 
 class ConfigError(Exception):
@@ -22,6 +24,13 @@ class ConfigError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+def refuse(lines: Iterable[str]) -> NoReturn:
+    """End this process with code 2, after one line per mistake on stderr."""
+    sys.stderr.write("".join(f"tiflis: {line}\n" for line in lines))
+    sys.stderr.flush()
+    raise SystemExit(EXIT_MISCONFIGURED) from None
 
 
 class Variables(NamedTuple):

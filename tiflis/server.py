@@ -10,8 +10,9 @@ from sanic.http.constants import HTTP
 from tiflis import logs
 from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
-from tiflis.config import ConfigError, Settings, load, notes, refuse
+from tiflis.config import Settings, load, notes
 from tiflis.descriptors import open_standard
+from tiflis.environment import ConfigError, refuse
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes

@@ -15,7 +15,7 @@ from tiflis.commands.keygen import new_key
 from tiflis.commands.reload import reasons
 from tiflis.commands.running import NO_SERVER
 from tiflis.commands.status import tables
-from tiflis.config import EXIT_MISCONFIGURED
+from tiflis.environment import EXIT_MISCONFIGURED
 
 KEY = "canary-registration-key-0123456789abcdef"
 Run = Callable[..., tuple[int, str]]

@@ -12,7 +12,7 @@ from sanic import Request
 from sanic.response import HTTPResponse, text
 
 from tests.web.served import new_app, raw, served
-from tiflis.config import ConfigError
+from tiflis.environment import ConfigError
 from tiflis.web.client_files import client_routes, inline_scripts
 
 SCRIPT = b"let x = 1; " * 1000

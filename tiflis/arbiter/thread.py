@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from tiflis import config, logs
+from tiflis import environment, logs
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.arbiter.pulse import watch_pulse
 from tiflis.arbiter.rollout import Rollout
@@ -207,5 +207,5 @@ def refuse_settings(line: str) -> NoReturn:
     Not by an exception: Sanic would add lines of its own, and wait for the process of its shared state.
     """
     with contextlib.suppress(SystemExit):
-        config.refuse([line])
-    end_now(config.EXIT_MISCONFIGURED)
+        environment.refuse([line])
+    end_now(environment.EXIT_MISCONFIGURED)

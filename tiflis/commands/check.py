@@ -19,7 +19,8 @@ from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import JetStream, StoreRefused
 from tiflis.bus.nats.servers import parse_urls
-from tiflis.config import EXIT_MISCONFIGURED, ConfigError, Settings, notes, read
+from tiflis.config import Settings, notes, read
+from tiflis.environment import EXIT_MISCONFIGURED, ConfigError
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.run_folder import Place, RunFolder, described
 from tiflis.web.client_files import client_routes

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tiflis import environment
 from tiflis.arbiter.unix_listener import is_served
-from tiflis.config import EXIT_MISCONFIGURED
-from tiflis.environment import ConfigError
+from tiflis.environment import ConfigError, refuse
 from tiflis.ipc.control_client import SOCKET_NAME, Message, NoServer, request
 from tiflis.ipc.run_folder import PLACE_NAME, RunFolder
 
@@ -37,8 +36,7 @@ def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) 
     try:
         answer = request(run_folder(arguments), do, seconds, **more)
     except ConfigError as problem:
-        print("".join(f"tiflis: {line}\n" for line in problem.lines), end="", file=sys.stderr)
-        return EXIT_MISCONFIGURED
+        refuse(problem.lines)
     except NoServer as problem:
         print(f"tiflis: {problem}", file=sys.stderr)
         return NO_SERVER

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from tiflis import environment
 from tiflis.arbiter.welcome import WISH
-from tiflis.environment import ConfigError
+from tiflis.environment import ConfigError, refuse
 from tiflis.processors import processors
 from tiflis.values import AUTO, worker_count
 
@@ -38,17 +38,15 @@ def _workers(text: str) -> int | str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become the server; return 2 if WORKERS is wrong. All other settings are checked by the server."""
+    """Become the server; `refuse` a wrong WORKERS. All other settings are checked by the server."""
     try:
         read = environment.read({WORKERS})
         wanted = arguments.workers or worker_count(read.values.get(WORKERS, AUTO))
     except ConfigError as problem:
-        print("".join(f"tiflis: {line}\n" for line in problem.lines), end="", file=sys.stderr)
-        return 2
+        refuse(problem.lines)
     except ValueError as problem:
         place = f" (set in {read.places[WORKERS]})" if WORKERS in read.places else ""
-        print(f"tiflis: {WORKERS} {problem}{place}", file=sys.stderr)
-        return 2
+        refuse([f"{WORKERS} {problem}{place}"])
     become(wanted, {name: getattr(arguments, name) for name in ("host", "port", "unix")})
 
 

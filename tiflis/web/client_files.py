@@ -11,7 +11,7 @@ from sanic import Blueprint, Request
 from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse
 
-from tiflis.config import ConfigError
+from tiflis.environment import ConfigError
 from tiflis.web.static_files import BuildTooLarge, File, SinglePage, make_file, read_folder
 
 READ = ["GET", "HEAD"]
