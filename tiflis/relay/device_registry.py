@@ -15,6 +15,7 @@ class DeviceRegistry:
         self._left: dict[str, float] = {}  # when a device's connected socket closed last
         self._leaving: set[str] = set()  # devices with a connected socket closed, but not the last one
         self.introduced: set[str] = set()  # devices whose ``auth`` the current workstation has received
+        self.on_replace: Callable[[Attached, Attached], None] = lambda old, new: None
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -58,6 +59,7 @@ class DeviceRegistry:
         """Put ``new``, the same client in another place, where ``old`` was."""
         sockets = self._devices[old.device_id]
         sockets[sockets.index(old)] = new
+        self.on_replace(old, new)
 
     def clear(self) -> None:
         """Remove all sockets; no device counts as having left."""

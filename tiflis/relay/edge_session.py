@@ -54,24 +54,30 @@ class RemoteClient:
         self.marked = bool(arrival.flags & MARKED)
         self.cursor: cursor.Cursor | None = None
 
+    def _send(self, kind: int, text: bytes = b"") -> None:
+        """Send to the edge, unless the channel is closing: the client finds the next home, which knows that
+        it may have missed something."""
+        if not self._channel.closing:
+            self._channel.send(envelope.numbered(kind, self.number, text))
+
     def send(self, text: bytes) -> None:
-        self._channel.send(envelope.numbered(envelope.SEND, self.number, text))
+        self._send(envelope.SEND, text)
 
     def accept(self, text: bytes) -> None:
         self.connected = True
         self.told_offline = False
         self.marked = self.cursor is not None and cursor.answers(text)
-        self._channel.send(envelope.numbered(envelope.ACCEPT, self.number, text))
+        self._send(envelope.ACCEPT, text)
 
     def refuse(self, text: bytes) -> None:
-        self._channel.send(envelope.numbered(envelope.REFUSE, self.number, text))
+        self._send(envelope.REFUSE, text)
 
     def tell(self, online: bool) -> None:
         self.told_offline = not online
-        self._channel.send(envelope.numbered(envelope.TELL, self.number, bytes((online,))))
+        self._send(envelope.TELL, bytes((online,)))
 
     def here(self) -> None:
-        self._channel.send(envelope.numbered(envelope.HERE, self.number))
+        self._send(envelope.HERE)
 
 
 HandOver = Callable[[Home, Channel, int], Coroutine[Any, Any, None]]
@@ -231,7 +237,7 @@ class EdgeSession:
     # Messages to the edge
 
     def broadcast(self, text: bytes) -> None:
-        if self.clients:
+        if self.clients and not self.channel.closing:
             self.channel.send([_BROADCAST, text])
 
     def sockets(self) -> set[Place]:

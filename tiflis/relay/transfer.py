@@ -78,6 +78,7 @@ async def hand_over(home: Home, channel: Channel) -> list[ClientSession]:
     # From here on without an await: no message may come between the state and the closing of the channels.
     clients = home.clients()
     edge_sessions = list(home.edge_sessions)
+    home.presence.answer_waiting()  # before the export: clients in transit carry their answers along
     state = home.export()
     home.retire()
     if not (channel.ended or channel.closing):

@@ -44,6 +44,7 @@ class WorkstationPresence:
         self.departed: set[str] = set()  # devices that left while the workstation was away
         patience = min(limits.offline_patience, PATIENCE_GRACES * limits.offline_grace)
         self._withheld = WithheldAnswers(worker.now, worker.later, patience)
+        devices.on_replace = self._withheld.replace
         self._grace: Timer | None = None
         self._frozen_in_grace = False  # the grace was running when the home was frozen
 
@@ -157,9 +158,13 @@ class WorkstationPresence:
 
     # The home moves
 
+    def answer_waiting(self) -> None:
+        """Send the withheld answers now: the next home does not know of them."""
+        self._withheld.release()
+
     def freeze(self) -> None:
         """Stop the grace, and send the withheld answers: the sockets are about to leave."""
-        self._withheld.release()
+        self.answer_waiting()
         self._frozen_in_grace = self._grace is not None
         self._end_grace()
 
@@ -173,7 +178,7 @@ class WorkstationPresence:
     def retire(self) -> None:
         """Let go of everything: another home has the tunnel."""
         self._end_grace()
-        self._withheld.release()
+        self.answer_waiting()
         self.queue.leave()
         if self.workstation is not None:
             self.workstation.superseded()

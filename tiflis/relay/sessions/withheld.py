@@ -46,6 +46,11 @@ class WithheldAnswers:
         """Drop the answer to a client that has gone."""
         self._answers.pop(id(client), None)
 
+    def replace(self, old: Client, new: Client) -> None:
+        """Send the answer to ``new``, the same client in another place, instead of ``old``."""
+        if id(old) in self._answers:
+            self._answers[id(new)] = (new, self._answers.pop(id(old))[1])
+
     def release(self) -> None:
         """Answer the clients that are still not connected, now."""
         if self._timer is not None:
