@@ -1,4 +1,4 @@
-"""Workers that hang are told apart from starved ones: real processes that answer no pulse."""
+"""The main process kills a worker that hangs, and spares one that waits for a CPU; with real processes."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from tests.harness import eventually
 from tiflis.arbiter import pulse
 from tiflis.arbiter.control import WorkerSession
 from tiflis.ipc.control_client import Message
-from tiflis.ipc.processes import waited_for_cpu
+from tiflis.ipc.processes import CpuWait
 
 BUSY = "while True: pass"
 IDLE = "import time; time.sleep(600)"
@@ -28,6 +28,7 @@ class Deaf:
 
     def __init__(self, pid: int) -> None:
         self.pid, self.worker_id = pid, f"deaf-{pid}"
+        self.cpu_wait = CpuWait(pid)
         self.unanswered, self.waited = 0, 0.0
 
     def send(self, message: Message) -> None: ...
@@ -84,10 +85,10 @@ async def test_a_worker_that_waits_for_a_cpu_is_left_alone(
     spawn: Callable[[str], subprocess.Popen[bytes]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Beside another on its only CPU, at the lowest priority there is."""
-    starved, hog = spawn(BUSY), spawn(BUSY)
+    """Beside others on its only CPU, at the lowest priority: one wait can last longer than all pulses."""
+    starved, *hogs = (spawn(BUSY) for _ in range(6))
     cpu = {min(os.sched_getaffinity(0))}
-    for process in (starved, hog):
+    for process in (starved, *hogs):
         os.sched_setaffinity(process.pid, cpu)
     os.setpriority(os.PRIO_PROCESS, starved.pid, 19)
     session = Deaf(starved.pid)
@@ -104,4 +105,4 @@ async def test_a_worker_that_waits_for_a_cpu_is_left_alone(
 def test_a_process_that_is_gone_has_not_waited() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert waited_for_cpu(process.pid) == 0.0
+    assert CpuWait(process.pid).seconds() == 0.0

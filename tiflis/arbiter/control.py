@@ -24,7 +24,7 @@ from typing import Protocol
 
 from tiflis.clock import running_clock
 from tiflis.ipc.control_client import LINE_BYTES, SOCKET_NAME, Message, encode, receive
-from tiflis.ipc.processes import is_alive
+from tiflis.ipc.processes import CpuWait, is_alive
 from tiflis.ipc.run_folder import RunFolder, socket_address
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class WorkerSession:
         self.ready = False
         self.leaving = False  # it has announced its end
         self.unanswered = 0  # pulses since its last message
+        self.cpu_wait = CpuWait(self.pid)
         self.waited = 0.0  # seconds that it had waited for a CPU by then
         self._writer = writer
         self._asks = itertools.count(1)

@@ -8,7 +8,6 @@ import signal
 from typing import Protocol
 
 from tiflis.arbiter.control import WorkerSession
-from tiflis.ipc.processes import waited_for_cpu
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ def _feel(session: WorkerSession) -> None:
 
     So that time is not held against it; one that runs, sleeps or is stopped has had its turn.
     """
-    waited = waited_for_cpu(session.pid)
+    waited = session.cpu_wait.seconds()
     if not session.unanswered:
         session.waited = waited
     # A main process without a descriptor cannot read how long that was: no reason to end a worker.

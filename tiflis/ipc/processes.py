@@ -65,19 +65,35 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         pass  # another user's
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        return _state(pid) not in (b"Z", b"X")
     except (FileNotFoundError, ProcessLookupError):
         return sys.platform != "linux"
     except OSError:
         return True  # no descriptor left to look: what may live is not taken for dead
 
 
-def waited_for_cpu(pid: int) -> float:
-    """Return the seconds that a process's main thread has waited for a CPU; 0 if unknown."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/schedstat", "rb") as counts:
-        return int(counts.read().split()[1]) / 1e9
-    return 0.0
+class CpuWait:
+    """The time that a process's main thread has waited for a CPU, including a wait that is not over.
+
+    The kernel adds a wait to its count only when the wait ends, which can be seconds later. So a runnable
+    thread whose counts stay the same is taken to wait since they were first read.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._counts: list[bytes] = []  # nanoseconds run, nanoseconds waited, times it got a CPU
+        self._since = 0.0
+
+    def seconds(self) -> float:
+        """Return the seconds waited so far; 0 if unknown, for example because the process is gone."""
+        now = time.monotonic()
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            with open(f"/proc/{self._pid}/schedstat", "rb") as schedstat:
+                counts = schedstat.read().split()
+            if counts != self._counts or _state(self._pid) != b"R":
+                self._counts, self._since = counts, now
+            return int(counts[1]) / 1e9 + now - self._since
+        return 0.0
 
 
 def command_line(pid: int) -> list[str]:
@@ -85,6 +101,12 @@ def command_line(pid: int) -> list[str]:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:
         return [os.fsdecode(part) for part in command.read().split(b"\0") if part]
     return []
+
+
+def _state(pid: int) -> bytes:
+    """Return the letter of a process's state; raise OSError if it cannot be read."""
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[0]
 
 
 def _outlive(seconds: float) -> None:
