@@ -20,6 +20,7 @@ LEAST_BYTES = 1024 * 1024  # of the stream; with less room there is none
 DUPLICATE_SECONDS = 120.0  # in which a batch that is sent again is recognised
 READ_ENTRIES = 744  # of an answer, after which it ends; a batch has at most 256
 FIELDS = 10  # of an entry
+_NAME_IN_USE = 10058  # reason for which NATS refuses to create a stream
 _NANOSECONDS = 1_000_000_000
 
 Entry = tuple[str, list[Any]]
@@ -102,9 +103,6 @@ class AuditStore:
             "duplicate_window": int(DUPLICATE_SECONDS * _NANOSECONDS),
         }
         await self._jetstream.call(f"STREAM.{verb}.{STREAM}", config, ANSWER_SECONDS)
-
-
-_NAME_IN_USE = 10058
 
 
 def _subject(tunnel_id: str) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 ACCESS = "access"
 """In place of a key id: the record of a tunnel's settings. A key id has 8 characters."""
+_PLACE = ("tunnel_id", "key_id", "revision")  # fields that follow from where a record is stored
 
 
 class DeviceKey(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -62,9 +63,6 @@ def encode(entry: Entry) -> bytes:
         name: value for name, value in fields.items() if name not in _PLACE and value not in ("", 0.0, ())
     }
     return msgspec.json.encode({"version": 1, **kept})
-
-
-_PLACE = ("tunnel_id", "key_id", "revision")
 
 
 def decode(tunnel_id: str, key_id: str, value: bytes, revision: int) -> Entry:

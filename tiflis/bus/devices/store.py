@@ -25,6 +25,7 @@ ANSWER_SECONDS = 1.7
 """For one write, all attempts together."""
 DELETED_KEPT = 16_384
 """Deleted keys remembered, so that an older record that arrives late does not count."""
+_NONE: dict[str, Entry] = {}
 
 Change = Callable[[Entry | None, Entry | None], None]
 """Called with a record before and after its change; None: it did not exist, or does not any more."""
@@ -221,9 +222,6 @@ class DeviceStore:
             self.on_change(old, new)
         except Exception:  # outermost frame of a change
             log.exception("change of a device key not handled")
-
-
-_NONE: dict[str, Entry] = {}
 
 
 def _key(tunnel_id: str, key_id: str) -> str:

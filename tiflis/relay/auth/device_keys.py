@@ -42,6 +42,7 @@ SEEN_AGAIN = 60.0  # s after which the use of a key is written down anew
 REVOKED_FOR = 60.0  # s in which what a revoked device has sent may still be under way between workers
 REVOKED_LIMIT = 4096
 REKEY_SECONDS = 600.0
+TIDIED_AT_ONCE = 256  # keys that are over
 TRIES = 4  # of a change that others change at the same moment
 UNCONFIRMED = "The change is stored, but not every worker has confirmed it; repeat the call"
 OWNER_KEY_CLOSED = "The workstation's own key is closed to new devices; ask its owner for a key"
@@ -374,9 +375,6 @@ class DeviceKeys:
         except DirectoryUnavailable:
             raise SendFailed from None
         return entry if isinstance(entry, DeviceKey) else None
-
-
-TIDIED_AT_ONCE = 256
 
 
 async def _confirmed(_key: str, _value: bytes | None, _revision: int) -> bool:
