@@ -1,7 +1,7 @@
 """The audit: one entry for each command of a device and each change of a key, never contents or keys.
 
-Entries are kept in memory and stored in batches, by tunnel, every few seconds. What cannot be stored waits,
-up to a bound; above it entries are lost, and counted.
+Entries are kept in memory and stored in batches, by tunnel, every few seconds. Entries that cannot be stored
+wait, up to a bound; above it entries are lost, and counted.
 """
 
 import logging
@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Final, Protocol
+from operator import itemgetter
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 ENTRIES_WAITING = 20_000  # of one worker
 BATCH_ENTRIES = 256
+WRITE_TRIES = 3  # of 2 s each; then the entries of this batch are lost
 BATCHES_AT_ONCE = 200  # of one flush: the rest follows with the next
 KIND_LENGTH = 64  # characters of a type, as in _KIND
 KNOWN_KINDS = 256
@@ -30,15 +32,7 @@ SESSION_LOOKED_AT = 64 * 1024  # bytes of a message in which its session is look
 _SESSION = b'"session_id":'
 _SESSION_ID = re.compile(rb'[ \t\r\n]{0,8}"([A-Za-z0-9_.:-]{1,128})"')
 _KIND = re.compile(r"[\x21-\x7e]{1,64}")
-
-
-class Sender(Protocol):
-    """The device of a command."""
-
-    tunnel_id: str
-    device_id: str
-    key_id: str
-    scope: str
+_time = itemgetter(0)  # of an entry
 
 
 class Store(Protocol):
@@ -47,10 +41,31 @@ class Store(Protocol):
     async def append(self, tunnel_id: str, batch: bytes, name: str) -> None: ...
 
 
-# Time, tunnel, type, outcome, device, key id, scope, session, bytes, about, by. A plain tuple: one is made
-# for every command. Without its tunnel it is stored as it is, and put into words when it is read.
-_Entry = tuple[float, str, str, str, str, str, str, str, int, str, str]
-_TUNNEL: Final = 1  # its place
+# Time, type, outcome, device, key id, scope, session, bytes, about, by: as it is stored. A plain tuple, as
+# one is made for every command; ``in_words`` names the fields when it is read.
+_Entry = tuple[float, str, str, str, str, str, str, int, str, str]
+
+
+class Author:
+    """A device under one key and scope, with its entries that are not stored yet."""
+
+    __slots__ = ("at", "device_id", "entries", "key_id", "named", "scope", "session", "tunnel_id")
+
+    def __init__(self, tunnel_id: str, device_id: str, key_id: str, scope: str) -> None:
+        self.tunnel_id, self.device_id, self.key_id, self.scope = tunnel_id, device_id, key_id, scope
+        self.entries: list[_Entry] = []
+        # The session that its last command named, the bytes that named it, and where they stood: a device
+        # writes all its commands in the same form, so that the session need not be looked for each time.
+        self.session, self.named, self.at = "", _SESSION, 0
+
+    def find(self, text: bytes) -> str:
+        """Return the session that a command names, as shipped clients write it; empty for none."""
+        at = text.find(_SESSION, 0, SESSION_LOOKED_AT)
+        found = _SESSION_ID.match(text, at + len(_SESSION)) if at >= 0 else None
+        if found is None:
+            return ""
+        self.session, self.named, self.at = found[1].decode(), text[at : found.end()], at
+        return self.session
 
 
 class AuditedRules:
@@ -93,42 +108,42 @@ class Audit:
         """``later``: as ``loop.call_later``. ``now``: the time of day."""
         self._store, self._worker_id = store, worker_id
         self._later, self._spawn, self._now = later, spawn, now
-        self._entries: list[_Entry] = []
-        self._under_way = 0
+        self._authors: list[Author] = []  # those with entries
+        self._waiting = 0  # entries, those that are being stored among them
         self._writing: dict[str, int] = {}  # entries by tunnel that are being stored
         self._due = False
         self._numbers = count(1)
 
-    def command(self, sender: Sender, kind: str, text: bytes, outcome: str = "relayed") -> None:
-        """Enter a command of a device."""
-        self.enter(sender.tunnel_id, sender.device_id, sender.key_id, sender.scope, kind, text, outcome)
-
-    def enter(
-        self, tunnel_id: str, device_id: str, key_id: str, scope: str, kind: str, text: bytes, outcome: str
-    ) -> None:
-        """Enter a command: its type, its session and its size, and what became of it."""
-        kind, now, size = kind[:KIND_LENGTH], self._now(), len(text)
-        entry = (now, tunnel_id, kind, outcome, device_id, key_id, scope, session_of(text), size, "", "")
-        self._add(entry)
-
-    def change(
-        self,
-        tunnel_id: str,
-        device_id: str,
-        key_id: str,
-        scope: str,
-        kind: str,
-        about: str = "",
-        by: str = "",
-    ) -> None:
-        """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy."""
-        self._add((self._now(), tunnel_id, kind, "done", device_id, key_id, scope, "", 0, about, by))
-
-    def _add(self, entry: _Entry) -> None:
-        if len(self._entries) + self._under_way >= ENTRIES_WAITING:
-            metrics.count("audit_entries_total", "lost")
+    def command(self, author: Author, kind: str, text: bytes, outcome: str = "relayed") -> None:
+        """Enter a command of a device: its type, its session and its size, and its outcome."""
+        entries, size = author.entries, len(text)
+        if (not entries or self._waiting >= ENTRIES_WAITING) and not self._begin(author):
             return
-        self._entries.append(entry)
+        self._waiting += 1
+        if len(kind) > KIND_LENGTH:
+            kind = kind[:KIND_LENGTH]
+        session = author.session if text.startswith(author.named, author.at) else author.find(text)
+        device_id, key_id, scope = author.device_id, author.key_id, author.scope
+        entries.append((self._now(), kind, outcome, device_id, key_id, scope, session, size, "", ""))
+
+    def change(self, author: Author, kind: str, about: str = "", by: str = "") -> None:
+        """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy."""
+        if self._begin(author):
+            self._waiting += 1
+            device_id, key_id, scope = author.device_id, author.key_id, author.scope
+            author.entries.append((self._now(), kind, "done", device_id, key_id, scope, "", 0, about, by))
+
+    def _begin(self, author: Author) -> bool:
+        """Return whether there is room for another entry; remember an author that has none yet."""
+        if self._waiting >= ENTRIES_WAITING:
+            metrics.count("audit_entries_total", "lost")
+            return False
+        if not author.entries:
+            self._authors.append(author)
+            self._flush_later()
+        return True
+
+    def _flush_later(self) -> None:
         if not self._due:
             self._due = True
             self._later(FLUSH_SECONDS, self._flush)
@@ -140,37 +155,39 @@ class Audit:
     def waiting(self, tunnel_id: str) -> int:
         """Return how many entries of a tunnel (empty: of all) are not stored yet."""
         if not tunnel_id:
-            return len(self._entries) + self._under_way
-        mine = sum(entry[_TUNNEL] == tunnel_id for entry in self._entries)
+            return self._waiting
+        mine = sum(len(author.entries) for author in self._authors if author.tunnel_id == tunnel_id)
         return mine + self._writing.get(tunnel_id, 0)
 
     async def flush(self, tunnel_id: str = "") -> None:
-        """Store what waits; of one tunnel only, if it is named."""
+        """Store the entries that wait; of one tunnel only, if it is named."""
         taken = self._take(tunnel_id)
         for name, entries in taken.items():
-            self._under_way += len(entries)
             self._writing[name] = self._writing.get(name, 0) + len(entries)
         for name, entries in taken.items():
             for at in range(0, len(entries), BATCH_ENTRIES):
                 await self._write(name, entries[at : at + BATCH_ENTRIES])
-        if self._entries and not self._due:
-            self._due = True
-            self._later(FLUSH_SECONDS, self._flush)
+        if self._authors:
+            self._flush_later()
 
     def _take(self, tunnel_id: str) -> dict[str, list[_Entry]]:
+        """Return entries by tunnel, in the order of their times; they wait no more."""
         taken: dict[str, list[_Entry]] = {}
-        left: list[_Entry] = []
-        for entry in self._entries:
-            name = entry[_TUNNEL]
+        left: list[Author] = []
+        for author in self._authors:
+            name = author.tunnel_id
             if name == tunnel_id or (not tunnel_id and (name in taken or len(taken) < BATCHES_AT_ONCE)):
-                taken.setdefault(name, []).append(entry)
+                taken.setdefault(name, []).extend(author.entries)
+                author.entries = []
             else:
-                left.append(entry)
-        self._entries = left
+                left.append(author)
+        self._authors = left
+        for entries in taken.values():
+            entries.sort(key=_time)
         return taken
 
     async def _write(self, tunnel_id: str, entries: list[_Entry]) -> None:
-        batch = msgspec.json.encode([entry[:_TUNNEL] + entry[_TUNNEL + 1 :] for entry in entries])
+        batch = msgspec.json.encode(entries)
         name = f"{self._worker_id}-{next(self._numbers)}"
         outcome = "lost"
         try:
@@ -179,24 +196,14 @@ class Audit:
                     await self._store.append(tunnel_id, batch, name)
                     outcome = "stored"
                     break
-                except Exception as problem:  # noqa: BLE001 - whatever the bus says: the audit stops nothing
+                except Exception as problem:  # noqa: BLE001 - no failure of the audit may stop the relay
                     log.debug("audit not stored", extra={"reason": str(problem)})
         finally:
             metrics.count("audit_entries_total", outcome, by=len(entries))
-            self._under_way -= len(entries)
+            self._waiting -= len(entries)
             self._writing[tunnel_id] -= len(entries)
             if not self._writing[tunnel_id]:
                 del self._writing[tunnel_id]
-
-
-WRITE_TRIES = 3  # of 2 s each; then the entries of this batch are lost
-
-
-def session_of(text: bytes) -> str:
-    """Return the session that a message names, as shipped clients write it; empty for none."""
-    at = text.find(_SESSION, 0, SESSION_LOOKED_AT)
-    found = _SESSION_ID.match(text, at + len(_SESSION)) if at >= 0 else None
-    return found[1].decode() if found else ""
 
 
 def moment(seconds: float) -> str:

@@ -7,7 +7,7 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
 from tiflis.protocol.device_keys import key_id_of
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
-from tiflis.relay.audit import is_command
+from tiflis.relay.audit import Author, is_command
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
@@ -105,7 +105,7 @@ class DeviceAccess:
     def _enter(self, client: Attached, scope: str, kind: str, text: bytes, outcome: str) -> None:
         audit, tunnel_id = self._home.worker.audit, self._home.tunnel_id
         if audit is not None and is_command(kind):
-            audit.enter(tunnel_id, client.device_id, client.key_id, scope, kind, text, outcome)
+            audit.command(Author(tunnel_id, client.device_id, client.key_id, scope), kind, text, outcome)
 
     async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Run a watch's call, with the workstation's key in place of a device key. Raise InvalidAuthKey,
@@ -132,8 +132,8 @@ class DeviceAccess:
             raise
         finally:
             if audit is not None and is_command(found.type):
-                key_id, tunnel_id = entry.key_id if entry else "", self._home.tunnel_id
-                audit.enter(tunnel_id, device_id, key_id, scope, found.type, body, outcome)
+                author = Author(self._home.tunnel_id, device_id, entry.key_id if entry else "", scope)
+                audit.command(author, found.type, body, outcome)
 
     async def _call(
         self, operation: str, arguments: dict[str, Any], body: bytes, entry: DeviceKey | None
@@ -146,7 +146,7 @@ class DeviceAccess:
         """Enter in the audit that a message has been returned to its device."""
         audit = self._home.worker.audit
         if audit is not None and is_command(kind := head.peek(text).type):
-            audit.enter(self._home.tunnel_id, device_id, key_id, "", kind, text, "undelivered")
+            audit.command(Author(self._home.tunnel_id, device_id, key_id, ""), kind, text, "undelivered")
 
     def refuse_revoked(self, device_id: str) -> None:
         """Raise InvalidAuthKey for a watch whose key was revoked while its call was under way."""

@@ -16,7 +16,7 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.audit import Audit, in_words, moment
+from tiflis.relay.audit import Audit, Author, in_words, moment
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.device_sessions import DeviceSessions
@@ -131,4 +131,5 @@ def _row(entry: DeviceKey) -> dict[str, Any]:
 
 def _enter_use(audit: Audit, entry: DeviceKey) -> None:
     """Enter that a key has got its device."""
-    audit.change(entry.tunnel_id, entry.device_id, entry.key_id, entry.scope, "device.used", entry.key_id)
+    author = Author(entry.tunnel_id, entry.device_id, entry.key_id, entry.scope)
+    audit.change(author, "device.used", entry.key_id)

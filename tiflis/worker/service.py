@@ -18,6 +18,7 @@ from tiflis.exposition import expose
 from tiflis.ipc.main_link import MainLink
 from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
+from tiflis.relay.audit import Author
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.push.sender import PushSender
@@ -176,7 +177,7 @@ class Service:
         audit = self._ready.devices.audit
         if audit is not None:
             tunnel_id, device_id, key_id, scope, by = caller
-            audit.change(tunnel_id, device_id, key_id, scope, kind, about, by)
+            audit.change(Author(tunnel_id, device_id, key_id, scope), kind, about, by)
 
     # For the operator
 

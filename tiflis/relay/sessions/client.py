@@ -15,7 +15,7 @@ from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.scopes import LIMITED, Scope, check_form
 from tiflis.protocol.states import RULES, Act, Role
-from tiflis.relay.audit import AUDITED, Audit, is_command
+from tiflis.relay.audit import AUDITED, Audit, Author, is_command
 from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class ClientSession(BaseSession):
         "_entrance",
         "audit",
         "auth_key",
+        "author",
         "connected",
         "cursor",
         "device_id",
@@ -134,12 +135,13 @@ class ClientSession(BaseSession):
         """Allow what a device key of this scope allows. The audit, if there is one, is set before."""
         self.key_id, self.scope = key_id, scope
         unlimited = RULES[Role.CLIENT] if self.audit is None else AUDITED
+        self.author = Author(self.tunnel_id, self.device_id, key_id, scope)
         rules = LIMITED.get(Scope(scope), unlimited)
         self._known, self._act = rules.known, rules.act
 
     def _record(self, found: Head, text: bytes, outcome: str) -> None:
         if self.audit is not None and is_command(found.type):
-            self.audit.command(self, found.type, text, outcome)
+            self.audit.command(self.author, found.type, text, outcome)
 
     # Callbacks of the socket
 
@@ -152,7 +154,7 @@ class ClientSession(BaseSession):
             self._authenticate(found, text)
         elif act is Act.COMMAND:
             if self.audit is not None:
-                self.audit.command(self, found.type, text)
+                self.audit.command(self.author, found.type, text)
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
         elif act is Act.RELAY_LIMITED or act is Act.FORBID:
             self._limited(act, found, text)
