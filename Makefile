@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 RUNTIME_LOCK := requirements/runtime.txt
 WORKSTATION_LOCK := requirements/workstation.txt
 DEV_LOCK := requirements/dev.txt
+DOCS_LOCK := requirements/docs.txt
 NEWEST := .venv-newest
 # Branch coverage that `make coverage` asks of protocol, bus and relay, in percent. Device keys, the audit, held
 # messages and staying devices are tested at running servers, which it does not measure; most other files have 95.
@@ -21,7 +22,7 @@ CLIENT := public/dist/index.html
 CLIENT_SOURCES := $(shell find public \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo web test test-newest unit coverage lint format lock bench bench-quick autobahn faults simulation fuzz clean
+.PHONY: help run demo web test test-newest unit coverage lint format lock docs bench bench-quick autobahn faults simulation fuzz clean
 
 help:
 	@echo "make run        start the server (WORKERS=n: with n workers) and say how to use it"
@@ -33,6 +34,7 @@ help:
 	@echo "make test-newest  all tests with the newest versions of all packages, instead of the locked ones"
 	@echo "make lint       ruff and mypy;  make format puts the code into shape"
 	@echo "make lock       renew the locked versions in requirements/ from pyproject.toml"
+	@echo "make docs       build the site of docs/ into build/site; fails at a dead link or a page that is missing"
 	@echo "make bench      measure cost and latency beside other servers; make bench-quick within a minute"
 	@echo "make autobahn   the WebSocket conformance suite"
 	@echo "make faults     the full fault programme (40 minutes)"
@@ -48,7 +50,7 @@ demo: $(VENV)/.installed-workstation
 
 web: $(CLIENT)
 
-test: lint $(CLIENT)
+test: lint $(CLIENT) $(VENV)/.installed-docs
 	@scripts/system-packages
 	@$(BIN)/pytest -n $(TESTERS) --no-loadscope-reorder || { \
 		echo "Again, alone: what failed beside others. What passes now depends on the load: mend it."; \
@@ -58,7 +60,8 @@ test: lint $(CLIENT)
 test-newest: $(CLIENT)
 	@scripts/system-packages
 	@[ -x $(NEWEST)/bin/python ] || "$(PYTHON)" -m venv $(NEWEST)
-	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade -e ".[dev]" -e ./workstation
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade pip -e ".[dev]" -e ./workstation
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check -q install --upgrade --group docs
 	@$(NEWEST)/bin/pytest -n $(TESTERS) --no-loadscope-reorder
 
 unit: $(VENV)/.installed-dev $(CLIENT)
@@ -75,6 +78,7 @@ lock: $(BIN)/python
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o $(RUNTIME_LOCK)
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c $(RUNTIME_LOCK) workstation/pyproject.toml -o $(WORKSTATION_LOCK)
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --extra dev -c $(RUNTIME_LOCK) pyproject.toml workstation/pyproject.toml -o $(DEV_LOCK)
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --group docs -c $(DEV_LOCK) -o $(DOCS_LOCK)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
@@ -85,6 +89,10 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix -q .
 	@$(BIN)/ruff format -q .
+
+docs: $(VENV)/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@echo "The site is in build/site; $(BIN)/mkdocs serve shows it"
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.bench $(BENCH)
@@ -136,6 +144,11 @@ $(VENV)/.installed-dev: pyproject.toml workstation/pyproject.toml $(DEV_LOCK) $(
 	@echo "2/2 Installing the server and building its web client"
 	@$(PIP) install --no-deps -e . -e ./workstation
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-workstation
+
+$(VENV)/.installed-docs: $(DOCS_LOCK) | $(BIN)/python
+	@echo "Installing what builds the documents' site"
+	@$(PIP) install --require-hashes -r $(DOCS_LOCK)
+	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 	@echo "Installing the fuzzer"
