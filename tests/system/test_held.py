@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd
+from tests.peers import AUTH_KEY
 from tests.system.places import Places
 from tests.system.resuming import ResumingDevice
 from tests.system.test_watch import back
@@ -98,6 +99,29 @@ async def test_a_held_message_can_be_cancelled_and_can_expire(brief: Server) -> 
         await receipt(phone, "later", "delivered")
         await phone.send({"type": "tunnel.unhold", "id": "later"})
         await receipt(phone, "later", "unknown")
+
+
+async def test_a_socket_that_waits_for_its_workstation_receives_the_receipts_that_it_asks_for(
+    brief: Server,
+) -> None:
+    async with crowd(brief) as people:
+        workstation, tunnel_id = await people.workstation()
+        watching = await people.client(tunnel_id, device_id="other")
+        await workstation.close()
+        await watching.next("connection.workstation_offline", 15)
+        resuming = await ResumingDevice(brief, tunnel_id).ask()
+        shipped = await people.socket()
+        payload = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "phone"}
+        await shipped.send({"type": "connect", "payload": payload})
+        await shipped.next("error", 15)
+        for sender, id in ((resuming, "first"), (shipped, "second")):
+            await sender.send(command(id))
+            await receipt(sender, id, "held")
+            await sender.send({"type": "tunnel.unhold", "id": id})
+            await receipt(sender, id, "cancelled")
+        await receipt(resuming, "second", "cancelled")
+        assert [one["id"] for one in shipped.seen if one["type"] == "tunnel.receipt"] == ["second"] * 2
+        await resuming.close()
 
 
 WRONG: list[dict[str, Any]] = [

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import msgspec
+
 from tiflis import metrics
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
@@ -158,10 +160,11 @@ class HeldMessages:
             HELD,
             until,
             self._last,
-            text=request.text,
+            request.not_before / 1000,
+            request.text,
             by=self._me,
+            key_id=attached.key_id,
         )
-        record.not_before, record.key_id = request.not_before / 1000, attached.key_id
         known = self._entries.get(record.key)
         if known is not None:
             self._tell(attached, known.record)  # sent again: its receipt was lost
@@ -198,7 +201,7 @@ class HeldMessages:
             self._tell(attached, entry.record)
             await self._forget(entry)
         elif entry.record.waits and await self._change(entry, CANCELLED):
-            self._tell_all(entry.record.key)
+            self._tell_all(entry.record.key, attached)
         else:
             self._tell(attached, self._entries[entry.record.key].record)
 
@@ -224,13 +227,22 @@ class HeldMessages:
         found = record.described()
         self._send(attached, hold.receipt(record.id, str(found["state"]), until=found["until"]))
 
-    def _tell_all(self, key: str) -> None:
+    def _receivers(self, device_id: str) -> list[Attached]:
+        """Return the device's sockets that are sent receipts unasked. One that waits for its workstation is
+        among them if it resumes: a shipped client knows no message before ``connected``."""
+        sockets = self._host.device_registry.sockets(device_id)
+        return [one for one in sockets if one.connected or one.cursor is not None]
+
+    def _tell_all(self, key: str, asker: Attached | None = None) -> None:
+        """Send a message's state to its device, and to the socket that has asked for the change."""
         if key not in self._entries:
             return
         record = self._entries[key].record
-        for attached in self._host.device_registry.sockets(record.device_id):
-            if attached.connected:
-                self._tell(attached, record)
+        receivers = self._receivers(record.device_id)
+        if asker is not None and asker not in receivers:
+            receivers.append(asker)
+        for attached in receivers:
+            self._tell(attached, record)
 
     # What is stored
 
@@ -260,15 +272,11 @@ class HeldMessages:
     async def _change(self, entry: Stored, state: str) -> bool:
         """Give a message another state; return whether this home did it. Raise Unavailable."""
         assert self._store is not None
-        old, key = entry.record, entry.record.key
-        record = HeldRecord(
-            old.device_id, old.id, old.kind, state, old.until, old.order, old.not_before, old.text, self._me
-        )
-        record.key_id = old.key_id
+        key = entry.record.key
+        record = msgspec.structs.replace(entry.record, state=state, by=self._me)
         if state in FINAL:
             record.text, record.ended_at = b"", self._wall()
-            sockets = self._host.device_registry.sockets(old.device_id)
-            record.received = any(attached.connected for attached in sockets)
+            record.received = bool(self._receivers(record.device_id))
         try:
             revision = await self._store.write(self._host.tunnel_id, record, entry.revision)
             self._entries[key] = Stored(record, revision)
