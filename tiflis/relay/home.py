@@ -330,6 +330,7 @@ class Home:
         """Remove a device's socket; with its last one the device is gone (protocol, section 3.1)."""
         device_id = attached.device_id
         self.presence.forget(attached)
+        self.staying.left(attached)
         if self.device_registry.remove(attached) and not self.watches.stays.left(device_id):
             self.device_left(device_id)
 

@@ -48,7 +48,7 @@ class Staying:
             if not stays.ready:
                 self._wait(attached)
                 return False
-            found = stays.resume(attached.device_id, attached.cursor)
+            found = stays.resume(attached.device_id, attached.cursor, attached)
         answer = found.answer() if found else None
         attached.accept(messages.connected(self._home.tunnel_id, __version__, restored, answer))
         if found is not None:
@@ -99,10 +99,22 @@ class Staying:
         stays = self._home.watches.stays
         if stays.ready and stays.holds(attached.device_id):
             stays.called(attached.device_id)
-            _, visible = cursor.read_ping(text)
+            seen, visible = cursor.read_ping(text)
+            if seen is not None:
+                self._seen(attached, seen)
             if visible is not None:
                 self._home.push.visible(attached.device_id, visible)
             attached.send(cursor.mark(*stays.cursor(attached.device_id)))
+
+    def _seen(self, attached: Attached, number: int) -> None:
+        sockets = self._home.device_registry.sockets(attached.device_id)
+        resuming = [one for one in sockets if one.marked or one.cursor is not None]
+        self._home.watches.stays.seen(attached.device_id, attached, number, resuming)
+
+    def left(self, attached: Attached) -> None:
+        """Note that a client's socket has closed."""
+        if attached.marked:
+            self._home.watches.stays.socket_left(attached.device_id, attached)
 
     def mark(self, device_id: str, end: Cursor) -> None:
         """Send a mark to the device's sockets that have resumed."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tiflis.clock import running_clock
 from tiflis.relay.watch.queue import Bounds, Message, WatchQueue
+from tiflis.relay.watch.readers import Readers
 from tiflis.relay.watch.records import WatchRecord
 
 POLLS_AT_ONCE = 8  # per watch; one more ends the one that has waited longest
@@ -30,6 +31,7 @@ class Watch:
         self.stay = stay
         self.registered = False  # the workstation has registered anew; the device does not know
         self.unmarked = 0  # messages since the last mark
+        self.readers = Readers()  # of a device that stays
         self.mark = mark or secrets.token_urlsafe(6)  # tells this connect's numbers from another's
         self.queue = WatchQueue(bounds, released)
         self.last_call = now

@@ -357,6 +357,10 @@ class WatchRegistry:
         if self._sweeper is None:
             self.sweep()
 
+    def now(self) -> float:
+        """Return the time by the clock of the queues."""
+        return self._clock()
+
     def is_present(self, watch: Watch) -> bool:
         """Return whether a device that stays has a socket."""
         return bool(watch.stay) and self._home.has_device(watch.name)

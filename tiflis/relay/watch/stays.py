@@ -4,6 +4,7 @@ Their queues are watch queues of the same registry. A number is given when a mes
 stored; so a home that has died makes the next one leave out more numbers than it can have given.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from tiflis.limits import MIB
@@ -51,12 +52,14 @@ class Queues(Protocol):
     def restored(self) -> bool: ...
     @property
     def closed(self) -> bool: ...
+    def now(self) -> float: ...
     def is_present(self, watch: Watch) -> bool:
         """Return whether a device that stays has a socket."""
 
     def begin(self, key: str, bounds: Bounds, stay: float) -> Watch: ...
     def called(self, watch: Watch, write: bool = False) -> None: ...
     def leave(self, watch: Watch, orderly: bool = False) -> None: ...
+    def acknowledge(self, watch: Watch, *numbers: int) -> None: ...
 
 
 class StayingDevices:
@@ -90,8 +93,8 @@ class StayingDevices:
         watch.unmarked = 0
         return Cursor(watch.mark, watch.queue.last)
 
-    def resume(self, device_id: str, cursor: Cursor) -> Resumption:
-        """Continue from a client's cursor, and have the device stay from now on."""
+    def resume(self, device_id: str, cursor: Cursor, socket: object = None) -> Resumption:
+        """Continue from a client's cursor on this socket, and have the device stay from now on."""
         watch = self._queue(device_id)
         known = watch is not None and watch.mark == cursor.epoch
         watch = watch or self._begin(device_id)
@@ -100,6 +103,7 @@ class StayingDevices:
         registered, watch.registered = watch.registered, False
         watch.unmarked = 0
         missed = watch.queue.after(cursor.seq) if known else None
+        watch.readers.came(socket, end.seq if missed is None else cursor.seq)
         if missed is None:
             return Resumption(end, "gap" if known else "new", [], end.seq, False)
         return Resumption(cursor, "ok", missed, end.seq, registered)
@@ -109,6 +113,22 @@ class StayingDevices:
         watch = self._queue(device_id)
         if watch is not None:
             self._registry.called(watch)
+
+    def seen(self, device_id: str, socket: object, number: int, sockets: Collection[object]) -> None:
+        """Note how far a socket's client has processed the queue, and drop what every reader has. A number
+        that is not stored yet is dropped with a later call. ``sockets``: all of the device that resume."""
+        watch = self._queue(device_id)
+        if watch is None or number > watch.queue.last:
+            return
+        watch.readers.read(socket, number)
+        least = watch.readers.least(sockets, self._registry.now() - watch.stay)
+        self._registry.acknowledge(watch, min(least, watch.queue.shown))
+
+    def socket_left(self, device_id: str, socket: object) -> None:
+        """Note that a socket that resumed has closed: what it has not processed is kept for it."""
+        watch = self._queue(device_id)
+        if watch is not None:
+            watch.readers.left(socket, self._registry.now())
 
     def left(self, device_id: str) -> bool:
         """Note that the device's last socket has closed; return whether the device stays."""
