@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.bus.nats import NatsServer
 from tests.harness import (
     AUTH_KEY,
     REGISTRATION_KEY,
@@ -21,7 +19,7 @@ from tests.harness import (
     eventually,
     register,
 )
-from tests.system.device_keys import Owner, id_of, key_of, refusal
+from tests.system.hosts import Hosts
 from tests.system.streams import Stream, told
 from tests.system.watches import WatchDevice
 from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
@@ -33,35 +31,11 @@ CREDENTIALS = {
 }
 
 
-class Site:
-    """Two instances on one bus."""
-
-    def __init__(self, folder: Path, authorization: str, credentials: str) -> None:
-        limits = "max_payload: 1048576"
-        self.nats = NatsServer(
-            folder / "nats", authorization=authorization, credentials=credentials, extra=limits
-        )
-        env = {"NATS_URL": self.nats.url}
-        self.servers = [Server(workers=1, env=env, folder=folder / name) for name in ("one", "two")]
-
-    def start(self) -> None:
-        self.nats.start()
-        for server in self.servers:
-            server.folder.mkdir()
-        for server in self.servers:
-            server.start(wait=False)
-        for server in self.servers:
-            server.wait_ready()
-
-    def end(self) -> None:
-        for server in self.servers:
-            server.kill_everything()
-        self.nats.stop()
-
-
 @pytest.fixture(scope="module", params=list(CREDENTIALS))
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"), *CREDENTIALS[request.param])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    authorization, credentials = CREDENTIALS[request.param]
+    folder = tmp_path_factory.mktemp("site")
+    made = Hosts(folder, authorization=authorization, credentials=credentials)
     try:
         made.start()
         yield made
@@ -69,12 +43,12 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         made.end()
 
 
-async def across(site: Site, people: list[Crowd]) -> tuple[Peer, Peer, str]:
+async def across(site: Hosts, people: list[Crowd]) -> tuple[Peer, Peer, str]:
     workstation, tunnel_id = await people[0].workstation()
     return workstation, await people[1].client(tunnel_id, device_id="phone"), tunnel_id
 
 
-async def test_everything_at_once(site: Site) -> None:
+async def test_everything_at_once(site: Hosts) -> None:
     """Streams, a big message and a watch, with the workstation on one host and the devices on the other."""
     one, two = site.servers
     async with crowd(one) as here, crowd(two) as there:
@@ -96,7 +70,7 @@ async def test_everything_at_once(site: Site) -> None:
             await watch.post("disconnect")
 
 
-async def test_the_workstation_reconnects_at_the_other_host(site: Site) -> None:
+async def test_the_workstation_reconnects_at_the_other_host(site: Hosts) -> None:
     one, two = site.servers
     async with crowd(one) as here, crowd(two) as there:
         old, client, tunnel_id = await across(site, [here, there])
@@ -112,23 +86,7 @@ async def test_the_workstation_reconnects_at_the_other_host(site: Site) -> None:
         assert old.closed is None
 
 
-async def test_a_device_is_locked_out_at_both_hosts(site: Site) -> None:
-    """Within a second of the call, also at the host that was not asked."""
-    one, two = site.servers
-    async with crowd(one) as here, crowd(two) as there:
-        workstation, tunnel_id = await here.workstation()
-        async with Owner(one, tunnel_id) as owner:
-            minted = await owner.mint()
-            near = await here.client(tunnel_id, device_id="lost", auth_key=key_of(minted))
-            far = await there.client(tunnel_id, device_id="lost", auth_key=key_of(minted))
-            await far.send({"type": "session.input", "session_id": "s"})
-            await workstation.next("session.input", 10)
-            assert (await owner.revoke(id_of(minted))).json() == {"success": True}
-            assert [(await peer.until_closed(10))[0] for peer in (near, far)] == [1008, 1008]
-        assert (await refusal(two, tunnel_id, key_of(minted), "lost"))["code"] == "INVALID_AUTH_KEY"
-
-
-async def test_wrong_keys_at_one_host_count_at_the_other(site: Site) -> None:
+async def test_wrong_keys_at_one_host_count_at_the_other(site: Hosts) -> None:
     one, two = site.servers
     async with crowd(one) as people:
         _, tunnel_id = await people.workstation()
@@ -147,7 +105,7 @@ async def wrong_key(server: Server, tunnel_id: str) -> str:
     return str(answer["payload"]["code"])
 
 
-async def test_hosts_that_race_for_one_id(site: Site) -> None:
+async def test_hosts_that_race_for_one_id(site: Hosts) -> None:
     one, two = site.servers
     async with crowd(one) as here, crowd(two) as there:
         peers = [await people.socket() for people in (here, there) * 4]
@@ -163,7 +121,7 @@ async def test_hosts_that_race_for_one_id(site: Site) -> None:
         assert (ids.count("wanted"), len(set(ids))) == (1, 8)
 
 
-async def test_the_shared_bus_restarts(site: Site) -> None:
+async def test_the_shared_bus_restarts(site: Hosts) -> None:
     one, two = site.servers
     async with crowd(one) as here, crowd(two) as there:
         workstation, client, _ = await across(site, [here, there])
@@ -179,7 +137,7 @@ async def test_the_shared_bus_restarts(site: Site) -> None:
         await eventually(lambda: one.status("/readyz") == two.status("/readyz") == 200, 5, "both are ready")
 
 
-async def test_health_counts_both_hosts(site: Site) -> None:
+async def test_health_counts_both_hosts(site: Hosts) -> None:
     one, two = site.servers
     async with crowd(one) as here, crowd(two) as there:
         await across(site, [here, there])
@@ -194,7 +152,7 @@ def online(server: Server) -> tuple[int, int]:
     return connections["workstations"], connections["clients"]
 
 
-async def test_one_host_dies(site: Site) -> None:
+async def test_one_host_dies(site: Hosts) -> None:
     """This is the last test of the file, because it leaves one server dead."""
     one, two = site.servers
     workstation, tunnel_id = await register(one)
