@@ -72,7 +72,7 @@ def scopes_hold(data: bytes) -> None:
     scope = script.choice((Scope.VIEW, Scope.CHAT))
     text = message(script) if script.byte() % 4 else script.rest()
     for forwarded in (*_by_session(scope, text), *_by_home(scope, text)):
-        _check(scope, forwarded)
+        check_allowed(scope, forwarded)
 
 
 def message(script: Script) -> bytes:
@@ -121,8 +121,8 @@ def _by_home(scope: Scope, text: bytes) -> list[bytes]:
     return [text] if found.type not in ("ping", "auth") else []
 
 
-def _check(scope: Scope, text: bytes) -> None:
-    """Any reading of the text, the first or the last of repeated keys, is of an allowed type."""
+def check_allowed(scope: Scope, text: bytes) -> None:
+    """Check that any reading of the text, the first or the last of repeated keys, is of an allowed type."""
     pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
     kinds = [value for name, value in pairs if name == "type"]
     assert kinds, text
