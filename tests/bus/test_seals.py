@@ -120,3 +120,13 @@ async def test_the_marker_is_written_again_when_it_is_taken_away(nats_server: Na
             await until(lambda: two.sealed, 5)
             assert two._unsealed_until == until_revision
             assert two.get("between") is None
+
+
+async def test_a_forged_record_is_refused_also_while_its_tunnel_is_written() -> None:
+    one = Directory("nats://127.0.0.1:1", "test", seals=Seals([OLD]))
+    value = Seals([OLD]).close(TUNNEL.tunnel_id, encode(TUNNEL))
+    one._writing[TUNNEL.tunnel_id] = value, TUNNEL
+    one.changed(TUNNEL.tunnel_id, Seals([NEW]).close(TUNNEL.tunnel_id, encode(TUNNEL)), 1)
+    assert one.get(TUNNEL.tunnel_id) is None
+    one.changed(TUNNEL.tunnel_id, value, 2)
+    assert one.get(TUNNEL.tunnel_id) == replace(TUNNEL, revision=2)

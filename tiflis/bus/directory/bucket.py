@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from time import perf_counter
@@ -30,6 +31,8 @@ REFUSED_SECONDS = 60.0
 WRONG_LAST_SEQUENCE = (10071, 10164)
 REPLICAS_NOT_SUPPORTED = 10074
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_MARKERS = ("KV-Operation", "Nats-Marker-Reason")  # headers of a message that stores no value
+_MARKER = re.compile("|".join(_MARKERS).encode(), re.IGNORECASE)  # hardly any record has one
 _NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
@@ -47,8 +50,8 @@ class WrongRevision(Exception):
 
 
 def value_of(headers: bytes, payload: bytes) -> bytes | None:
-    """None when the message only says that the key was deleted, or has expired."""
-    if headers and (header(headers, "KV-Operation") or header(headers, "Nats-Marker-Reason")):
+    """Return the value that a message stores; None if it says that the key was deleted or has expired."""
+    if _MARKER.search(headers) and any(header(headers, name) for name in _MARKERS):
         return None
     return payload
 

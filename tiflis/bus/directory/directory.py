@@ -61,6 +61,7 @@ class Directory:
         self._records: dict[str, Record] = {}
         self._makers: Counter[str] = Counter()  # how many records each registration key has
         self._untouched: set[str] = set()
+        self._writing: dict[str, tuple[bytes, Record]] = {}  # our writes under way, by key
         self._markers: dict[str, int] = {}  # of what was forgotten here: the revisions that say so
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -163,18 +164,29 @@ class Directory:
         """
         key = subjects.checked(record.tunnel_id)
         value = self._seals.close(key, encode(record))
+        self._writing[key] = value, record
+        try:
+            revision = await self._write(key, value, record)
+        finally:
+            self._writing.pop(key, None)
+        stored = self._records.get(key)
+        if stored is None or stored.revision != revision:  # the watcher has not reported it yet
+            stored = record.at(revision)
+            self._remember(stored)
+        return stored
+
+    async def _write(self, key: str, value: bytes, record: Record) -> int:
+        """Return the revision under which a value is stored. Raises as ``put``."""
         clock = running_clock()
         end = clock.time() + ANSWER_SECONDS - MARGIN_SECONDS
         expected = record.revision
         while True:
             try:
-                revision = await self._store.write(key, value, expected, end - clock.time())
-                break
+                return await self._store.write(key, value, expected, end - clock.time())
             except WrongRevision:
                 entry = await self._store.read(key, end - clock.time())
             if entry is not None and entry.value == value:
-                revision = entry.revision  # an attempt of ours whose answer was lost
-                break
+                return entry.revision  # an attempt of ours whose answer was lost
             if entry is not None and entry.value is None and record.revision == 0 and expected == 0:
                 expected = entry.revision  # deleted: what remains is a marker
                 continue
@@ -182,9 +194,6 @@ class Directory:
                 expected = entry.revision
                 continue
             raise Conflict(self._current(record.tunnel_id, entry))
-        stored = record.at(revision)
-        self._remember(stored)
-        return stored
 
     def _replaceable(self, entry: Entry, record: Record) -> bool:
         """Whether what is stored counts for nothing, and ``record`` is no older than the last that did."""
@@ -210,7 +219,7 @@ class Directory:
         if tunnel_id == MARKER:
             self._marker_changed(value)
         elif value is not None:
-            record = self._decode(tunnel_id, value, revision)
+            record = self._own(tunnel_id, value, revision) or self._decode(tunnel_id, value, revision)
             known = self._records.get(tunnel_id)
             if record is not None:
                 self._remember(record)
@@ -218,6 +227,14 @@ class Directory:
                 self._tell(tunnel_id, None)  # its home writes the true one again
         elif (known := self._records.get(tunnel_id)) is not None and known.revision < revision:
             self._drop(tunnel_id)
+
+    def _own(self, tunnel_id: str, value: bytes, revision: int) -> Record | None:
+        """Return the record of a write of ours that is reported before it is confirmed: it needs no check."""
+        writing = self._writing.get(tunnel_id)
+        if writing is None or writing[0] != value:
+            return None
+        self._unsealed.pop(tunnel_id, None)
+        return writing[1].at(revision)
 
     def replaced(self) -> None:
         """Count all known records as not stored until they are reported again: the bucket is another one or

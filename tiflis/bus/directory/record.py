@@ -1,6 +1,7 @@
 """The directory's record of one tunnel, and its stored form."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 from sys import intern
 
 import msgspec
@@ -26,7 +27,19 @@ class Record:
 
     def at(self, revision: int) -> "Record":
         """Return the record as stored under a revision."""
-        return replace(self, revision=revision)
+        return Record(  # `replace` takes several times as long
+            self.tunnel_id,
+            self.name,
+            self.key_digest,
+            self.key_id,
+            self.generation,
+            self.home,
+            self.online,
+            self.online_since,
+            revision,
+            self.maker,
+            self.untouched,
+        )
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=False, omit_defaults=True):
@@ -44,21 +57,31 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=False, omit_defaults=True):
     untouched: bool = False
 
 
-_REPEATED = ("key_id", "home", "maker")  # fields that are the same in many records
 _decoder = msgspec.json.Decoder(_Stored)
+_stored_fields = attrgetter(*_Stored.__struct_fields__)
 
 
 def encode(record: Record) -> bytes:
-    return msgspec.json.encode(_Stored(*(getattr(record, name) for name in _Stored.__struct_fields__)))
+    """Return the stored form of a record."""
+    return msgspec.json.encode(_Stored(*_stored_fields(record)))
 
 
 def decode(tunnel_id: str, value: bytes, revision: int) -> Record:
     """Decode a record. Raise ValueError."""
     try:
-        fields = msgspec.structs.asdict(_decoder.decode(value))
+        stored = _decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError("not a record") from error
-    fields["name"] = fields["name"].encode()[:NAME_BYTES].decode(errors="ignore")
-    for name in _REPEATED:
-        fields[name] = intern(fields[name])
-    return Record(tunnel_id, revision=revision, **fields)
+    return Record(
+        tunnel_id,
+        stored.name.encode()[:NAME_BYTES].decode(errors="ignore"),
+        stored.key_digest,
+        intern(stored.key_id),  # the same in many records, as are home and maker
+        stored.generation,
+        intern(stored.home),
+        stored.online,
+        stored.online_since,
+        revision,
+        intern(stored.maker),
+        stored.untouched,
+    )

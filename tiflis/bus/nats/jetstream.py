@@ -7,6 +7,8 @@ from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tiflis.bus.errors import BusError, LinkUnavailable, NoResponders
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.clock import running_clock
@@ -108,6 +110,16 @@ def _fail(answer: asyncio.Future[bytes], reason: str) -> None:
         answer.set_exception(LinkUnavailable(reason))
 
 
+class _Stored(msgspec.Struct):
+    """JetStream's answer to a message."""
+
+    seq: int = 0
+    error: Document | None = None
+
+
+_stored = msgspec.json.Decoder(_Stored)
+
+
 class JetStream:
     """JetStream's JSON interface."""
 
@@ -123,8 +135,10 @@ class JetStream:
         """Store a message; return its sequence in the stream. Raise StoreRefused or LinkUnavailable."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         block = f"NATS/1.0\r\n{lines}\r\n".encode() if lines else b""
-        answer = await self.requests.ask(subject, payload, seconds, block)
-        return int(_result(answer)["seq"])
+        stored = _stored.decode(await self.requests.ask(subject, payload, seconds, block))
+        if stored.error is not None:
+            raise StoreRefused(stored.error)
+        return stored.seq
 
 
 def _result(answer: bytes) -> Document:
