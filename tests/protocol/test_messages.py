@@ -98,6 +98,17 @@ def test_the_error_of_a_bad_connect_names_the_field(changes: dict[str, Any], fie
     assert set(refused.value.details or {}) == {field}
 
 
+@pytest.mark.parametrize(
+    "written", [rb"\ud83d\ude00", rb"\"\\\/", "😀 é".encode(), rb"\u0061", b"  spaced  "]
+)
+def test_a_field_is_read_as_it_is_however_it_is_written(written: bytes) -> None:
+    payload = b'{"tunnel_id":"t","auth_key":"%b","device_id":"d-%b","device_id":"e-%b"}'
+    key = b"a" * 16 + written
+    said = messages.read_connection(msgspec.Raw(payload % (key, written, written)))
+    assert said.auth_key == "a" * 16 + json.loads(b'"%b"' % written)
+    assert said.device_id == "e-" + json.loads(b'"%b"' % written)
+
+
 def test_one_error_names_all_wrong_fields() -> None:
     with pytest.raises(InvalidPayload) as refused:
         messages.read_connection(raw({}))
