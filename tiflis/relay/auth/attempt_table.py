@@ -216,6 +216,8 @@ class AttemptTable:
     def acquire(self, patience: float | None = None) -> bool:
         """Return whether this worker now is the only one of its host that uses the tables; if so it has to
         release them. The kernel does so for a worker that dies."""
+        if self._try_lock():
+            return True
         give_up = time.monotonic() + (self._patience if patience is None else patience)
         while not self._try_lock():
             if time.monotonic() > give_up:

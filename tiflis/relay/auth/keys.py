@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tiflis.values import trimmed
@@ -97,6 +98,7 @@ def _encoded(key: str) -> bytes:
     return key.encode(errors="surrogatepass")
 
 
+@lru_cache(maxsize=64)  # of the registration keys
 def _key_id(digest: bytes) -> str:
     return _derive(digest, b"tiflis key id").hex()[:16]
 

@@ -102,7 +102,7 @@ class Limiter:
         group = address_group(caller.address)
         with self._counters() as table:
             buckets = self._buckets(table, place, caller._replace(address=group))
-            delay = max(bucket.wait() for bucket in buckets)
+            delay = max([bucket.wait() for bucket in buckets])
             reading = -1 if delay else _fitting(trial)
             if reading < 0 and not delay:
                 for bucket in buckets:
@@ -263,9 +263,10 @@ class _Bucket(NamedTuple):
 
     def wait(self) -> float:
         """Return in how many seconds another attempt is allowed, 0.0 for now."""
-        if not self.table.has_room(self.id, self.now, self.window):
-            return self.window  # it could not be counted
-        return wait(within(self.table.get(self.id), self.now, self.window), self.now, self.window, self.limit)
+        times = self.table.get(self.id)
+        if not times:  # most often: so far nothing was counted, and one attempt may be, if there is room
+            return 0.0 if self.table.has_room(self.id, self.now, self.window) else self.window
+        return wait(within(times, self.now, self.window), self.now, self.window, self.limit)
 
     def note(self) -> None:
         """Count an attempt."""
