@@ -44,8 +44,8 @@ def loop() -> Iterator[LoopThread]:
 
 @pytest.fixture(scope="package")
 def server(build: Path) -> Iterator[Server]:
-    """One for all tests that leave it in peace."""
-    with Server(workers=2, env={"WEB_CLIENT_PATH": str(build)}) as running:
+    """Run the server that all tests share which do not disturb it; nginx may be in front of it."""
+    with Server(workers=2, env={"WEB_CLIENT_PATH": str(build), "TRUST_PROXY": "127.0.0.1"}) as running:
         yield running
 
 
