@@ -207,6 +207,7 @@ async def test_clients_of_a_home_lost_to_a_dead_worker_find_another(
         lambda: home.retired and "a" not in town.hubs["a"].router.edges and town.hubs["a"].router.homes
     )
     assert town.home("a") is not home
+    assert cast(FakeDesk, home.watches).closed, "the bytes in its queues count no longer"
     new = await town.workstation("a")
     phone.take()
     new.say({"type": "note", "n": 1})

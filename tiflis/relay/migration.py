@@ -304,6 +304,7 @@ class Migration:
             for edge_session in edge_sessions:
                 edge_session.close()
             self.let_go(home, record.home, clients)
+            await home.watches.close()
 
     def _lost(self, home: Home) -> bool:
         """Return whether this home is registered here though the directory holds a later claim."""
