@@ -107,7 +107,8 @@ faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.faults $(FAULTS)
 
 simulation: $(VENV)/.installed-dev
-	@$(BIN)/python -m tools.simulation --seeds 10000 --minutes 5
+	@$(BIN)/python -m tools.simulation --seeds 5000 --minutes 2.5
+	@$(BIN)/python -m tools.simulation --first 100000 --seeds 5000 --minutes 2.5
 
 # FUZZ="--seconds 600 --keep frames" fuzzes one target for longer, and keeps what is new.
 fuzz: $(VENV)/.installed-fuzz

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tools.simulation.story import Story
+from tools.simulation.story import FIRST_WITH_KEYS, Story
 from tools.simulation.virtual import run
 
 KNOWN = (
@@ -31,18 +31,20 @@ KNOWN = (
     1115,
     1416,
     1517,
+    2927,
     3949,
     3989,
     7743,
     8986,
 )
 SEEDS = (*KNOWN, *range(10_000, 10_046))
+WITH_KEYS = (100_125, *range(FIRST_WITH_KEYS, FIRST_WITH_KEYS + 12))  # one device's key is revoked
 
-RETOLD = (3, 8, 246)
+RETOLD = (3, 8, 246, 100_001)
 TELL = f"from tools.simulation.story import Story; print(*(Story(seed).play().digest() for seed in {RETOLD}))"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", (*SEEDS, *WITH_KEYS))
 def test_all_is_well_in_the_end(seed: int) -> None:
     story = Story(seed).play()
     assert not story.broken, f"seed {seed}: {story.broken}\n{story.events}"

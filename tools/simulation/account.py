@@ -40,6 +40,7 @@ class Ear:
         self.last: dict[tuple[int, int], int] = {}  # the latest number heard of each line, on each of its own
         self.absences: list[float] = []  # when it came, went or was cut off
         self.gap_at = -1.0  # when a watch was told last that something before it may be missing
+        self.gone_at = float("inf")  # from then on nothing is for it: its key is being revoked
         self.present = False
 
 
@@ -51,6 +52,7 @@ class Account:
         self.ears: list[Ear] = []
         self.reported: set[int] = set()
         self.crashes: list[tuple[float, str]] = []  # when, and a tunnel that was at home there
+        self.revoked: dict[tuple[str, str], float] = {}  # devices, and when their revocation was answered
         self.astray: list[str] = []
         self.doubled: list[str] = []
         self._numbers = itertools.count(1)
@@ -88,7 +90,9 @@ class Account:
             for said in self.said.values()
             if said.number not in self.reported and not self._excused(said)
             for ear in self._audience(said)
-            if said.number not in ear.heard and said.at > ear.gap_at and not _near(said.at, ear.absences)
+            if said.number not in ear.heard
+            and ear.gap_at < said.at < ear.gone_at
+            and not _near(said.at, ear.absences)
         ]
 
     def arrived(self, said: Said) -> bool:

@@ -47,6 +47,7 @@ class Actor:
     """A peer that comes again whenever it is cut off. ``at_work``: it has its role, and is authenticated."""
 
     name = ""
+    address = "10.0.0.1"
 
     def __init__(self, world: World, tunnel: str, name: str) -> None:
         self.world, self.tunnel, self.name = world, tunnel, name
@@ -72,7 +73,7 @@ class Actor:
         """Open a connection, or try again in a moment."""
         if self.stopped or self.line is not None:
             return
-        line = self.world.open()
+        line = self.world.open(self.address)
         if line is None:
             self.come_again()
         else:
@@ -182,6 +183,7 @@ class Workstation(Actor):
                 self.at_work = True
                 self.registrations += 1
             case "auth":
+                self.world.check(heard.payload.auth_key == AUTH_KEY, f"{self.tunnel}: a device's own key")
                 self.known.add(heard.payload.device_id)
                 self.say({"type": "auth.success", "payload": {"device_id": heard.payload.device_id}})
             case "client.disconnected":
@@ -196,7 +198,10 @@ class Workstation(Actor):
 
     def hear_load(self, heard: Heard, line: Line) -> None:
         super().hear_load(heard, line)
-        known = self.world.account.said[heard.number].by in self.known
+        by = self.world.account.said[heard.number].by
+        known = by in self.known
+        late = line.written > self.world.account.revoked.get((self.tunnel, by), float("inf"))
+        self.world.check(not late, f"{self.tunnel}: {heard.number} of {by}, which is revoked")
         self.world.check(known, f"{self.tunnel}: {heard.number} came before its device's auth")
         if heard.number % ANSWERED == 0 and heard.type == "request" and self.at_work:
             self.say({"type": "response", "id": heard.id})

@@ -10,13 +10,14 @@ class Client(Actor):
     """Connects, authenticates once it is told ``connected`` (also late), and never again by itself."""
 
     kind = "client"
+    key = AUTH_KEY
 
     def introduce(self) -> None:
-        payload = {"tunnel_id": self.tunnel, "auth_key": AUTH_KEY, "device_id": self.name, "reconnect": True}
+        payload = {"tunnel_id": self.tunnel, "auth_key": self.key, "device_id": self.name, "reconnect": True}
         self.say({"type": "connect", "payload": payload})
 
     def authenticate(self) -> None:
-        self.say({"type": "auth", "payload": {"auth_key": AUTH_KEY, "device_id": self.name}})
+        self.say({"type": "auth", "payload": {"auth_key": self.key, "device_id": self.name}})
 
     def hear(self, heard: Heard) -> None:
         match heard.type:

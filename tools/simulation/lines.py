@@ -26,6 +26,7 @@ class Line:
         self.inbox: deque[bytes] = deque()
         self.closed = False
         self.ended_at = 0.0  # when either end left, or the peer turned to another line
+        self.written = 0.0  # when the server wrote what the peer reads now
         self.said = self.taken = 0  # messages of the peer: given to the network, and read by the server
         self.hear: Callable[[bytes], None] = lambda text: None
         self.lost: Callable[[], None] = lambda: None
@@ -66,10 +67,11 @@ class Line:
 
     def tell(self, text: bytes) -> None:
         self._down = max(self._down + TICK, self._later())
-        self._loop.call_at(self._down, self._reach, text)
+        self._loop.call_at(self._down, self._reach, text, self._loop.time())
 
-    def _reach(self, text: bytes) -> None:
+    def _reach(self, text: bytes, written: float) -> None:
         if not self.closed:
+            self.written = written
             self.hear(text)
 
     def cut(self) -> None:

@@ -12,6 +12,7 @@ from tests.bus.simulation import Faults
 from tiflis.relay.remote.transit import RETURN_SECONDS
 from tools.simulation.actors import Workstation
 from tools.simulation.clients import KINDS, Client, Web
+from tools.simulation.paired import Paired
 from tools.simulation.virtual import run
 from tools.simulation.watch import Watch
 from tools.simulation.world import World
@@ -20,9 +21,11 @@ TROUBLE_SECONDS = (1.5, 6.0)
 TROUBLE_AT_MOST = 30.0  # a roll, or whatever else, that has not ended by then never will
 ALIVE_SECONDS = 5.0  # after the last fault all are connected and their messages arrive
 START_SECONDS = 5.0
-WATCH_PAIRED = 1.0
+PAIRED = 1.0
 SETTLE_SECONDS = RETURN_SECONDS + 1
-REST_SECONDS = 3.0  # in which nobody registers any more
+CLOSED_LAST_SECONDS = 1.5  # until a workstation has come again whose socket the last fault has closed
+REST_SECONDS = 3.0  # in which no workstation registers any more
+REVOKED = 0.25  # probability that a trouble is the revocation of a key
 TALK_SECONDS = 0.25  # on average, between two messages of one speaker
 # These cost nobody a connection or a message:
 AWAY = ("roll", "roll", "bus_away", "cut_off", "nats_away", "loss")
@@ -38,6 +41,7 @@ WILD = (
     "flap",
     "restart",
 )
+FIRST_WITH_KEYS = 100_000  # the stories of these seeds have devices with keys of their own; revoked at times
 RESTARTS = ("roll", "crash", "crash_all")
 
 Actor = Client | Workstation | Watch
@@ -50,6 +54,7 @@ class Story:
         self.seed, self.dice = seed, random.Random(seed)
         self.wild = seed % 2 == 1
         self.troubles = WILD if self.wild else AWAY if seed % 4 else OVERLAPPING
+        self.with_keys = seed >= FIRST_WITH_KEYS
         self.broken: list[str] = []
         self.events: list[str] = []
         self.happened: Counter[str] = Counter()
@@ -92,7 +97,7 @@ class Story:
     async def _acts(self) -> None:
         self.actors = self._cast()
         for actor in self.actors:
-            pause = WATCH_PAIRED if isinstance(actor, Watch) else 0.0  # there is a tunnel to pair with
+            pause = PAIRED if isinstance(actor, Watch | Paired) else 0.0  # there is a tunnel to pair with
             self.world.loop.call_later(pause, actor.enter)
         await self._until_well("at the start", START_SECONDS)
         for actor in self.actors:
@@ -117,6 +122,9 @@ class Story:
                 people += [kind(world, tunnel, f"d{device}") for _ in range(tabs)]
             if dice.random() < 0.3:
                 people.append(Watch(world, tunnel, "watch"))
+            if self.with_keys:
+                names = [f"p{number}" for number in range(dice.choice((1, 1, 2)))]
+                people += [Paired(world, tunnel, name) for name in names]
         self.stations = {one.tunnel: one for one in people if isinstance(one, Workstation)}
         self.talking = True
         return people
@@ -153,6 +161,8 @@ class Story:
         while loop.time() < end:
             await asyncio.sleep(self.dice.uniform(0.02, 1.2))
             what = self.dice.choice(self.troubles)
+            if self.with_keys and self.dice.random() < REVOKED:
+                what = "revoke"
             restarts = any(kind in RESTARTS and not task.done() for kind, task in under_way)
             if what == "roll" and restarts:
                 continue  # the arbiter restarts one worker at a time
@@ -176,10 +186,24 @@ class Story:
             self.dice.choice(clients).leave()
         elif what == "overlap":
             self.dice.choice(list(self.stations.values())).overlap()
+        elif what == "revoke":
+            await self._revoke()
         elif what == "restart":
             self.dice.choice(list(self.stations.values())).restart()
         else:
             await getattr(self.world, what)()
+
+    async def _revoke(self) -> None:
+        """Revoke one device's key; the device takes no part in the story any more, except that it tries."""
+        paired = [one for one in self.actors if isinstance(one, Paired)]
+        if paired:
+            victim = self.dice.choice(paired)
+            self.actors.remove(victim)
+            if self.wild and self.dice.random() < 0.5:  # what it says now waits for the workstation
+                self.stations[victim.tunnel].restart()
+                await asyncio.sleep(self.dice.uniform(0, 0.1))
+            victim.tell("request", "ws")
+            await victim.revoke()
 
     # Well again
 
@@ -203,13 +227,14 @@ class Story:
     async def _fresh_messages(self) -> None:
         """Both ways, of everybody; meanwhile the workstations come to rest."""
         began = self.world.loop.time()
-        registrations = [one.registrations for one in self.stations.values()]
         while late := self._say_and_look(began):
             if self.world.loop.time() > began + ALIVE_SECONDS:
                 self.broken.append(f"no fresh message within {ALIVE_SECONDS} s: {late}")
                 break
             await asyncio.sleep(0.5)
-        await asyncio.sleep(max(0.0, began + REST_SECONDS - self.world.loop.time()))
+        await asyncio.sleep(max(0.0, began + CLOSED_LAST_SECONDS - self.world.loop.time()))
+        registrations = [one.registrations for one in self.stations.values()]
+        await asyncio.sleep(REST_SECONDS)
         if registrations != [one.registrations for one in self.stations.values()]:
             self.broken.append("a workstation does not come to rest")
 

@@ -11,7 +11,7 @@ from tiflis.protocol.errors import TunnelError, TunnelNotFound
 from tiflis.web.watch_parameters import Query, read_query
 from tools.simulation.account import Ear, Load
 from tools.simulation.actors import AUTH_KEY, Heard
-from tools.simulation.worker import SimWorker
+from tools.simulation.worker import SimWorker, WorkerDied
 
 if TYPE_CHECKING:
     from tools.simulation.world import World
@@ -109,12 +109,7 @@ class Watch:
             who = {"device_id": self.name, "auth_key": key}
             return await worker.hub.call(self.tunnel, operation, who | arguments, body)
 
-        answer = asyncio.create_task(call())
         try:
-            ends: list[asyncio.Future[Any]] = [answer, worker.death]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done() or worker.sockets.crashed:
-                raise CallFailed("the worker has died")
-            return answer.result()
-        finally:
-            answer.cancel()
+            return await worker.ask(call())
+        except WorkerDied:
+            raise CallFailed("the worker has died") from None

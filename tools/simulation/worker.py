@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableSet
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Coroutine, MutableSet
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
@@ -27,6 +27,7 @@ from tiflis.relay.router import Router
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import WatchOperations
+from tools.simulation import keys
 from tools.simulation.lines import Line, SimSockets
 from tools.simulation.stores import BucketWatcher
 
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 BUS_DRAIN_SECONDS = 1.5  # as a worker has that ends
 CHECK_SECONDS = 2.5  # between two looks for dead connections
 RING = Keyring([REGISTRATION_KEY])
+
+T = TypeVar("T")
+
+
+class WorkerDied(Exception):
+    """The worker has died before it could answer."""
 
 
 class Ordered(MutableSet[Any]):
@@ -95,6 +102,8 @@ class SimWorker:
         self.hub.router.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
         self.pinned = Pinned()
         self.maintenance = Maintenance(self.hub.router, self.hub.migration, claims, self.pinned)
+        self.presence = keys.SimPresence(world, self.id)
+        self.keys = keys.compose(self)
         follower.on_change = self.hub.migration.directory_changed
         self.adoption = HandoffReceiver(self.hub, cast(Any, self.sockets), 1 << 20)
         self.accepting = True
@@ -142,8 +151,20 @@ class SimWorker:
             self.id, self.hub, cast(Any, self.sockets), cast(Any, Courier(self.world, worker))
         )
 
-    def accept(self, line: Line) -> None:
-        wire = self.sockets.make("10.0.0.1")
+    async def ask(self, call: Coroutine[Any, Any, T]) -> T:
+        """Return the answer to a call of an HTTP API. Raise what the call raises, WorkerDied."""
+        answer = asyncio.create_task(call)
+        try:
+            ends: list[asyncio.Future[Any]] = [answer, self.death]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() or self.sockets.crashed:
+                raise WorkerDied
+            return answer.result()
+        finally:
+            answer.cancel()
+
+    def accept(self, line: Line, address: str) -> None:
+        wire = self.sockets.make(address)
         wire.line, line.wire = line, wire
         wire.session = cast(Any, self.hub.newcomer(wire, "ws://here/ws"))
 
@@ -185,6 +206,7 @@ class SimWorker:
         self.bus.close()
         self.link.up = False
         self.world.store.followers.pop(self.id, None)
+        self.world.key_bucket.followers.pop(self.id, None)
         self.world.workers.pop(self.id, None)
 
     async def crash(self) -> None:

@@ -15,9 +15,10 @@ from unittest import mock
 from tests.bus.simulation import Faults, SimNetwork
 from tiflis.limits import Limits
 from tools.simulation.account import Account
+from tools.simulation.buckets import SimBucket
 from tools.simulation.lines import Cellar, Line
 from tools.simulation.stores import Store, WatchShelf
-from tools.simulation.worker import SimWorker
+from tools.simulation.worker import SimWorker, WorkerDied
 
 DEATH_NOTICE = (0.05, 0.5)  # seconds until the others hear that a worker has died
 RESPAWN = (0.3, 1.0)
@@ -40,6 +41,7 @@ class World:
 
     def __init__(self, seed: int, workers: int, *, steering: bool, refusals: float, faults: Faults) -> None:
         self.seed, self.dice = seed, random.Random(seed)
+        self.chance = random.Random(~seed)  # for the device keys: without them a story stays as it was
         self.loop = asyncio.get_running_loop()
         self.limits = LIMITS
         self.steering, self.refusals = steering, refusals
@@ -52,6 +54,7 @@ class World:
         self.bus_up = True
         self.network = SimNetwork(cast(Any, self.loop), self.dice.randrange(1 << 30), faults)
         self.store, self.shelf, self.cellar = Store(self), WatchShelf(self), Cellar()
+        self.key_bucket = SimBucket(self)
         self.account = Account()
         self.loop.set_exception_handler(self._failed)
         self.incarnations, self._lines = itertools.count(1), itertools.count(1)
@@ -97,18 +100,25 @@ class World:
         for other in list(self.workers.values()):
             other.bus.peer_gone(worker)
 
-    def open(self) -> Line | None:
+    def open(self, address: str) -> Line | None:
         """A connection to whichever worker accepts it; None when there is none."""
         worker = self.any_worker()
         if worker is None:
             return None
         line = Line(self.loop, self.seed + next(self._lines))
-        worker.accept(line)
+        worker.accept(line, address)
         return line
 
     def any_worker(self) -> SimWorker | None:
         accepting = [worker for worker in self.workers.values() if worker.accepting]
         return self.dice.choice(accepting) if accepting else None
+
+    def some_worker(self) -> SimWorker:
+        """Return a worker that answers calls. Raise WorkerDied if there is none."""
+        accepting = [worker for worker in self.workers.values() if worker.accepting]
+        if not accepting:
+            raise WorkerDied
+        return self.chance.choice(accepting)
 
     # Faults
 
