@@ -4,6 +4,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { version } from "./package.json";
 import { brotli } from "./scripts/brotli.ts";
+import { chunks } from "./scripts/chunks.ts";
 import { firstPaint } from "./scripts/firstPaint.ts";
 import { thirdParty } from "./scripts/thirdParty.ts";
 import { trustedTypes } from "./scripts/policy.ts";
@@ -31,6 +32,7 @@ export default defineConfig({
     rolldownOptions: {
       input: { index: here("index.html"), sw: here("src/sw/sw.ts") },
       output: {
+        codeSplitting: { groups: [chunks()] },
         // The service worker must keep its name and lie at the root, which is its scope.
         entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
       },

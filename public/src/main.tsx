@@ -5,11 +5,10 @@ import { createRoot } from "react-dom/client";
 import "./app/trusted";
 import "./app/theme.css";
 import { Boundary } from "./app/Boundary";
-import { WIDE } from "./app/media";
+import { appearanceOf, firstScreen, keptSettings } from "./app/firstScreen";
 import { part } from "./app/part";
 import { ChatScreen, PairScreen } from "./app/parts";
 import { applyAppearance } from "./app/theme";
-import type { Settings } from "./store/state";
 import { languageFor, speak } from "./text/words";
 import { guardComposition } from "./ui/composing";
 import { guardDrops } from "./ui/drops";
@@ -22,14 +21,8 @@ guardDrops();
 
 const App = part(() => import("./app/App"));
 
-let chosen: unknown;
-try {
-  const settings = JSON.parse(localStorage.getItem("tiflis.settings") ?? "{}") as Partial<Settings>;
-  chosen = settings.language;
-  applyAppearance({ theme: settings.theme ?? "system", textSize: settings.textSize ?? "normal" });
-} catch {
-  // No storage, no choice made yet: the system's theme.
-}
+const settings = keptSettings();
+applyAppearance(appearanceOf(settings));
 
 void begin();
 
@@ -52,7 +45,7 @@ async function begin(): Promise<void> {
 
 /** Before any other part is read; in English there is nothing to wait for. */
 async function speakTheirs(): Promise<void> {
-  const language = languageFor(chosen, navigator.languages);
+  const language = languageFor(settings.language, navigator.languages);
   try {
     await speak(language);
     document.documentElement.lang = language;
@@ -61,16 +54,9 @@ async function speakTheirs(): Promise<void> {
   }
 }
 
-/** What the first screen needs most likely, beside the app and not after it. */
+/** The part that the first screen needs, beside the app and not after it. */
 function first() {
-  if (!paired()) return PairScreen;
-  return matchMedia(WIDE).matches || location.hash.startsWith("#/s/") ? ChatScreen : null;
-}
-
-function paired(): boolean {
-  try {
-    return localStorage.getItem("tiflis.current") !== null && !location.hash.includes("data=");
-  } catch {
-    return false;
-  }
+  const screen = firstScreen();
+  if (screen === "list") return null;
+  return screen === "chat" ? ChatScreen : PairScreen;
 }

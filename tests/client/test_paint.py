@@ -7,7 +7,8 @@ import re
 import threading
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+import pytest
+from playwright.sync_api import FloatRect, Route, expect
 
 from tests.client.app import App
 from tests.client.conftest import NewApp
@@ -24,11 +25,71 @@ new PerformanceObserver((list) => {
 """
 
 
-def test_a_picture_stands_before_any_script_has_come(new_app: NewApp, server: Server) -> None:
-    app = new_app(server.url)
+# The last of the largest pictures so far, and when the client's own script had come.
+LARGEST = """() => new Promise((done) => new PerformanceObserver((list) => {
+  const script = performance.getEntriesByType('resource').find(({ name }) => /index-.*js$/.test(name));
+  const { element, startTime } = list.getEntries().at(-1);
+  done({ words: element?.textContent, early: startTime < script.responseEnd });
+}).observe({ type: 'largest-contentful-paint', buffered: true }))"""
+
+
+def boxes(app: App) -> list[FloatRect | None]:
+    """Where the welcome's lines stand."""
+    head = app.page.locator("header:visible")
+    return [head.locator(each).bounding_box() for each in ("img", "h1", "p >> nth=0", "p >> nth=1")]
+
+
+def test_a_picture_stands_before_any_script_has_come(app: App) -> None:
     app.page.route("**/*.js", lambda route: route.abort())
     app.page.reload()
     expect(app.page.get_by_text("Tiflis", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("phone", "locale", "welcome"),
+    [(True, "en-GB", "Your agents, in your pocket"), (False, "de-DE", "Deine Agenten in der Tasche")],
+)
+def test_the_welcome_stands_before_the_client_has_come_and_stays_where_it_is(
+    new_app: NewApp, server: Server, phone: bool, locale: str, welcome: str
+) -> None:
+    app = new_app(server.url, phone=phone, locale=locale)
+    app.page.route("**/*.js", lambda route: route.abort())
+    app.page.reload()
+    expect(app.page.get_by_role("heading", name=welcome)).to_be_visible()
+    early = boxes(app)
+    app.page.unroute("**/*.js")
+    app.page.reload()
+    expect(app.page.get_by_role("textbox")).to_be_visible()
+    assert None not in early
+    assert boxes(app) == early
+
+
+def test_the_largest_picture_of_a_first_visit_waits_for_no_script(new_app: NewApp, server: Server) -> None:
+    app = new_app(server.url, phone=True)
+
+    def late(route: Route) -> None:
+        threading.Event().wait(LATE)
+        route.continue_()
+
+    app.page.route(re.compile(r"/assets/index.*\.js"), late)
+    app.page.reload()
+    expect(app.page.get_by_role("textbox")).to_be_visible()
+    app.drawn()
+    largest = app.page.evaluate(LARGEST)
+    assert largest["early"], f"the largest comes with the client: {largest['words']}"
+
+
+def test_the_chosen_theme_stands_before_any_script_has_come(app: App) -> None:
+    app.page.evaluate("localStorage.setItem('tiflis.settings', JSON.stringify({ theme: 'dark' }))")
+    app.page.route("**/*.js", lambda route: route.abort())
+    app.page.reload()
+    expect(app.page.locator("body")).to_have_css("background-color", "rgb(19, 20, 22)")
+
+
+def test_the_parts_of_a_conversation_are_asked_for_beside_the_entry(app: App) -> None:
+    app.page.route(re.compile(r"/assets/index.*\.js"), lambda route: route.abort())
+    with app.page.expect_request(re.compile(r"/assets/ChatScreen.*\.js")):
+        app.page.reload()
 
 
 def test_every_part_of_the_first_screen_is_asked_for_by_the_page_itself(build: Path) -> None:

@@ -59,7 +59,7 @@ def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Bl
     if site.has(ws_path):
         raise ConfigError([f"WS_PATH {ws_path} is a file of the web client: choose another path"])
 
-    headers = PAGE_HEADERS if choice is None else foreign_headers(site.page)
+    headers = headers_for(site.page, foreign=choice is not None)
 
     async def show(request: Request, path: str = "") -> HTTPResponse:
         file = None if _is_elsewhere(request, path) else site.find(request.path)
@@ -84,14 +84,14 @@ def built_client() -> Path | None:
     return next((place for place in places if (place / "index.html").is_file()), None)
 
 
-def foreign_headers(page: bytes) -> dict[str, str]:
-    """Return the headers for another client's build, given its page.
+def headers_for(page: bytes, *, foreign: bool) -> dict[str, str]:
+    """Return the headers for a client's build, given its page.
 
-    It may use WebAssembly, as the highlighter of the original client does, and run the inline scripts of its
-    own page, each by its hash (CSP 3, 8.4).
+    The page may run its own inline scripts, each by its hash (CSP 3, 8.4). A foreign client may use
+    WebAssembly too, as the highlighter of the original client does.
     """
     hashes = [f"'sha256-{_hash(text)}'" for text in dict.fromkeys(inline_scripts(page))]
-    scripts = " ".join([OWN_SCRIPTS, "'wasm-unsafe-eval'", *hashes])
+    scripts = " ".join([OWN_SCRIPTS, *(["'wasm-unsafe-eval'"] if foreign else []), *hashes])
     policy = PAGE_HEADERS["Content-Security-Policy"].replace(OWN_SCRIPTS, scripts)
     return {**PAGE_HEADERS, "Content-Security-Policy": policy}
 

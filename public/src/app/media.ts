@@ -1,9 +1,7 @@
 /** What the window is like, as hooks. */
 
 import { useEffect, useState, useSyncExternalStore } from "react";
-
-/** Room for a side bar beside the conversation. */
-export const WIDE = "(min-width: 50rem)";
+import { WIDE } from "./firstScreen";
 
 export function useWide(): boolean {
   return useSyncExternalStore(
