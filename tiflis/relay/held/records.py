@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from tiflis.relay.packed import Packed
+
 HELD, SENDING = "held", "sending"
 DELIVERED, EXPIRED, CANCELLED, UNSURE = "delivered", "expired", "cancelled", "unsure"
 FINAL = frozenset({DELIVERED, EXPIRED, CANCELLED, UNSURE})
@@ -53,17 +55,4 @@ def name(device_id: str, id: str) -> str:
     return hashlib.blake2b(both, digest_size=16).hexdigest()
 
 
-_to_bytes = msgspec.msgpack.Encoder().encode
-_record = msgspec.msgpack.Decoder(HeldRecord)
-
-
-def encode(record: HeldRecord) -> bytes:
-    return _to_bytes(record)
-
-
-def decode(value: bytes) -> HeldRecord | None:
-    """Return the record, or None for one that this code cannot read."""
-    try:
-        return _record.decode(value)
-    except msgspec.MsgspecError:
-        return None
+held_records = Packed(HeldRecord)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
-from tiflis.relay.held.records import HeldRecord, decode, encode
+from tiflis.relay.held.records import HeldRecord, held_records
 
 BUCKET = "tiflis_held"
 MAX_BYTES = 64 * 2**20  # of all tunnels; then no more messages are held
@@ -43,7 +43,7 @@ class HeldStore:
         """Return the tunnel's messages. Raise Unavailable."""
         found = []
         async for value, revision in self._bucket.entries(f"{tunnel_id}.", SECONDS):
-            record = decode(value)
+            record = held_records.decode(value)
             if record is not None:
                 found.append(Stored(record, revision))
         return found
@@ -51,13 +51,14 @@ class HeldStore:
     async def read(self, tunnel_id: str, key: str) -> Stored | None:
         """Return a message, None if it has been forgotten. Raise Unavailable."""
         entry = await self._bucket.read(f"{tunnel_id}.{key}", SECONDS)
-        record = decode(entry.value) if entry is not None and entry.value is not None else None
+        record = held_records.decode(entry.value) if entry and entry.value is not None else None
         return Stored(record, entry.revision) if entry is not None and record is not None else None
 
     async def write(self, tunnel_id: str, record: HeldRecord, revision: int) -> int:
         """Store a message in place of the one of this revision; return the new one. Raise WrongRevision,
         Unavailable."""
-        return await self._bucket.write(f"{tunnel_id}.{record.key}", encode(record), revision, SECONDS)
+        value = held_records.encode(record)
+        return await self._bucket.write(f"{tunnel_id}.{record.key}", value, revision, SECONDS)
 
     async def forget(self, tunnel_id: str, key: str, revision: int) -> None:
         """Remove a message of this revision. Raise WrongRevision, Unavailable."""
