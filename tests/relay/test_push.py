@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tiflis.relay.push import encryption
-from tiflis.relay.push.delivery import Refused, check, is_public
+from tiflis.relay.push.channels import Notice, parse_for_tunnel, send
+from tiflis.relay.push.delivery import Delivery, Refused, check, is_public
 from tiflis.relay.push.encryption import decode64, encode64
 from tiflis.relay.push.events import Events
 from tiflis.relay.push.records import Quiet, Sealer
@@ -95,6 +96,16 @@ PRIVATE += " ::ffff:10.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 ::"
 def test_no_private_address_is_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
     assert is_public(ipaddress.ip_address("142.250.185.74"))
+
+
+async def test_a_tunnels_notifier_at_a_private_address_is_never_connected() -> None:
+    channel = parse_for_tunnel("ntfy+https://localhost:1/topic", "", ())
+    with pytest.raises(Refused):
+        await send(channel, Notice("done", "t", "s", "tunnel", "desk", 0.0, "id"), Delivery())
+    for wrong in ("ntfy+http://example.org/x", "webhook+https://example.org/x", "ntfy+https://" + "x" * 3000):
+        with pytest.raises(ValueError):
+            parse_for_tunnel(wrong, "", ())
+    assert parse_for_tunnel("ntfy+http://127.0.0.1:1/x", "", ("http://127.0.0.1:1",)).target.own
 
 
 def output(**payload: object) -> bytes:

@@ -60,7 +60,10 @@ class PushService:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        try:
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        except asyncio.IncompleteReadError:  # the sender was killed
+            return writer.close()
         headers = {
             name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)
         }
@@ -71,6 +74,7 @@ class PushService:
         async with self._news:
             self.pushed.append(message | {"headers": headers})
             self._news.notify_all()
+        await self.before_answer(message)
         writer.write(
             f"HTTP/1.1 {self.status} Status\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
         )
@@ -87,6 +91,9 @@ class PushService:
         assert (public, claims["aud"]) == (self.vapid, self.origin)
         assert time.time() < claims["exp"] < time.time() + 86_400
         assert (headers["content-encoding"], headers["ttl"]) == ("aes128gcm", "3600")
+
+    async def before_answer(self, message: dict[str, Any]) -> None:
+        """Wait with the answer to a POST; here it is answered at once."""
 
     async def until(self, count: int, deadline: float = 15.0) -> dict[str, Any]:
         """Wait for this many POSTs, and return the last one."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.nats.client import REASONS_TOLD
@@ -26,6 +27,7 @@ from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 log = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 30.0  # a watch's records are kept for so much longer than their messages
+MEETING_SECONDS = 3.0  # in which the other workers, also of other hosts, have said that they are there
 RETRY_SECONDS = 5.0  # between attempts to create the watches' stream
 
 
@@ -41,8 +43,11 @@ class Queues:
         urls: str,
         pinned: Pinned,
         tasks: Tasks,
+        alive: Callable[[str], bool],
     ) -> None:
-        """``urls`` and ``name``: of the connections that make the watches' stream."""
+        """``urls`` and ``name``: of the connections that make the watches' stream; ``name`` is the worker's
+        id. ``alive`` returns whether another worker is there."""
+        self._tasks, self._name, self._alive = tasks, name, alive
         self._settings, self._pinned, self._clock = settings, pinned, running_clock()
         longest = max(
             settings.watch_idle, settings.watch_message_ttl, settings.stay_resume, settings.stay_push
@@ -51,17 +56,35 @@ class Queues:
         self._held = HeldStore(directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
         tasks.spawn(self._start())
         tasks.spawn(self._held.start(clustered=directory.link.clustered))
-        self.push = self._make_push(directory, keyring, tasks) if settings.stay else None
+        self.push = self._make_push(directory, keyring) if settings.stay else None
         directory.when_full(lambda: tasks.spawn(self._watches.relieve()))
 
-    def _make_push(self, directory: Directory, keyring: Keyring, tasks: Tasks) -> PushSender:
+    def _make_push(self, directory: Directory, keyring: Keyring) -> PushSender:
         settings = self._settings
         vapid = decode64(settings.vapid_key.get_secret_value()) if settings.vapid_key else b""
         store = PushStore(directory.link, keyring.push_keys(), vapid)
-        tasks.spawn(store.start(clustered=directory.link.clustered))
         secret = settings.notify_secret.get_secret_value() if settings.notify_secret else ""
         channels = [parse(notifier, secret) for notifier in settings.notify]
-        return PushSender(store, settings.push_services, settings.vapid_subject, channels)
+        sender = PushSender(
+            store,
+            settings.push_services,
+            settings.vapid_subject,
+            channels,
+            me=self._name,
+            alive=self._alive,
+        )
+        self._tasks.spawn(self._start_push(sender, directory.link.clustered))
+        return sender
+
+    async def _start_push(self, sender: PushSender, clustered: bool) -> None:
+        await sender.store.start(clustered)
+        await asyncio.sleep(MEETING_SECONDS)  # by then the other workers are known: theirs are not orphans
+        await sender.resend()
+
+    def worker_gone(self, _worker_id: str) -> None:
+        """Send the notifications that a worker was sending when it ended."""
+        if self.push is not None:
+            self._tasks.spawn(self.push.resend())
 
     async def _start(self) -> None:
         """Create the watches' stream; while the bus cannot keep it, everything else works."""

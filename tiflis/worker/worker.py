@@ -114,7 +114,7 @@ class Worker:
         )
         await self.devices.start()
         self.queues = Queues(
-            settings, self.directory, keyring, self.id, self._bus_urls, self.pinned, self._tasks
+            settings, self.directory, keyring, self.id, self._bus_urls, self.pinned, self._tasks, self._alive
         )
         self._compose(keyring)
         self.presence.answer("status", self._own_status)
@@ -235,6 +235,7 @@ class Worker:
         self.bus.peer_gone(worker_id)
         self.hub.superseded_sockets.worker_gone(worker_id)
         self.local_workers.gone(worker_id)
+        self.queues.worker_gone(worker_id)
 
     def worker_gone(self, worker_id: str) -> None:
         """Publish that a worker has ended, as the main process has seen."""

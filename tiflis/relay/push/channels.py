@@ -1,12 +1,16 @@
-"""Notifiers of the whole server (NOTIFY): ntfy, and a signed webhook. They learn no content of messages."""
+"""Notifiers of the server (NOTIFY) and of single tunnels: ntfy, and a signed webhook. They receive no content
+of messages."""
 
+import contextlib
 import hmac
+from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tiflis.relay.push.delivery import Delivery, Target
+from tiflis.relay.push.delivery import LONGEST_ENDPOINT, Delivery, Target
+from tiflis.relay.push.records import Notifiers
 
 NTFY, WEBHOOK = "ntfy", "webhook"
 
@@ -20,7 +24,7 @@ class Channel(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """An event as notifiers learn of it. ``at``: seconds since 1970."""
+    """An event as notifiers are sent it. ``at``: seconds since 1970; ``id``: the same if it is repeated."""
 
     kind: str
     title: str
@@ -28,6 +32,7 @@ class Notice(NamedTuple):
     tunnel_id: str
     workstation: str
     at: float
+    id: str
 
 
 def parse(text: str, secret: str) -> Channel:
@@ -45,8 +50,32 @@ def parse(text: str, secret: str) -> Channel:
     return Channel(kind, Target(url, own=True), secret)
 
 
+def parse_for_tunnel(text: str, secret: str, services: Collection[str]) -> Channel:
+    """Return a tunnel's notifier, which its owner has typed: https only, and public addresses only, except at
+    the origins in ``services``. Raise ValueError."""
+    if len(text) > LONGEST_ENDPOINT:
+        raise ValueError("is too long")
+    if text.startswith(WEBHOOK) and not secret:
+        raise ValueError("a webhook needs a secret")
+    channel = parse(text, secret)
+    url = channel.target.url
+    own = f"{url.scheme}://{url.netloc}".lower() in services
+    if url.scheme != "https" and not own:
+        raise ValueError("must be https")
+    return channel._replace(target=Target(url, own))
+
+
+def of_tunnel(notifiers: Notifiers, services: Collection[str]) -> list[Channel]:
+    """Return a tunnel's notifiers, without those that are not allowed any more."""
+    found = []
+    for address in notifiers.addresses:
+        with contextlib.suppress(ValueError):
+            found.append(parse_for_tunnel(address, notifiers.secret, services))
+    return found
+
+
 async def send(channel: Channel, notice: Notice, delivery: Delivery) -> int:
-    """Return the status of the answer. Raise OSError."""
+    """Return the status of the answer. Raise Refused, OSError."""
     if channel.kind == NTFY:
         return await _send_ntfy(channel, notice, delivery)
     body = msgspec.json.encode(_described(notice))
@@ -56,6 +85,7 @@ async def send(channel: Channel, notice: Notice, delivery: Delivery) -> int:
 
 def _described(notice: Notice) -> dict[str, Any]:
     about: dict[str, Any] = {
+        "id": notice.id,
         "kind": notice.kind,
         "title": notice.title,
         "tunnel_id": notice.tunnel_id,
@@ -77,5 +107,6 @@ async def _send_ntfy(channel: Channel, notice: Notice, delivery: Delivery) -> in
     parent, _, topic = channel.target.url.path.rstrip("/").rpartition("/")
     url = channel.target.url._replace(path=f"{parent}/", query="", fragment="")
     text = {"topic": topic, "title": notice.title, "message": notice.workstation, "tags": [notice.kind]}
+    text["sequence_id"] = notice.id  # by which ntfy 2.16 and later replace a repeated one
     headers = {"Content-Type": "application/json"}
-    return await delivery.post(Target(url, own=True), msgspec.json.encode(text), headers)
+    return await delivery.post(channel.target._replace(url=url), msgspec.json.encode(text), headers)

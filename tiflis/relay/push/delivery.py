@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,7 +22,8 @@ KNOWN = (
 )
 LONGEST_ENDPOINT = 2048  # characters
 SECONDS = 10.0  # for one request
-AT_ONCE = 8  # requests of one worker
+AT_ONCE = 8  # requests of one worker to push services and notifiers of the server
+OWN_AT_ONCE = 4  # to notifiers of tunnels, which may be slow on purpose: they have threads of their own
 
 
 class Refused(ValueError):
@@ -93,15 +95,17 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 class Delivery:
-    """Sends requests in threads, few at a time."""
+    """Sends requests in threads of its own, few at a time."""
 
-    def __init__(self) -> None:
-        self._room = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._room = asyncio.Semaphore(at_once)
+        self._threads = ThreadPoolExecutor(at_once, "push")  # which begin when they are needed
 
     async def post(self, target: Target, body: bytes, headers: dict[str, str]) -> int:
         """Return the status of the answer. Raise Refused, OSError."""
         async with self._room:
-            return await asyncio.to_thread(_post, target, body, headers)
+            posting = asyncio.get_running_loop().run_in_executor(self._threads, _post, target, body, headers)
+            return await posting
 
 
 def _post(target: Target, body: bytes, headers: dict[str, str]) -> int:

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.relay.interfaces import Access, Timer, Watches
 from tiflis.relay.push.events import OFFLINE, Event, Events
-from tiflis.relay.push.records import Subscription
+from tiflis.relay.push.records import TUNNEL, Subscription
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import Unavailable
 
 VISIBLE_SECONDS = 10.0  # after a socket of the device has said so, it counts as looked at
 OFFLINE_SECONDS = 60.0  # a workstation that is back by then is not reported
+EARLY_LIMIT = 64  # events that wait for the subscriptions to be loaded
 LATE_SECONDS = 30.0  # between two attempts to load the subscriptions
 ANY = b'{"type":"ping"}'  # a message that every key in force allows
 
@@ -33,9 +35,17 @@ class Host(Protocol):
     def access(self) -> Access: ...
 
 
+class Found(NamedTuple):
+    """An event, the device that it is for (None: all), and the devices that people looked at then."""
+
+    event: Event
+    device_id: str | None
+    looking: frozenset[str]
+
+
 class PushNotifier:
     """Without a sender nothing is pushed. ``watching``: a device of the tunnel has a subscription, or the
-    server has notifiers."""
+    tunnel or the server has notifiers."""
 
     def __init__(
         self,
@@ -51,28 +61,55 @@ class PushNotifier:
         self._visible: dict[str, float] = {}
         self._events = Events()
         self._loaded = False
+        self._early: list[Found] | None = None  # found while the subscriptions are loaded
         self._announces = sender is not None and bool(sender.channels)
+        self._has_own = False  # the tunnel has notifiers
         self.watching = self._announces
 
     def begin(self) -> None:
         """Load the subscriptions, once: the workstation is here."""
         if self._sender is not None and not self._loaded:
             self._loaded = True
+            self._early, self.watching = [], True
             self._spawn(self._load())
 
     async def _load(self) -> None:
         sender = self._sender
         while sender is not None and not self._host.retired:
-            with contextlib.suppress(Unavailable):
+            try:
                 if sender.store.ready:
                     for subscription in await sender.store.load(self._host.tunnel_id):
                         self._set(subscription.device_id, subscription)
+                    await self._load_notifiers(sender)
                     return
+            except Unavailable:
+                pass
+            finally:
+                self._catch_up()
             await asyncio.sleep(LATE_SECONDS)
 
+    def _catch_up(self) -> None:
+        """Send the events that were found while the subscriptions were loaded."""
+        early, self._early = self._early or (), None
+        self._set_watching()
+        for found in early:
+            self._notify(found)
+
+    def _set_watching(self) -> None:
+        self.watching = (
+            bool(self._subscriptions) or self._announces or self._has_own or self._early is not None
+        )
+
+    async def _load_notifiers(self, sender: PushSender) -> None:
+        own, _ = await sender.store.notifiers(self._host.tunnel_id)
+        self._has_own = bool(own.addresses)
+        self._set_watching()
+
     async def changed(self, device_id: str) -> None:
-        """Read a device's subscription anew. Raise Unavailable."""
-        if self._sender is not None:
+        """Read a device's subscription anew, or for TUNNEL the tunnel's notifiers. Raise Unavailable."""
+        if self._sender is not None and device_id == TUNNEL:
+            await self._load_notifiers(self._sender)
+        elif self._sender is not None:
             found, _ = await self._sender.store.read(self._host.tunnel_id, device_id)
             self._set(device_id, found)
 
@@ -82,7 +119,7 @@ class PushNotifier:
         else:
             self._subscriptions[device_id] = subscription
         self._host.watches.stays.subscribed(device_id, subscription is not None)
-        self.watching = bool(self._subscriptions) or self._announces
+        self._set_watching()
 
     def visible(self, device_id: str, visible: bool) -> None:
         """Note whether a person looks at the device."""
@@ -97,21 +134,34 @@ class PushNotifier:
         """Find the event in a message of the workstation; ``device_id``: whom it is for, None for all."""
         event = self._events.find(text)
         if event is not None:
-            devices = [device_id] if device_id is not None else list(self._subscriptions)
-            self._notify(event, devices)
+            self._found(event, device_id)
+
+    def _found(self, event: Event, device_id: str | None = None) -> None:
+        found = Found(event, device_id, frozenset(filter(self._is_looked_at, self._visible)))
+        if self._early is None:
+            self._notify(found)
+        else:
+            self._early.append(found)
+            del self._early[:-EARLY_LIMIT]
 
     def _announce(self, event: Event) -> None:
-        """Send an event to the server's notifiers, unless a person looks at the tunnel."""
-        if self._sender is not None and self._announces and all(map(self._is_away, self._visible)):
-            name = self._events.names.get(event.session, "")
-            announcing = self._sender.announce(self._host.tunnel_id, event, name, self._host.workstation_name)
-            self._spawn(announcing)
+        """Send an event to the notifiers."""
+        if self._sender is None:
+            return
+        name = self._events.names.get(event.session, "")
+        about = (self._host.tunnel_id, event, name, self._host.workstation_name)
+        if self._announces:
+            self._spawn(self._sender.announce(*about))
+        if self._has_own:
+            self._spawn(self._sender.announce_own(*about))
 
-    def _notify(self, event: Event, devices: list[str]) -> None:
-        self._announce(event)
-        for device_id in devices:
+    def _notify(self, found: Found) -> None:
+        event, addressee, looking = found
+        if not looking:
+            self._announce(event)
+        for device_id in [addressee] if addressee is not None else list(self._subscriptions):
             subscription = self._subscriptions.get(device_id)
-            if subscription is None or not self._is_away(device_id) or self._sender is None:
+            if subscription is None or device_id in looking or self._sender is None:
                 continue
             if not self._host.access.allows(subscription.key_id, ANY):
                 self._subscriptions.pop(device_id)  # its key was revoked
@@ -122,11 +172,11 @@ class PushNotifier:
 
     async def _remove(self, device_id: str) -> None:
         if self._sender is not None:
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, WrongRevision):  # the latter: its device has a new one
                 await self._sender.store.remove(self._host.tunnel_id, device_id)
 
-    def _is_away(self, device_id: str) -> bool:
-        return self._visible.get(device_id, float("-inf")) < self._now() - VISIBLE_SECONDS
+    def _is_looked_at(self, device_id: str) -> bool:
+        return self._visible[device_id] >= self._now() - VISIBLE_SECONDS
 
     def workstation_offline(self) -> None:
         """Report it if it stays away."""
@@ -136,4 +186,4 @@ class PushNotifier:
 
     def _still_offline(self, since: float) -> None:
         if not self._host.workstation_online and not self._host.retired:
-            self._notify(Event(OFFLINE, "", f"offline-{since:.0f}"), list(self._subscriptions))
+            self._found(Event(OFFLINE, "", f"offline-{since:.0f}"))

@@ -1,4 +1,5 @@
-"""A device's push subscription, as it is stored: sealed under a key that the registration key gives."""
+"""What push keeps in its bucket, sealed under a key that the registration key gives: subscriptions, events
+that are being sent, and notifiers of tunnels."""
 
 import hashlib
 import os
@@ -10,6 +11,11 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tiflis.relay.packed import Packed
+from tiflis.relay.push.events import Event
+
+# In place of a device: the notifiers of the server, and those of a tunnel. No device id is like them.
+SERVER, TUNNEL = "\0server", "\0tunnel"
 RECENT = 32  # events of a device that are remembered, so that none is sent twice
 _NONCE = 12  # bytes
 
@@ -51,8 +57,34 @@ class Subscription(msgspec.Struct, gc=False):
         return kind in self.kinds and session not in self.muted and not quiet
 
 
-_to_bytes = msgspec.msgpack.Encoder().encode
-_subscription = msgspec.msgpack.Decoder(Subscription)
+class Claim(msgspec.Struct, gc=False, omit_defaults=True):
+    """An event that is being sent to a device, or to notifiers (``device_id`` SERVER or TUNNEL), by the
+    worker ``by``. Stored until it has been sent, so that another worker sends it if that one dies. ``at`` and
+    ``until``: seconds since 1970; at ``until`` the claim is over. ``name``: of the event's session."""
+
+    tunnel_id: str
+    device_id: str
+    event: Event
+    name: str
+    by: str
+    at: float
+    until: float
+    workstation: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return its name in the store."""
+        return name(f"{self.tunnel_id} {self.device_id} {self.event.id}")
+
+
+class Notifiers(msgspec.Struct, gc=False, omit_defaults=True):
+    """The notifiers of one tunnel, as in NOTIFY, and the secret that signs its webhooks' calls."""
+
+    addresses: list[str] = []
+    secret: str = ""
+
+
+subscriptions, claims, notifiers = Packed(Subscription), Packed(Claim), Packed(Notifiers)
 
 
 def name(device_id: str) -> str:
@@ -77,16 +109,4 @@ class Sealer:
                 return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode())
             except (InvalidTag, ValueError):
                 continue
-        return None
-
-
-def encode(subscription: Subscription) -> bytes:
-    return _to_bytes(subscription)
-
-
-def decode(value: bytes) -> Subscription | None:
-    """Return the subscription, None for one that this code cannot read."""
-    try:
-        return _subscription.decode(value)
-    except msgspec.MsgspecError:
         return None

@@ -1,27 +1,33 @@
-"""Sends notifications to devices, from whichever worker."""
+"""Sends notifications to devices and notifiers, from whichever worker."""
 
 import asyncio
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from tiflis import metrics
 from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.relay.push import channels, encryption, texts
 from tiflis.relay.push.channels import Channel, Notice
-from tiflis.relay.push.delivery import Delivery, Refused, check
+from tiflis.relay.push.claims import Claims, Held
+from tiflis.relay.push.delivery import AT_ONCE, OWN_AT_ONCE, Delivery, Refused, check
 from tiflis.relay.push.events import Event
-from tiflis.relay.push.records import RECENT, Subscription
+from tiflis.relay.push.records import RECENT, SERVER, TUNNEL, Claim, Subscription
 from tiflis.relay.push.store import PushStore, Unavailable
 
 log = logging.getLogger(__name__)
 
 TTL = 3600  # seconds for which a push service keeps a notification
 GONE = (404, 410)
-SERVER = "\0server"  # stands for the server's notifiers in place of a device; no device id is like it
 ANNOUNCE_TRIES, ANNOUNCE_PAUSE = 3, 5.0  # attempts to reach a notifier, and seconds between them
+OWN_WAITING = 16  # events that wait for the notifiers of one tunnel, per worker
 TRIES = 8  # to note an event while other events of the device are noted
+STORE_TRIES, STORE_PAUSE = (
+    4,
+    3.0,
+)  # attempts to claim an event in a store that is away, and seconds between them
 
 
 class PushSender:
@@ -34,68 +40,136 @@ class PushSender:
         subject: str,
         channels: Sequence[Channel] = (),
         wall: Callable[[], float] = time.time,
+        me: str = "",
+        alive: Callable[[str], bool] = lambda worker: True,
     ) -> None:
         """``services``: further origins of push services; ``subject``: a way to reach the operator;
-        ``channels``: the notifiers of the server."""
+        ``channels``: the notifiers of the server; ``me`` and ``alive``: as for claims."""
         self.channels = channels
         self.store, self.services, self.wall = store, services, wall
-        self._subject, self._delivery = subject, Delivery()
+        self._subject, self._delivery, self._own_delivery = subject, Delivery(), Delivery(OWN_AT_ONCE)
+        self._claims = Claims(store, me, alive, wall)
+        self._under_way: set[str] = set()  # claims that a task of this worker is at
+        self._turns, self._own_turns = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(OWN_AT_ONCE)
+        self._own_waiting = Counter[str]()  # events for the notifiers of each tunnel
 
     async def notify(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> None:
         """Send an event, unless any home has sent it before or the device does not want it."""
-        if not subscription.wants(event.kind, event.session, self.wall()):
-            return
-        try:
-            current = await self._claim(tunnel_id, subscription.device_id, event)
-        except Unavailable:
-            metrics.count("push_total", "unavailable")
-            return
-        if current is not None:
-            await self.send(tunnel_id, current, event, name)
+        if subscription.wants(event.kind, event.session, self.wall()):
+            event = event if subscription.excerpt else event._replace(text="")
+            await self._once(Claim(tunnel_id, subscription.device_id, event, name, "", self.wall(), 0.0))
 
     async def announce(self, tunnel_id: str, event: Event, name: str, workstation: str) -> None:
         """Send an event to the notifiers of the server, unless any home has done so before."""
-        try:
-            if await self._claim(tunnel_id, SERVER, event) is None:
-                return
-        except Unavailable:
-            metrics.count("push_total", "unavailable")
+        event = event._replace(text="")
+        await self._once(Claim(tunnel_id, SERVER, event, name, "", self.wall(), 0.0, workstation))
+
+    async def announce_own(self, tunnel_id: str, event: Event, name: str, workstation: str) -> None:
+        """Send an event to the notifiers of its tunnel. One more than may wait there is not sent."""
+        if self._own_waiting[tunnel_id] >= OWN_WAITING:
+            metrics.count("push_total", "refused")
             return
-        title = texts.title(event, name)
-        notice = Notice(event.kind, title, event.session, tunnel_id, workstation, self.wall())
-        for channel in self.channels:
-            metrics.count("push_total", await self._announce(channel, notice))
+        self._own_waiting[tunnel_id] += 1
+        try:
+            event = event._replace(text="")
+            await self._once(Claim(tunnel_id, TUNNEL, event, name, "", self.wall(), 0.0, workstation))
+        finally:
+            self._own_waiting[tunnel_id] -= 1
+            self._own_waiting += Counter()  # forgets those without
 
-    async def _announce(self, channel: Channel, notice: Notice) -> str:
-        for attempt in range(ANNOUNCE_TRIES):
-            if attempt:
-                await asyncio.sleep(ANNOUNCE_PAUSE)
-            try:
-                status = await channels.send(channel, notice, self._delivery)
-            except OSError as problem:
-                reason = type(problem).__name__
-                log.info("notifier not reached", extra={"kind": channel.kind, "reason": reason})
-                continue
-            if status < 500:
-                return "sent" if 200 <= status < 300 else "refused"
-        return "failed"
+    async def _once(self, claim: Claim) -> None:
+        """Claim an event and send it, if it was not sent before; repeat that while the store is away."""
+        if claim.key in self._under_way:
+            return
+        self._under_way.add(claim.key)
+        try:
+            for attempt in range(STORE_TRIES):
+                if attempt:
+                    await asyncio.sleep(STORE_PAUSE)
+                try:
+                    return await self._claim(claim, again=attempt > 0)
+                except Unavailable:
+                    metrics.count("push_total", "unavailable")
+        finally:
+            self._under_way.discard(claim.key)
 
-    async def _claim(self, tunnel_id: str, device_id: str, event: Event) -> Subscription | None:
-        """Note that the event is sent; return the subscription as it is now, None if that was noted before.
+    async def _claim(self, claim: Claim, again: bool) -> None:
+        """Claim an event and send it. ``again``: perhaps this worker has noted it already, but not sent it.
         Raise Unavailable."""
+        current, _ = await self._record(claim)
+        if current is None or (claim.event.id in current.recent and not again):
+            return
+        held = await self._claims.make(claim)
+        if held is not None:
+            await self._carry_out(held, repeated=again)
+
+    async def resend(self) -> None:
+        """Send what workers that have died were sending."""
+        if not self.store.ready:
+            return
+        try:
+            taken = await self._claims.take_over()
+            await asyncio.gather(*(self._carry_out(held, repeated=True) for held in taken))
+        except Unavailable:
+            metrics.count("push_total", "unavailable")  # the claims are over in time, and are found again
+
+    async def _carry_out(self, held: Held, repeated: bool) -> None:
+        """Send a claimed event. ``repeated``: perhaps another worker has sent it already. Raise
+        Unavailable."""
+        current, fresh = await self._note(held.claim)
+        if current is not None and (fresh or repeated):
+            async with self._own_turns if held.claim.device_id == TUNNEL else self._turns:
+                renewed = await self._claims.renew(held)
+                if renewed is None:
+                    return
+                held = renewed
+                await self._dispatch(held.claim, current)
+        await self._claims.release(held)
+
+    async def _dispatch(self, claim: Claim, current: Subscription) -> None:
+        if claim.device_id == SERVER:
+            await self._announce_all(claim, self.channels, self._delivery)
+        elif claim.device_id == TUNNEL:
+            own, _ = await self.store.notifiers(claim.tunnel_id)
+            await self._announce_all(claim, channels.of_tunnel(own, self.services), self._own_delivery)
+        elif current.wants(claim.event.kind, claim.event.session, self.wall()):
+            await self.send(claim.tunnel_id, current, claim.event, claim.name)
+
+    async def _announce_all(self, claim: Claim, to: Sequence[Channel], delivery: Delivery) -> None:
+        title = texts.title(claim.event, claim.name)
+        notice = Notice(
+            claim.event.kind,
+            title,
+            claim.event.session,
+            claim.tunnel_id,
+            claim.workstation,
+            claim.at,
+            claim.event.id,
+        )
+        for outcome in await asyncio.gather(*(_announce(channel, notice, delivery) for channel in to)):
+            metrics.count("push_total", outcome)
+
+    async def _record(self, claim: Claim) -> tuple[Subscription | None, int]:
+        """Return the record that remembers the device's events, and its revision. Raise Unavailable."""
+        current, revision = await self.store.read(claim.tunnel_id, claim.device_id)
+        if current is None and claim.device_id in (SERVER, TUNNEL):
+            current = Subscription(claim.device_id, "", b"", b"", [])
+        return current, revision
+
+    async def _note(self, claim: Claim) -> tuple[Subscription | None, bool]:
+        """Note that the event is sent; return the subscription as it is now, and whether it was not noted
+        before. Raise Unavailable."""
         for _ in range(TRIES):
-            current, revision = await self.store.read(tunnel_id, device_id)
-            if current is None and device_id == SERVER:
-                current = Subscription(SERVER, "", b"", b"", [])
-            if current is None or event.id in current.recent:
-                return None
-            current.recent = [*current.recent, event.id][-RECENT:]
+            current, revision = await self._record(claim)
+            if current is None or claim.event.id in current.recent:
+                return current, False
+            current.recent = [*current.recent, claim.event.id][-RECENT:]
             try:
-                await self.store.write(tunnel_id, current, revision)
-                return current
+                await self.store.write(claim.tunnel_id, current, revision)
+                return current, True
             except WrongRevision:
                 continue
-        return None
+        raise Unavailable("the record of the device's events changes all the time")
 
     async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> str:
         """Send an event; return what became of it: sent, gone, refused or failed."""
@@ -126,3 +200,20 @@ class PushSender:
             "Urgency": "high",
         }
         return await self._delivery.post(target, body, headers)
+
+
+async def _announce(channel: Channel, notice: Notice, delivery: Delivery) -> str:
+    for attempt in range(ANNOUNCE_TRIES):
+        if attempt:
+            await asyncio.sleep(ANNOUNCE_PAUSE)
+        try:
+            status = await channels.send(channel, notice, delivery)
+        except Refused:
+            return "refused"
+        except OSError as problem:
+            reason = type(problem).__name__
+            log.info("notifier not reached", extra={"kind": channel.kind, "reason": reason})
+            continue
+        if status < 500:
+            return "sent" if 200 <= status < 300 else "refused"
+    return "failed"

@@ -1,4 +1,5 @@
-"""Where push subscriptions and the server's VAPID key are kept: a sealed bucket on the bus."""
+"""Where push subscriptions, claims of events, notifiers of tunnels and the VAPID key are kept: in a sealed
+bucket."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +10,25 @@ from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.relay.push import encryption
-from tiflis.relay.push.records import Sealer, Subscription, decode, encode, name
+from tiflis.relay.push.records import (
+    Claim,
+    Notifiers,
+    Sealer,
+    Subscription,
+    claims,
+    name,
+    notifiers,
+    subscriptions,
+)
 
 BUCKET = "tiflis_push"
 MAX_AGE = 90 * 24 * 3600.0  # seconds; a client renews its subscription whenever it starts
 MAX_BYTES = 32 * 2**20  # of all tunnels
 REPLICAS = 3  # in a cluster
 SECONDS = 2.0  # for one read or write, all attempts together
-VAPID = "vapid"  # the key in the bucket; those of subscriptions have a dot
+VAPID = "vapid"  # the key in the bucket; those of other records begin with their tunnel or kind and a dot
+# A tunnel of that name is no trouble: a record is sealed for its place, and one of another place is not read.
+CLAIMS, NOTIFIERS = "claims.", "notifiers."
 
 Unavailable = DirectoryUnavailable
 
@@ -68,7 +80,7 @@ class PushStore:
 
     def _open(self, tunnel_id: str, value: bytes) -> Subscription | None:
         opened = self._sealer.open(tunnel_id, value)
-        return decode(opened) if opened is not None else None
+        return subscriptions.decode(opened) if opened is not None else None
 
     async def read(self, tunnel_id: str, device_id: str) -> tuple[Subscription | None, int]:
         """Return a device's subscription and its revision. Raise Unavailable."""
@@ -79,7 +91,7 @@ class PushStore:
 
     async def write(self, tunnel_id: str, subscription: Subscription, revision: int) -> None:
         """Store a subscription in place of the one of this revision. Raise WrongRevision, Unavailable."""
-        value = self._sealer.close(tunnel_id, encode(subscription))
+        value = self._sealer.close(tunnel_id, subscriptions.encode(subscription))
         await self._bucket.write(f"{tunnel_id}.{name(subscription.device_id)}", value, revision, SECONDS)
 
     async def replace(self, tunnel_id: str, subscription: Subscription) -> None:
@@ -95,3 +107,49 @@ class PushStore:
             return False
         await self._bucket.remove(f"{tunnel_id}.{name(device_id)}", revision, SECONDS)
         return True
+
+    # Events that are being sent
+
+    async def claim(self, claim: Claim, revision: int) -> int:
+        """Store a claim in place of the one of this revision (0: there is none); return its revision. Raise
+        WrongRevision, Unavailable."""
+        value = self._sealer.close(CLAIMS, claims.encode(claim))
+        return await self._bucket.write(f"{CLAIMS}{claim.key}", value, revision, SECONDS)
+
+    async def claimed(self, key: str) -> tuple[Claim | None, int]:
+        """Return the claim of this key and its revision. Raise Unavailable."""
+        entry = await self._bucket.read(f"{CLAIMS}{key}", SECONDS)
+        return (self._opened(entry.value), entry.revision) if entry and entry.value else (None, 0)
+
+    async def claims(self) -> list[tuple[Claim, int]]:
+        """Return all claims with their revisions. Raise Unavailable."""
+        entries = self._bucket.entries(CLAIMS, SECONDS)
+        found = [(self._opened(value), revision) async for value, revision in entries]
+        return [(claim, revision) for claim, revision in found if claim is not None]
+
+    def _opened(self, value: bytes) -> Claim | None:
+        opened = self._sealer.open(CLAIMS, value)
+        return claims.decode(opened) if opened is not None else None
+
+    async def release(self, claim: Claim, revision: int) -> None:
+        """Remove a claim. Raise WrongRevision, Unavailable."""
+        await self._bucket.remove(f"{CLAIMS}{claim.key}", revision, SECONDS)
+
+    # Notifiers of tunnels
+
+    async def notifiers(self, tunnel_id: str) -> tuple[Notifiers, int]:
+        """Return a tunnel's notifiers and their revision. Raise Unavailable."""
+        entry = await self._bucket.read(f"{NOTIFIERS}{tunnel_id}", SECONDS)
+        opened = self._sealer.open(tunnel_id, entry.value) if entry and entry.value else None
+        found = notifiers.decode(opened) if opened is not None else None
+        return found or Notifiers(), entry.revision if entry else 0
+
+    async def set_notifiers(self, tunnel_id: str, wanted: Notifiers) -> None:
+        """Store a tunnel's notifiers in place of the former ones. Raise WrongRevision, Unavailable."""
+        _, revision = await self.notifiers(tunnel_id)
+        key = f"{NOTIFIERS}{tunnel_id}"
+        if wanted.addresses:
+            value = self._sealer.close(tunnel_id, notifiers.encode(wanted))
+            await self._bucket.write(key, value, revision, SECONDS)
+        elif revision:
+            await self._bucket.remove(key, revision, SECONDS)

@@ -54,6 +54,8 @@ def payload(subscription: Subscription, event: Event, name: str, tunnel_id: str,
     if subscription.excerpt and event.text:
         notification["body"] = event.text
     about: dict[str, Any] = {"kind": event.kind, "tunnel_id": tunnel_id, "at": int(now * 1000)}
+    if event.id:
+        about["id"] = event.id
     if event.session:
         about["session"] = event.session
     text = msgspec.json.encode({"web_push": 8030, "notification": notification, "tiflis": about})

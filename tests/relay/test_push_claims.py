@@ -1,0 +1,206 @@
+"""Each event is sent once, and is sent though the worker that was sending it dies."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from tests.relay.watch_fakes import FakeClock
+from tiflis.bus.directory.bucket import WrongRevision
+from tiflis.relay.interfaces import Timer
+from tiflis.relay.push.claims import CLAIM_SECONDS, OLDEST
+from tiflis.relay.push.events import Event
+from tiflis.relay.push.notifier import Host, PushNotifier
+from tiflis.relay.push.records import Claim, Notifiers, Subscription
+from tiflis.relay.push.sender import PushSender
+from tiflis.relay.push.store import PushStore, Unavailable
+
+SUBSCRIPTION = Subscription("phone", "https://push.example.org/x", b"", b"", ["done"])
+DONE = Event("done", "s", "id-1", "text")
+
+
+class FakeStore:
+    """The bucket as a dictionary; records are copies, as those that were read are."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.entries: dict[str, tuple[Any, int]] = {"phone": (SUBSCRIPTION, 1)}
+        self.away = False
+        self._revision = 1
+
+    def _put(self, key: str, value: Any, revision: int) -> int:
+        if self.away:
+            raise Unavailable
+        if self.entries.get(key, (None, 0))[1] != revision:
+            raise WrongRevision
+        self._revision += 1
+        self.entries[key] = (msgspec.structs.replace(value), self._revision)
+        return self._revision
+
+    async def read(self, tunnel_id: str, device_id: str) -> tuple[Subscription | None, int]:
+        if self.away:
+            raise Unavailable
+        value, revision = self.entries.get(device_id, (None, 0))
+        return value and msgspec.structs.replace(value), revision
+
+    async def write(self, tunnel_id: str, subscription: Subscription, revision: int) -> None:
+        self._put(subscription.device_id, subscription, revision)
+
+    async def claim(self, claim: Claim, revision: int) -> int:
+        return self._put(claim.key, claim, revision)
+
+    async def claimed(self, key: str) -> tuple[Claim | None, int]:
+        return self.entries.get(key, (None, 0))
+
+    async def claims(self) -> list[tuple[Claim, int]]:
+        return [entry for entry in self.entries.values() if isinstance(entry[0], Claim)]
+
+    async def release(self, claim: Claim, revision: int) -> None:
+        if self.entries.get(claim.key, (None, 0))[1] != revision:
+            raise WrongRevision
+        del self.entries[claim.key]
+
+    async def notifiers(self, tunnel_id: str) -> tuple[Notifiers, int]:
+        return Notifiers(), 0
+
+    async def load(self, tunnel_id: str) -> list[Subscription]:
+        return [msgspec.structs.replace(SUBSCRIPTION)]
+
+    async def remove(self, tunnel_id: str, device_id: str) -> bool:
+        raise WrongRevision
+
+
+class Sender(PushSender):
+    """Counts what it posts; dies in the middle of a POST, or before it, on demand."""
+
+    def __init__(self, store: FakeStore, clock: FakeClock, me: str, living: set[str]) -> None:
+        super().__init__(cast(PushStore, store), (), "", wall=clock, me=me, alive=living.__contains__)
+        self.posted: list[str] = []
+        self.dies = False
+
+    async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> str:
+        self.posted.append(event.id)
+        if self.dies:
+            raise asyncio.CancelledError
+        await asyncio.sleep(0)
+        return "sent"
+
+
+class Two:
+    """Two workers and their store."""
+
+    def __init__(self) -> None:
+        self.clock, self.store, self.living = FakeClock(), FakeStore(), {"a", "b"}
+        self.a, self.b = (Sender(self.store, self.clock, me, self.living) for me in ("a", "b"))
+
+    async def notify(self, sender: Sender) -> None:
+        await sender.notify("t", SUBSCRIPTION, DONE, "")
+
+    async def die(self) -> None:
+        """Have ``a`` die while it posts the event."""
+        self.a.dies = True
+        with pytest.raises(asyncio.CancelledError):
+            await self.notify(self.a)
+
+
+async def test_an_event_that_two_workers_find_often_is_posted_once() -> None:
+    two = Two()
+    await asyncio.gather(*(two.notify(sender) for sender in (two.a, two.b, two.a, two.b)))
+    await two.notify(two.b)
+    assert two.a.posted + two.b.posted == ["id-1"]
+    assert list(two.store.entries) == ["phone"]
+
+
+async def test_what_a_dead_worker_was_sending_is_sent_by_another_once() -> None:
+    two = Two()
+    await two.die()
+    await two.b.resend()
+    assert two.b.posted == []  # it lives, as far as is known
+    two.living.remove("a")
+    await two.b.resend()
+    await two.b.resend()
+    assert two.b.posted == ["id-1"]
+
+
+async def test_a_claim_is_over_in_time_and_forgotten_when_it_is_old() -> None:
+    two = Two()
+    await two.die()
+    two.clock.now += CLAIM_SECONDS + 1
+    await two.b.resend()
+    assert two.b.posted == ["id-1"]
+    again = Two()
+    await again.die()
+    again.clock.now += OLDEST + 1
+    await again.b.resend()
+    assert (again.b.posted, list(again.store.entries)) == ([], ["phone"])
+
+
+async def test_an_event_waits_for_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiflis.relay.push.sender.STORE_PAUSE", 0.0)
+    two = Two()
+    two.store.away = True
+    sending = asyncio.create_task(two.notify(two.a))
+    await asyncio.sleep(0)
+    two.store.away = False
+    await sending
+    assert two.a.posted == ["id-1"]
+
+
+class FakeHome:
+    """A home with one device, whose key is in force or revoked."""
+
+    tunnel_id, retired, workstation_online, workstation_name = "t", False, True, "desk"
+
+    def __init__(self) -> None:
+        self.watches = self.stays = self.access = self
+        self.allowed = True
+
+    def allows(self, key_id: str, text: bytes) -> bool:
+        return self.allowed
+
+    def subscribed(self, device_id: str, subscribed: bool) -> None: ...
+
+
+class Watching:
+    """A notifier; ``tasks``: what it has begun."""
+
+    def __init__(self, two: Two) -> None:
+        self.home, self.tasks = FakeHome(), list[asyncio.Task[None]]()
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            self.tasks.append(asyncio.ensure_future(work))
+
+        def later(seconds: float, do: Callable[[], None]) -> Timer:
+            raise NotImplementedError
+
+        self.notifier = PushNotifier(cast(Host, self.home), two.a, spawn, later, two.clock)
+
+    async def settle(self) -> None:
+        while self.tasks:
+            await self.tasks.pop()
+
+
+OUTPUT = b'{"type":"session.output","session_id":"s","payload":{"content":"x","is_complete":true}}'
+
+
+async def test_an_event_that_comes_before_the_subscriptions_are_loaded_is_sent() -> None:
+    two = Two()
+    watching = Watching(two)
+    watching.notifier.begin()
+    assert watching.notifier.watching
+    watching.notifier.look(None, OUTPUT)
+    await watching.settle()
+    assert len(two.a.posted) == 1
+
+
+async def test_a_subscription_that_changes_while_it_is_removed_breaks_nothing() -> None:
+    two = Two()
+    watching = Watching(two)
+    watching.notifier.begin()
+    await watching.settle()
+    watching.home.allowed = False
+    watching.notifier.look(None, OUTPUT)
+    await watching.settle()  # the store answers that the record has changed
+    assert two.a.posted == []
