@@ -20,6 +20,7 @@ from tiflis.web.devices import device_routes
 from tiflis.web.health import health_routes
 from tiflis.web.http import configure
 from tiflis.web.metrics_page import metrics_routes
+from tiflis.web.notifiers import notifier_routes
 from tiflis.web.push import push_routes
 from tiflis.web.replies import Errors
 from tiflis.web.sanic_internals import PatientHttp, SoundRequest
@@ -71,6 +72,7 @@ def build(settings: Settings) -> TiflisApp:
     app.blueprint(watch_routes(service, addresses.client, limits))
     app.blueprint(device_routes(service, addresses, settings.ws_path, settings.auth_header))
     app.blueprint(push_routes(service, addresses.client))
+    app.blueprint(notifier_routes(service, addresses.client))
     app.blueprint(health_routes(service))
     app.blueprint(status_routes(service.status, settings.status_token, addresses.client, service.admit))
     app.blueprint(metrics_routes(service.metrics, settings.metrics_token, addresses.client, service.admit))

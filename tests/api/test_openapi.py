@@ -204,6 +204,12 @@ async def test_a_push_subscription(http: httpx.AsyncClient, people: Crowd) -> No
     await call("post", path, 413, content=b" " * 20_000)
     await call("delete", path, 200)
     assert (await call("post", "/api/v1/push/test", 200))["reason"] == "none"
+    path, mine = "/api/v1/push/notifiers", ["ntfy+https://ntfy.example.org/topic"]
+    await call("post", path, 200, json={"notifiers": mine})
+    assert (await call("get", path, 200))["notifiers"] == mine
+    await call("post", path, 400, json={"notifiers": ["webhook+https://example.org/x"]})
+    await call("delete", path, 200)
+    path = "/api/v1/push/subscription"
     own["Authorization"] = "Bearer a wrong key of sixteen characters"
     await call("delete", path, 401)
 

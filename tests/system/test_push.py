@@ -174,12 +174,31 @@ async def test_without_stays_there_is_no_push() -> None:
                 assert (await api.http.get("/key")).status_code == 404
 
 
+async def _own_notifiers(api: Api, workstation: Peer, hook: Hook) -> None:
+    """Give the tunnel a notifier of its own, end an answer, take the notifier away, and end another."""
+    mine = {"notifiers": [f"webhook+{hook.origin}/own"], "secret": "a secret of the tunnel"}
+    assert (await api.http.post("/notifiers", json=mine)).status_code == 200
+    assert (await api.http.get("/notifiers")).json() == {"notifiers": mine["notifiers"]}
+    await done(workstation, "b")
+    await hook.until(7)
+    own = next(one for one in hook.received if one[0] == "/own")
+    signed = signature("a secret of the tunnel", float(own[1]["x-tiflis-time"]), own[2])
+    assert own[1]["x-tiflis-signature"] == signed["X-Tiflis-Signature"]
+    assert (await api.http.delete("/notifiers")).json() == {"success": True}
+    await done(workstation, "c")
+    await hook.until(9)
+    for wrong in ("http://ntfy.example.org/x", "https://user@x.org/x", "https://x.org", "x"):
+        answer = await api.http.post("/notifiers", json={"notifiers": [f"ntfy+{wrong}"]})
+        assert answer.status_code == 400, wrong
+
+
 async def test_the_servers_notifiers_learn_of_events_once_and_of_no_content() -> None:
     """A webhook, whose calls are signed, and ntfy."""
     async with Hook() as hook:
         env = {
             "NOTIFY": f"webhook+{hook.origin}/hook?x=1, ntfy+{hook.origin}/base/my-topic",
             "NOTIFY_SECRET": "a secret of the receiver",
+            "PUSH_SERVICES": hook.origin,
         }
         with Server(workers=2, env=env) as server:
             async with crowd(server) as people:
@@ -194,18 +213,21 @@ async def test_the_servers_notifiers_learn_of_events_once_and_of_no_content() ->
                 await phone.settle()
                 hook.status = 503
                 await done(workstation, "a")
-                await hook.until(1)
+                await hook.until(2)
                 hook.status = 200
                 await done(workstation, "a")
-                await hook.until(3, deadline=30)
+                await hook.until(4, deadline=30)
                 await phone.cut()
-        first, second, ntfy = hook.received
-        assert first == second
-        path, headers, body = first
+                async with Api(server, tunnel_id) as api:
+                    await _own_notifiers(api, workstation, hook)
+        ntfy, ntfy_again, webhook, webhook_again = sorted(hook.received[:4], key=lambda one: one[0])
+        assert (ntfy_again, webhook_again) == (ntfy, webhook)
+        path, headers, body = webhook
         assert path == "/hook?x=1"
         signed = signature("a secret of the receiver", float(headers["x-tiflis-time"]), body)
         assert headers["x-tiflis-signature"] == signed["X-Tiflis-Signature"]
         notice = json.loads(body)
+        id = notice.pop("id")
         assert notice.pop("at") // 1000 == int(headers["x-tiflis-time"])
         assert notice == {
             "kind": "done",
@@ -220,4 +242,5 @@ async def test_the_servers_notifiers_learn_of_events_once_and_of_no_content() ->
             "title": "The assistant is done",
             "message": "desk",
             "tags": ["done"],
+            "sequence_id": id,
         }

@@ -82,14 +82,14 @@ def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Blueprint:
     """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
     routes = Blueprint("push", url_prefix=PREFIX)
     api = _PushApi(gate, address)
-    routes.add_route(_stored(api.key), "/key", methods=["GET", "HEAD"], name="key")
-    routes.add_route(_stored(api.subscribe), "/subscription", methods=["POST"], name="subscribe", stream=True)
-    routes.add_route(_stored(api.unsubscribe), "/subscription", methods=["DELETE"], name="unsubscribe")
-    routes.add_route(_stored(api.test), "/test", methods=["POST"], name="test")
+    routes.add_route(stored(api.key), "/key", methods=["GET", "HEAD"], name="key")
+    routes.add_route(stored(api.subscribe), "/subscription", methods=["POST"], name="subscribe", stream=True)
+    routes.add_route(stored(api.unsubscribe), "/subscription", methods=["DELETE"], name="unsubscribe")
+    routes.add_route(stored(api.test), "/test", methods=["POST"], name="test")
     return routes
 
 
-def _stored(handler: Handler) -> Handler:
+def stored(handler: Handler) -> Handler:
     """Return the handler, which raises SendFailed if the store does not answer."""
 
     async def answer(request: Request) -> HTTPResponse | None:
