@@ -30,8 +30,13 @@ PushManager.prototype.subscribe = async (options) => (window.__subscribed = {
 """
 # As the browser says it when the screen is locked.
 LOCKED = """() => {
-  Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+  Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });
   document.dispatchEvent(new Event('visibilitychange'));
+}"""
+UNLOCKED = LOCKED.replace("hidden", "visible")
+# As the service worker does when a notification is tapped while a page is open.
+OPENED = """async (word) => {
+  for (const page of await self.clients.matchAll({ type: 'window' })) page.postMessage(word);
 }"""
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
   .map(({ title, body, tag, data }) => ({ title, body, tag, data }))"""
@@ -137,6 +142,28 @@ def test_a_closed_page_is_notified_and_the_notification_leads_to_the_whole_answe
     phone.go(f"#session={claude}&tunnel={desk.pairing.tunnel_id}")
     phone.reads(END_OF_LONG)
     shown_once_there_are(phone, 0)
+
+
+def test_a_frozen_page_is_notified_and_has_the_whole_answer_when_it_is_opened(
+    phone: App, desk: Desk, service: PushService
+) -> None:
+    turn_on(phone)
+    claude, before = desk.session("claude"), len(service.pushed)
+    phone.enter(claude)
+    phone.reads("(message 60 of 60)")
+    phone.say("long")
+    phone.reads("On tunnels")
+    phone.page.evaluate(LOCKED)
+    browser = phone.page.context.new_cdp_session(phone.page)
+    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    wait_until(lambda: len(service.pushed) > before, 40, "the answer is pushed")
+    about = service.pushed[-1]["tiflis"]
+    assert (about["kind"], about["session"]) == ("done", claude)
+    browser.send("Page.setWebLifecycleState", {"state": "active"})
+    phone.page.evaluate(UNLOCKED)
+    opened = {"open": about["session"], "tunnel": about["tunnel_id"]}
+    phone.page.context.service_workers[0].evaluate(OPENED, opened)
+    phone.reads(END_OF_LONG)
 
 
 def test_wishes_are_kept_and_told_and_switched_off_again(phone: App, desk: Desk, axe_source: str) -> None:
