@@ -171,3 +171,13 @@ async def test_a_newcomer_that_is_taken_has_left_this_worker(crossing: Crossing)
     assert during == [True, True]
     assert (peer.newcomer.leaving, peer.newcomer.gone) == (False, True)
     assert peer.line.wire in crossing.sockets["z"].open.values()
+
+
+async def test_a_client_that_was_not_taken_has_its_key_checked_again(crossing: Crossing) -> None:
+    """The key may have been revoked while its socket was in neither worker's hands."""
+    await crossing.pair()
+    checked: list[str] = []
+    crossing.hubs["a"].check_key = lambda client: checked.append(client.device_id)
+    crossing.answers = [LATER]
+    await crossing.handover().everything(5)
+    assert checked == ["phone"]

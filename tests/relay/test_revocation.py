@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
 import pytest
 
 from tests.relay.fakes import FakeWire
 from tests.relay.key_town import KeyTown
+from tiflis.relay.sessions.client import ClientSession
 
 STORIES = 150
 STEPS = 30
@@ -105,4 +107,18 @@ async def test_an_expired_key_is_refused_and_its_messages_are_dropped(worker: st
     await town.keys["a"].tidy()
     await town.settle()
     assert desk.types.count("sync") == 0
+    await town.close()
+
+
+async def test_a_scope_that_changed_while_a_socket_was_on_its_way_counts_once_it_is_checked() -> None:
+    town = KeyTown("a")
+    await town.workstation("a")
+    minted = await town.keys["a"].mint("tunnel-1", "", "full")
+    phone = await town.client("a", "phone", auth_key=minted.key)
+    wires, town.wires["a"] = town.wires["a"], []  # as while it is being handed over
+    await town.keys["a"].change("tunnel-1", minted.entry.key_id, scope="view")
+    town.wires["a"] = wires
+    town.hubs["a"].check_key(cast(ClientSession, phone.session))
+    phone.say({"type": "session.input", "id": "1"})
+    assert phone.codes() == ["FORBIDDEN"]
     await town.close()

@@ -22,6 +22,7 @@ from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.edge import Edge
+from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.sessions.session import Pause, Wire
 from tiflis.relay.transfer import write_down
@@ -259,6 +260,9 @@ class HandoffSender:
                 socket.widen()
             if await self._is_back(socket, descriptor, socket_state):
                 back.append(socket)
+        for socket in back:
+            if isinstance(socket.session, ClientSession):
+                self._hub.check_key(socket.session)  # its key may have been revoked on the way
         for socket in back:  # only now: a message of one may be for another
             socket.go()
 

@@ -41,9 +41,14 @@ class DeviceSessions:
                 self.check(client)
 
     def check(self, client: ClientSession) -> None:
-        """Close a client's socket unless its device key is in force."""
-        if client.key_id and self._keys.get(client.tunnel_id, client.key_id) is None:
+        """Close a client's socket unless its device key is in force; allow what the key's scope is now."""
+        if not client.key_id:
+            return
+        entry = self._keys.get(client.tunnel_id, client.key_id)
+        if entry is None:
             client.wire.close(CloseCode.POLICY_VIOLATION, EXPIRED)
+        elif entry.scope != client.scope:
+            client.limit(entry.key_id, entry.scope)
 
     def present(self, tunnel_id: str) -> tuple[list[str], list[str]]:
         """Return the ids of the tunnel's keys with a socket here, and the devices here that use the
