@@ -56,8 +56,12 @@ class SimBucket:
         loop.call_at(due, self._arrive, worker, follow, key, value, revision)
 
     def _arrive(self, worker: str, follow: Follow, key: str, value: bytes | None, revision: int) -> None:
-        if self.followers.get(worker) is follow:
+        if self.followers.get(worker) is not follow:
+            return
+        if self._world.workers[worker].link.up:
             follow(key, value, revision)
+        else:
+            self._world.loop.call_later(RETRY, self._arrive, worker, follow, key, value, revision)
 
     # As the users of a Bucket know it
 

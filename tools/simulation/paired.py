@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tools.simulation.world import World
 
 CLOSED_SECONDS = 1.0  # after the answer, until its sockets are closed
+CHATTER_SECONDS, CHATTER_PAUSE = 2.0, 0.05
 PATIENCE_SECONDS = 30.0  # for an answer: the store and the bus may be away
 
 
@@ -68,6 +69,7 @@ class Paired(Client):
         """Revoke its key, however often that has to be tried, and check what the answer promises."""
         self.revoking = True
         self.ear.gone_at = self.world.loop.time()
+        self._chatter(self.ear.gone_at + CHATTER_SECONDS)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._revoked():
                 await asyncio.sleep(self.world.chance.uniform(*RETRY))
@@ -75,6 +77,13 @@ class Paired(Client):
         self.world.account.revoked[self.tunnel, self.name] = now
         before = [line for line in self.lines if not line.closed]
         self.world.loop.call_later(CLOSED_SECONDS, self._check_closed, before)
+
+    def _chatter(self, until: float) -> None:
+        """Say a lot while the key is being revoked, and after it."""
+        if self.at_work:
+            self.tell("request", "ws")
+        if self.world.loop.time() < until:
+            self.world.loop.call_later(self.world.chance.uniform(0, CHATTER_PAUSE), self._chatter, until)
 
     async def _revoked(self) -> bool:
         try:

@@ -26,6 +26,7 @@ SETTLE_SECONDS = RETURN_SECONDS + 1
 CLOSED_LAST_SECONDS = 1.5  # until a workstation has come again whose socket the last fault has closed
 REST_SECONDS = 3.0  # in which no workstation registers any more
 REVOKED = 0.25  # probability that a trouble is the revocation of a key
+COURIERS = ((0, 0.01), (0, 0.3))  # seconds of a handoff's request, and of its answer
 TALK_SECONDS = 0.25  # on average, between two messages of one speaker
 # These cost nobody a connection or a message:
 AWAY = ("roll", "roll", "bus_away", "cut_off", "nats_away", "loss")
@@ -88,6 +89,9 @@ class Story:
             faults=faults,
         )
         self.world.troubled = self.wild
+        if self.with_keys and self.wild:
+            self.world.refusals = dice.choice((0, 0.1, 0.4))
+            self.world.courier = dice.choice(COURIERS)
         with self.world.descriptors(), self.world.ears_open():
             await self._acts()
         self.happened = self.world.happened
@@ -202,7 +206,6 @@ class Story:
             if self.wild and self.dice.random() < 0.5:  # what it says now waits for the workstation
                 self.stations[victim.tunnel].restart()
                 await asyncio.sleep(self.dice.uniform(0, 0.1))
-            victim.tell("request", "ws")
             await victim.revoke()
 
     # Well again

@@ -232,7 +232,7 @@ class Courier:
     async def send(self, body: bytes, descriptors: list[int]) -> bytes:
         world, lines = self._world, [self._world.cellar.lines[one] for one in descriptors]
         try:
-            await asyncio.sleep(world.dice.uniform(0, 0.01))
+            await asyncio.sleep(world.dice.uniform(*world.courier))
         except asyncio.CancelledError:
             for line in lines:  # they end with the process
                 line.cut()
@@ -245,7 +245,7 @@ class Courier:
         serving = asyncio.create_task(worker.adoption.serve(body, passed))
         world.servings.append(serving)
         answer = await asyncio.shield(serving)
-        await asyncio.sleep(world.dice.uniform(0, 0.01))
+        await asyncio.sleep(world.dice.uniform(*world.courier))
         if worker.sockets.crashed:
             for line in lines:
                 if line.wire is None:

@@ -45,6 +45,7 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.limits = LIMITS
         self.steering, self.refusals = steering, refusals
+        self.courier: tuple[float, float] = (0, 0.01)  # seconds of a handoff's request, and of its answer
         self.broken: list[str] = []  # invariants, in words
         self.happened: Counter[str] = Counter()
         self.troubled = False  # an outage may come between two homes
