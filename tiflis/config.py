@@ -411,7 +411,9 @@ def read() -> Settings:
 
 def notes() -> list[str]:
     """Return what the operator should know of settings that are right, one line each."""
-    return [f"{name} is given in quotes: they are left out" for name in environment.read(_fields()).quoted]
+    fields = _fields()
+    quoted = [f"{name} is given in quotes: they are left out" for name in environment.read(fields).quoted]
+    return [*quoted, *environment.doubts(fields, variable("registration_keys"))]
 
 
 def load() -> Settings:

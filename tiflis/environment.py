@@ -1,6 +1,8 @@
 """The variables that settings are read from: the files ``.env`` and ``.env.local``, and the environment."""
 
+import difflib
 import os
+import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from io import StringIO
@@ -15,6 +17,8 @@ from tiflis.values import is_quoted, trimmed
 DOTENV = (".env", ".env.local")  # the later one wins; the environment wins over both
 IN_A_FILE = "_FILE"  # NAME_FILE names a file with the value of NAME, which wins over it
 ENV_FILE = "TIFLIS_ENV_FILE"  # names a file to read in their place: option --env-file of the commands
+OF_COMPOSE = {"NATS_TOKEN"}  # a variable of docker-compose.yml in the same file, which resembles one of ours
+RESEMBLING = 0.8  # share of equal letters from which an unknown name counts as a misspelled setting
 EXIT_MISCONFIGURED = 2
 
 
@@ -68,6 +72,18 @@ def read(names: Collection[str]) -> Variables:
     quoted = [name for name, value in raw.items() if is_quoted(value)]
     found = {name: value for name, value in values.items() if value}
     return Variables(found, quoted, {name: places[name] for name in found if places[name]})
+
+
+def doubts(names: Collection[str], key: str) -> Iterator[str]:
+    """Yield one line per misspelled name in the files, and per file that shows `key` to every user."""
+    known = {*names, *(f"{name}{IN_A_FILE}" for name in names), *OF_COMPOSE}
+    for file, given in _files():
+        for name in given:
+            if name.upper() not in known:
+                for meant in difflib.get_close_matches(name.upper(), names, 1, RESEMBLING):
+                    yield f"{name} in {file} is not a setting: did you mean {meant}?"
+        if key in map(str.upper, given) and os.stat(file).st_mode & stat.S_IROTH:
+            yield f"{file} holds {key} and every user of this machine can read it: chmod 600 {file}"
 
 
 def _secret(name: str, path: str) -> str:
