@@ -18,10 +18,10 @@ from pathlib import Path
 
 from tests.harness import REGISTRATION_KEY
 from tools.bench import page
-from tools.bench.contenders import Contender, Start, bun, floor, native, node, ours, peer, plain
+from tools.bench.contenders import Contender, Start, bun, floor, go, native, node, ours, peer, plain
 from tools.bench.results import Results, keep, kept, steps_back
 from tools.bench.scenarios import SCENARIOS
-from tools.bench.targets import BUN, FLOOR, NATIVE, NODE, OURS
+from tools.bench.targets import BUN, FLOOR, GO, NATIVE, NODE, OURS
 
 ROOT = Path(__file__).parents[2]
 LOAD_SECONDS = 150.0
@@ -38,6 +38,7 @@ CONTENDERS: dict[str, Start] = {
     "plain": plain,
     "node": node,
     "bun": bun,
+    "go": go,
     "floor": floor,
 }
 QUICKLY = ("1", "2", "node", "native")
@@ -51,7 +52,7 @@ def main() -> int:
     results = Results()
     with contextlib.ExitStack() as stack:
         running = [one for start in chosen(arguments) if (one := stack.enter_context(start()))]
-        for name in sorted({NODE, BUN, FLOOR} - {one.name for one in running}):
+        for name in sorted({NODE, BUN, GO, FLOOR} - {one.name for one in running}):
             print(f"left out: {name}", file=sys.stderr)
         for scenario in scenarios:
             for number in range(1 if scenario in ONCE else rounds):
@@ -87,7 +88,7 @@ def chosen(arguments: argparse.Namespace) -> list[Start]:
 
 
 def measure(results: Results, scenario: str, contender: Contender, seconds: float) -> None:
-    """One load in a process of its own. One that fails is told and left out."""
+    """One load in a process of its own. One that fails is reported and left out."""
     if scenario in ONLY_OURS and not contender.watches:
         return
     if scenario in ONCE and contender.apart:

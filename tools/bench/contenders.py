@@ -16,11 +16,13 @@ from pathlib import Path
 
 from tests.harness import REGISTRATION_KEY, Server, free_port
 from tools.bench.accounting import descendants
-from tools.bench.targets import BUN, FLOOR
+from tools.bench.targets import BUN, FLOOR, GO
 
 HERE = Path(__file__).parent / "relays"
 CACHE = HERE / "node_modules"
+GOPATH = Path("/usr/share/gocode")  # of Debian's golang-github-gorilla-websocket-dev
 START_SECONDS = 20.0
+BUILD_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,23 @@ def bun() -> Iterator[Contender | None]:
     port = free_port()
     with _process([program, str(HERE / "bun.ts"), str(port)], port) as pids:
         yield Contender(BUN, port, pids)
+
+
+@contextlib.contextmanager
+def go() -> Iterator[Contender | None]:
+    """None without Go and gorilla's sources, as Debian's packages bring them."""
+    compiler = shutil.which("go")
+    if compiler is None or not (GOPATH / "src/github.com/gorilla/websocket").exists():
+        yield None
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder) / "gorilla")
+        plain = {"GO111MODULE": "off", "GOPATH": str(GOPATH), "GOCACHE": f"{folder}/cache", "GOFLAGS": ""}
+        command = [compiler, "build", "-o", program, str(HERE / "gorilla.go")]
+        subprocess.run(command, env=os.environ | plain, check=True, timeout=BUILD_SECONDS)
+        with _process([program, str(port)], port) as pids:
+            yield Contender(GO, port, pids)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.bench.results import Results
 
 OURS, NODE, NATIVE = "tiflis, 1 worker", "Node ws", "Sanic's native WebSocket"
-BUN, FLOOR = "Bun", "C on epoll"
+BUN, GO, FLOOR = "Bun", "Go gorilla", "C on epoll"
 STEERED, BUS = "tiflis, 2 workers steered", "tiflis, 2 workers over the bus"
 WIDE = "tiflis, 4 workers steered"
 NATIVE_MICROSECONDS = 34  # a frame, pipelined, on the machine that the absolute targets come from
