@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import os
@@ -11,12 +10,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+from tests.patience import PATIENCE, eventually, now, wait_until
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, connect, crowd, register
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.run_folder import RunFolder
@@ -48,24 +47,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], object], deadline: float, what: str) -> None:
-    """Look at `condition` every few milliseconds until it holds; fail after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline} s: {what}")
-        time.sleep(0.01)
-
-
-async def eventually(condition: Callable[[], object], deadline: float, what: str) -> None:
-    """`wait_until` for a test that runs in an event loop."""
-    end = time.monotonic() + deadline
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline} s: {what}")
-        await asyncio.sleep(0.01)
 
 
 def environment_of(pid: int) -> dict[str, str]:
@@ -173,19 +154,19 @@ class Server:
         Returns the seconds it took.
         """
         process = self._running()
-        began = time.monotonic()
+        began = now()
         process.terminate()
         try:
-            code = process.wait(deadline)
-        except subprocess.TimeoutExpired:
+            wait_until(lambda: process.poll() is not None, deadline, "ends after SIGTERM")
+        except AssertionError as failure:
             tail = self.tail()
             self.kill_everything()
-            raise AssertionError(f"still running {deadline} s after SIGTERM\n{tail}") from None
-        took = time.monotonic() - began
+            raise AssertionError(f"{failure}\n{tail}") from None
+        took, code = now() - began, process.returncode
         self.process = None
         # Python's own resource tracker ends when it sees the end of main's pipe.
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not self.processes(), 1, "all gone")
+            wait_until(lambda: not self.processes(), PATIENCE, "all gone")
         left = {pid: command_of(pid) for pid in self.processes()}
         self._kill_marked()
         assert not left, f"left behind: {left}\n{self.tail()}"
@@ -220,14 +201,14 @@ class Server:
     def ws_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws"
 
-    def status(self, path: str, deadline: float = 1.0) -> int:
+    def status(self, path: str, deadline: float = PATIENCE) -> int:
         """The HTTP status of a GET; 0 when nobody answers within `deadline` seconds."""
         try:
             return self.get(path, deadline)[0]
         except (OSError, http.client.HTTPException):
             return 0
 
-    def get(self, path: str, deadline: float = 5.0) -> tuple[int, bytes]:
+    def get(self, path: str, deadline: float = PATIENCE) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=deadline)
         try:
             if self.unix is not None:
@@ -268,7 +249,7 @@ class Server:
             if name.startswith("Sanic-Server-")
         }
 
-    def control(self, do: str, deadline: float = 5.0) -> dict[str, Any]:
+    def control(self, do: str, deadline: float = PATIENCE) -> dict[str, Any]:
         """The answer to a command on the control socket; empty when no server takes it."""
         try:
             return request(self.run_dir, do, deadline)
@@ -360,7 +341,7 @@ class Server:
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not self.processes(), 5, "killed processes are gone")
+        wait_until(lambda: not self.processes(), PATIENCE, "killed processes are gone")
 
     def _inode_for(self, remote_port: int) -> str:
         here, there = f":{self.port:04X}", f":{remote_port:04X}"

@@ -13,6 +13,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
+from tests.patience import PATIENCE, patience
+
 if TYPE_CHECKING:
     from tests.harness import Server
 
@@ -44,17 +46,18 @@ class Peer:
     ) -> Peer:
         """Connect; with `worker`, to that worker process."""
         hold = server.accepting_only(worker) if worker else contextlib.nullcontext()
-        with hold:
-            socket = await open_websocket(
-                server.ws_url,
-                compression=None,
-                max_size=None,
-                ping_interval=None,
-                open_timeout=10,
-                close_timeout=2,
-                proxy=None,
-                additional_headers=headers,
-            )
+        async with patience():
+            with hold:
+                socket = await open_websocket(
+                    server.ws_url,
+                    compression=None,
+                    max_size=None,
+                    ping_interval=None,
+                    open_timeout=None,
+                    close_timeout=2,
+                    proxy=None,
+                    additional_headers=headers,
+                )
         return cls(socket)
 
     async def __aenter__(self) -> Self:
@@ -74,7 +77,7 @@ class Peer:
     async def next(
         self,
         type: str | None = None,
-        deadline: float = 5.0,
+        deadline: float = PATIENCE,
         where: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
         """The first message not handed out yet that is of this `type` and fits `where`."""
@@ -83,7 +86,7 @@ class Peer:
             return (type is None or message.get("type") == type) and (where is None or bool(where(message)))
 
         try:
-            async with asyncio.timeout(deadline), self._news:
+            async with patience(deadline), self._news:
                 while True:
                     for index, message in enumerate(self._unread):
                         if fits(message):
@@ -96,7 +99,7 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {type or 'message'} within {deadline} s{self._kept()}") from None
 
-    async def settle(self, deadline: float = 5.0) -> None:
+    async def settle(self, deadline: float = PATIENCE) -> None:
         """A round trip through the server: what it had sent to this peer before is here afterwards."""
         stamp = next(self._stamps)
         await self.send({"type": "ping", "timestamp": stamp})
@@ -111,10 +114,10 @@ class Peer:
     def unread(self, type: str | None = None) -> list[dict[str, Any]]:
         return [message for message in self._unread if type is None or message.get("type") == type]
 
-    async def until_closed(self, deadline: float = 5.0) -> tuple[int, str]:
+    async def until_closed(self, deadline: float = PATIENCE) -> tuple[int, str]:
         """Wait for the end: (close code, reason); 1006 when the connection just broke."""
         try:
-            async with asyncio.timeout(deadline), self._news:
+            async with patience(deadline), self._news:
                 await self._news.wait_for(lambda: self.closed is not None)
         except TimeoutError:
             raise AssertionError(f"still open after {deadline} s{self._kept()}") from None
@@ -163,7 +166,7 @@ async def register(
     api_key: str = REGISTRATION_KEY,
     previous: str | None = None,
     worker: int | None = None,
-    deadline: float = 5.0,
+    deadline: float = PATIENCE,
 ) -> tuple[Peer, str]:
     """A workstation at work: its peer and its tunnel id. `previous` asks for that id again."""
     peer = await Peer.open(server, worker=worker)
@@ -183,7 +186,7 @@ async def connect(
     auth_key: str = AUTH_KEY,
     reconnect: bool = False,
     worker: int | None = None,
-    deadline: float = 5.0,
+    deadline: float = PATIENCE,
 ) -> Peer:
     """A client that has been told `connected`."""
     peer = await Peer.open(server, worker=worker)

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
+from tests.patience import patience
+
 Handler = Callable[[bytes], bytes | None]
 
 HEADER_END = b"\r\n\r\n"
@@ -71,7 +73,7 @@ class RawSocket(asyncio.Protocol):
     ) -> RawSocket:
         """Connected and upgraded. `headers`: more of them, each with its line end; `origin`: our address."""
         loop, local = asyncio.get_running_loop(), (origin, 0) if origin else None
-        async with asyncio.timeout(deadline):
+        async with patience(deadline):
             _, socket = await loop.create_connection(lambda: cls(path, headers), host, port, local_addr=local)
             await socket.opened
         return socket
@@ -125,7 +127,7 @@ class RawSocket(asyncio.Protocol):
 
     async def next(self, deadline: float = 20.0) -> dict[str, Any]:
         """The next message in the inbox, read as JSON."""
-        async with asyncio.timeout(deadline):
+        async with patience(deadline):
             while not self.inbox:
                 if self.closed is not None:
                     raise ConnectionError(f"closed with {self.closed}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import WALL_PATIENCE
 from tiflis import logs
 from tiflis.log_bursts import Bursts
 
@@ -234,7 +235,7 @@ def test_lines_of_several_processes_never_mix() -> None:
     os.close(writing)
     with os.fdopen(reading) as pipe:
         lines = [json.loads(line) for line in pipe]
-    assert [writer.wait(timeout=20) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=WALL_PATIENCE) for writer in writers] == [0, 0, 0]
     for writer in "012":
         assert [line["n"] for line in lines if line["writer"] == writer] == list(range(300))
 
@@ -304,14 +305,16 @@ def test_a_process_ends_though_nothing_reads_what_it_says(unread: tuple[int, int
     reading, writing = unread
     command = [sys.executable, "-c", textwrap.dedent(STUCK), end]
     process = subprocess.Popen(command, stdout=writing, stderr=writing)
-    assert process.wait(timeout=20) == (end == "raise")
+    assert process.wait(timeout=WALL_PATIENCE) == (end == "raise")
     assert os.get_blocking(writing), "the others that share the pipe notice nothing"
     os.close(reading)
 
 
 def test_what_is_printed_becomes_log_lines(tmp_path: Path) -> None:
     script = "from tiflis import logs; logs.install(); logs.take_streams(); print('one'); print('t', 'wo')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=20, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=WALL_PATIENCE, check=True
+    )
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(line["event"], line["logger"]) for line in lines] == [("one", "stdout"), ("t wo", "stdout")]
     assert done.stdout == b""
@@ -342,7 +345,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 logging.getLogger("tiflis").info("whole")
 """
     with path.open("ab") as file:
-        subprocess.run([sys.executable, "-c", room], stderr=file, timeout=20, check=True)
+        subprocess.run([sys.executable, "-c", room], stderr=file, timeout=WALL_PATIENCE, check=True)
     *_, notice, last = path.read_text().splitlines()
     assert (json.loads(notice)["lines"], json.loads(last)["event"]) == (2, "whole")
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.harness import ROOT, free_port, wait_until
+from tests.patience import WALL_PATIENCE
 from tests.test_documents import PAGES, commands
 
 BIN = Path(sys.executable).parent
@@ -69,13 +70,13 @@ def test_from_an_empty_folder_to_a_server_that_reloads(tmp_path: Path) -> None:
                 assert "not changed" in shown or "main process" in shown or '"ok": true' in shown
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+        assert server.wait(WALL_PATIENCE) == 0
         log.close()
 
 
 def ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=WALL_PATIENCE).status_code == 200
     except httpx.HTTPError:
         return False
 

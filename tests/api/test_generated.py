@@ -22,6 +22,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi import checks
 
 from tests.harness import AUTH_KEY, ROOT, Server, register
+from tests.patience import WALL_PATIENCE
 from tools.fuzz.background import Background
 from tools.fuzz.effort import effort
 
@@ -134,7 +135,7 @@ def test_generated_requests_are_answered_as_described(
 ) -> None:
     case: Case[Any] = data.draw(SCHEMA[path][method].as_strategy(generation_mode=mode))
     known = data.draw(st.booleans()) and as_itself(case, desk)
-    answer = case.call(base_url=server.url, session=session, timeout=10)
+    answer = case.call(base_url=server.url, session=session, timeout=WALL_PATIENCE)
     case.validate_response(answer, checks=CHECKS)
     if known and mode is GenerationMode.POSITIVE and not path.endswith("/command"):
         # A wait above the limit set for these tests, or a parameter that is in the query twice.
@@ -143,7 +144,7 @@ def test_generated_requests_are_answered_as_described(
 
 def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
     """Send one request on its own connection; return status 0 if the server closes it without an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WALL_PATIENCE)
     try:
         connection.request(method, path, body or None, headers)
         answer = connection.getresponse()

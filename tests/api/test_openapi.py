@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from tests.harness import ROOT, Crowd, Server, crowd
+from tests.patience import WALL_PATIENCE
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
 from tests.system.push_service import Browser
 from tiflis import __version__
@@ -110,7 +111,7 @@ async def people(server: Server) -> AsyncIterator[Crowd]:
 
 @pytest.fixture
 async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness import eventually
+from tests.patience import PATIENCE, within
 from tiflis.arbiter.control import ControlServer, WorkerSession
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.main_link import MainLink
@@ -63,7 +64,7 @@ class Main:
         )
         await link.start()
         self.links.append(link)
-        await eventually(lambda: ("joined", name) in self.observer.events, 2, "joined")
+        await eventually(lambda: ("joined", name) in self.observer.events, PATIENCE, "joined")
         return link, gone
 
 
@@ -81,9 +82,9 @@ async def main(tmp_path: Path) -> AsyncIterator[Main]:
 async def test_main_hears_of_a_workers_life(main: Main) -> None:
     link, _ = await main.worker("a")
     link.ready()
-    await eventually(lambda: len(main.observer.events) == 2, 2, "ready")
+    await eventually(lambda: len(main.observer.events) == 2, PATIENCE, "ready")
     await link.close()
-    await eventually(lambda: len(main.observer.events) == 3, 2, "left")
+    await eventually(lambda: len(main.observer.events) == 3, PATIENCE, "left")
     assert main.observer.events == [("joined", "a"), ("ready", "a"), ("left", "a")]
 
 
@@ -92,7 +93,7 @@ async def test_the_others_are_told_who_is_gone(main: Main) -> None:
     _, told_second = await main.worker("b")
     _, told_third = await main.worker("c")
     await first.close()
-    await eventually(lambda: told_second and told_third, 2, "told")
+    await eventually(lambda: told_second and told_third, PATIENCE, "told")
     assert (told_first, told_second, told_third) == ([], ["a"], ["a"])
 
 
@@ -100,7 +101,7 @@ async def test_a_ready_worker_tells_the_status(main: Main) -> None:
     await main.worker("unready")
     link, _ = await main.worker("ready")
     link.ready()
-    await eventually(lambda: ("ready", "ready") in main.observer.events, 2, "ready")
+    await eventually(lambda: ("ready", "ready") in main.observer.events, PATIENCE, "ready")
     assert await main.server.worker_status() == {"told_by": "ready"}
 
 
@@ -110,7 +111,7 @@ async def test_a_living_worker_answers_every_pulse(main: Main) -> None:
     for _ in range(3):
         session.unanswered += 1
         session.send({"do": "pulse"})
-        await eventually(lambda: session.unanswered == 0, 2, "it answered")
+        await eventually(lambda: session.unanswered == 0, PATIENCE, "it answered")
 
 
 async def test_a_status_may_take_a_coroutine(main: Main) -> None:
@@ -120,14 +121,14 @@ async def test_a_status_may_take_a_coroutine(main: Main) -> None:
 
     link, _ = await main.worker("a", on_status=status)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, PATIENCE, "ready")
     assert await main.server.worker_status() == {"workers": 2}
 
 
 async def test_a_status_that_fails_is_no_status(main: Main, caplog: pytest.LogCaptureFixture) -> None:
     link, _ = await main.worker("a", on_status=lambda: 1 // 0)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, PATIENCE, "ready")
     assert await main.server.worker_status() is None
     assert "status cannot be told" in caplog.text
 
@@ -142,11 +143,11 @@ async def test_a_worker_that_dies_while_asked_does_not_hold_up_the_answer(main: 
 
     link, _ = await main.worker("a", on_status=never)
     link.ready()
-    await eventually(lambda: ("ready", "a") in main.observer.events, 2, "ready")
+    await eventually(lambda: ("ready", "a") in main.observer.events, PATIENCE, "ready")
     question = asyncio.create_task(main.server.worker_status())
     await asked.wait()
     await link.close()
-    assert await asyncio.wait_for(question, 1) is None
+    assert await within(question) is None
 
 
 async def test_a_message_that_a_worker_cannot_take_does_not_end_the_link(main: Main) -> None:
@@ -161,21 +162,21 @@ async def test_a_message_that_a_worker_cannot_take_does_not_end_the_link(main: M
     for name in ("b", "c"):
         link, _ = await main.worker(name)
         await link.close()
-    await eventually(lambda: told == ["b", "c"], 2, "both were told")
+    await eventually(lambda: told == ["b", "c"], PATIENCE, "both were told")
 
 
 async def test_a_worker_notices_that_main_is_gone(main: Main) -> None:
     lost = asyncio.Event()
     await main.worker("a", on_lost=lost.set)
     await main.server.close()
-    await asyncio.wait_for(lost.wait(), 2)
+    await within(lost.wait())
 
 
 async def test_an_orderly_end_of_the_link_is_no_loss(main: Main) -> None:
     lost = asyncio.Event()
     link, _ = await main.worker("a", on_lost=lost.set)
     await link.close()
-    await eventually(lambda: ("left", "a") in main.observer.events, 2, "left")
+    await eventually(lambda: ("left", "a") in main.observer.events, PATIENCE, "left")
     assert not lost.is_set()
 
 
@@ -212,7 +213,7 @@ async def test_nonsense_ends_only_its_own_connection(main: Main, line: bytes) ->
         reader, writer = await asyncio.open_unix_connection(address)
     writer.write(line)
     writer.write_eof()
-    answer = await asyncio.wait_for(reader.read(), 2)
+    answer = await within(reader.read())
     assert answer == b"" or not json.loads(answer)["ok"]
     writer.close()
     await main.worker("a")

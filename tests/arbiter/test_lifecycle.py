@@ -13,6 +13,7 @@ import pytest
 
 from tests.arbiter.conftest import Stage
 from tests.harness import wait_until
+from tests.patience import PATIENCE
 
 MakeStage = Callable[..., Stage]
 
@@ -48,7 +49,7 @@ def test_the_others_hear_at_once_that_a_worker_is_gone(stage: MakeStage) -> None
     others = {w["worker_id"]: w["pid"] for w in running.control("status")["arbiter"]["workers"]}
     running.kill_worker(victim)
     with running.accepting_only(survivor["pid"]):
-        wait_until(lambda: running.me()["gone"], 1, "the survivor was told")
+        wait_until(lambda: running.me()["gone"], PATIENCE, "the survivor was told")
         assert [others[worker_id] for worker_id in running.me()["gone"]] == [victim]
 
 
@@ -316,7 +317,7 @@ def test_the_bus_killed_over_and_over_comes_back_for_the_same_server(stage: Make
         assert pid is not None
         dead.add(pid)
         os.kill(pid, signal.SIGKILL)
-        wait_until(back, 3, "a new bus runs")
+        wait_until(back, PATIENCE, "a new bus runs")
         assert running.control("status")["arbiter"]["bus"]["restarts"] == killed
     running.stop()
 

@@ -17,6 +17,7 @@ import nats
 import pytest
 
 from tests.harness import command_of, environment_of, wait_until
+from tests.patience import PATIENCE
 from tiflis.arbiter import nats_server
 from tiflis.arbiter.nats_server import NatsFailed, NatsServer
 from tiflis.ipc.processes import is_alive
@@ -43,7 +44,7 @@ def kill(server: NatsServer) -> int:
     pid = server.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: server.pid != pid, 2, "a new process")
+    wait_until(lambda: server.pid != pid, PATIENCE, "a new process")
     return pid
 
 
@@ -77,7 +78,7 @@ def test_no_secret_is_readable_in_its_arguments_or_environment(
     server.start()
     pid, token = server.pid, urlsplit(server.url).username
     assert pid is not None and token is not None
-    wait_until(lambda: "nats-server" in command_of(pid), 2, "exec")
+    wait_until(lambda: "nats-server" in command_of(pid), PATIENCE, "exec")
     assert token not in command_of(pid)
     assert set(environment_of(pid)) <= {"PATH", "LC_CTYPE"}
     server.stop()
@@ -101,7 +102,7 @@ def test_after_its_death_it_is_back_at_once_on_the_same_port(bus: NatsServer) ->
     for _ in range(3):
         began = time.monotonic()
         kill(bus)
-        wait_until(lambda: greets(bus), 3, "it greets again")
+        wait_until(lambda: greets(bus), PATIENCE, "it greets again")
         delays.append(time.monotonic() - began)
         time.sleep(nats_server.LIVED_SECONDS)  # it lives long enough to count as started
     assert min(delays) < 0.5, "the figure for the start of the process is 0.1 s"
@@ -114,7 +115,7 @@ async def test_what_was_stored_survives_its_death(bus: NatsServer) -> None:
     await client.jetstream().publish("kept", b"1")
     await client.close()
     kill(bus)
-    wait_until(lambda: greets(bus), 3, "it greets again")
+    wait_until(lambda: greets(bus), PATIENCE, "it greets again")
     client = await nats.connect(bus.url)
     assert (await client.jetstream().get_msg("kept", 1)).data == b"1"
     await client.close()
@@ -220,5 +221,5 @@ def test_a_bus_whose_disk_was_full_is_restarted_once_there_is_room(
     time.sleep(0.1)  # several looks at a disk that is still full
     assert bus.pid == before
     Disk.f_bavail = 1 << 20
-    wait_until(lambda: bus.pid != before, 5, "a new process")
-    wait_until(lambda: greets(bus), 5, "it greets")
+    wait_until(lambda: bus.pid != before, PATIENCE, "a new process")
+    wait_until(lambda: greets(bus), PATIENCE, "it greets")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.arbiter.conftest import Stage
+from tests.patience import WALL_PATIENCE
 from tiflis.arbiter.ground import folder_mistake
 from tiflis.ipc.run_folder import RunFolder
 from tiflis.ipc.safe_place import Unsafe, open_own, own_folder, require_safe
@@ -30,7 +31,7 @@ def test_a_strangers_link_in_the_place_of_the_run_folder_is_refused_in_one_line(
     os.lchown(running.run_dir, STRANGER, STRANGER)
     process = running.start(wait=False).process
     assert process is not None
-    assert process.wait(20) == 2
+    assert process.wait(WALL_PATIENCE) == 2
     assert f"DATA_DIR {running.data_dir} cannot be used: {running.run_dir}" in running.logs()
     assert (stat.S_IMODE(victim.stat().st_mode), os.listdir(victim)) == (0o755, [])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import ROOT, Server, wait_until
+from tests.patience import PATIENCE
 from tiflis.arbiter import welcome
 from tiflis.config import Settings
 
@@ -64,7 +65,7 @@ def test_make_run_speaks_when_the_port_serves_and_shows_the_new_key_once(
         wait_until(lambda: "is ready" in server.logs(), 30, "the welcome")
         assert server.status("/readyz") == 200
         key = (tmp_path / ".env").read_text().strip().partition("=")[2]
-        wait_until(lambda: "Ctrl-C" in server.logs(), 5, "the rest of it")
+        wait_until(lambda: "Ctrl-C" in server.logs(), PATIENCE, "the rest of it")
         assert server.logs().count(key) == 1
         assert f"http://localhost:{server.port}" in server.logs()
     finally:

@@ -10,6 +10,8 @@ import sysconfig
 import time
 from pathlib import Path
 
+from tests.patience import WALL_PATIENCE
+
 TOKEN = "canary-bus-token-7f3a"
 START_SECONDS = 10.0
 
@@ -84,7 +86,7 @@ class NatsServer:
     def kill(self) -> None:
         """As a crash: SIGKILL."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(WALL_PATIENCE)
 
     def freeze(self) -> None:
         """The process stops, its sockets stay open."""

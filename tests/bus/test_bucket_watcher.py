@@ -106,7 +106,7 @@ async def test_the_last_change_lost_is_noticed_by_comparing(nats_server: NatsSer
                     None if message[1].startswith(b"$JS.ACK.") else one._message(*message)
                 )
         await write(store, a="lost")
-        await until(lambda: listener.values == {"a": b"lost"}, 5.0)
+        await until(lambda: listener.values == {"a": b"lost"})
 
 
 async def test_a_consumer_that_vanishes_is_replaced(
@@ -118,7 +118,7 @@ async def test_a_consumer_that_vanishes_is_replaced(
         for name in names["consumers"]:
             await store.jetstream.call(f"CONSUMER.DELETE.{store.stream}.{name}", {}, 2.0)
         await write(store, a="after")
-        await until(lambda: listener.values == {"a": b"after"}, 5.0)
+        await until(lambda: listener.values == {"a": b"after"})
 
 
 async def test_an_audit_tells_everything_anew(
@@ -127,7 +127,7 @@ async def test_an_audit_tells_everything_anew(
     monkeypatch.setattr(watcher, "AUDIT_SECONDS", 0.2)
     async with following(nats_server) as (_, store, listener):
         await write(store, a="1", b="2")
-        await until(lambda: listener.completed[-1] == {"a", "b"}, 5.0)
+        await until(lambda: listener.completed[-1] == {"a", "b"})
 
 
 async def test_a_thousand_keys_are_loaded_at_the_start(nats_server: NatsServer) -> None:

@@ -118,7 +118,7 @@ async def test_messages_arrive_after_the_server_was_stopped(nats_server: NatsSer
         task = asyncio.create_task(load.run(5.0))
         await asyncio.sleep(0.2)
         nats_server.freeze()
-        await until(lambda: not one.link.up and not two.link.up, 3.0)
+        await until(lambda: not one.link.up and not two.link.up)
         nats_server.thaw()
         await task
         await until(lambda: len(far_saw.received_) == len(load.there))

@@ -75,9 +75,9 @@ async def test_the_others_follow(nats_server: NatsServer) -> None:
         changes: list[tuple[str, Record | None]] = []
         two.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))
         stored = await one.put(TUNNEL)
-        await until(lambda: two.get("Tunnel_1") == stored, 1.0)
+        await until(lambda: two.get("Tunnel_1") == stored)
         moved = await one.put(replace(stored, home="h-1-bbb", generation=2))
-        await until(lambda: two.get("Tunnel_1") == moved, 1.0)
+        await until(lambda: two.get("Tunnel_1") == moved)
         assert changes == [("Tunnel_1", stored), ("Tunnel_1", moved)]
 
 
@@ -126,11 +126,11 @@ async def test_everything_is_there_after_the_server_was_killed(nats_server: Nats
         stored = await one.put(TUNNEL)
         for number in range(3):
             nats_server.kill()
-            await until(lambda: not one.ready and not two.ready, 3.0)
+            await until(lambda: not one.ready and not two.ready)
             nats_server.start()
-            await until(lambda: one.ready and two.ready, 3.0)
+            await until(lambda: one.ready and two.ready)
             stored = await one.put(replace(stored, generation=number + 2))
-            await until(lambda: two.get("Tunnel_1") == stored, 1.0)  # noqa: B023
+            await until(lambda: two.get("Tunnel_1") == stored)  # noqa: B023
 
 
 async def test_changes_made_while_one_was_cut_off_are_caught_up(nats_cluster: NatsCluster) -> None:
@@ -179,7 +179,7 @@ async def test_with_a_stopped_server_a_call_fails_within_two_seconds(nats_server
         nats_server.freeze()
         await fails_in_time(one)
         nats_server.thaw()
-        await until(lambda: one.ready, 5.0)
+        await until(lambda: one.ready)
         await one.put(TUNNEL)
 
 
@@ -211,7 +211,7 @@ async def test_a_store_that_was_wiped_is_noticed(nats_server: NatsServer) -> Non
         nats_server.kill()
         shutil.rmtree(nats_server.store)
         nats_server.start()
-        await until(lambda: one.get("lost") is None, 5.0)
+        await until(lambda: one.get("lost") is None)
         assert ("lost", None) in changes
         again = await one.put(replace(stored, revision=0))
         assert one.get("lost") == again
@@ -222,7 +222,7 @@ async def test_a_deleted_record_is_gone_and_can_be_created_again(nats_server: Na
         await one.put(TUNNEL)
         async with other_client(nats_server.url) as bucket:
             await bucket.delete("Tunnel_1")
-        await until(lambda: one.get("Tunnel_1") is None and two.get("Tunnel_1") is None, 1.0)
+        await until(lambda: one.get("Tunnel_1") is None and two.get("Tunnel_1") is None)
         assert await one.read("Tunnel_1") is None
         await one.put(TUNNEL)
 

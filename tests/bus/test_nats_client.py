@@ -128,10 +128,10 @@ async def test_subscriptions_come_back_after_the_server_was_killed(nats_server: 
     await link.start()
     link.subscribe("echo", lambda _subject, payload: heard.append(payload))
     nats_server.kill()
-    await until(lambda: not link.up, 1.0)
+    await until(lambda: not link.up)
     link.publish("echo", b"dropped")
     nats_server.start()
-    await until(lambda: link.up, 1.0)
+    await until(lambda: link.up)
     link.publish("echo", b"arrives")
     await until(lambda: bool(heard))
     assert heard == [b"arrives"]
@@ -142,9 +142,9 @@ async def test_subscriptions_come_back_after_the_server_was_killed(nats_server: 
 async def test_a_stopped_server_is_noticed_within_three_seconds(nats_server: NatsServer) -> None:
     async with linked(nats_server.url) as link:
         nats_server.freeze()
-        await until(lambda: not link.up, 3.0)
+        await until(lambda: not link.up)
         nats_server.thaw()
-        await until(lambda: link.up, 3.0)
+        await until(lambda: link.up)
         await hears_itself(link, b"hello again")
 
 
@@ -204,8 +204,8 @@ async def test_a_cluster_survives_the_loss_of_the_server_we_use(nats_cluster: Na
         downs: list[int] = []
         link.listen(ConnectionListener(on_down=lambda: downs.append(1)))
         first.kill()
-        await until(lambda: bool(downs), 3.0)
-        await until(lambda: link.up, 3.0)
+        await until(lambda: bool(downs))
+        await until(lambda: link.up)
         await hears_itself(link, b"from the second")
 
 
@@ -216,7 +216,7 @@ async def test_a_server_that_is_about_to_leave_is_left_at_once(nats_cluster: Nat
         ups: list[int] = []
         link.listen(ConnectionListener(on_up=lambda: ups.append(1)))
         os.kill(first.process.pid, signal.SIGUSR2)  # lame duck mode
-        await until(lambda: bool(ups), 3.0)
+        await until(lambda: bool(ups))
         assert link._pool.first().port != first.port
         await hears_itself(link, b"from another one")
 

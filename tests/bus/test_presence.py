@@ -9,6 +9,7 @@ import pytest
 
 from tests.bus.nats import NatsServer
 from tests.bus.waiting import until
+from tests.patience import patience
 from tiflis.bus import subjects
 from tiflis.bus.errors import OtherVersion
 from tiflis.bus.nats.client import NatsClient
@@ -75,7 +76,7 @@ async def test_a_silent_worker_with_a_longer_lease_is_not_gone(nats_server: Nats
             await until(lambda: one.peers["h-1-bbb"].silent, LEASE_SECONDS + 10)
             assert seen.gone == []
             two._stopped = False
-            await until(lambda: not one.peers["h-1-bbb"].silent, 10)
+            await until(lambda: not one.peers["h-1-bbb"].silent)
 
 
 async def test_no_worker_is_gone_because_our_own_link_was_down(nats_server: NatsServer) -> None:
@@ -137,7 +138,7 @@ async def test_only_those_that_are_meant_are_waited_for(nats_server: NatsServer)
         async with present(nats_server, "h-1-bbb") as (two, _, _), present(nats_server, "z-0-mute"):
             await until(lambda: {"h-1-bbb", "z-0-mute"} <= set(one.peers))
             two.answer("count", lambda: {"clients": 2})
-            async with asyncio.timeout(5):
+            async with patience():
                 answers = await one.ask("count", 60.0, lambda worker_id: worker_id.startswith("h-"))
             assert answers == [{"clients": 2}]
 

@@ -58,7 +58,7 @@ async def test_a_forged_record_is_ignored_and_logged_once(
             await bucket.put(TUNNEL.tunnel_id, forged)
         await bucket.put("unknown", forged)
         probe = await one.put(replace(TUNNEL, tunnel_id="probe"))
-        await until(lambda: one._follower._seen >= probe.revision, 5)
+        await until(lambda: one._follower._seen >= probe.revision)
         assert one.get(TUNNEL.tunnel_id) == await one.read(TUNNEL.tunnel_id) == stored
         assert one.get("unknown") is await one.read("unknown") is None
     lines = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -72,7 +72,7 @@ async def test_a_forged_record_is_replaced_by_the_next_claim_and_by_no_older_one
         stored = await one.put(TUNNEL)
         await bucket.put(TUNNEL.tunnel_id, b'{"seal":"none"}')
         await one.seal()
-        await until(lambda: one.sealed, 5)
+        await until(lambda: one.sealed)
         await bucket.put(TUNNEL.tunnel_id, encode(replace(TUNNEL, home="evil")))
         claimed = await one.put(replace(stored, generation=2, home="next"))
         assert await one.read(TUNNEL.tunnel_id) == claimed
@@ -88,18 +88,18 @@ async def test_the_home_of_a_forged_record_is_asked_to_write_it_again(nats_serve
         stored = await home.put(TUNNEL)
         home.on_change = lambda tunnel_id, record: changes.append((tunnel_id, record))
         await bucket.put(TUNNEL.tunnel_id, Seals([NEW]).close(TUNNEL.tunnel_id, encode(TUNNEL)))
-        await until(lambda: (TUNNEL.tunnel_id, None) in changes, 5)
+        await until(lambda: (TUNNEL.tunnel_id, None) in changes)
         again = await home.put(replace(stored, revision=0, generation=2))
-        await until(lambda: other.get(TUNNEL.tunnel_id) == again, 5)
+        await until(lambda: other.get(TUNNEL.tunnel_id) == again)
 
 
 async def test_unsealed_records_count_until_the_directory_is_sealed(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one, other_client(nats_server.url) as bucket:
         await bucket.put("before", encode(TUNNEL))
-        await until(lambda: one.get("before") is not None, 5)
+        await until(lambda: one.get("before") is not None)
         assert not one.sealed
         await one.seal()
-        await until(lambda: one.sealed, 5)
+        await until(lambda: one.sealed)
         await bucket.put("after", encode(TUNNEL))
         async with directory(nats_server.url) as two:
             for each in (one, two):
@@ -112,12 +112,12 @@ async def test_unsealed_records_count_until_the_directory_is_sealed(nats_server:
 async def test_the_marker_is_written_again_when_it_is_taken_away(nats_server: NatsServer) -> None:
     async with directory(nats_server.url) as one, other_client(nats_server.url) as bucket:
         await one.seal()
-        await until(lambda: one.sealed, 5)
+        await until(lambda: one.sealed)
         until_revision = one._unsealed_until
         await bucket.put("between", encode(TUNNEL))
         await bucket.delete(MARKER)
         async with directory(nats_server.url) as two:
-            await until(lambda: two.sealed, 5)
+            await until(lambda: two.sealed)
             assert two._unsealed_until == until_revision
             assert two.get("between") is None
 

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.js.errors import ServiceUnavailableError
 
 from tests.bus.nats import NatsCluster, NatsServer, free_port
+from tests.patience import patience
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.storage import LEAST_ROOM
 from tiflis.relay.watch.store import CHUNK, RECORD_TTL, STREAM, Fenced, JetStreamWatchStore, StoreUnavailable
@@ -130,7 +131,7 @@ async def test_records_go_by_themselves(nats_server: NatsServer) -> None:
     async with linked(nats_server.url, ttl=0.2) as store:
         await store.start()
         await store.put_head(TUNNEL, b"head", 0)
-        async with asyncio.timeout(10):
+        async with patience():
             while await store.head(TUNNEL) is not None:
                 await asyncio.sleep(0.05)
         assert await store.put_head(TUNNEL, b"another life", 0)
@@ -166,7 +167,7 @@ async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
 
 async def persistently(store: JetStreamWatchStore) -> dict[tuple[str, str], bytes]:
     """What is stored, as soon as somebody answers."""
-    async with asyncio.timeout(15):
+    async with patience(15):
         while True:
             with contextlib.suppress(StoreUnavailable):
                 return await stored(store)

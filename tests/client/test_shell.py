@@ -13,6 +13,7 @@ from tests.client.browser import axe
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.harness import Server, wait_until
+from tests.patience import PATIENCE
 
 ARABIC = "مرحبا بالعالم."
 # A keyboard that covers the page without shrinking it, as on an iPhone.
@@ -56,7 +57,9 @@ def test_a_notice_is_one_per_text_above_the_composer_and_stays_on_its_screen(pho
         phone.button("More").click()
         phone.page.get_by_role("menuitem", name="Copy path").click()
     expect(notices(phone)).to_have_text("Copied")
-    wait_until(lambda: bottom(notices(phone)) <= top(phone.composer), 5, "the notice is above the composer")
+    wait_until(
+        lambda: bottom(notices(phone)) <= top(phone.composer), PATIENCE, "the notice is above the composer"
+    )
     phone.button("More").click()
     phone.page.get_by_role("menuitem", name="Load again").click(trial=True)
     phone.page.keyboard.press("Escape")
@@ -166,9 +169,9 @@ def test_the_browsers_bar_has_the_pages_ground(app: App) -> None:
         assert shown() == colour
     app.go("#/settings")
     app.page.get_by_role("radio", name="Dark").check(force=True)
-    wait_until(lambda: len(set(colours())) == 1, 5, "one colour")
+    wait_until(lambda: len(set(colours())) == 1, PATIENCE, "one colour")
     app.page.get_by_role("group", name="Theme").get_by_role("radio", name="System").check(force=True)
-    wait_until(lambda: colours() == own, 5, "the system's two colours")
+    wait_until(lambda: colours() == own, PATIENCE, "the system's two colours")
 
 
 def test_a_session_is_not_offered_while_the_workstation_is_away(
@@ -196,7 +199,7 @@ def test_sheets_and_page_stay_above_a_keyboard_that_covers(
     expect(create).to_be_enabled()
     app.page.evaluate("change => window.__keyboard(336, 40, change)", change)
     shown = 844 - 336
-    wait_until(lambda: bottom(create) <= 40 + shown, 5, "the button is above the keyboard")
+    wait_until(lambda: bottom(create) <= 40 + shown, PATIENCE, "the button is above the keyboard")
     assert top(sheet) >= 40
     app.page.keyboard.press("Escape")
     app.enter("supervisor")

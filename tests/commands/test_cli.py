@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import WALL_PATIENCE
 from tiflis.cli import COMMANDS, main
 from tiflis.commands.keygen import new_key
 from tiflis.commands.reload import reasons
@@ -92,7 +93,7 @@ def test_bash_takes_the_completion_and_offers_commands(run: Run, folder: Path) -
     (folder / "tiflis.bash").write_text(run("completion", "bash")[1])
     ask = 'source tiflis.bash; COMP_WORDS=(tiflis tak); COMP_CWORD=1; _shtab_tiflis; echo "${COMPREPLY[@]}"'
     done = subprocess.run(
-        ["bash", "-c", ask], cwd=folder, capture_output=True, text=True, timeout=20, check=True
+        ["bash", "-c", ask], cwd=folder, capture_output=True, text=True, timeout=WALL_PATIENCE, check=True
     )
     assert done.stdout.split() == ["takeover"]
 

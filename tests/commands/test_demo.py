@@ -16,6 +16,7 @@ from tiflis_workstation.pairing import Pairing
 
 from tests.demo.device import Device
 from tests.demo.relay import Relay
+from tests.patience import patience
 
 KEY = "test-registration-key-0123456789abcdef"
 DEMO = ("-m", "tiflis.cli", "demo")
@@ -47,7 +48,7 @@ async def demo(
 
 async def shown_pairing(process: asyncio.subprocess.Process) -> Pairing:
     assert process.stdout is not None
-    async with asyncio.timeout(15):
+    async with patience(15):
         async for line in process.stdout:
             if b"pairing JSON" in line:
                 found = json.loads(line[line.index(b"{") :])
@@ -90,7 +91,7 @@ async def test_it_works_where_nothing_can_be_remembered(tmp_path: Path) -> None:
 async def test_a_wrong_registration_key_ends_it_with_a_reason(tmp_path: Path) -> None:
     async with Relay(api_key=KEY) as relay, demo(relay, tmp_path, KEY[::-1]) as process:
         assert process.stderr is not None
-        async with asyncio.timeout(15):
+        async with patience(15):
             said = (await process.stderr.read()).decode()
             assert await process.wait() == 1
     assert "INVALID_API_KEY" in said

@@ -13,6 +13,7 @@ from tiflis_workstation.workstation import DemoWorkstation
 
 from tests.demo.relay import Relay
 from tests.harness import eventually
+from tests.patience import PATIENCE, patience, within
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
 
 
@@ -61,7 +62,7 @@ async def test_a_full_outbox_holds_the_agents_back() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     outbox.sent(await outbox.first())
-    await asyncio.wait_for(waiting, 1)
+    await within(waiting)
 
 
 async def test_an_overfull_outbox_drops_the_oldest() -> None:
@@ -88,7 +89,7 @@ async def test_it_counts_failures_until_it_is_registered(
     await workstation.start()
     assert relay.workstation is not None
     relay.workstation.transport.abort()
-    await eventually(lambda: len(asked) == 8 and workstation.online, 5, "registered again")
+    await eventually(lambda: len(asked) == 8 and workstation.online, PATIENCE, "registered again")
     assert asked == [0, 1, 2, 3] * 2
     await workstation.stop()
 
@@ -98,10 +99,10 @@ async def test_a_server_that_says_nothing_is_left(relay: Relay, monkeypatch: pyt
     monkeypatch.setattr(link, "SILENCE_SECONDS", 0.2)
     workstation = DemoWorkstation(relay.url, REGISTRATION_KEY, AUTH_KEY)
     await workstation.start()
-    await eventually(lambda: relay.pings > 8, 5, "eight pings, longer than the allowed silence")
+    await eventually(lambda: relay.pings > 8, PATIENCE, "eight pings, longer than the allowed silence")
     assert workstation.online
     relay.answers_pings = False
-    async with asyncio.timeout(5):
+    async with patience():
         await workstation.until(lambda: workstation.failure is not None)
     assert isinstance(workstation.failure, TimeoutError)
     await workstation.stop()
@@ -112,7 +113,7 @@ async def test_it_finds_a_server_that_starts_later() -> None:
         url = first.url
     workstation = DemoWorkstation(url, REGISTRATION_KEY, AUTH_KEY)
     starting = asyncio.create_task(workstation.start(deadline=10))
-    async with asyncio.timeout(5):
+    async with patience():
         await workstation.until(lambda: workstation.failure is not None)
     async with Relay(int(url.split(":")[2].split("/")[0])):
         await starting

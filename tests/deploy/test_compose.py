@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.harness import ROOT, Server, free_port, wait_until
+from tests.patience import WALL_PATIENCE
 from tiflis.arbiter.nats_server import find_binary
 
 KEY = "k" * 40
@@ -38,7 +39,7 @@ def compose(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPr
     command = [str(Path(sys.executable).with_name("docker-compose")), *arguments]
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), **env}
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=WALL_PATIENCE, check=False
     )
 
 
@@ -117,7 +118,7 @@ def sidecar(folder: Path, port: int, **env: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(WALL_PATIENCE)
         log.close()
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.harness import ROOT, free_port, wait_until
+from tests.patience import WALL_PATIENCE
 from tests.system.nginx import AROUND
 from tiflis.arbiter.nats_server import find_binary
 from tiflis.config import Settings
@@ -178,7 +179,7 @@ def test_three_nodes_find_each_other(tmp_path: Path, certificates: Path) -> None
     finally:
         for process in running:
             process.terminate()
-            process.wait(10)
+            process.wait(WALL_PATIENCE)
 
 
 # nginx

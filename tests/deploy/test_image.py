@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from tests.harness import ROOT, free_port
+from tests.patience import WALL_PATIENCE
 from tests.peers import REGISTRATION_KEY
 
 TEXT = (ROOT / "Dockerfile").read_text()
@@ -182,7 +183,7 @@ def running(image: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
     yield process, env
     if process.poll() is None:
         process.terminate()
-        process.wait(20)
+        process.wait(WALL_PATIENCE)
     log.close()
 
 
@@ -205,7 +206,7 @@ def test_the_image_serves_reloads_and_ends(
     while healthy(env) != 0:
         assert process.poll() is None, (tmp_path / "log").read_text()
         assert time.monotonic() < end, (tmp_path / "log").read_text()
-    page = httpx.get(f"http://127.0.0.1:{env['PORT']}/")
+    page = httpx.get(f"http://127.0.0.1:{env['PORT']}/", timeout=WALL_PATIENCE)
     assert page.status_code == 200
     assert "<script" in page.text, "the web client is inside"
     where = ask("python", "-c", "import tiflis; print(tiflis.__file__)")
@@ -215,5 +216,5 @@ def test_the_image_serves_reloads_and_ends(
     done = ask("tiflis", "reload")
     assert done.returncode == 0, done.stdout + done.stderr
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(WALL_PATIENCE) == 0
     assert not (image / "opt/tiflis/bin/pip").exists()

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.harness import ROOT, environment_of, wait_until
+from tests.patience import PATIENCE
 from tools.faults.lanes import END_SECONDS, Lanes
 from tools.faults.page import page
 from tools.faults.programme import SCENARIOS
@@ -45,7 +46,7 @@ def test_told_to_end_it_ends_all_servers(tmp_path: object) -> None:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         assert process.returncode
-    wait_until(lambda: started_from(folder) == [], 5, "nothing is left")
+    wait_until(lambda: started_from(folder) == [], PATIENCE, "nothing is left")
 
 
 def test_a_row_is_renewed_and_the_others_stay() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import WALL_PATIENCE
 from tiflis.relay.auth.keys import Trial, plain
 from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limiter
 
@@ -249,7 +250,7 @@ def process(code: str, path: Path) -> Iterator[subprocess.Popen[str]]:
         yield worker
     finally:
         worker.kill()
-        worker.communicate(timeout=10)
+        worker.communicate(timeout=WALL_PATIENCE)
 
 
 def test_workers_together_compare_no_more_keys_than_one_would(tmp_path: Path) -> None:
@@ -270,7 +271,7 @@ def test_a_worker_that_dies_with_the_lock_blocks_no_other(tmp_path: Path) -> Non
     with process(HOLD, tmp_path / "looks") as holder:
         assert right(limiter, OWNER, TUNNEL) == 0.0
         holder.kill()
-        holder.wait(timeout=10)
+        holder.wait(timeout=WALL_PATIENCE)
         assert right(limiter, OWNER, TUNNEL) == 0.0
     limiter.close()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.watch.interfaces import QueueLimits
@@ -117,7 +118,7 @@ async def test_a_registry_opens_with_the_first_message_and_keeps_nothing(stage: 
     watches = stage.watches()
     for _ in range(3):
         watches.deliver(b'{"type":"x"}')
-    async with asyncio.timeout(2):
+    async with patience():
         while watches.registry._early is not None:
             await asyncio.sleep(0)
     assert stage.store.looks == 1

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.protocol.errors import InvalidPayload, WorkstationOffline
 
@@ -231,13 +232,13 @@ async def test_a_long_poll_is_answered_by_the_next_message(stage: Stage) -> None
     waiting = asyncio.create_task(poll(watches, wait=20))
     await asyncio.sleep(0)
     watches.deliver(b'{"at":"last"}')
-    async with asyncio.timeout(2):
+    async with patience():
         assert data(await waiting) == [{"at": "last"}]
 
 
 async def test_a_long_poll_ends_by_itself(stage: Stage) -> None:
     watches = await connected(stage)
-    async with asyncio.timeout(2):
+    async with patience():
         assert numbers(await poll(watches, wait=0.01)) == []
 
 
@@ -247,6 +248,6 @@ async def test_a_long_poll_ends_with_the_watch_and_with_the_registry(stage: Stag
         await watches.call("connect", WHO)
         waiting = asyncio.create_task(poll(watches, wait=20))
         await asyncio.sleep(0)
-        async with asyncio.timeout(2):
+        async with patience():
             await end()
             await waiting

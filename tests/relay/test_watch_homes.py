@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.protocol.errors import SendFailed
 
@@ -201,7 +202,7 @@ async def test_a_write_is_repeated_when_the_store_breaks_down_within_it(stage: S
     watches = await connected(stage)
     stage.store.fail_heads = 1
     watches.deliver(b'{"n":1}')
-    async with asyncio.timeout(3):
+    async with patience():
         assert data(await poll(watches, wait=2)) == [{"n": 1}]
 
 

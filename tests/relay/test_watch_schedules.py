@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.watch.interfaces import QueueLimits
@@ -148,7 +149,7 @@ class Life:
 
     async def last_polls(self) -> None:
         self.stage.store.mend()
-        async with asyncio.timeout(10):
+        async with patience():
             for watch in self.polling:
                 while not (await self.is_settled(watch) and await watch.poll(self.watches)):
                     pass

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from tests.patience import PATIENCE, patience
 from tests.relay.fake_directory import FakeDirectory
 from tests.relay.fakes import AUTH_KEY, REGISTRATION_KEY, Cable, FakeDesk, FakeWire
 from tiflis.bus.directory.directory import Directory, Record
@@ -67,8 +68,8 @@ class Town:
         """Run until nothing happens any more without time passing."""
         await self.cable.settle()
 
-    async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
-        async with asyncio.timeout(seconds):
+    async def until(self, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+        async with patience(seconds):
             while not condition():
                 self.cable.carry()
                 await asyncio.sleep(0.005)

@@ -16,6 +16,7 @@ from typing import Any, Self
 import yaml
 
 from tests.harness import ROOT, Server, free_port
+from tests.patience import WALL_PATIENCE
 from tests.system.nginx import Nginx
 
 DEPLOY = ROOT / "deploy"
@@ -111,7 +112,7 @@ class Front:
         assert self._process is not None
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(WALL_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -122,7 +123,9 @@ class Front:
         if isinstance(self._kind.reload, signal.Signals):
             self._process.send_signal(self._kind.reload)
         elif self._kind.reload:
-            subprocess.run(self._kind.reload, cwd=self._folder, check=True, capture_output=True, timeout=60)
+            subprocess.run(
+                self._kind.reload, cwd=self._folder, check=True, capture_output=True, timeout=WALL_PATIENCE
+            )
 
     def change(self, before: str, after: str) -> None:
         """Replace a text in the file that a reload reads."""

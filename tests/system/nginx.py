@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.harness import ROOT, Server, free_port, wait_until
+from tests.patience import PATIENCE, WALL_PATIENCE
 
 AROUND = """
 daemon off;
@@ -72,7 +73,7 @@ class Nginx:
         self._process = subprocess.Popen(
             [nginx, "-c", str(self._folder / "nginx.conf"), "-p", str(self._folder)]
         )
-        wait_until((self._folder / "nginx.pid").exists, 5, "nginx started")
+        wait_until((self._folder / "nginx.pid").exists, PATIENCE, "nginx started")
 
     def reload(self) -> None:
         """Start new nginx workers; the old ones continue with open connections."""
@@ -88,7 +89,7 @@ class Nginx:
         """Kill nginx, with all its connections."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(WALL_PATIENCE)
             self._process = None
         (self._folder / "nginx.pid").unlink(missing_ok=True)
 

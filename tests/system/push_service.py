@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tests.patience import patience
 from tiflis.relay.push import encryption
 from tiflis.relay.push.encryption import decode64, encode64
 
@@ -97,7 +98,7 @@ class PushService:
 
     async def until(self, count: int, deadline: float = 15.0) -> dict[str, Any]:
         """Wait for this many POSTs, and return the last one."""
-        async with asyncio.timeout(deadline), self._news:
+        async with patience(deadline), self._news:
             await self._news.wait_for(lambda: len(self.pushed) >= count)
         assert len(self.pushed) == count
         return self.pushed[-1]
@@ -134,5 +135,5 @@ class Hook:
 
     async def until(self, count: int, deadline: float = 15.0) -> None:
         """Wait for this many POSTs."""
-        async with asyncio.timeout(deadline), self._news:
+        async with patience(deadline), self._news:
             await self._news.wait_for(lambda: len(self.received) >= count)

@@ -8,6 +8,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from tests.harness import Peer, Server
+from tests.patience import PATIENCE, patience
 from tests.peers import AUTH_KEY
 
 UNCOUNTED = {"connected", "pong", "error", "auth.error", "workstation.status"}
@@ -41,7 +42,7 @@ class ResumingDevice:
 
     async def connect_again(self) -> dict[str, Any]:
         """Connect in spite of a worker that has just died."""
-        async with asyncio.timeout(15):
+        async with patience(15):
             while True:
                 try:
                     return await self.connect()
@@ -71,7 +72,7 @@ class ResumingDevice:
         await self.peer.next("tunnel.mark")
         self.count()
 
-    async def until(self, number: int, deadline: float = 10.0) -> None:
+    async def until(self, number: int, deadline: float = PATIENCE) -> None:
         """Wait for the note with this number."""
         assert self.peer is not None
         await self.peer.next("note", deadline, lambda message: message["n"] == number)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.harness import Peer, eventually
+from tests.patience import PATIENCE
 
 PACE = 0.002  # seconds between two messages
 
@@ -41,7 +42,7 @@ class Stream:
         """Return the numbers that these peers received, in the order of the peers and of arrival."""
         return [number for peer in hearers for number in numbers(peer, self.name)]
 
-    async def all_heard(self, *hearers: Peer, deadline: float = 10.0) -> None:
+    async def all_heard(self, *hearers: Peer, deadline: float = PATIENCE) -> None:
         """Check that each number arrived once, in order, without a gap."""
         await eventually(
             lambda: len(self.heard(*hearers)) >= self.sent, deadline, f"all notes of {self.name} arrive"

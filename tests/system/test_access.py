@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness import Crowd, Server
 from tests.harness import crowd as at
+from tests.patience import WALL_PATIENCE, within
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
 from tiflis.bus import subjects
 from tiflis.bus.nats.client import NatsClient
@@ -68,7 +69,7 @@ async def try_watch(http: httpx.AsyncClient, tunnel_id: str, key: str, address: 
 
 async def test_both_ways_in_and_all_workers_share_ten_looks_a_minute(server: Server, crowd: Crowd) -> None:
     _, tunnel_id = await crowd.workstation()
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         tries = [try_watch(http, tunnel_id, WRONG, "203.0.113.1") for _ in range(100)]
         tries += [try_socket(server, connecting(tunnel_id, WRONG), "203.0.113.1") for _ in range(50)]
         seen = Counter(await asyncio.gather(*tries))
@@ -137,7 +138,7 @@ async def test_the_known_get_in_while_their_own_address_attacks(server: Server, 
 async def test_an_attack_from_everywhere_spares_those_who_live_there(server: Server, crowd: Crowd) -> None:
     _, tunnel_id = await crowd.workstation()
     assert await try_socket(server, connecting(tunnel_id, AUTH_KEY), "198.51.100.7") == "connected"
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         tries = [try_watch(http, tunnel_id, WRONG, f"10.1.{n // 250}.{n % 250}") for n in range(200)]
         seen = Counter(await asyncio.gather(*tries))
         assert (seen["invalid_auth_key"], seen["rate_limited"]) == (LOOKS_A_TUNNEL, 200 - LOOKS_A_TUNNEL)
@@ -147,7 +148,7 @@ async def test_an_attack_from_everywhere_spares_those_who_live_there(server: Ser
 
 async def test_many_right_keys_at_once_are_no_attack(server: Server, crowd: Crowd) -> None:
     _, tunnel_id = await crowd.workstation()
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         tries = [try_watch(http, tunnel_id, AUTH_KEY, "203.0.113.9") for _ in range(50)]
         tries += [
             try_socket(server, connecting(tunnel_id, AUTH_KEY, f"d{n}"), "203.0.113.9") for n in range(50)
@@ -161,11 +162,11 @@ async def test_a_single_host_sends_no_notes_about_keys(server: Server, crowd: Cr
     await link.start()
     link.subscribe(subjects.LIMITS, lambda _, data: notes.put_nowait(data))
     link.publish(subjects.LIMITS, b"subscribed")
-    assert await asyncio.wait_for(notes.get(), 10) == b"subscribed"
+    assert await within(notes.get()) == b"subscribed"
     _, tunnel_id = await crowd.workstation()
     await crowd.client(tunnel_id)
     assert await try_socket(server, connecting(tunnel_id, WRONG), "203.0.113.30") == "INVALID_AUTH_KEY"
     await crowd.workstation()  # the worker sends later messages after earlier ones
     link.publish(subjects.LIMITS, b"last")
-    assert await asyncio.wait_for(notes.get(), 10) == b"last"
+    assert await within(notes.get()) == b"last"
     await link.close()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, Server, crowd, eventually
+from tests.patience import PATIENCE
 from tests.system.places import Places
 from tests.web.raw_peer import RawPeer
 
@@ -210,7 +211,7 @@ async def test_one_byte_more_is_too_much(people: Crowd, way: str) -> None:
     assert (await sender.until_closed(10))[0] == 1009
     await asyncio.gather(sending, return_exceptions=True)
     await other.settle()
-    await eventually(lambda: other.unread("client.disconnected") or way == "down", 5, "it is gone")
+    await eventually(lambda: other.unread("client.disconnected") or way == "down", PATIENCE, "it is gone")
 
 
 async def test_a_pong_comes_while_a_big_message_leaves(places: Places) -> None:

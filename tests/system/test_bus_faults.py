@@ -15,6 +15,7 @@ import pytest
 
 from tests.bus.full import full
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, Server, crowd, eventually
+from tests.patience import PATIENCE, patience
 from tests.system.streams import Stream, told
 
 NOTICED = 3.0  # seconds until /readyz must report it (F8, F9)
@@ -49,7 +50,7 @@ def kill_bus(server: Server) -> int:
 
 
 async def until_new_bus(server: Server, old: int) -> None:
-    await eventually(lambda: server.nats_pid() not in (None, old), 5, "the bus is back")
+    await eventually(lambda: server.nats_pid() not in (None, old), PATIENCE, "the bus is back")
 
 
 @contextmanager
@@ -69,7 +70,7 @@ async def ready(server: Server) -> bool:
 
 async def until_ready(server: Server, wanted: bool, deadline: float) -> None:
     """Wait until every worker is ready; ask several times, because any worker may answer."""
-    async with asyncio.timeout(deadline):
+    async with patience(deadline):
         while [await ready(server) for _ in range(6)] != [wanted] * 6:
             await asyncio.sleep(0.05)
 

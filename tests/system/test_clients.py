@@ -9,6 +9,7 @@ import pytest
 
 import tiflis
 from tests.harness import AUTH_KEY, Crowd, Peer, eventually
+from tests.patience import PATIENCE
 from tests.system.places import Places
 
 WRONG_KEY = "a-wrong-key-of-enough-characters"
@@ -177,7 +178,7 @@ async def test_many_come_and_go(places: Places) -> None:
     workstation, tunnel_id = await places.workstation()
     clients = [await places.client(tunnel_id, f"device {number % 7}") for number in range(21)]
     await asyncio.gather(*(client.close() for client in clients))
-    await eventually(lambda: len(left(workstation)) == 7, 5, "all devices have left")
+    await eventually(lambda: len(left(workstation)) == 7, PATIENCE, "all devices have left")
     await workstation.settle()
     assert sorted(left(workstation)) == sorted(f"device {number}" for number in range(7))
 

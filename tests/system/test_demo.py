@@ -18,6 +18,7 @@ from tiflis_workstation.workstation import DemoWorkstation, Options
 from tests.demo.device import Device
 from tests.demo.people import NewDevice, demo_workstation, devices_of
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server, eventually
+from tests.patience import PATIENCE, WALL_PATIENCE
 
 
 @pytest.fixture
@@ -49,7 +50,13 @@ def tiflis(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=20, cwd=server.folder, env=environment
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WALL_PATIENCE,
+        cwd=server.folder,
+        env=environment,
     )
 
 
@@ -91,7 +98,9 @@ async def test_a_device_that_leaves_is_forgotten_by_the_workstation(
 ) -> None:
     phone = await new_device("phone-1")
     await phone.close()
-    await eventually(lambda: "phone-1" not in workstation.desk.devices.present, 5, "client.disconnected")
+    await eventually(
+        lambda: "phone-1" not in workstation.desk.devices.present, PATIENCE, "client.disconnected"
+    )
 
 
 async def test_an_answer_goes_on_when_the_workstation_loses_its_link_for_a_moment(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import AUTH_KEY, ROOT, Crowd, Server, connect
+from tests.patience import WALL_PATIENCE, patience
 from tests.system.device_keys import Owner, id_of, key_of
 
 NEW_KEY = "another-auth-key-0123456789"
@@ -22,7 +23,13 @@ async def tiflis(server: Server, *arguments: str) -> tuple[int, list[Any]]:
     command = [sys.executable, "-m", "tiflis.cli", *arguments, *place]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, cwd=server.folder, env=env
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=WALL_PATIENCE,
+        cwd=server.folder,
+        env=env,
     )
     lines = done.stdout.splitlines()
     return done.returncode, [json.loads(line) if line.startswith("{") else line for line in lines]
@@ -71,7 +78,7 @@ async def test_the_demo_invites_one_device(server: Server, tmp_path: Path) -> No
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with patience(30):
             async for line in process.stdout:
                 if b"pairing JSON" in line:
                     found = json.loads(line[line.index(b"{") :])

@@ -8,11 +8,10 @@ import json
 import httpx
 
 from tests.harness import AUTH_KEY, Crowd, Server, eventually
+from tests.patience import PATIENCE, WALL_PATIENCE
 from tests.system.device_keys import Owner, id_of, key_of, refusal
 from tests.system.places import Places
 from tests.system.watches import WatchDevice
-
-PATIENCE = 10.0
 
 
 async def test_a_minted_key_pairs_one_device_and_no_other(places: Places) -> None:
@@ -122,7 +121,10 @@ async def test_a_watch_uses_a_device_key(crowd: Crowd) -> None:
 
 async def test_a_human_code_works_once(server: Server, crowd: Crowd) -> None:
     _, tunnel = await crowd.workstation()
-    async with Owner(server, tunnel) as owner, httpx.AsyncClient(base_url=server.url) as stranger:
+    async with (
+        Owner(server, tunnel) as owner,
+        httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as stranger,
+    ):
         minted = await owner.mint(name="Kitchen", scope="view")
         spelt = minted["code"].lower().replace("-", " ")
         redeemed = await stranger.post("/api/v1/devices/redeem", json={"code": spelt})

@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness import ROOT, Server
 from tests.harness import crowd as at
+from tests.patience import WALL_PATIENCE
 from tests.system.watches import WatchDevice
 
 
@@ -30,7 +31,7 @@ async def end(server: Server, *what: str) -> tuple[int, str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=WALL_PATIENCE,
     )
     return done.returncode, (done.stdout + done.stderr).strip()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd, eventually, register, wait_until
+from tests.patience import PATIENCE, within
 
 RESPAWN_SECONDS = 30.0  # the figure is 1 s
 STOP_SECONDS = 8.0  # at 9 s workers that hang are killed
@@ -61,7 +62,7 @@ class Stream:
     async def end(self) -> None:
         """Stop sending, and wait until the last one has arrived."""
         self._sending.cancel()
-        await eventually(lambda: len(self.heard) >= self.sent, 5, "the last message arrives")
+        await eventually(lambda: len(self.heard) >= self.sent, PATIENCE, "the last message arrives")
         self._hearing.cancel()
         for task in (self._sending, self._hearing):
             with suppress(asyncio.CancelledError):
@@ -114,9 +115,9 @@ async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Callable[.
         client = await people.client(tunnel_id, worker=other)
         server.kill_worker(home)
         assert (await workstation.until_closed())[0] == 1006
-        await client.next("connection.workstation_offline", 2)
+        await client.next("connection.workstation_offline")
         again, same_id = await people.workstation(previous=tunnel_id)
-        await client.next("connection.workstation_online", 2)
+        await client.next("connection.workstation_online")
         assert same_id == tunnel_id
         await client.send({"type": "hello", "n": 1})
         assert (await again.next("hello"))["device_id"] == "phone-1"
@@ -141,10 +142,10 @@ async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> N
     dead = list(server.worker_pids().values())
     for pid in dead:
         os.kill(pid, signal.SIGKILL)
-    await workstation.until_closed(2)
+    await workstation.until_closed()
     async with crowd(server) as people:
         # The kernel accepts it while no worker lives, and the new workers serve it: no connection is lost.
-        early = await asyncio.wait_for(people.socket(), RESPAWN_SECONDS)
+        early = await within(people.socket(), RESPAWN_SECONDS)
         await early.settle(5)
         await eventually(all_new(server, *dead), RESPAWN_SECONDS, "all are new")
         _, same_id = await people.workstation(previous=tunnel_id)
@@ -155,7 +156,7 @@ async def test_f3_the_main_process_killed(mortal: Callable[..., Server]) -> None
     first = mortal(workers=2).start()
     workstation, tunnel_id = await register(first)
     first.kill_main()
-    await workstation.until_closed(2)
+    await workstation.until_closed()
     await eventually(lambda: not first.processes(), ORPHAN_SECONDS, "workers and bus are gone")
     second = mortal(port=first.port).start()
     async with crowd(second) as people:

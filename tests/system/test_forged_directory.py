@@ -11,6 +11,7 @@ import pytest
 
 from tests.bus.nats import NatsServer
 from tests.harness import Crowd, Server, eventually
+from tests.patience import PATIENCE, patience
 from tiflis.bus.seals import MARKER
 
 
@@ -43,12 +44,12 @@ async def test_a_forged_home_leads_no_client_astray(server: Server, bus: NatsSer
                 stored = json.loads((await bucket.get(tunnel_id)).value or b"")
                 return bool(stored["home"] == record["home"])
 
-            async with asyncio.timeout(10):
+            async with patience():
                 while not await mended():
                     await asyncio.sleep(0.05)
             phone = await crowd.client(tunnel_id)
             await workstation.send({"type": "note", "n": 1})
             await phone.next("note")
-        await eventually(lambda: "directory record refused" in server.logs(), 5, "it is logged")
+        await eventually(lambda: "directory record refused" in server.logs(), PATIENCE, "it is logged")
     finally:
         await client.close()

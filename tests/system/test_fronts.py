@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.harness import REGISTRATION_KEY, ROOT, Server, crowd, eventually
+from tests.patience import WALL_PATIENCE, patience
 from tests.system.fronts import AGE, NAMES, Front, front
 from tests.system.nginx import Nginx
 from tests.system.test_doctor import doctor
@@ -44,7 +45,7 @@ async def age(browser: httpx.AsyncClient) -> str:
 
 
 async def until_age(browser: httpx.AsyncClient, wanted: str) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with patience(SECONDS):
         while wanted not in await age(browser):
             await asyncio.sleep(0.1)
 
@@ -53,7 +54,9 @@ async def test_the_doctor_is_content_and_a_reload_closes_no_socket(
     proxy: Front | Nginx, tmp_path: Path
 ) -> None:
     anew = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=f"{proxy.url}{proxy.prefix}/", limits=anew, timeout=30) as browser:
+    async with httpx.AsyncClient(
+        base_url=f"{proxy.url}{proxy.prefix}/", limits=anew, timeout=WALL_PATIENCE
+    ) as browser:
         await until_age(browser, AGE)
         page = await browser.get("")
         (script,) = re.findall(r'<script type="module"[^>]* src="\./([^"]+)"', page.text)

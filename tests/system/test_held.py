@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd
+from tests.patience import patience
 from tests.peers import AUTH_KEY
 from tests.system.places import Places
 from tests.system.resuming import ResumingDevice
@@ -182,7 +183,7 @@ async def test_held_messages_survive_the_homes_worker() -> None:
                 await confirm(workstation, f"m-{number}")
             await phone.connect_again()
             states: dict[str, str] = {}
-            async with asyncio.timeout(30):
+            async with patience(30):
                 while set(states) < {"unsure", "m-0", "m-1", "m-2"}:
                     await phone.peer.send({"type": "tunnel.held"})
                     listed = (await phone.peer.next("tunnel.held", 15))["messages"]

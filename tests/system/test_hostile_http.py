@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness import Server, connect, register
+from tests.patience import within
 from tests.web.malformed import MALFORMED
 
 LOG_A_REQUEST = 300  # bytes
@@ -60,7 +61,7 @@ async def send(server: Server, data: bytes) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(data)
-        line = await asyncio.wait_for(reader.readline(), 1.0)
+        line = await within(reader.readline(), 1.0)
         return int(line.split()[1]) if line.startswith(b"HTTP/1.1 ") else 0
     except (OSError, TimeoutError):
         return 0
@@ -93,7 +94,7 @@ async def idle(server: Server, data: bytes) -> float:
     writer.write(data)
     await writer.drain()
     with contextlib.suppress(OSError):
-        await asyncio.wait_for(reader.read(), 30)
+        await within(reader.read(), 30)
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Server, crowd, eventually
+from tests.patience import PATIENCE, patience
 from tests.system.places import Places
 from tests.web.raw_peer import PING, PONG, TEXT, RawPeer
 
@@ -207,7 +208,7 @@ async def test_at_most_four_superseded_workstations_are_kept(people: Crowd) -> N
     stations = [first]
     for _ in range(6):
         stations.append((await people.workstation(worker=worker, previous=tunnel_id))[0])
-    await eventually(lambda: sum(s.closed is not None for s in stations) == 2, 3, "two are dropped")
+    await eventually(lambda: sum(s.closed is not None for s in stations) == 2, PATIENCE, "two are dropped")
     assert [station.closed is not None for station in stations] == [True] * 2 + [False] * 5
 
 
@@ -224,7 +225,7 @@ async def test_half_open_connections_leave_nothing_behind(people: Crowd) -> None
         peer.send(text("connect", tunnel_id=tunnel_id, auth_key=AUTH_KEY, device_id=f"d{number}"))
     async with Pinging(workstation):
         assert await asyncio.to_thread(sockets) > before
-        async with asyncio.timeout(TIMEOUT + 0.5 + 2 * LATE):
+        async with patience(TIMEOUT + 0.5 + 2 * LATE):
             while await asyncio.to_thread(sockets) > before:
                 await asyncio.sleep(0.1)
     for peer in peers:

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness import Crowd, Server, crowd, eventually, free_port
+from tests.patience import WALL_PATIENCE, patience
 from tests.peers import Peer
 from tests.system.test_bus_faults import frozen_bus
 
@@ -50,7 +51,7 @@ def stored(server: Server, since: float) -> set[int]:
 
 
 async def read_now(server: Server) -> Numbers:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=WALL_PATIENCE) as http:
         answer = await http.get(f"{server.url}/metrics", headers=HEADERS)
         assert answer.status_code == 200
         return Numbers(answer.text)
@@ -58,7 +59,7 @@ async def read_now(server: Server) -> Numbers:
 
 async def reach(server: Server, name: str, value: float, **labels: str) -> None:
     """Wait until a number has reached this value."""
-    async with asyncio.timeout(10):
+    async with patience():
         while (await read(server))(name, **labels) < value:
             await asyncio.sleep(0.05)
 
@@ -77,7 +78,7 @@ async def people(server: Server) -> AsyncIterator[Crowd]:
 
 
 async def test_the_token_is_asked_for(server: Server) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         assert (await http.get("/metrics")).status_code == 401
         wrong = await http.get("/metrics", headers={"Authorization": "Bearer wrong"})
         assert (wrong.status_code, TOKEN in wrong.text) == (401, False)
@@ -176,7 +177,7 @@ async def test_sums_outlive_their_workers_and_never_fall() -> None:
             killed = await read(server)
             for name in ("frames_total", "bytes_total", "sockets_opened_total", "cpu_seconds_total"):
                 assert killed(name) >= last(name) >= rolled(name) > 0
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=WALL_PATIENCE) as http:
                 own = await http.get(f"http://127.0.0.1:{port}/metrics")
                 assert Numbers(own.text)("ready") == 2
                 assert (await http.get(f"http://127.0.0.1:{port}/health")).status_code == 404

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.harness import AUTH_KEY, Crowd, Peer, Server, crowd, eventually
+from tests.patience import PATIENCE
 from tests.system.streams import Stream, numbers, told
 from tiflis.relay.router import GATHER_SECONDS
 
@@ -93,7 +94,7 @@ async def test_of_the_old_sockets_at_both_workers_the_newest_four_are_kept(peopl
     for move in range(6):
         station, _ = await people.workstation(worker=places[(move + 1) // 2 % 2], previous=tunnel_id)
         stations.append(station)
-    await eventually(lambda: sum(it.closed is not None for it in stations) == 2, 5, "two are dropped")
+    await eventually(lambda: sum(it.closed is not None for it in stations) == 2, PATIENCE, "two are dropped")
     for survivor in stations[2:]:
         await survivor.settle()
     assert [it.closed is None for it in stations] == [False] * 2 + [True] * 5
@@ -111,7 +112,7 @@ async def test_within_the_grace_nothing_is_announced_and_what_waited_is_delivere
         new, _ = await people.workstation(worker=there, previous=tunnel_id)
         await asyncio.sleep(0.2)
     for stream, client in zip(streams, clients, strict=True):
-        await eventually(lambda s=stream: s.heard(new)[-1:] == [s.sent - 1], 5, "the last arrives")  # type: ignore[misc]  # mypy cannot tell the type of defaults
+        await eventually(lambda s=stream: s.heard(new)[-1:] == [s.sent - 1], PATIENCE, "the last arrives")  # type: ignore[misc]  # mypy cannot tell the type of defaults
         heard = stream.heard(old, new)
         missing = set(range(stream.sent)) - set(heard)
         # Messages in flight to the old socket when it closed may be lost.
@@ -151,7 +152,7 @@ async def test_a_device_that_leaves_in_the_middle_of_a_move_is_told_once(people:
         new, _ = await people.workstation(worker=places[(move + 1) % 2], previous=tunnel_id)
         stations.append(new)
         await leaving
-        await eventually(lambda who=leaver: who in left(), 5, "it is told")  # type: ignore[misc]  # mypy, as above
+        await eventually(lambda who=leaver: who in left(), PATIENCE, "it is told")  # type: ignore[misc]  # mypy, as above
     await asyncio.sleep(GATHER_SECONDS + 0.2)  # by then a home has reported every device that did not return
     assert sorted(left()) == leavers
 

@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect as open_websocket
 
 from tests.harness import Crowd, Server, crowd
+from tests.patience import WALL_PATIENCE
 from tests.peers import AUTH_KEY, REGISTRATION_KEY, Peer
 from tests.system.nginx import Nginx
 from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
@@ -33,7 +34,7 @@ ANEW = httpx.Limits(max_keepalive_connections=0)
 async def test_a_reload_closes_and_refuses_nothing(nginx: Nginx, visitors: Crowd) -> None:
     workstation, tunnel_id = await visitors.workstation()
     client = await visitors.client(tunnel_id)
-    async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=20) as browser:
+    async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=WALL_PATIENCE) as browser:
         for number in range(60):
             if number % 20 == 10:
                 nginx.reload()
@@ -74,13 +75,11 @@ async def test_polls_and_uploads_pass_and_no_key_is_logged(
 ) -> None:
     workstation, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch-9"}
-    async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch") as watch:
+    async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch", timeout=WALL_PATIENCE) as watch:
         assert (await watch.post("/connect", json=who)).json()["success"]
         voice = {"type": "voice", "audio": "A" * 20_000_000}
-        assert (await watch.post("/command", json={**who, "message": voice}, timeout=20)).json() == {
-            "success": True
-        }
-        waiting = asyncio.create_task(watch.get("/messages", params={**who, "wait": 10}, timeout=20))
+        assert (await watch.post("/command", json={**who, "message": voice})).json() == {"success": True}
+        waiting = asyncio.create_task(watch.get("/messages", params={**who, "wait": 10}))
         assert len((await workstation.next("voice"))["audio"]) == 20_000_000
         await workstation.send({"type": "answer"})
         assert [message["data"]["type"] for message in (await waiting).json()["messages"]] == ["answer"]
@@ -96,7 +95,7 @@ async def test_with_tls_sockets_pages_and_public_address_are_secure(server: Serv
             await socket.send(json.dumps({"type": "workstation.register", "payload": payload}))
             told = json.loads(await socket.recv())["payload"]
             assert told["public_url"] == nginx.ws_url
-        async with httpx.AsyncClient(base_url=nginx.url, verify=trusted) as browser:
+        async with httpx.AsyncClient(base_url=nginx.url, verify=trusted, timeout=WALL_PATIENCE) as browser:
             answer = await browser.get("/health")
             assert answer.json()["status"] == "healthy"
             assert answer.headers["strict-transport-security"].startswith("max-age=")
@@ -109,7 +108,7 @@ async def test_the_web_clients_files_pass_unchanged(tmp_path: Path) -> None:
     (tmp_path / "assets" / "app-12345678.js").write_text(script)
     with Server(workers=1, env={"TRUST_PROXY": "true", "WEB_CLIENT_PATH": str(tmp_path)}) as server:
         with Nginx(server) as nginx:
-            async with httpx.AsyncClient(base_url=nginx.url) as browser:
+            async with httpx.AsyncClient(base_url=nginx.url, timeout=WALL_PATIENCE) as browser:
                 page = await browser.get("/chat/session-1")
                 assert (page.status_code, page.headers["cache-control"]) == (200, "no-cache")
                 asset = await browser.get("/assets/app-12345678.js")
@@ -151,9 +150,9 @@ async def test_a_poll_may_be_held_longer_than_proxies_wait_by_default(
 ) -> None:
     _, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "watch-3"}
-    async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch") as watch:
+    async with httpx.AsyncClient(base_url=f"{nginx.url}/api/v1/watch", timeout=WALL_PATIENCE) as watch:
         await watch.post("/connect", json=who)
-        first = await watch.get("/messages", params={**who, "wait": 3}, timeout=20)
+        first = await watch.get("/messages", params={**who, "wait": 3})
         assert first.json()["messages"] == []
         assert first.elapsed.total_seconds() >= 2.9
 
@@ -166,7 +165,7 @@ async def test_reloads_of_both_lose_and_refuse_nothing(server: Server, nginx: Ng
     statuses: list[int] = []
 
     async def browse() -> None:
-        async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=20) as browser:
+        async with httpx.AsyncClient(base_url=nginx.url, limits=ANEW, timeout=WALL_PATIENCE) as browser:
             while not over.is_set():
                 statuses.append((await browser.get("/healthz")).status_code)
 

@@ -18,6 +18,7 @@ import httpx
 from websockets.asyncio.client import connect as open_websocket
 
 from tests.harness import ROOT, Server, free_port, wait_until
+from tests.patience import WALL_PATIENCE, patience
 from tests.peers import AUTH_KEY, REGISTRATION_KEY
 from tests.system.nginx import Nginx
 from tests.test_metrics import expressions
@@ -73,7 +74,7 @@ def demo(server: Server, nginx: Nginx, folder: Path) -> Iterator[str]:
             yield found[1]
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(WALL_PATIENCE)
 
 
 class Phone:
@@ -84,7 +85,7 @@ class Phone:
 
     async def ask(self, message: dict[str, Any], answer: str) -> dict[str, Any]:
         await self._socket.send(json.dumps(message))
-        async with asyncio.timeout(20):
+        async with patience(20):
             while True:
                 heard: dict[str, Any] = json.loads(await self._socket.recv())
                 if heard["type"] == answer:
@@ -115,7 +116,7 @@ async def test_from_the_documents_alone_to_a_server_that_is_known_to_be_right(tm
                 assert "2 of 2 workers replaced" in status
                 assert " 0 fell back" in status
 
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=WALL_PATIENCE) as http:
             text = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
         for expression in expressions():
             for name in re.findall(r"\btiflis_\w+", expression):

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd
+from tests.patience import WALL_PATIENCE
 from tests.peers import AUTH_KEY
 from tests.system.push_service import Hook, PushService
 from tests.system.resuming import ResumingDevice
@@ -22,7 +23,9 @@ class Api:
 
     def __init__(self, server: Server, tunnel_id: str, device_id: str = "phone") -> None:
         headers = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": device_id}
-        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/push", headers=headers, timeout=30)
+        self.http = httpx.AsyncClient(
+            base_url=f"{server.url}/api/v1/push", headers=headers, timeout=WALL_PATIENCE
+        )
 
     async def __aenter__(self) -> Api:
         return self

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Crowd, Peer, Server, crowd, register
+from tests.patience import patience
 from tests.system.watches import WatchDevice
 
 OTHER_KEY = "somebody-elses-key-0123456789"
@@ -116,7 +117,7 @@ async def test_one_workstation_that_races_with_itself(apart: Server) -> None:
         answers = [(await peer.next("workstation.registered", 10))["payload"] for peer in peers]
         assert {answer["tunnel_id"] for answer in answers} == {said["tunnel_id"]}
         await client.send({"type": "note", "n": 1})
-        async with asyncio.timeout(5):
+        async with patience():
             while not (heard := [peer for peer in [first, *peers] if peer.unread("note")]):
                 await asyncio.sleep(0.01)
         assert len(heard) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness import AUTH_KEY, Crowd, Server, eventually
 from tests.harness import crowd as at
+from tests.patience import patience
 from tests.rawsocket import masked
 from tests.system.traffic import Traffic
 from tiflis.bus import subjects
@@ -119,7 +120,7 @@ async def test_a_client_that_waits_for_its_workstation_goes_on_waiting(
     await station.close()
     waiting = await people.socket()
     ask = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": "tablet"}
-    async with asyncio.timeout(10):
+    async with patience():
         while True:  # at first the workstation is within its offline grace
             await waiting.send({"type": "connect", "payload": ask})
             answer = await waiting.next(where=lambda message: message["type"] in ("connected", "error"))

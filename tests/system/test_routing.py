@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import AUTH_KEY, Crowd, Peer, eventually
+from tests.patience import PATIENCE
 from tests.system.places import Places
 
 ONLINE = ["connection.workstation_online", "workstation.status"]
@@ -129,7 +130,7 @@ async def test_a_re_registration_is_announced_and_devices_are_introduced(places:
         for kind in ONLINE:
             await client.next(kind)
         assert types(client, "connection.workstation_offline") == []
-    await eventually(lambda: len(types(new, "auth")) == 2, 5, "both devices are introduced")
+    await eventually(lambda: len(types(new, "auth")) == 2, PATIENCE, "both devices are introduced")
     await new.settle()
     introduced = [m["payload"] for m in new.seen if m["type"] == "auth"]
     assert sorted(who["device_id"] for who in introduced) == ["phone", "tablet"]

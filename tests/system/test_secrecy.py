@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.harness import Server, command_of, crowd, environment_of
+from tests.patience import WALL_PATIENCE
 from tests.peers import REGISTRATION_KEY, Peer
 from tests.system.watches import WatchDevice
 
@@ -66,7 +67,7 @@ async def hostile_http(server: Server, tunnel_id: str, bodies: list[str]) -> Non
         await watch.connect()
         await watch.poll()
         await watch.post("command", message={"type": "x", "payload": CONTENT})
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         for method, path, body in (
             ("GET", f"/api/v1/watch/state?tunnel_id={tunnel_id}&auth_key=canary-query-key&device_id=d", ""),
             ("GET", f"/api/v1/watch/messages?auth_key={quote(AUTH)}", ""),
@@ -86,7 +87,7 @@ async def hostile_http(server: Server, tunnel_id: str, bodies: list[str]) -> Non
 
 async def what_operators_read(server: Server, bodies: list[str]) -> None:
     """Return metrics and status with the right token and without, as JSON and as a page."""
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=WALL_PATIENCE) as http:
         for path, token in (("/metrics", METRICS_TOKEN), ("/status", STATUS_TOKEN)):
             for shown, kind in ((token, "*/*"), (token, "text/html"), ("canary-wrong-token", "*/*")):
                 headers = {"Authorization": f"Bearer {shown}", "Accept": kind}

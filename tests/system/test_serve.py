@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Server
+from tests.patience import WALL_PATIENCE
 from tiflis.cli import main
 from tiflis.environment import ENV_FILE
 from tiflis.processors import processors
@@ -53,7 +54,13 @@ def test_the_number_is_set_by_option_variable_or_file(
 def test_a_wrong_number_is_refused_by_start_and_check(tmp_path: Path, command: str) -> None:
     env = {"PATH": os.environ["PATH"], "WORKERS": "abc", "TUNNEL_REGISTRATION_API_KEY": "k" * 40}
     done = subprocess.run(
-        [TIFLIS, command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        [TIFLIS, command],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=WALL_PATIENCE,
+        check=False,
     )
     assert done.returncode == 2
     assert "WORKERS must be auto, or a number of processes from 1 to 512" in done.stdout + done.stderr

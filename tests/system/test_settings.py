@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Server, free_port, wait_until
+from tests.patience import PATIENCE
 from tiflis.arbiter import ground
 from tiflis.ipc.run_folder import RunFolder
 
@@ -90,7 +91,7 @@ def refusal(server: Server) -> tuple[int, list[str]]:
     assert process is not None
     code = process.wait(START_SECONDS)
     assert "Traceback" not in server.logs()
-    wait_until(lambda: not server.processes(), 5, "nothing is left behind")
+    wait_until(lambda: not server.processes(), PATIENCE, "nothing is left behind")
     lines = server.logs().splitlines()
     return code, [line.removeprefix("tiflis: ") for line in lines if line.startswith("tiflis: ")]
 

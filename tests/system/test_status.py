@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from tests.harness import Server, crowd
+from tests.patience import WALL_PATIENCE, patience
 from tests.peers import Peer
 from tests.test_documents import tool
 
@@ -22,7 +23,7 @@ async def test_homes_generations_handoffs_and_versions_are_told() -> None:
         async with crowd(server) as people:
             workstation, tunnel_id = await people.workstation(name="desk <b>")
             client = await people.client(tunnel_id)
-            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS) as http:
+            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=WALL_PATIENCE) as http:
                 before = (await http.get("/status")).json()
                 assert await asyncio.to_thread(tool, server, "reload")
                 after = (await http.get("/status")).json()
@@ -45,7 +46,7 @@ async def status(server: Server) -> dict[str, Any]:
     """Return the status from any worker; repeat a call that died with its worker."""
     while True:
         with contextlib.suppress(httpx.TransportError):
-            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS) as http:
+            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=WALL_PATIENCE) as http:
                 answer: dict[str, Any] = (await http.get("/status")).json()
                 return answer
 
@@ -54,11 +55,11 @@ async def test_a_missing_worker_is_told() -> None:
     with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as server:
         assert (await status(server))["status"] == "healthy"
         server.kill_worker()
-        async with asyncio.timeout(10):
+        async with patience():
             while (told := await status(server))["status"] == "healthy":
                 await asyncio.sleep(0.01)
         assert "1 of 2 workers" in told["why"]
-        async with asyncio.timeout(30):
+        async with patience(30):
             while (await status(server))["status"] != "healthy":
                 await asyncio.sleep(0.05)
 
@@ -76,7 +77,7 @@ async def test_tunnels_with_long_names_cost_no_link() -> None:
             )
             await peer.next("workstation.registered", 10)
             peers.append(peer)
-        async with httpx.AsyncClient(base_url=server.url, headers=HEADERS) as http:
+        async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=WALL_PATIENCE) as http:
             told = (await http.get("/status")).json()
         assert len(told["tunnels"]) == 60
         assert {len(tunnel["name"]) for tunnel in told["tunnels"]} == {64}

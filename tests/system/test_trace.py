@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Crowd, Server, crowd, eventually
+from tests.patience import PATIENCE
 from tests.peers import AUTH_KEY
 
 CONTENT = "canary-content-0123456789"
@@ -65,7 +66,7 @@ async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> N
     await client.close()
     watches = connection_of(server, "workstation registered")
     phone = connection_of(server, "client attached", tunnel=tunnel_id)
-    await eventually(lambda: "socket closed" in way(server, phone), 5, "the log shows the end")
+    await eventually(lambda: "socket closed" in way(server, phone), PATIENCE, "the log shows the end")
     steps = way(server, phone)
     first = [steps.index(step) for step in ("socket opened", "message received", "client attached")]
     assert first == sorted(first)
@@ -85,7 +86,7 @@ async def test_a_connection_keeps_its_id_in_the_next_worker() -> None:
             assert (await asyncio.to_thread(server.control, "reload", 90))["complete"]
             await client.send({"type": "after"})
             await workstation.next("after")
-        await eventually(lambda: "socket closed" in way(server, phone), 5, "the log shows the end")
+        await eventually(lambda: "socket closed" in way(server, phone), PATIENCE, "the log shows the end")
         steps = way(server, phone)
         left, adopted = steps.index("socket left for another worker"), steps.index("socket adopted")
         assert "message received" in steps[max(left, adopted) :]

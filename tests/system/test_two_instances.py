@@ -19,6 +19,7 @@ from tests.harness import (
     eventually,
     register,
 )
+from tests.patience import PATIENCE
 from tests.system.hosts import Hosts
 from tests.system.streams import Stream, told
 from tests.system.watches import WatchDevice
@@ -134,7 +135,9 @@ async def test_the_shared_bus_restarts(site: Hosts) -> None:
         await up.all_heard(workstation)
         await down.all_heard(client)
         assert told(client) == []
-        await eventually(lambda: one.status("/readyz") == two.status("/readyz") == 200, 5, "both are ready")
+        await eventually(
+            lambda: one.status("/readyz") == two.status("/readyz") == 200, PATIENCE, "both are ready"
+        )
 
 
 async def test_health_counts_both_hosts(site: Hosts) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.harness import AUTH_KEY, ROOT, Crowd, Server, eventually
 from tests.harness import crowd as at
+from tests.patience import WALL_PATIENCE
 from tests.system.nginx import Nginx
 from tests.system.traffic import Traffic
 from tests.system.watches import WatchDevice
@@ -59,7 +60,7 @@ async def test_a_tunnel_a_watch_and_the_web_client_work_through_nginx(nginx: Ngi
         assert (await watch.connect())["workstation_online"] is True
         await workstation.send({"type": "y"})
         await client.next("y")
-    async with httpx.AsyncClient(base_url=nginx.url) as browser:
+    async with httpx.AsyncClient(base_url=nginx.url, timeout=WALL_PATIENCE) as browser:
         assert (await browser.get("/")).text == PAGE
 
 
@@ -101,7 +102,9 @@ async def test_wrong_keys_are_counted_by_the_address_that_the_proxy_names(
     _, tunnel_id = await visitors.workstation()
     who = {"tunnel_id": tunnel_id, "auth_key": "wrong" * 5, "device_id": "d"}
     transport = httpx.AsyncHTTPTransport(uds=str(server.unix))
-    async with httpx.AsyncClient(transport=transport, base_url="http://server/api/v1/watch") as proxy:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://server/api/v1/watch", timeout=WALL_PATIENCE
+    ) as proxy:
 
         async def attempt(address: str, key: str = who["auth_key"]) -> int:
             headers = {"X-Forwarded-For": address}
@@ -138,7 +141,7 @@ def test_what_is_not_ours_is_left_alone(folder: Path, what: str) -> None:
         server = on_socket(folder, workers=1)
         server.start(wait=False)
         assert server.process is not None
-        assert server.process.wait(20) == 2
+        assert server.process.wait(WALL_PATIENCE) == 2
         assert f"tiflis: --unix {place} cannot be listened on" in server.logs()
         assert "Traceback" not in server.logs()
         assert place.stat().st_ino == before

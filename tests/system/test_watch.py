@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from tests.harness import Crowd, Server, crowd, eventually
+from tests.patience import PATIENCE, patience
 from tests.peers import Peer
 from tests.system.watches import WatchDevice
 
@@ -44,7 +45,7 @@ async def until_heard(watch: WatchDevice, number: int) -> None:
 
 async def back(people: Crowd, tunnel_id: str) -> Peer:
     """Reconnect the workstation; its first socket may still reach the dying worker."""
-    async with asyncio.timeout(10):
+    async with patience():
         while True:
             try:
                 return (await people.workstation(previous=tunnel_id))[0]
@@ -125,7 +126,7 @@ async def test_a_watch_without_its_workstation(server: Server, crowd: Crowd) -> 
     workstation, tunnel_id = await crowd.workstation()
     async with watch_at(server, tunnel_id) as watch:
         await workstation.close()
-        async with asyncio.timeout(5):
+        async with patience():
             while (await watch.state())["workstation_online"]:
                 await asyncio.sleep(0.05)
         assert await watch.poll() == 200
@@ -168,7 +169,7 @@ async def test_the_homes_crash_loses_nothing_stored_and_announces_a_gap(mortal: 
         async with watch_at(mortal, tunnel_id) as watch:
             await talk(workstation, range(30))
             await watch.poll_until(10)
-            async with asyncio.timeout(5):
+            async with patience():
                 while (await watch.state())["current_sequence"] < 30:
                     await asyncio.sleep(0.02)
             mortal.kill_worker(home)
@@ -222,7 +223,7 @@ async def test_a_rolling_restart_loses_nothing_and_announces_nothing(mortal: Ser
             await watch.poll_until(10)
             mortal.control("reload")
             sent = 10
-            async with asyncio.timeout(40):
+            async with patience(40):
                 while old & set(mortal.worker_pids().values()):
                     await talk(workstation, range(sent, sent + 1))
                     sent += 1
@@ -241,7 +242,7 @@ async def test_an_outage_of_the_bus_delays_and_loses_nothing(mortal: Server) -> 
             nats = mortal.nats_pid()
             mortal.kill_worker(nats)
             await talk(workstation, range(10, 30))
-            await eventually(lambda: mortal.nats_pid() not in (None, nats), 5, "the bus is back")
+            await eventually(lambda: mortal.nats_pid() not in (None, nats), PATIENCE, "the bus is back")
             await watch.poll_until(30)
             assert heard(watch) == list(range(30))
             assert (watch.numbers_went_back(), watch.gaps) == (False, 0)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from tests.harness import AUTH_KEY, Server
+from tests.patience import WALL_PATIENCE, patience
 
 POLL_SECONDS = 10.0
 
@@ -20,7 +21,9 @@ class WatchDevice:
     def __init__(self, server: Server, tunnel_id: str, device_id: str = "watch-1") -> None:
         self.who = {"tunnel_id": tunnel_id, "auth_key": AUTH_KEY, "device_id": device_id}
         # Plain HTTP, because loading certificates would dominate the time.
-        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1/watch", timeout=30, verify=False)
+        self.http = httpx.AsyncClient(
+            base_url=f"{server.url}/api/v1/watch", timeout=WALL_PATIENCE, verify=False
+        )
         self.data: list[dict[str, Any]] = []
         self.told: list[int] = [0]
         self.gaps = 0
@@ -65,7 +68,7 @@ class WatchDevice:
 
     async def poll_again(self, deadline: float = POLL_SECONDS) -> None:
         """Poll until one poll succeeds, despite refusals and broken connections."""
-        async with asyncio.timeout(deadline):
+        async with patience(deadline):
             while await self._try() != 200:
                 await asyncio.sleep(0.02)
 
@@ -74,7 +77,7 @@ class WatchDevice:
         await self.poll_while(lambda: len(self.data) < count, deadline)
 
     async def poll_while(self, more: Callable[[], bool], deadline: float = POLL_SECONDS) -> None:
-        async with asyncio.timeout(deadline):
+        async with patience(deadline):
             while more():
                 if await self._try(wait=0.5) != 200:
                     await asyncio.sleep(0.02)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 import httpx
 
+from tests.patience import PATIENCE, patience
 from tests.web.served import new_app, served, settings
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.sessions.outbox import Cork
@@ -81,8 +82,8 @@ class Hall:
     def port(self) -> int:
         return self.http.base_url.port or 0
 
-    async def until(self, condition: Any, deadline: float = 5.0) -> None:
-        async with asyncio.timeout(deadline):
+    async def until(self, condition: Any, deadline: float = PATIENCE) -> None:
+        async with patience(deadline):
             while not condition():
                 await asyncio.sleep(0.002)
 

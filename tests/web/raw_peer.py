@@ -4,6 +4,7 @@ import asyncio
 import struct
 from typing import ClassVar, Self
 
+from tests.patience import PATIENCE, patience, within
 from tests.protocol.wire import client as frame
 
 HANDSHAKE = (
@@ -31,7 +32,7 @@ class RawPeer:
         """Upgraded; ``extra`` is sent in the same segment as the handshake."""
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(handshake(path) + extra)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await within(reader.readuntil(b"\r\n\r\n"))
         assert head.startswith(b"HTTP/1.1 101 "), head
         return cls(reader, writer)
 
@@ -47,12 +48,12 @@ class RawPeer:
     def raw(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def drain(self, deadline: float = 5.0) -> None:
-        await asyncio.wait_for(self.writer.drain(), deadline)
+    async def drain(self, deadline: float = PATIENCE) -> None:
+        await within(self.writer.drain(), deadline)
 
-    async def next(self, deadline: float = 5.0) -> tuple[int, bytes]:
+    async def next(self, deadline: float = PATIENCE) -> tuple[int, bytes]:
         """The next frame's opcode and payload."""
-        async with asyncio.timeout(deadline):
+        async with patience(deadline):
             try:
                 first, second = await self.reader.readexactly(2)
                 length = second & 127
@@ -64,7 +65,7 @@ class RawPeer:
             except (asyncio.IncompleteReadError, ConnectionError):
                 return 0, b""
 
-    async def close_code(self, deadline: float = 5.0) -> int:
+    async def close_code(self, deadline: float = PATIENCE) -> int:
         """The code of the server's close frame, over whatever comes before; 1006 if there is none."""
         while True:
             opcode, payload = await self.next(deadline)
@@ -73,7 +74,7 @@ class RawPeer:
             if not (opcode or payload):
                 return 1006
 
-    async def ended(self, deadline: float = 5.0) -> bool:
+    async def ended(self, deadline: float = PATIENCE) -> bool:
         """Whether the connection ends in time."""
         while await self.next(deadline) != (0, b""):
             pass

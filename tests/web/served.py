@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 from sanic import Blueprint, Sanic
 
+from tests.patience import PATIENCE, WALL_PATIENCE, within
 from tiflis.config import Settings
 from tiflis.web.http import configure
 from tiflis.web.replies import Errors
@@ -48,7 +49,9 @@ async def served(*routes: Blueprint, app: Sanic[Any, Any] | None = None) -> Asyn
     await server.before_start()  # type: ignore[no-untyped-call]  # Sanic's
     await server.start_serving()  # type: ignore[no-untyped-call]  # Sanic's
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=WALL_PATIENCE
+        ) as client:
             yield client
     finally:
         server.close()  # type: ignore[no-untyped-call]  # Sanic's
@@ -56,14 +59,14 @@ async def served(*routes: Blueprint, app: Sanic[Any, Any] | None = None) -> Asyn
         Sanic.unregister_app(app)
 
 
-async def raw(client: httpx.AsyncClient, data: bytes, end: bool = False, deadline: float = 5.0) -> bytes:
+async def raw(client: httpx.AsyncClient, data: bytes, end: bool = False, deadline: float = PATIENCE) -> bytes:
     """The first answer to these bytes, or what came of it before the server closed the connection."""
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     try:
         writer.write(data)
         if end:
             writer.write_eof()
-        return await asyncio.wait_for(_answer(reader), deadline)
+        return await within(_answer(reader), deadline)
     finally:
         writer.close()
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sanic import Request
 
 from tests.harness import free_port
+from tests.patience import patience
 from tests.web.served import served
 from tiflis.protocol.errors import Starting
 from tiflis.relay.auth.keys import Keyring
@@ -103,7 +104,7 @@ async def said(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        async with asyncio.timeout(5):
+        async with patience():
             return await reader.read()
     finally:
         writer.close()

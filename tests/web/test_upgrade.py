@@ -9,6 +9,7 @@ import pytest
 from sanic import Request
 from sanic.http.http1 import Http
 
+from tests.patience import within
 from tests.protocol.wire import client as frame
 from tests.web.endpoint import hall
 from tests.web.raw_peer import TEXT, RawPeer, handshake
@@ -114,7 +115,7 @@ async def test_only_get(method: str) -> None:
     async with hall() as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         writer.write(handshake().replace(b"GET", method.encode()))
-        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 405 ")
+        assert (await within(reader.readline())).startswith(b"HTTP/1.1 405 ")
         writer.close()
 
 
@@ -178,7 +179,7 @@ async def test_the_handshake_byte_by_byte() -> None:
             writer.write(bytes((byte,)))
             await writer.drain()
             await asyncio.sleep(0)
-        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 101")
+        assert (await within(reader.readuntil(b"\r\n\r\n"))).startswith(b"HTTP/1.1 101")
         writer.close()
 
 
@@ -250,7 +251,7 @@ async def test_a_handshake_gets_the_same_answer_at_once_and_in_pieces(variant: s
             for piece in pieces:
                 writer.write(piece)
                 await asyncio.sleep(0.02)  # so that the server reads them apart
-            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            answer = await within(reader.readuntil(b"\r\n\r\n"))
             answers.append([line for line in answer.split(b"\r\n") if b"ccept:" not in line])
             writer.close()
         assert answers[0] == answers[1]
@@ -278,5 +279,5 @@ async def test_a_plain_handshake_makes_no_request_unless_a_middleware_wants_it()
 async def test_a_silent_connection_ends_at_the_time_of_an_idle_one() -> None:
     async with hall(keep_alive=1) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
-        assert await asyncio.wait_for(reader.read(), 20) == b""
+        assert await within(reader.read(), 20) == b""
         writer.close()

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
@@ -313,7 +314,7 @@ async def test_bodies_under_way_are_bounded_together(site: Site) -> None:
     async with contextlib.AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(half_a_body(site, 90_000)) for _ in range(3)]
         answers = [asyncio.create_task(reader.readuntil(b"}")) for reader in readers]
-        async with asyncio.timeout(5):
+        async with patience():
             [refused], waiting = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
         assert b"503" in refused.result()
         assert b"send_failed" in refused.result()
@@ -338,7 +339,7 @@ async def test_a_long_poll_waits_for_a_message(site: Site) -> None:
     await site.post("connect")
     poll = asyncio.create_task(site.get("messages", f"{CREDENTIALS}&wait=20"))
     watch = site.gate.watches.registry._watches["watch-1"]
-    async with asyncio.timeout(5):
+    async with patience():
         while not watch.polled:
             await asyncio.sleep(0.005)
         site.gate.watches.deliver(b'{"type":"late"}')
@@ -381,7 +382,7 @@ async def test_unread_answers_of_a_tunnel_are_bounded(site: Site) -> None:
     assert (refused.status_code, refused.json()["error"]) == (503, "send_failed")
     for _, writer in unread:
         writer.transport.abort()
-    async with asyncio.timeout(5):
+    async with patience():
         while site.gate.pinned.total:
             await asyncio.sleep(0.01)
     assert (await site.get("messages", CREDENTIALS.replace("watch-1", "watch-2"))).status_code == 200

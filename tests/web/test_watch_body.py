@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.patience import patience
 from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tests.web.test_watch import HEADERS, WHO, Authenticator, Site
@@ -42,7 +43,7 @@ async def stalled(site: Site, part: bytes, headers: str = "") -> AsyncIterator[a
 
 
 async def status(reader: asyncio.StreamReader) -> int:
-    async with asyncio.timeout(5):
+    async with patience():
         return int((await reader.readline()).split()[1])
 
 
