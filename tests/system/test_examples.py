@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from hatch_build import system_node, wheel_node
 from tests.demo.people import demo_workstation
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, ROOT, Server
+from tests.patience import within
 
 EXAMPLES = ROOT / "docs" / "examples"
 PATIENCE = 30
@@ -29,7 +29,7 @@ COMMANDS = {"client.py": lambda: [sys.executable], "client.mjs": node}
 async def run(name: str, *arguments: str) -> tuple[int | None, str, str]:
     command = [*COMMANDS[name](), str(EXAMPLES / name), *arguments]
     process = await create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    shown, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    shown, errors = await within(process.communicate(), PATIENCE)
     return process.returncode, shown.decode(), errors.decode()
 
 
@@ -54,7 +54,7 @@ async def test_the_workstation_lets_both_clients_in_and_answers(server: Server) 
     parrot = await create_subprocess_exec(*command, stdout=PIPE)
     try:
         assert parrot.stdout is not None
-        tunnel_id = (await asyncio.wait_for(parrot.stdout.readline(), PATIENCE)).decode().strip()
+        tunnel_id = (await within(parrot.stdout.readline(), PATIENCE)).decode().strip()
         for name in COMMANDS:
             done = await run(name, server.ws_url, tunnel_id, AUTH_KEY, "polly")
             assert done[:2] == (0, "You said: polly\n"), done[2]

@@ -182,20 +182,20 @@ class Bucket:
 
     async def read(self, key: str, deadline: float) -> Entry | None:
         """From the leader, so never stale. DirectoryUnavailable after `deadline` seconds."""
+        return await self._persist(partial(self._last, key), deadline, "read")
 
-        async def attempt(seconds: float) -> Entry | None:
-            request = {"last_by_subj": f"{self.prefix}{key}"}
-            try:
-                answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, seconds)
-            except StoreRefused as refused:
-                if refused.code == NOT_FOUND:
-                    return None
-                raise
-            message = answer["message"]
-            headers = base64.b64decode(message.get("hdrs", ""))
-            return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
-
-        return await self._persist(attempt, deadline, "read")
+    async def _last(self, key: str, seconds: float) -> Entry | None:
+        """Return what is stored under a key, in one attempt."""
+        request = {"last_by_subj": f"{self.prefix}{key}"}
+        try:
+            answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, seconds)
+        except StoreRefused as refused:
+            if refused.code == NOT_FOUND:
+                return None
+            raise
+        message = answer["message"]
+        headers = base64.b64decode(message.get("hdrs", ""))
+        return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
 
     async def entries(self, prefix: str, deadline: float) -> AsyncIterator[tuple[bytes, int]]:
         """Return the values of all keys that begin with ``prefix``, oldest first, with their revisions; each
@@ -240,22 +240,28 @@ class Bucket:
             log.debug("marker not removed", extra={"reason": str(problem)})
 
     async def write(self, key: str, value: bytes, revision: int, deadline: float) -> int:
-        """Store if the key is at `revision` (0: not stored); returns the new one.
+        """Store if the key is at `revision` (0: not stored); return the new one.
 
-        WrongRevision also when an earlier attempt of this very call has got through after all.
-        DirectoryUnavailable after `deadline` seconds: it may or may not have been stored.
+        Raise WrongRevision; DirectoryUnavailable after `deadline` seconds: it may or may not be stored.
         """
-
         return await self._store(key, value, {_EXPECTED: str(revision)}, deadline)
 
     async def _store(self, key: str, value: bytes, headers: dict[str, str], deadline: float) -> int:
+        attempts = 0
+
         async def attempt(seconds: float) -> int:
+            nonlocal attempts
+            attempts += 1
             try:
                 return await self.jetstream.publish(f"{self.prefix}{key}", value, headers, seconds)
             except StoreRefused as refused:
-                if refused.reason in WRONG_LAST_SEQUENCE:
-                    raise WrongRevision from None
-                raise
+                if refused.reason not in WRONG_LAST_SEQUENCE:
+                    raise
+            if attempts > 1 and value:  # an earlier attempt may have been stored without its answer arriving
+                found = await self._last(key, seconds)
+                if found is not None and found.value == value:
+                    return found.revision
+            raise WrongRevision
 
         try:
             revision = await self._persist(attempt, deadline, "write")

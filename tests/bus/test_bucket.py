@@ -1,0 +1,46 @@
+"""Writes to a bucket whose answers are lost on the way, at a real NATS server."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.bus.nats import NatsServer
+from tiflis.bus.directory.bucket import Bucket, WrongRevision
+from tiflis.bus.errors import LinkUnavailable
+from tiflis.bus.nats.client import NatsClient
+
+SECONDS = 30.0
+
+
+@contextlib.asynccontextmanager
+async def forgetful(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bucket]:
+    """A bucket over which the answer to the first attempt of every write is lost."""
+    link = NatsClient(server.url, "test")
+    await link.start()
+    bucket = Bucket(link, "things", 3600.0, 1)
+    await bucket.ensure(False)
+    publish, lost = bucket.jetstream.publish, set[bytes]()
+
+    async def lossy(subject: str, payload: bytes, headers: dict[str, str], seconds: float) -> int:
+        revision = await publish(subject, payload, headers, seconds)
+        if payload not in lost:
+            lost.add(payload)
+            raise LinkUnavailable("no answer")
+        return revision
+
+    monkeypatch.setattr(bucket.jetstream, "publish", lossy)
+    yield bucket
+    await link.close()
+
+
+async def test_a_write_whose_first_answer_was_lost_succeeds(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with forgetful(nats_server, monkeypatch) as bucket:
+        first = await bucket.write("key", b"one", 0, SECONDS)
+        second = await bucket.write("key", b"two", first, SECONDS)
+        assert (first, second) == (1, 2)
+        assert await bucket.read("key", SECONDS) == (b"two", 2)
+        with pytest.raises(WrongRevision):
+            await bucket.write("key", b"late", first, SECONDS)
