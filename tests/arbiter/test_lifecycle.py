@@ -327,6 +327,4 @@ def test_workers_get_a_private_run_folder_and_an_allocator_for_large_messages(st
     assert running.run_dir.stat().st_mode & 0o777 == 0o700
     for name in ("main.sock", "nats.conf", "bus.url"):
         assert (running.run_dir / name).stat().st_mode & 0o777 == 0o600, name
-    began = time.monotonic()
-    running.stop()
-    assert time.monotonic() - began < 5
+    assert running.stop() < 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import WALL_PATIENCE
+from tests.patience import WALL_PATIENCE, now
 from tiflis.relay.auth.keys import Trial, plain
 from tiflis.relay.auth.rate_limit import REGISTRATION, WORKSTATION, Caller, Limiter
 
@@ -280,10 +280,10 @@ def test_while_a_stopped_worker_has_the_lock_each_counts_for_itself(tmp_path: Pa
     limiter = Limiter(tmp_path / "looks", time.time, lambda _: None, patience=0.01)
     with process(HOLD, tmp_path / "looks") as holder:
         os.kill(holder.pid, signal.SIGSTOP)
-        start = time.monotonic()
+        start = now()
         assert right(limiter, OWNER, TUNNEL) == 0.0
         limiter.heard(b"x" * 30)
-        assert time.monotonic() - start < 1.0
+        assert now() - start < 1.0
         wrong(limiter, ATTACKER, TUNNEL, 10)
         assert right(limiter, ATTACKER, TUNNEL) > 0.0
         assert right(limiter, OWNER, TUNNEL) == 0.0

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import os
 import random
-import time
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from tests.harness import Server, connect, register
-from tests.patience import within
+from tests.patience import now, within
 from tests.web.malformed import MALFORMED
 
 LOG_A_REQUEST = 300  # bytes
@@ -90,7 +89,7 @@ async def test_malformed_requests_kill_no_worker_and_fill_no_log(server: Server)
 async def idle(server: Server, data: bytes) -> float:
     """Return how long the server keeps a connection that sends this and then nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    start = time.monotonic()
+    start = now()
     writer.write(data)
     await writer.drain()
     with contextlib.suppress(OSError):
@@ -98,7 +97,7 @@ async def idle(server: Server, data: bytes) -> float:
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
-    return time.monotonic() - start
+    return now() - start
 
 
 async def test_slow_peers_are_cut_off_and_delay_nobody(server: Server) -> None:
@@ -108,10 +107,10 @@ async def test_slow_peers_are_cut_off_and_delay_nobody(server: Server) -> None:
     waiting = [asyncio.create_task(idle(server, slow[number % 3])) for number in range(150)]
     taken = []
     for number in range(100):
-        start = time.monotonic()
+        start = now()
         await client.send({"type": "x", "n": number})
         assert (await workstation.next("x"))["n"] == number
-        taken.append(time.monotonic() - start)
+        taken.append(now() - start)
     assert sorted(taken)[98] < 0.5
     # Two seconds; for a WebSocket also the wait for its close frame.
     assert max(await asyncio.gather(*waiting)) < 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from tests.harness import Crowd, Server, crowd, eventually
-from tests.patience import PATIENCE, patience
+from tests.patience import PATIENCE, now, patience
 from tests.peers import Peer
 from tests.system.watches import WatchDevice
 
@@ -82,7 +81,7 @@ async def test_every_poll_of_a_streaming_answer_has_fresh_text(server: Server, c
 
     async def answer() -> None:
         while True:
-            said = {"streaming_message_id": "answer", "at": time.monotonic()}
+            said = {"streaming_message_id": "answer", "at": now()}
             await workstation.send({"type": "session.output", "payload": said})
             await asyncio.sleep(0.02)
 
@@ -91,7 +90,7 @@ async def test_every_poll_of_a_streaming_answer_has_fresh_text(server: Server, c
         await watch.poll_until(1)
         for _ in range(8):
             await asyncio.sleep(0.25)
-            before, began = len(watch.data), time.monotonic()
+            before, began = len(watch.data), now()
             await watch.poll()
             assert len(watch.data) == before + 1
             ages.append(began - watch.data[-1]["payload"]["at"])
