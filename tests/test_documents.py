@@ -13,6 +13,9 @@ import pytest
 
 from tests.harness import ROOT, Server
 from tests.peers import REGISTRATION_KEY
+from tiflis import __version__
+from tiflis.bus.channels import packets
+from tiflis.config import Settings, variable
 from tiflis.metrics import CATALOGUE, PREFIX
 from tiflis.protocol import errors
 
@@ -59,6 +62,7 @@ COMMANDS = {
     "make demo": "tests/system/test_demo.py",
     "make simulation": "tests/simulation/test_story.py",
     "python -m tools.simulation": "tests/simulation/test_story.py",
+    "python -m tools.staying": "tests/system/test_staying_measured.py",
     "make test": "it is what runs this",
     "pip install .": "tests/deploy/test_image.py",
     "TRUST_PROXY=unix tiflis serve": "tests/system/test_unix_socket.py",
@@ -123,6 +127,17 @@ def test_examples_of_messages_are_json() -> None:
     for block in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             assert isinstance(json.loads(line)["type"], str)
+
+
+def test_the_page_on_upgrades_agrees_with_the_code() -> None:
+    text = (ROOT / "docs" / "upgrading.md").read_text()
+    assert f"format number, now **{packets.VERSION}**" in text
+    assert f"\n## {__version__}" in text
+    (gone,) = re.findall(r"^\| (.*) \| gone; ignored if set \|$", text, re.MULTILINE)
+    settings = {variable(field) for field in Settings.model_fields}
+    assert not settings & set(re.findall(r"\w+", gone))
+    named = re.findall(r"`([A-Z]+_[A-Z_]+|STAY|BIND|SUBNET)(?:=[^`]*)?`", text.replace(gone, ""))
+    assert set(named) <= settings | {"BIND", "SUBNET", "INVALID_AUTH_KEY"}
 
 
 def tool(server: Server, *arguments: str) -> str:
