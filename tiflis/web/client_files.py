@@ -7,11 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from sanic import Blueprint, Request
+from sanic import Request
 from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse
 
 from tiflis.environment import ConfigError
+from tiflis.web.sanic_internals import Routes
 from tiflis.web.static_files import BuildTooLarge, File, SinglePage, make_file, read_folder
 
 READ = ["GET", "HEAD"]
@@ -47,12 +48,12 @@ _SCRIPTS = re.compile(rb"<!--.*?-->|<script\b([^>]*)>(.*?)</script[^>]*>", re.DO
 _SOURCE = re.compile(rb"(?:^|[\s\"'/])src\s*=", re.IGNORECASE)
 
 
-def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Blueprint:
+def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Routes:
     """Return the routes of the client that ``WEB_CLIENT_PATH`` names.
 
     Raise ConfigError when that folder is no client's build, or when a file of it lies at ``ws_path``.
     """
-    routes = Blueprint("client")
+    routes = Routes("client")
     if choice == "off":
         return routes
     site = _site(choice or built_client())

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from sanic import Blueprint, Request
+from sanic import Request
 from sanic.response import HTTPResponse
 
 from tiflis.release import build
 from tiflis.web.replies import reply
+from tiflis.web.sanic_internals import Routes
 
 State = Literal["starting", "ready", "draining", "no bus"]
 READ = ["GET", "HEAD"]
@@ -30,9 +31,9 @@ class Facts(Protocol):
         """Seconds since the server started."""
 
 
-def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Blueprint:
+def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Routes:
     """``/health``, ``/healthz`` and ``/readyz``."""
-    routes = Blueprint("health")
+    routes = Routes("health")
 
     async def health(_: Request) -> HTTPResponse:
         workstations, clients = await facts.counts()

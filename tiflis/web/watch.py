@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sanic import Blueprint, HTTPResponse, Request
+from sanic import HTTPResponse, Request
 
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
 from tiflis.relay.pinned import Pinned
 from tiflis.web.api_errors import answered
+from tiflis.web.sanic_internals import Routes
 from tiflis.web.unread import Unread
 from tiflis.web.watch_body import Bodies
 from tiflis.web.watch_parameters import (
@@ -53,9 +54,9 @@ class WatchGate(Protocol):
 
 def watch_routes(
     gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
-) -> Blueprint:
+) -> Routes:
     """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
-    routes = Blueprint("watch", url_prefix=PREFIX)
+    routes = Routes("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
         routes.add_route(answered(getattr(api, name)), f"/{name}", methods=["POST"], name=name, stream=True)
