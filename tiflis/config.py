@@ -5,16 +5,17 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from tiflis import environment
@@ -22,7 +23,7 @@ from tiflis.environment import DOTENV, ConfigError, refuse
 from tiflis.limits import Limits
 from tiflis.values import origin, trimmed, worker_count
 
-__all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read"]
+__all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read", "read_run"]
 
 TOKEN_LENGTH = 16  # characters, the least for an operator's token
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
@@ -54,7 +55,7 @@ _BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_
 class Settings(Limits):
     """What the operator decided, checked."""
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -62,7 +63,7 @@ class Settings(Limits):
         populate_by_name=True,
     )
 
-    registration_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    registration_keys: tuple[SecretStr, ...] = Field(
         default=(),
         validation_alias="TUNNEL_REGISTRATION_API_KEY",
         description="keys for workstations, separated by commas; the first seals the directory",
@@ -80,7 +81,7 @@ class Settings(Limits):
         description="worker processes of `tiflis serve`; auto: one for each processor that it may use",
     )
     unix_mode: str = Field(default="666", description="permissions of the `--unix` socket, as for chmod")
-    trust_proxy: Annotated[bool | tuple[Proxy, ...], NoDecode] = Field(
+    trust_proxy: bool | tuple[Proxy, ...] = Field(
         default=False,
         description="accept X-Forwarded-* from: true (any peer), false (none), or networks and `unix`",
     )
@@ -91,7 +92,7 @@ class Settings(Limits):
     web_client_path: Path | Literal["off"] | None = Field(
         default=None, description="folder with another web client's build, or off"
     )
-    allowed_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+    allowed_origins: tuple[str, ...] | None = Field(
         default=None, description="origins that may open a socket, separated by commas; unset: any"
     )
     nats_url: SecretStr | None = Field(
@@ -115,7 +116,7 @@ class Settings(Limits):
         default=True, description="off: no client stays after its last socket; only watches have queues"
     )
 
-    push_services: Annotated[tuple[str, ...], NoDecode] = Field(
+    push_services: tuple[str, ...] = Field(
         default=(),
         description="origins of further push services, separated by commas; these may be private",
     )
@@ -131,7 +132,7 @@ class Settings(Limits):
     notify_secret: SecretStr | None = Field(
         default=None, description="signs the calls of a webhook in NOTIFY; at least 16 characters"
     )
-    notify: Annotated[tuple[str, ...], NoDecode] = Field(
+    notify: tuple[str, ...] = Field(
         default=(),
         description="notifiers, separated by commas: ntfy+https://host/topic, webhook+https://host/path",
     )
@@ -150,20 +151,10 @@ class Settings(Limits):
         description="true: take over sockets and port from the running server and end it; auto: if one runs",
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read each variable under its own name alone, and name the file and line of what cannot be read."""
-        given = environment.read(_fields()).values
-        return init_settings, InitSettingsSource(
-            settings_cls, {_fields()[name]: given[name] for name in given}
-        )
+    def __init__(self, **given: Any) -> None:
+        """Read what is not given from the environment, each variable under its own name alone."""
+        read = environment.read(_fields()).values
+        super().__init__(**{_fields()[name]: value for name, value in read.items()} | given)
 
     @field_validator("registration_keys", mode="before")
     @classmethod
@@ -385,14 +376,18 @@ def _mistake(error: Any) -> str:
     return f"{name} {expected}"
 
 
-class Run(BaseSettings):
-    """What the main process has put into the environment for its workers."""
+class Run(NamedTuple):
+    """The running server, which the main process has put into the environment for its workers."""
 
-    model_config = SettingsConfigDict(env_prefix="TIFLIS_", frozen=True, extra="ignore")
-
-    run_dir: Path  # folder of the running server
+    run_dir: Path  # its folder
     instance: str  # its name
     workers: int = 1  # how many it should have
+
+
+def read_run() -> Run:
+    """Return the running server of which this process is a worker."""
+    given = environment.read(("TIFLIS_RUN_DIR", "TIFLIS_INSTANCE", "TIFLIS_WORKERS")).values
+    return Run(Path(given["TIFLIS_RUN_DIR"]), given["TIFLIS_INSTANCE"], int(given.get("TIFLIS_WORKERS", "1")))
 
 
 def read() -> Settings:

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tiflis import values
 from tiflis.values import DAY
@@ -31,8 +30,10 @@ def count(default: int, reason: str) -> Any:
     return Field(default, ge=1, le=1 << 31, description=reason)
 
 
-class Limits(BaseSettings):
+class Limits(BaseModel):
     """All limits and timeouts; a number in brackets is the section of docs/protocol.md that uses it."""
+
+    model_config = ConfigDict(defer_build=True)  # the server makes `Settings` alone
 
     # Sockets
     message_limit: Size = size(50 * MIB, "largest message on a socket, closed with 1009 above (1)")

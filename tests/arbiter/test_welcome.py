@@ -17,7 +17,7 @@ KEY = "k" * 40
 
 
 def settings(**given: object) -> Settings:
-    return Settings(registration_keys=KEY, **given)  # type: ignore[arg-type]  # as the environment gives them
+    return Settings(registration_keys=KEY, **given)
 
 
 def test_other_devices_get_an_address_that_they_can_reach() -> None:

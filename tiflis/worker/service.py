@@ -13,7 +13,7 @@ from sanic.response import BaseHTTPResponse
 
 from tiflis import metrics, release
 from tiflis.bus.devices.records import DeviceKey
-from tiflis.config import Run, Settings
+from tiflis.config import Settings, read_run
 from tiflis.exposition import expose
 from tiflis.ipc.main_link import MainLink
 from tiflis.ipc.processes import leave_at_once, parent_lives
@@ -73,7 +73,7 @@ class Service:
 
     async def _come_up(self) -> None:
         # From the environment, in which the main process has put this since the settings were read.
-        run = Run()  # type: ignore[call-arg]  # from the environment
+        run = read_run()
         nats_url, slot = self._settings.nats_url, _slot()
         urls = nats_url.get_secret_value() if nats_url else (run.run_dir / BUS_URL_FILE).read_text()
         worker = Worker(self._settings, run, urls.strip(), slot, self.pinned)
