@@ -83,7 +83,7 @@ class KeyTown(Town):
         hub.check_key = sessions.check
         return keys
 
-    async def _confirm(self, key: str, value: bytes | None, revision: int) -> bool:
+    async def _confirm(self, key: str, value: bytes | None, revision: int, /, everyone: bool = False) -> bool:
         stores = list(self.stores.values())
         if self.dice is not None:
             self.dice.shuffle(stores)

@@ -12,7 +12,7 @@ from tests.relay.fakes import REGISTRATION_KEY
 from tests.relay.key_town import WINDOW, Clock, MemoryBucket, new_store
 from tiflis.bus.devices.records import Access, DeviceKey
 from tiflis.bus.errors import Conflict
-from tiflis.protocol.errors import DeviceLimit, InvalidAuthKey, InvalidCode
+from tiflis.protocol.errors import DeviceLimit, InvalidAuthKey, InvalidCode, Unconfirmed
 from tiflis.relay.auth import device_keys
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
 from tiflis.relay.auth.keys import Keyring
@@ -33,7 +33,7 @@ class Keys:
         self.one, self.two = one, two
         one.confirm = two.confirm = self._confirm
 
-    async def _confirm(self, key: str, value: bytes | None, revision: int) -> bool:
+    async def _confirm(self, key: str, value: bytes | None, revision: int, /, everyone: bool = False) -> bool:
         for store in self.stores:
             store.changed(key, value, revision)
         return True
@@ -78,6 +78,33 @@ async def test_a_code_is_redeemed_once_also_at_the_same_moment() -> None:
     assert {type(one) for one in outcomes} == {Minted, InvalidCode}
     assert keys.one.behind_code(minted.code)[1] is None
     assert not keys.right(minted, "phone"), "the link has another secret"
+
+
+async def test_a_link_whose_code_is_redeemed_meanwhile_does_not_take_its_key_back() -> None:
+    keys = Keys()
+    minted = await keys.one.mint(TUNNEL, "", "view")
+    assert keys.right(minted, "phone"), "the second worker has compared the link's key"
+    other = keys.one.confirm
+    keys.one.confirm = keys.two.confirm = lambda *_, **__: asyncio.sleep(0, True)
+    redeemed = await keys.one.redeem(minted.entry)  # the second worker does not know it yet
+    with pytest.raises(InvalidAuthKey):
+        await keys.two.used(TUNNEL, minted.key, "phone", "", "client")
+    keys.one.confirm = keys.two.confirm = other
+    assert keys.right(redeemed, "tablet")
+    assert (await keys.two.used(TUNNEL, redeemed.key, "tablet", "", "client")).device_id == "tablet"
+
+
+async def test_a_key_that_a_worker_may_not_know_to_be_revoked_is_revoked_all_the_same() -> None:
+    keys = Keys()
+    minted = await keys.one.mint(TUNNEL, "", "full")
+    confirm, keys.one.confirm = keys.one.confirm, lambda *_, **__: asyncio.sleep(0, False)
+    for _ in range(2):
+        with pytest.raises(Unconfirmed, match="The key is revoked"):
+            await keys.one.revoke(TUNNEL, minted.entry.key_id)
+    assert keys.one.get(TUNNEL, minted.entry.key_id) is None
+    keys.one.confirm = confirm
+    assert not await keys.one.revoke(TUNNEL, minted.entry.key_id), "confirmed now: there is no such key"
+    assert keys.two.get(TUNNEL, minted.entry.key_id) is None
 
 
 async def test_the_use_of_a_key_is_written_once_a_minute() -> None:

@@ -28,6 +28,8 @@ WELCOME_SECONDS = 0.02
 """Newcomers within this time are greeted together."""
 DEAD_REMEMBERED = 1024
 """Workers known to be dead, whose late hellos are ignored."""
+MISSING_SECONDS = 600.0
+"""Time in which a worker that fell silent, and was not reported dead, may come back with its sockets."""
 
 Facts = dict[str, Any]
 
@@ -72,6 +74,7 @@ class Presence:
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._dead: OrderedDict[str, None] = OrderedDict()
+        self._missing: dict[str, Peer] = {}  # silent for longer than their lease
         self._clock = running_clock()
         self._floor = self._clock.time()
         self._hello_at = 0.0
@@ -145,6 +148,12 @@ class Presence:
         """
         return await self._questions.ask(kind, set(filter(whom, self.peers)), deadline, about or {})
 
+    def missing(self) -> list[Peer]:
+        """Return the workers that fell silent lately and were not reported dead: they may only be cut off."""
+        since = self._clock.time() - MISSING_SECONDS
+        self._missing = {name: peer for name, peer in self._missing.items() if peer.heard_at > since}
+        return list(self._missing.values())
+
     # -- hello
 
     def _say_hello(self) -> None:
@@ -173,6 +182,7 @@ class Presence:
         peer = self.peers.get(worker_id)
         facts = message.get("facts")
         if peer is None:
+            self._missing.pop(worker_id, None)
             self.peers[worker_id] = peer = Peer(worker_id)
             self._welcome()
             self._on_seen(worker_id)
@@ -205,6 +215,7 @@ class Presence:
 
     def _lost(self, worker_id: str) -> None:
         self.peers.pop(worker_id, None)
+        self._missing.pop(worker_id, None)
         self._on_gone(worker_id)
 
     def _link_up(self) -> None:
@@ -225,7 +236,8 @@ class Presence:
                 log.warning("worker silent", extra={"worker": peer.worker_id})
             if silence > self._lease(peer.worker_id):
                 self._on_gone(peer.worker_id)  # before it is dropped: perhaps it is only cut off
-                self.peers.pop(peer.worker_id, None)
+                if self.peers.pop(peer.worker_id, None) is not None and len(self._missing) < DEAD_REMEMBERED:
+                    self._missing[peer.worker_id] = peer
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
 

@@ -17,6 +17,7 @@ TunnelError
 ├── TooLarge                  a body above the limit
 ├── Starting                  too early to say whether a tunnel exists
 ├── SendFailed                the message did not reach the workstation's worker
+│   └── Unconfirmed           a change is stored, but a worker may not have applied it yet
 └── InternalError             a bug of ours
 
 Each class knows its code on the WebSocket, and its status and name on the watch API.
@@ -170,6 +171,12 @@ class SendFailed(TunnelError):
     http_status = 503
     http_error = "send_failed"
     default = "The message could not be delivered"
+
+
+class Unconfirmed(SendFailed):
+    """A change is stored, but a worker may not have applied it yet."""
+
+    default = "The change is stored, but not every worker has confirmed it; repeat the call"
 
 
 class InternalError(TunnelError):

@@ -1,7 +1,8 @@
 """The device API over HTTP: minting, listing, changing and revoking device keys."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -9,7 +10,7 @@ from sanic import HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
-from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge
+from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge, Unconfirmed
 from tiflis.protocol.scopes import Scope
 from tiflis.relay.audit import moment
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
@@ -130,8 +131,8 @@ class _DeviceApi:
     async def change(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._manager(request)
         changes = parameters.read_change(await read_body(request))
-        entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
-        self._gate.record(caller, "device.changed", key_id)
+        with self._entered(caller, "device.changed", key_id):
+            entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
         present = await self._gate.present(caller.tunnel_id)
         return reply(_shown(entry, present.keys, caller, datetime.now(UTC).timestamp()))
 
@@ -139,7 +140,11 @@ class _DeviceApi:
         caller = await self._caller(request)
         if caller.key_id != key_id:  # a device may give up its own key
             caller = self._check_manager(request, caller)
-        found = await self._gate.keys.revoke(caller.tunnel_id, parameters.read_key_id(key_id))
+        try:
+            found = await self._gate.keys.revoke(caller.tunnel_id, parameters.read_key_id(key_id))
+        except Unconfirmed:
+            self._gate.record(caller, "device.revoked", key_id)
+            raise
         if found:
             self._gate.record(caller, "device.revoked", key_id)
         return reply({"success": found})
@@ -149,8 +154,8 @@ class _DeviceApi:
         wanted = parameters.read_owner_key(await read_body(request))
         present = await self._gate.present(caller.tunnel_id)
         mine = [] if caller.key_id else [caller.device_id]
-        await self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
-        self._gate.record(caller, "tunnel.changed", f"owner_key {wanted}")
+        with self._entered(caller, "tunnel.changed", f"owner_key {wanted}"):
+            await self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
         return reply({"owner_key": wanted})
 
     async def audit(self, request: Request) -> HTTPResponse:
@@ -159,6 +164,16 @@ class _DeviceApi:
             raise Forbidden
         since = parameters.read_since(request.args.get("since", "0"))
         return reply(await self._gate.audit(caller.tunnel_id, since))
+
+    @contextmanager
+    def _entered(self, caller: Manager, kind: str, about: str) -> Iterator[None]:
+        """Enter a change in the audit once it is stored, also if a worker has not confirmed it."""
+        try:
+            yield
+        except Unconfirmed:
+            self._gate.record(caller, kind, about)
+            raise
+        self._gate.record(caller, kind, about)
 
     async def _manager(self, request: Request) -> Manager:
         return self._check_manager(request, await self._caller(request))

@@ -15,7 +15,7 @@ from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
-from tiflis.protocol.errors import SendFailed
+from tiflis.protocol.errors import SendFailed, TunnelError, Unconfirmed
 from tiflis.relay.audit import Audit, Author, in_words, moment
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
@@ -92,7 +92,12 @@ class Devices:
 
     async def operate(self, what: str, names: list[str]) -> dict[str, Any]:
         """Answer an operator: ``list`` a tunnel's keys or all, ``audit``, ``rekey`` or ``revoke``."""
-        tunnel_id, name = names
+        try:
+            return await self._operate(what, *names)
+        except TunnelError as problem:
+            return {"ok": False, "error": str(problem)}
+
+    async def _operate(self, what: str, tunnel_id: str, name: str) -> dict[str, Any]:
         match what:
             case "list":
                 found = self.keys.all(tunnel_id) if tunnel_id else self.store.everything()
@@ -101,10 +106,26 @@ class Devices:
                 return await self.read_audit(tunnel_id, int(name))
             case "rekey" if self._hub.knows_tunnel(tunnel_id):
                 await self.keys.open_rekey(tunnel_id)
+                self._enter_operator(tunnel_id, "tunnel.changed", "rekey")
                 return {"found": True}
             case "revoke":
-                return {"found": await self.keys.revoke(tunnel_id, name)}
+                return {"found": await self._revoke(tunnel_id, name)}
         return {"found": False}
+
+    async def _revoke(self, tunnel_id: str, key_id: str) -> bool:
+        try:
+            found = await self.keys.revoke(tunnel_id, key_id)
+        except Unconfirmed:
+            self._enter_operator(tunnel_id, "device.revoked", key_id)
+            raise
+        if found:
+            self._enter_operator(tunnel_id, "device.revoked", key_id)
+        return found
+
+    def _enter_operator(self, tunnel_id: str, kind: str, about: str) -> None:
+        """Enter a change in the audit that a command at the server's own machine has made."""
+        if self.audit is not None:
+            self.audit.change(Author(tunnel_id, "", "", ""), kind, about, "operator")
 
     def expire(self) -> None:
         """Close the sockets whose keys have expired. Called regularly."""

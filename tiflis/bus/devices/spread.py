@@ -25,21 +25,28 @@ class Spread:
         self._presence, self._me, self._apply = presence, me, apply
         presence.act(QUESTION, self._take)
 
-    async def confirm(self, key: str, value: bytes | None, revision: int) -> bool:
-        """Return whether every worker that is present has applied the change. None: the key is deleted."""
+    async def confirm(self, key: str, value: bytes | None, revision: int, everyone: bool = False) -> bool:
+        """Return whether every worker that is present has applied the change. None: the key is deleted.
+        ``everyone``: workers that are cut off, but not known to be dead, count as well."""
         about = {"key": key, "value": None if value is None else value.decode(), "revision": revision}
         answered: set[str] = {self._me}
+        away = self._away()
         end = running_clock().time() + CONFIRM_SECONDS
         while True:
             missing = self._present() - answered
             answers = await self._presence.ask(QUESTION, TRY_SECONDS, missing.__contains__, about)
             answered |= {str(answer.get("worker")) for answer in answers}
+            away |= {str(worker_id) for answer in answers for worker_id in answer.get("away", ())}
             missing = self._present() - answered
             if not missing:
-                return True
+                break
             if running_clock().time() >= end:
                 log.warning("device key not confirmed", extra={"missing": sorted(missing)})
                 return False
+        away = (away | self._away()) - answered if everyone else set()
+        if away:
+            log.warning("device key not confirmed", extra={"missing": sorted(away)})
+        return not away
 
     def knows(self, worker_id: str) -> bool:
         """Return whether this worker knows device keys: older code does not."""
@@ -49,7 +56,11 @@ class Spread:
     def _present(self) -> set[str]:
         return {worker_id for worker_id in self._presence.peers if self.knows(worker_id)}
 
+    def _away(self) -> set[str]:
+        """Return the workers that may still serve sockets, but cannot be reached."""
+        return {peer.worker_id for peer in self._presence.missing() if peer.facts.get(FACT)}
+
     def _take(self, about: Facts) -> Facts:
         value = about["value"]
         self._apply(str(about["key"]), None if value is None else str(value).encode(), int(about["revision"]))
-        return {"worker": self._me}
+        return {"worker": self._me, "away": sorted(self._away())}

@@ -30,6 +30,7 @@ from tiflis.protocol.errors import (
     InvalidCode,
     SendFailed,
     Starting,
+    Unconfirmed,
 )
 from tiflis.relay.auth.keys import Keyring, Trial
 
@@ -44,16 +45,24 @@ REVOKED_LIMIT = 4096
 REKEY_SECONDS = 600.0
 TIDIED_AT_ONCE = 256  # keys that are over
 TRIES = 4  # of a change that others change at the same moment
-UNCONFIRMED = "The change is stored, but not every worker has confirmed it; repeat the call"
+REVOKED_UNCONFIRMED = (
+    "The key is revoked. A worker has not confirmed it yet and may still forward what open sockets of the"
+    " device send; repeat the call until it succeeds"
+)
+KEYS_UNKNOWN = "The server cannot look up device keys at the moment; try again"
+KEYS_NOT_STORED = "The server cannot store changes of device keys at the moment; try again"
 OWNER_KEY_CLOSED = "The workstation's own key is closed to new devices; ask its owner for a key"
 
 Clock = Callable[[], float]
 
 
 class Confirm(Protocol):
-    """Has all workers apply a change; returns whether they have."""
+    """Has all workers apply a change; returns whether they have. ``everyone``: also those that are cut off
+    and may come back."""
 
-    async def __call__(self, key: str, value: bytes | None, revision: int, /) -> bool: ...
+    async def __call__(
+        self, key: str, value: bytes | None, revision: int, /, everyone: bool = False
+    ) -> bool: ...
 
 
 class Minted(NamedTuple):
@@ -96,7 +105,7 @@ class DeviceKeys:
     def trial(self, tunnel_id: str, given: Sequence[str], device_id: str | None) -> Trial:
         """Return the trial of a device key, for the limiter. Raise Starting before the keys are known."""
         if not self._store.loaded:
-            raise Starting
+            raise Starting(KEYS_UNKNOWN)
         entry = self._store.key(tunnel_id, key_id_of(given[0]))
         if entry is None or not device_id or not entry.usable(device_id, self._now()):
             return self._keyring.device(tunnel_id, given, "", "")
@@ -126,11 +135,14 @@ class DeviceKeys:
     async def used(self, tunnel_id: str, auth_key: str, device_id: str, address: str, kind: str) -> DeviceKey:
         """Note the use of a key that was right. The first device becomes its owner. Raise InvalidAuthKey,
         SendFailed."""
-        key_id = key_id_of(auth_key)
+        key_id, had_code = key_id_of(auth_key), False
         for _ in range(TRIES):
             entry = self._store.key(tunnel_id, key_id)
             if entry is None or not entry.usable(device_id, self._now()):
                 raise InvalidAuthKey
+            if had_code and not (entry.code or entry.device_id):
+                raise InvalidAuthKey  # the code was redeemed meanwhile, and the key is another one
+            had_code = bool(entry.code)
             now = self._now()
             signer, digest = self._keyring.device_digest(tunnel_id, auth_key)
             seen = msgspec.structs.replace(
@@ -154,7 +166,7 @@ class DeviceKeys:
                 await self._refresh(tunnel_id, key_id)
                 continue
             except DirectoryUnavailable:
-                raise SendFailed from None
+                raise SendFailed(KEYS_NOT_STORED) from None
             metrics.count("device_keys_total", "used")
             log.info("device key used", extra={"tunnel": tunnel_id, "key": key_id})
             assert isinstance(stored, DeviceKey)
@@ -234,7 +246,8 @@ class DeviceKeys:
     async def _change_access(self, tunnel_id: str, change: Callable[[Access], Access]) -> None:
         for _ in range(TRIES):
             access = self._store.access(tunnel_id) or Access(tunnel_id=tunnel_id)
-            if await self._put(change(access)) is not None:
+            changed = change(access)
+            if await self._put(changed, changed.owner_key != access.owner_key) is not None:
                 return
         raise SendFailed
 
@@ -277,7 +290,7 @@ class DeviceKeys:
         """Return the digests of a human code, and the key behind it if it may still be redeemed. Raise
         Starting."""
         if not self._store.loaded:
-            raise Starting
+            raise Starting(KEYS_UNKNOWN)
         digests = self._keyring.code_digests(code)
         found = next(filter(None, map(self._store.by_code, digests)), None)
         return digests, found if found and not found.device_id and not found.ended(self._now()) else None
@@ -298,20 +311,20 @@ class DeviceKeys:
             entry = self._store.key(tunnel_id, key_id)
             if entry is None:
                 raise DeviceNotFound
-            stored = await self._put(msgspec.structs.replace(entry, **changes))
+            stored = await self._put(msgspec.structs.replace(entry, **changes), "scope" in changes)
             if isinstance(stored, DeviceKey):
                 return stored
         raise SendFailed
 
     async def revoke(self, tunnel_id: str, key_id: str) -> bool:
         """Delete a key; return False if there was none. On return no worker accepts anything of its device.
-        Raise SendFailed."""
+        Raise SendFailed, or Unconfirmed if the key is deleted but a worker may not know it yet."""
         for _ in range(TRIES):
             entry = self._store.key(tunnel_id, key_id) or await self._refresh(tunnel_id, key_id)
             if entry is None:  # a repeated call: perhaps not every worker has confirmed the first one
                 revision = self._store.deleted(tunnel_id, key_id)
-                if revision and not await self.confirm(f"{tunnel_id}.{key_id}", None, revision):
-                    raise SendFailed(UNCONFIRMED)
+                if revision and not await self.confirm(f"{tunnel_id}.{key_id}", None, revision, True):
+                    raise Unconfirmed(REVOKED_UNCONFIRMED)
                 return False
             try:
                 revision = await self._store.delete(entry)
@@ -319,11 +332,11 @@ class DeviceKeys:
                 await self._refresh(tunnel_id, key_id)
                 continue
             except DirectoryUnavailable:
-                raise SendFailed from None
+                raise SendFailed(KEYS_NOT_STORED) from None
             metrics.count("device_keys_total", "revoked")
             log.info("device key revoked", extra={"tunnel": tunnel_id, "key": key_id})
-            if not await self.confirm(f"{tunnel_id}.{key_id}", None, revision):
-                raise SendFailed(UNCONFIRMED)
+            if not await self.confirm(f"{tunnel_id}.{key_id}", None, revision, True):
+                raise Unconfirmed(REVOKED_UNCONFIRMED)
             return True
         raise SendFailed
 
@@ -355,27 +368,27 @@ class DeviceKeys:
                 return
         await self._store.sweep()
 
-    async def _put(self, entry: Entry) -> Entry | None:
+    async def _put(self, entry: Entry, everyone: bool = False) -> Entry | None:
         """Store a change and have all workers apply it; return None if another change came first. Raise
-        SendFailed."""
+        SendFailed, Unconfirmed. ``everyone``: workers that are cut off have to confirm it too."""
         try:
             stored = await self._store.put(entry)
         except Conflict:
             await self._refresh(entry.tunnel_id, entry.key_id)
             return None
         except DirectoryUnavailable:
-            raise SendFailed from None
-        if not await self.confirm(*self._store.stored(stored), stored.revision):
-            raise SendFailed(UNCONFIRMED)
+            raise SendFailed(KEYS_NOT_STORED) from None
+        if not await self.confirm(*self._store.stored(stored), stored.revision, everyone):
+            raise Unconfirmed
         return stored
 
     async def _refresh(self, tunnel_id: str, key_id: str) -> DeviceKey | None:
         try:
             entry = await self._store.read(tunnel_id, key_id)
         except DirectoryUnavailable:
-            raise SendFailed from None
+            raise SendFailed(KEYS_NOT_STORED) from None
         return entry if isinstance(entry, DeviceKey) else None
 
 
-async def _confirmed(_key: str, _value: bytes | None, _revision: int) -> bool:
+async def _confirmed(_key: str, _value: bytes | None, _revision: int, /, everyone: bool = False) -> bool:
     return True
