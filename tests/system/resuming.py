@@ -62,7 +62,8 @@ class ResumingDevice:
                 self.cursor = {name: found[name] for name in ("epoch", "seq") if name in found}
             elif kind not in UNCOUNTED and not kind.startswith(("tunnel.", "connection.")):
                 self.received.append(message)
-                self.cursor["seq"] += 1
+                if self.cursor:  # none if the queue could not be restored in time
+                    self.cursor["seq"] += 1
 
     async def settle(self) -> None:
         """Wait for a pong and the mark that belongs to it, and count everything before."""

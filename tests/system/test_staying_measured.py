@@ -6,7 +6,7 @@ from tools.staying import push, resume
 
 
 async def test_a_notification_is_posted_though_the_workers_that_send_it_are_killed() -> None:
-    found = await push.measure(kills=4, workers=2, calm=2)
+    found = await push.measure(kills=2, workers=2, calm=1)
     assert (found.lost, found.shown_twice) == ([], []), found.text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import NamedTuple
 
 from tests.client.desk import Desk
@@ -15,18 +16,27 @@ PAGE = 50  # messages of a history that a client asks for at first
 
 
 class Result(NamedTuple):
+    """Bytes: of a full synchronisation, after an outage in which nothing was said, and after one in which an
+    answer was written; ``missed``: of the last, the messages that make up that answer."""
+
     seconds: float
-    blip: int  # bytes received with `ok` after the outage
-    full: int  # bytes of a synchronisation
-    verdict: str
+    full: int
+    idle: int
+    answer: int
+    missed: int
+    verdicts: list[str]
 
     def text(self) -> str:
         """Return the figures in words."""
-        share = 100 * self.blip / max(1, self.full)
-        return (
-            f"blip: {self.seconds:.0f} s away, {self.verdict}: {self.blip:,} bytes;"
-            f" a full synchronisation: {self.full:,} bytes; {share:.1f} %"
-        )
+        lines = [f"blip: {self.seconds:.0f} s away, {self.verdicts}; a synchronisation: {self.full:,} bytes"]
+        lines.append(f"  nothing was said: {self.idle:,} bytes, {self._share(self.idle)}")
+        lines.append(f"  an answer was written: {self.answer:,} bytes, {self._share(self.answer)}")
+        rest = self.answer - self.missed
+        lines.append(f"  without that answer itself ({self.missed:,}): {rest:,} bytes, {self._share(rest)}")
+        return "\n".join(lines)
+
+    def _share(self, size: int) -> str:
+        return f"{100 * size / max(1, self.full):.1f} %"
 
 
 def measure(seconds: float) -> Result:
@@ -41,16 +51,25 @@ async def _measure(server: Server, tunnel_id: str, seconds: float) -> Result:
     await phone.connect()
     assert phone.peer is not None
     full = await _synchronise(phone.peer, phone.device_id)
+    idle, _ = await _outage(phone, seconds / 10)
     await phone.peer.send({"type": "supervisor.command", "id": "ask", "payload": {"command": "long"}})
     await phone.peer.next("message.ack", PATIENCE)
     await phone.settle()
+    answer, missed = await _outage(phone, seconds)
+    await phone.cut()
+    return Result(seconds, full, idle, answer, missed, phone.verdicts[1:])
+
+
+async def _outage(phone: ResumingDevice, seconds: float) -> tuple[int, int]:
+    """Cut the client; return the bytes that it receives when it is back, and those of missed messages."""
     await phone.cut()
     await asyncio.sleep(seconds)
+    before = len(phone.received)
     await phone.connect()
     await phone.settle()
-    blip = _size(phone.peer)
-    await phone.cut()
-    return Result(seconds, blip, full, phone.verdicts[-1])
+    assert phone.peer is not None
+    missed = phone.received[before:]
+    return _size(phone.peer), sum(len(text) for text in phone.peer.raw if json.loads(text) in missed)
 
 
 async def _synchronise(peer: Peer, device_id: str) -> int:

@@ -105,7 +105,7 @@ class Result(NamedTuple):
 
 async def measure(options: Options) -> Result:
     """Cut each client every so many seconds, while workers are killed and replaced."""
-    env = {"LIVENESS_TIMEOUT": "120", "STAY_MESSAGES": "4096", "ATTEMPTS_AN_ADDRESS": "100000"}
+    env = {"LIVENESS_TIMEOUT": "120", "STAY_MESSAGES": "4096"}
     with Server(workers=options.workers, env=env) as server:
         async with crowd(server) as people:
             return await _measure(people, options)
