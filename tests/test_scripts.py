@@ -3,10 +3,12 @@
 import importlib.util
 import re
 import stat
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 from tiflis.config import KEY_LENGTH, load
 
@@ -63,3 +65,20 @@ def test_the_documents_name_commands_and_files_that_exist(page: str) -> None:
     assert set(re.findall(r"`make ([a-z]+)`", text)) <= targets
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_a_release_without_its_section_in_the_changelog_is_not_built() -> None:
+    done = subprocess.run(
+        ["sh", str(ROOT / "scripts" / "release.sh"), "99.0.0"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "release: CHANGELOG.md has no section 99.0.0\n")
+
+
+def test_the_workflows_run_what_the_repository_has() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in ROOT.glob(".github/workflows/*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        for run in (step["run"] for job in jobs for step in job["steps"] if "run" in step):
+            command, _, rest = run.partition(" ")
+            assert command != "make" or rest in targets, run
+            assert all((ROOT / name).exists() for name in re.findall(r"scripts/\S+|\.ci/\S+", run)), run
