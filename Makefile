@@ -28,7 +28,7 @@ help:
 	@echo "make run        start the server (WORKERS=n: with n workers) and say how to use it"
 	@echo "make demo       start a demo workstation beside it"
 	@echo "make web        build the web client, if its sources have changed"
-	@echo "make test       everything that must hold: lint, types, all tests"
+	@echo "make test       lint, types and the whole test suite"
 	@echo "make unit       protocol, bus, relay and the web client's store, within a minute"
 	@echo "make coverage   branch coverage of protocol, bus and relay; fails below $(COVERAGE_FLOOR) %"
 	@echo "make test-newest  all tests with the newest versions of all packages, instead of the locked ones"

@@ -1,4 +1,4 @@
-"""The rolling restart: one worker after the other is replaced by one that runs the code now on disk.
+"""The rolling restart: workers are replaced one at a time by workers that run the code now installed.
 
 A newcomer is started beside the old worker. Only when it is ready does the old one end, and on its way out it
 hands its sockets over. A newcomer that does not become ready is ended, and the old worker stays.

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--idle", type=float, default=IDLE_SECONDS, help="seconds of silence to try (75), in polls at most 20"
     )
     parser.add_argument("--quick", action="store_true", help="without big messages, long polls and silence")
-    parser.add_argument("--ca", help="file with the certificate to trust, for one of your own making")
+    parser.add_argument("--ca", help="CA file, for a private CA or a self-signed certificate")
 
 
 def run(arguments: argparse.Namespace) -> int:

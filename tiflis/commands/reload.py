@@ -10,7 +10,7 @@ from tiflis.commands.tables import Row, shown, table
 from tiflis.ipc.control_client import Message
 
 NAME = "reload"
-ABOUT = "replace the workers one by one by the code now on disk; no socket is closed"
+ABOUT = "restart the workers one at a time with the code now installed; no socket is closed"
 ROLL_SECONDS = 1_800.0  # a worker may take 30 s to become ready and more to drain, and there may be many
 COLUMNS = ("slot", "old_pid", "new_pid", "replaced", "handed", "fell_back")
 
