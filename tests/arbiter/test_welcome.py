@@ -33,6 +33,22 @@ def test_a_server_of_this_machine_alone_says_so() -> None:
     assert "192.168.1.20" not in told
 
 
+@pytest.mark.parametrize(
+    ("path", "folder", "command"),
+    [
+        (str(Path(sys.executable).parent), "/", "tiflis"),
+        ("/nowhere", "/usr", str(Path(sys.executable).with_name("tiflis"))),
+        ("/nowhere", str(Path(sys.executable).parents[1]), "bin/tiflis"),
+    ],
+)
+def test_the_commands_are_written_as_they_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, path: str, folder: str, command: str
+) -> None:
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.chdir(folder)
+    assert f"Look          {command} status\n" in welcome.end()
+
+
 def test_a_public_address_stands_for_all() -> None:
     told = welcome.on_port(settings(public_base_url="https://t.example"), 4000, "0.0.0.0", lan="10.0.0.1")
     assert "Web client    https://t.example\n" in told

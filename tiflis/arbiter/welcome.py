@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import socket
+import sys
 from pathlib import Path
 
 from tiflis.config import Settings
@@ -21,7 +23,7 @@ def say(settings: Settings, place: Place, host: str) -> None:
     if wish:
         text = on_unix(settings, place) if isinstance(place, Path) else on_port(settings, place, host)
         with contextlib.suppress(OSError):
-            os.write(STDOUT, f"\n{text}{key(settings, wish == NEW_KEY)}{END}".encode())
+            os.write(STDOUT, f"\n{text}{key(settings, wish == NEW_KEY)}{end()}".encode())
 
 
 def on_port(settings: Settings, port: int, host: str, lan: str | None = None) -> str:
@@ -57,12 +59,23 @@ def key(settings: Settings, is_new: bool) -> str:
     return f"                key     {value}   (new, kept in .env)\n"
 
 
-END = """\
-  Try it        make demo, or tiflis demo, in another terminal: a workstation with canned agents
-  Look          tiflis status
+def end() -> str:
+    """Return the lines on what to do next."""
+    command = called()
+    return f"""\
+  Try it        make demo, or {command} demo, in another terminal: a workstation with canned agents
+  Look          {command} status
   Stop          Ctrl-C
 
 """
+
+
+def called() -> str:
+    """Return the command as a person in this folder can type it: `make run` does not put it on the path."""
+    if shutil.which("tiflis"):
+        return "tiflis"
+    own = Path(sys.executable).with_name("tiflis")
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def tunnel(settings: Settings, authority: str) -> str:
