@@ -336,11 +336,8 @@ class Home:
 
     def device_left(self, device_id: str) -> None:
         """Report a device as gone unless it has a socket or a watch, or stays."""
-        if not (
-            device_id in self.device_registry
-            or device_id in self.watches.devices()
-            or self.watches.stays.holds(device_id)
-        ):
+        stays = self.staying.decides_later(device_id) or self.watches.stays.holds(device_id)
+        if not (stays or device_id in self.device_registry or device_id in self.watches.devices()):
             self._send_departure(device_id)
 
     def has_device(self, device_id: str) -> bool:

@@ -30,6 +30,7 @@ class Host(Protocol):
     push: PushNotifier
 
     def accept(self, attached: Attached) -> None: ...
+    def device_left(self, device_id: str) -> None: ...
 
 
 class Staying:
@@ -49,6 +50,8 @@ class Staying:
                 self._wait(attached)
                 return False
             found = stays.resume(attached.device_id, attached.cursor, attached)
+            if found.verdict == "ok" and not stays.introduced(attached.device_id):
+                self._home.presence.introduce(attached.device_id)  # it need not authenticate by itself
         answer = found.answer() if found else None
         attached.accept(messages.connected(self._home.tunnel_id, __version__, restored, answer))
         if found is not None:
@@ -87,6 +90,15 @@ class Staying:
         self._home.held.list_to(attached)
         if found.registered:
             attached.tell(True)  # it has to subscribe again, as if it had been connected
+
+    def decides_later(self, device_id: str) -> bool:
+        """Return whether it is not known yet if a device stays that has left while its tunnel moved; it is
+        reported as gone, or not, once the queues are restored."""
+        stays = self._home.watches.stays
+        if not stays.on or stays.ready or stays.over:
+            return False
+        self._home.watches.when_restored(lambda: self._home.device_left(device_id))
+        return True
 
     def arrived(self, attached: Attached) -> None:
         """Go on with a client that has resumed at an earlier home."""

@@ -318,29 +318,32 @@ class HeldMessages:
             self._running = False
 
     async def _step(self) -> None:
+        tidied = self._wall()
+        await self._tidy(tidied)
         now = self._wall()
-        await self._tidy(now)
         waiting = sorted(
             (one for one in self._entries.values() if one.record.waits), key=lambda one: one.record.order
         )
-        due = next((one for one in waiting if one.record.not_before <= now), None)
+        due = next((one for one in waiting if one.record.not_before <= now < one.record.until), None)
         if due is not None and self._reachable:
             await self._deliver(due)
             return
         moments = [moment for one in waiting for moment in (one.record.until, one.record.not_before)]
-        pause = min([moment - now for moment in moments if moment > now], default=LONGEST_PAUSE)
+        due_at = min([moment for moment in moments if moment > tidied], default=now + LONGEST_PAUSE)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(pause, LONGEST_PAUSE) + 0.001):
+            async with asyncio.timeout(min(max(due_at - now, 0.0), LONGEST_PAUSE) + 0.001):
                 await self._wake.wait()
 
     async def _tidy(self, now: float) -> None:
         """Expire messages, and forget old final states."""
         for entry in list(self._entries.values()):
-            if entry.record.waits and entry.record.until <= now:
+            # No delivery is under way: what this home marked as sending was not written.
+            unwritten = (entry.record.state, entry.record.by) == (SENDING, self._me)
+            if entry.record.until <= now and (entry.record.waits or unwritten):
                 if await self._change(entry, EXPIRED):
                     self._tell_all(entry.record.key)
-            elif (entry.record.state, entry.record.by) == (SENDING, self._me):
-                await self._change(entry, HELD)  # no delivery is under way, so it was not written
+            elif unwritten:
+                await self._change(entry, HELD)
             elif entry.record.state in FINAL and entry.record.ended_at + records.FINAL_SECONDS <= now:
                 await self._forget(entry)
         ended = [one for one in self._entries.values() if one.record.state in FINAL]

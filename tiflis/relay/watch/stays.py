@@ -75,6 +75,11 @@ class StayingDevices:
         return self._registry.restored and not self._registry.closed
 
     @property
+    def over(self) -> bool:
+        """Return whether another home has the queues."""
+        return self._registry.closed
+
+    @property
     def on(self) -> bool:
         """Return whether devices may stay."""
         return self._limits.resume > 0
@@ -82,6 +87,11 @@ class StayingDevices:
     def holds(self, device_id: str) -> bool:
         """Return whether the device stays."""
         return STAYS + device_id in self._registry.staying
+
+    def introduced(self, device_id: str) -> bool:
+        """Return whether the workstation has received the device's ``auth`` while it had no socket."""
+        watch = self._queue(device_id)
+        return watch is not None and watch.introduced
 
     def absent(self) -> int:
         """Return how many devices stay without a socket."""
