@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.patience import patience
+from tests.patience import patience, within
 from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tests.web.test_watch import HEADERS, WHO, Authenticator, Site
@@ -73,12 +73,11 @@ async def test_with_the_key_in_headers_the_body_is_the_message(site: Site) -> No
 
 async def test_a_large_body_without_a_key_lies_in_a_file_and_is_refused(site: Site) -> None:
     part = b'{"pad":"' + b"y" * 3 * MIB
-    async with stalled(site, part) as reader:
-        while not site.gate.pinned.total:
-            await asyncio.sleep(0.01)
-        while site.gate.pinned.total:
-            await asyncio.sleep(0.01)
-        del reader
+    freed = asyncio.Event()
+    site.gate.pinned.freed = freed.set
+    async with stalled(site, part):
+        await within(freed.wait())  # what was in memory until it was too large for it
+        assert site.gate.pinned.total == 0
     assert (await site.post("command", {"pad": "y" * 3 * MIB})).json()["error"] == "missing_parameters"
 
 
