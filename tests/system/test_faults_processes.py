@@ -10,9 +10,8 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -23,20 +22,6 @@ RESPAWN_SECONDS = 30.0  # the figure is 1 s
 STOP_SECONDS = 8.0  # at 9 s workers that hang are killed
 ORPHAN_SECONDS = 15.0  # the figure is 2 s
 PUSH_SECONDS = 0.01
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Make servers, not yet started, whose processes a test may kill."""
-    made: list[Server] = []
-
-    def make(**options: object) -> Server:
-        made.append(Server(folder=tmp_path, **options))  # type: ignore[arg-type]  # the test's own
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.kill_everything()
 
 
 def all_new(server: Server, *dead: int) -> Callable[[], bool]:
@@ -90,8 +75,8 @@ async def pair_at(people: Crowd, worker: int) -> AsyncIterator[tuple[Peer, Peer,
     yield workstation, client, tunnel_id
 
 
-async def test_f1_others_lose_nothing_while_workers_die(mortal: Callable[..., Server]) -> None:
-    server = mortal(workers=3).start()
+async def test_f1_others_lose_nothing_while_workers_die(new_server: Callable[..., Server]) -> None:
+    server = new_server(workers=3).start()
     keeper, *victims = server.worker_pids().values()
     async with crowd(server) as people, pair_at(people, keeper) as (workstation, client, _):
         stream = Stream(client, workstation)
@@ -103,9 +88,9 @@ async def test_f1_others_lose_nothing_while_workers_die(mortal: Callable[..., Se
     assert stream.longest_gap < 1, "the figure is 0.1 s"
 
 
-async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Callable[..., Server]) -> None:
+async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(new_server: Callable[..., Server]) -> None:
     # Without steering, so that the client's socket stays at the other worker.
-    server = mortal(workers=2, env={"STEERING": "false"}).start()
+    server = new_server(workers=2, env={"STEERING": "false"}).start()
     home, other = server.worker_pids().values()
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation(worker=home)
@@ -120,8 +105,8 @@ async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Callable[.
         assert (await again.next("hello"))["device_id"] == "phone-1"
 
 
-async def test_f1_serving_goes_on_over_many_kills(mortal: Callable[..., Server]) -> None:
-    server = mortal(workers=2).start()
+async def test_f1_serving_goes_on_over_many_kills(new_server: Callable[..., Server]) -> None:
+    server = new_server(workers=2).start()
     dice = random.Random(1)
     for _ in range(4):
         victim = dice.choice(sorted(server.worker_pids().values()))
@@ -133,8 +118,8 @@ async def test_f1_serving_goes_on_over_many_kills(mortal: Callable[..., Server])
         await people.client(tunnel_id)
 
 
-async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> None:
-    server = mortal(workers=2).start()
+async def test_f2_all_workers_killed_at_once(new_server: Callable[..., Server]) -> None:
+    server = new_server(workers=2).start()
     workstation, tunnel_id = await register(server)
     dead = list(server.worker_pids().values())
     for pid in dead:
@@ -149,20 +134,20 @@ async def test_f2_all_workers_killed_at_once(mortal: Callable[..., Server]) -> N
         assert same_id == tunnel_id
 
 
-async def test_f3_the_main_process_killed(mortal: Callable[..., Server]) -> None:
-    first = mortal(workers=2).start()
+async def test_f3_the_main_process_killed(new_server: Callable[..., Server]) -> None:
+    first = new_server(workers=2).start()
     workstation, tunnel_id = await register(first)
     first.kill_main()
     await workstation.until_closed()
     await eventually(lambda: not first.processes(), ORPHAN_SECONDS, "workers and bus are gone")
-    second = mortal(port=first.port).start()
+    second = new_server(port=first.port).start()
     async with crowd(second) as people:
         _, same_id = await people.workstation(previous=tunnel_id)
         assert same_id == tunnel_id
 
 
-async def test_a_stop_says_goodbye_and_ends_in_time(mortal: Callable[..., Server]) -> None:
-    server = mortal(workers=2).start()
+async def test_a_stop_says_goodbye_and_ends_in_time(new_server: Callable[..., Server]) -> None:
+    server = new_server(workers=2).start()
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation()
         client = await people.client(tunnel_id)
@@ -175,16 +160,16 @@ async def test_a_stop_says_goodbye_and_ends_in_time(mortal: Callable[..., Server
 
 
 @pytest.mark.parametrize("moment", ["bus started", "starting worker", "bus up"])
-def test_a_stop_while_it_starts_ends_at_once(mortal: Callable[..., Server], moment: str) -> None:
-    server = mortal().start(wait=False)
+def test_a_stop_while_it_starts_ends_at_once(new_server: Callable[..., Server], moment: str) -> None:
+    server = new_server().start(wait=False)
     wait_until(lambda: moment in server.logs(), 15, moment)
     assert server.stop() < STOP_SECONDS
     assert "Traceback" not in server.logs()
 
 
 @pytest.mark.parametrize("options", [{"single": True}, {"workers": 1}, {"dev": True}])
-async def test_the_other_ways_to_start(mortal: Callable[..., Server], options: dict[str, object]) -> None:
-    server = mortal(**options).start()
+async def test_the_other_ways_to_start(new_server: Callable[..., Server], options: dict[str, object]) -> None:
+    server = new_server(**options).start()
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation()
         client = await people.client(tunnel_id)
