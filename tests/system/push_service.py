@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import time
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Self
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from tests.patience import patience
+from tests.patience import eventually
 from tiflis.relay.push import encryption
 from tiflis.relay.push.encryption import decode64, encode64
 
@@ -40,15 +41,20 @@ class Browser:
         return AESGCM(key).decrypt(nonce, sealed, None).rstrip(b"\0").removesuffix(b"\2")
 
 
-class PushService:
-    """Answers POSTs with ``status``; ``pushed``: what came, decrypted, with its headers."""
+class Post(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: bytes
 
-    def __init__(self) -> None:
-        self.browser, self.status = Browser(), 201
-        self.pushed: list[dict[str, Any]] = []
-        self.connections = 0
-        self.vapid = ""  # the key that must sign
-        self._news = asyncio.Condition()
+
+class Hook:
+    """An HTTP server on loopback that reads POSTs, one per connection, and answers them with ``status``."""
+
+    def __init__(self, status: int = 200, take: Callable[[Post], Awaitable[None]] | None = None) -> None:
+        """``take`` is called with each POST before it is answered."""
+        self.received: list[Post] = []
+        self.status, self.connections = status, 0
+        self._take = take
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -65,22 +71,51 @@ class PushService:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         except asyncio.IncompleteReadError:  # the sender was killed
             return writer.close()
-        headers = {
-            name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)
-        }
+        method, path, _ = lines[0].split(" ")
+        assert method == "POST"
+        pairs = (line.partition(": ") for line in lines[1:] if line)
+        headers = {name.lower(): value for name, _, value in pairs}
         body = await reader.readexactly(int(headers["content-length"]))
-        assert lines[0].startswith("POST /send/abc?x=1 ")
-        self._check(headers)
-        message = json.loads(self.browser.decrypt(body))
-        async with self._news:
-            self.pushed.append(message | {"headers": headers})
-            self._news.notify_all()
-        await self.before_answer(message)
+        post, status = Post(path, headers, body), self.status
+        if self._take is not None:
+            await self._take(post)
+        self.received.append(post)
         writer.write(
-            f"HTTP/1.1 {self.status} Status\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
+            f"HTTP/1.1 {status} Status\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
         )
         await writer.drain()
         writer.close()
+
+    async def until(self, count: int, deadline: float = 15.0) -> None:
+        """Wait for this many POSTs."""
+        await eventually(lambda: len(self.received) >= count, deadline, f"{count} POSTs")
+
+
+class PushService:
+    """Checks the POSTs to ``hook``; ``pushed``: what came, decrypted, with its headers."""
+
+    def __init__(self) -> None:
+        self.browser, self.hook = Browser(), Hook(201, self._take)
+        self.pushed: list[dict[str, Any]] = []
+        self.vapid = ""  # the key that must sign
+
+    async def __aenter__(self) -> Self:
+        await self.hook.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.hook.__aexit__()
+
+    @property
+    def origin(self) -> str:
+        return self.hook.origin
+
+    async def _take(self, post: Post) -> None:
+        assert post.path == "/send/abc?x=1"
+        self._check(post.headers)
+        message = json.loads(self.browser.decrypt(post.body))
+        self.pushed.append(message | {"headers": post.headers})
+        await self.before_answer(message)
 
     def _check(self, headers: dict[str, str]) -> None:
         token, _, public = headers["authorization"].removeprefix("vapid t=").partition(", k=")
@@ -98,42 +133,6 @@ class PushService:
 
     async def until(self, count: int, deadline: float = 15.0) -> dict[str, Any]:
         """Wait for this many POSTs, and return the last one."""
-        async with patience(deadline), self._news:
-            await self._news.wait_for(lambda: len(self.pushed) >= count)
+        await self.hook.until(count, deadline)
         assert len(self.pushed) == count
         return self.pushed[-1]
-
-
-class Hook:
-    """A receiver of plain POSTs: path, headers and body of each."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[str, dict[str, str], bytes]] = []
-        self.status = 200
-        self._news = asyncio.Condition()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.origin = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        pairs = (line.partition(": ") for line in lines[1:] if line)
-        headers = {name.lower(): value for name, _, value in pairs}
-        body = await reader.readexactly(int(headers["content-length"]))
-        writer.write(f"HTTP/1.1 {self.status} Status\r\nContent-Length: 0\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-        async with self._news:
-            self.received.append((lines[0].split(" ")[1], headers, body))
-            self._news.notify_all()
-
-    async def until(self, count: int, deadline: float = 15.0) -> None:
-        """Wait for this many POSTs."""
-        async with patience(deadline), self._news:
-            await self._news.wait_for(lambda: len(self.received) >= count)

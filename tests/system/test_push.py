@@ -114,10 +114,10 @@ async def test_an_answer_that_is_done_is_pushed_once_to_a_device_out_of_sight(
         assert (await api.http.post("/test")).json() == {"success": True}
         await service.until(5)
 
-        service.status = 302
+        service.hook.status = 302
         assert (await api.http.post("/test")).json() == {"success": False, "reason": "refused"}
-        assert service.connections == 6  # the redirect was not followed
-        service.status = 410
+        assert service.hook.connections == 6  # the redirect was not followed
+        service.hook.status = 410
         assert (await api.http.post("/test")).json() == {"success": False, "reason": "gone"}
         assert (await api.http.post("/test")).json() == {"success": False, "reason": "none"}
         assert (await api.http.delete("/subscription")).json() == {"success": False}
@@ -166,7 +166,7 @@ async def test_what_is_no_subscription_is_refused(server: Server, crowd: Crowd) 
         assert (await api.http.post("/subscription", json={"subscription": bad})).status_code == 400
         api.http.headers["Authorization"] = "Bearer a wrong key of sixteen characters"
         assert (await api.http.delete("/subscription")).status_code == 401
-        assert service.connections == 0
+        assert service.hook.connections == 0
 
 
 async def test_without_stays_there_is_no_push() -> None:
