@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.harness import ROOT, Server
-from tests.peers import REGISTRATION_KEY
+from tests.tool import tool
 from tiflis import __version__
 from tiflis.bus.channels import packets
 from tiflis.config import Settings, variable
@@ -138,28 +135,6 @@ def test_the_page_on_upgrades_agrees_with_the_code() -> None:
     assert not settings & set(re.findall(r"\w+", gone))
     named = re.findall(r"`([A-Z]+_[A-Z_]+|STAY|BIND|SUBNET)(?:=[^`]*)?`", text.replace(gone, ""))
     assert set(named) <= settings | {"BIND", "SUBNET", "INVALID_AUTH_KEY"}
-
-
-def tool(server: Server, *arguments: str) -> str:
-    """What a command of `tiflis` prints, with the server's own settings."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tiflis.cli", *arguments],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY,
-            "PORT": str(server.port),
-            "DATA_DIR": str(server.data_dir),
-            "HOST": "127.0.0.1",
-        },
-        cwd=server.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_commands_for_operators_work_on_a_running_server(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import ssl
 import subprocess
@@ -17,39 +16,18 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import connect as open_websocket
 
-from tests.harness import ROOT, Server, free_port, wait_until
+from tests.harness import Server, free_port, wait_until
 from tests.patience import WALL_PATIENCE, patience
-from tests.peers import AUTH_KEY, REGISTRATION_KEY
+from tests.peers import AUTH_KEY
 from tests.system.nginx import Nginx
 from tests.test_metrics import expressions
+from tests.tool import settings_of, tool
 
 STATUS_TOKEN = "status-token-0123456789"
 
 
 def environment(server: Server, nginx: Nginx) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "TUNNEL_REGISTRATION_API_KEY": REGISTRATION_KEY,
-        "STATUS_TOKEN": STATUS_TOKEN,
-        "PORT": str(server.port),
-        "DATA_DIR": str(server.data_dir),
-        "SSL_CERT_FILE": str(nginx.ca),
-    }
-
-
-def tool(server: Server, nginx: Nginx, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tiflis.cli", *arguments],
-        env=environment(server, nginx),
-        cwd=server.folder,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return {**settings_of(server), "STATUS_TOKEN": STATUS_TOKEN, "SSL_CERT_FILE": str(nginx.ca)}
 
 
 @contextmanager
@@ -96,7 +74,7 @@ async def test_from_the_documents_alone_to_a_server_that_is_known_to_be_right(tm
     port = free_port()
     env = {"TRUST_PROXY": "true", "METRICS_PORT": str(port), "STATUS_TOKEN": STATUS_TOKEN}
     with Server(workers=2, env=env) as server, Nginx(server, tls=True) as nginx:
-        trusted = ssl.create_default_context(cafile=str(nginx.ca))
+        trusted, own = ssl.create_default_context(cafile=str(nginx.ca)), environment(server, nginx)
         with demo(server, nginx, tmp_path) as tunnel_id:
             async with open_websocket(nginx.ws_url, ssl=trusted, compression=None, proxy=None) as socket:
                 phone = Phone(socket)
@@ -106,12 +84,12 @@ async def test_from_the_documents_alone_to_a_server_that_is_known_to_be_right(tm
                 await phone.ask({"type": "auth", "payload": credentials}, "auth.success")
                 before = await phone.ask({"type": "sync", "id": "1"}, "sync.state")
 
-                shown = await asyncio.to_thread(tool, server, nginx, "reload")
+                shown = await asyncio.to_thread(tool, server, "reload", env=own)
                 assert "yes" in shown
                 after = await phone.ask({"type": "sync", "id": "2"}, "sync.state")
                 assert after["payload"]["sessions"] == before["payload"]["sessions"]
 
-                status = await asyncio.to_thread(tool, server, nginx, "status")
+                status = await asyncio.to_thread(tool, server, "status", env=own)
                 assert tunnel_id in status
                 assert "2 of 2 workers replaced" in status
                 assert " 0 fell back" in status
@@ -129,7 +107,7 @@ async def test_from_the_documents_alone_to_a_server_that_is_known_to_be_right(tm
             assert re.search(rf"^tiflis_{re.escape(told)}[^ ]* [1-9]", text, re.MULTILINE), told
 
         verdict = await asyncio.to_thread(
-            tool, server, nginx, "doctor", nginx.url, "--ca", str(nginx.ca), "--idle", "6"
+            tool, server, "doctor", nginx.url, "--ca", str(nginx.ca), "--idle", "6", env=own
         )
         assert "all is well" in verdict
         assert "the server sees you as 127.0.0.1" in verdict

@@ -12,7 +12,7 @@ import httpx
 from tests.harness import Server, crowd
 from tests.patience import WALL_PATIENCE, patience
 from tests.peers import Peer
-from tests.test_documents import tool
+from tests.tool import tool
 
 TOKEN = "status-token-0123456789"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

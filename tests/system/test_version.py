@@ -5,27 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.harness import ROOT, Server
+from tests.tool import tool
 from tiflis import release
 
 
 def reload(server: Server, code: Path) -> str:
     """Run `tiflis reload` and return its line on the code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tiflis.cli", "reload", "--data-dir", str(server.data_dir)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
-        cwd=server.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(line for line in done.stdout.splitlines() if line.startswith("code "))
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
+    told = tool(server, "reload", "--data-dir", str(server.data_dir), env=env)
+    return next(line for line in told.splitlines() if line.startswith("code "))
 
 
 def test_a_reload_tells_old_and_new_code(tmp_path: Path) -> None:
