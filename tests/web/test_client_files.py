@@ -124,7 +124,7 @@ async def test_every_page_carries_the_security_headers(browser: httpx.AsyncClien
 
 
 async def test_without_a_build_a_page_explains_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiflis.web.client_files.built_client", lambda: None)
+    monkeypatch.setattr("tiflis.web.client_build.built_client", lambda: None)
     async with served(client_routes(None)) as client:
         page = await client.get("/")
         assert (page.status_code, "<script" in page.text) == (200, False)

@@ -62,6 +62,15 @@ def test_encodings_come_from_the_build_or_are_made(build: Path) -> None:
     assert files["icon.png"].encoded == {}
 
 
+def test_nothing_is_compressed_before_it_is_asked_for(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(static_files, "gzip")
+        file = read_folder(build)["assets/app-Ab3dEf9z.js"]
+    assert file.choose("gzip")[0] == "gzip"
+    monkeypatch.delattr(static_files, "gzip")
+    assert gzip.decompress(file.choose("gzip")[1]) == SCRIPT, "compressed once"
+
+
 def test_a_build_with_brotli_alone_still_serves_gzip(build: Path) -> None:
     (build / "assets" / "done-Ab3dEf9z.js.gz").unlink()
     file = read_folder(build)["assets/done-Ab3dEf9z.js"]

@@ -23,7 +23,7 @@ from tiflis.config import Settings, notes, read
 from tiflis.environment import EXIT_MISCONFIGURED, ConfigError
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.run_folder import Place, RunFolder, described
-from tiflis.web.client_files import client_routes
+from tiflis.web.client_build import read_client
 
 NAME = "check"
 ABOUT = "check configuration, bus, port and data folder before the server is started"
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("tiflis").addHandler(logging.NullHandler())  # what the bus says is in the report
     try:
         settings = read()
-        client_routes(settings.web_client_path, settings.ws_path)
+        if settings.web_client_path != "off":
+            read_client(settings.web_client_path, settings.ws_path)
     except ConfigError as problem:
         _report(Finding(FAIL, line) for line in problem.lines)
         return EXIT_MISCONFIGURED

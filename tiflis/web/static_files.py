@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 TOTAL_LIMIT = 64 << 20  # bytes of one build in memory; ours has under two million
 FILE_LIMIT = 4096  # files of one build
 COMPRESS_FROM = 1024  # bytes; below it a packet is a packet
+LATER_BELOW = 2 << 20  # bytes; compressing more at a request would hold up the worker: 60 ms and longer
 DEPTH_LIMIT = 16  # segments of a path that the page answers for
 
 REVALIDATE = "no-cache"
@@ -58,15 +60,29 @@ class BuildTooLarge(Exception):
     """The folder is no web client's build: too many files or bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
-    """One file as it is sent: plain and, where that is smaller, encoded."""
+    """One file as it is sent: plain and, where that is smaller, encoded.
+
+    Tag and encodings are made at the first request: a worker sends few of its files, and starts faster.
+    """
 
     body: bytes
     content_type: str
     cache: str = REVALIDATE
-    encoded: dict[str, bytes] = field(default_factory=dict)  # by content coding, the best first
-    tag: str = ""
+    twins: dict[str, bytes] = field(default_factory=dict)  # that the build holds, by content coding
+    is_text: bool = False
+
+    @cached_property
+    def encoded(self) -> dict[str, bytes]:
+        """Return the encodings by content coding, the best first; text without a gzip twin is compressed."""
+        made = _compressed(self.body) if self.is_text and "gzip" not in self.twins else {}
+        return self.twins | made
+
+    @cached_property
+    def tag(self) -> str:
+        """Return what stands for the content in an ETag."""
+        return sha256(self.body).hexdigest()[:24]
 
     def choose(self, accept_encoding: str) -> tuple[str, bytes]:
         """Return the content coding (empty for none) and the bytes for a client that accepts these."""
@@ -76,15 +92,12 @@ class File:
         )
 
 
-def make_file(body: bytes, name: str, encoded: dict[str, bytes] | None = None) -> File:
-    """Return the file with its type, tag and encodings; text without a gzip twin is compressed here."""
+def make_file(body: bytes, name: str, twins: dict[str, bytes] | None = None) -> File:
+    """Return the file with its type. ``twins``: its encodings in the build."""
     suffix = Path(name).suffix.lower()
-    encoded = dict(encoded or {})
-    if suffix in _TEXT and "gzip" not in encoded:
-        encoded |= _compressed(body)
     content_type = _TEXT.get(suffix) or _BINARY.get(suffix, _OTHER)
     cache = IMMUTABLE if is_hashed(name) else REVALIDATE
-    return File(body, content_type, cache, encoded, sha256(body).hexdigest()[:24])
+    return File(body, content_type, cache, twins or {}, suffix in _TEXT)
 
 
 def is_hashed(name: str) -> bool:
@@ -120,6 +133,8 @@ def read_folder(folder: Path) -> dict[str, File]:
     for name in raw.keys() - twins:
         encoded = {coding: raw[name + end] for end, coding in _CODINGS.items() if name + end in twins}
         files[name] = make_file(raw[name], name, encoded)
+        if len(raw[name]) > LATER_BELOW:
+            _ = files[name].encoded
     return files
 
 
