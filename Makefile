@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Processes that share the tests; most tests wait more than they compute.
 TESTERS ?= 4
+# Compiled modules are kept: hundreds of servers and commands that the tests start would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 # The first Python of 3.11 or later; PYTHON=… names another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
