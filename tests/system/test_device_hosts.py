@@ -18,7 +18,9 @@ PATIENCE = 20.0
 APART = {"STEERING": "false"}
 PROXY = "127.0.0.2"  # the address of a trusted proxy
 SIGN_IN = {"TRUST_PROXY": PROXY, "AUTH_HEADER": "Remote-User"}
-ANN = {"Remote-User": "ann@example.org"}
+ANN = [("Remote-User", "ann@example.org")]
+
+Headers = list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +87,12 @@ async def test_all_sockets_and_the_watch_of_a_revoked_key_end_at_once(people: li
     assert (await refusal(two.server, tunnel, key_of(minted), "lost"))["code"] == "INVALID_AUTH_KEY"
 
 
-def signed_in(server: Server, tunnel: str, address: str, headers: dict[str, str]) -> httpx.AsyncClient:
+def signed_in(server: Server, tunnel: str, address: str, headers: Headers) -> httpx.AsyncClient:
     """Return an HTTP client with the owner's key, at this address."""
-    owner = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel, "X-Device-Id": "owner-1"}
+    owner = [("Authorization", f"Bearer {AUTH_KEY}"), ("X-Tunnel-Id", tunnel), ("X-Device-Id", "owner-1")]
     transport = httpx.AsyncHTTPTransport(local_address=address)
     url = f"{server.url}/api/v1"
-    return httpx.AsyncClient(base_url=url, transport=transport, timeout=30, headers=owner | headers)
+    return httpx.AsyncClient(base_url=url, transport=transport, timeout=30, headers=[*owner, *headers])
 
 
 async def test_keys_are_managed_only_by_users_whom_the_proxy_knows(people: list[Crowd]) -> None:
@@ -100,10 +102,11 @@ async def test_keys_are_managed_only_by_users_whom_the_proxy_knows(people: list[
         minted = (await ann.post("/devices", json={"name": "Phone"})).json()
         one = f"/devices/{id_of(minted)}"
         for address, headers in (
-            ("127.0.0.1", {}),  # past the proxy
+            ("127.0.0.1", []),  # past the proxy
             ("127.0.0.1", ANN),  # the header forged
-            ("127.0.0.1", ANN | {"X-Forwarded-For": PROXY}),  # the proxy's address forged
-            (PROXY, {}),  # not signed in
+            ("127.0.0.1", [*ANN, ("X-Forwarded-For", PROXY)]),  # the proxy's address forged
+            (PROXY, []),  # not signed in
+            (PROXY, [("Remote-User", "eve"), *ANN]),  # one of them is the client's
         ):
             async with signed_in(server, tunnel, address, headers) as stranger:
                 answers = [
@@ -123,6 +126,6 @@ async def test_keys_are_managed_only_by_users_whom_the_proxy_knows(people: list[
         rows = (await ann.get("/audit")).json()["entries"]
     named = [(row["type"], row.get("by")) for row in rows if row["type"] != "device.used"]
     mint, revoke = "device.minted", "device.revoked"
-    by = ANN["Remote-User"]
+    by = dict(ANN)["Remote-User"]
     expected = [(mint, by), (revoke, None), (mint, by), (revoke, by)]
     assert sorted(named, key=str) == sorted(expected, key=str)  # workers store their own entries

@@ -49,8 +49,10 @@ class Addresses:
         return address
 
     def from_proxy(self, request: Asked, name: str) -> str:
-        """Return a header that a trusted proxy has set; empty from any other peer."""
-        return request.headers.get(name, "").strip() if self._trusted(peer(request)) else ""
+        """Return a header that a trusted proxy has set; empty from any other peer, and if it is repeated: one
+        of the two may be the client's."""
+        values = request.headers.getall(name, []) if self._trusted(peer(request)) else []
+        return values[0].strip() if len(values) == 1 else ""
 
     def public_url(self, request: Asked) -> str:
         """Return the WebSocket endpoint's URL as clients see it: it always parses as a URL."""
