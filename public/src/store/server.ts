@@ -42,9 +42,12 @@ function credentials({ tunnelId, authKey, deviceId }: Asking): Record<string, st
   return { Authorization: `Bearer ${authKey}`, "X-Tunnel-Id": tunnelId, "X-Device-Id": deviceId };
 }
 
-/** Paths that a server does not have are answered with words for people, not with one of the protocol's codes. */
+/** Codes over HTTP that are not those of the socket in small letters. */
+const RENAMED: Record<string, string> = { invalid_parameters: "INVALID_PAYLOAD", push_off: "unsupported", not_found: "unsupported", method_not_allowed: "unsupported" };
+
+/** Paths that a server does not have are answered with words for people, not with a code. */
 function codeOf(status: number, said: Fields): string {
   const code = text(said.error);
-  if (/^[A-Z_]+$/.test(code)) return code;
+  if (/^[a-z_]+$|^[A-Z_]+$/.test(code)) return RENAMED[code] ?? code.toUpperCase();
   return status === 404 || status === 405 ? "unsupported" : "INTERNAL_ERROR";
 }
