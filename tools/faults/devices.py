@@ -283,7 +283,7 @@ async def without_keys(run: Run, server: Server) -> None:
     run.note(f"{clear}")
 
 
-@scenario("N11d", "main killed while device keys are made and codes redeemed", 400, in_tests=True)
+@scenario("N11d", "main killed while device keys are made and codes redeemed", 400)
 async def main_dies_while_minting(run: Run) -> None:
     kills, twice, lost, redeemed = run.size(10, 1), 0, 0, 0
     with run.server(workers=2, env=UNLIMITED) as server:
