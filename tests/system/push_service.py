@@ -69,13 +69,13 @@ class Hook:
         self.connections += 1
         try:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        except asyncio.IncompleteReadError:  # the sender was killed
+            pairs = (line.partition(": ") for line in lines[1:] if line)
+            headers = {name.lower(): value for name, _, value in pairs}
+            body = await reader.readexactly(int(headers["content-length"]))
+        except (asyncio.IncompleteReadError, ConnectionError):  # the sender was killed
             return writer.close()
         method, path, _ = lines[0].split(" ")
         assert method == "POST"
-        pairs = (line.partition(": ") for line in lines[1:] if line)
-        headers = {name.lower(): value for name, _, value in pairs}
-        body = await reader.readexactly(int(headers["content-length"]))
         post, status = Post(path, headers, body), self.status
         if self._take is not None:
             await self._take(post)

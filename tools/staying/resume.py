@@ -31,6 +31,12 @@ class Options(NamedTuple):
     workers: int = 3
 
 
+def _waits(message: dict[str, Any]) -> bool:
+    """Return whether this is the answer to a client that may wait for its workstation."""
+    code = message["payload"].get("code") if message["type"] == "error" else ""
+    return code in ("WORKSTATION_OFFLINE", "SEND_FAILED")
+
+
 class Client(ResumingDevice):
     """``story``: the numbers of the notes that it received, and GAP wherever it has to synchronise."""
 
@@ -41,7 +47,10 @@ class Client(ResumingDevice):
 
     async def connect(self, worker: int | None = None) -> dict[str, Any]:
         began = time.monotonic()
-        answer = dict((await (await self.ask(worker)).next("connected", PATIENCE))["payload"])
+        peer = await self.ask(worker)
+        first = await peer.next(None, PATIENCE, lambda message: not _waits(message))
+        assert first["type"] == "connected", first
+        answer = dict(first["payload"])
         self.took.append(time.monotonic() - began)
         self.verdicts.append(answer.get("resume", {}).get("verdict", "none"))
         if self.verdicts[-1] != "ok":

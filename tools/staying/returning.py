@@ -24,10 +24,16 @@ async def return_workstation(people: Crowd, tunnel_id: str) -> Peer:
 
 async def return_device(device: ResumingDevice) -> None:
     """Connect a device again."""
-    async with asyncio.timeout(2 * PATIENCE):
-        while True:
-            try:
-                await device.connect()
-                return
-            except (OSError, InvalidMessage, ConnectionClosed, AssertionError, TimeoutError):
-                await asyncio.sleep(0.05)
+    problem: Exception | None = None
+    try:
+        async with asyncio.timeout(2 * PATIENCE):
+            while True:
+                try:
+                    await device.connect()
+                    return
+                except (OSError, InvalidMessage, ConnectionClosed, AssertionError) as found:
+                    problem = found
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        seen = device.peer.seen if device.peer is not None else []
+        raise AssertionError(f"{device.device_id} not connected: {problem}; received {seen[-5:]}") from None
