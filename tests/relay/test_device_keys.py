@@ -107,15 +107,6 @@ async def test_a_key_that_a_worker_may_not_know_to_be_revoked_is_revoked_all_the
     assert keys.two.get(TUNNEL, minted.entry.key_id) is None
 
 
-async def test_a_key_is_handed_out_although_a_worker_stands_still() -> None:
-    keys = Keys()
-    keys.one.confirm = lambda *_, **__: asyncio.sleep(0, False)
-    minted = await keys.one.mint(TUNNEL, "", "view")
-    redeemed = await keys.one.redeem(minted.entry)
-    assert await keys.two.revoke(TUNNEL, minted.entry.key_id), "it is in the store"
-    assert redeemed.key != minted.key
-
-
 async def test_the_use_of_a_key_is_written_once_a_minute() -> None:
     keys = Keys()
     minted = await keys.one.mint(TUNNEL, "", "full")

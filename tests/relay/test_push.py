@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator
-from itertools import count as count_up
-from itertools import cycle, islice
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -83,27 +80,6 @@ HOSTILE = [
 def test_an_endpoint_that_is_no_known_service_is_refused(endpoint: str) -> None:
     with pytest.raises(Refused):
         check(endpoint, ("https://push.example.org",))
-
-
-def hostile(count: int) -> Iterator[str]:
-    """Return endpoints that lead elsewhere: other names, ports, users and schemes, and names of ours that
-    resolve to private addresses."""
-    hosts = ["127.0.0.1", "[::1]", "10.0.0.1", "evil.example", "fcm.googleapis.com.evil.example", "localhost"]
-    forms = ["https://{}/{}", "http://{}/{}", "https://{}:8443/{}", "https://fcm.googleapis.com@{}/{}"]
-    yield from islice((form.format(host, n) for n in count_up() for form in forms for host in hosts), count)
-    yield from (f"https://fcm.googleapis.com/{number}" for number in range(len(PRIVATE.split())))
-
-
-async def test_hundreds_of_hostile_endpoints_are_never_connected(monkeypatch: pytest.MonkeyPatch) -> None:
-    connections, addresses = list[object](), cycle(PRIVATE.split())
-    monkeypatch.setattr("socket.create_connection", lambda *about: connections.append(about))
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (next(addresses), 443))])
-    delivery, refused = Delivery(), 0
-    for endpoint in hostile(200):
-        with pytest.raises(Refused):
-            await delivery.post(check(endpoint, ()), b"", {})
-        refused += 1
-    assert (refused, connections) == (200 + len(PRIVATE.split()), [])
 
 
 def test_known_services_and_those_of_the_operator_are_taken() -> None:

@@ -289,6 +289,8 @@ class Home:
         if kept is not None:
             if kept.overflowed:
                 self._rejoined(attached)
+            elif not attached.connected and self.presence.online:
+                self.accept(attached)  # it has waited for its queue at another place
             return
         self.device_registry.add(attached)
         self.touch()

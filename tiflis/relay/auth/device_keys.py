@@ -171,7 +171,7 @@ class DeviceKeys:
             log.info("device key used", extra={"tunnel": tunnel_id, "key": key_id})
             assert isinstance(stored, DeviceKey)
             # All workers know the device before its key can be revoked; a slow one learns it from the store.
-            await self._confirm(stored)
+            await self.confirm(*self._store.stored(stored), stored.revision)
             self.on_used(stored)
             return stored
         raise SendFailed
@@ -274,8 +274,8 @@ class DeviceKeys:
             tunnel_id=tunnel_id,
             key_id=key_id,
         )
-        stored = await self._offer(entry)
-        if stored is None:
+        stored = await self._put(entry)
+        if not isinstance(stored, DeviceKey):
             raise SendFailed
         metrics.count("device_keys_total", "minted")
         log.info("device key minted", extra={"tunnel": tunnel_id, "key": key_id, "scope": scope})
@@ -299,8 +299,8 @@ class DeviceKeys:
         """Give the key behind a code a new secret, once: the link with the old one stops working. Raise
         InvalidCode, SendFailed."""
         key, signer, digest = self._secret(entry.tunnel_id, entry.key_id)
-        stored = await self._offer(msgspec.structs.replace(entry, code="", signer=signer, digest=digest))
-        if stored is None:
+        stored = await self._put(msgspec.structs.replace(entry, code="", signer=signer, digest=digest))
+        if not isinstance(stored, DeviceKey):
             raise InvalidCode  # another was faster
         metrics.count("device_keys_total", "redeemed")
         return Minted(stored, key, "")
@@ -371,33 +371,16 @@ class DeviceKeys:
     async def _put(self, entry: Entry, everyone: bool = False) -> Entry | None:
         """Store a change and have all workers apply it; return None if another change came first. Raise
         SendFailed, Unconfirmed. ``everyone``: workers that are cut off have to confirm it too."""
-        stored = await self._write(entry)
-        if stored is not None and not await self._confirm(stored, everyone):
-            raise Unconfirmed
-        return stored
-
-    async def _offer(self, entry: DeviceKey) -> DeviceKey | None:
-        """Store a key that is about to get its device; return None if another change came first. A worker
-        that does not confirm it learns it from the store, where only one device can take it. Raise
-        SendFailed."""
-        stored = await self._write(entry)
-        if stored is None:
-            return None
-        await self._confirm(stored)
-        assert isinstance(stored, DeviceKey)
-        return stored
-
-    async def _write(self, entry: Entry) -> Entry | None:
         try:
-            return await self._store.put(entry)
+            stored = await self._store.put(entry)
         except Conflict:
             await self._refresh(entry.tunnel_id, entry.key_id)
             return None
         except DirectoryUnavailable:
             raise SendFailed(KEYS_NOT_STORED) from None
-
-    async def _confirm(self, stored: Entry, everyone: bool = False) -> bool:
-        return await self.confirm(*self._store.stored(stored), stored.revision, everyone)
+        if not await self.confirm(*self._store.stored(stored), stored.revision, everyone):
+            raise Unconfirmed
+        return stored
 
     async def _refresh(self, tunnel_id: str, key_id: str) -> DeviceKey | None:
         try:

@@ -65,6 +65,7 @@ class HeldMessages:
         self._limits, self._wall = limits or HeldLimits(), wall
         self._me = secrets.token_urlsafe(6)
         self._entries: dict[str, Stored] = {}
+        self._unanswered: set[str] = set()  # of messages that the store may have or not
         self._order = asyncio.Lock()  # requests are answered one after the other
         self._wake = asyncio.Event()
         self._loaded: asyncio.Task[None] | None = None
@@ -166,6 +167,8 @@ class HeldMessages:
             key_id=attached.key_id,
         )
         known = self._entries.get(record.key)
+        if record.key in self._unanswered:
+            return  # sent again: its receipt follows
         if known is not None:
             self._tell(attached, known.record)  # sent again: its receipt was lost
         elif not self._host.access.allows(record.key_id, record.text):
@@ -174,13 +177,34 @@ class HeldMessages:
             self._refuse(attached, request, "too_large")
         elif record.not_before >= until:
             self._refuse(attached, request, "invalid")
-        elif self.waiting >= self._limits.messages:
+        elif self.waiting + len(self._unanswered) >= self._limits.messages:
             self._refuse(attached, request, "full")
         else:
-            self._entries[record.key] = await self._add(record)
-            metrics.count("held_total", "accepted")
-            self._tell(attached, record)
-            self.go_on()
+            try:
+                await self._accept(attached, record)
+            except Unavailable:
+                self._unanswered.add(record.key)
+                self._spawn(self._accept_late(attached, record))
+
+    async def _accept(self, attached: Attached, record: HeldRecord) -> None:
+        """Store a message, and send its receipt. Raise Unavailable, WrongRevision."""
+        entry = self._entries[record.key] = await self._add(record)
+        metrics.count("held_total", "accepted")
+        self._tell(attached, entry.record)
+        self.go_on()
+
+    async def _accept_late(self, attached: Attached, record: HeldRecord) -> None:
+        """Go on until the store says that it has the message: a sender that reads "refused" sends it in
+        another way, and the stored one would arrive too."""
+        try:
+            while not self._closed and record.until > self._wall():
+                await asyncio.sleep(RETRY)
+                with contextlib.suppress(Unavailable):
+                    return await self._accept(attached, record)
+        except WrongRevision:
+            self._refuse(attached, Request(record.kind, record.id), "unavailable")
+        finally:
+            self._unanswered.discard(record.key)
 
     async def _add(self, record: HeldRecord) -> Stored:
         """Store a message. Raise Unavailable, WrongRevision."""
@@ -189,9 +213,9 @@ class HeldMessages:
             return Stored(record, await self._store.write(self._host.tunnel_id, record, 0))
         except WrongRevision:
             found = await self._store.read(self._host.tunnel_id, record.key)
-            if found is None or found.record.by != self._me:
+            if found is None:
                 raise
-            return found  # an earlier attempt of this write has got through
+            return found  # an earlier attempt has got through, of this write or at another home
 
     async def _cancel(self, attached: Attached, id: str) -> None:
         entry = self._entries.get(records.name(attached.device_id, id))

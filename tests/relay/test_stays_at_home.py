@@ -1,0 +1,187 @@
+"""Devices that stay, and held messages, at a home while its tunnel moves or its workstation registers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.relay.fakes import AUTH_KEY, FakeWire
+from tests.relay.stage import Stage
+from tests.relay.watch_fakes import FakeClock, FakeStore
+from tiflis.protocol.cursor import Cursor
+from tiflis.protocol.hold import Request
+from tiflis.protocol.messages import Connection
+from tiflis.relay.held.keeper import HeldMessages
+from tiflis.relay.held.records import HeldRecord
+from tiflis.relay.held.store import HeldStore, Stored, Unavailable
+from tiflis.relay.remote.snapshot import EdgeSnapshot
+from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.sessions.session import Place
+from tiflis.relay.watch.operations import WatchOperations
+from tiflis.relay.watch.registry import WatchRegistry
+
+
+class Homes(Stage):
+    """Homes of one tunnel, one after the other, on one store of queues."""
+
+    def __init__(self, store: FakeStore) -> None:
+        super().__init__()
+        self.desk = WatchOperations("tunnel-1", self.home, store, clock=self.host.now)
+        self.home.watches = self.desk
+
+    @property
+    def registry(self) -> WatchRegistry:
+        return self.desk.registry
+
+    def resuming(self, cursor: Cursor, places: Sequence[Place] = ()) -> FakeWire:
+        """Return the wire of a client that resumes; ``places``: where the home may have kept its place."""
+        wire = FakeWire()
+        connection = Connection("tunnel-1", AUTH_KEY, "phone", True, cursor)
+        wire.session = ClientSession(wire, self.host.limits, connection, self.home, self.doorman)
+        self.home.attach(wire.session, places=places)
+        return wire
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[FakeStore]:
+    """Return a store with the queue of the device "phone", which stays."""
+    store = FakeStore(FakeClock())
+    first = Homes(store)
+    first.registry.begin_empty()
+    first.desk.stays.cursor("phone")
+    assert await first.desk.release()
+    yield store
+
+
+async def test_a_device_that_left_while_its_tunnel_moved_stays(store: FakeStore) -> None:
+    """Whether it stays is only known once the next home has restored the queues."""
+    home = Homes(store)
+    station = home.workstation()
+    for device_id in ("phone", "another"):
+        home.home.device_left(device_id)
+    assert "client.disconnected" not in station.types
+    await home.registry.ready()
+    left = [one["payload"]["device_id"] for one in station.messages if one["type"] == "client.disconnected"]
+    assert left == ["another"]
+    await home.desk.close()
+
+
+async def test_a_device_that_waits_while_its_workstation_registers_is_introduced(store: FakeStore) -> None:
+    """Its verdict will be ``ok``, so it need not authenticate by itself."""
+    home = Homes(store)
+    await home.registry.ready()
+    phone = home.resuming(home.desk.stays.cursor("phone"))
+    station = home.workstation()
+    assert phone.messages[-1]["type"] != "error"
+    assert [one["payload"]["device_id"] for one in station.messages if one["type"] == "auth"] == ["phone"]
+    await home.desk.close()
+
+
+async def test_a_client_that_waits_for_its_queue_is_connected_though_its_worker_changes(
+    store: FakeStore,
+) -> None:
+    home = Homes(store)
+    home.workstation()
+    first = home.resuming(Cursor())
+    assert first.types == []  # the queues are not restored yet
+    home.home.transit.step_out(EdgeSnapshot("b"), {1: cast(ClientSession, first.session)})
+    second = home.resuming(Cursor(), places=[("b", 1)])
+    await home.registry.ready()
+    async with asyncio.timeout(10):
+        while not second.types:
+            await asyncio.sleep(0.01)
+    assert second.types[0] == "connected"
+    await home.desk.close()
+
+
+class Shelf:
+    """A store of held messages in memory. ``writes``: the states that were written."""
+
+    ready = True
+
+    def __init__(self, written: Any) -> None:
+        self.written, self.writes = written, [""]
+
+    async def load(self, tunnel_id: str) -> list[Stored]:
+        return []
+
+    async def write(self, tunnel_id: str, record: HeldRecord, revision: int) -> int:
+        await asyncio.sleep(0)
+        self.writes.append(record.state)
+        self.written(record.state)
+        return len(self.writes)
+
+
+class Devices(dict[str, list[Any]]):
+    """The sockets of each device."""
+
+    def sockets(self, device_id: str) -> list[Any]:
+        return self[device_id]
+
+
+class Held:
+    """Held messages of a tunnel whose workstation is there, on a store in memory."""
+
+    def __init__(self, shelf: Shelf, clock: FakeClock) -> None:
+        self.shelf, self.works = shelf, list[asyncio.Future[None]]()
+        self.sent: list[object] = []
+        self.told: list[bytes] = []
+        self.phone = cast(
+            Any, SimpleNamespace(device_id="phone", key_id="", connected=True, send=self.told.append)
+        )
+        host = SimpleNamespace(
+            tunnel_id="t",
+            frozen=False,
+            retired=False,
+            presence=SimpleNamespace(
+                workstation=object(),
+                introduce=lambda device_id: None,
+                send=lambda *one: self.sent.append(one),
+            ),
+            device_registry=Devices({"phone": [self.phone]}),
+            access=SimpleNamespace(allows=lambda key_id, text: True),
+            watches=SimpleNamespace(stays=SimpleNamespace(on=False)),
+        )
+        spawn = lambda work: self.works.append(asyncio.ensure_future(work))  # noqa: E731
+        self.held = HeldMessages(cast(Any, host), cast(HeldStore, shelf), spawn, wall=clock)
+
+    async def until(self, state: str) -> None:
+        async with asyncio.timeout(10):
+            while self.shelf.writes[-1] != state:
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        self.held.close()
+        await asyncio.gather(*self.works)
+
+
+async def test_a_message_whose_time_ends_just_before_it_is_delivered_expires() -> None:
+    """It neither waits for ever nor keeps the messages behind it from being delivered."""
+    clock = FakeClock()
+    held = Held(
+        Shelf(lambda state: setattr(clock, "now", clock.now + (5 if state == "sending" else 0))), clock
+    )
+    held.held.ask(held.phone, Request("note", "m-1", 3.0, 0, b"{}"))
+    await held.until("expired")
+    await held.close()
+    assert (held.shelf.writes[1:], held.sent) == (["held", "sending", "expired"], [])
+
+
+async def test_a_message_that_the_store_may_have_is_not_refused() -> None:
+    """Its sender would send it in another way, and the stored one would arrive too."""
+    clock, failed = FakeClock(), list[str]()
+
+    def away(state: str) -> None:
+        if not failed:
+            failed.append(state)
+            raise Unavailable("stored, but its answer is lost")
+
+    held = Held(Shelf(away), clock)
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    await held.until("sending")
+    await held.close()
+    assert [b'"held"' in text for text in held.told[:1]] == [True]
+    assert (len(held.sent), any(b"refused" in text for text in held.told)) == (1, False)
