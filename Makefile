@@ -109,8 +109,9 @@ faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.faults $(FAULTS)
 
 simulation: $(VENV)/.installed-dev
-	@$(BIN)/python -m tools.simulation --seeds 5000 --minutes 2.5
-	@$(BIN)/python -m tools.simulation --first 100000 --seeds 5000 --minutes 2.5
+	@$(BIN)/python -m tools.simulation --seeds 4000 --minutes 2
+	@$(BIN)/python -m tools.simulation --first 100000 --seeds 3000 --minutes 1.5
+	@$(BIN)/python -m tools.simulation --first 200000 --seeds 3000 --minutes 1.5
 
 # FUZZ="--seconds 600 --keep frames" fuzzes one target for longer, and keeps what is new.
 fuzz: $(VENV)/.installed-fuzz

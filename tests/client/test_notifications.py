@@ -187,26 +187,6 @@ def test_wishes_are_kept_and_told_and_switched_off_again(phone: App, desk: Desk,
     expect(quiet).to_have_count(0)
 
 
-def test_the_owner_adds_a_notifier_outside_the_browser_and_removes_it(
-    new_app: NewApp, pushing_server: Server, desk: Desk, axe_source: str
-) -> None:
-    app = new_app(pushing_server.url, desk, permissions=[], scripts=["delete window.PushManager"])
-    app.go("#/notifications")
-    address = app.page.get_by_label("Address")
-    address.fill("ntfy+http://ntfy.example.org/x")
-    app.button("Add notifier").click()
-    expect(app.page.get_by_text("The server does not take this address")).to_be_visible()
-    address.fill("webhook+https://example.org/tiflis")
-    app.page.get_by_label("Secret").fill("sixteen characters")
-    app.button("Add notifier").click()
-    remove = app.button("Remove webhook+https://example.org/tiflis")
-    expect(remove).to_be_visible()
-    assert not axe(app.page, axe_source)
-    app.page.reload()
-    remove.click()
-    expect(remove).to_have_count(0)
-
-
 def test_why_there_are_none_is_said(new_app: NewApp, pushing_server: Server, desk: Desk) -> None:
     app = new_app(pushing_server.url, desk, permissions=[], scripts=["delete window.PushManager"])
     app.go("#/notifications")

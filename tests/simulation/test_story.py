@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tools.simulation.story import FIRST_WITH_KEYS, Story
+from tools.simulation.story import FIRST_WITH_KEYS, FIRST_WITH_STAYS, Story
 from tools.simulation.virtual import run
 
 KNOWN = (
@@ -39,12 +39,21 @@ KNOWN = (
 )
 SEEDS = (*KNOWN, *range(10_000, 10_046))
 WITH_KEYS = (100_125, *range(FIRST_WITH_KEYS, FIRST_WITH_KEYS + 12))  # one device's key is revoked
+WITH_STAYS = (
+    200_041,
+    200_056,
+    200_089,
+    200_090,
+    200_126,
+    200_174,
+    *range(FIRST_WITH_STAYS, FIRST_WITH_STAYS + 8),
+)
 
-RETOLD = (3, 8, 246, 100_001)
+RETOLD = (3, 8, 246, 100_001, 200_001)
 TELL = f"from tools.simulation.story import Story; print(*(Story(seed).play().digest() for seed in {RETOLD}))"
 
 
-@pytest.mark.parametrize("seed", (*SEEDS, *WITH_KEYS))
+@pytest.mark.parametrize("seed", (*SEEDS, *WITH_KEYS, *WITH_STAYS))
 def test_all_is_well_in_the_end(seed: int) -> None:
     story = Story(seed).play()
     assert not story.broken, f"seed {seed}: {story.broken}\n{story.events}"

@@ -176,7 +176,6 @@ class SendFailed(TunnelError):
 class Unconfirmed(SendFailed):
     """A change is stored, but a worker may not have applied it yet."""
 
-    http_error = "unconfirmed"
     default = "The change is stored, but not every worker has confirmed it; repeat the call"
 
 

@@ -62,9 +62,7 @@ class _NotifierApi:
 
     async def replace(self, request: Request) -> HTTPResponse:
         sender, owner, key = await self._owner(request)
-        text = await read_body(request)
-        former, _ = await sender.store.notifiers(owner.tunnel_id)
-        await self._set(sender, owner, key, _read(text, sender, former.secret))
+        await self._set(sender, owner, key, _read(await read_body(request), sender))
         return reply({"success": True})
 
     async def remove(self, request: Request) -> HTTPResponse:
@@ -89,13 +87,12 @@ class _NotifierApi:
         return sender, Manager(tunnel_id, device_id, key_id_of(key), Scope.OWNER), key
 
 
-def _read(text: bytes, sender: PushSender, secret: str) -> Notifiers:
-    """Read a tunnel's notifiers; without a new secret they have this one. Raise InvalidPayload."""
+def _read(text: bytes, sender: PushSender) -> Notifiers:
+    """Read a tunnel's notifiers. Raise InvalidPayload."""
     try:
         body = _body.decode(text)
-        secret = body.secret or secret
         for address in body.notifiers:
-            parse_for_tunnel(address, secret, sender.services)
+            parse_for_tunnel(address, body.secret or "", sender.services)
     except (ValueError, RecursionError) as problem:
         raise InvalidPayload(f"notifiers: {problem}") from None
-    return Notifiers(body.notifiers, secret)
+    return Notifiers(body.notifiers, body.secret or "")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tools.simulation.lines import Line
+
+if TYPE_CHECKING:
+    from tools.simulation.holder import HeldMessage
 
 BEFORE, AFTER = 0.6, 6.0  # seconds around a message: what breaks then may have cost it
 
@@ -52,6 +55,7 @@ class Account:
         self.ears: list[Ear] = []
         self.reported: set[int] = set()
         self.crashes: list[tuple[float, str]] = []  # when, and a tunnel that was at home there
+        self.held: dict[int, HeldMessage] = {}
         self.revoked: dict[tuple[str, str], float] = {}  # devices, and when their revocation was answered
         self.astray: list[str] = []
         self.doubled: list[str] = []

@@ -20,12 +20,26 @@ ANSWERED = 5  # every so many messages are answered by the workstation
 OVERLAPS = 3  # old connections that a workstation leaves behind in one story: below the server's limit
 
 
+class Resume(msgspec.Struct):
+    epoch: str
+    seq: int
+    verdict: str
+    missed: int = 0
+
+
+class HeldState(msgspec.Struct):
+    id: str
+    state: str
+    until: int
+
+
 class Payload(msgspec.Struct):
     code: str = ""
     tunnel_id: str = ""
     device_id: str = ""
     auth_key: str = ""
     online: bool = False
+    resume: Resume | None = None
 
 
 class Heard(msgspec.Struct):
@@ -37,6 +51,11 @@ class Heard(msgspec.Struct):
     tunnel: str = ""
     to: str = ""
     payload: Payload = msgspec.field(default_factory=Payload)
+    epoch: str = ""  # of a mark
+    seq: int = 0
+    state: str = ""  # of a receipt
+    until: int = 0
+    messages: list[HeldState] = []
 
 
 _read = msgspec.json.Decoder(Heard).decode
@@ -67,7 +86,11 @@ class Actor:
     def at_work(self, here: bool) -> None:
         if here is not self.ear.present:
             self.ear.present = here
-            self.ear.absences.append(self.world.loop.time())
+            self.absent()
+
+    def absent(self) -> None:
+        """It has come, gone or been cut off: it may miss something."""
+        self.ear.absences.append(self.world.loop.time())
 
     def enter(self) -> None:
         """Open a connection, or try again in a moment."""
@@ -81,7 +104,7 @@ class Actor:
 
     def take(self, line: Line) -> None:
         self.line, self.at_work = line, False
-        self.ear.absences.append(self.world.loop.time())
+        self.absent()
         line.hear = lambda text: self._heard(line, text)
         line.lost = lambda: self._lost(line)
         self.introduce()
@@ -116,6 +139,7 @@ class Actor:
 
     def _heard(self, line: Line, text: bytes) -> None:
         heard = _read(text)
+        self.hear_any(heard, line)
         if heard.number:
             self.hear_load(heard, line)
         elif heard.type == "error":
@@ -133,6 +157,9 @@ class Actor:
 
     def hear_load(self, heard: Heard, line: Line) -> None:
         self.world.account.hear(self.ear, Load(heard.number, heard.tunnel, heard.to), line)
+
+    def hear_any(self, heard: Heard, line: Line) -> None:
+        """Any message, before all else."""
 
     def hear(self, heard: Heard) -> None: ...
     def refused(self, code: str) -> None: ...
@@ -198,6 +225,9 @@ class Workstation(Actor):
 
     def hear_load(self, heard: Heard, line: Line) -> None:
         super().hear_load(heard, line)
+        if heard.number in self.world.account.held:
+            self.world.account.held[heard.number].arrived_at.append(line.written)
+            self.say({"type": "message.ack", "payload": {"message_id": heard.id}})
         by = self.world.account.said[heard.number].by
         known = by in self.known
         late = line.written > self.world.account.revoked.get((self.tunnel, by), float("inf"))
@@ -232,6 +262,16 @@ class Workstation(Actor):
         line, self.line, self.at_work = self.line, None, False
         line.ended_at = line.ended_at or self.world.loop.time()
         self._old.append(line)
+
+    def nap(self, seconds: float) -> None:
+        """Sleep for so long: nothing is connected meanwhile."""
+        self.stopped = True
+        self.world.loop.call_later(seconds, self._wake)
+        self.restart()
+
+    def _wake(self) -> None:
+        self.stopped = False
+        self.enter()
 
     def restart(self) -> None:
         """The process ends and comes again: it has forgotten its devices, and all its sockets are closed."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DELAY = (0.001, 0.05)  # seconds of an operation, and of a follower's lag
 RETRY = 0.05  # seconds between two attempts while the store is away
-REPEATED = 0.02  # probability that the answer to a write is lost: its repetition finds another revision
+REPEATED = 0.02  # probability that the answer to a deletion is lost: its repetition finds another revision
 
 Follow = Callable[[str, bytes | None, int], None]
 
@@ -24,7 +24,7 @@ class SimBucket:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.entries: dict[str, Entry] = {}
+        self.stored: dict[str, Entry] = {}
         self.followers: dict[str, Follow] = {}  # by worker
         self._due: dict[str, float] = {}  # when the latest change reaches each follower
         self._last = 0
@@ -40,11 +40,11 @@ class SimBucket:
             await asyncio.sleep(RETRY)
 
     def _put(self, key: str, value: bytes | None, revision: int) -> int:
-        known = self.entries.get(key)
+        known = self.stored.get(key)
         if (known.revision if known else 0) != revision:
             raise WrongRevision
         self._last += 1
-        self.entries[key] = Entry(value, self._last)
+        self.stored[key] = Entry(value, self._last)
         for worker, follow in self.followers.items():
             self._tell(worker, follow, key, value, self._last)
         return self._last
@@ -75,16 +75,16 @@ class SimBucket:
         await self._reach(deadline)
         stored = self._put(key, value, revision)
         await self._reach(deadline)  # its answer
-        if self._world.chance.random() < REPEATED:
+        if value is None and self._world.chance.random() < REPEATED:
             raise WrongRevision
         return stored
 
     async def read(self, key: str, deadline: float) -> Entry | None:
         await self._reach(deadline)
-        return self.entries.get(key)
+        return self.stored.get(key)
 
-    async def entries_below(self, prefix: str, deadline: float) -> AsyncIterator[tuple[bytes, int]]:
-        found = sorted(self.entries.items(), key=lambda item: item[1].revision)
+    async def entries(self, prefix: str, deadline: float) -> AsyncIterator[tuple[bytes, int]]:
+        found = sorted(self.stored.items(), key=lambda item: item[1].revision)
         for key, entry in found:
             await self._reach(deadline)
             if key.startswith(prefix) and entry.value is not None:
@@ -95,6 +95,6 @@ class SimBucket:
         await self.sweep(key, 0)
 
     async def sweep(self, key: str, marker: int) -> None:
-        entry = self.entries.get(key)
+        entry = self.stored.get(key)
         if entry is not None and entry.value is None:
-            del self.entries[key]
+            del self.stored[key]

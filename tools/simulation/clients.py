@@ -13,8 +13,11 @@ class Client(Actor):
     key = AUTH_KEY
 
     def introduce(self) -> None:
-        payload = {"tunnel_id": self.tunnel, "auth_key": self.key, "device_id": self.name, "reconnect": True}
-        self.say({"type": "connect", "payload": payload})
+        self.say({"type": "connect", "payload": self.connection()})
+
+    def connection(self) -> dict[str, object]:
+        """Return the payload of its ``connect``."""
+        return {"tunnel_id": self.tunnel, "auth_key": self.key, "device_id": self.name, "reconnect": True}
 
     def authenticate(self) -> None:
         self.say({"type": "auth", "payload": {"auth_key": self.key, "device_id": self.name}})

@@ -45,6 +45,10 @@ class SimPresence:
         others = sorted(self._world.alive - {self._me})
         return {worker_id: Peer(worker_id, facts={FACT: True}) for worker_id in others}
 
+    def missing(self) -> list[Peer]:
+        """Return the workers that are neither present nor known to be dead: in these stories none."""
+        return []
+
     def act(self, kind: str, do: Callable[[Facts], Facts]) -> None:
         self.acts[kind] = do
 
@@ -85,7 +89,7 @@ def compose(worker: SimWorker) -> DeviceKeys:
     spread = Spread(cast(Presence, worker.presence), worker.id, store.changed)
     keys.confirm, hub.check_key = spread.confirm, sessions.check
     hub.router.keys = hub.gate.devices = keys
-    for key, entry in world.key_bucket.entries.items():
+    for key, entry in world.key_bucket.stored.items():
         store.changed(key, entry.value, entry.revision)
     store.complete(None, 0)
     world.key_bucket.followers[worker.id] = store.changed

@@ -12,7 +12,10 @@ from tests.bus.simulation import Faults
 from tiflis.relay.remote.transit import RETURN_SECONDS
 from tools.simulation.actors import Workstation
 from tools.simulation.clients import KINDS, Client, Web
+from tools.simulation.holder import Holder, judge
+from tools.simulation.keys import DAY
 from tools.simulation.paired import Paired
+from tools.simulation.resumer import Resumer
 from tools.simulation.virtual import run
 from tools.simulation.watch import Watch
 from tools.simulation.world import World
@@ -22,11 +25,15 @@ TROUBLE_AT_MOST = 30.0  # a roll, or whatever else, that has not ended by then n
 ALIVE_SECONDS = 5.0  # after the last fault all are connected and their messages arrive
 START_SECONDS = 5.0
 PAIRED = 1.0
+HELD_AT_LAST_SECONDS = 30.0  # until the outcome of each held message is known: it may be confirmed late
 SETTLE_SECONDS = RETURN_SECONDS + 1
 CLOSED_LAST_SECONDS = 1.5  # until a workstation has come again whose socket the last fault has closed
 REST_SECONDS = 3.0  # in which no workstation registers any more
 REVOKED = 0.25  # probability that a trouble is the revocation of a key
 COURIERS = ((0, 0.01), (0, 0.3))  # seconds of a handoff's request, and of its answer
+STAYING = 0.4  # probability that a device that stays, or a workstation, goes away for a while
+NAP_SECONDS = (0.2, 5.0)
+HELD = 0.4  # probability that what a device says is to be held
 TALK_SECONDS = 0.25  # on average, between two messages of one speaker
 # These cost nobody a connection or a message:
 AWAY = ("roll", "roll", "bus_away", "cut_off", "nats_away", "loss")
@@ -43,6 +50,7 @@ WILD = (
     "restart",
 )
 FIRST_WITH_KEYS = 100_000  # the stories of these seeds have devices with keys of their own; revoked at times
+FIRST_WITH_STAYS = 200_000  # and from these on devices that stay, with messages that are held
 RESTARTS = ("roll", "crash", "crash_all")
 
 Actor = Client | Workstation | Watch
@@ -56,6 +64,7 @@ class Story:
         self.wild = seed % 2 == 1
         self.troubles = WILD if self.wild else AWAY if seed % 4 else OVERLAPPING
         self.with_keys = seed >= FIRST_WITH_KEYS
+        self.with_stays = seed >= FIRST_WITH_STAYS
         self.broken: list[str] = []
         self.events: list[str] = []
         self.happened: Counter[str] = Counter()
@@ -87,6 +96,7 @@ class Story:
             steering=dice.random() < 0.4,
             refusals=dice.choice((0, 0.1)) if self.wild else 0,
             faults=faults,
+            holds=self.with_stays,
         )
         self.world.troubled = self.wild
         if self.with_keys and self.wild:
@@ -129,6 +139,9 @@ class Story:
             if self.with_keys:
                 names = [f"p{number}" for number in range(dice.choice((1, 1, 2)))]
                 people += [Paired(world, tunnel, name) for name in names]
+            if self.with_stays:
+                people += [Resumer(world, tunnel, f"s{one}") for one in range(dice.randrange(3))]
+                people.append(Holder(world, tunnel, "h0"))
         self.stations = {one.tunnel: one for one in people if isinstance(one, Workstation)}
         self.talking = True
         return people
@@ -150,6 +163,8 @@ class Story:
     def _say(self, actor: Actor) -> None:
         if isinstance(actor, Watch):
             self.commands = asyncio.create_task(actor.tell())
+        elif isinstance(actor, Holder) and self.dice.random() < HELD:
+            actor.hold()
         elif isinstance(actor, Client):
             actor.tell("request", "ws")
         else:
@@ -167,6 +182,8 @@ class Story:
             what = self.dice.choice(self.troubles)
             if self.with_keys and self.dice.random() < REVOKED:
                 what = "revoke"
+            elif self.with_stays and self.dice.random() < STAYING:
+                what = self.dice.choice(("away", "away", "nap") if self.wild else ("away",))
             restarts = any(kind in RESTARTS and not task.done() for kind, task in under_way)
             if what == "roll" and restarts:
                 continue  # the arbiter restarts one worker at a time
@@ -192,10 +209,21 @@ class Story:
             self.dice.choice(list(self.stations.values())).overlap()
         elif what == "revoke":
             await self._revoke()
+        elif what == "away":
+            self.dice.choice([one for one in self.actors if isinstance(one, Resumer)]).leave()
+        elif what == "nap":
+            await self._nap()
         elif what == "restart":
             self.dice.choice(list(self.stations.values())).restart()
         else:
             await getattr(self.world, what)()
+
+    async def _nap(self) -> None:
+        """A workstation sleeps; what is held for it waits or expires."""
+        station = self.dice.choice(list(self.stations.values()))
+        seconds = self.dice.uniform(*NAP_SECONDS)
+        station.nap(seconds)
+        await asyncio.sleep(seconds)
 
     async def _revoke(self) -> None:
         """Revoke one device's key; the device takes no part in the story any more, except that it tries."""
@@ -269,6 +297,9 @@ class Story:
         end = self.world.loop.time() + SETTLE_SECONDS
         while self.world.loop.time() < end and (self.world.account.lost() or self._pinned()):
             await asyncio.sleep(0.5)
+        end += HELD_AT_LAST_SECONDS
+        while self.world.loop.time() < end and judge(self.world.account.held, DAY):
+            await asyncio.sleep(0.5)
 
     def _judge(self) -> None:
         world, account = self.world, self.world.account
@@ -278,6 +309,7 @@ class Story:
             self.broken.append(f"{len(lost)} lost: {lost[:5]}")
         if idle := self._idle():
             self.broken.append(f"not at work in the end: {idle}")
+        self.broken += judge(account.held, DAY)[:5]
         self._judge_calm()
         self.broken += self._pinned()
         for tunnel in self.stations:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, MutableSet
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from unittest.mock import MagicMock
 
 from tests.bus.simulation import SimLink
 from tests.relay.fakes import REGISTRATION_KEY, FakeDesk
 from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel, ChannelHandler
+from tiflis.bus.directory.directory import Record
 from tiflis.handoff.receiver import HandoffReceiver
 from tiflis.handoff.sender import HandoffSender
 from tiflis.ipc.fd_passing import HandoffFailed
@@ -17,6 +19,7 @@ from tiflis.relay.auth.keys import Keyring
 from tiflis.relay.auth.rate_limit import Limiter, Looks
 from tiflis.relay.authenticator import Authenticator
 from tiflis.relay.claims import Claims
+from tiflis.relay.held.store import HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.hub import Hub
 from tiflis.relay.maintenance import Maintenance
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 BUS_DRAIN_SECONDS = 1.5  # as a worker has that ends
 CHECK_SECONDS = 2.5  # between two looks for dead connections
+HELD_SECONDS = 48 * 3600.0  # that the bucket keeps a record
 RING = Keyring([REGISTRATION_KEY])
 
 T = TypeVar("T")
@@ -75,6 +79,13 @@ class SimHome(Home):
         self.here, self.edge_sessions = cast(Any, (Ordered(), Ordered()))
 
 
+def held_store(world: World) -> HeldStore:
+    """Return the real store over the simulated bucket."""
+    store = HeldStore(cast(Any, MagicMock()), HELD_SECONDS)
+    store._bucket, store.ready = cast(Any, world.held_bucket), True
+    return store
+
+
 class SimWorker:
     """One worker's life."""
 
@@ -96,7 +107,9 @@ class SimWorker:
             self.id, world.limits, claims, world.alive.__contains__, self._polled, self.tasks, self.bus.open
         )
         self.hub = Hub(router, Migration(router, claims), claims, gate)
-        self.hub.router._home = SimHome
+        self.hub.router._home = cast(Any, self._make_home)
+        if world.holds:
+            self.hub.router.held_store = held_store(world)
         self.dead = False
         self.death: asyncio.Future[None] = world.loop.create_future()
         self.hub.router.later = self._later  # type: ignore[method-assign]  # a dead process has no timers
@@ -112,6 +125,11 @@ class SimWorker:
         world.alive.add(self.id)
         world.workers[self.id] = self
         world.loop.call_later(CHECK_SECONDS, self._check)
+
+    def _make_home(self, router: Router, record: Record) -> Home:
+        home = SimHome(router, record)
+        home.held._wall = keys.wall(self.world)
+        return home
 
     def _polled(self, home: Home) -> Any:
         if home.tunnel_id not in self.world.watched:

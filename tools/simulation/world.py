@@ -39,7 +39,9 @@ class _Errors(logging.Handler):
 class World:
     """Everything, from one seed."""
 
-    def __init__(self, seed: int, workers: int, *, steering: bool, refusals: float, faults: Faults) -> None:
+    def __init__(
+        self, seed: int, workers: int, *, steering: bool, refusals: float, faults: Faults, holds: bool = False
+    ) -> None:
         self.seed, self.dice = seed, random.Random(seed)
         self.chance = random.Random(~seed)  # for the device keys: without them a story stays as it was
         self.loop = asyncio.get_running_loop()
@@ -55,7 +57,8 @@ class World:
         self.bus_up = True
         self.network = SimNetwork(cast(Any, self.loop), self.dice.randrange(1 << 30), faults)
         self.store, self.shelf, self.cellar = Store(self), WatchShelf(self), Cellar()
-        self.key_bucket = SimBucket(self)
+        self.key_bucket, self.held_bucket = SimBucket(self), SimBucket(self)
+        self.holds = holds  # whether workers hold messages
         self.account = Account()
         self.loop.set_exception_handler(self._failed)
         self.incarnations, self._lines = itertools.count(1), itertools.count(1)

@@ -62,8 +62,7 @@ class Load(NamedTuple):
 
 async def measure(messages: int, rounds: int) -> Result:
     """Measure in turn at a server with STAY and at one without."""
-    quiet = {"LIVENESS_TIMEOUT": "3600"}  # the peers of one server wait for those of the other
-    with Server(workers=1, env=quiet) as on, Server(workers=1, env=quiet | {"STAY": "off"}) as off:
+    with Server(workers=1) as on, Server(workers=1, env={"STAY": "off"}) as off:
         async with crowd(on) as with_stay, crowd(off) as without:
             loads = [await Load.begin(with_stay), await Load.begin(without)]
             found = [[await load.run(messages) for load in loads] for _ in range(rounds)]

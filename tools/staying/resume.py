@@ -80,8 +80,8 @@ class Tunnel:
         self._people, self._workstation, self.id = people, workstation, tunnel_id
         self.sent = 0
 
-    async def talk(self) -> None:
-        while True:
+    async def talk(self, until: float) -> None:
+        while time.monotonic() < until:
             try:
                 await self._workstation.send({"type": "note", "n": self.sent})
                 self.sent += 1
@@ -128,16 +128,15 @@ async def _measure(people: Crowd, options: Options) -> Result:
         clients.append(Client(people.server, tunnels[-1].id, f"phone-{number}"))
         await return_device(clients[-1])
     end = time.monotonic() + options.seconds
-    talking = [asyncio.create_task(tunnel.talk()) for tunnel in tunnels]
-    lives = [_live(client, options.every, end) for client in clients]
-    await asyncio.gather(_disturb(people.server, options, end), *lives)
+    await asyncio.gather(
+        _disturb(people.server, options, end),
+        *(tunnel.talk(end + 1) for tunnel in tunnels),
+        *(_live(client, options.every, end) for client in clients),
+    )
     for client in clients:
         await _settle(client)
         assert client.peer is not None
         await client.peer.close()
-    for task in talking:
-        task.cancel()
-    await asyncio.gather(*talking, return_exceptions=True)
     return _result(options, clients)
 
 

@@ -88,7 +88,7 @@ describe("the list of devices", () => {
   });
 
   it("says what is wrong, and that an older server knows no devices", async () => {
-    const world = await paired(KEY, () => [403, { error: "forbidden", message: "no" }]);
+    const world = await paired(KEY, () => [403, { error: "FORBIDDEN", message: "no" }]);
     const list = new DeviceList(world.client);
     await expect(list.invite({ name: "", scope: "full", expiresIn: null })).rejects.toMatchObject({ code: "FORBIDDEN" });
     world.server.answer = () => [404, { error: "Not Found", code: "NOT_FOUND" }];

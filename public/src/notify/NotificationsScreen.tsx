@@ -11,7 +11,6 @@ import { Button } from "~/ui/Button";
 import { Switch, TextField } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { askToNotify } from "./index";
-import { Notifiers } from "./Notifiers";
 import { FIRST, KINDS, obstacle, test, turnOff, turnOn, wishesOf, type Wishes } from "./push";
 
 const NIGHT = { from: "22:00", to: "07:00" };
@@ -24,7 +23,6 @@ export default function NotificationsScreen() {
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-2xl space-y-6 px-4 pt-5 pb-[max(3rem,var(--safe-bottom))]">
           <Body key={current} workstationId={current} />
-          <Notifiers key={`notifiers ${current}`} />
         </div>
       </div>
     </>
@@ -129,7 +127,7 @@ function Test({ busy, run, onTrouble }: TestProps) {
   );
 }
 
-export function Card({ title, children }: { title?: string; children: ReactNode }) {
+function Card({ title, children }: { title?: string; children: ReactNode }) {
   return (
     <section>
       {title && <h2 className="mb-2 px-1 text-sm font-semibold text-muted">{title}</h2>}

@@ -42,12 +42,9 @@ function credentials({ tunnelId, authKey, deviceId }: Asking): Record<string, st
   return { Authorization: `Bearer ${authKey}`, "X-Tunnel-Id": tunnelId, "X-Device-Id": deviceId };
 }
 
-/** Codes over HTTP that are not those of the socket in small letters. */
-const RENAMED: Record<string, string> = { invalid_parameters: "INVALID_PAYLOAD", push_off: "unsupported", not_found: "unsupported", method_not_allowed: "unsupported" };
-
-/** Paths that a server does not have are answered with words for people, not with a code. */
+/** Paths that a server does not have are answered with words for people, not with one of the protocol's codes. */
 function codeOf(status: number, said: Fields): string {
   const code = text(said.error);
-  if (/^[a-z_]+$|^[A-Z_]+$/.test(code)) return RENAMED[code] ?? code.toUpperCase();
+  if (/^[A-Z_]+$/.test(code)) return code;
   return status === 404 || status === 405 ? "unsupported" : "INTERNAL_ERROR";
 }

@@ -73,8 +73,6 @@ export const devices = words("devices", {
     offline: "The server cannot be reached from this page. Open the web client of the workstation's own server.",
     DEVICE_LIMIT: "There are as many devices as there may be. Remove some first.",
     INVALID_AUTH_KEY: "The server no longer accepts this device's key.",
-    SEND_FAILED: "The server cannot change devices at the moment. Try again later.",
-    UNCONFIRMED: "The change is stored, but a part of the server has not confirmed it. There, an open connection of the device may go on until it does.",
     WORKSTATION_OFFLINE: "The workstation is offline. Devices can be managed once it is back.",
   }),
   viewOnly: "You look on here: this device may not write.",

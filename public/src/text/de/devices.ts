@@ -68,8 +68,6 @@ export default {
     offline: "Der Server ist von dieser Seite aus nicht zu erreichen. Öffne den Web-Client auf dem Server des Arbeitsplatzes.",
     DEVICE_LIMIT: "Es gibt so viele Geräte, wie es geben darf. Entferne erst welche.",
     INVALID_AUTH_KEY: "Der Server nimmt den Schlüssel dieses Geräts nicht mehr an.",
-    SEND_FAILED: "Der Server kann Geräte gerade nicht ändern. Versuche es später noch einmal.",
-    UNCONFIRMED: "Die Änderung ist gespeichert, aber ein Teil des Servers hat sie nicht bestätigt. Dort kann eine offene Verbindung des Geräts so lange weiterlaufen.",
     WORKSTATION_OFFLINE: "Der Arbeitsplatz ist offline. Sobald er zurück ist, lassen sich Geräte verwalten.",
   },
   viewOnly: "Du siehst hier zu: Dieses Gerät darf nicht schreiben.",

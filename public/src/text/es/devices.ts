@@ -68,8 +68,6 @@ export default {
     offline: "No se llega al servidor desde esta página. Abre el cliente web del servidor del equipo.",
     DEVICE_LIMIT: "Hay tantos dispositivos como puede haber. Quita alguno primero.",
     INVALID_AUTH_KEY: "El servidor ya no acepta la clave de este dispositivo.",
-    SEND_FAILED: "El servidor no puede cambiar dispositivos en este momento. Inténtalo más tarde.",
-    UNCONFIRMED: "El cambio está guardado, pero una parte del servidor no lo ha confirmado. Allí una conexión abierta del dispositivo puede seguir hasta entonces.",
     WORKSTATION_OFFLINE: "El equipo no tiene conexión. Los dispositivos se administran cuando vuelva.",
   },
   viewOnly: "Aquí solo miras: este dispositivo no puede escribir.",
