@@ -333,6 +333,7 @@ class Server:
             "WEB_CLIENT_PATH": "off",
             "NEW_TUNNELS": "100000",  # all come from one address with one key
             "LIVE_TUNNELS": "1000000",
+            "LIVENESS_TIMEOUT": "120",  # the peers of most tests send no pings
             MARK: self.mark,
             **self.extra_env,
         }

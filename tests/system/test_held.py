@@ -165,7 +165,7 @@ async def test_a_workstation_that_goes_before_it_confirms_leaves_the_message_uns
 
 async def test_held_messages_survive_the_homes_worker() -> None:
     """Killed while messages wait, and while one is being delivered."""
-    with Server(workers=2, env={"LIVENESS_TIMEOUT": "120"}) as mortal:
+    with Server(workers=2) as mortal:
         async with crowd(mortal) as people:
             workstation, tunnel_id = await people.workstation()
             home = mortal.worker_of(workstation)

@@ -66,7 +66,7 @@ async def test_an_heir_without_a_server_to_take_over_says_so() -> None:
 
 
 async def test_a_server_goes_on_when_its_heir_fails() -> None:
-    with Server(workers=2, env={"LIVENESS_TIMEOUT": "120"}) as old:
+    with Server(workers=2) as old:
         async with at(old) as people:
             station, tunnel_id = await people.workstation()
             client = await people.client(tunnel_id)

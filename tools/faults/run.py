@@ -90,7 +90,11 @@ class Run:
     @contextmanager
     def server_in(self, folder: Path, workers: int = 2, **options: Any) -> Iterator[Server]:
         """The same in a folder that is there already."""
-        server = Server(workers=workers, folder=folder, **options)
+        env = {
+            "LIVENESS_TIMEOUT": "15",
+            **(options.pop("env", None) or {}),
+        }  # the default of the server itself
+        server = Server(workers=workers, folder=folder, env=env, **options)
         try:
             yield server.start()
         finally:
