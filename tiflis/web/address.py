@@ -61,7 +61,7 @@ class Addresses:
 
     def _seen_base(self, request: Asked) -> str:
         scheme, host, prefix = "ws", request.headers.get("host", ""), ""
-        if self._trusted(peer(request)):
+        if self._trusted is not _trust_none and self._trusted(peer(request)):
             proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
             scheme = "wss" if proto in ("https", "wss") else "ws"
             host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()

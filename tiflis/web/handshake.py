@@ -11,6 +11,7 @@ from typing import Any
 
 HEADER_LIMIT = 16_384  # bytes of a request's header; the keys of a watch fit into its query many times
 _HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n)*")
+_FIELDS = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")  # for headers that match; in others it would take long
 _BODY = ("content-length", "transfer-encoding", "expect")
 
 
@@ -41,10 +42,8 @@ def read(data: bytes, path: str) -> tuple[Fields, bytes] | None:
     line, _, rest = data[: end + 2].decode("latin-1").partition("\r\n")
     if line != f"GET {path} HTTP/1.1" or not _HEADERS.fullmatch(rest):
         return None
-    fields = Fields()
-    for header in rest.split("\r\n")[:-1]:
-        name, _, value = header.partition(":")
-        fields[name.lower()] = value.lstrip()
-    if len(fields) != rest.count("\r\n") or any(name in fields for name in _BODY):
+    headers = _FIELDS.findall(rest)
+    fields = Fields([(name.lower(), value) for name, value in headers])
+    if len(fields) != len(headers) or not fields.keys().isdisjoint(_BODY):
         return None
     return fields, data[end + 4 :]
