@@ -45,7 +45,8 @@ class PatientClock:
     def time(self) -> float:
         """Return seconds in which this process ran."""
         now = self.loop.time()
-        return now - self._credited - max(0.0, now - self._ticked_at - STEP_SECONDS)
+        paused = now - self._ticked_at - STEP_SECONDS
+        return now - self._credited if paused <= 0 else now - self._credited - paused
 
     @property
     def paused(self) -> float:

@@ -47,6 +47,10 @@ class Queues:
         """``name``: the worker's id. ``alive`` returns whether another worker is there."""
         self._tasks, self._name, self._alive = tasks, name, alive
         self._settings, self._pinned, self._clock = settings, pinned, running_clock()
+        bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
+        resume = settings.stay_resume if settings.stay else 0.0
+        stay = StayLimits(settings.stay_messages, settings.stay_bytes, resume, settings.stay_push)
+        self._limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
         longest = max(
             settings.watch_idle, settings.watch_message_ttl, settings.stay_resume, settings.stay_push
         )
@@ -104,10 +108,5 @@ class Queues:
 
     def make_watches(self, home: Home) -> WatchOperations:
         """Make the watches of a home, with its devices that stay."""
-        settings = self._settings
-        bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
-        resume = settings.stay_resume if settings.stay else 0.0
-        stay = StayLimits(settings.stay_messages, settings.stay_bytes, resume, settings.stay_push)
-        limits = QueueLimits(bounds=bounds, idle=settings.watch_idle, stay=stay)
-        account = self._pinned.account(home.tunnel_id)
-        return WatchOperations(home.tunnel_id, home, self._watches, limits, self._clock.time, account=account)
+        clock, account = self._clock.time, self._pinned.account(home.tunnel_id)
+        return WatchOperations(home.tunnel_id, home, self._watches, self._limits, clock, account=account)
