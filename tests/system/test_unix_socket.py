@@ -36,17 +36,24 @@ def on_socket(folder: Path, **options: object) -> Server:
     return Server(folder=folder, unix=place, env=env, **options)  # type: ignore[arg-type]  # tests
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder that nginx's user may enter, unlike pytest's own."""
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that nginx's user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="tiflis-unix-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with on_socket(folder) as running:
+def folder() -> Iterator[Path]:
+    with open_folder() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Run one for all tests that do not end it."""
+    with open_folder() as folder, on_socket(folder) as running:
         yield running
 
 
