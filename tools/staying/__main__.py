@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import resource
+import signal
+import sys
 
 from tools.staying import blip, cost, held, push, resume
 
@@ -55,9 +57,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="resume, push: workers to kill (%(default)s)")
     parser.add_argument("--reloads", type=int, default=0, help="resume: replacements of all workers")
     parser.add_argument("--outages", type=int, default=20, help="held: outages (%(default)s)")
-    parser.add_argument("--messages", type=int, default=4000, help="cost: messages per round (%(default)s)")
+    parser.add_argument("--messages", type=int, default=1000, help="cost: messages per round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="cost: rounds (%(default)s)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its servers end too
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each client is a descriptor here too
     return 0 if asyncio.run(run(options)) else 1
