@@ -212,7 +212,8 @@ def moment(seconds: float) -> str:
 
 
 def in_words(stored: list[Any]) -> dict[str, Any]:
-    """Return an entry as it is read, without what is empty. Raise ValueError for one of another form."""
+    """Return an entry with the names of its fields, without empty ones. Raise ValueError for one of another
+    form."""
     at, kind, outcome, *rest = stored
     names = ("device_id", "key_id", "scope", "session", "bytes", "about", "by")
     more = {name: value for name, value in zip(names, rest, strict=True) if value}

@@ -50,7 +50,7 @@ class DeviceGate(Protocol):
 
     @property
     def keys(self) -> DeviceKeys:
-        """Return the device keys. Raises Starting."""
+        """Return the device keys. Raise Starting."""
 
     async def authorise(
         self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str, kind: str = "watch"
@@ -62,7 +62,7 @@ class DeviceGate(Protocol):
 
     async def present(self, tunnel_id: str) -> Present: ...
     async def audit(self, tunnel_id: str, since: int) -> dict[str, Any]:
-        """Return entries of the audit after a position. Raises SendFailed."""
+        """Return entries of the audit after a position. Raise SendFailed."""
 
     def record(self, caller: Manager, kind: str, about: str = "") -> None:
         """Enter a change in the audit."""
@@ -179,7 +179,7 @@ class _DeviceApi:
         return self._check_manager(request, await self._caller(request))
 
     def _check_manager(self, request: Request, caller: Manager) -> Manager:
-        """Return a caller that may manage devices, with its name at the proxy. Raises Forbidden."""
+        """Return a caller that may manage devices, with its name at the proxy. Raise Forbidden."""
         if caller.scope is not Scope.OWNER:
             raise Forbidden
         if self._auth_header is None:
@@ -205,7 +205,7 @@ class _DeviceApi:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return a small body. Raises TooLarge, BodyTimeout."""
+    """Return a small body. Raise TooLarge, BodyTimeout."""
     stream, parts, size = body_stream(request, BODY_READ), [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -220,7 +220,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def _shown(entry: DeviceKey, present: Iterable[str], caller: Manager, now: float) -> dict[str, Any]:
-    """Return a key as its owner sees it; what is not known is left out."""
+    """Return a key as its owner sees it, without fields that are not known."""
     ended = entry.ended(now)
     more = {
         "device_id": entry.device_id,

@@ -56,7 +56,7 @@ _key, _access = msgspec.json.Decoder(DeviceKey), msgspec.json.Decoder(Access)
 
 
 def encode(entry: Entry) -> bytes:
-    """Return what is stored; where it is stored says the tunnel, the key id and the revision."""
+    """Return a record as it is stored, without the fields that follow from where it is stored."""
     # ``version``: a record always has a member, as its seal requires.
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
     kept = {

@@ -153,7 +153,7 @@ class DeviceStore:
             for key, marker in markers.items():
                 await self._store.sweep(key, marker)
 
-    # -- for the watcher, and for what another worker has sent
+    # -- for the bucket watcher, and for changes that another worker sends
 
     def changed(self, key: str, value: bytes | None, revision: int) -> None:
         """Take a record that is newer than the one here; None: it was deleted."""
@@ -194,7 +194,7 @@ class DeviceStore:
             return
         self._index(known, entry)
         entries[entry.key_id] = entry
-        self._tell(known, entry)
+        self._notify(known, entry)
 
     def _drop(self, tunnel_id: str, key_id: str, revision: int) -> None:
         entries = self._entries.get(tunnel_id, {})
@@ -209,7 +209,7 @@ class DeviceStore:
         del entries[key_id]
         if not entries:
             del self._entries[tunnel_id]
-        self._tell(known, None)
+        self._notify(known, None)
 
     def _index(self, old: Entry | None, new: Entry | None) -> None:
         if isinstance(old, DeviceKey) and old.code:
@@ -217,7 +217,7 @@ class DeviceStore:
         if isinstance(new, DeviceKey) and new.code:
             self._codes[new.code] = new
 
-    def _tell(self, old: Entry | None, new: Entry | None) -> None:
+    def _notify(self, old: Entry | None, new: Entry | None) -> None:
         try:
             self.on_change(old, new)
         except Exception:  # outermost frame of a change
