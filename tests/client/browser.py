@@ -25,7 +25,7 @@ FLAGS = (
 )
 # Leads to this machine, but the browser does not take it for this machine: what http is elsewhere.
 INSECURE_HOST = "tunnel.test"
-PATIENCE = 15_000  # milliseconds; two cores may be busy with other things
+PATIENCE = 30_000  # milliseconds; two cores may be busy with other things
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
