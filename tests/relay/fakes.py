@@ -18,6 +18,7 @@ from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.sessions.session import Pause, Session
+from tiflis.relay.watch.calls import Call
 from tiflis.relay.watch.stays import Queues, StayingDevices, StayLimits
 
 AUTH_KEY = "an auth key of sixteen and more"
@@ -207,7 +208,7 @@ class FakeDesk:
         self.released = 0
         self.closed = False
         self.gap = self.began_empty = False
-        self.calls: list[tuple[str, dict[str, Any], bytes]] = []
+        self.calls: list[Call] = []
         self.answer: dict[str, Any] | Exception = {"success": True}
         self.staying: dict[str, Any] = {}
         self.restored = True
@@ -218,8 +219,8 @@ class FakeDesk:
     def expect_gap(self) -> None:
         self.gap = True
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
-        self.calls.append((operation, arguments, body))
+    async def call(self, call: Call) -> dict[str, Any]:
+        self.calls.append(call)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -11,6 +11,7 @@ from tiflis.protocol.errors import SendFailed, TunnelError, WorkstationOffline
 from tiflis.relay.remote.edge import FULL
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.sessions.session import Pause
+from tiflis.relay.watch.calls import Command, State
 
 
 async def pair(town: Town) -> tuple[FakeWire, FakeWire]:
@@ -290,16 +291,16 @@ def watches(town: Town, worker: str) -> FakeDesk:
 async def test_a_watchs_call_is_made_at_the_home(town: Town) -> None:
     await town.workstation("a")
     watches(town, "a").answer = {"messages_json": "[1]", "n": 1, "more": True}
-    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {"x": 1}, b"body"))
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", Command("watch-1", text=b"body")))
     await town.settle()
     assert await asking == {"messages_json": "[1]", "n": 1, "more": True}
-    assert watches(town, "a").calls == [("command", {"x": 1}, b"body")]
+    assert watches(town, "a").calls == [Command("watch-1", text=b"body")]
 
 
 async def test_a_refusal_comes_back_as_it_was_raised(town: Town) -> None:
     await town.workstation("a")
     watches(town, "a").answer = WorkstationOffline()
-    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "command", {}))
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", Command("watch-1")))
     await town.settle()
     with pytest.raises(WorkstationOffline):
         await asking
@@ -308,7 +309,7 @@ async def test_a_refusal_comes_back_as_it_was_raised(town: Town) -> None:
 async def test_a_bug_at_the_home_is_an_internal_error(town: Town, caplog: pytest.LogCaptureFixture) -> None:
     await town.workstation("a")
     watches(town, "a").answer = KeyError("a bug")
-    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "state", {}))
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", State("watch-1")))
     await town.settle()
     with pytest.raises(TunnelError) as refused:
         await asking
@@ -318,7 +319,7 @@ async def test_a_bug_at_the_home_is_an_internal_error(town: Town, caplog: pytest
 
 async def test_a_call_under_way_when_the_home_dies_fails(town: Town) -> None:
     await town.workstation("a")
-    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", "state", {}))
+    asking = asyncio.create_task(town.hubs["b"].call("tunnel-1", State("watch-1")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     for end in town.cable.ends:

@@ -16,6 +16,7 @@ from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import ChannelPosition
 from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
 from tiflis.relay.transfer import IgnoringHandler
+from tiflis.relay.watch.calls import State
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.web.sockets import Sockets
 
@@ -83,7 +84,7 @@ async def test_a_call_on_a_way_that_is_being_left_may_be_made_by_another(town: T
     leaving = asyncio.create_task(edge.move_away())
     await asyncio.sleep(0)
     with pytest.raises(WatchesMoved):
-        await edge.call("state", {}, b"")
+        await edge.call(State("watch-1"))
     [client] = edge.clients.values()
     edge.detach(client)  # it hangs up in this moment
     await town.settle()
@@ -126,7 +127,7 @@ async def test_an_outdated_home_answers_no_watch(town: Town) -> None:
     home = town.home("a")
     await town.directory.put(replace(home.record, home="b", generation=home.record.generation + 1))
     with pytest.raises(WatchesMoved):
-        await home.call("state", {}, b"")
+        await home.call(State("watch-1"))
 
 
 async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town: Town) -> None:

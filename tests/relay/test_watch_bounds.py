@@ -9,6 +9,7 @@ import pytest
 from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.relay.pinned import Pinned, Shares
+from tiflis.relay.watch.calls import Connect, Messages, State
 from tiflis.relay.watch.interfaces import QueueLimits
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.queue import Bounds
@@ -26,7 +27,7 @@ async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
     watches = stage.watches()
     for number in range(3):
         stage.clock.now += 1
-        await watches.call("connect", {"device_id": f"watch-{number}", "auth_key": KEY})
+        await watches.call(Connect(device_id=f"watch-{number}", auth_key=KEY))
     assert watches.devices() == ["watch-1", "watch-2"]
     assert stage.home.left == ["watch-0"]
 
@@ -40,7 +41,7 @@ async def crowded_out(stage: Stage) -> WatchOperations:
     await deliver(watches, b'{"n":2}')
     for number in (2, 3):
         stage.clock.now += 1
-        await watches.call("connect", {"device_id": f"watch-{number}", "auth_key": KEY})
+        await watches.call(Connect(device_id=f"watch-{number}", auth_key=KEY))
     assert watches.devices() == ["watch-2", "watch-3"]
     return watches
 
@@ -50,7 +51,7 @@ async def test_a_watch_that_was_crowded_out_receives_a_gap_and_no_lower_number(
     stage: Stage, since: int
 ) -> None:
     watches = await crowded_out(stage)
-    assert (await watches.call("state", WHO))["current_sequence"] == 2
+    assert (await watches.call(State(**WHO)))["current_sequence"] == 2
     answer = await poll(watches, since=since)
     assert answer["current_sequence"] > 2
     assert answer["may_have_missed_messages"]
@@ -72,7 +73,7 @@ async def test_the_next_home_has_the_numbers_of_a_watch_that_was_crowded_out(
 
 async def test_a_watch_that_connects_again_begins_with_one_though_it_was_crowded_out(stage: Stage) -> None:
     watches = await crowded_out(stage)
-    await watches.call("connect", WHO)
+    await watches.call(Connect(**WHO))
     answer = await poll(watches)
     assert (answer["current_sequence"], answer["may_have_missed_messages"]) == (0, False)
 
@@ -153,7 +154,7 @@ async def test_the_queues_of_a_tunnel_share_a_part_of_its_memory(stage: Stage) -
     account = Pinned(Shares(tunnel=400_000)).account("tunnel-1")
     watches = stage.watches(account)
     for name in ("reads", "sleeps"):
-        await watches.call("connect", {"device_id": name, "auth_key": KEY})
+        await watches.call(Connect(device_id=name, auth_key=KEY))
     texts = [b'{"type":"n","n":%d,"x":"%s"}' % (n, b"x" * 40_000) for n in range(5)]
     watches.deliver(texts[0])
     assert 40_000 < account.kinds["queues"] < 41_000  # once, though two queues hold it
@@ -161,9 +162,9 @@ async def test_the_queues_of_a_tunnel_share_a_part_of_its_memory(stage: Stage) -
         watches.deliver_to("sleeps", text)
     assert account.kinds["queues"] <= 100_000
     await watches.registry.settle()
-    kept = await watches.call("messages", {"device_id": "reads", "auth_key": KEY})
+    kept = await watches.call(Messages(device_id="reads", auth_key=KEY))
     assert (kept["may_have_missed_messages"], len(json.loads(kept["messages_json"]))) == (False, 1)
-    trimmed = await watches.call("messages", {"device_id": "sleeps", "auth_key": KEY})
+    trimmed = await watches.call(Messages(device_id="sleeps", auth_key=KEY))
     assert trimmed["may_have_missed_messages"]
     await watches.close()
     assert account.total == 0

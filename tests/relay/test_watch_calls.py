@@ -9,6 +9,7 @@ import pytest
 from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.protocol.errors import InvalidPayload, WorkstationOffline
+from tiflis.relay.watch.calls import Command, Connect, Disconnect, Messages, State
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def test_connect_answers_and_introduces_the_watch(stage: Stage) -> None:
-    answer = await stage.watches().call("connect", WHO)
+    answer = await stage.watches().call(Connect(**WHO))
     assert answer == {
         "success": True,
         "tunnel_id": "tunnel-1",
@@ -50,7 +51,7 @@ async def test_messages_of_the_workstation_are_numbered_and_polled(stage: Stage)
 async def test_numbers_keep_their_digits(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b'{"n":123456789012345678901234567890,"x":1.10}')
-    answer = await watches.call("messages", WHO)
+    answer = await watches.call(Messages(**WHO))
     assert '"data":{"n":123456789012345678901234567890,"x":1.10}}' in answer["messages_json"]
 
 
@@ -71,7 +72,7 @@ async def test_lone_surrogates_are_replaced(stage: Stage) -> None:
 
 async def test_a_message_for_one_device_reaches_it_alone(stage: Stage) -> None:
     watches = await connected(stage)
-    await watches.call("connect", {**WHO, "device_id": "watch-2"})
+    await watches.call(Connect("watch-2", KEY))
     assert watches.deliver_to("watch-2", b'{"for":2}')
     assert not watches.deliver_to("watch-3", b'{"for":3}')
     await deliver(watches, b'{"for":"all"}')
@@ -86,7 +87,7 @@ async def test_ack_and_since_both_take_messages_away(stage: Stage) -> None:
     assert numbers(await poll(watches, ack=1)) == [2, 3, 4]
     assert numbers(await poll(watches, since=3)) == [4]
     assert numbers(await poll(watches)) == [4]
-    assert (await watches.call("state", WHO))["queue_size"] == 1
+    assert (await watches.call(State(**WHO)))["queue_size"] == 1
 
 
 async def test_a_growing_answer_is_one_message(stage: Stage) -> None:
@@ -126,15 +127,15 @@ async def test_overflow_is_announced(stage: Stage) -> None:
 async def test_a_watch_that_is_back_has_not_left(stage: Stage) -> None:
     stage.home.workstation_online = False
     watches = await connected(stage)
-    await watches.call("disconnect", WHO)
-    await watches.call("connect", WHO)
+    await watches.call(Disconnect(**WHO))
+    await watches.call(Connect(**WHO))
     assert (stage.home.left, stage.home.came) == (["watch-1"], ["watch-1"] * 2)
 
 
 async def test_a_new_connect_starts_afresh(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b'{"old":1}')
-    await watches.call("connect", WHO)
+    await watches.call(Connect(**WHO))
     await deliver(watches, b'{"new":1}')
     answer = await poll(watches)
     assert data(answer) == [{"new": 1}]
@@ -145,7 +146,7 @@ async def test_a_command_is_spliced_and_sent(stage: Stage) -> None:
     watches = await connected(stage)
     stage.home.sent.clear()
     text = b'{"type":"sync","id":"q1","device_id":"forged","n":123456789012345678901234567890 }'
-    assert await watches.call("command", WHO, text) == {"success": True}
+    assert await watches.call(Command(**WHO, text=text)) == {"success": True}
     [(sent, device_id, request_id)] = stage.home.sent
     assert sent == text[:-1] + b',"device_id":"watch-1"}'
     assert (device_id, request_id) == ("watch-1", b'"q1"')
@@ -155,7 +156,7 @@ async def test_a_command_is_spliced_and_sent(stage: Stage) -> None:
 async def test_a_command_may_not_forge_control_messages(stage: Stage, kind: str) -> None:
     watches = await connected(stage)
     with pytest.raises(InvalidPayload):
-        await watches.call("command", WHO, json.dumps({"type": kind}).encode())
+        await watches.call(Command(**WHO, text=json.dumps({"type": kind}).encode()))
 
 
 @pytest.mark.parametrize("payload", [{}, {"auth_key": KEY, "device_id": "other"}, {"auth_key": KEY}])
@@ -163,13 +164,13 @@ async def test_an_auth_command_must_be_the_watchs_own(stage: Stage, payload: dic
     watches = await connected(stage)
     stage.home.sent.clear()
     with pytest.raises(InvalidPayload):
-        await watches.call("command", WHO, json.dumps({"type": "auth", "payload": payload}).encode())
+        await watches.call(Command(**WHO, text=json.dumps({"type": "auth", "payload": payload}).encode()))
     assert stage.home.sent == []
 
 
 async def test_a_ping_is_answered_into_the_queue(stage: Stage) -> None:
     watches = await connected(stage)
-    await watches.call("command", WHO, b'{"type":"ping","timestamp":1.50}')
+    await watches.call(Command(**WHO, text=b'{"type":"ping","timestamp":1.50}'))
     await watches.registry.settle()
     assert data(await poll(watches)) == [{"type": "pong", "timestamp": 1.5}]
 
@@ -178,7 +179,7 @@ async def test_a_command_to_an_offline_workstation_is_refused(stage: Stage) -> N
     watches = await connected(stage)
     stage.home.workstation_online = False
     with pytest.raises(WorkstationOffline):
-        await watches.call("command", WHO, b'{"type":"sync"}')
+        await watches.call(Command(**WHO, text=b'{"type":"sync"}'))
 
 
 async def test_the_watch_is_introduced_once_per_registration(stage: Stage) -> None:
@@ -186,27 +187,27 @@ async def test_the_watch_is_introduced_once_per_registration(stage: Stage) -> No
     watches = await connected(stage)
     stage.home.workstation_online = True
     for _ in range(2):
-        await watches.call("command", WHO, b'{"type":"sync"}')
+        await watches.call(Command(**WHO, text=b'{"type":"sync"}'))
     assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth", "sync", "sync"]
     stage.home.sent.clear()
     watches.workstation_registered(KEY)
-    await watches.call("command", WHO, b'{"type":"sync"}')
+    await watches.call(Command(**WHO, text=b'{"type":"sync"}'))
     assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth", "sync"]
 
 
 async def test_disconnect_tells_the_workstation_once(stage: Stage) -> None:
     watches = await connected(stage)
-    assert await watches.call("disconnect", WHO) == {"success": True}
-    assert await watches.call("disconnect", WHO) == {"success": False}
+    assert await watches.call(Disconnect(**WHO)) == {"success": True}
+    assert await watches.call(Disconnect(**WHO)) == {"success": False}
     assert stage.home.left == ["watch-1"]
     assert watches.devices() == []
 
 
 async def test_a_straggling_poll_does_not_connect_again(stage: Stage) -> None:
     watches = await connected(stage)
-    await watches.call("disconnect", WHO)
+    await watches.call(Disconnect(**WHO))
     assert (await poll(watches, since=3))["may_have_missed_messages"]
-    assert not (await watches.call("state", WHO))["connected"]
+    assert not (await watches.call(State(**WHO)))["connected"]
 
 
 async def test_a_poll_of_a_forgotten_watch_connects_it(stage: Stage) -> None:
@@ -224,7 +225,7 @@ async def test_a_watch_is_remembered_for_five_minutes_after_each_call(stage: Sta
     for _ in range(3):
         stage.clock.now += 299
         watches.registry.sweep()
-        assert (await watches.call("state", WHO))["connected"]
+        assert (await watches.call(State(**WHO)))["connected"]
 
 
 async def test_a_long_poll_is_answered_by_the_next_message(stage: Stage) -> None:
@@ -244,8 +245,8 @@ async def test_a_long_poll_ends_by_itself(stage: Stage) -> None:
 
 async def test_a_long_poll_ends_with_the_watch_and_with_the_registry(stage: Stage) -> None:
     watches = await connected(stage)
-    for end in (lambda: watches.call("disconnect", WHO), watches.release):
-        await watches.call("connect", WHO)
+    for end in (lambda: watches.call(Disconnect(**WHO)), watches.release):
+        await watches.call(Connect(**WHO))
         waiting = asyncio.create_task(poll(watches, wait=20))
         await asyncio.sleep(0)
         async with patience():

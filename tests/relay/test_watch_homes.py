@@ -9,6 +9,7 @@ import pytest
 from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.protocol.errors import SendFailed
+from tiflis.relay.watch.calls import Connect, Disconnect, State
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ async def test_what_expired_between_two_homes_is_missed(stage: Stage) -> None:
     watches = await connected(stage)
     await deliver(watches, b'{"n":1}')
     stage.clock.now += 299
-    await watches.call("state", WHO)
+    await watches.call(State(**WHO))
     await watches.release()
     stage.clock.now += 2
     answer = await poll(stage.watches())
@@ -100,7 +101,7 @@ async def test_what_expired_between_two_homes_is_missed(stage: Stage) -> None:
 async def test_numbers_never_go_back_over_many_crashes(stage: Stage) -> None:
     watches, current = await connected(stage), 0
     for life in range(12):
-        await watches.call("state", WHO)
+        await watches.call(State(**WHO))
         for step in range(life % 4):
             watches.deliver(b'{"type":"x","streaming_message_id":"s"}' if step % 2 else b'{"type":"y"}')
             await watches.registry.settle()
@@ -125,9 +126,9 @@ async def test_places_in_the_store_are_used_again(stage: Stage) -> None:
 
 async def test_a_disconnected_watch_is_not_recovered(stage: Stage) -> None:
     watches = await connected(stage)
-    await watches.call("disconnect", WHO)
+    await watches.call(Disconnect(**WHO))
     await watches.close()
-    assert not (await stage.watches().call("state", WHO))["connected"]
+    assert not (await stage.watches().call(State(**WHO)))["connected"]
 
 
 async def test_a_recovered_watch_is_introduced_to_a_workstation_that_registered_meanwhile(
@@ -138,7 +139,7 @@ async def test_a_recovered_watch_is_introduced_to_a_workstation_that_registered_
     stage.home.sent.clear()
     successor = stage.watches()
     successor.workstation_registered(KEY)
-    await successor.call("state", WHO)
+    await successor.call(State(**WHO))
     assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth"]
 
 
@@ -147,7 +148,7 @@ async def test_a_handed_over_watch_is_introduced_to_a_workstation_that_registers
     stage.home.sent.clear()
     successor = stage.watches()
     successor.workstation_registered(KEY)
-    await successor.call("state", WHO)
+    await successor.call(State(**WHO))
     assert [json.loads(text)["type"] for text, *_ in stage.home.sent] == ["auth"]
 
 
@@ -156,7 +157,7 @@ async def test_messages_wait_while_the_registry_reads_the_store(stage: Stage) ->
     successor = stage.watches()
     successor.registry.open()
     successor.deliver(b'{"early":1}')
-    await successor.call("state", WHO)
+    await successor.call(State(**WHO))
     await successor.registry.settle()
     assert data(await poll(successor)) == [{"early": 1}]
 
@@ -176,7 +177,7 @@ async def test_after_a_release_that_took_too_long_nothing_goes_on(stage: Stage) 
 async def test_a_home_that_was_overtaken_stops_answering(stage: Stage) -> None:
     old = await connected(stage)
     successor = stage.watches()
-    await successor.call("state", WHO)
+    await successor.call(State(**WHO))
     old.deliver(b'{"from":"the grave"}')
     with pytest.raises(SendFailed):
         await old.registry.settle()
@@ -210,12 +211,12 @@ async def test_connect_fails_loudly_without_the_store(stage: Stage) -> None:
     watches = await connected(stage)
     stage.store.away = True
     with pytest.raises(SendFailed):
-        await watches.call("connect", WHO)
+        await watches.call(Connect(**WHO))
 
 
 async def test_a_tunnel_without_watches_costs_one_read_of_the_store(stage: Stage) -> None:
     watches = stage.watches()
-    await watches.call("state", WHO)
+    await watches.call(State(**WHO))
     for _ in range(50):
         watches.deliver(b'{"type":"x"}')
     await watches.release()
@@ -226,7 +227,7 @@ async def test_a_tunnel_with_a_new_id_costs_no_read_and_has_watches(stage: Stage
     watches = stage.watches()
     watches.begin_empty()
     watches.workstation_registered(KEY)
-    await watches.call("connect", WHO)
+    await watches.call(Connect(**WHO))
     await deliver(watches, b'{"n":1}')
     assert stage.store.looks == 0
     await watches.release()

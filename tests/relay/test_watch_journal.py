@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from tests.relay.watch_fakes import KEY, Stage
+from tiflis.relay.watch.calls import Connect, Messages, State
 from tiflis.relay.watch.interfaces import QueueLimits
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.queue import Bounds
 
-WATCHES = [{"device_id": f"watch-{number}", "auth_key": KEY} for number in (1, 2)]
+WATCHES: list[dict[str, Any]] = [{"device_id": f"watch-{number}", "auth_key": KEY} for number in (1, 2)]
 
 
 @pytest.fixture
@@ -23,13 +25,13 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def current(watches: WatchOperations) -> int:
-    return int((await watches.call("state", WATCHES[0]))["current_sequence"])
+    return int((await watches.call(State(**WATCHES[0])))["current_sequence"])
 
 
 async def with_two_watches(stage: Stage) -> WatchOperations:
     watches = stage.watches()
     for watch in WATCHES:
-        await watches.call("connect", watch)
+        await watches.call(Connect(**watch))
     return watches
 
 
@@ -50,7 +52,7 @@ async def let_two_messages_expire(stage: Stage, watches: WatchOperations) -> Non
     await deliver(watches, "watch-1", b'{"n":1}', b'{"n":2}')
     stage.clock.now += 10
     assert await current(watches) == 2
-    await watches.call("state", WATCHES[1])
+    await watches.call(State(**WATCHES[1]))
     stage.clock.now += 291
     watches.registry.sweep()
     assert len(watches.devices()) == 2
@@ -86,24 +88,24 @@ async def test_the_number_of_a_message_that_was_never_stored_is(stage: Stage) ->
 
 async def test_a_connect_is_stored_in_the_end(stage: Stage) -> None:
     watches = stage.watches()
-    await watches.call("state", WATCHES[0])
+    await watches.call(State(**WATCHES[0]))
     stage.store.fail_puts = 1
-    await watches.call("connect", WATCHES[0])
+    await watches.call(Connect(**WATCHES[0]))
     await watches.close()
-    assert (await stage.watches().call("state", WATCHES[0]))["connected"]
+    assert (await stage.watches().call(State(**WATCHES[0])))["connected"]
 
 
 async def test_large_messages_do_not_wait_for_their_expiry(stage: Stage) -> None:
     stage.limits = QueueLimits(pace=0.0)
     watches = await with_two_watches(stage)
     await deliver(watches, "watch-1", b'{"x":"%s"}' % (b"x" * 2_000_000))
-    await watches.call("messages", {**WATCHES[0], "since": 1})
+    await watches.call(Messages(**WATCHES[0], since=1))
     await watches.registry.settle()
     assert max(len(value) for value, _, _ in stage.store.records.values()) < 1000
 
 
 async def poll(watches: WatchOperations, since: int = 0) -> tuple[list[int], bool]:
-    answer = await watches.call("messages", {**WATCHES[0], "since": since})
+    answer = await watches.call(Messages(**WATCHES[0], since=since))
     return [item["sequence"] for item in json.loads(answer["messages_json"])], answer[
         "may_have_missed_messages"
     ]

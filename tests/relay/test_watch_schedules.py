@@ -15,6 +15,7 @@ import pytest
 from tests.patience import patience
 from tests.relay.watch_fakes import KEY, Stage
 from tiflis.protocol.errors import SendFailed
+from tiflis.relay.watch.calls import Connect, Messages, State
 from tiflis.relay.watch.interfaces import QueueLimits
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.queue import Bounds
@@ -29,7 +30,7 @@ class Listener:
     """A watch that polls; ``heard`` is what each poll gave, and whether it announced a gap."""
 
     def __init__(self, device_id: str) -> None:
-        self.who = {"device_id": device_id, "auth_key": KEY}
+        self.who: dict[str, Any] = {"device_id": device_id, "auth_key": KEY}
         self.heard: list[tuple[bool, list[int]]] = []
         self.meant: list[int] = []  # what was said to it
         self.streams: dict[int, int] = {}  # which stream a message belongs to
@@ -37,7 +38,7 @@ class Listener:
 
     async def poll(self, watches: WatchOperations) -> bool:
         try:
-            answer = await watches.call("messages", {**self.who, "since": self.since})
+            answer = await watches.call(Messages(**self.who, since=self.since))
         except SendFailed:
             return False
         assert answer["current_sequence"] >= self.since, "numbers went back"
@@ -83,7 +84,7 @@ class Life:
     async def connect(self) -> None:
         for watch in self.polling:
             with contextlib.suppress(SendFailed):  # on a busy machine the store may not be fast enough
-                await self.watches.call("connect", watch.who)
+                await self.watches.call(Connect(**watch.who))
 
     async def say(self) -> None:
         number, self.said = self.said, self.said + 1
@@ -156,7 +157,7 @@ class Life:
 
     async def is_settled(self, watch: Listener) -> bool:
         try:
-            await self.watches.call("state", watch.who)
+            await self.watches.call(State(**watch.who))
             await self.watches.registry.settle()
         except SendFailed:
             return False

@@ -8,12 +8,13 @@ from typing import Any
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
 from tiflis.relay.pinned import Account
+from tiflis.relay.watch.calls import Connect, Messages
 from tiflis.relay.watch.interfaces import Pushes, QueueLimits
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.store import Fenced, Head, Record, StoreUnavailable
 
 KEY = "a key of sixteen characters"
-WHO = {"device_id": "watch-1", "auth_key": KEY}
+WHO: dict[str, Any] = {"device_id": "watch-1", "auth_key": KEY}
 
 
 class FakeClock:
@@ -166,14 +167,14 @@ class Stage:
 
 async def poll(watches: WatchOperations, **arguments: Any) -> dict[str, Any]:
     """Return the answer to a poll, with its messages parsed."""
-    answer = await watches.call("messages", {**WHO, **arguments})
+    answer = await watches.call(Messages(**{**WHO, **arguments}))
     answer["messages"] = json.loads(answer.pop("messages_json"))
     return answer
 
 
 async def connected(stage: Stage) -> WatchOperations:
     watches = stage.watches()
-    await watches.call("connect", WHO)
+    await watches.call(Connect(**WHO))
     return watches
 
 

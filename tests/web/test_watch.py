@@ -16,6 +16,7 @@ from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tiflis.protocol.errors import InvalidAuthKey, RateLimited, SendFailed, Starting, TunnelNotFound
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.watch.calls import Call
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
 
@@ -47,12 +48,10 @@ class Authenticator:
             raise InvalidAuthKey
         return KEY
 
-    async def call(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
-    ) -> dict[str, Any]:
+    async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
         if self.trouble:
             raise self.trouble
-        return await self.watches.call(operation, arguments, body)
+        return await self.watches.call(call)
 
 
 class Site:

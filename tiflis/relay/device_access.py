@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from tiflis import metrics
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
@@ -13,6 +15,7 @@ from tiflis.relay.device_registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.sessions.client import Attached
+from tiflis.relay.watch.calls import Call, Command
 from tiflis.relay.workstation_presence import WorkstationPresence
 
 
@@ -107,22 +110,23 @@ class DeviceAccess:
         if audit is not None and is_command(kind):
             audit.command(Author(tunnel_id, client.device_id, client.key_id, scope), kind, text, outcome)
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+    async def call(self, call: Call) -> dict[str, Any]:
         """Run a watch's call, with the workstation's key in place of a device key. Raise InvalidAuthKey,
         Forbidden, and what the watches raise."""
-        given, device_id = str(arguments.get("auth_key", "")), str(arguments.get("device_id", ""))
-        entry = self._keys.admit(self._home.tunnel_id, given, device_id) if key_id_of(given) else None
+        tunnel_id, device_id = self._home.tunnel_id, call.device_id
+        entry = self._keys.admit(tunnel_id, call.auth_key, device_id) if key_id_of(call.auth_key) else None
         audit = self._home.worker.audit
-        if operation != "command" or (entry is None and audit is None):
-            return await self._call(operation, arguments, body, entry)
-        found, outcome, text = head.peek(body), "relayed", body
+        if not isinstance(call, Command) or (entry is None and audit is None):
+            return await self._call(call, entry)
+        found, outcome, text = head.peek(call.text), "relayed", call.text
         scope = entry.scope if entry else scopes.Scope.OWNER.value
         try:
             if entry is not None:
-                scopes.check(scope, found, body)
+                scopes.check(scope, found, text)
                 if _is_auth(found):
-                    text = messages.auth_of(self._own(), device_id, head.echoable(found.id))
-            return await self._call(operation, arguments, text, entry)
+                    own = messages.auth_of(self._own(), device_id, head.echoable(found.id))
+                    call = replace(call, text=own)
+            return await self._call(call, entry)
         except Forbidden:
             metrics.count("device_keys_total", "forbidden")
             outcome = "forbidden"
@@ -132,15 +136,13 @@ class DeviceAccess:
             raise
         finally:
             if audit is not None and is_command(found.type):
-                author = Author(self._home.tunnel_id, device_id, entry.key_id if entry else "", scope)
-                audit.command(author, found.type, body, outcome)
+                author = Author(tunnel_id, device_id, entry.key_id if entry else "", scope)
+                audit.command(author, found.type, text, outcome)
 
-    async def _call(
-        self, operation: str, arguments: dict[str, Any], body: bytes, entry: DeviceKey | None
-    ) -> dict[str, Any]:
+    async def _call(self, call: Call, entry: DeviceKey | None) -> dict[str, Any]:
         if entry is not None:
-            arguments = {**arguments, "auth_key": self._own()}
-        return await self._home.watches.call(operation, arguments, body)
+            call = replace(call, auth_key=self._own())
+        return await self._home.watches.call(call)
 
     def undelivered(self, device_id: str, key_id: str, text: bytes) -> None:
         """Enter in the audit that a message has been returned to its device."""

@@ -10,6 +10,7 @@ from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.session import Wire
+from tiflis.relay.watch.calls import Disconnect
 
 REVOKED = "The key of this device was revoked"
 EXPIRED = "The key of this device has expired"
@@ -74,9 +75,7 @@ class DeviceSessions:
     async def _disconnect(self, entry: DeviceKey) -> None:
         """Drop the queue of a revoked watch."""
         with contextlib.suppress(TunnelError):
-            await self._hub.call(
-                entry.tunnel_id, "disconnect", {"device_id": entry.device_id, "auth_key": ""}
-            )
+            await self._hub.call(entry.tunnel_id, Disconnect(entry.device_id))
 
     def _clients(self, entry: DeviceKey) -> Iterator[ClientSession]:
         return (one for one in self._all() if (one.key_id, one.tunnel_id) == (entry.key_id, entry.tunnel_id))

@@ -8,7 +8,7 @@ from typing import Any
 from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol import cursor, hold
-from tiflis.protocol.errors import InternalError, TunnelError
+from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.relay.home import Home
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
@@ -22,6 +22,7 @@ from tiflis.relay.remote.envelope import (
 from tiflis.relay.remote.snapshot import EdgeSnapshot, client_snapshot
 from tiflis.relay.remote.transit import Replay
 from tiflis.relay.sessions.session import Place
+from tiflis.relay.watch.calls import operation_of
 
 log = logging.getLogger(__name__)
 
@@ -189,13 +190,16 @@ class EdgeSession:
         self._worker.spawn(self._answer(message))
 
     async def _answer(self, message: bytes) -> None:
-        number, operation, arguments, body = envelope.read_call(message)
+        number, call = envelope.read_call(message)
         try:
-            answer = envelope.answered(await self.home.call(operation, arguments, body))
+            if call is None:
+                raise InvalidPayload("There is no such call")
+            answer = envelope.answered(await self.home.call(call))
         except TunnelError as problem:
             answer = envelope.failed(problem)
         except Exception:  # outermost frame of the task: the caller gets an error, the log the traceback
-            log.exception("call failed", extra={"tunnel": self.home.tunnel_id, "operation": operation})
+            fields = {"tunnel": self.home.tunnel_id, "operation": call and operation_of(call)}
+            log.exception("call failed", extra=fields)
             answer = envelope.failed(InternalError())
         with contextlib.suppress(ChannelClosed):  # then the edge fails the call itself
             self.channel.send(envelope.numbered(envelope.REPLY, number, answer))

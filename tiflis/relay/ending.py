@@ -6,6 +6,7 @@ from tiflis.protocol.close import CloseCode
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.session import Session, Wire
+from tiflis.relay.watch.calls import Disconnect
 
 REASON = "Ended by the operator"
 
@@ -54,4 +55,4 @@ class Ending:
         return len(devices)
 
     async def _disconnect(self, tunnel_id: str, device_id: str) -> None:
-        await self._hub.call(tunnel_id, "disconnect", {"device_id": device_id, "auth_key": ""})
+        await self._hub.call(tunnel_id, Disconnect(device_id))

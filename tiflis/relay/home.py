@@ -29,6 +29,7 @@ from tiflis.relay.remote.transit import Replay, Transit
 from tiflis.relay.sessions.client import Attached, ClientSession
 from tiflis.relay.sessions.session import Pause, Place, Wire
 from tiflis.relay.staying import Staying
+from tiflis.relay.watch.calls import Call
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.relay.workstation_presence import WorkstationPresence
 
@@ -181,11 +182,11 @@ class Home:
                 attached.send(text)
         self.watches.keep(device_id, text)
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+    async def call(self, call: Call) -> dict[str, Any]:
         """Run a watch's call. Raises WatchesMoved where the next home may give higher numbers already."""
         if self.worker.outdated(self):
             raise WatchesMoved
-        return await self.access.call(operation, arguments, body)
+        return await self.access.call(call)
 
     # At LOG_LEVEL=debug: each message's route, by connection, never its contents
 

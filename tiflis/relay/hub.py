@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from tiflis.clock import running_clock
 from tiflis.protocol import messages
 from tiflis.protocol.device_keys import key_id_of
@@ -25,6 +27,7 @@ from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.sessions.session import Wire
 from tiflis.relay.sessions.superseded import Superseded
+from tiflis.relay.watch.calls import Call, Messages
 from tiflis.relay.watch.interfaces import WatchesMoved
 from tiflis.relay.workstation import WorkstationSession
 
@@ -207,32 +210,28 @@ class Hub:
         """Return the one of the keys that is right. Raises TunnelError."""
         return await self.gate.authorise(tunnel_id, auth_keys, address, device_id, kind)
 
-    async def call(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
-    ) -> dict[str, Any]:
-        """Run the operation of a watch at the tunnel's home; return its answer. Raises TunnelError."""
-        left = float(arguments.get("wait") or 0)
+    async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
+        """Run a watch's call at the tunnel's home; return its answer. Raises TunnelError."""
+        left = call.wait if isinstance(call, Messages) else 0.0
         while True:
             # A long wait is cut into short ones: meanwhile the home may move, or this worker may end.
             wait = 0.0 if self.leaving else min(left, WAIT_SLICE_SECONDS)
             left -= wait
-            if "wait" in arguments:
-                arguments = {**arguments, "wait": wait}
-            answer = await self._call_once(tunnel_id, operation, arguments, body)
+            if isinstance(call, Messages):
+                call = replace(call, wait=wait)
+            answer = await self._call_once(tunnel_id, call)
             if left <= 0 or self.leaving or has_news(answer):
                 return answer
 
-    async def _call_once(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes
-    ) -> dict[str, Any]:
+    async def _call_once(self, tunnel_id: str, call: Call) -> dict[str, Any]:
         try:
             async with running_clock().timeout(CALL_SECONDS):
                 while True:
                     try:
                         route = await self.router.route(tunnel_id)
-                        if key_id_of(str(arguments.get("auth_key", ""))):
+                        if key_id_of(call.auth_key):
                             self._check_route(route)
-                        return await route.call(operation, arguments, body)
+                        return await route.call(call)
                     except WatchesMoved:
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:

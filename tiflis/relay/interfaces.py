@@ -11,6 +11,7 @@ from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.remote.snapshot import EdgeSnapshot
 from tiflis.relay.sessions.session import Place, Wire
+from tiflis.relay.watch.calls import Call
 from tiflis.relay.watch.stays import StayingDevices
 
 Home_contra = TypeVar("Home_contra", contravariant=True)  # Home, which imports this file
@@ -80,7 +81,7 @@ class Workstation(Protocol):
 class Watches(Protocol):
     """The tunnel's watches."""
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]: ...
+    async def call(self, call: Call) -> dict[str, Any]: ...
     async def release(self) -> bool:
         """Store everything for the next home and queue nothing more; return whether all was stored."""
 

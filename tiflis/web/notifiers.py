@@ -12,6 +12,7 @@ from tiflis.protocol.scopes import Scope
 from tiflis.relay.push.channels import parse_for_tunnel
 from tiflis.relay.push.records import TUNNEL, Notifiers
 from tiflis.relay.push.sender import PushSender
+from tiflis.relay.watch.calls import SubscriptionChanged
 from tiflis.web.device_parameters import credentials
 from tiflis.web.devices import DeviceGate, Manager, read_body
 from tiflis.web.push import PREFIX, PushGate, stored
@@ -74,7 +75,7 @@ class _NotifierApi:
         """Store the notifiers, and have the tunnel's home use them."""
         await sender.store.set_notifiers(owner.tunnel_id, wanted)
         self._gate.record(owner, "tunnel.changed", f"notifiers {len(wanted.addresses)}")
-        await self._gate.call(owner.tunnel_id, "subscription", {"device_id": TUNNEL, "auth_key": key})
+        await self._gate.call(owner.tunnel_id, SubscriptionChanged(TUNNEL, key))
 
     async def _owner(self, request: Request) -> tuple[PushSender, Manager, str]:
         """Return the sender, and the caller with its key. Raises PushOff, and Forbidden below an owner."""

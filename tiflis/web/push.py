@@ -18,6 +18,7 @@ from tiflis.relay.push.records import Quiet, Subscription
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import Unavailable
 from tiflis.relay.push.texts import LANGUAGES, TEST
+from tiflis.relay.watch.calls import Call, SubscriptionChanged
 from tiflis.web.api_errors import Handler, answered
 from tiflis.web.device_parameters import credentials
 from tiflis.web.devices import read_body
@@ -73,10 +74,8 @@ class PushGate(Protocol):
     ) -> str:
         """Return the key that is right. Tunnel 404, key 401 or 429, directory not to be trusted yet 503."""
 
-    async def call(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
-    ) -> dict[str, Any]:
-        """Run an operation at the tunnel's home."""
+    async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
+        """Run a call at the tunnel's home."""
 
 
 def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Routes:
@@ -143,8 +142,7 @@ class _PushApi:
         return Caller(tunnel_id, device_id, key)
 
     async def _changed(self, caller: Caller) -> None:
-        arguments = {"device_id": caller.device_id, "auth_key": caller.auth_key}
-        await self._gate.call(caller.tunnel_id, "subscription", arguments)
+        await self._gate.call(caller.tunnel_id, SubscriptionChanged(caller.device_id, caller.auth_key))
 
 
 def _read(text: bytes, caller: Caller, sender: PushSender) -> Subscription:

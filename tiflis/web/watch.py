@@ -9,6 +9,7 @@ from sanic import HTTPResponse, Request
 
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State
 from tiflis.web.api_errors import answered
 from tiflis.web.sanic_internals import Routes
 from tiflis.web.unread import Unread
@@ -45,11 +46,8 @@ class WatchGate(Protocol):
         """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
         and count as one attempt; the one that fits is the answer."""
 
-    async def call(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
-    ) -> dict[str, Any]:
-        """Run one of the watch operations at the tunnel's home, wherever that is. The caller waits
-        ``arguments["wait"]`` longer than usual."""
+    async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
+        """Run a call at the tunnel's home, wherever that is. Its ``wait`` is waited on top of the usual."""
 
 
 def watch_routes(
@@ -79,14 +77,14 @@ class _WatchApi:
 
     async def connect(self, request: Request) -> HTTPResponse:
         async with self._body(request) as (credentials, _):
-            return _reply(_dumps(await self._call(request, "connect", credentials)))
+            return _reply(_dumps(await self._call(request, Connect, credentials)))
 
     async def command(self, request: Request) -> HTTPResponse:
         async with self._body(request) as (credentials, message):
             auth_key = check_message(message, credentials.device_id)
             if auth_key is not None:
                 await self._check_auth(request, credentials, auth_key)
-            return _reply(_dumps(await self._call(request, "command", credentials, body=message)))
+            return _reply(_dumps(await self._call(request, Command, credentials, text=message)))
 
     async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
         """The key in an ``auth`` message is compared as any other (protocol, section 3.2)."""
@@ -98,7 +96,7 @@ class _WatchApi:
 
     async def disconnect(self, request: Request) -> HTTPResponse:
         async with self._body(request) as (credentials, _):
-            return _reply(_dumps(await self._call(request, "disconnect", credentials)))
+            return _reply(_dumps(await self._call(request, Disconnect, credentials)))
 
     async def messages(self, request: Request) -> HTTPResponse | None:
         query = Query(request.query_string)
@@ -106,7 +104,7 @@ class _WatchApi:
         poll = read_poll(query, self._limits.wait)
         if request.method == "HEAD":
             poll = poll._replace(wait=0.0)
-        answer = await self._call(request, "messages", credentials, poll._asdict())
+        answer = await self._call(request, Messages, credentials, **poll._asdict())
         self._unread.replace((credentials.tunnel_id, credentials.device_id))
         waiting: str = answer.pop("messages_json")
         # The messages are JSON already; reading and writing them again would cost their numbers digits.
@@ -119,20 +117,14 @@ class _WatchApi:
 
     async def state(self, request: Request) -> HTTPResponse:
         credentials = read_query(Query(request.query_string), request.headers)
-        return _reply(_dumps(await self._call(request, "state", credentials)))
+        return _reply(_dumps(await self._call(request, State, credentials)))
 
     async def _call(
-        self,
-        request: Request,
-        operation: str,
-        credentials: Credentials,
-        more: dict[str, Any] | None = None,
-        body: bytes = b"",
+        self, request: Request, kind: Callable[..., Call], credentials: Credentials, **more: Any
     ) -> dict[str, Any]:
         tunnel_id, auth_keys, device_id = credentials
         auth_key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request), device_id)
-        arguments = {"device_id": device_id, "auth_key": auth_key, **(more or {})}
-        return await self._gate.call(tunnel_id, operation, arguments, body)
+        return await self._gate.call(tunnel_id, kind(device_id, auth_key, **more))
 
     async def _authorise(self, request: Request, credentials: Credentials) -> None:
         tunnel_id, auth_keys, device_id = credentials

@@ -22,6 +22,7 @@ from tiflis.relay.audit import Author
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.push.sender import PushSender
+from tiflis.relay.watch.calls import Call, operation_of
 from tiflis.web.devices import Manager, Present
 from tiflis.web.health import State, judge, reasons
 from tiflis.web.metrics_page import MetricsPort
@@ -142,11 +143,9 @@ class Service:
     ) -> str:
         return await self._ready.hub.authorise(tunnel_id, auth_keys, address, device_id, kind)
 
-    async def call(
-        self, tunnel_id: str, operation: str, arguments: dict[str, Any], body: bytes = b""
-    ) -> dict[str, Any]:
-        metrics.count("watch_calls_total", operation)
-        return await self._ready.hub.call(tunnel_id, operation, arguments, body)
+    async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
+        metrics.count("watch_calls_total", operation_of(call))
+        return await self._ready.hub.call(tunnel_id, call)
 
     # For the push API
 

@@ -16,6 +16,7 @@ from tiflis.bus.nats.protocol import NatsProtocol
 from tiflis.protocol.errors import InvalidPayload, SendFailed, TunnelError
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import Arrival
+from tiflis.relay.watch.calls import Command, Messages
 from tools.fuzz.script import Script, cut
 
 Call = tuple[Any, ...]
@@ -185,8 +186,8 @@ def envelopes(data: bytes) -> None:
     assert envelope.read_attach(b"".join(envelope.attach(arrival))) == arrival
     assert envelope.read_message(b"".join(envelope.message(number, request, text))) == (number, request, text)
     assert envelope.read_numbered(b"".join(envelope.numbered(envelope.SEND, number, text))) == (number, text)
-    call = envelope.call(number, name, {"device_id": name, "since": number}, text)
-    assert envelope.read_call(b"".join(call)) == (number, name, {"device_id": name, "since": number}, text)
+    for call in (Messages(name, since=number), Command(name, name, text)):
+        assert envelope.read_call(b"".join(envelope.call(number, call))) == (number, call)
     assert envelope.read_answer(envelope.answered({"a": name})) == {"a": name}
     for problem in (InvalidPayload(name or "x", {"a": name}), SendFailed(name)):
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tiflis.protocol.errors import TunnelError, TunnelNotFound
+from tiflis.relay.watch.calls import Call, Command, Connect, Messages
 from tiflis.web.watch_parameters import Query, read_query
 from tools.simulation.account import Ear, Load
 from tools.simulation.actors import AUTH_KEY, Heard
@@ -59,12 +61,12 @@ class Watch:
 
     async def _connect(self) -> None:
         self.ear.absences.append(self.world.loop.time())
-        await self._call("connect")
+        await self._call(Connect)
         self.connected, self.since = True, 0
         self.ear.absences.append(self.world.loop.time())
 
     async def _poll(self) -> None:
-        answer = await self._call("messages", since=self.since)
+        answer = await self._call(Messages, since=self.since)
         now, current = self.world.loop.time(), answer["current_sequence"]
         self.world.check(current >= self.since, f"{self.tunnel}/{self.name}: {current} after {self.since}")
         if answer["may_have_missed_messages"]:
@@ -81,17 +83,17 @@ class Watch:
         text = self.world.account.write("request", self.world.loop.time(), self.tunnel, "ws", self.name, None)
         number = max(self.world.account.said)
         try:
-            await self._call("command", text)
+            await self._call(Command, text=text)
         except CallFailed:
             self.world.account.reported.add(number)
 
-    async def _call(self, operation: str, body: bytes = b"", **arguments: Any) -> dict[str, Any]:
+    async def _call(self, kind: Callable[..., Call], **more: Any) -> dict[str, Any]:
         worker = self.world.any_worker()
         if worker is None:
             raise CallFailed("nobody answers")
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._answer(worker, operation, body, arguments)
+                return await self._answer(worker, kind, more)
         except TunnelNotFound:
             self.world.check(False, f"{self.tunnel}/{self.name} was told 404 and stopped")
             raise CallFailed("404") from None
@@ -99,15 +101,14 @@ class Watch:
             raise CallFailed(repr(problem)) from None
 
     async def _answer(
-        self, worker: SimWorker, operation: str, body: bytes, arguments: dict[str, Any]
+        self, worker: SimWorker, kind: Callable[..., Call], more: dict[str, Any]
     ) -> dict[str, Any]:
         query = Query(f"tunnel_id={self.tunnel}&auth_key={AUTH_KEY}&device_id={self.name}")
         said = read_query(query, {})
 
         async def call() -> dict[str, Any]:
             key = await worker.hub.authorise(said.tunnel_id, said.auth_keys, "10.0.0.2")
-            who = {"device_id": self.name, "auth_key": key}
-            return await worker.hub.call(self.tunnel, operation, who | arguments, body)
+            return await worker.hub.call(self.tunnel, kind(self.name, key, **more))
 
         try:
             return await worker.ask(call())

@@ -23,6 +23,7 @@ from tiflis.relay.remote.envelope import (
 )
 from tiflis.relay.sessions.client import ClientSession
 from tiflis.relay.sessions.session import Place
+from tiflis.relay.watch.calls import Call, Command
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 log = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ class Edge:
     def _full(self) -> bool:
         return not self._channel.writable and self._channel.buffered > FULL
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes) -> dict[str, Any]:
+    async def call(self, call: Call) -> dict[str, Any]:
         """Run a watch's call at the home.
 
         Raises the home's TunnelError, WatchesMoved if the call may be made by another route, or SendFailed if
@@ -211,7 +212,7 @@ class Edge:
         self._last_call = number = (self._last_call + 1) & 0xFFFFFFFF
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.calls[number] = answer
-        self._channel.send(envelope.call(number, operation, arguments, body))
+        self._channel.send(envelope.call(number, call))
         try:
             return await answer
         finally:
@@ -283,7 +284,7 @@ class Edge:
             here = [] if channel.counted else [ChannelPosition(self._me, self.peer, channel.number, number)]
             self._keep(message, here)
         calls = [envelope.read_call(message) for message in undelivered if message[0] == envelope.CALL]
-        safe = {number for number, operation, *_ in calls if channel.counted or operation != "command"}
+        safe = {number for number, call in calls if channel.counted or not isinstance(call, Command)}
         self._fail_calls(safe)
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(False)

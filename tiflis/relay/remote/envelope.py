@@ -21,6 +21,7 @@ from tiflis.protocol.errors import (
     WorkstationOffline,
 )
 from tiflis.relay.sessions.client import Attached
+from tiflis.relay.watch.calls import Call, operation_of
 from tiflis.relay.watch.interfaces import WatchesMoved
 
 # From the edge to the home
@@ -171,17 +172,23 @@ def read_numbered(message: bytes) -> tuple[int, bytes]:
     return _one.unpack_from(message)[1], message[_one.size :]
 
 
-def call(number: int, operation: str, arguments: dict[str, Any], body: bytes) -> Parts:
-    head = msgspec.msgpack.encode((operation, arguments))
-    return [_call.pack(CALL, number, len(head)), head, body]
+def call(number: int, call: Call) -> Parts:
+    """Return a CALL. The text of a command follows its other fields as it is."""
+    fields = msgspec.structs.asdict(call)
+    text = fields.pop("text", b"")
+    head = msgspec.msgpack.encode((operation_of(call), fields))
+    return [_call.pack(CALL, number, len(head)), head, text]
 
 
-def read_call(message: bytes) -> tuple[int, str, dict[str, Any], bytes]:
-    """Return a CALL's number, operation, arguments and body."""
+def read_call(message: bytes) -> tuple[int, Call | None]:
+    """Return a CALL's number and the call, None for one that only other versions know."""
     _, number, size = _call.unpack_from(message)
     end = _call.size + size
-    operation, arguments = msgspec.msgpack.decode(message[_call.size : end])
-    return number, operation, arguments, message[end:]
+    operation, fields = msgspec.msgpack.decode(message[_call.size : end])
+    try:
+        return number, msgspec.convert({**fields, "operation": operation, "text": message[end:]}, Call)
+    except msgspec.ValidationError:
+        return number, None
 
 
 def answered(answer: dict[str, Any]) -> bytes:

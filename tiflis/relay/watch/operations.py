@@ -10,6 +10,7 @@ from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.relay.pinned import Account
+from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State, SubscriptionChanged
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
 from tiflis.relay.watch.queue import Reading
@@ -17,9 +18,7 @@ from tiflis.relay.watch.registry import WatchRegistry
 from tiflis.relay.watch.stays import StayingDevices
 from tiflis.relay.watch.store import WatchStore
 
-__all__ = ["OPERATIONS", "QueueLimits", "WatchOperations", "WatchesHome"]
-
-OPERATIONS = frozenset({"connect", "command", "messages", "state", "disconnect", "subscription"})
+__all__ = ["QueueLimits", "WatchOperations", "WatchesHome"]
 
 ANSWER_BYTES = 4 * MIB  # of messages per answer to a poll; a larger message is sent alone
 
@@ -82,20 +81,27 @@ class WatchOperations:
 
     # Calls of watches
 
-    async def call(self, operation: str, arguments: dict[str, Any], body: bytes = b"") -> dict[str, Any]:
-        """Run one of OPERATIONS. ``arguments``: those of the method of that name; ``body``: of a command."""
-        if operation not in OPERATIONS:
-            raise InvalidPayload(f"There is no operation {operation!r}")
+    async def call(self, call: Call) -> dict[str, Any]:
+        """Run the call as soon as the stored queues are read; return its answer."""
         await self.registry.ready()
-        if operation == "command":
-            return await self.command(**arguments, text=body)
-        method: Callable[..., Any] = getattr(self, operation)
-        answer: dict[str, Any] = await method(**arguments)
-        return answer
+        match call:
+            case Connect():
+                return await self._connect(call)
+            case Command():
+                return await self._command(call)
+            case Messages():
+                return await self._messages(call)
+            case State():
+                return self._state(call.device_id)
+            case Disconnect():
+                return await self._disconnect(call.device_id)
+            case SubscriptionChanged():
+                await self._home.push.changed(call.device_id)
+                return {"success": True}
 
-    async def connect(self, device_id: str, auth_key: str) -> dict[str, Any]:
+    async def _connect(self, call: Connect) -> dict[str, Any]:
         """Connect the device with an empty queue; numbers begin at 1."""
-        await self.registry.attach(device_id, auth_key)
+        await self.registry.attach(call.device_id, call.auth_key)
         return {
             "success": True,
             "tunnel_id": self._tunnel_id,
@@ -103,9 +109,9 @@ class WatchOperations:
             "workstation_name": self._home.workstation_name,
         }
 
-    async def command(self, device_id: str, auth_key: str, text: bytes) -> dict[str, Any]:
-        """Forward ``text`` to the workstation (protocol, 3.2)."""
-        fields = head.peek(text)
+    async def _command(self, call: Command) -> dict[str, Any]:
+        """Forward the text to the workstation (protocol, 3.2)."""
+        device_id, fields = call.device_id, head.peek(call.text)
         act = states.act(states.Role.CLIENT, fields.type)
         if act in (states.Act.REFUSE, states.Act.HELD):
             raise InvalidPayload("A watch may not send a message of this type")
@@ -113,7 +119,7 @@ class WatchOperations:
             raise InvalidPayload("The auth message is not this watch's own")
         if not self._home.workstation_online:
             raise WorkstationOffline
-        watch = self.registry.get(device_id) or await self.registry.attach(device_id, auth_key, since=0)
+        watch = self.registry.get(device_id) or await self.registry.attach(device_id, call.auth_key, since=0)
         self.registry.called(watch)
         if act is states.Act.PONG:
             if head.is_number(fields.timestamp):
@@ -122,23 +128,22 @@ class WatchOperations:
         if act is states.Act.CHECK_AUTH:
             watch.introduced = True
         elif not watch.introduced:
-            self.registry.introduce(watch, auth_key)
-        spliced = head.splice_device_id(text, device_id)
+            self.registry.introduce(watch, call.auth_key)
+        spliced = head.splice_device_id(call.text, device_id)
         self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
         return {"success": True}
 
-    async def messages(
-        self, device_id: str, auth_key: str, since: int = 0, ack: int = 0, wait: float = 0.0
-    ) -> dict[str, Any]:
+    async def _messages(self, call: Messages) -> dict[str, Any]:
         """Return messages above ``since``; wait for some at most ``wait`` seconds. ``messages_json`` is the
         array as JSON text, with each ``data`` as the workstation wrote it."""
+        device_id, since = call.device_id, call.since
         watch = self.registry.get(device_id)
         if watch is None and not self.registry.has_departed(device_id):
-            watch = await self.registry.attach(device_id, auth_key, since)
+            watch = await self.registry.attach(device_id, call.auth_key, since)
         if watch is not None:
             self.registry.called(watch)
-            self.registry.acknowledge(watch, ack, since)
-        return self._answer(await self._read(watch, since, wait))
+            self.registry.acknowledge(watch, call.ack, since)
+        return self._answer(await self._read(watch, since, call.wait))
 
     async def _read(self, watch: Watch | None, since: int, wait: float) -> Reading:
         clock = running_clock()
@@ -169,7 +174,7 @@ class WatchOperations:
             "may_have_missed_messages": reading.missed,
         }
 
-    async def state(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+    def _state(self, device_id: str) -> dict[str, Any]:
         """Return whether the device is connected, and the state of its queue and of the workstation."""
         watch = self.registry.get(device_id)
         if watch is not None:
@@ -183,12 +188,7 @@ class WatchOperations:
             "current_sequence": self.registry.number(device_id),
         }
 
-    async def subscription(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
-        """Have the home read the device's push subscription anew."""
-        await self._home.push.changed(device_id)
-        return {"success": True}
-
-    async def disconnect(self, device_id: str, auth_key: str = "") -> dict[str, Any]:
+    async def _disconnect(self, device_id: str) -> dict[str, Any]:
         """Disconnect the device and drop its queue. ``success`` is False if it was not connected."""
         watch = self.registry.get(device_id)
         if watch is None:
