@@ -1,6 +1,5 @@
 /** One message: whose it is, its parts, its time, and what became of it. */
 
-import { MessagePrimitiveParts } from "@assistant-ui/core/react";
 import { useAuiState } from "@assistant-ui/store";
 import { type ReactNode, useState } from "react";
 import { client, useClient } from "~/app/client";
@@ -14,7 +13,8 @@ import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { beginning } from "./beginning";
 import { useChatKey, useSpeaker } from "./chatKey";
 import { addToDraft } from "./drafting";
-import { ASSISTANT_PARTS, USER_PARTS } from "./parts";
+import { MessageContext } from "./message";
+import { Parts } from "./parts";
 import type { Row } from "./rows";
 
 function useRow(): Row | undefined {
@@ -39,25 +39,27 @@ function UserMessage() {
   const failed = message.delivery === "failed";
   const quiet = goesOn && !message.foreign && (message.delivery === null || message.delivery === "received");
   return (
-    <div className="message flex flex-col">
-      <Day day={day} />
-      <article data-key={message.key} data-role="user" aria-label={text.you} tabIndex={-1} className={`group relative mt-2 ${quiet ? "mb-5" : "mb-3"} flex max-w-[88%] flex-col items-end self-end outline-none`}>
-        <div
-          className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
-        >
-          <MessagePrimitiveParts components={USER_PARTS} />
-        </div>
-        <div className={`flex min-h-6 flex-wrap items-center justify-end gap-x-1.5 text-xs whitespace-nowrap text-muted ${quiet ? "message-tools absolute top-full right-0 z-10 w-max" : "mt-0.5"}`}>
-          <OwnActions row={row} />
-          {message.foreign && <span>{text.otherDevice} ·</span>}
-          <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
-            {timeOf(message.at)}
-          </time>
-          {message.delivery && <DeliveryMark delivery={message.delivery} />}
-        </div>
-        {failed && item && <Failed id={item.id} error={item.error} />}
-      </article>
-    </div>
+    <MessageContext value={message}>
+      <div className="message flex flex-col">
+        <Day day={day} />
+        <article data-key={message.key} data-role="user" aria-label={text.you} tabIndex={-1} className={`group relative mt-2 ${quiet ? "mb-5" : "mb-3"} flex max-w-[88%] flex-col items-end self-end outline-none`}>
+          <div
+            className={`min-w-0 rounded-2xl rounded-br-md px-4 py-2.5 [overflow-wrap:anywhere] ${failed ? "bg-danger-soft" : "bg-accent-soft"} ${message.delivery && message.delivery !== "received" && !failed ? "opacity-80" : ""}`}
+          >
+            <Parts message={message} />
+          </div>
+          <div className={`flex min-h-6 flex-wrap items-center justify-end gap-x-1.5 text-xs whitespace-nowrap text-muted ${quiet ? "message-tools absolute top-full right-0 z-10 w-max" : "mt-0.5"}`}>
+            <OwnActions row={row} />
+            {message.foreign && <span>{text.otherDevice} ·</span>}
+            <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
+              {timeOf(message.at)}
+            </time>
+            {message.delivery && <DeliveryMark delivery={message.delivery} />}
+          </div>
+          {failed && item && <Failed id={item.id} error={item.error} />}
+        </article>
+      </div>
+    </MessageContext>
   );
 }
 
@@ -93,26 +95,28 @@ function AssistantMessage() {
   if (!row) return null;
   const { message, day, goesOn } = row;
   return (
-    <div className="message flex flex-col">
-      <Day day={day} />
-      <article data-key={message.key} data-role="assistant" aria-label={speaker} tabIndex={-1} className={`group relative min-w-0 ${goesOn ? "pb-4" : "pb-3"} [overflow-wrap:anywhere] outline-none`} aria-busy={message.streaming}>
-        <div className="space-y-2.5">
-          <MessagePrimitiveParts components={ASSISTANT_PARTS} />
-        </div>
-        {message.streaming ? (
-          <div className="mt-2 flex items-center gap-1" aria-hidden="true">
-            <span className="animate-dot size-2 rounded-full bg-accent" />
+    <MessageContext value={message}>
+      <div className="message flex flex-col">
+        <Day day={day} />
+        <article data-key={message.key} data-role="assistant" aria-label={speaker} tabIndex={-1} className={`group relative min-w-0 ${goesOn ? "pb-4" : "pb-3"} [overflow-wrap:anywhere] outline-none`} aria-busy={message.streaming}>
+          <div className="space-y-2.5">
+            <Parts message={message} />
           </div>
-        ) : (
-          <div className={`flex min-h-6 items-center gap-1.5 text-xs text-muted ${goesOn ? "message-tools absolute -bottom-2 left-0 z-10" : "mt-0.5"}`}>
-            <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
-              {timeOf(message.at)}
-            </time>
-            <CopyButton blocksOf={row} />
-          </div>
-        )}
-      </article>
-    </div>
+          {message.streaming ? (
+            <div className="mt-2 flex items-center gap-1" aria-hidden="true">
+              <span className="animate-dot size-2 rounded-full bg-accent" />
+            </div>
+          ) : (
+            <div className={`flex min-h-6 items-center gap-1.5 text-xs text-muted ${goesOn ? "message-tools absolute -bottom-2 left-0 z-10" : "mt-0.5"}`}>
+              <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
+                {timeOf(message.at)}
+              </time>
+              <CopyButton blocksOf={row} />
+            </div>
+          )}
+        </article>
+      </div>
+    </MessageContext>
   );
 }
 

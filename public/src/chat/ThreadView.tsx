@@ -1,8 +1,8 @@
 /** The messages, the way to older ones, and the way back to the latest. */
 
-import { ThreadPrimitiveMessages } from "@assistant-ui/core/react";
+import { ThreadPrimitiveUnstable_MessageById as Message, unstable_useThreadMessageIds as useMessageIds } from "@assistant-ui/core/react";
 import { useAuiState } from "@assistant-ui/store";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
 import { useNow } from "~/app/media";
 import { SUPERVISOR, type Chat, type Phase } from "~/store/state";
@@ -36,7 +36,7 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
           <Top chatKey={chatKey} chat={chat} nothing={nothing} />
           {nothing && chat.freshness !== "none" && <Empty supervisor={chatKey === SUPERVISOR} />}
           {nothing && chat.freshness === "none" && chat.loading === "no" && !chat.error && <Absent />}
-          <ThreadPrimitiveMessages components={MESSAGES} />
+          <Messages />
           {!nothing && chat.freshness === "stale" && <AsOf at={chat.asOf} />}
           {chat.executing && !chat.messages.at(-1)?.streaming && <Working />}
         </div>
@@ -46,6 +46,11 @@ export function ThreadView({ chatKey, chat, thread }: ThreadViewProps) {
     </div>
   );
 }
+
+/** By id and not by place: a row that comes in above would otherwise draw all that stand below it again. */
+const Messages = memo(function Messages() {
+  return useMessageIds().map((id) => <Message key={id} messageId={id} components={MESSAGES} />);
+});
 
 /** assistant-ui draws new messages a moment after we gave them to it; only then can the scroll be kept. */
 function Drawn({ run }: { run(): void }) {

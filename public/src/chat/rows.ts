@@ -74,16 +74,14 @@ function messageOf(item: OutboxItem): ChatMessage {
   return message;
 }
 
-type Part = Exclude<ThreadMessageLike["content"], string>[number];
-
-/** A row as assistant-ui takes it. */
+/** A row as assistant-ui takes it: it keeps the thread; the parts are drawn from the row (`parts/index.tsx`). */
 export function toThreadMessage(row: Row): ThreadMessageLike {
   const { message } = row;
   return {
     id: message.key,
     role: message.role === "user" ? "user" : "assistant",
     createdAt: new Date(message.at),
-    content: message.role === "user" ? userParts(message) : message.blocks.map(toPart),
+    content: [],
     ...(message.role !== "user" && { status: message.streaming ? RUNNING : DONE }),
     metadata: { custom: { row } },
   };
@@ -91,23 +89,3 @@ export function toThreadMessage(row: Row): ThreadMessageLike {
 
 const RUNNING = { type: "running" } as const;
 const DONE = { type: "complete", reason: "stop" } as const;
-
-/** Blocks that assistant-ui has no word for travel as data, and so does everything a user may send. */
-function userParts({ blocks }: ChatMessage): Part[] {
-  return blocks.map((block) => (block.kind === "text" ? { type: "text", text: block.content } : { type: "data", name: block.kind, data: block }));
-}
-
-function toPart(block: ChatMessage["blocks"][number], index: number): Part {
-  if (block.kind === "text") return { type: "text", text: block.content };
-  if (block.kind === "thinking") return { type: "reasoning", text: block.content };
-  if (block.kind !== "tool") return { type: "data", name: block.kind, data: block };
-  return {
-    type: "tool-call",
-    toolCallId: `${block.id}-${index}`,
-    toolName: block.name,
-    argsText: block.input,
-    artifact: block,
-    ...(block.status !== "running" && { result: block.output }),
-    isError: block.status === "failed",
-  };
-}

@@ -1,7 +1,7 @@
 /**
  * Which rows are in the page, and where it is scrolled.
  *
- * At most `MOUNTED` rows are in the page at a time; scrolling moves that window over what is loaded and
+ * A bounded number of rows is in the page at a time (`roomFor`); scrolling moves that window over what is loaded and
  * asks for more at its top. While the reader is at the end, new text keeps the end in view. Anywhere
  * else the first row in view stays exactly where it is, whatever is added above or below.
  */
@@ -10,14 +10,17 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react
 import { NO_HAND, watchHand } from "./hand";
 import type { Row } from "./rows";
 
-const MOUNTED = 100;
+/** Pixels of a row that has one short line: what the number of mounted rows is reckoned by. */
+const SHORTEST = 40;
 /** Rows above which the farthest are unmounted while the reader is at the end and new ones come. */
-const AT_END = 60;
+const AT_END = 40;
 const STEP = 20;
-/** Rows mounted in one frame: more at once would hold up the first picture, and the scrolling. */
+/** Rows mounted first, before it is known how long they take here. */
+const FIRST = 2;
+/** Rows mounted in one frame at most: more at once would hold up the first picture, and the scrolling. */
 const A_FRAME = 4;
-/** Milliseconds that a frame's rows may take to mount; on a slower device fewer are mounted in the next. */
-const A_FRAME_TAKES = 100;
+/** Milliseconds that the rows of one frame may take to mount; the next frame mounts as many as fit. */
+const BUDGET = 50;
 /** Pixels from an edge at which more is fetched. */
 const NEAR = 800;
 /** Pixels from the end that still count as the end. */
@@ -57,7 +60,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
   const stood = useRef({ top: 0, height: 0, room: 0 });
   const hand = useRef(NO_HAND);
   const wanted = useRef<string | null>(null);
-  const step = useRef({ rows: A_FRAME, since: 0 });
+  const step = useRef({ rows: FIRST, since: 0 });
 
   const { from, to } = bounds(rows, span);
   const now = useRef({ rows, from, to, hasOlder, loadOlder, stay });
@@ -103,7 +106,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
       wanted.current = null;
       const box = element.getBoundingClientRect();
       view.scrollTop += box.top - view.getBoundingClientRect().top - Math.max(16, (view.clientHeight - box.height) / 3);
-      end.current = distance(view) <= END;
+      end.current = distance(view) <= END && now.current.to === now.current.rows.length;
       setAtEnd(end.current);
     } else if (end.current && now.current.to === now.current.rows.length) {
       view.scrollTop = view.scrollHeight;
@@ -137,17 +140,19 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
       step.current.since = performance.now();
       setSpan({ top: all[top]!.message.key, size: end.current ? null : until - top });
     };
+    // Below first: what is above a short page would push the row that was looked for out of its place.
+    const short = view.scrollHeight <= view.clientHeight;
     const far = end.current && last - first > AT_END ? rowsFarAbove(view, content.current) : 0;
     if (far >= STEP) {
       spanFrom(first + far, last);
-    } else if (view.scrollTop < NEAR && first > 0) {
+    } else if (view.scrollTop < NEAR && first > 0 && !(short && last < all.length)) {
       const top = Math.max(0, first - step.current.rows);
-      spanFrom(top, Math.min(last, top + MOUNTED));
-    } else if (view.scrollTop < NEAR && more) {
+      spanFrom(top, Math.min(last, top + roomFor(view)));
+    } else if (view.scrollTop < NEAR && first === 0 && more) {
       load();
     } else if (distance(view) < NEAR && last < all.length) {
       const bottom = Math.min(all.length, last + step.current.rows);
-      spanFrom(Math.max(first, bottom - MOUNTED), bottom);
+      spanFrom(Math.max(first, bottom - roomFor(view)), bottom);
     }
   }, []);
   /** In the next frame, once for all that asks in this one. */
@@ -205,12 +210,12 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
     reveal(key) {
       const at = rows.findIndex((row) => row.message.key === key);
       if (at < 0) return;
-      const top = Math.max(0, at - STEP);
+      const top = Math.max(0, at - FIRST);
       end.current = false;
       setAtEnd(false);
       wanted.current = key;
       setFilled(true);
-      setSpan({ top: rows[top]!.message.key, size: 2 * STEP });
+      setSpan({ top: rows[top]!.message.key, size: 2 * FIRST + 1 });
       requestAnimationFrame(drawn);
     },
   };
@@ -240,16 +245,19 @@ function useObserved(
 
 function bounds(rows: Row[], { top, size }: Span): { from: number; to: number } {
   const at = top === null ? -1 : rows.findIndex((row) => row.message.key === top);
-  if (at < 0) return { from: Math.max(0, rows.length - A_FRAME), to: rows.length };
+  if (at < 0) return { from: Math.max(0, rows.length - FIRST), to: rows.length };
   return { from: at, to: size === null ? rows.length : Math.min(rows.length, at + size) };
 }
 
-/** Fewer rows after a frame that took too long, one more after another. */
+/** As many rows as fit into the budget, by what the last took; one more at a time. */
 function nextStep({ rows, since }: { rows: number; since: number }): { rows: number; since: number } {
   if (since === 0) return { rows, since };
-  const slow = performance.now() - since > A_FRAME_TAKES;
-  return { rows: slow ? Math.max(2, rows - 1) : Math.min(A_FRAME, rows + 1), since: 0 };
+  const fit = Math.floor((rows * BUDGET) / Math.max(1, performance.now() - since));
+  return { rows: Math.max(1, Math.min(fit, rows + 1, A_FRAME)), since: 0 };
 }
+
+/** Rows that fill the view and what is near it, however short they are. */
+const roomFor = (view: HTMLElement): number => Math.ceil((view.clientHeight + 2 * NEAR) / SHORTEST);
 
 const placeOf = (view: HTMLElement) => ({ top: view.scrollTop, height: view.scrollHeight, room: view.clientHeight });
 

@@ -1,6 +1,5 @@
 /** Quick replies: buttons that say something, open something or start something. */
 
-import { useAuiState } from "@assistant-ui/store";
 import { useState } from "react";
 import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";
@@ -14,6 +13,7 @@ import { chat as text } from "~/text/chat";
 import { Confirm } from "~/ui/Dialog";
 import { Icon } from "~/ui/icons";
 import { useChatKey } from "../chatKey";
+import { useMessage } from "../message";
 
 const LOOKS: Record<ActionButton["style"], string> = {
   primary: "border-transparent bg-accent text-on-accent hover:bg-accent-strong",
@@ -23,8 +23,7 @@ const LOOKS: Record<ActionButton["style"], string> = {
 
 export function ButtonsPart({ data }: { data: ContentBlock }) {
   const chat = useChatKey();
-  const streaming = useAuiState((state) => state.message.status?.type === "running");
-  const key = useAuiState((state) => state.message.id);
+  const { key, streaming } = useMessage();
   const offers = data.kind === "action_buttons" ? data.buttons.flatMap((button) => sayingOf(button) ?? []) : [];
   const speaks = useClient(maySpeak);
   const { kind, said } = useReplies(chat, key, offers);

@@ -1,5 +1,6 @@
 /** Text: Markdown from agents, plain from people. */
 
+import type { PartProps } from "./index";
 import { Folded } from "../Folded";
 import { linked } from "../linked";
 import { markdown } from "../load";
@@ -7,10 +8,10 @@ import { markdown } from "../load";
 /** Without any of these there is nothing to mark up. */
 const MARKUP = /[*_`#[\]<>|~\\]|^\s*([-+]|\d+[.)])\s|https?:|www\.|\n\n/m;
 
-export function TextPart({ text, status }: { text: string; status?: { type: string } }) {
+export function TextPart({ data: { content: text }, running }: PartProps) {
   const Markdown = markdown();
   if (!Markdown || !MARKUP.test(text)) return <PlainText text={text} />;
-  return <Markdown text={text} streaming={status?.type === "running"} />;
+  return <Markdown text={text} streaming={running} />;
 }
 
 export function PlainText({ text }: { text: string }) {
@@ -18,6 +19,6 @@ export function PlainText({ text }: { text: string }) {
 }
 
 /** What a person wrote, as written; a long paste in part, addresses as links. */
-export function OwnText({ text }: { text: string }) {
-  return <Folded text={text}>{(part) => <p dir="auto" className="whitespace-pre-wrap">{linked(part)}</p>}</Folded>;
+export function OwnText({ data }: PartProps) {
+  return <Folded text={data.content}>{(part) => <p dir="auto" className="whitespace-pre-wrap">{linked(part)}</p>}</Folded>;
 }

@@ -5,11 +5,11 @@ import { chat as words } from "~/text/chat";
 import { Icon } from "~/ui/icons";
 import { beginning } from "../beginning";
 import { Disclosure } from "./Disclosure";
+import type { PartProps } from "./index";
 
-export function ThoughtPart({ text, status }: { text: string; status?: { type: string } }) {
+export function ThoughtPart({ data: { content: text }, running }: PartProps) {
   const shown = useClient((state) => state.settings.showThinking);
   if (!shown || !text) return null;
-  const running = status?.type === "running";
   return (
     <Disclosure
       name={`thought ${beginning(text)}`}

@@ -1,13 +1,12 @@
 /** A tool the agent used. */
 
 import { lazy, Suspense } from "react";
-import type { ContentBlock } from "~/protocol/blocks";
+import type { PartProps } from "./index";
 
 const ToolCall = lazy(() => import("../tools/ToolCall"));
 
-export function ToolPart({ artifact }: { artifact?: unknown }) {
-  const block = artifact as ContentBlock | undefined;
-  if (block?.kind !== "tool") return null;
+export function ToolPart({ data: block }: PartProps) {
+  if (block.kind !== "tool") return null;
   // As high as a closed one: nothing moves when it comes.
   const closed = <div className="fold h-[46px] rounded-xl border border-line bg-surface px-3 py-2.5 text-sm font-medium">{block.name}</div>;
   return (

@@ -1,11 +1,11 @@
 /** Voice: what was said here, with its words; and answers read aloud. */
 
-import { useAuiState } from "@assistant-ui/store";
 import { lazy, Suspense } from "react";
 import { client } from "~/app/client";
 import type { ContentBlock } from "~/protocol/blocks";
 import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
+import { useMessage } from "../message";
 import { soundKey } from "~/voice/sounds";
 
 const AudioPlayer = lazy(() => import("../../voice/AudioPlayer"));
@@ -16,7 +16,7 @@ const UNDERSTOOD_WITHIN = 120_000;
 type Voice = Extract<ContentBlock, { kind: "voice_input" | "voice_output" }>;
 
 export function VoiceInputPart({ data }: { data: ContentBlock }) {
-  const at = useAuiState((state) => state.message.createdAt.getTime());
+  const { at } = useMessage();
   if (data.kind !== "voice_input") return null;
   const hopeful = Date.now() - at < UNDERSTOOD_WITHIN;
   return (
