@@ -23,7 +23,7 @@ from tools.simulation.world import World
 TROUBLE_SECONDS = (1.5, 6.0)
 TROUBLE_AT_MOST = 30.0  # a roll, or whatever else, that has not ended by then never will
 ALIVE_SECONDS = 5.0  # after the last fault all are connected and their messages arrive
-START_SECONDS = 5.0
+START_SECONDS = 12.0  # until all are paired and connected: the bus may lose one message in ten
 PAIRED = 1.0
 HELD_AT_LAST_SECONDS = 30.0  # until the outcome of each held message is known: it may be confirmed late
 SETTLE_SECONDS = RETURN_SECONDS + 1
