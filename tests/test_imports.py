@@ -13,7 +13,7 @@ LOADED = "import sys, {module}; print(*{{name.partition('.')[0] for name in sys.
 @pytest.mark.parametrize(
     ("module", "needless"),
     [
-        ("tiflis.server", {"nats", "sanic_ext", "yaml", "attr", "pydantic_settings"}),
+        ("tiflis.server", {"pydantic_settings", "qrcode", "hypothesis"}),
         ("tiflis.cli", {"sanic", "nats", "uvloop", "pydantic_settings"}),
     ],
 )

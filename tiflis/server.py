@@ -60,6 +60,7 @@ def build(settings: Settings) -> TiflisApp:
     app = TiflisApp("tiflis", configure_logging=False, request_class=SoundRequest, error_handler=Errors())
     app.ctx.settings = settings
     configure(app, settings)
+    app.extend()  # sanic-ext answers HEAD wherever there is GET; `configure` has switched off all else of it
     app.ctx.arbiter = Arbiter(settings)
     app.ctx.arbiter.attach(app)
     service = Service(settings)

@@ -18,7 +18,7 @@ from tests.bus.waiting import until
 from tests.patience import now
 from tiflis.bus.directory.directory import Conflict, Directory, DirectoryUnavailable, Record
 from tiflis.bus.directory.record import decode, encode
-from tiflis.relay.watch.store import JetStreamWatchStore
+from tiflis.bus.storage import administration
 
 TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_000_000.5)
 
@@ -252,7 +252,8 @@ async def test_user_and_password_work_for_all_connections(tmp_path: Path) -> Non
     one = Directory(server.url, "test")
     try:
         await one.start(3.0)
-        await JetStreamWatchStore(one.link).start()
+        async with administration(server.url, "test") as client:
+            assert client.is_connected
     finally:
         await one.close()
         server.stop()

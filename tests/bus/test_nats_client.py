@@ -17,6 +17,7 @@ from tests.bus.waiting import until
 from tiflis.bus.errors import BadBusUrl, LinkUnavailable
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.servers import ServerPool, parse_urls
+from tiflis.bus.storage import administration
 
 
 @contextlib.asynccontextmanager
@@ -101,6 +102,7 @@ async def test_tls_with_a_trusted_certificate(tmp_path: Path, certificate: tuple
 async def test_a_server_that_wants_the_tls_handshake_first(
     tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Both our link and the client of JetStream's library, with nothing but the URL."""
     cert, key = certificate
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     tls = f'tls {{ cert_file: "{cert}", key_file: "{key}", handshake_first: true }}'
@@ -109,6 +111,8 @@ async def test_a_server_that_wants_the_tls_handshake_first(
     try:
         async with linked(f"{server.url}?tls_first") as link:
             await hears_itself(link, bytes(300_000))
+        async with administration(f"{server.url}?tls_first", "test") as client:
+            await client.flush()
         impatient = NatsClient(server.url, "test")
         with pytest.raises(LinkUnavailable):
             await impatient.start(1.5)

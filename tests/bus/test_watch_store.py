@@ -22,20 +22,23 @@ from tiflis.relay.watch.store import CHUNK, RECORD_TTL, STREAM, Fenced, JetStrea
 
 TUNNEL = "tunnel-1"
 
+# nats-py leaves the streams of failed connection attempts to the garbage collector.
+untidy = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @contextlib.asynccontextmanager
 async def linked(url: str, ttl: float = RECORD_TTL) -> AsyncIterator[JetStreamWatchStore]:
     """A store that has not made its stream yet."""
     link = NatsClient(url, "test")
     await link.start()
-    yield JetStreamWatchStore(link, ttl)
+    yield JetStreamWatchStore(link, url, "test", ttl)
     await link.close()
 
 
 @pytest.fixture
 async def connection(nats_server: NatsServer) -> AsyncIterator[Client]:
     """Another client, to look at the stream."""
-    connection = await nats.connect(nats_server.url, allow_reconnect=False)
+    connection = await nats.connect(nats_server.url)
     yield connection
     await connection.close()
 
@@ -150,6 +153,7 @@ async def test_a_stream_with_other_settings_is_brought_up_to_date(
     assert (info.config.max_age, info.config.max_msgs_per_subject) == (RECORD_TTL, 1)
 
 
+@untidy
 async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
     async with linked(nats_cluster.url) as store:
         await store.start()
@@ -178,6 +182,7 @@ async def test_a_missing_stream_is_made_on_the_way(new_store: JetStreamWatchStor
     assert await stored(store) == {("e1", "m-1"): b"value"}
 
 
+@untidy
 async def test_records_outlive_a_killed_server(store: JetStreamWatchStore, nats_server: NatsServer) -> None:
     await store.put(TUNNEL, "e1", [("m-1", b"value")])
     nats_server.kill()
@@ -212,7 +217,7 @@ async def small(folder: Path, storage: str = "3MB", extra: str = "") -> AsyncIte
     server = SmallServer(folder, storage, extra=extra)
     server.start()
     async with linked(server.url) as store:
-        connection = await nats.connect(server.url, allow_reconnect=False)
+        connection = await nats.connect(server.url)
         yield Small(server, store, connection)
         await connection.close()
     server.stop()
@@ -276,6 +281,7 @@ async def test_what_can_never_be_stored_is_refused_and_the_rest_is_stored(tmp_pa
 
 
 async def test_values_are_stored_over_the_connection_of_the_directory_alone(tmp_path: Path) -> None:
+    """Making the stream takes another one, which has ended by then."""
     monitor = free_port()
     server = NatsServer(tmp_path, extra=f"http: 127.0.0.1:{monitor}")
     server.start()

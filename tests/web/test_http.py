@@ -11,7 +11,6 @@ from sanic.response import HTTPResponse, text
 
 from tests.patience import within
 from tests.web.served import new_app, raw, served, settings
-from tiflis.web.sanic_internals import Routes
 
 
 async def hello(_: Request) -> HTTPResponse:
@@ -57,9 +56,9 @@ async def test_a_header_that_never_ends_is_refused_early() -> None:
 
 
 async def test_every_get_route_answers_head() -> None:
-    routes = Routes("hello")
-    routes.add_route(hello, "/hello")
-    async with served(routes, app=new_app()) as client:
+    app = new_app()
+    app.add_route(hello, "/hello")
+    async with served(app=app) as client:
         response = await client.head("/hello")
     assert (response.status_code, response.content, response.headers["content-length"]) == (200, b"", "5")
 

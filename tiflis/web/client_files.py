@@ -6,12 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from sanic import Request
+from sanic import Blueprint, Request
 from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse
 
 from tiflis.web.client_build import read_client
-from tiflis.web.sanic_internals import Routes
 from tiflis.web.static_files import File
 
 READ = ["GET", "HEAD"]
@@ -47,12 +46,12 @@ _SCRIPTS = re.compile(rb"<!--.*?-->|<script\b([^>]*)>(.*?)</script[^>]*>", re.DO
 _SOURCE = re.compile(rb"(?:^|[\s\"'/])src\s*=", re.IGNORECASE)
 
 
-def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Routes:
+def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Blueprint:
     """Return the routes of the client that ``WEB_CLIENT_PATH`` names.
 
     Raise ConfigError when that folder is no client's build, or when a file of it lies at ``ws_path``.
     """
-    routes = Routes("client")
+    routes = Blueprint("client")
     if choice == "off":
         return routes
     site = read_client(choice, ws_path)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from sanic import HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
@@ -19,7 +19,7 @@ from tiflis.web.address import Addresses
 from tiflis.web.api_errors import answered
 from tiflis.web.pairing import pairing
 from tiflis.web.replies import reply
-from tiflis.web.sanic_internals import Routes, body_stream
+from tiflis.web.sanic_internals import body_stream
 
 PREFIX = "/api/v1"
 BODY_LIMIT = 16 * 1024  # bytes
@@ -70,9 +70,9 @@ class DeviceGate(Protocol):
 
 def device_routes(
     gate: DeviceGate, addresses: Addresses, ws_path: str, auth_header: str | None = None
-) -> Routes:
+) -> Blueprint:
     """Return the routes. ``auth_header``: a header that minting and revoking need from a trusted proxy."""
-    routes = Routes("devices", url_prefix=PREFIX)
+    routes = Blueprint("devices", url_prefix=PREFIX)
     api = _DeviceApi(gate, addresses, ws_path, auth_header)
     routes.add_route(answered(api.list), "/devices", methods=["GET", "HEAD"], name="list")
     routes.add_route(answered(api.mint), "/devices", methods=["POST"], name="mint", stream=True)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from sanic import Request
+from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from tiflis.release import build
 from tiflis.web.replies import reply
-from tiflis.web.sanic_internals import Routes
 
 State = Literal["starting", "ready", "draining", "no bus"]
 READ = ["GET", "HEAD"]
@@ -31,9 +30,9 @@ class Facts(Protocol):
         """Seconds since the server started."""
 
 
-def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Routes:
+def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Blueprint:
     """``/health``, ``/healthz`` and ``/readyz``."""
-    routes = Routes("health")
+    routes = Blueprint("health")
 
     async def health(_: Request) -> HTTPResponse:
         workstations, clients = await facts.counts()

@@ -10,14 +10,13 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
-from sanic import Request
+from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from tiflis.clock import running_clock
 from tiflis.protocol.errors import TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error
-from tiflis.web.sanic_internals import Routes
 from tiflis.web.status_page import Admit, presented, refusal
 
 log = logging.getLogger(__name__)
@@ -34,9 +33,9 @@ Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 def metrics_routes(
     page: Page, token: SecretStr | None, address: Callable[[Request], str], admit: Admit
-) -> Routes:
+) -> Blueprint:
     """``/metrics``; without a token it is not there. ``address`` and ``admit`` as for ``/status``."""
-    routes = Routes("metrics")
+    routes = Blueprint("metrics")
 
     async def metrics(request: Request) -> HTTPResponse:
         if token is None:

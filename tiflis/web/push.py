@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from sanic import HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.protocol.device_keys import key_id_of
@@ -23,7 +23,6 @@ from tiflis.web.api_errors import Handler, answered
 from tiflis.web.device_parameters import credentials
 from tiflis.web.devices import read_body
 from tiflis.web.replies import reply
-from tiflis.web.sanic_internals import Routes
 
 PREFIX = "/api/v1/push"
 _PAGE = re.compile(r"https?://[!-~]{1,1024}")
@@ -78,9 +77,9 @@ class PushGate(Protocol):
         """Run a call at the tunnel's home."""
 
 
-def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Routes:
+def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Blueprint:
     """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
-    routes = Routes("push", url_prefix=PREFIX)
+    routes = Blueprint("push", url_prefix=PREFIX)
     api = _PushApi(gate, address)
     routes.add_route(stored(api.key), "/key", methods=["GET", "HEAD"], name="key")
     routes.add_route(stored(api.subscribe), "/subscription", methods=["POST"], name="subscribe", stream=True)

@@ -5,11 +5,10 @@ import re
 import secrets
 import time
 from asyncio import CancelledError
-from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
 
-from sanic import Blueprint, Request
+from sanic import Request
 from sanic.exceptions import BadRequest
 from sanic.http import Http
 from sanic.http.constants import Stage
@@ -23,23 +22,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 FIRST_BYTES_SECONDS = 1.0  # until Sanic begins with a connection on which nothing has come
 _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
-
-
-class Routes(Blueprint):
-    """A group of routes whose handlers are registered without a look into their source.
-
-    Sanic parses each handler to find the format of its own error pages, which `Errors` replaces.
-    """
-
-    def add_route(
-        self, handler: Any, uri: str, methods: Iterable[str] = ("GET",), *more: Any, **named: Any
-    ) -> Any:
-        """Register a handler. One that answers GET answers HEAD too."""
-        methods = {*methods, "HEAD"} if "GET" in methods else methods
-        return super().add_route(handler, uri, methods, *more, **named)
-
-    def _determine_error_format(self, handler: object) -> str:
-        return "json"
 
 
 class SoundRequest(Request):

@@ -7,13 +7,12 @@ from html import escape
 from typing import Any
 
 from pydantic import SecretStr
-from sanic import Request
+from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, html
 
 from tiflis.protocol.errors import InvalidToken, RateLimited, TunnelError
 from tiflis.web.health import READ
 from tiflis.web.replies import error, reply, retry_after
-from tiflis.web.sanic_internals import Routes
 
 PATH = "/status"
 SOON = {"Retry-After": "1"}
@@ -44,13 +43,13 @@ def status_routes(
     token: SecretStr | None,
     address: Callable[[Request], str],
     admit: Admit,
-) -> Routes:
+) -> Blueprint:
     """Return the routes of the page, which is JSON for programs and 404 as long as no token is set.
 
     ``address``: the client's, as far as proxies are trusted; the operator sees whether that is right.
     ``admit``: looks at the token.
     """
-    routes = Routes("status")
+    routes = Blueprint("status")
 
     async def status(request: Request) -> HTTPResponse:
         if token is None:

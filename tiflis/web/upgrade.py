@@ -79,7 +79,7 @@ class Endpoint:
     def _check(self, request: Request | Handshake) -> str:
         """Return the handshake's key (RFC 6455, 4.2.1). Raises Refused."""
         headers = request.headers
-        if request.method != "GET":
+        if request.method != "GET":  # Sanic serves HEAD wherever there is a GET
             raise Refused(405, "A WebSocket is opened with GET", {"Allow": "GET"})
         if headers.get("upgrade", "").lower() != "websocket" or not _names(headers, "connection", "upgrade"):
             raise Refused(
@@ -145,9 +145,7 @@ def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint])
 
     # Without it Sanic takes the missing response for a bug.
     websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
-    app.add_route(
-        websocket, path, methods=["GET"], strict_slashes=True, name="websocket", error_format="json"
-    )
+    app.add_route(websocket, path, methods=["GET"], strict_slashes=True, name="websocket")
     app.ctx.plain_upgrade = PlainUpgrade(app, path, endpoint)
 
 

@@ -5,13 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sanic import HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
 from tiflis.relay.pinned import Pinned
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State
 from tiflis.web.api_errors import answered
-from tiflis.web.sanic_internals import Routes
 from tiflis.web.unread import Unread
 from tiflis.web.watch_body import Bodies
 from tiflis.web.watch_parameters import (
@@ -52,9 +51,9 @@ class WatchGate(Protocol):
 
 def watch_routes(
     gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
-) -> Routes:
+) -> Blueprint:
     """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
-    routes = Routes("watch", url_prefix=PREFIX)
+    routes = Blueprint("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
         routes.add_route(answered(getattr(api, name)), f"/{name}", methods=["POST"], name=name, stream=True)

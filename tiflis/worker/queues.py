@@ -40,11 +40,13 @@ class Queues:
         directory: Directory,
         keyring: Keyring,
         name: str,
+        urls: str,
         pinned: Pinned,
         tasks: Tasks,
         alive: Callable[[str], bool],
     ) -> None:
-        """``name``: the worker's id. ``alive`` returns whether another worker is there."""
+        """``urls`` and ``name``: of the connections that make the watches' stream; ``name`` is the worker's
+        id. ``alive`` returns whether another worker is there."""
         self._tasks, self._name, self._alive = tasks, name, alive
         self._settings, self._pinned, self._clock = settings, pinned, running_clock()
         bounds = Bounds(settings.watch_queue_messages, settings.watch_queue_bytes, settings.watch_message_ttl)
@@ -54,7 +56,7 @@ class Queues:
         longest = max(
             settings.watch_idle, settings.watch_message_ttl, settings.stay_resume, settings.stay_push
         )
-        self._watches = JetStreamWatchStore(directory.link, longest + MARGIN_SECONDS)
+        self._watches = JetStreamWatchStore(directory.link, urls, name, longest + MARGIN_SECONDS)
         self._held = HeldStore(directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
         tasks.spawn(self._start())
         tasks.spawn(self._held.start(clustered=directory.link.clustered))

@@ -114,7 +114,7 @@ class Worker:
         )
         await self.devices.start()
         self.queues = Queues(
-            settings, self.directory, keyring, self.id, self.pinned, self._tasks, self._alive
+            settings, self.directory, keyring, self.id, self._bus_urls, self.pinned, self._tasks, self._alive
         )
         self._compose(keyring)
         self.presence.answer("status", self._own_status)

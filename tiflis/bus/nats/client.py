@@ -143,11 +143,6 @@ class NatsClient:
         self.clustered = False  # the server belongs to a cluster
         self.max_payload = DEFAULT_MAX_PAYLOAD
 
-    @property
-    def servers(self) -> int:
-        """Return how many servers are known: those of the URL, and what the bus has announced."""
-        return len(self._pool)
-
     # -- life
 
     async def start(self, deadline: float = 10.0) -> None:

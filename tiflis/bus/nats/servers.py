@@ -86,6 +86,19 @@ def parse_urls(urls: str) -> list[Server]:
     return servers
 
 
+def options(urls: str) -> dict[str, Any]:
+    """Return how nats-py connects to the same servers."""
+    servers = parse_urls(urls)
+    first = servers[0]
+    return {
+        "servers": [server.url for server in servers],
+        "user": first.user,
+        "password": first.password,
+        "token": first.token,
+        "tls_handshake_first": first.tls_first,
+    }
+
+
 def _parse(text: str) -> Server:
     parts = urlsplit(text if "://" in text else f"nats://{text}")
     if parts.scheme not in ("nats", "tls"):

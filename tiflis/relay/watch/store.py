@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from nats.js import api
+
 from tiflis.bus.errors import LinkUnavailable, NoResponders
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused
@@ -39,7 +41,6 @@ _WRONG_REVISION = (10071, 10164)
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _NO_STREAM = 10059
 _BAD_REQUEST = 400
-_NANOSECONDS = 1_000_000_000
 _HEADERS = 128  # bytes of the headers of a message, at most
 _CHUNK_HEAD = struct.Struct(">QHH")  # which value, which chunk, how many
 
@@ -109,14 +110,15 @@ class Stored(NamedTuple):
 
 
 class JetStreamWatchStore:
-    """The store over a connection that belongs to the caller."""
+    """The store over a connection that belongs to the caller. Its stream is made over one of its own."""
 
-    def __init__(self, link: NatsClient, ttl: float = RECORD_TTL) -> None:
-        """``ttl``: seconds; more than a watch may be silent and a message may wait."""
+    def __init__(self, link: NatsClient, urls: str, name: str, ttl: float = RECORD_TTL) -> None:
+        """``urls``: as NATS_URL. ``name``: of the connections that make the stream. ``ttl``: seconds; more
+        than a watch may be silent and a message may wait."""
         self._link = link
         self._ttl = ttl
         self._jetstream = JetStream(link)
-        self._allotment = Allotment(link, self._jetstream, MAX_BYTES)
+        self._allotment = Allotment(urls, name, MAX_BYTES)
         self._making: asyncio.Task[None] | None = None
         self._reconnected = False  # since the stream was last made
         link.listen(ConnectionListener(on_up=self._link_up))
@@ -152,19 +154,16 @@ class JetStreamWatchStore:
         except LinkUnavailable as error:
             raise StoreUnavailable(str(error)) from error
 
-    def _config(self) -> Document:
-        return {
-            "name": STREAM,
-            "subjects": [f"{SUBJECT}.>"],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "max_msgs": -1,
-            "max_msgs_per_subject": 1,
-            "max_consumers": -1,
-            "max_age": int(self._ttl * _NANOSECONDS),
-            "duplicate_window": int(min(self._ttl, DUPLICATE_WINDOW) * _NANOSECONDS),
-        }
+    def _config(self) -> api.StreamConfig:
+        return api.StreamConfig(
+            name=STREAM,
+            subjects=[f"{SUBJECT}.>"],
+            max_msgs_per_subject=1,
+            max_age=self._ttl,
+            discard=api.DiscardPolicy.OLD,
+            storage=api.StorageType.FILE,
+            duplicate_window=min(self._ttl, DUPLICATE_WINDOW),
+        )
 
     async def relieve(self) -> None:
         """Remove the oldest records: the directory or this store could not write. Never raises."""
