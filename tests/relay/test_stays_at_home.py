@@ -127,6 +127,7 @@ class Held:
     def __init__(self, shelf: Shelf, clock: FakeClock) -> None:
         self.shelf, self.works = shelf, list[asyncio.Future[None]]()
         self.sent: list[object] = []
+        self.introduced: list[tuple[str, bool]] = []
         self.told: list[bytes] = []
         self.phone = cast(
             Any, SimpleNamespace(device_id="phone", key_id="", connected=True, send=self.told.append)
@@ -137,7 +138,7 @@ class Held:
             retired=False,
             presence=SimpleNamespace(
                 workstation=object(),
-                introduce=lambda device_id: None,
+                introduce=lambda *one, again: self.introduced.append((*one, again)),
                 send=lambda *one: self.sent.append(one),
             ),
             device_registry=Devices({"phone": [self.phone]}),
@@ -167,6 +168,20 @@ async def test_a_message_whose_time_ends_just_before_it_is_delivered_expires() -
     await held.until("expired")
     await held.close()
     assert (held.shelf.writes[1:], held.sent) == (["held", "sending", "expired"], [])
+
+
+async def test_a_held_message_follows_an_auth_though_its_device_has_just_connected() -> None:
+    """The device has not sent its own yet, and the workstation drops what a stranger sends."""
+    home = Stage()
+    station, _ = home.workstation(), home.client("phone")
+    assert "auth" not in station.types
+    home.home.presence.introduce("phone", again=True)
+    assert station.types[-1] == "auth"
+    held = Held(Shelf(lambda state: None), FakeClock())
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    await held.until("sending")
+    await held.close()
+    assert held.introduced == [("phone", True)]
 
 
 async def test_a_message_that_the_store_may_have_is_not_refused() -> None:

@@ -128,9 +128,10 @@ class WorkstationPresence:
         workstation.wire.send(text)
         return True
 
-    def introduce(self, device_id: str) -> None:
-        """Send a device's ``auth``: a workstation that registered has no devices (protocol, section 3.3)."""
-        if self.workstation is not None and device_id not in self._devices.introduced:
+    def introduce(self, device_id: str, again: bool = False) -> None:
+        """Send a device's ``auth``: a workstation that registered has no devices (protocol, section 3.3).
+        ``again``: also for a device that may be about to send its own."""
+        if self.workstation is not None and (again or device_id not in self._devices.introduced):
             self._devices.introduced.add(device_id)
             self.workstation.wire.send(messages.auth(self.workstation.auth_key, device_id))
 

@@ -411,9 +411,11 @@ class HeldMessages:
 
     def _introduce(self, device_id: str) -> None:
         """Have the workstation know the device, which stays from now on if it has no socket."""
-        self._host.presence.introduce(device_id)
+        present = device_id in self._host.device_registry
+        # One that has just connected may not have sent its own, and the workstation drops what precedes it.
+        self._host.presence.introduce(device_id, again=present)
         stays = self._host.watches.stays
-        if device_id not in self._host.device_registry and stays.on and stays.ready:
+        if not present and stays.on and stays.ready:
             stays.cursor(device_id)
 
     async def _end(self, key: str, device_id: str, state: str) -> None:
