@@ -68,6 +68,16 @@ async def done(workstation: Peer, answer: str, session: str = "s") -> None:
     )
 
 
+async def looks(phone: ResumingDevice, workstation: Peer, visible: bool, after: str = "") -> None:
+    """Say whether a person looks at the phone, once it has this answer, and wait until the home knows."""
+    assert phone.peer is not None
+    if after:
+        await phone.peer.next("session.output", where=lambda one: one["streaming_message_id"] == after)
+    await phone.peer.send({"type": "ping", "timestamp": 0, "visible": visible})
+    await phone.peer.send({"type": "sync"})  # goes the same way, and on to the workstation
+    await workstation.next("sync")
+
+
 async def test_an_answer_that_is_done_is_pushed_once_to_a_device_out_of_sight(
     people: Crowd, service: PushService
 ) -> None:
@@ -92,13 +102,10 @@ async def test_an_answer_that_is_done_is_pushed_once_to_a_device_out_of_sight(
         await service.until(2)
 
         await phone.connect()
-        assert phone.peer is not None
-        await phone.peer.send({"type": "ping", "timestamp": 0, "visible": True})
-        await phone.settle()
+        await looks(phone, workstation, True)
         assert phone.verdicts == ["new", "ok"]
         await done(workstation, "c")
-        await phone.peer.send({"type": "ping", "timestamp": 0, "visible": False})
-        await phone.settle()
+        await looks(phone, workstation, False, after="c")
         await workstation.send({"type": "session.error", "session_id": "s", "payload": {"code": "C"}})
         assert (await service.until(3))["tiflis"]["kind"] == "failed"
 
@@ -208,12 +215,9 @@ async def test_the_servers_notifiers_learn_of_events_once_and_of_no_content() ->
                 workstation, tunnel_id = await people.workstation(name="desk")
                 phone = ResumingDevice(server, tunnel_id)
                 await phone.connect()
-                assert phone.peer is not None
-                await phone.peer.send({"type": "ping", "timestamp": 0, "visible": True})
-                await phone.settle()
+                await looks(phone, workstation, True)
                 await done(workstation, "seen")
-                await phone.peer.send({"type": "ping", "timestamp": 0, "visible": False})
-                await phone.settle()
+                await looks(phone, workstation, False, after="seen")
                 hook.status = 503
                 await done(workstation, "a")
                 await hook.until(2)

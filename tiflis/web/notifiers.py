@@ -7,7 +7,7 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.device_keys import key_id_of
-from tiflis.protocol.errors import Forbidden, InvalidPayload, PushOff
+from tiflis.protocol.errors import Forbidden, InvalidPayload
 from tiflis.protocol.scopes import Scope
 from tiflis.relay.push.channels import parse_for_tunnel
 from tiflis.relay.push.records import TUNNEL, Notifiers
@@ -15,7 +15,7 @@ from tiflis.relay.push.sender import PushSender
 from tiflis.relay.watch.calls import SubscriptionChanged
 from tiflis.web.device_parameters import credentials
 from tiflis.web.devices import DeviceGate, Manager, read_body
-from tiflis.web.push import PREFIX, PushGate, stored
+from tiflis.web.push import PREFIX, PushGate, sender_of, stored
 from tiflis.web.replies import reply
 
 MOST = 4  # notifiers per tunnel
@@ -50,12 +50,6 @@ class _NotifierApi:
     def __init__(self, gate: NotifierGate, address: Callable[[Request], str]) -> None:
         self._gate, self._address = gate, address
 
-    @property
-    def _sender(self) -> PushSender:
-        if self._gate.push is None:
-            raise PushOff
-        return self._gate.push
-
     async def all(self, request: Request) -> HTTPResponse:
         sender, owner, _ = await self._owner(request)
         found, _ = await sender.store.notifiers(owner.tunnel_id)
@@ -79,7 +73,7 @@ class _NotifierApi:
 
     async def _owner(self, request: Request) -> tuple[PushSender, Manager, str]:
         """Return the sender, and the caller with its key. Raises PushOff, and Forbidden below an owner."""
-        sender = self._sender
+        sender = sender_of(self._gate)
         tunnel_id, auth_keys, device_id = credentials(request.headers)
         key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request), device_id, "api")
         entry = self._gate.keys.admit(tunnel_id, key, device_id)

@@ -88,6 +88,13 @@ def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Blueprint:
     return routes
 
 
+def sender_of(gate: PushGate) -> PushSender:
+    """Return the worker's sender. Raise PushOff."""
+    if gate.push is None:
+        raise PushOff
+    return gate.push
+
+
 def stored(handler: Handler) -> Handler:
     """Return the handler, which raises SendFailed if the store does not answer."""
 
@@ -104,31 +111,25 @@ class _PushApi:
     def __init__(self, gate: PushGate, address: Callable[[Request], str]) -> None:
         self._gate, self._address = gate, address
 
-    @property
-    def _sender(self) -> PushSender:
-        if self._gate.push is None:
-            raise PushOff
-        return self._gate.push
-
     async def key(self, _request: Request) -> HTTPResponse:
-        key = await self._sender.store.vapid()
+        key = await sender_of(self._gate).store.vapid()
         return reply({"key": encryption.encode64(encryption.point(key))})
 
     async def subscribe(self, request: Request) -> HTTPResponse:
-        sender, caller = self._sender, await self._caller(request)
+        sender, caller = sender_of(self._gate), await self._caller(request)
         subscription = _read(await read_body(request), caller, sender)
         await sender.store.replace(caller.tunnel_id, subscription)
         await self._changed(caller)
         return reply({"success": True})
 
     async def unsubscribe(self, request: Request) -> HTTPResponse:
-        sender, caller = self._sender, await self._caller(request)
+        sender, caller = sender_of(self._gate), await self._caller(request)
         removed = await sender.store.remove(caller.tunnel_id, caller.device_id)
         await self._changed(caller)
         return reply({"success": removed})
 
     async def test(self, request: Request) -> HTTPResponse:
-        sender, caller = self._sender, await self._caller(request)
+        sender, caller = sender_of(self._gate), await self._caller(request)
         found, _ = await sender.store.read(caller.tunnel_id, caller.device_id)
         if found is None:
             return reply({"success": False, "reason": "none"})

@@ -169,14 +169,8 @@ class Bucket:
 
     async def last_revision(self) -> int:
         """The revision of the newest entry, from the leader."""
-        request = {"last_by_subj": f"{self.prefix}>"}
-        try:
-            answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, REQUEST_SECONDS)
-        except StoreRefused as refused:
-            if refused.code == NOT_FOUND:
-                return 0
-            raise
-        return int(answer["message"]["seq"])
+        message = await self._message({"last_by_subj": f"{self.prefix}>"}, REQUEST_SECONDS)
+        return int(message["seq"]) if message else 0
 
     # -- keys
 
@@ -186,14 +180,9 @@ class Bucket:
 
     async def _last(self, key: str, seconds: float) -> Entry | None:
         """Return what is stored under a key, in one attempt."""
-        request = {"last_by_subj": f"{self.prefix}{key}"}
-        try:
-            answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, seconds)
-        except StoreRefused as refused:
-            if refused.code == NOT_FOUND:
-                return None
-            raise
-        message = answer["message"]
+        message = await self._message({"last_by_subj": f"{self.prefix}{key}"}, seconds)
+        if message is None:
+            return None
         headers = base64.b64decode(message.get("hdrs", ""))
         return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
 
@@ -202,7 +191,8 @@ class Bucket:
         read may take ``deadline`` seconds. Raise DirectoryUnavailable."""
         at = 1
         while True:
-            found = await self._persist(partial(self._next, f"{self.prefix}{prefix}>", at), deadline, "read")
+            request = {"seq": at, "next_by_subj": f"{self.prefix}{prefix}>"}
+            found = await self._persist(partial(self._message, request), deadline, "read")
             if found is None:
                 return
             headers = base64.b64decode(found.get("hdrs", ""))
@@ -211,8 +201,8 @@ class Bucket:
             if value is not None:
                 yield value, at - 1
 
-    async def _next(self, subject: str, at: int, seconds: float) -> Document | None:
-        request = {"seq": at, "next_by_subj": subject}
+    async def _message(self, request: Document, seconds: float) -> Document | None:
+        """Return the stored message that a STREAM.MSG.GET request asks for."""
         try:
             answer = await self.jetstream.call(f"STREAM.MSG.GET.{self.stream}", request, seconds)
         except StoreRefused as refused:
