@@ -52,8 +52,8 @@ async def following(server: NatsServer) -> AsyncIterator[tuple[BucketWatcher, Bu
 
 async def write(store: Bucket, **values: str) -> None:
     for key, value in values.items():
-        entry = await store.read(key, 2.0)
-        await store.write(key, value.encode(), entry.revision if entry else 0, 2.0)
+        entry = await store.read(key, 10.0)
+        await store.write(key, value.encode(), entry.revision if entry else 0, 10.0)
 
 
 async def test_each_change_is_reported_once_and_in_order(nats_server: NatsServer) -> None:
