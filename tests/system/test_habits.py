@@ -76,7 +76,7 @@ class Street:
         self._url, self._closed = url, False
         self.lines: list[Connection] = []
 
-    def open(self) -> Line | None:
+    def open(self, address: str) -> Line | None:
         if self._closed:
             return None
         self.lines.append(Connection(self._url))
