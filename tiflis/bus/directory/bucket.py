@@ -56,6 +56,12 @@ def value_of(headers: bytes, payload: bytes) -> bytes | None:
     return payload
 
 
+def _entry(message: Document) -> Entry:
+    """Return the entry in a stored message, as STREAM.MSG.GET answers with it."""
+    headers = base64.b64decode(message.get("hdrs", ""))
+    return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
+
+
 class Bucket:
     """A bucket over a link of its own, laid out as every NATS client does it (stream `KV_<bucket>`)."""
 
@@ -181,10 +187,7 @@ class Bucket:
     async def _last(self, key: str, seconds: float) -> Entry | None:
         """Return what is stored under a key, in one attempt."""
         message = await self._message({"last_by_subj": f"{self.prefix}{key}"}, seconds)
-        if message is None:
-            return None
-        headers = base64.b64decode(message.get("hdrs", ""))
-        return Entry(value_of(headers, base64.b64decode(message.get("data", ""))), int(message["seq"]))
+        return _entry(message) if message is not None else None
 
     async def entries(self, prefix: str, deadline: float) -> AsyncIterator[tuple[bytes, int]]:
         """Return the values of all keys that begin with ``prefix``, oldest first, with their revisions; each
@@ -195,11 +198,10 @@ class Bucket:
             found = await self._persist(partial(self._message, request), deadline, "read")
             if found is None:
                 return
-            headers = base64.b64decode(found.get("hdrs", ""))
-            value = value_of(headers, base64.b64decode(found.get("data", "")))
-            at = int(found["seq"]) + 1
-            if value is not None:
-                yield value, at - 1
+            entry = _entry(found)
+            at = entry.revision + 1
+            if entry.value is not None:
+                yield entry.value, entry.revision
 
     async def _message(self, request: Document, seconds: float) -> Document | None:
         """Return the stored message that a STREAM.MSG.GET request asks for."""
