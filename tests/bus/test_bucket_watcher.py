@@ -60,7 +60,7 @@ async def test_each_change_is_reported_once_and_in_order(nats_server: NatsServer
     async with following(nats_server) as (_, store, listener):
         for number in range(20):
             await write(store, a=str(number))
-        await until(lambda: listener.values.get("a") == b"19")
+            await until(lambda: listener.values.get("a") == str(number).encode())  # noqa: B023 - awaited here
         assert listener.told == [("a", number + 1) for number in range(20)]
 
 
