@@ -151,7 +151,7 @@ async def test_a_device_that_leaves_in_the_middle_of_a_move_is_told_once(people:
         new, _ = await people.workstation(worker=places[(move + 1) % 2], previous=tunnel_id)
         stations.append(new)
         await leaving
-        await eventually(lambda who=leaver: who in left(), PATIENCE, "it is told")  # type: ignore[misc]  # mypy, as above
+        await eventually(lambda who=leaver: who in left(), PATIENCE, "its departure arrives")  # type: ignore[misc]  # mypy, as above
     await asyncio.sleep(GATHER_SECONDS + 0.2)  # by then a home has reported every device that did not return
     assert sorted(left()) == leavers
 
