@@ -98,14 +98,12 @@ class Delivery:
     """Sends requests in threads of its own, few at a time."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._room = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, "push")  # which begin when they are needed
 
     async def post(self, target: Target, body: bytes, headers: dict[str, str]) -> int:
         """Return the status of the answer. Raise Refused, OSError."""
-        async with self._room:
-            posting = asyncio.get_running_loop().run_in_executor(self._threads, _post, target, body, headers)
-            return await posting
+        posting = asyncio.get_running_loop().run_in_executor(self._threads, _post, target, body, headers)
+        return await posting
 
 
 def _post(target: Target, body: bytes, headers: dict[str, str]) -> int:
