@@ -24,10 +24,7 @@ GONE = (404, 410)
 ANNOUNCE_TRIES, ANNOUNCE_PAUSE = 3, 5.0  # attempts to reach a notifier, and seconds between them
 OWN_WAITING = 16  # events that wait for the notifiers of one tunnel, per worker
 TRIES = 8  # to note an event while other events of the device are noted
-STORE_TRIES, STORE_PAUSE = (
-    4,
-    3.0,
-)  # attempts to claim an event in a store that is away, and seconds between them
+STORE_TRIES, STORE_PAUSE = 4, 3.0  # attempts to claim an event while the store is away, and seconds between
 
 
 class PushSender:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
+from tiflis.relay.packed import Packed, R
 from tiflis.relay.push import encryption
 from tiflis.relay.push.records import (
     Claim,
@@ -73,21 +74,22 @@ class PushStore:
         """Return the tunnel's subscriptions. Raise Unavailable."""
         found = []
         async for value, _ in self._bucket.entries(f"{tunnel_id}.", SECONDS):
-            subscription = self._open(tunnel_id, value)
+            subscription = self._open(subscriptions, tunnel_id, value)
             if subscription is not None and subscription.endpoint:
                 found.append(subscription)
         return found
 
-    def _open(self, tunnel_id: str, value: bytes) -> Subscription | None:
-        opened = self._sealer.open(tunnel_id, value)
-        return subscriptions.decode(opened) if opened is not None else None
+    def _open(self, kind: Packed[R], place: str, value: bytes | None) -> R | None:
+        """Return a stored record; None if there is none, or none that was sealed for this place."""
+        opened = self._sealer.open(place, value) if value else None
+        return kind.decode(opened) if opened is not None else None
 
     async def read(self, tunnel_id: str, device_id: str) -> tuple[Subscription | None, int]:
         """Return a device's subscription and its revision. Raise Unavailable."""
         entry = await self._bucket.read(f"{tunnel_id}.{name(device_id)}", SECONDS)
         if entry is None:
             return None, 0
-        return self._open(tunnel_id, entry.value) if entry.value else None, entry.revision
+        return self._open(subscriptions, tunnel_id, entry.value), entry.revision
 
     async def write(self, tunnel_id: str, subscription: Subscription, revision: int) -> None:
         """Store a subscription in place of the one of this revision. Raise WrongRevision, Unavailable."""
@@ -119,17 +121,13 @@ class PushStore:
     async def claimed(self, key: str) -> tuple[Claim | None, int]:
         """Return the claim of this key and its revision. Raise Unavailable."""
         entry = await self._bucket.read(f"{CLAIMS}{key}", SECONDS)
-        return (self._opened(entry.value), entry.revision) if entry and entry.value else (None, 0)
+        return (self._open(claims, CLAIMS, entry.value), entry.revision) if entry else (None, 0)
 
     async def claims(self) -> list[tuple[Claim, int]]:
         """Return all claims with their revisions. Raise Unavailable."""
         entries = self._bucket.entries(CLAIMS, SECONDS)
-        found = [(self._opened(value), revision) async for value, revision in entries]
+        found = [(self._open(claims, CLAIMS, value), revision) async for value, revision in entries]
         return [(claim, revision) for claim, revision in found if claim is not None]
-
-    def _opened(self, value: bytes) -> Claim | None:
-        opened = self._sealer.open(CLAIMS, value)
-        return claims.decode(opened) if opened is not None else None
 
     async def release(self, claim: Claim, revision: int) -> None:
         """Remove a claim. Raise WrongRevision, Unavailable."""
@@ -140,9 +138,9 @@ class PushStore:
     async def notifiers(self, tunnel_id: str) -> tuple[Notifiers, int]:
         """Return a tunnel's notifiers and their revision. Raise Unavailable."""
         entry = await self._bucket.read(f"{NOTIFIERS}{tunnel_id}", SECONDS)
-        opened = self._sealer.open(tunnel_id, entry.value) if entry and entry.value else None
-        found = notifiers.decode(opened) if opened is not None else None
-        return found or Notifiers(), entry.revision if entry else 0
+        if entry is None:
+            return Notifiers(), 0
+        return self._open(notifiers, tunnel_id, entry.value) or Notifiers(), entry.revision
 
     async def set_notifiers(self, tunnel_id: str, wanted: Notifiers) -> None:
         """Store a tunnel's notifiers in place of the former ones. Raise WrongRevision, Unavailable."""
