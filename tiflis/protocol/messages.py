@@ -1,6 +1,6 @@
 """The messages that the server itself reads and writes (protocol, section 1.1), as bytes of JSON."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,7 +35,6 @@ class Connection(NamedTuple):
 
 
 _ABSENT = msgspec.Raw(b"")
-Plain = TypeVar("Plain", bound=msgspec.Struct)
 
 
 class _Payload(msgspec.Struct, gc=False):
@@ -103,40 +102,6 @@ class _Fields:
             raise InvalidPayload(f"The {what} message is not valid", self.wrong)
 
 
-class _Register(msgspec.Struct, gc=False):
-    """The payload of a ``workstation.register`` in which every field is of its type."""
-
-    api_key: str
-    name: str
-    auth_key: str
-    reconnect: bool | None = None
-    previous_tunnel_id: msgspec.Raw = _ABSENT
-
-
-class _Connect(msgspec.Struct, gc=False):
-    """The payload of a ``connect`` in which every field is of its type."""
-
-    tunnel_id: str
-    auth_key: str
-    device_id: str
-    reconnect: bool | None = None
-    resume: msgspec.Raw = _ABSENT
-
-
-_register = msgspec.json.Decoder(_Register)
-_connect = msgspec.json.Decoder(_Connect)
-
-
-def _plain(decoder: msgspec.json.Decoder[Plain], payload: msgspec.Raw) -> Plain | None:
-    """Read a short payload in a single look; None where the fields have to be read one by one."""
-    if memoryview(payload).nbytes > head.MAX_SHORT:
-        return None
-    try:
-        return decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-
-
 FORWARD = b'{"type":"forward.to_device",'  # how all workstations begin one
 
 
@@ -162,13 +127,6 @@ def read_forward(text: bytes) -> Forward | None:
 
 def read_registration(payload: msgspec.Raw) -> Registration:
     """Raises InvalidPayload with one detail per wrong field."""
-    plain = _plain(_register, payload)
-    if plain is not None:
-        api_key, name, auth_key = plain.api_key, plain.name, plain.auth_key.strip()
-        long_enough = len(api_key) >= MIN_API_KEY and name and len(auth_key) >= MIN_AUTH_KEY
-        if long_enough and len(name.encode()) <= MAX_NAME:
-            previous = head.short(plain.previous_tunnel_id) if plain.reconnect else None
-            return Registration(api_key, name, auth_key, previous if is_tunnel_id(previous) else None)
     fields = _Fields(payload)
     api_key = fields.text("api_key", MIN_API_KEY)
     name = fields.short("name", MAX_NAME)
@@ -181,12 +139,6 @@ def read_registration(payload: msgspec.Raw) -> Registration:
 
 def read_connection(payload: msgspec.Raw) -> Connection:
     """Raises InvalidPayload with one detail per wrong field."""
-    plain = _plain(_connect, payload)
-    if plain is not None:
-        tunnel_id, auth_key, device_id = plain.tunnel_id, plain.auth_key, plain.device_id
-        if is_tunnel_id(tunnel_id) and len(auth_key) >= MIN_AUTH_KEY and is_device_id(device_id):
-            resume = cursor.read(bytes(plain.resume))
-            return Connection(tunnel_id, auth_key, device_id, bool(plain.reconnect), resume)
     fields = _Fields(payload)
     tunnel_id = fields.text("tunnel_id")
     auth_key = fields.text("auth_key", MIN_AUTH_KEY)
