@@ -101,14 +101,20 @@ class Talker:
         self._side.send(json.dumps(message))
 
 
-def test_a_stream_update_costs_little_more_with_many_messages_mounted(
-    new_app: NewApp, server: Server
-) -> None:
+def paired(new_app: NewApp, server: Server) -> tuple[App, Talker]:
+    """Return a phone's page that is paired with a workstation of long history."""
     app = new_app(server.url, phone=True)
     talker = Talker(app.page)
     app.open(f"/#data={json.dumps(PAIRING)}")
     app.agree()
     app.until_online()
+    return app, talker
+
+
+def test_a_stream_update_costs_little_more_with_many_messages_mounted(
+    new_app: NewApp, server: Server
+) -> None:
+    app, talker = paired(new_app, server)
     app.enter("supervisor")
     app.reads(f"message {MESSAGES}")
     with_few = cost_of_updates(app.page, talker)
@@ -118,11 +124,7 @@ def test_a_stream_update_costs_little_more_with_many_messages_mounted(
 
 
 def test_scrolling_back_mounts_few_rows_per_frame(new_app: NewApp, server: Server) -> None:
-    app = new_app(server.url, phone=True)
-    Talker(app.page)
-    app.open(f"/#data={json.dumps(PAIRING)}")
-    app.agree()
-    app.until_online()
+    app, _ = paired(new_app, server)
     app.enter("supervisor")
     app.reads(f"message {MESSAGES}")
     most = app.log.evaluate(MOST_PER_FRAME, 100)
@@ -130,11 +132,7 @@ def test_scrolling_back_mounts_few_rows_per_frame(new_app: NewApp, server: Serve
 
 
 def test_opening_a_conversation_mounts_few_rows_per_frame(new_app: NewApp, server: Server) -> None:
-    app = new_app(server.url, phone=True)
-    Talker(app.page)
-    app.open(f"/#data={json.dumps(PAIRING)}")
-    app.agree()
-    app.until_online()
+    app, _ = paired(new_app, server)
     app.page.evaluate(COUNT_PER_FRAME)
     app.enter("supervisor")
     app.reads(f"message {MESSAGES}")
@@ -143,11 +141,7 @@ def test_opening_a_conversation_mounts_few_rows_per_frame(new_app: NewApp, serve
 
 
 def test_a_found_message_far_back_mounts_few_rows_per_frame(new_app: NewApp, server: Server) -> None:
-    app = new_app(server.url, phone=True)
-    Talker(app.page)
-    app.open(f"/#data={json.dumps(PAIRING)}")
-    app.agree()
-    app.until_online()
+    app, _ = paired(new_app, server)
     app.enter("supervisor")
     app.reads(f"message {MESSAGES}")
     app.button("Search in this conversation").click()
