@@ -5,9 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.harness import ROOT, Server
+from tests.patience import WALL_PATIENCE
 from tests.peers import REGISTRATION_KEY
+
+TIFLIS = str(Path(sys.executable).with_name("tiflis"))
+
+
+def bare(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run a command with an environment of nothing but this; return its exit code and what it prints."""
+    done = subprocess.run(
+        [TIFLIS, *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=WALL_PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
 
 
 def settings_of(server: Server) -> dict[str, str]:

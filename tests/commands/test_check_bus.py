@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bus.nats import NatsServer
-from tests.commands.test_running import bare
 from tests.harness import free_port, wait_until
+from tests.tool import bare
 
 KEY = "k" * 40
 WRONG = "nats://canary-wrong@127.0.0.1"

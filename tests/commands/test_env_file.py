@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_running import bare
 from tests.harness import ROOT
+from tests.tool import bare
 from tiflis.cli import leaves, parser
 
 KEY = "k" * 40

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,26 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Server
-from tests.patience import WALL_PATIENCE
+from tests.tool import bare
 from tiflis.commands import running
 from tiflis.ipc.control_client import SOCKET_NAME, NoServer
 from tiflis.ipc.run_folder import RunFolder, socket_address
-
-TIFLIS = str(Path(sys.executable).with_name("tiflis"))
-
-
-def bare(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
-    """Run a command with an environment of nothing but this."""
-    done = subprocess.run(
-        [TIFLIS, *arguments],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=WALL_PATIENCE,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

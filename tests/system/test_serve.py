@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Server
-from tests.patience import WALL_PATIENCE
+from tests.tool import TIFLIS, bare
 from tiflis.cli import main
 from tiflis.environment import ENV_FILE
 from tiflis.processors import processors
-
-TIFLIS = str(Path(sys.executable).with_name("tiflis"))
 
 
 def serving(monkeypatch: pytest.MonkeyPatch, server: Server, *arguments: str) -> Server:
@@ -53,14 +49,6 @@ def test_the_number_is_set_by_option_variable_or_file(
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_wrong_number_is_refused_by_start_and_check(tmp_path: Path, command: str) -> None:
     env = {"PATH": os.environ["PATH"], "WORKERS": "abc", "TUNNEL_REGISTRATION_API_KEY": "k" * 40}
-    done = subprocess.run(
-        [TIFLIS, command],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=WALL_PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "WORKERS must be auto, or a number of processes from 1 to 512" in done.stdout + done.stderr
+    code, shown = bare(tmp_path, command, **env)
+    assert code == 2
+    assert "WORKERS must be auto, or a number of processes from 1 to 512" in shown
