@@ -176,6 +176,7 @@ def test_alt_with_a_plain_letter_is_a_shortcut_in_the_field_too(app: App) -> Non
 
 def test_a_shortcut_that_is_held_down_runs_once(app: App) -> None:
     app.enter("supervisor")
+    expect(app.button("Record a voice message")).to_be_visible()
     app.composer.focus()
     app.page.keyboard.down("Alt")
     for _ in range(4):

@@ -98,9 +98,12 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
     setSpan({ top: all[first]?.message.key ?? null, size: reached ? null : until - first });
   }, []);
 
+  /** The reader is about to leave the end: a change of the place now would stop the scroll before it has begun. */
+  const leaves = useCallback(() => end.current && hand.current.goesUp(), []);
+
   const keep = useCallback(() => {
     const view = viewport.current;
-    if (!view) return;
+    if (!view || leaves()) return;
     const element = wanted.current && find(content.current, wanted.current);
     if (element) {
       wanted.current = null;
@@ -129,7 +132,7 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
       if (kept) view.scrollTop += kept.getBoundingClientRect().top - view.getBoundingClientRect().top - anchor.current.top;
     }
     remember();
-  }, [remember]);
+  }, [leaves, remember]);
 
   const look = useCallback(() => {
     const view = viewport.current;
@@ -160,11 +163,15 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
   const lookNext = useCallback(() => {
     if (waiting.current) return;
     waiting.current = true;
-    requestAnimationFrame(() => {
+    const next = (): void => {
+      if (leaves()) return void requestAnimationFrame(next);
       waiting.current = false;
+      // What came while the reader was about to leave, and then did not.
+      if (end.current && viewport.current && distance(viewport.current) > END) keep();
       look();
-    });
-  }, [look]);
+    };
+    requestAnimationFrame(next);
+  }, [keep, leaves, look]);
 
   const scrolled = useCallback(() => {
     const view = viewport.current;
@@ -182,14 +189,19 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
     lookNext();
   }, [keep, lookNext]);
 
-  useObserved(viewport, content, keep, scrolled);
+  const sized = useCallback(() => {
+    keep();
+    if (leaves()) lookNext();
+  }, [keep, leaves, lookNext]);
+
+  useObserved(viewport, content, sized, scrolled);
   useEffect(() => {
     if (!viewport.current) return;
     hand.current = watchHand(viewport.current);
     return hand.current.stop;
   }, []);
   // Older messages have come: there may be room for them in the window now.
-  useEffect(look, [look, rows.length]);
+  useEffect(lookNext, [lookNext, rows.length]);
 
   return {
     shown: rows.slice(from, to),
@@ -225,14 +237,14 @@ export function useThread(rows: Row[], hasOlder: boolean, loadOlder: () => void,
 function useObserved(
   viewport: React.RefObject<HTMLElement | null>,
   content: React.RefObject<HTMLElement | null>,
-  keep: () => void,
+  sized: () => void,
   scrolled: () => void,
 ): void {
-  useLayoutEffect(keep, [keep]);
+  useLayoutEffect(sized, [sized]);
   useEffect(() => {
     const view = viewport.current;
     if (!view || !content.current) return;
-    const observer = new ResizeObserver(keep);
+    const observer = new ResizeObserver(sized);
     observer.observe(view);
     observer.observe(content.current);
     view.addEventListener("scroll", scrolled, { passive: true });
@@ -240,7 +252,7 @@ function useObserved(
       observer.disconnect();
       view.removeEventListener("scroll", scrolled);
     };
-  }, [viewport, content, keep, scrolled]);
+  }, [viewport, content, sized, scrolled]);
 }
 
 function bounds(rows: Row[], { top, size }: Span): { from: number; to: number } {
