@@ -12,8 +12,8 @@ from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
 from tiflis.protocol.long_text import EscapedText
-from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
+from tiflis.relay.devices.audit import Audit
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.push.sender import PushSender

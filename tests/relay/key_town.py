@@ -13,7 +13,7 @@ from tiflis.bus.directory.bucket import Entry, WrongRevision
 from tiflis.bus.seals import Seals
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
-from tiflis.relay.device_sessions import DeviceSessions
+from tiflis.relay.devices.sessions import DeviceSessions
 
 WINDOW = 600.0
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tiflis.relay import audit as module
-from tiflis.relay.audit import Audit, Author, in_words
+from tiflis.relay.devices import audit as module
+from tiflis.relay.devices.audit import Audit, Author, in_words
 
 
 class Kept:

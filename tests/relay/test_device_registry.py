@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tiflis.protocol.cursor import Cursor
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.registry import DeviceRegistry
 
 MEMORY = 300.0
 

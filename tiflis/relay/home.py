@@ -18,8 +18,8 @@ from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
 from tiflis.relay import home_state
 from tiflis.relay.backpressure import Backpressure
-from tiflis.relay.device_access import DeviceAccess
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.access import DeviceAccess
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage

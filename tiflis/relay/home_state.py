@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tiflis.relay.device_access import DeviceAccess
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.access import DeviceAccess
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState, bounded, local_snapshot

@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from tiflis.limits import Limits
-from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
+from tiflis.relay.devices.audit import Audit
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.remote.snapshot import EdgeSnapshot

@@ -11,9 +11,9 @@ from tiflis.bus.errors import Conflict, DirectoryUnavailable
 from tiflis.clock import running_clock
 from tiflis.limits import Limits
 from tiflis.protocol.errors import SendFailed
-from tiflis.relay.audit import Audit
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.claims import Claims
+from tiflis.relay.devices.audit import Audit
 from tiflis.relay.held.store import HeldLimits, HeldStore
 from tiflis.relay.home import Home
 from tiflis.relay.interfaces import Timer, Watches

@@ -6,7 +6,7 @@ from tiflis import __version__, metrics
 from tiflis.protocol import cursor, messages
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.held.keeper import HeldMessages
 from tiflis.relay.interfaces import Watches, Worker
 from tiflis.relay.push.notifier import PushNotifier

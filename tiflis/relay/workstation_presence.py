@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from tiflis.protocol import head, messages
 from tiflis.protocol.routing import Requests
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import Timer, Worker, Workstation
 from tiflis.relay.offline_queue import OfflineQueue, QueuedMessage
 from tiflis.relay.sessions.client import Attached

@@ -12,8 +12,8 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
 from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge, Unconfirmed
 from tiflis.protocol.scopes import Scope
-from tiflis.relay.audit import moment
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
+from tiflis.relay.devices.audit import moment
 from tiflis.web import device_parameters as parameters
 from tiflis.web.address import Addresses
 from tiflis.web.api_errors import answered

@@ -16,10 +16,10 @@ from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
 from tiflis.protocol.errors import SendFailed, TunnelError, Unconfirmed
-from tiflis.relay.audit import Audit, Author, in_words, moment
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
-from tiflis.relay.device_sessions import DeviceSessions
+from tiflis.relay.devices.audit import Audit, Author, in_words, moment
+from tiflis.relay.devices.sessions import DeviceSessions
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.session import Wire
 

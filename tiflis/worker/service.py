@@ -18,8 +18,8 @@ from tiflis.exposition import expose
 from tiflis.ipc.main_link import MainLink
 from tiflis.ipc.processes import leave_at_once, parent_lives
 from tiflis.protocol.errors import Starting
-from tiflis.relay.audit import Author
 from tiflis.relay.auth.device_keys import DeviceKeys
+from tiflis.relay.devices.audit import Author
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.watch.calls import Call, operation_of

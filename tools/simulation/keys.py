@@ -15,7 +15,7 @@ from tiflis.bus.presence import Facts, Peer, Presence
 from tiflis.bus.seals import Seals
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
-from tiflis.relay.device_sessions import DeviceSessions
+from tiflis.relay.devices.sessions import DeviceSessions
 
 if TYPE_CHECKING:
     from tools.simulation.worker import SimWorker

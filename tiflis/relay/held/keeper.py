@@ -18,7 +18,7 @@ from tiflis import metrics
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.held import records
 from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
 from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision

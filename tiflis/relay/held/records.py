@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tiflis.relay.packed import Packed
+from tiflis.bus.packed import Packed
 
 HELD, SENDING = "held", "sending"
 DELIVERED, EXPIRED, CANCELLED, UNSURE = "delivered", "expired", "cancelled", "unsure"

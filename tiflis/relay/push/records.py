@@ -11,7 +11,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tiflis.relay.packed import Packed
+from tiflis.bus.packed import Packed
 from tiflis.relay.push.events import Event
 
 # In place of a device: the notifiers of the server, and those of a tunnel. No device id is like them.

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
-from tiflis.relay.packed import Packed, R
+from tiflis.bus.packed import Packed, R
 from tiflis.relay.push import encryption
 from tiflis.relay.push.records import (
     Claim,

@@ -13,7 +13,7 @@ from tiflis import metrics
 from tiflis.protocol import messages
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import Timer
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import ChannelPosition, Positions

@@ -15,7 +15,7 @@ from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.scopes import LIMITED, Scope, check_form
 from tiflis.protocol.states import RULES, Act, Role
-from tiflis.relay.audit import AUDITED, Audit, Author, is_command
+from tiflis.relay.devices.audit import AUDITED, Audit, Author, is_command
 from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
 
 log = logging.getLogger(__name__)

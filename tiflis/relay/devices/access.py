@@ -9,9 +9,9 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
 from tiflis.protocol.device_keys import key_id_of
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
-from tiflis.relay.audit import Author, is_command
 from tiflis.relay.auth.device_keys import DeviceKeys
-from tiflis.relay.device_registry import DeviceRegistry
+from tiflis.relay.devices.audit import Author, is_command
+from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.sessions.client import Attached
