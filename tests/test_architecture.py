@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "tiflis"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LINE_LIMIT = 450
+RELAY_FILES = 20  # at the room's top; what has a noun of its own gets a folder
 
 # What each room may import, besides itself. A room is a folder or a file of the package.
 BASE = {"__init__", "values", "descriptors", "environment", "limits", "redaction", "config"}
@@ -182,6 +183,19 @@ def test_a_file_holds_one_noun(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) <= LINE_LIMIT
     assert not lines or ast.get_docstring(parsed(path)), "a file says which room it is"
+
+
+def test_the_relay_room_can_be_surveyed() -> None:
+    assert len(list((PACKAGE / "relay").glob("*.py"))) <= RELAY_FILES
+
+
+def test_files_and_functions_on_the_page_of_the_architecture_exist() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", page))
+    places = (PACKAGE, PACKAGE.parent)
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+    for name, function in re.findall(r"`(\w[\w/]+\.py)` `(\w+)`", page):
+        assert re.search(rf"def {function}\(", (PACKAGE / name).read_text()), f"{name}: {function}"
 
 
 def test_the_plan_itself_has_no_circle() -> None:
