@@ -2,11 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "tiflis"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -76,10 +74,16 @@ def parsed(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Return every node of the file."""
+    return list(ast.walk(parsed(path)))
+
+
+@cache
 def imports(path: Path) -> list[str]:
-    """Every module that the file imports, wherever in it, also for type checks only."""
+    """Return every module that the file imports, wherever in it, also for type checks only."""
     found = list[str]()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -88,32 +92,36 @@ def imports(path: Path) -> list[str]:
     return found
 
 
-def rooms_imported(path: Path) -> Iterator[str]:
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "tiflis":
-            yield parts[1] if len(parts) > 1 and parts[1] in BELOW else "__init__"
+def rooms_imported(path: Path) -> set[str]:
+    parts = [name.split(".") for name in imports(path)]
+    return {
+        names[1] if len(names) > 1 and names[1] in BELOW else "__init__"
+        for names in parts
+        if names[0] == "tiflis"
+    }
 
 
 def test_every_room_is_on_the_plan() -> None:
     assert {room(path) for path in FILES} <= BELOW.keys()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    assert set(rooms_imported(path)) <= BELOW[room(path)] | {room(path)}
+def test_imports_point_down() -> None:
+    upwards = {path: rooms_imported(path) - BELOW[room(path)] - {room(path)} for path in FILES}
+    assert {path: rooms for path, rooms in upwards.items() if rooms} == {}
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").rglob("*.py")), ids=lambda path: path.name)
-def test_the_protocol_is_pure(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(path)} & IMPURE
+def test_the_protocol_is_pure() -> None:
+    packages = {path: {name.split(".")[0] for name in imports(path)} for path in FILES}
+    impure = {path: found & IMPURE for path, found in packages.items() if room(path) == "protocol"}
+    assert impure
+    assert {path: found for path, found in impure.items() if found} == {}
 
 
 def test_no_import_hides_in_a_function() -> None:
     hidden = [
         f"{path.relative_to(PACKAGE)}: {function.name}"
         for path in FILES
-        for function in ast.walk(parsed(path))
+        for function in nodes(path)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
@@ -126,7 +134,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(PACKAGE))
         for path in FILES
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and room(path) != "arbiter"
     }
     assert readers <= {"environment.py", "worker/service.py", "commands/takeover.py", "commands/serve.py"}
@@ -143,46 +151,46 @@ HARMLESS = {
 SECRET = re.compile(r"(auth|api)_?keys?|digest|token|secret|password", re.IGNORECASE)
 
 
-def names(node: ast.AST) -> Iterator[str]:
-    """The names in an expression that stand for values: the call of a function stands for its arguments."""
-    for part in ast.walk(node):
+def names(parts: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names that stand for values: the call of a function stands for its arguments."""
+    for part in parts:
         if isinstance(part, ast.Name):
             yield part.id
         elif isinstance(part, ast.Attribute):
             yield part.attr
 
 
-def comparisons_of_secrets(tree: ast.AST) -> Iterator[str]:
-    """Expressions that compare something named like a secret with anything but a constant's identity."""
-    for node in ast.walk(tree):
+def comparisons_of_secrets(path: Path) -> Iterator[str]:
+    """Yield the expressions that compare something named like a secret, but not with ``is``."""
+    for node in nodes(path):
         if isinstance(node, ast.Compare) and not all(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
             if isinstance(node.left, ast.Call) and ast.unparse(node.left.func) == "len":
                 continue
-            if any(SECRET.search(name) for name in names(node)):
+            if any(SECRET.search(name) for name in names(ast.walk(node))):
                 yield ast.unparse(node)
 
 
 def test_keys_are_compared_behind_the_limiter_and_nowhere_else() -> None:
     """One function compares, and of the server only the limiter, which counts, calls it."""
-    trees = {str(path.relative_to(PACKAGE)): parsed(path) for path in FILES}
-    users = {file: list(names(tree)) for file, tree in trees.items()}
+    files = {str(path.relative_to(PACKAGE)): path for path in FILES}
+    users = {file: list(names(nodes(path))) for file, path in files.items()}
     assert sum(found.count("compare_digest") for found in users.values()) == 1
     assert "compare_digest" in users["protocol/comparison.py"]
-    callers = {file for file in trees if "tiflis.protocol.comparison.equal" in imports(PACKAGE / file)}
+    callers = {file for file, path in files.items() if "tiflis.protocol.comparison.equal" in imports(path)}
     # Seals come from the bus, and no peer can guess at one.
     assert callers == {"relay/auth/rate_limit.py", "bus/seals.py"}
-    calls = [node for node in ast.walk(trees["relay/auth/rate_limit.py"]) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes(files["relay/auth/rate_limit.py"]) if isinstance(node, ast.Call)]
     assert [ast.unparse(call.func) for call in calls].count("equal") == 1
     assert [ast.unparse(call.func) for call in calls].count("_fitting") == 1, "by judge, which counts"
-    found = {file: list(comparisons_of_secrets(tree)) for file, tree in trees.items()}
+    found = {file: list(comparisons_of_secrets(path)) for file, path in files.items()}
     assert {file: expressions for file, expressions in found.items() if expressions} == HARMLESS
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_holds_one_noun(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    assert len(lines) <= LINE_LIMIT
-    assert not lines or ast.get_docstring(parsed(path)), "a file says which room it is"
+def test_a_file_holds_one_noun() -> None:
+    texts = {path: path.read_text().splitlines() for path in FILES}
+    assert [path for path, lines in texts.items() if len(lines) > LINE_LIMIT] == []
+    unnamed = [path for path, lines in texts.items() if lines and not ast.get_docstring(parsed(path))]
+    assert unnamed == [], "a file says which room it is"
 
 
 def test_the_relay_room_can_be_surveyed() -> None:
@@ -227,10 +235,12 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 def test_no_class_is_cut_in_two_by_inheritance() -> None:
     """A base class has two subclasses or is instantiated itself, or is a Protocol, an error or settings."""
-    nodes = [node for path in FILES for node in ast.walk(parsed(path))]
-    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    all_nodes = [node for path in FILES for node in nodes(path)]
+    classes = [node for node in all_nodes if isinstance(node, ast.ClassDef)]
     bases = {one.name: [ast.unparse(base).split("[")[0] for base in one.bases] for one in classes}
-    made = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    made = {
+        node.func.id for node in all_nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
     inherited = [base for one in classes for base in bases[one.name] if base in bases]
 
     def is_error(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -225,12 +226,20 @@ def test_every_alert_says_what_is_wrong() -> None:
         assert rule["annotations"]["summary"]
 
 
+@functools.cache
+def all_calls() -> list[tuple[str, str, ast.Call]]:
+    """Return every call in the package by the name of the function or method, with its file."""
+    return [
+        (getattr(node.func, "attr", getattr(node.func, "id", "")), str(path.relative_to(ROOT)), node)
+        for path in sorted((ROOT / "tiflis").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+
+
 def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
-    """Every call of a function or method of this name in the package, with its file."""
-    for path in sorted((ROOT / "tiflis").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
-                yield str(path.relative_to(ROOT)), node
+    """Yield every call of a function or method of this name in the package, with its file."""
+    return ((path, call) for called, path, call in all_calls() if called == name)
 
 
 @pytest.mark.parametrize("name", ["count", "observe"])
