@@ -37,6 +37,7 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
     ],
   ],
   ["voice", [["record", [ALT, "R"]]]],
+  ["terminal", [["find", [MOD, MAC ? "⇧" : "Shift", "F"]]]],
 ];
 
 export default function Help({ onClose }: { onClose(): void }) {

@@ -21,6 +21,8 @@ import { held, NOTHING_HELD, tapped, used } from "./sticky";
 import { Tools } from "./Tools";
 import { useScreen } from "./useScreen";
 
+const FindBar = lazy(() => import("./FindBar"));
+const LinksSheet = lazy(() => import("./LinksSheet"));
 const SnippetSheet = lazy(() => import("./SnippetSheet"));
 const OrderSheet = lazy(() => import("./OrderSheet"));
 
@@ -28,9 +30,14 @@ export interface TerminalViewProps {
   sessionId: string;
   /** Where the tools go at a desk: the terminal has the whole height then. */
   toolbar: HTMLElement | null;
+  /** What is open over the screen. */
+  panel: Panel;
+  show(panel: Panel): void;
 }
 
-export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) {
+export type Panel = "find" | "links" | null;
+
+export default function TerminalView({ sessionId, toolbar, panel, show }: TerminalViewProps) {
   const state = useClient((all) => all.terminals.get(sessionId));
   const { terminalFontSize: font, terminalKeyOrder: wished, terminalKeyRow: wanted } = useClient((all) => all.settings);
   const order = useMemo(() => ordered(wished), [wished]);
@@ -66,6 +73,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
     typed: (data) => send(data.length === 1 ? typed(data, held(stickyNow.current)) : data),
     copy,
     paste,
+    swipe: (key) => press(key),
     away: setAway,
   });
 
@@ -111,7 +119,15 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
     if (now.terminal.hasSelection()) copy(now.terminal.getSelection());
     else setSheet(now.text());
   };
+  const closePanel = (): void => {
+    show(null);
+    focus(touch, field.current, screen.current);
+  };
   useFocusOnKey(touch, field);
+  useFindKey(() => {
+    show("find");
+    document.querySelector<HTMLInputElement>(".terminal-find input")?.select();
+  });
 
   const keys = types && (touch || wanted);
   const tools = (
@@ -139,6 +155,11 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
       />
       <div className="terminal-stage">
         <div ref={host} className="terminal-host" onClick={() => focus(touch, field.current, screen.current)} />
+        {panel === "find" && screen.current && (
+          <Suspense fallback={null}>
+            <FindBar terminal={screen.current.terminal} close={closePanel} />
+          </Suspense>
+        )}
         {away && (
           <button type="button" className="terminal-bottom" aria-label={text.bottom} title={text.bottom} onPointerDown={(event) => event.preventDefault()} onClick={() => screen.current?.toBottom()}>
             <Icon name="arrowDown" size={18} />
@@ -167,6 +188,7 @@ export default function TerminalView({ sessionId, toolbar }: TerminalViewProps) 
       )}
       {sheet !== undefined && <CopySheet content={sheet} copy={copy} close={() => setSheet(undefined)} />}
       <Suspense fallback={null}>
+        {panel === "links" && <LinksSheet links={() => screen.current?.links() ?? []} close={closePanel} />}
         {choosing && <SnippetSheet send={sendSnippet} close={() => setChoosing(false)} />}
         {ordering && <OrderSheet order={order} change={(next) => client.set({ terminalKeyOrder: [...next] })} close={() => setOrdering(false)} />}
       </Suspense>
@@ -241,6 +263,23 @@ function useFocusOnKey(touch: boolean, field: React.RefObject<HTMLInputElement |
     window.addEventListener("keydown", onKey, true);
     return () => window.removeEventListener("keydown", onKey, true);
   }, [touch, field]);
+}
+
+/** Ctrl+Shift+F, on a Mac ⌘⇧F, before the terminal gets it. */
+function useFindKey(find: () => void): void {
+  const latest = useRef(find);
+  latest.current = find;
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const wanted = (event.ctrlKey || event.metaKey) && event.shiftKey && !event.altKey && event.key.toLowerCase() === "f";
+      if (!wanted || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      latest.current();
+    };
+    window.addEventListener("keydown", onKey, true);
+    return () => window.removeEventListener("keydown", onKey, true);
+  }, []);
 }
 
 /** Whether fingers are the main way to point here: then a keyboard on the glass composes text. */

@@ -10,7 +10,8 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import { terminalText } from "~/text/terminal";
 import { pasted } from "./clean";
-import { isReport, type Modifiers } from "./keys";
+import { isReport, type Modifiers, type RowKey } from "./keys";
+import { linksOf, NamedLinks, open, openNamed } from "./links";
 import { type Size, asked, fittingFont, fontSize, SMALLEST } from "./size";
 import { onPageTheme, pageIsDark, terminalTheme } from "./themes";
 import { scrollByTouch } from "./touch";
@@ -29,6 +30,8 @@ export interface ScreenEvents {
   paste(text: string): void;
   /** Fingers ask for another font size. */
   font(size: number): void;
+  /** A finger moves sideways by one step. */
+  swipe(key: RowKey): void;
   /** Whether the view has left the bottom, where output arrives. */
   away(away: boolean): void;
 }
@@ -36,6 +39,7 @@ export interface ScreenEvents {
 export class Screen {
   readonly terminal: Terminal;
   private readonly fit = new FitAddon();
+  private readonly named: NamedLinks;
   private readonly undo: (() => void)[] = [];
   private follows: Size | undefined;
   private quiet = 0;
@@ -59,10 +63,13 @@ export class Screen {
       // Option makes letters, and on many keyboards the only way to | ~ @ and brackets.
       macOptionIsMeta: false,
       rightClickSelectsWord: true,
+      // Marks the matches of a search.
+      allowProposedApi: true,
       linkHandler: { activate: (_event, address) => openNamed(address) },
     });
     this.terminal.loadAddon(this.fit);
     this.terminal.loadAddon(new WebLinksAddon((_event, address) => open(address)));
+    this.named = new NamedLinks(this.terminal);
     this.terminal.open(host);
     this.listen();
   }
@@ -165,6 +172,11 @@ export class Screen {
     return parts.join("\n").trimEnd();
   }
 
+  /** The addresses in the scrollback and on the screen, the newest first. */
+  links(): string[] {
+    return linksOf(this.terminal, this.named);
+  }
+
   /** On a phone the native line types: the hidden field of xterm must not open a keyboard of its own. */
   letOthersType(): void {
     const field = this.terminal.textarea;
@@ -197,7 +209,12 @@ export class Screen {
     this.undo.push(
       () => observer.disconnect(),
       onPageTheme(() => (terminal.options.theme = terminalTheme(pageIsDark()))),
-      scrollByTouch(this.host, { lineHeight: () => this.cellHeight(), lines: (count) => this.scroll(count), pinch: () => this.pinch() }),
+      scrollByTouch(this.host, {
+        lineHeight: () => this.cellHeight(),
+        lines: (count) => this.scroll(count),
+        swipe: (key) => this.events.swipe(key),
+        pinch: () => this.pinch(),
+      }),
       takeFromOutside(this.host, (text) => this.events.paste(text)),
     );
     terminal.onRender(() => this.watchPlace());
@@ -301,14 +318,4 @@ function takeFromOutside(host: HTMLElement, take: (text: string) => void): () =>
   host.addEventListener("drop", (event) => taken(event, event.dataTransfer), options);
   host.addEventListener("dragover", (event) => event.preventDefault(), options);
   return () => over.abort();
-}
-
-/** Where the text on screen is the address itself. */
-function open(address: string): void {
-  if (/^https?:\/\//i.test(address)) window.open(address, "_blank", "noopener,noreferrer");
-}
-
-/** Where a program chose the text and the address may be quite another one. */
-function openNamed(address: string): void {
-  if (window.confirm(terminalText.openLink(address))) open(address);
 }

@@ -1,7 +1,11 @@
-/** Scrolling and pinching by touch, which xterm.js leaves to its surroundings. A tap is left alone. */
+/** Scrolling, swiping and pinching by touch, which xterm.js leaves to its surroundings. A tap is left alone. */
 
 /** Pixels before a touch counts as a drag. */
 const SLACK = 8;
+/** Pixels of a swipe per arrow. */
+const STEP = 24;
+/** Pixels at the window's edges, from where a swipe goes back in many browsers. */
+const EDGE = 24;
 /** How much of the speed is left after each frame once the finger is lifted. */
 const GLIDE = 0.95;
 
@@ -10,16 +14,21 @@ export interface Scrolled {
   lineHeight(): number;
   /** Down when positive. */
   lines(count: number): void;
+  /** A finger that set out sideways has moved by one step. */
+  swipe(key: "left" | "right"): void;
   /** Two fingers begin to pinch; returns what takes their distance, 1 at the start. */
   pinch(): (scale: number) => void;
 }
 
 export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void {
+  let startX = 0;
   let startY = 0;
+  let lastX = 0;
   let lastY = 0;
   let lastAt = 0;
   let speed = 0;
   let dragging = false;
+  let swiping = false;
   let frame = 0;
   let rest = 0;
   let pinch: { scale(scale: number): void; spread: number } | undefined;
@@ -32,6 +41,16 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
     rest -= lines * step;
     scrolled.lines(lines);
   };
+  /** True: the finger moves sideways, and the gesture is no scrolling. */
+  const sideways = (event: TouchEvent): boolean => {
+    const { clientX, clientY } = event.touches[0]!;
+    const far = Math.abs(clientX - startX);
+    const inside = startX > EDGE && startX < window.innerWidth - EDGE;
+    if (!swiping && (dragging || !inside || far < STEP || far < 2 * Math.abs(clientY - startY))) return false;
+    swiping = true;
+    for (; Math.abs(clientX - lastX) >= STEP; lastX += Math.sign(clientX - lastX) * STEP) scrolled.swipe(clientX < lastX ? "left" : "right");
+    return true;
+  };
   const glide = (): void => {
     speed *= GLIDE;
     if (Math.abs(speed) < 0.02) return;
@@ -40,10 +59,11 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
   };
   const start = (event: TouchEvent): void => {
     cancelAnimationFrame(frame);
+    startX = lastX = event.touches[0]?.clientX ?? 0;
     startY = lastY = event.touches[0]?.clientY ?? 0;
     lastAt = event.timeStamp;
     speed = rest = 0;
-    dragging = false;
+    dragging = swiping = false;
     pinch = event.touches.length === 2 ? { scale: scrolled.pinch(), spread: spread(event.touches) } : undefined;
   };
   const move = (event: TouchEvent): void => {
@@ -51,6 +71,7 @@ export function scrollByTouch(host: HTMLElement, scrolled: Scrolled): () => void
       event.preventDefault();
       return pinch.scale(spread(event.touches) / pinch.spread);
     }
+    if (event.touches.length === 1 && sideways(event)) return event.preventDefault();
     const y = event.touches[0]?.clientY ?? lastY;
     if (event.touches.length > 1 || (!dragging && Math.abs(y - startY) < SLACK)) return;
     dragging = true;

@@ -3,6 +3,7 @@
 import { type RefObject, useEffect, useRef } from "react";
 import { client, useClient } from "~/app/client";
 import { mayType } from "~/store/scope";
+import type { RowKey } from "./keys";
 import { Screen } from "./screen";
 import { type Size, same, told } from "./size";
 
@@ -16,6 +17,7 @@ export interface ScreenSetup {
   typed(data: string): void;
   copy(text: string): void;
   paste(text: string): void;
+  swipe(key: RowKey): void;
   away(away: boolean): void;
 }
 
@@ -45,6 +47,7 @@ export function useScreen(setup: ScreenSetup): Joined {
         copy: (text) => latest.current.copy(text),
         paste: (text) => latest.current.paste(text),
         font: (size) => client.set({ terminalFontSize: size }),
+        swipe: (key) => latest.current.swipe(key),
         away: (away) => latest.current.away(away),
       },
       latest.current.font,

@@ -1,6 +1,7 @@
 /** German, laid over the English words of the other files; its keys are theirs. */
 
 import devices from "./de/devices";
+import find from "./de/find";
 import held from "./de/held";
 import push from "./de/push";
 
@@ -8,6 +9,7 @@ const count = (number: number) => number.toLocaleString("de");
 
 export default {
   devices,
+  find,
   held,
   push,
   common: {
@@ -378,10 +380,11 @@ export default {
   },
   help: {
     title: "Tastenkürzel",
-    hint: "Sie gehen überall, außer in einem Terminal.",
-    hintMac: "Sie gehen überall außer in einem Terminal; die mit ⌥ auch nicht in einem Textfeld, wo ⌥ Buchstaben schreibt.",
-    groups: { anywhere: "Überall", chat: "Im Gespräch", voice: "Sprache" },
+    hint: "Sie gehen überall; in einem Terminal nur seine eigenen.",
+    hintMac: "Sie gehen überall; in einem Terminal nur seine eigenen und die mit ⌘. Die mit ⌥ gehen nicht in einem Textfeld, wo ⌥ Buchstaben schreibt.",
+    groups: { anywhere: "Überall", chat: "Im Gespräch", voice: "Sprache", terminal: "Im Terminal" },
     keys: {
+      find: "In seiner Ausgabe suchen",
       help: "Diese Übersicht",
       filter: "Finden oder tun",
       supervisor: "Supervisor",

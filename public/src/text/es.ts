@@ -1,6 +1,7 @@
 /** Spanish, laid over the English words of the other files; its keys are theirs. */
 
 import devices from "./es/devices";
+import find from "./es/find";
 import held from "./es/held";
 import push from "./es/push";
 
@@ -8,6 +9,7 @@ const count = (number: number) => number.toLocaleString("es");
 
 export default {
   devices,
+  find,
   held,
   push,
   common: {
@@ -378,10 +380,11 @@ export default {
   },
   help: {
     title: "Atajos de teclado",
-    hint: "Funcionan en todas partes, salvo en un terminal.",
-    hintMac: "Funcionan en todas partes salvo en un terminal; los de ⌥ tampoco en un campo de texto, donde ⌥ escribe letras.",
-    groups: { anywhere: "En todas partes", chat: "En una conversación", voice: "Voz" },
+    hint: "Funcionan en todas partes; en un terminal, solo los suyos.",
+    hintMac: "Funcionan en todas partes; en un terminal, solo los suyos y los de ⌘. Los de ⌥ no funcionan en un campo de texto, donde ⌥ escribe letras.",
+    groups: { anywhere: "En todas partes", chat: "En una conversación", voice: "Voz", terminal: "En un terminal" },
     keys: {
+      find: "Buscar en su salida",
       help: "Esta hoja",
       filter: "Buscar o hacer algo",
       supervisor: "Supervisor",

@@ -51,14 +51,16 @@ export const settings = words("settings", {
 
 export const help = words("help", {
   title: "Keyboard shortcuts",
-  hint: "They work wherever the cursor is, except in a terminal.",
-  hintMac: "They work everywhere but in a terminal; those with ⌥ also not in a text field, where ⌥ writes letters.",
+  hint: "They work wherever the cursor is; in a terminal, only its own do.",
+  hintMac: "They work wherever the cursor is; in a terminal, only its own and those with ⌘ do. Those with ⌥ do not work in a text field, where ⌥ writes letters.",
   groups: {
     anywhere: "Anywhere",
     chat: "In a chat",
     voice: "Voice",
+    terminal: "In a terminal",
   },
   keys: {
+    find: "Search in its output",
     help: "This sheet",
     filter: "Find or do something",
     supervisor: "Supervisor",
