@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidMessage
@@ -17,6 +18,8 @@ UNCOUNTED = {"connected", "pong", "error", "auth.error", "workstation.status"}
 class ResumingDevice:
     """One tab of a device. ``received``: the messages that it counted, over all its sockets; ``verdicts``:
     the answers to its ``resume``."""
+
+    _stamps = itertools.count(1)
 
     def __init__(self, server: Server, tunnel_id: str, device_id: str = "phone") -> None:
         self.server, self.tunnel_id, self.device_id = server, tunnel_id, device_id
@@ -66,11 +69,15 @@ class ResumingDevice:
                     self.cursor["seq"] += 1
 
     async def settle(self) -> None:
-        """Wait for a pong and the mark that belongs to it, and count everything before."""
+        """Count everything that the tunnel's home has sent before, and the mark that answers a ping.
+
+        An earlier mark may still be on its way; the receipt for an id of its own goes the messages' way.
+        """
         assert self.peer is not None
-        self.count()
-        await self.peer.settle()
-        await self.peer.next("tunnel.mark")
+        stamp = f"settle-{next(self._stamps)}"
+        await self.peer.send({"type": "ping", "timestamp": 0})
+        await self.peer.send({"type": "tunnel.unhold", "id": stamp})
+        await self.peer.next("tunnel.receipt", where=lambda receipt: receipt["id"] == stamp)
         self.count()
 
     async def until(self, number: int, deadline: float = PATIENCE) -> None:
