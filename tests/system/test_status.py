@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.harness import Server, crowd
 from tests.patience import WALL_PATIENCE, patience
-from tests.peers import Peer
 from tests.tool import tool
 
 TOKEN = "status-token-0123456789"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
-async def test_homes_generations_handoffs_and_versions_are_told() -> None:
-    with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as server:
-        async with crowd(server) as people:
-            workstation, tunnel_id = await people.workstation(name="desk <b>")
-            client = await people.client(tunnel_id)
-            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=WALL_PATIENCE) as http:
-                before = (await http.get("/status")).json()
-                assert await asyncio.to_thread(tool, server, "reload")
-                after = (await http.get("/status")).json()
-            (old,), (new,) = before["tunnels"], after["tunnels"]
-            assert (new["tunnel_id"], new["devices"], new["online"]) == (tunnel_id, 1, True)
-            assert new["generation"] > old["generation"], "it has moved"
-            assert new["home"] != old["home"]
-            assert after["handoffs_taken"] >= before["handoffs_taken"] + 2
-            assert after["handoffs_refused"] == after["handoffs_unknown"] == 0
-            assert after["handoffs_pause_mean_ms"] < 250
-            assert {worker["version"] for worker in after["workers"]} == {after["version"]}
-            assert all(worker["ready"] and worker["bus"] for worker in after["workers"])
-            shown = await asyncio.to_thread(tool, server, "status")
-            assert new["home"] in shown
-            assert "2 of 2 workers replaced, 2 sockets handed over, 0 fell back" in shown
-            assert (workstation.closed, client.closed) == (None, None)
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as running:
+        yield running
 
 
 async def status(server: Server) -> dict[str, Any]:
@@ -51,35 +34,51 @@ async def status(server: Server) -> dict[str, Any]:
                 return answer
 
 
-async def test_a_missing_worker_is_told() -> None:
-    with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as server:
-        assert (await status(server))["status"] == "healthy"
-        server.kill_worker()
-        async with patience():
-            while (told := await status(server))["status"] == "healthy":
-                await asyncio.sleep(0.01)
-        assert "1 of 2 workers" in told["why"]
-        async with patience(30):
-            while (await status(server))["status"] != "healthy":
-                await asyncio.sleep(0.05)
+def of(tunnel_id: str, told: dict[str, Any]) -> dict[str, Any]:
+    (found,) = (tunnel for tunnel in told["tunnels"] if tunnel["tunnel_id"] == tunnel_id)
+    return dict(found)
 
 
-async def test_tunnels_with_long_names_cost_no_link() -> None:
+async def test_homes_generations_handoffs_and_versions_are_told(server: Server) -> None:
+    async with crowd(server) as people:
+        workstation, tunnel_id = await people.workstation(name="desk <b>")
+        client = await people.client(tunnel_id)
+        before, began = await status(server), time.monotonic()
+        assert await asyncio.to_thread(tool, server, "reload")
+        after, took = await status(server), time.monotonic() - began
+        old, new = of(tunnel_id, before), of(tunnel_id, after)
+        assert (new["devices"], new["online"]) == (1, True)
+        assert new["generation"] > old["generation"], "it has moved"
+        assert new["home"] != old["home"]
+        assert after["handoffs_taken"] >= before["handoffs_taken"] + 2
+        assert after["handoffs_refused"] == after["handoffs_unknown"] == 0
+        assert 0 < after["handoffs_pause_mean_ms"] < took * 1000
+        assert {worker["version"] for worker in after["workers"]} == {after["version"]}
+        assert all(worker["ready"] and worker["bus"] for worker in after["workers"])
+        shown = await asyncio.to_thread(tool, server, "status")
+        assert new["home"] in shown
+        assert "2 of 2 workers replaced, 2 sockets handed over, 0 fell back" in shown
+        assert (workstation.closed, client.closed) == (None, None)
+
+
+async def test_a_missing_worker_is_told(server: Server) -> None:
+    assert (await status(server))["status"] == "healthy"
+    server.kill_worker()
+    async with patience():
+        while (told := await status(server))["status"] == "healthy":
+            await asyncio.sleep(0.01)
+    assert "1 of 2 workers" in told["why"]
+    async with patience(30):
+        while (await status(server))["status"] != "healthy":
+            await asyncio.sleep(0.05)
+
+
+async def test_tunnels_with_long_names_cost_no_link(server: Server) -> None:
     """The longest names are cut in a status, so that it stays below the size of a message on the bus."""
-    with Server(workers=2, env={"STATUS_TOKEN": TOKEN}) as server:
-        peers = []
-        for _ in range(60):
-            peer = await Peer.open(server)
-            payload = {"api_key": "test-registration-key-0123456789abcdef", "name": "ü" * 128}
-            payload["auth_key"] = "k" * 16
-            await peer.send(
-                json.dumps({"type": "workstation.register", "payload": payload}, ensure_ascii=False)
-            )
-            await peer.next("workstation.registered", 10)
-            peers.append(peer)
-        async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=WALL_PATIENCE) as http:
-            told = (await http.get("/status")).json()
-        assert len(told["tunnels"]) == 60
-        assert {len(tunnel["name"]) for tunnel in told["tunnels"]} == {64}
+    async with crowd(server) as people:
+        ids = {(await people.workstation(name="ü" * 128))[1] for _ in range(60)}
+        told = await status(server)
+        names = [tunnel["name"] for tunnel in told["tunnels"] if tunnel["tunnel_id"] in ids]
+        assert len(names) == 60
+        assert {len(name) for name in names} == {64}
         assert "bus unavailable" not in server.logs()
-        await asyncio.gather(*(peer.close() for peer in peers))
