@@ -25,7 +25,8 @@ CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its header, its ma
 @pytest.fixture(scope="module", params=["steered", "over the bus"])
 def rolling(request: pytest.FixtureRequest) -> Iterator[Server]:
     steering = "true" if request.param == "steered" else "false"
-    env = {"STEERING": steering, "STALL_TIMEOUT": "120"}  # a peer reads nothing for the length of a reload
+    # For the length of a reload a peer reads nothing, and another has no role.
+    env = {"STEERING": steering, "STALL_TIMEOUT": "120", "ROLE_DEADLINE": "120"}
     with Server(workers=2, env=env) as running:
         yield running
 
