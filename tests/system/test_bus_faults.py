@@ -173,8 +173,8 @@ async def test_a_bus_without_storage_shows_in_health_and_costs_registrations_onl
                 assert server.status("/readyz") == 200
         client = await people.client(tunnel_id)
         await client.settle()
-    await people.workstation()
     for worker in server.worker_pids().values():
+        await people.workstation(worker=worker)  # until it can write, a worker reports its last failure
         await until_health(server, worker, lambda body: body["status"] == "healthy")
 
 
