@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.harness import Server, eventually, wait_until
+from tests.patience import now
 from tests.relay.fakes import REGISTRATION_KEY
 from tools.simulation.account import Account
 from tools.simulation.actors import Actor, Workstation
@@ -66,11 +67,29 @@ class Connection:
             await socket.send((await self._outgoing.get()).decode())
 
 
+class MachineLoop:
+    """What actors use of an event loop, in seconds of a machine that keeps up."""
+
+    time = staticmethod(now)
+
+    def call_later(self, delay: float, call: Callable[..., object], *arguments: object) -> None:
+        loop, end = asyncio.get_running_loop(), now() + delay
+
+        def look() -> None:
+            left = end - now()
+            if left > 0:
+                loop.call_later(max(left, 0.01), look)
+            else:
+                call(*arguments)
+
+        look()
+
+
 class Street:
     """The actors' environment: a server to connect to, a clock and a random generator."""
 
     def __init__(self, url: str) -> None:
-        self.loop, self.dice, self.account = asyncio.get_running_loop(), random.Random(1), Account()
+        self.loop, self.dice, self.account = MachineLoop(), random.Random(1), Account()
         self.broken: list[str] = []
         self.troubled = True
         self._url, self._closed = url, False
