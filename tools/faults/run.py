@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import AUTH_KEY, REGISTRATION_KEY, Server
+from tests.patience import now
 from tools.bench.accounting import memory
 from tools.faults.ledger import Ledger
 
@@ -59,6 +60,10 @@ class Run:
     def slack(self, lag: float) -> float:
         """What this process's own lag excuses; beside other tests, the server is just as late itself."""
         return 1 + 2 * lag if self.small else lag
+
+    def clock(self) -> float:
+        """Return seconds; beside other tests those of a machine that keeps up."""
+        return now() if self.small else time.monotonic()
 
     def most(self, name: str, value: float, bound: float, unit: str = "") -> None:
         self.measures.append(Measure(name, value, bound, unit=unit))
