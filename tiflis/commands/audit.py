@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from tiflis.commands import running
 
@@ -27,7 +26,6 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if isinstance(answer, int):
             return answer
-        for entry in answer.get("entries") or []:
-            print(json.dumps(entry, ensure_ascii=False))
+        running.print_lines(answer.get("entries") or [])
         since, more = int(answer.get("next", since)), bool(answer.get("more"))
     return 0

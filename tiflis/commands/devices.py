@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 from tiflis.commands import running
@@ -34,6 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.revoke:
         print("revoked" if answer.get("found") else "there is no such key")
         return 0 if answer.get("found") else running.REFUSED
-    for row in answer.get("rows") or []:
-        print(json.dumps(row, ensure_ascii=False))
+    running.print_lines(answer.get("rows") or [])
     return 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tiflis import environment
@@ -29,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--port", type=int, help="of the server (default: PORT, or where the only server is)")
     place.add_argument("--unix", type=Path, help="the Unix socket of a server that listens on one")
+
+
+def print_lines(rows: Iterable[object]) -> None:
+    """Print rows as JSON lines. What a terminal would not show as it is, is escaped: peers choose names."""
+    for row in rows:
+        text = json.dumps(row, ensure_ascii=False)
+        print("".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text))
 
 
 def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) -> Message | int:

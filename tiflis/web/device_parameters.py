@@ -14,7 +14,8 @@ from tiflis.web.watch_parameters import Credentials, read_headers
 NAME_LIMIT = 64  # characters
 SHORTEST, LONGEST = 60.0, 366 * 86_400.0  # seconds that a key may last
 LARGEST_SINCE = 2**63 - 1
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters, ends of lines, halves of pairs, and those that turn the direction of what is written.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(max_length=NAME_LIMIT)]
