@@ -167,3 +167,22 @@ async def test_a_closed_owner_key_remembers_a_bounded_number_of_devices() -> Non
     keys.two.admit_owner(TUNNEL, "d999", lambda: False)
     with pytest.raises(InvalidAuthKey):
         keys.two.admit_owner(TUNNEL, "stranger", lambda: False)
+
+
+@pytest.mark.parametrize("narrowed", [True, False])
+async def test_what_a_revoked_device_has_minted_admits_no_device(narrowed: bool) -> None:
+    """Neither the link nor the code; a device that has its key already keeps it."""
+    keys = Keys()
+    maker = (await keys.one.mint(TUNNEL, "", "owner")).entry.key_id
+    used, link, code = [await keys.one.mint(TUNNEL, "", "owner", maker=maker) for _ in range(3)]
+    await keys.two.used(TUNNEL, used.key, "tablet", "", "client")
+    assert keys.right(link, "phone")
+    if narrowed:
+        await keys.one.change(TUNNEL, maker, scope="full")
+    else:
+        await keys.one.revoke(TUNNEL, maker)
+    assert not keys.right(link, "phone")
+    assert keys.two.behind_code(code.code)[1] is None
+    assert keys.right(used, "tablet")
+    await keys.two.tidy()
+    assert link.entry.key_id not in [one.key_id for one in keys.two.all(TUNNEL)]

@@ -68,7 +68,7 @@ class FakeStore:
     async def load(self, tunnel_id: str) -> list[Subscription]:
         return [msgspec.structs.replace(SUBSCRIPTION)]
 
-    async def remove(self, tunnel_id: str, device_id: str) -> bool:
+    async def remove_of_key(self, tunnel_id: str, device_id: str, key_id: str) -> None:
         raise WrongRevision
 
 
@@ -157,8 +157,8 @@ class FakeHome:
         self.watches = self.stays = self.access = self
         self.allowed = True
 
-    def allows(self, key_id: str, text: bytes) -> bool:
-        return self.allowed
+    def ended(self, key_id: str) -> bool:
+        return not self.allowed
 
     def subscribed(self, device_id: str, subscribed: bool) -> None: ...
 

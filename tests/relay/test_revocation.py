@@ -122,3 +122,19 @@ async def test_a_scope_that_changed_while_a_socket_was_on_its_way_counts_once_it
     phone.say({"type": "session.input", "id": "1"})
     assert phone.codes() == ["FORBIDDEN"]
     await town.close()
+
+
+async def test_what_waits_for_a_workstation_that_is_away_is_returned_when_the_scope_is_narrowed() -> None:
+    town = KeyTown("a")
+    desk = await town.workstation("a")
+    minted = await town.keys["a"].mint("tunnel-1", "", "full")
+    phone = await town.client("a", "phone", auth_key=minted.key)
+    desk.end()
+    phone.say({"type": "session.input", "id": "1"})
+    phone.say({"type": "sync"})
+    await town.keys["a"].change("tunnel-1", minted.entry.key_id, scope="view")
+    back = await town.workstation("a")
+    assert "sync" in back.types
+    assert "session.input" not in back.types
+    assert phone.codes() == ["FORBIDDEN"]
+    await town.close()

@@ -13,7 +13,7 @@ from tests.relay.watch_fakes import FakeClock, FakeStore
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
-from tiflis.relay.held.keeper import HeldMessages
+from tiflis.relay.held.keeper import ASKED_LIMIT, LARGEST, HeldMessages
 from tiflis.relay.held.records import HeldRecord
 from tiflis.relay.held.store import HeldStore, Stored, Unavailable
 from tiflis.relay.remote.snapshot import EdgeSnapshot
@@ -129,10 +129,11 @@ class Held:
         self.sent: list[object] = []
         self.introduced: list[tuple[str, bool]] = []
         self.told: list[bytes] = []
+        self.allowed = True
         self.phone = cast(
             Any, SimpleNamespace(device_id="phone", key_id="", connected=True, send=self.told.append)
         )
-        host = SimpleNamespace(
+        self.host = host = SimpleNamespace(
             tunnel_id="t",
             frozen=False,
             retired=False,
@@ -142,7 +143,7 @@ class Held:
                 send=lambda *one: self.sent.append(one),
             ),
             device_registry=Devices({"phone": [self.phone]}),
-            access=SimpleNamespace(allows=lambda key_id, text: True),
+            access=SimpleNamespace(allows=lambda key_id, text: self.allowed, ready=True),
             watches=SimpleNamespace(stays=SimpleNamespace(on=False)),
         )
         spawn = lambda work: self.works.append(asyncio.ensure_future(work))  # noqa: E731
@@ -200,3 +201,43 @@ async def test_a_message_that_the_store_may_have_is_not_refused() -> None:
     await held.close()
     assert [b'"held"' in text for text in held.told[:1]] == [True]
     assert (len(held.sent), any(b"refused" in text for text in held.told)) == (1, False)
+
+
+async def test_held_messages_of_a_revoked_device_are_cancelled_at_once() -> None:
+    """They do not wait for the workstation, and do not fill the tunnel's bound until then."""
+    held = Held(Shelf(lambda state: None), FakeClock())
+    held.host.presence.workstation = None
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    await held.until("held")
+    held.allowed = False
+    held.held.check_keys()
+    await held.until("cancelled")
+    await held.close()
+    assert (held.held.waiting, held.sent) == (0, [])
+
+
+async def test_requests_that_wait_for_a_slow_store_are_bounded() -> None:
+    held = Held(Shelf(lambda state: None), FakeClock())
+    held.host.presence.workstation = None
+    for number in range(ASKED_LIMIT + 5):
+        held.held.ask(held.phone, Request("note", f"m-{number}", 30.0, 0, b"{}"))
+    held.held.ask(held.phone, Request("note", "large", 30.0, 0, b"x" * (LARGEST + 1)))
+    assert [b'"unavailable"' in text for text in held.told] == [True] * 6
+    await held.close()
+
+
+async def test_the_queue_of_a_device_whose_key_was_revoked_meanwhile_is_not_restored(
+    store: FakeStore,
+) -> None:
+    """The next home introduces no such device to the workstation."""
+    first = Homes(store)
+    await first.registry.ready()
+    first.desk.stays.resume("phone", Cursor(), key_id="KEY")
+    assert await first.desk.release()
+    home = Homes(store)
+    home.host.keys = cast(Any, SimpleNamespace(loaded=True, get=lambda tunnel_id, key_id: None))
+    station = home.workstation()
+    await home.registry.ready()
+    assert not home.desk.stays.holds("phone")
+    assert "auth" not in station.types
+    await home.desk.close()

@@ -104,6 +104,16 @@ class FakeStore:
         self.records.pop((tunnel_id, epoch, name), None)
 
 
+class Keys:
+    """Device keys; those in ``over`` have ended."""
+
+    def __init__(self) -> None:
+        self.over: set[str] = set()
+
+    def ended(self, key_id: str) -> bool:
+        return key_id in self.over
+
+
 class FakeHome:
     """A home whose workstation remembers what it was sent."""
 
@@ -111,6 +121,7 @@ class FakeHome:
         self.workstation_online = True
         self.workstation_name = "desk at home"
         self.generation = 1
+        self.access = Keys()
         self.sent: list[tuple[bytes, str, bytes]] = []
         self.left: list[str] = []
         self.came: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,8 +11,9 @@ import httpx
 import pytest
 
 from tests.harness import Crowd, Peer, Server, crowd
-from tests.patience import WALL_PATIENCE
+from tests.patience import WALL_PATIENCE, patience
 from tests.peers import AUTH_KEY
+from tests.system.device_keys import Owner, id_of, key_of
 from tests.system.push_service import Hook, PushService
 from tests.system.resuming import ResumingDevice
 from tests.system.test_watch import back
@@ -21,8 +23,10 @@ from tiflis.relay.push.channels import signature
 class Api:
     """The push API as a device calls it."""
 
-    def __init__(self, server: Server, tunnel_id: str, device_id: str = "phone") -> None:
-        headers = {"Authorization": f"Bearer {AUTH_KEY}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": device_id}
+    def __init__(
+        self, server: Server, tunnel_id: str, device_id: str = "phone", auth_key: str = AUTH_KEY
+    ) -> None:
+        headers = {"Authorization": f"Bearer {auth_key}", "X-Tunnel-Id": tunnel_id, "X-Device-Id": device_id}
         self.http = httpx.AsyncClient(
             base_url=f"{server.url}/api/v1/push", headers=headers, timeout=WALL_PATIENCE
         )
@@ -147,6 +151,27 @@ async def test_a_subscription_outlives_the_homes_worker(people: Crowd, service: 
         await done(workstation, "a")
         await done(workstation, "b")
         await service.until(2)
+
+
+async def test_a_revoked_device_and_its_notifiers_are_sent_nothing_more(
+    people: Crowd, service: PushService
+) -> None:
+    workstation, tunnel_id = await people.workstation()
+    async with Owner(people.server, tunnel_id) as owner, Api(people.server, tunnel_id, "kept") as kept:
+        lost = await owner.mint(scope="owner")
+        async with Api(people.server, tunnel_id, "lost", key_of(lost)) as api:
+            await api.subscribe(service)
+            mine = {"notifiers": [f"webhook+{service.origin}/own"], "secret": "a secret of the tunnel"}
+            answer = await api.http.post("/notifiers", json=mine)
+            assert answer.status_code == 200, answer.text
+            assert (await owner.revoke(id_of(lost))).json() == {"success": True}
+        async with patience():
+            while (await kept.http.get("/notifiers")).json() != {"notifiers": []}:
+                await asyncio.sleep(0.02)
+        await kept.subscribe(service)
+        await done(workstation, "a")
+        await service.until(1)
+        assert service.hook.connections == 1
 
 
 WRONG: list[dict[str, Any]] = [

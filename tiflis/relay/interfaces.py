@@ -64,8 +64,15 @@ class Worker(KeyHolder, Protocol[Home_contra]):
 class Access(Protocol):
     """Checks device keys."""
 
+    @property
+    def ready(self) -> bool:
+        """Return whether device keys are known: before that none is in force."""
+
     def allows(self, key_id: str, text: bytes) -> bool:
         """Return whether a device key allows a message now."""
+
+    def ended(self, key_id: str) -> bool:
+        """Return whether a device key is over."""
 
 
 class Workstation(Protocol):

@@ -1,5 +1,6 @@
 """The offline queue: messages for a workstation that is away for a moment, bounded and in order."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -45,10 +46,14 @@ class OfflineQueue:
         messages, self._messages, self._bytes = self._messages, [], 0
         return messages
 
-    def drop(self, device_id: str) -> int:
-        """Remove the messages of a device; return how many there were."""
-        kept = [message for message in self._messages if message.device_id != device_id]
-        dropped = len(self._messages) - len(kept)
+    def drop(
+        self, device_id: str, unless: Callable[[bytes], bool] = lambda text: False
+    ) -> list[QueuedMessage]:
+        """Remove and return the messages of a device; those stay for which ``unless`` returns True."""
+        kept: list[QueuedMessage] = []
+        dropped: list[QueuedMessage] = []
+        for one in self._messages:
+            (kept if one.device_id != device_id or unless(one.text) else dropped).append(one)
         self._messages, self._bytes = kept, sum(len(message.text) for message in kept)
         return dropped
 

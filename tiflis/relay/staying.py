@@ -49,7 +49,7 @@ class Staying:
             if not stays.ready:
                 self._wait(attached)
                 return False
-            found = stays.resume(attached.device_id, attached.cursor, attached)
+            found = stays.resume(attached.device_id, attached.cursor, attached, attached.key_id)
             if found.verdict == "ok" and not stays.introduced(attached.device_id):
                 self._home.presence.introduce(attached.device_id)  # it need not authenticate by itself
         answer = found.answer() if found else None
@@ -104,7 +104,7 @@ class Staying:
         """Go on with a client that has resumed at an earlier home."""
         stays = self._home.watches.stays
         if stays.ready and stays.on:
-            attached.send(cursor.mark(*stays.cursor(attached.device_id)))
+            attached.send(cursor.mark(*stays.cursor(attached.device_id, attached.key_id)))
 
     def pinged(self, attached: Attached, text: bytes) -> None:
         """Answer a ping of a client that has resumed with a mark."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -92,7 +91,7 @@ class _DeviceApi:
 
     async def list(self, request: Request) -> HTTPResponse:
         caller = await self._caller(request)
-        keys, now = self._gate.keys, datetime.now(UTC).timestamp()
+        keys = self._gate.keys
         present = await self._gate.present(caller.tunnel_id)
         owner = caller.scope is Scope.OWNER
         entries = [one for one in keys.all(caller.tunnel_id) if owner or one.key_id == caller.key_id]
@@ -101,7 +100,7 @@ class _DeviceApi:
             {
                 "you": {"scope": caller.scope} | ({"key_id": caller.key_id} if caller.key_id else {}),
                 "owner_key": keys.owner_key(caller.tunnel_id),
-                "devices": [_shown(one, present.keys, caller, now) for one in entries],
+                "devices": [_shown(one, present.keys, caller, keys.ended(one)) for one in entries],
                 "owner_devices": [_owner_device(one, present.owners, caller) for one in owners],
             }
         )
@@ -110,11 +109,11 @@ class _DeviceApi:
         caller = await self._manager(request)
         wanted = parameters.read_mint(await read_body(request))
         minted = await self._gate.keys.mint(
-            caller.tunnel_id, wanted.name, wanted.scope, wanted.expires_in or 0.0
+            caller.tunnel_id, wanted.name, wanted.scope, wanted.expires_in or 0.0, caller.key_id
         )
         entry = minted.entry
         self._gate.record(caller, "device.minted", entry.key_id)
-        device = _shown(entry, (), caller, entry.created)
+        device = _shown(entry, (), caller, False)
         about = {"device": device, "code": shown_code(minted.code), "until": _time(entry.until)}
         return reply(about | self._pairing(request, minted), 201)
 
@@ -134,7 +133,7 @@ class _DeviceApi:
         with self._entered(caller, "device.changed", key_id):
             entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
         present = await self._gate.present(caller.tunnel_id)
-        return reply(_shown(entry, present.keys, caller, datetime.now(UTC).timestamp()))
+        return reply(_shown(entry, present.keys, caller, self._gate.keys.ended(entry)))
 
     async def revoke(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._caller(request)
@@ -219,9 +218,8 @@ async def read_body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _shown(entry: DeviceKey, present: Iterable[str], caller: Manager, now: float) -> dict[str, Any]:
+def _shown(entry: DeviceKey, present: Iterable[str], caller: Manager, ended: bool) -> dict[str, Any]:
     """Return a key as its owner sees it, without fields that are not known."""
-    ended = entry.ended(now)
     more = {
         "device_id": entry.device_id,
         "kind": entry.kind,

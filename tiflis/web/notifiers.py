@@ -57,7 +57,7 @@ class _NotifierApi:
 
     async def replace(self, request: Request) -> HTTPResponse:
         sender, owner, key = await self._owner(request)
-        await self._set(sender, owner, key, _read(await read_body(request), sender))
+        await self._set(sender, owner, key, _read(await read_body(request), sender, owner.key_id))
         return reply({"success": True})
 
     async def remove(self, request: Request) -> HTTPResponse:
@@ -82,12 +82,12 @@ class _NotifierApi:
         return sender, Manager(tunnel_id, device_id, key_id_of(key), Scope.OWNER), key
 
 
-def _read(text: bytes, sender: PushSender) -> Notifiers:
-    """Read a tunnel's notifiers. Raise InvalidPayload."""
+def _read(text: bytes, sender: PushSender, key_id: str) -> Notifiers:
+    """Read a tunnel's notifiers, which are set with this device key. Raise InvalidPayload."""
     try:
         body = _body.decode(text)
         for address in body.notifiers:
             parse_for_tunnel(address, body.secret or "", sender.services)
     except (ValueError, RecursionError) as problem:
         raise InvalidPayload(f"notifiers: {problem}") from None
-    return Notifiers(body.notifiers, body.secret or "")
+    return Notifiers(body.notifiers, body.secret or "", key_id)

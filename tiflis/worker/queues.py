@@ -1,9 +1,12 @@
 """What a worker keeps for peers that are away: the queues of watches and staying devices, held messages."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
+from tiflis.bus.devices.records import DeviceKey
+from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.bus.directory.directory import Directory
 from tiflis.bus.nats.client import REASONS_TOLD
 from tiflis.clock import running_clock
@@ -16,7 +19,7 @@ from tiflis.relay.pinned import Pinned
 from tiflis.relay.push.channels import parse
 from tiflis.relay.push.encryption import decode64
 from tiflis.relay.push.sender import PushSender
-from tiflis.relay.push.store import PushStore
+from tiflis.relay.push.store import PushStore, Unavailable
 from tiflis.relay.router import Router
 from tiflis.relay.tasks import Tasks
 from tiflis.relay.watch.operations import QueueLimits, WatchOperations
@@ -89,6 +92,15 @@ class Queues:
         """Send the notifications that a worker was sending when it ended."""
         if self.push is not None:
             self._tasks.spawn(self.push.resend())
+
+    def key_deleted(self, entry: DeviceKey) -> None:
+        """Forget the push subscription and the notifiers that were made with a device key."""
+        if self.push is not None and entry.device_id:
+            self._tasks.spawn(self._forget_key(self.push.store, entry))
+
+    async def _forget_key(self, store: PushStore, entry: DeviceKey) -> None:
+        with contextlib.suppress(Unavailable, WrongRevision):  # then the tunnel's next home does it
+            await store.remove_of_key(entry.tunnel_id, entry.device_id, entry.key_id)
 
     async def _start(self) -> None:
         """Create the watches' stream; while the bus cannot keep it, everything else works."""

@@ -191,6 +191,7 @@ class Worker:
         router.keys, router.audit = self.devices.keys, self.devices.audit
         router.stays = self._stays
         self.queues.give_to(router)
+        self.devices.keys.on_deleted = self.queues.key_deleted
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
         self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))

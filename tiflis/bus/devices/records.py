@@ -24,16 +24,11 @@ class DeviceKey(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     seen: float = 0.0
     address: str = ""  # of its last use
     expires: float = 0.0
+    maker: str = ""  # id of the device key that made it; empty for the workstation's own key
     # Known from where it is stored.
     tunnel_id: str = ""
     key_id: str = ""
     revision: int = 0
-
-    def usable(self, device_id: str, now: float) -> bool:
-        """Return whether this device may use the key now: it owns it, or may become its owner."""
-        if self.ended(now):
-            return False
-        return self.device_id == device_id if self.device_id else now < self.until
 
     def ended(self, now: float) -> bool:
         """Return whether the key is over: expired, or no device came in time."""

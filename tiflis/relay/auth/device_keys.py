@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import msgspec
 
@@ -32,6 +32,7 @@ from tiflis.protocol.errors import (
     Starting,
     Unconfirmed,
 )
+from tiflis.protocol.scopes import Scope
 from tiflis.relay.auth.keys import Keyring, Trial
 
 log = logging.getLogger(__name__)
@@ -90,13 +91,35 @@ class DeviceKeys:
         self._revoked: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.confirm: Confirm = _confirmed  # the worker sets its own
         self.on_used: Callable[[DeviceKey], None] = lambda entry: None  # a key has got its device
+        self.on_deleted: Callable[[DeviceKey], None] = lambda entry: None  # here: revoked, or over
 
     # Looking at keys
 
     def get(self, tunnel_id: str, key_id: str) -> DeviceKey | None:
         """Return a key that is in force; None for any other."""
         entry = self._store.key(tunnel_id, key_id)
-        return None if entry is None or entry.ended(self._now()) else entry
+        return None if entry is None or self.ended(entry) else entry
+
+    def ended(self, entry: DeviceKey) -> bool:
+        """Return whether a key is over: expired, not used in time, or not used yet while the device that made
+        it may not make keys any more."""
+        return entry.ended(self._now()) or not (entry.device_id or self._may_mint(entry))
+
+    def _may_mint(self, entry: DeviceKey) -> bool:
+        """Return whether the maker of this key still manages devices."""
+        if not entry.maker:
+            return True
+        maker = self._store.key(entry.tunnel_id, entry.maker)
+        return maker is not None and not maker.ended(self._now()) and maker.scope == Scope.OWNER
+
+    def _usable(self, entry: DeviceKey | None, device_id: str) -> TypeGuard[DeviceKey]:
+        """Return whether this device may use the key now: it owns it, or may become its owner."""
+        return entry is not None and not self.ended(entry) and entry.device_id in ("", device_id)
+
+    @property
+    def loaded(self) -> bool:
+        """Return whether the keys are known; before that none is in force."""
+        return self._store.loaded
 
     def all(self, tunnel_id: str) -> list[DeviceKey]:
         """Return the tunnel's keys, oldest first, also those that are over."""
@@ -107,7 +130,7 @@ class DeviceKeys:
         if not self._store.loaded:
             raise Starting(KEYS_UNKNOWN)
         entry = self._store.key(tunnel_id, key_id_of(given[0]))
-        if entry is None or not device_id or not entry.usable(device_id, self._now()):
+        if not device_id or not self._usable(entry, device_id):
             return self._keyring.device(tunnel_id, given, "", "")
         return self._keyring.device(tunnel_id, given, entry.signer, entry.digest)
 
@@ -138,7 +161,7 @@ class DeviceKeys:
         key_id, had_code = key_id_of(auth_key), False
         for _ in range(TRIES):
             entry = self._store.key(tunnel_id, key_id)
-            if entry is None or not entry.usable(device_id, self._now()):
+            if not self._usable(entry, device_id):
                 raise InvalidAuthKey
             if had_code and not (entry.code or entry.device_id):
                 raise InvalidAuthKey  # the code was redeemed meanwhile, and the key is another one
@@ -170,6 +193,9 @@ class DeviceKeys:
             metrics.count("device_keys_total", "used")
             log.info("device key used", extra={"tunnel": tunnel_id, "key": key_id})
             assert isinstance(stored, DeviceKey)
+            if not self._may_mint(stored):  # its maker was revoked while this was stored
+                await self.revoke(tunnel_id, key_id)
+                raise InvalidAuthKey
             # All workers know the device before its key can be revoked; a slow one learns it from the store.
             await self.confirm(*self._store.stored(stored), stored.revision)
             self.on_used(stored)
@@ -253,10 +279,13 @@ class DeviceKeys:
 
     # Management
 
-    async def mint(self, tunnel_id: str, name: str, scope: str, lifetime: float = 0.0) -> Minted:
-        """Make a key for one new device. ``lifetime``: seconds, 0 for ever. Raise DeviceLimit, SendFailed."""
+    async def mint(
+        self, tunnel_id: str, name: str, scope: str, lifetime: float = 0.0, maker: str = ""
+    ) -> Minted:
+        """Make a key for one new device. ``lifetime``: seconds, 0 for ever; ``maker``: id of the device key
+        that asks for it. Raise DeviceLimit, SendFailed."""
         now, keys = self._now(), self._store.keys(tunnel_id)
-        waiting = sum(not one.device_id and not one.ended(now) for one in keys)
+        waiting = sum(not one.device_id and not self.ended(one) for one in keys)
         if len(keys) >= KEYS_PER_TUNNEL or waiting >= WAITING_PER_TUNNEL:
             raise DeviceLimit
         key_id = secrets.token_urlsafe(KEY_ID_BYTES)
@@ -271,6 +300,7 @@ class DeviceKeys:
             name=name,
             code=self._keyring.code_digests(code)[0],
             expires=now + lifetime if lifetime else 0.0,
+            maker=maker,
             tunnel_id=tunnel_id,
             key_id=key_id,
         )
@@ -293,7 +323,7 @@ class DeviceKeys:
             raise Starting(KEYS_UNKNOWN)
         digests = self._keyring.code_digests(code)
         found = next(filter(None, map(self._store.by_code, digests)), None)
-        return digests, found if found and not found.device_id and not found.ended(self._now()) else None
+        return digests, found if found and not found.device_id and not self.ended(found) else None
 
     async def redeem(self, entry: DeviceKey) -> Minted:
         """Give the key behind a code a new secret, once: the link with the old one stops working. Raise
@@ -333,6 +363,7 @@ class DeviceKeys:
                 continue
             except DirectoryUnavailable:
                 raise SendFailed(KEYS_NOT_STORED) from None
+            self.on_deleted(entry)
             metrics.count("device_keys_total", "revoked")
             log.info("device key revoked", extra={"tunnel": tunnel_id, "key": key_id})
             if not await self.confirm(f"{tunnel_id}.{key_id}", None, revision, True):
@@ -357,11 +388,11 @@ class DeviceKeys:
 
     async def tidy(self) -> None:
         """Delete keys that are over: expired, or never used in time."""
-        now = self._now()
-        over = [one for one in self._store.everything() if one.ended(now)]
+        over = [one for one in self._store.everything() if self.ended(one)]
         for entry in over[:TIDIED_AT_ONCE]:
             try:
                 await self._store.delete(entry)
+                self.on_deleted(entry)
             except Conflict:
                 continue  # another worker does the same
             except DirectoryUnavailable:

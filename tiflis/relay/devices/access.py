@@ -15,8 +15,17 @@ from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.sessions.client import Attached
-from tiflis.relay.watch.calls import Call, Command
+from tiflis.relay.watch.calls import Call, Command, Connect, Messages, SubscriptionChanged
 from tiflis.relay.workstation_presence import WorkstationPresence
+
+ANY = b'{"type":"ping"}'  # a message that every key in force allows
+
+
+class Kept(Protocol):
+    """What a home keeps for devices: held messages, or push subscriptions."""
+
+    def check_keys(self) -> None:
+        """Drop what belongs to keys that do not allow it any more."""
 
 
 class Host(Protocol):
@@ -31,7 +40,12 @@ class Host(Protocol):
     def worker(self) -> KeyHolder: ...
     @property
     def workstation(self) -> Workstation | None: ...
+    @property
+    def held(self) -> Kept: ...
+    @property
+    def push(self) -> Kept: ...
     def forward(self, client: Attached, request: bytes, text: bytes) -> None: ...
+    def to_device(self, device_id: str, text: bytes) -> None: ...
 
 
 class DeviceAccess:
@@ -67,7 +81,7 @@ class DeviceAccess:
         except Forbidden as problem:
             metrics.count("device_keys_total", "forbidden")
             client.send(messages.error(problem, request))
-            self._enter(client, entry.scope, found.type, text, "forbidden")
+            self._enter(client.device_id, client.key_id, entry.scope, text, "forbidden")
             return
         if _is_auth(found):
             self.forward_auth(client, request, text)
@@ -90,7 +104,7 @@ class DeviceAccess:
         came with the workstation's own key."""
         if not key_id:
             return True
-        entry = self._keys.get(self._home.tunnel_id, key_id)
+        entry = self._keys.get(self._home.tunnel_id, key_id) if self._home.worker.keys else None
         if entry is None:
             return False
         try:
@@ -99,20 +113,33 @@ class DeviceAccess:
             return False
         return True
 
+    @property
+    def ready(self) -> bool:
+        """Return whether device keys are known: before that none is in force."""
+        keys = self._home.worker.keys
+        return keys is None or keys.loaded
+
+    def ended(self, key_id: str) -> bool:
+        """Return whether a device key is over; False for the workstation's own key, and as long as the keys
+        are not known."""
+        return bool(key_id) and self.ready and not self.allows(key_id, ANY)
+
     def _own(self) -> str:
         workstation = self._home.workstation
         if workstation is not None:
             self._own_key = workstation.auth_key
         return self._own_key
 
-    def _enter(self, client: Attached, scope: str, kind: str, text: bytes, outcome: str) -> None:
-        audit, tunnel_id = self._home.worker.audit, self._home.tunnel_id
-        if audit is not None and is_command(kind):
-            audit.command(Author(tunnel_id, client.device_id, client.key_id, scope), kind, text, outcome)
+    def _enter(self, device_id: str, key_id: str, scope: str, text: bytes, outcome: str) -> None:
+        audit = self._home.worker.audit
+        if audit is not None and is_command(kind := head.peek(text).type):
+            audit.command(Author(self._home.tunnel_id, device_id, key_id, scope), kind, text, outcome)
 
     async def call(self, call: Call) -> dict[str, Any]:
         """Run a watch's call, with the workstation's key in place of a device key. Raise InvalidAuthKey,
         Forbidden, and what the watches raise."""
+        if isinstance(call, SubscriptionChanged):
+            return await self._home.watches.call(call)  # its key has been compared; it sends nothing
         tunnel_id, device_id = self._home.tunnel_id, call.device_id
         entry = self._keys.admit(tunnel_id, call.auth_key, device_id) if key_id_of(call.auth_key) else None
         audit = self._home.worker.audit
@@ -142,13 +169,13 @@ class DeviceAccess:
     async def _call(self, call: Call, entry: DeviceKey | None) -> dict[str, Any]:
         if entry is not None:
             call = replace(call, auth_key=self._own())
+            if isinstance(call, Connect | Command | Messages):
+                call = replace(call, key_id=entry.key_id)
         return await self._home.watches.call(call)
 
     def undelivered(self, device_id: str, key_id: str, text: bytes) -> None:
         """Enter in the audit that a message has been returned to its device."""
-        audit = self._home.worker.audit
-        if audit is not None and is_command(kind := head.peek(text).type):
-            audit.command(Author(self._home.tunnel_id, device_id, key_id, ""), kind, text, "undelivered")
+        self._enter(device_id, key_id, "", text, "undelivered")
 
     def refuse_revoked(self, device_id: str) -> None:
         """Raise InvalidAuthKey for a watch whose key was revoked while its call was under way."""
@@ -157,8 +184,20 @@ class DeviceAccess:
             raise InvalidAuthKey
 
     def revoke(self, device_id: str) -> None:
-        """Drop what a device whose key is revoked has sent and the workstation has not got."""
+        """Drop what a device whose key is revoked has sent and the workstation has not received, and all that
+        is kept for it."""
         self._home.presence.queue.drop(device_id)
+        self._home.held.check_keys()
+        self._home.push.check_keys()
+
+    def limit(self, entry: DeviceKey) -> None:
+        """Return to a device what waits for the workstation and its key does not allow any more."""
+        queue, device_id = self._home.presence.queue, entry.device_id
+        for one in queue.drop(device_id, unless=lambda text: self.allows(entry.key_id, text)):
+            metrics.count("device_keys_total", "forbidden")
+            self._home.to_device(device_id, messages.error(Forbidden(), one.request))
+            self._enter(device_id, entry.key_id, entry.scope, one.text, "forbidden")
+        self._home.held.check_keys()
 
     def unrevoked(self, messages: list[QueuedMessage]) -> list[QueuedMessage]:
         """Return the last home's messages without those of devices that have been revoked meanwhile."""

@@ -33,6 +33,9 @@ class DeviceSessions:
         elif new.scope != old.scope:
             for client in self._clients(old):
                 client.limit(new.key_id, new.scope)
+            home = self._hub.router.homes.get(new.tunnel_id)
+            if home is not None and new.device_id:
+                home.access.limit(new)
 
     def expire(self) -> None:
         """Close the sockets whose keys have expired. Called regularly."""

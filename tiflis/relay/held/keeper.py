@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -18,13 +18,11 @@ from tiflis import metrics
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
-from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.held import records
+from tiflis.relay.held.interfaces import Host
 from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
 from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision
-from tiflis.relay.interfaces import Access, Watches
 from tiflis.relay.sessions.client import Attached
-from tiflis.relay.workstation_presence import WorkstationPresence
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +30,8 @@ LARGEST = 256 * 1024  # bytes of a message: each is one record of the bus
 ACK_SECONDS = 10.0  # for the workstation's ``message.ack``, before the next message
 LONGEST_PAUSE = 30.0  # seconds between two looks at what waits
 RETRY = 0.5  # seconds after a failure of the store
+ASKED_LIMIT = 256  # requests of a tunnel that wait for the store
 CLAIM_SECONDS = 3.0  # that a message may be *sending* at another home before it counts as unsure
-
-
-class Host(Protocol):
-    """The tunnel's home as its held messages need it."""
-
-    tunnel_id: str
-    frozen: bool
-    retired: bool
-    watches: Watches
-    presence: WorkstationPresence
-    device_registry: DeviceRegistry
-
-    def device_left(self, device_id: str) -> None: ...
-    @property
-    def access(self) -> Access: ...
 
 
 class HeldMessages:
@@ -70,6 +54,8 @@ class HeldMessages:
         self._wake = asyncio.Event()
         self._loaded: asyncio.Task[None] | None = None
         self._running = self._closed = False
+        self._asked = 0  # requests that are not answered yet
+        self._keys_changed = True  # the keys of what waits are to be checked
         self._last = 0.0
         self.awaits = ""  # the id
         self._answer: asyncio.Future[str] | None = None
@@ -107,6 +93,11 @@ class HeldMessages:
         if b"message.ack" in text[:256] and hold.acknowledged(text) == self.awaits:
             self._settle("confirmed")
 
+    def check_keys(self) -> None:
+        """Cancel what waits and came with a device key that does not allow it any more."""
+        self._keys_changed = True
+        self.go_on()
+
     def close(self) -> None:
         """Deliver nothing more: another home has the tunnel. The workstation's socket may go on there."""
         self._closed = True
@@ -121,9 +112,12 @@ class HeldMessages:
 
     def ask(self, attached: Attached, request: Request) -> None:
         """Hold a message, cancel one, or list them; the answer goes to the device's sockets."""
-        if self._store is None or not self._store.ready or self._closed:
+        if self._store is None or not self._store.ready or self._closed or self._asked >= ASKED_LIMIT:
             self._refuse(attached, request, "unavailable")
+        elif len(request.text) > LARGEST:
+            self._refuse(attached, request, "too_large")
         else:
+            self._asked += 1
             self._spawn(self._ask(attached, request))
 
     def _send(self, attached: Attached, text: bytes) -> None:
@@ -149,6 +143,8 @@ class HeldMessages:
                     await self._hold(attached, request)
         except (Unavailable, WrongRevision):
             self._refuse(attached, request, "unavailable")
+        finally:
+            self._asked -= 1
 
     async def _hold(self, attached: Attached, request: Request) -> None:
         now = self._wall()
@@ -173,8 +169,6 @@ class HeldMessages:
             self._tell(attached, known.record)  # sent again: its receipt was lost
         elif not self._host.access.allows(record.key_id, record.text):
             self._send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
-        elif len(record.text) > LARGEST:
-            self._refuse(attached, request, "too_large")
         elif record.not_before >= until:
             self._refuse(attached, request, "invalid")
         elif self.waiting + len(self._unanswered) >= self._limits.messages:
@@ -227,7 +221,8 @@ class HeldMessages:
         elif entry.record.waits and await self._change(entry, CANCELLED):
             self._tell_all(entry.record.key, attached)
         else:
-            self._tell(attached, self._entries[entry.record.key].record)
+            found = self._entries.get(entry.record.key, entry)
+            self._tell(attached, found.record)
 
     def _listed(self, device_id: str) -> list[dict[str, Any]]:
         its = [one.record for one in self._entries.values() if one.record.device_id == device_id]
@@ -344,6 +339,7 @@ class HeldMessages:
     async def _step(self) -> None:
         tidied = self._wall()
         await self._tidy(tidied)
+        await self._cancel_ended()
         now = self._wall()
         waiting = sorted(
             (one for one in self._entries.values() if one.record.waits), key=lambda one: one.record.order
@@ -374,10 +370,27 @@ class HeldMessages:
         for entry in sorted(ended, key=lambda one: one.record.ended_at)[: -4 * self._limits.messages]:
             await self._forget(entry)
 
+    async def _cancel_ended(self) -> None:
+        """Cancel what came with keys that have been revoked or limited since. Raise Unavailable."""
+        if not (self._keys_changed and self._host.access.ready):
+            return
+        self._keys_changed = False
+        try:
+            for entry in list(self._entries.values()):
+                record = entry.record
+                if not record.waits or self._host.access.allows(record.key_id, record.text):
+                    continue
+                if await self._change(entry, CANCELLED):
+                    self._tell_all(record.key)
+        except Unavailable:
+            self._keys_changed = True
+            raise
+
     @property
     def _reachable(self) -> bool:
         host = self._host
-        return host.presence.workstation is not None and not (host.frozen or host.retired or self._closed)
+        over = host.frozen or host.retired or self._closed
+        return host.presence.workstation is not None and host.access.ready and not over
 
     async def _deliver(self, entry: Stored) -> None:
         """Deliver one message, and wait for the workstation to confirm it. Raise Unavailable."""
@@ -392,7 +405,7 @@ class HeldMessages:
         self.awaits, self._answer = record.id, asyncio.get_running_loop().create_future()
         try:
             # No await up to here since the check: the socket is the one that was checked.
-            self._introduce(record.device_id)
+            self._introduce(record.device_id, record.key_id)
             request = hold.raw_id(record.id)
             self._host.presence.send(record.device_id, request, record.text)
             outcome = await self._outcome()
@@ -409,14 +422,14 @@ class HeldMessages:
         except TimeoutError:
             return "silent"
 
-    def _introduce(self, device_id: str) -> None:
+    def _introduce(self, device_id: str, key_id: str) -> None:
         """Have the workstation know the device, which stays from now on if it has no socket."""
         present = device_id in self._host.device_registry
         # One that has just connected may not have sent its own, and the workstation drops what precedes it.
         self._host.presence.introduce(device_id, again=present)
         stays = self._host.watches.stays
         if not present and stays.on and stays.ready:
-            stays.cursor(device_id)
+            stays.cursor(device_id, key_id)
 
     async def _end(self, key: str, device_id: str, state: str) -> None:
         """Store the final state, however long that takes."""

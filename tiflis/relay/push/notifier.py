@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.relay.interfaces import Access, Timer, Watches
 from tiflis.relay.push.events import OFFLINE, Event, Events
-from tiflis.relay.push.records import TUNNEL, Subscription
+from tiflis.relay.push.records import TUNNEL, Notifiers, Subscription
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import Unavailable
 
@@ -16,7 +16,6 @@ VISIBLE_SECONDS = 10.0  # after a socket of the device has said so, it counts as
 OFFLINE_SECONDS = 60.0  # a workstation that is back by then is not reported
 EARLY_LIMIT = 64  # events that wait for the subscriptions to be loaded
 LATE_SECONDS = 30.0  # between two attempts to load the subscriptions
-ANY = b'{"type":"ping"}'  # a message that every key in force allows
 
 
 class Host(Protocol):
@@ -79,10 +78,11 @@ class PushNotifier:
             try:
                 if sender.store.ready:
                     for subscription in await sender.store.load(self._host.tunnel_id):
-                        self._set(subscription.device_id, subscription)
+                        if not self._drop_ended(subscription):
+                            self._set(subscription.device_id, subscription)
                     await self._load_notifiers(sender)
                     return
-            except Unavailable:
+            except (Unavailable, WrongRevision):
                 pass
             finally:
                 self._catch_up()
@@ -102,6 +102,9 @@ class PushNotifier:
 
     async def _load_notifiers(self, sender: PushSender) -> None:
         own, _ = await sender.store.notifiers(self._host.tunnel_id)
+        if own.addresses and self._host.access.ended(own.key_id):
+            own = Notifiers()
+            await sender.store.set_notifiers(self._host.tunnel_id, own)
         self._has_own = bool(own.addresses)
         self._set_watching()
 
@@ -163,17 +166,35 @@ class PushNotifier:
             subscription = self._subscriptions.get(device_id)
             if subscription is None or device_id in looking or self._sender is None:
                 continue
-            if not self._host.access.allows(subscription.key_id, ANY):
-                self._subscriptions.pop(device_id)  # its key was revoked
-                self._spawn(self._remove(device_id))
+            if self._drop_ended(subscription):
                 continue
             name = self._events.names.get(event.session, "")
             self._spawn(self._sender.notify(self._host.tunnel_id, subscription, event, name))
 
-    async def _remove(self, device_id: str) -> None:
+    def check_keys(self) -> None:
+        """Drop the subscriptions and notifiers of devices whose keys are over."""
+        for subscription in list(self._subscriptions.values()):
+            self._drop_ended(subscription)
+        if self._sender is not None and self._has_own:
+            self._spawn(self._check_notifiers(self._sender))
+
+    def _drop_ended(self, subscription: Subscription) -> bool:
+        """Remove a subscription if its device's key is over; return whether it was."""
+        if not self._host.access.ended(subscription.key_id):
+            return False
+        self._set(subscription.device_id, None)
+        self._spawn(self._remove(subscription))
+        return True
+
+    async def _remove(self, subscription: Subscription) -> None:
         if self._sender is not None:
+            about = (self._host.tunnel_id, subscription.device_id, subscription.key_id)
             with contextlib.suppress(Unavailable, WrongRevision):  # the latter: its device has a new one
-                await self._sender.store.remove(self._host.tunnel_id, device_id)
+                await self._sender.store.remove_of_key(*about)
+
+    async def _check_notifiers(self, sender: PushSender) -> None:
+        with contextlib.suppress(Unavailable, WrongRevision):
+            await self._load_notifiers(sender)
 
     def _is_looked_at(self, device_id: str) -> bool:
         return self._visible[device_id] >= self._now() - VISIBLE_SECONDS

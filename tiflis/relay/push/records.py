@@ -78,10 +78,12 @@ class Claim(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Notifiers(msgspec.Struct, gc=False, omit_defaults=True):
-    """The notifiers of one tunnel, as in NOTIFY, and the secret that signs its webhooks' calls."""
+    """The notifiers of one tunnel, as in NOTIFY, and the secret that signs its webhooks' calls. ``key_id``:
+    of the device key that they were set with."""
 
     addresses: list[str] = []
     secret: str = ""
+    key_id: str = ""
 
 
 subscriptions, claims, notifiers = Packed(Subscription), Packed(Claim), Packed(Notifiers)

@@ -110,6 +110,16 @@ class PushStore:
         await self._bucket.remove(f"{tunnel_id}.{name(device_id)}", revision, SECONDS)
         return True
 
+    async def remove_of_key(self, tunnel_id: str, device_id: str, key_id: str) -> None:
+        """Remove a device's subscription, and the tunnel's notifiers, if they were made with this device key.
+        Raise WrongRevision, Unavailable."""
+        subscription, _ = await self.read(tunnel_id, device_id)
+        if subscription is not None and subscription.key_id == key_id:
+            await self.remove(tunnel_id, device_id)
+        own, _ = await self.notifiers(tunnel_id)
+        if own.addresses and own.key_id == key_id:
+            await self.set_notifiers(tunnel_id, Notifiers())
+
     # Events that are being sent
 
     async def claim(self, claim: Claim, revision: int) -> int:

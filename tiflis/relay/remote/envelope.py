@@ -176,6 +176,7 @@ def call(number: int, call: Call) -> Parts:
     """Return a CALL. The text of a command follows its other fields as it is."""
     fields = msgspec.structs.asdict(call)
     text = fields.pop("text", b"")
+    fields.pop("key_id", None)  # the home sets it
     head = msgspec.msgpack.encode((operation_of(call), fields))
     return [_call.pack(CALL, number, len(head)), head, text]
 

@@ -9,13 +9,17 @@ class _Call(msgspec.Struct, frozen=True, gc=False, tag_field="operation"):
 
 
 class Connect(_Call, frozen=True, tag="connect"):
-    """Connect the device with an empty queue."""
+    """Connect the device with an empty queue. ``key_id``: of the device key that was compared; the home sets
+    it, also in other calls."""
+
+    key_id: str = ""
 
 
 class Command(_Call, frozen=True, tag="command"):
     """Forward ``text``, a whole message, to the workstation."""
 
     text: bytes = b""
+    key_id: str = ""
 
 
 class Messages(_Call, frozen=True, tag="messages"):
@@ -24,6 +28,7 @@ class Messages(_Call, frozen=True, tag="messages"):
     since: int = 0
     ack: int = 0
     wait: float = 0.0  # seconds
+    key_id: str = ""
 
 
 class State(_Call, frozen=True, tag="state"):

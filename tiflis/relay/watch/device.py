@@ -24,11 +24,13 @@ class Watch:
         now: float,
         mark: str = "",
         stay: float = 0.0,
+        key_id: str = "",
     ) -> None:
         """``device_id``: its key in the registry. ``stay``: seconds that a client stays after its last
-        socket; 0 for a watch."""
+        socket; 0 for a watch. ``key_id``: of the device key that it came with last."""
         self.device_id = device_id
         self.stay = stay
+        self.key_id = key_id
         self.registered = False  # the workstation has registered anew; the device does not know
         self.unmarked = 0  # messages since the last mark
         self.readers = Readers()  # of a device that stays
@@ -93,4 +95,5 @@ class Watch:
             held,
             stay=self.stay,
             registered=self.registered,
+            key_id=self.key_id,
         )

@@ -34,6 +34,13 @@ class Pushes(Protocol):
         """Read a device's subscription anew."""
 
 
+class Keys(Protocol):
+    """The device keys of a tunnel."""
+
+    def ended(self, key_id: str) -> bool:
+        """Return whether a device key is over."""
+
+
 class WatchesHome(Protocol):
     """The tunnel's home as its watches use it."""
 
@@ -57,6 +64,8 @@ class WatchesHome(Protocol):
     def device_came(self, device_id: str) -> None:
         """Cancel a report that the watch had gone: it is here again."""
 
+    @property
+    def access(self) -> Keys: ...
     @property
     def push(self) -> Pushes: ...
     def has_device(self, device_id: str) -> bool:

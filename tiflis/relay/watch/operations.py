@@ -101,7 +101,7 @@ class WatchOperations:
 
     async def _connect(self, call: Connect) -> dict[str, Any]:
         """Connect the device with an empty queue; numbers begin at 1."""
-        await self.registry.attach(call.device_id, call.auth_key)
+        await self.registry.attach(call.device_id, call.auth_key, key_id=call.key_id)
         return {
             "success": True,
             "tunnel_id": self._tunnel_id,
@@ -119,7 +119,9 @@ class WatchOperations:
             raise InvalidPayload("The auth message is not this watch's own")
         if not self._home.workstation_online:
             raise WorkstationOffline
-        watch = self.registry.get(device_id) or await self.registry.attach(device_id, call.auth_key, since=0)
+        watch = self.registry.get(device_id) or await self.registry.attach(
+            device_id, call.auth_key, 0, call.key_id
+        )
         self.registry.called(watch)
         if act is states.Act.PONG:
             if head.is_number(fields.timestamp):
@@ -138,8 +140,8 @@ class WatchOperations:
         array as JSON text, with each ``data`` as the workstation wrote it."""
         device_id, since = call.device_id, call.since
         watch = self.registry.get(device_id)
-        if watch is None and not self.registry.has_departed(device_id):
-            watch = await self.registry.attach(device_id, call.auth_key, since)
+        if watch is None and device_id not in self.registry.departures:
+            watch = await self.registry.attach(device_id, call.auth_key, since, call.key_id)
         if watch is not None:
             self.registry.called(watch)
             self.registry.acknowledge(watch, call.ack, since)
@@ -194,7 +196,7 @@ class WatchOperations:
         if watch is None:
             return {"success": False}
         self.registry.leave(watch, orderly=True)
-        self.registry.note_departure(device_id)
+        self.registry.departures.note(device_id)
         with contextlib.suppress(SendFailed):
             await self.registry.settle()
         return {"success": True}

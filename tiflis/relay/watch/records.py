@@ -29,7 +29,8 @@ class HeadRecord(msgspec.Struct, gc=False):
 class WatchRecord(msgspec.Struct, gc=False):
     """A watch and its numbers. ``held``: the numbers of its queued messages, written only by an orderly
     release. ``gone``: the watch is not connected any more; ``last`` is kept in case its device returns.
-    ``stay``: seconds that a client stays, 0 for a watch."""
+    ``stay``: seconds that a client stays, 0 for a watch. ``key_id``: of the device key that it came with
+    last."""
 
     device_id: str
     watch: str  # names this connect; a later connect of the device has another
@@ -41,6 +42,7 @@ class WatchRecord(msgspec.Struct, gc=False):
     gone: bool = False
     stay: float = 0.0
     registered: bool = False
+    key_id: str = ""
 
 
 class MessageRecord(msgspec.Struct, gc=False):

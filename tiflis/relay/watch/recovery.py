@@ -12,10 +12,16 @@ STRIDE = 2**32  # more than a home can have given before it stored them; 2**53 i
 BoundsOf = Callable[[WatchRecord], Bounds]
 
 
-def restore(recovered: Recovered, bounds: BoundsOf, released: Released, now: float) -> list[Watch]:
-    """Return the watches with their queues. Unless the last home ended orderly, each skips one number as a
-    gap: there may have been a message that was never stored. A device that stays skips STRIDE: it may have
-    received numbers that were never stored."""
+def restore(
+    recovered: Recovered,
+    bounds: BoundsOf,
+    released: Released,
+    now: float,
+    ended: Callable[[str], bool] = lambda key_id: False,
+) -> list[Watch]:
+    """Return the watches with their queues, without those whose device keys have ``ended``. Unless the last
+    home ended orderly, each skips one number as a gap: there may have been a message that was never stored. A
+    device that stays skips STRIDE: it may have received numbers that were never stored."""
     messages = [_message(stored, now) for stored in recovered.messages]
     with ExitStack() as stack:
         for message in messages:
@@ -23,7 +29,7 @@ def restore(recovered: Recovered, bounds: BoundsOf, released: Released, now: flo
         watches = [
             _watch(stored, messages, bounds, released, now)
             for stored in recovered.watches
-            if not stored.record.gone
+            if not (stored.record.gone or ended(stored.record.key_id))
         ]
     for watch in watches:
         watch.queue.expire(now)
@@ -43,7 +49,8 @@ def _watch(
     stored: StoredWatch, messages: list[Message], bounds: BoundsOf, released: Released, now: float
 ) -> Watch:
     record = stored.record
-    watch = Watch(record.device_id, bounds(record), released, now - stored.age, record.watch, record.stay)
+    about = (record.watch, record.stay, record.key_id)
+    watch = Watch(record.device_id, bounds(record), released, now - stored.age, *about)
     watch.introduced, watch.registered = record.introduced, record.registered
     _fill(watch.queue, record, {m.numbers[watch.mark]: m for m in messages if watch.mark in m.numbers})
     return watch

@@ -15,6 +15,7 @@ from tiflis.protocol import messages
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.relay.pinned import Account, Pinned
+from tiflis.relay.watch.departures import Departures
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.digest import counted, digest, stamp
 from tiflis.relay.watch.holdings import Holdings
@@ -34,7 +35,6 @@ UNREACHABLE = "The watch store cannot be reached; try again"
 RECOVERY_PAUSE = 0.25  # seconds between two reads of a store that does not answer
 SWEEP_LEAST = 0.05  # seconds: a sweep that comes early by rounding does not spin
 LAST_WRITES = 5  # flushes of a release while more is delivered
-DEPARTED_LIMIT = 1024  # disconnected devices remembered per tunnel
 
 
 class WatchRegistry:
@@ -60,7 +60,7 @@ class WatchRegistry:
         self.staying: dict[str, Watch] = {}  # those of the watches that are devices that stay
         self.stays = StayingDevices(self, self._limits.stay)
         self._when_restored: list[Callable[[], None]] = []
-        self._departed: dict[str, float] = {}
+        self.departures = Departures(clock, self._limits.idle)
         self._numbers = PastNumbers(self._limits.idle)
         self._journal = WatchJournal(
             tunnel_id, store, self._watches, clock, lambda: home.generation, self._numbers
@@ -119,14 +119,17 @@ class WatchRegistry:
         for record, age in recovered.watches:
             if record.gone:
                 self._numbers.keep(record.device_id, record.last, now - age)
-        for watch in restore(recovered, self._bounds, self._released, now):
+                continue
+            self._journal.touch(record.device_id)
+            if self._home.access.ended(record.key_id):
+                self._home.device_left(record.device_id.removeprefix(STAYS))
+        for watch in restore(recovered, self._bounds, self._released, now, self._home.access.ended):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
             watch.introduced &= not self._auth_key  # its record is older than the last registration
             self._watches[watch.device_id] = watch
             if watch.stay:
                 self.staying[watch.device_id] = watch
-            self._journal.touch(watch.device_id)
             for message in watch.queue.held.values():
                 self._holdings.enter(message)
 
@@ -324,13 +327,15 @@ class WatchRegistry:
 
     # Connecting and disconnecting
 
-    async def attach(self, device_id: str, auth_key: str, since: int | None = None) -> Watch:
+    async def attach(
+        self, device_id: str, auth_key: str, since: int | None = None, key_id: str = ""
+    ) -> Watch:
         """Connect the device with an empty queue, and store that. Numbers begin at 1, or above those of the
         device's earlier queue (``since``: the highest that it has received). Raise SendFailed."""
         self._remove(device_id)
-        self._departed.pop(device_id, None)
+        self.departures.forget(device_id)
         self._home.device_came(device_id)
-        watch = Watch(device_id, self._limits.bounds, self._released, self._clock())
+        watch = Watch(device_id, self._limits.bounds, self._released, self._clock(), key_id=key_id)
         if since is None:
             self._numbers.forget(device_id)
         else:
@@ -341,9 +346,9 @@ class WatchRegistry:
             self.introduce(watch, auth_key)
         return watch
 
-    def begin(self, key: str, bounds: Bounds, stay: float) -> Watch:
+    def begin(self, key: str, bounds: Bounds, stay: float, key_id: str = "") -> Watch:
         """Begin the queue of a device that stays so many seconds after its last socket."""
-        watch = Watch(key, bounds, self._released, self._clock(), stay=stay)
+        watch = Watch(key, bounds, self._released, self._clock(), stay=stay, key_id=key_id)
         self.staying[key] = watch
         self._add(watch)
         self._writer.kick()
@@ -385,16 +390,6 @@ class WatchRegistry:
         self._journal.touch(watch.device_id)
         self._writer.kick()
         self._home.device_left(watch.name)
-
-    def note_departure(self, device_id: str) -> None:
-        """Remember that the device has disconnected: a late poll must not connect it again."""
-        if len(self._departed) >= DEPARTED_LIMIT:
-            del self._departed[next(iter(self._departed))]
-        self._departed[device_id] = self._clock()
-
-    def has_departed(self, device_id: str) -> bool:
-        """Return whether the device has disconnected itself, not long ago."""
-        return self._departed.get(device_id, float("-inf")) > self._clock() - self._limits.idle
 
     async def settle(self) -> None:
         """Wait until all changes so far are stored. Raise SendFailed."""

@@ -56,7 +56,7 @@ class Queues(Protocol):
     def is_present(self, watch: Watch) -> bool:
         """Return whether a device that stays has a socket."""
 
-    def begin(self, key: str, bounds: Bounds, stay: float) -> Watch: ...
+    def begin(self, key: str, bounds: Bounds, stay: float, key_id: str = "") -> Watch: ...
     def called(self, watch: Watch, write: bool = False) -> None: ...
     def leave(self, watch: Watch, orderly: bool = False) -> None: ...
     def acknowledge(self, watch: Watch, *numbers: int) -> None: ...
@@ -97,17 +97,19 @@ class StayingDevices:
         """Return how many devices stay without a socket."""
         return sum(not self._registry.is_present(watch) for watch in self._registry.staying.values())
 
-    def cursor(self, device_id: str) -> Cursor:
-        """Return the end of the device's queue; make the queue if there is none."""
-        watch = self._queue(device_id) or self._begin(device_id)
+    def cursor(self, device_id: str, key_id: str = "") -> Cursor:
+        """Return the end of the device's queue; make the queue if there is none. ``key_id``: of the device
+        key that it comes with."""
+        watch = self._queue(device_id) or self._begin(device_id, key_id)
         watch.unmarked = 0
         return Cursor(watch.mark, watch.queue.last)
 
-    def resume(self, device_id: str, cursor: Cursor, socket: object = None) -> Resumption:
+    def resume(self, device_id: str, cursor: Cursor, socket: object = None, key_id: str = "") -> Resumption:
         """Continue from a client's cursor on this socket, and have the device stay from now on."""
         watch = self._queue(device_id)
         known = watch is not None and watch.mark == cursor.epoch
-        watch = watch or self._begin(device_id)
+        watch = watch or self._begin(device_id, key_id)
+        watch.key_id = key_id
         self._registry.called(watch)
         end = Cursor(watch.mark, watch.queue.last)
         registered, watch.registered = watch.registered, False
@@ -177,9 +179,9 @@ class StayingDevices:
     def _queue(self, device_id: str) -> Watch | None:
         return self._registry.staying.get(STAYS + device_id)
 
-    def _begin(self, device_id: str) -> Watch:
+    def _begin(self, device_id: str, key_id: str) -> Watch:
         stay = self._stay(device_id)
-        return self._registry.begin(STAYS + device_id, self.bounds(stay), stay)
+        return self._registry.begin(STAYS + device_id, self.bounds(stay), stay, key_id)
 
     def _stay(self, device_id: str) -> float:
         return max(self._limits.resume, self._limits.push if device_id in self._subscribed else 0.0)
