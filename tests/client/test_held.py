@@ -17,13 +17,27 @@ def bar(app: App) -> Locator:
     return app.page.get_by_role("region", name="Waiting at the server")
 
 
-def hand_over(app: App, desk: Desk, words: str) -> None:
-    """Say it while the workstation is away, and let the server keep it."""
+# True once the browser's database has an unsent message.
+KEPT = """() => new Promise((done) => {
+  indexedDB.open('tiflis').onsuccess = ({ target: { result: database } }) => {
+    const unsent = database.transaction('outbox').objectStore('outbox').count();
+    unsent.onsuccess = () => { database.close(); done(unsent.result > 0); };
+  };
+})"""
+# From now on nothing is sealed, and so nothing is written.
+NO_MORE_WRITING = "() => { crypto.subtle.encrypt = () => new Promise(() => {}); }"
+
+
+def hand_over(app: App, desk: Desk, words: str, *, written: bool = True) -> None:
+    """Say it while the workstation is away, and let the server keep it; not `written`: on a slow disk."""
     app.enter("supervisor")
     app.reads("(message 24 of 24)")
     desk.leave()
     app.until_phase("workstation_offline")
     app.say(words)
+    if not written:
+        app.page.wait_for_function(KEPT)
+        app.page.evaluate(NO_MORE_WRITING)
     bar(app).get_by_role("button", name="Send when it is back").click()
     expect(delivery(app, words)).to_have_attribute("data-delivery", "held")
     expect(bar(app)).to_contain_text("Waits until the workstation is back")
@@ -32,7 +46,7 @@ def hand_over(app: App, desk: Desk, words: str) -> None:
 def test_a_message_to_a_sleeping_workstation_is_delivered_though_the_page_is_closed(
     app: App, desk: Desk
 ) -> None:
-    hand_over(app, desk, "table, when you wake")
+    hand_over(app, desk, "table, when you wake", written=False)
     other = app.another_tab()
     app.page.close()
     other.page.goto("about:blank")

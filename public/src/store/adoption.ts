@@ -14,7 +14,8 @@ export async function adopt(core: Core, courier: Courier, workstationId: string,
     if (here(item.chat)) {
       // What may have arrived at the old entry is said again only by the user.
       const arrived = item.state === "sending" || item.state === "unsure";
-      const taken: OutboxItem = { ...item, sentAt: null, state: arrived ? "failed" : "waiting", error: arrived ? "no-ack" : null };
+      const { departure: _, ...rest } = item;
+      const taken: OutboxItem = { ...rest, sentAt: null, state: arrived ? "failed" : "waiting", error: arrived ? "no-ack" : null };
       update(core, ({ outbox }) => ({ outbox: [...outbox, taken] }));
       courier.keep(taken.id);
     } else if (item.text) {

@@ -3,6 +3,7 @@
 import type { ContentBlock } from "../protocol/blocks";
 import type { Incoming } from "../protocol/messages";
 import { applyOutput, goesBy, replaced, settled } from "./answer";
+import { rowOf } from "./arrival";
 import { newRowKey, plainText } from "./match";
 import type { Chat, ChatMessage, OutboxItem } from "./state";
 
@@ -40,7 +41,7 @@ const ECHO_WITHIN = 60_000;
 /** True when a message under this device's id is the echo of one this tab sent. */
 export function isEcho(chat: Chat, outbox: OutboxItem[], message: UserMessage, now: number): boolean {
   const words = plainText(message.blocks);
-  if (outbox.some((item) => item.id === message.messageId || (item.sentAt !== null && same(item.text, words)))) return true;
+  if (outbox.some((item) => item.id === message.messageId || (underWay(item, now) && same(item.text, words)))) return true;
   return chat.messages.some(
     (known) =>
       known.delivery === "received" &&
@@ -48,11 +49,16 @@ export function isEcho(chat: Chat, outbox: OutboxItem[], message: UserMessage, n
   );
 }
 
+/** Sent from here, or by the server that keeps it. */
+const underWay = ({ sentAt, state, hold }: OutboxItem, now: number): boolean => sentAt !== null || (state === "held" && (hold?.notBefore ?? 0) <= now);
+
 const same = (one: string, other: string) => one.trim() === other.trim();
 
-/** The workstation has our message: from the outbox into the chat, before an answer that began meanwhile. */
+/** Show a message that the workstation has: as the row that the history brought, else as a new one before an answer that began meanwhile. */
 export function acceptOwn(chat: Chat, item: OutboxItem, now: number): Chat {
-  if (chat.messages.some((known) => known.messageId === item.id)) return chat;
+  const index = rowOf(chat, item);
+  const row = chat.messages[index];
+  if (row) return row.messageId === item.id ? chat : { ...chat, messages: replaced(chat.messages, index, { ...row, delivery: "received" }) };
   const entry: ChatMessage = {
     key: item.id,
     messageId: item.id,

@@ -7,16 +7,19 @@ import * as outgoing from "../protocol/outgoing";
 import * as memory from "../vault/memory";
 import { livingTabs } from "../vault/tabs";
 import type { SavedItem } from "../vault/vault";
+import { departure, rowOf } from "./arrival";
 import { acceptOwn, applyExecuting } from "./chat";
 import { update, type Core } from "./core";
 import { afterLoss, change, nextToSend, stateForNew, without } from "./outbox";
-import { sessionOf, withChat } from "./sessions";
+import { chatOf, sessionOf, withChat } from "./sessions";
 import type { ChatKey, OutboxItem } from "./state";
 
 type Failure = Extract<Incoming, { type: "error" }>;
 
 /** Begins the name under which a message is marked that is done with, until the vault has dropped it. */
 const DONE = "done.";
+/** Begins the name under which is kept how a message left this device, until the vault has it: a page may end before. */
+const LEFT = "left.";
 
 export class Courier {
   private readonly deadlines = new Map<string, () => void>();
@@ -80,16 +83,20 @@ export class Courier {
     this.write(async () => {
       await this.core.vault.dropItem(id);
       memory.remember(DONE + id, undefined);
+      memory.remember(LEFT + id, undefined);
     });
   }
 
   /** The unsent messages in the vault, oldest first: not those that another tab cares for, nor those that were done with when their page ended. */
   async unclaimed(): Promise<SavedItem[]> {
     const done = memory.recallAll<boolean>(DONE);
+    const left = memory.recallAll<Partial<OutboxItem>>(LEFT);
     const [saved, living] = await Promise.all([this.core.vault.items(), livingTabs()]);
     for (const id of done.keys()) this.drop(id);
     const free = saved.filter(({ item, tab }) => !done.has(item.id) && (tab === this.core.tab || !living?.has(tab)));
-    return free.sort((a, b) => a.item.createdAt - b.item.createdAt);
+    const known = new Set(saved.map(({ item }) => item.id));
+    for (const id of left.keys()) if (!known.has(id)) memory.remember(LEFT + id, undefined);
+    return free.map((each) => ({ ...each, item: { ...each.item, ...left.get(each.item.id) } })).sort((a, b) => a.item.createdAt - b.item.createdAt);
   }
 
   acknowledged(id: string): boolean {
@@ -136,7 +143,7 @@ export class Courier {
 
   /** The history has told whether it arrived before the connection went. */
   settle = (item: OutboxItem, arrived: boolean | null): void => {
-    if (arrived) this.discard(item.id);
+    if (arrived) this.acknowledged(item.id);
     else if (arrived === null) this.alter(item.id, { state: "failed", error: "no-ack" });
     else this.alter(item.id, { state: "waiting" });
   };
@@ -150,7 +157,7 @@ export class Courier {
   async inherit(workstationId: string): Promise<OutboxItem[]> {
     const mine = (await this.unclaimed()).filter((each) => each.workstationId === workstationId);
     const items = mine.map(({ item }): OutboxItem => (item.state === "sending" ? { ...item, state: "unsure" } : item));
-    for (const item of items) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
+    for (const item of items) this.save(workstationId, item);
     return items;
   }
 
@@ -169,10 +176,15 @@ export class Courier {
     update(this.core, (state) => withChat(state, chat, (each) => (each.held ? { ...each, held: false } : each)));
   }
 
+  /** What is noted of a message as it leaves this device for the first time. */
+  leaving(item: OutboxItem): Pick<OutboxItem, "departure"> {
+    return { departure: item.departure ?? departure(chatOf(this.core.store.getState(), item.chat), item, this.core.clock.now()) };
+  }
+
   private put(item: OutboxItem): boolean {
     if (!this.core.send(messageOf(item))) return false;
     this.core.asked.add(item.chat);
-    this.alter(item.id, { state: "sending", sentAt: this.core.clock.now(), error: null });
+    this.alter(item.id, { ...this.leaving(item), state: "sending", sentAt: this.core.clock.now(), error: null });
     this.stopDeadline(item.id);
     const within = item.audio === undefined ? ACK_WITHIN : VOICE_ACK_WITHIN;
     this.deadlines.set(item.id, this.core.clock.after(within, () => this.late(item.id)));
@@ -181,7 +193,10 @@ export class Courier {
 
   private late(id: string): void {
     this.deadlines.delete(id);
-    if (this.find(id)?.state === "sending") this.alter(id, { state: "failed", error: "no-ack" });
+    const item = this.find(id);
+    if (item?.state !== "sending") return;
+    if (rowOf(chatOf(this.core.store.getState(), item.chat), item) >= 0) this.acknowledged(id);
+    else this.alter(id, { state: "failed", error: "no-ack" });
   }
 
   private stopDeadline(id: string): void {
@@ -197,7 +212,17 @@ export class Courier {
   keep(id: string): void {
     const item = this.find(id);
     const workstationId = this.core.store.getState().current;
-    if (item && workstationId) this.write(() => this.core.vault.keepItem({ workstationId, tab: this.core.tab, item }));
+    if (!item || !workstationId) return;
+    const { state, sentAt, hold, departure } = item;
+    if (state === "sending" || state === "held") memory.remember(LEFT + id, { state, sentAt, hold, departure });
+    this.save(workstationId, item);
+  }
+
+  private save(workstationId: string, item: OutboxItem): void {
+    this.write(async () => {
+      await this.core.vault.keepItem({ workstationId, tab: this.core.tab, item });
+      if (this.find(item.id) === item) memory.remember(LEFT + item.id, undefined);
+    });
   }
 
   /** A full or forbidden storage costs the message only its life beyond this page. */

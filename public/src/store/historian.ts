@@ -3,19 +3,16 @@
 import { RequestFailed } from "../connection/requests";
 import { newId } from "../protocol/ids";
 import { GAP_PAGES, REVEAL_PAGES, SEARCH_PAGE, SEARCH_PAGES } from "../protocol/limits";
-import type { HistoryEntry, HistoryPage } from "../protocol/messages";
+import type { HistoryPage } from "../protocol/messages";
 import * as outgoing from "../protocol/outgoing";
+import { rowOf } from "./arrival";
 import { applyExecuting, applyStreaming } from "./chat";
 import { update, type Core } from "./core";
-import { plainText } from "./match";
 import { dropBefore, mergeGap, mergeNewest, mergeOlder, newestSequence, oldestSequence } from "./merge";
 import { summaryOf } from "./news";
 import { inChat } from "./outbox";
 import { chatOf, sessionOf, withChat } from "./sessions";
 import type { Chat, ChatKey, OutboxItem } from "./state";
-
-/** How far this device's clock and the workstation's may be apart when they must agree on a moment. */
-const CLOCK_SKEW = 60_000;
 
 /** How often to look whether what is being loaded has come; milliseconds. */
 const LOADING_LOOK = 100;
@@ -33,11 +30,10 @@ export class Historian {
     try {
       const known = newestSequence(this.chat(key));
       const page = await this.page(key);
-      const fresh = unknownEntries(this.chat(key), page.entries);
       const { gapBefore } = this.apply(key, page, (chat, now) => mergeNewest(chat, page, now));
-      const missed = gapBefore === null ? [] : await this.closeGap(key, gapBefore, known!);
+      if (gapBefore !== null) await this.closeGap(key, gapBefore, known!);
       this.change(key, (chat) => ({ ...this.alive(chat, page), loading: "no", freshness: "fresh", asOf: this.core.clock.now() }));
-      this.settleDoubts(key, [...fresh, ...missed]);
+      this.settleDoubts(key);
     } catch (error) {
       this.failed(key, error);
     }
@@ -98,8 +94,7 @@ export class Historian {
     }
   }
 
-  private async closeGap(key: ChatKey, first: number, known: number): Promise<HistoryEntry[]> {
-    const missed: HistoryEntry[] = [];
+  private async closeGap(key: ChatKey, first: number, known: number): Promise<void> {
     let before: number | null = first;
     for (let pages = 0; before !== null; pages += 1) {
       if (pages === GAP_PAGES) {
@@ -108,10 +103,8 @@ export class Historian {
         break;
       }
       const page = await this.page(key, before);
-      missed.push(...page.entries);
       before = this.apply(key, page, (chat, now) => mergeGap(chat, page, known, now)).gapBefore;
     }
-    return missed;
   }
 
   private async page(key: ChatKey, before?: number, limit?: number): Promise<HistoryPage> {
@@ -141,10 +134,11 @@ export class Historian {
     return inChat(this.core.store.getState().outbox, key).filter((item) => item.state === "unsure");
   }
 
-  private settleDoubts(key: ChatKey, news: HistoryEntry[]): void {
-    for (const item of this.doubts(key)) {
-      const known = this.chat(key).messages.some((message) => message.messageId === item.id);
-      this.settle(item, known || news.some((entry) => isItem(entry, item)));
+  /** Settle what may have arrived; what failed for want of a word from the other side stays with the user unless it is here. */
+  private settleDoubts(key: ChatKey): void {
+    for (const item of inChat(this.core.store.getState().outbox, key)) {
+      const arrived = rowOf(this.chat(key), item) >= 0;
+      if (item.state === "unsure" || (arrived && unanswered(item))) this.settle(item, arrived);
     }
   }
 
@@ -166,13 +160,4 @@ export class Historian {
   }
 }
 
-function unknownEntries(chat: Chat, entries: HistoryEntry[]): HistoryEntry[] {
-  const known = new Set(chat.messages.map((message) => message.messageId));
-  return entries.filter((entry) => !known.has(entry.messageId));
-}
-
-function isItem(entry: HistoryEntry, item: OutboxItem): boolean {
-  if (entry.messageId === item.id) return true;
-  if (entry.role !== "user" || item.audio !== undefined || entry.at < (item.sentAt ?? 0) - CLOCK_SKEW) return false;
-  return plainText(entry.blocks).trim() === item.text.trim();
-}
+const unanswered = ({ state, error }: OutboxItem): boolean => state === "failed" && (error === "no-ack" || error === "hold-unsure");

@@ -5,8 +5,6 @@ import { newId } from "../protocol/ids";
 import { HOLD_MOST } from "../protocol/limits";
 import * as outgoing from "../protocol/outgoing";
 import { update, type Core } from "./core";
-import { plainText } from "./match";
-import { chatOf } from "./sessions";
 import { messageOf, type Courier } from "./courier";
 import type { Drafts } from "./drafts";
 import type { ChatKey, OutboxItem } from "./state";
@@ -34,7 +32,7 @@ export class Holding {
       const item = this.find(id);
       if (!item || item.state === "sending" || item.hold?.until) return true;
       const sent = this.core.send({ ...messageOf(item), hold: { ttl, ...(notBefore !== null && { not_before: notBefore }) } });
-      if (sent) this.courier.alter(id, { state: "held", error: null, hold: { until: null, notBefore } });
+      if (sent) this.courier.alter(id, { ...this.courier.leaving(item), state: "held", error: null, hold: { until: null, notBefore } });
       return sent;
     });
   }
@@ -70,19 +68,12 @@ export class Holding {
     if (!item) return;
     const { state } = receipt;
     if (state === "held") this.courier.alter(item.id, { state, error: null, hold: { until: receipt.until ?? null, notBefore: receipt.notBefore ?? item.hold?.notBefore ?? null } });
-    else if (state === "delivered") this.delivered(item);
+    else if (state === "delivered") this.courier.acknowledged(item.id);
     else if (state === "cancelled") this.takeBack(item);
     else if (state === "refused") this.refused(item, receipt.reason ?? "");
     else if (state === "unknown") this.forgotten(item);
     else this.courier.alter(item.id, ENDS[state]!);
   };
-
-  /** While the page was away the history may have got it, under another id. */
-  private delivered(item: OutboxItem): void {
-    const known = chatOf(this.core.store.getState(), item.chat).messages.some((message) => message.sequence !== null && message.role === "user" && message.at >= item.createdAt - SKEW && plainText(message.blocks).trim() === item.text.trim());
-    if (known) this.courier.discard(item.id);
-    else this.courier.acknowledged(item.id);
-  }
 
   /** The words are not lost with the wish to send them. */
   private takeBack({ id, chat, text }: OutboxItem): void {
@@ -115,8 +106,6 @@ export class Holding {
 }
 
 const HOUR = 3_600;
-/** How far this device's clock and the workstation's may be apart; milliseconds. */
-const SKEW = 60_000;
 
 function step(held: ReadonlyMap<string, Receipt>, receipt: Receipt): ReadonlyMap<string, Receipt> {
   const next = new Map(held);

@@ -4,6 +4,9 @@ import type { ContentBlock } from "../protocol/blocks";
 import type { HistoryEntry } from "../protocol/messages";
 import type { ChatMessage } from "./state";
 
+/** How far this device's clock and the workstation's may be apart; milliseconds. */
+export const SKEW = 60_000;
+
 let rows = 0;
 
 /** A key that no other row of this page has, whatever ids arrive. */
@@ -37,7 +40,7 @@ export function fenced(code: string, language: string): string {
 /** A live message and its history entry may carry different ids; then the words decide. */
 export function sameWords(message: ChatMessage, entry: HistoryEntry): boolean {
   if (message.sequence !== null || message.role !== entry.role) return false;
-  if (sameStop(message, entry)) return true;
+  if (sameStop(message, entry) || sameVoice(message, entry)) return true;
   const live = plainText(message.blocks).trim();
   const stored = plainText(entry.blocks).trim();
   if (live === stored) return live !== "" || message.blocks.length === entry.blocks.length;
@@ -51,6 +54,11 @@ export function fits(message: ChatMessage, entry: HistoryEntry): boolean {
   const stored = plainText(entry.blocks).trim();
   // Of an answer whose label changed the history may have the end alone.
   return stored.startsWith(live) || live.startsWith(stored) || live.endsWith(stored);
+}
+
+/** A recording of ours whose words never came: the history has them, under an id of its own. */
+function sameVoice({ blocks: [block], delivery, at }: ChatMessage, entry: HistoryEntry): boolean {
+  return delivery === "received" && block?.kind === "voice_input" && block.content === "" && entry.at >= at - SKEW && entry.blocks.some(({ kind }) => kind === "voice_input");
 }
 
 /** A stop is known by its block: the history keeps nothing else of a stopped answer. */

@@ -27,6 +27,8 @@ export interface OutboxItem {
   createdAt: number;
   /** When it last went on the wire; null: never. */
   sentAt: number | null;
+  /** When it first went on the wire, or to the server to be held; the newest sequence of its chat by then, and how many live rows said the same. */
+  departure?: { at: number; newest: number | null; twins: number };
   /** `queued`: held back while the agent works; `held`: at the server; else as shown under the message. */
   state: "queued" | "waiting" | "sending" | "unsure" | "failed" | "held";
   /** Where it waits at the server: until when (null: not confirmed yet), and not before when. Wall clock, milliseconds. */
