@@ -154,7 +154,7 @@ def test_a_mistake_says_what_is_right(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, line: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    assert mistakes(capsys) == [f"tiflis: {line}"]
+    assert mistakes(capsys) == [f"tiflis: {line} (set in the environment)"]
 
 
 @pytest.mark.parametrize("spelling", ["{}\n", "\r\n {}\r\n", '"{}"', "'{}'", '"{}\n"'])
@@ -172,13 +172,13 @@ def test_a_wrong_value_is_named_with_the_file_that_it_stands_in(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("PORT=many\nMESSAGE_LIMIT=canary\n")
-    (tmp_path / ".env.local").write_text("PORT=more\n")
+    (tmp_path / ".env.local").write_text("PORT=1\n\nport=more\n")
     assert set(mistakes(capsys)) == {
-        "tiflis: PORT must be a whole number (set in .env.local)",
-        "tiflis: MESSAGE_LIMIT must be a size such as 50MiB (set in .env)",
+        "tiflis: PORT must be a whole number (set in .env.local line 3)",
+        "tiflis: MESSAGE_LIMIT must be a size such as 50MiB (set in .env line 2)",
     }
     monkeypatch.setenv("PORT", "most")
-    assert "tiflis: PORT must be a whole number" in mistakes(capsys)
+    assert "tiflis: PORT must be a whole number (set in the environment)" in mistakes(capsys)
 
 
 def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,9 +195,10 @@ def test_a_file_with_a_secret_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NATS_URL_FILE", "/nowhere/url")
-    assert mistakes(capsys) == [
-        "tiflis: NATS_URL_FILE /nowhere/url cannot be read: No such file or directory"
-    ]
+    (line,) = mistakes(capsys)
+    assert line.startswith(
+        "tiflis: NATS_URL_FILE /nowhere/url cannot be read: No such file or directory (set"
+    )
 
 
 def test_quotes_of_an_env_file_for_docker_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,14 +261,15 @@ def test_a_value_that_is_not_utf8_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATA_DIR", "data-\udcff")
-    assert mistakes(capsys) == ["tiflis: DATA_DIR is not UTF-8"]
+    assert mistakes(capsys) == ["tiflis: DATA_DIR is not UTF-8 (set in the environment)"]
 
 
 def test_another_client_needs_an_index_page(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WEB_CLIENT_PATH", str(tmp_path))
-    assert mistakes(capsys) == ["tiflis: WEB_CLIENT_PATH must be off or a folder with an index.html"]
+    (line,) = mistakes(capsys)
+    assert line.startswith("tiflis: WEB_CLIENT_PATH must be off or a folder with an index.html (set in")
     (tmp_path / "index.html").write_text("hello")
     assert config.load().web_client_path == tmp_path
     monkeypatch.setenv("WEB_CLIENT_PATH", "OFF")
@@ -290,10 +292,29 @@ WRONG = {
         "https://user:canary@x",
         "https://x/?q=canary",
         "https://[x",
+        "https://canary?",
+        "https://canary#",
     ],
-    "WS_PATH": ["canary", "/", "/a?canary", "/a/../canary", "/a/./canary", "/api/canary", "/api"],
+    "WS_PATH": [
+        "canary",
+        "/",
+        "/a?canary",
+        "/a/../canary",
+        "/a/./canary",
+        "/api/canary",
+        "/api",
+        "/canary" * 99,
+    ],
     "WEB_CLIENT_PATH": ["/canary"],
-    "ALLOWED_ORIGINS": ["canary", "https://x/path-canary", "https://canary:99999"],
+    "ALLOWED_ORIGINS": ["canary", "https://x/path-canary", "https://canary:99999", ","],
+    "PUSH_SERVICES": ["null", "nats://canary"],
+    "NOTIFY": ["ntfy+https://[canary/t", "ntfy+https://:80/canary", "ntfy+https://canary:99999/t"],
+    "VAPID_SUBJECT": ["https://user:canary@x", "https://x:99999/canary", "canary"],
+    "ATTEMPTS_A_TUNNEL": ["10001"],
+    "AUDIT_DAYS": ["36526"],
+    "BUS_STORE_LIMIT": ["1"],
+    "DIRECTORY_BYTES": ["1KiB"],
+    "LOG_QUEUE": ["1"],
     "NATS_URL": ["canary", "http://canary:4222", "nats://ok:4222,canary", "nats://h:canary", ","],
     "MESSAGE_LIMIT": ["canary", "0", "1.5", "2 canary"],
     "ROLE_DEADLINE": ["canary", "0", "-1", "nan", "inf"],
@@ -310,6 +331,14 @@ def test_a_mistake_is_one_line_with_its_variable_and_without_its_value(
     assert line.startswith(f"tiflis: {variable} ")
     assert "canary" not in line
     assert "not valid" not in line
+
+
+def test_a_missing_key_is_reported_with_the_places_that_were_searched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TUNNEL_REGISTRATION_API_KEY")
+    (line,) = mistakes(capsys)
+    assert line.endswith(f"it is not set in the environment, .env and .env.local of {tmp_path}")
 
 
 def test_every_mistake_is_told_at_once(

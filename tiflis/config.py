@@ -26,6 +26,7 @@ from tiflis.values import origin, trimmed, worker_count
 __all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read", "read_run"]
 
 TOKEN_LENGTH = 16  # characters, the least for an operator's token
+WS_PATH_LENGTH = 256  # characters; a request line has to have room for it
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
 RESERVED = ("/health", "/healthz", "/readyz", "/metrics", "/status")  # routes that WS_PATH must leave alone
 
@@ -41,6 +42,7 @@ _NOTIFIER = r"(ntfy\+https?://[\w.:\[\]-]+(/[\w.~%-]+)+/?|webhook\+https?://[\w.
 _MODE = re.compile(r"0?[0-7]{3}")
 _NATS_SCHEMES = {"nats", "tls"}
 _WEB_SCHEMES = {"http", "https", "ws", "wss"}
+_NOTIFIERS = {f"{kind}+{scheme}" for kind in ("ntfy", "webhook") for scheme in ("http", "https")}
 
 # What a variable must be, for the mistakes that the type check finds (its own texts may hold the value).
 _EXPECTED = {
@@ -162,7 +164,8 @@ class Settings(Limits):
         keys = value if isinstance(value, tuple) else tuple(map(SecretStr, _split(value)))
         if not keys:
             raise ValueError(
-                f"is required: at least {KEY_LENGTH} secret characters (tiflis keygen --write .env)"
+                f"is required: at least {KEY_LENGTH} secret characters (tiflis keygen --write .env);"
+                f" it is not set in {environment.searched()}"
             )
         if any(len(key.get_secret_value()) < KEY_LENGTH for key in keys):
             raise ValueError(f"needs at least {KEY_LENGTH} characters in every key")
@@ -207,7 +210,7 @@ class Settings(Limits):
     @classmethod
     def _notify(cls, value: object, info: ValidationInfo) -> object:
         parts = value if isinstance(value, tuple) else _split(value)
-        if not all(re.fullmatch(_NOTIFIER, part) for part in parts):
+        if not all(re.fullmatch(_NOTIFIER, part) and _url(part, _NOTIFIERS) for part in parts):
             raise ValueError("must be notifiers: ntfy+https://host/topic or webhook+https://host/path")
         if info.data.get("notify_secret") is None and any(part.startswith("webhook+") for part in parts):
             raise ValueError("with a webhook needs NOTIFY_SECRET")
@@ -242,7 +245,7 @@ class Settings(Limits):
         if value is None:
             return None
         url = _url(value, _WEB_SCHEMES)
-        if url is None or url.username or url.password or url.query or url.fragment:
+        if url is None or url.username or url.password or set("?#") & set(value):
             raise ValueError("must be a URL such as https://tunnel.example.org, without query or credentials")
         return value.strip().rstrip("/")
 
@@ -250,7 +253,8 @@ class Settings(Limits):
     @classmethod
     def _path(cls, value: str) -> str:
         segments = value.split("/")
-        if not _WS_PATH.fullmatch(value) or {".", ".."} & set(segments) or segments[1] == "api":
+        right = len(value) <= WS_PATH_LENGTH and _WS_PATH.fullmatch(value)
+        if not right or {".", ".."} & set(segments) or segments[1] == "api":
             raise ValueError("must be a path such as /ws, outside /api")
         if value in RESERVED:
             raise ValueError(f"must be a path of its own: {value} is another route")
@@ -275,10 +279,10 @@ class Settings(Limits):
         if value is None or isinstance(value, tuple):
             return value
         parts = _split(value)
-        if "*" in parts or not parts:
+        if "*" in parts:
             return None
         origins = tuple(found for found in map(origin, parts) if found)
-        if len(origins) < len(parts):
+        if len(origins) < len(parts) or not parts:
             raise ValueError("must be origins such as https://app.example.org, separated by commas")
         return origins
 
@@ -289,7 +293,7 @@ class Settings(Limits):
             return value
         parts = _split(value)
         origins = tuple(found for found in map(origin, parts) if found)
-        if len(origins) < len(parts):
+        if len(origins) < len(parts) or not all(one.startswith(("http://", "https://")) for one in origins):
             raise ValueError("must be origins such as https://push.example.org, separated by commas")
         return origins
 
@@ -303,8 +307,10 @@ class Settings(Limits):
     @field_validator("vapid_subject")
     @classmethod
     def _subject(cls, value: str) -> str:
-        if not re.fullmatch(r"(mailto:|https://)[!-~]{3,256}", value):
-            raise ValueError("must be a mailto: or https: URL")
+        address = re.fullmatch(r"mailto:[!-~]{3,256}", value)
+        url = _url(value, {"https"}) if re.fullmatch(r"[!-~]{1,256}", value) else None
+        if not address and (url is None or url.username or url.password):
+            raise ValueError("must be a mailto: or https: URL, without credentials")
         return value
 
     @field_validator("nats_url")
@@ -396,11 +402,8 @@ def read() -> Settings:
         return Settings()
     except ValidationError as problem:
         lines: dict[str, str] = {}
-        places = environment.read(_fields()).places
         for error in problem.errors(include_url=False, include_input=False):
-            name = variable(str(error["loc"][0]))
-            place = f" (set in {places[name]})" if name in places else ""
-            lines.setdefault(name, f"{_mistake(error)}{place}")
+            lines.setdefault(variable(str(error["loc"][0])), _mistake(error))
         raise ConfigError(list(lines.values())) from None
 
 

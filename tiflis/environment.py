@@ -1,5 +1,6 @@
 """The variables that settings are read from: the files ``.env`` and ``.env.local``, and the environment."""
 
+import contextlib
 import difflib
 import os
 import stat
@@ -31,21 +32,32 @@ class ConfigError(Exception):
 
 
 def refuse(lines: Iterable[str]) -> NoReturn:
-    """End this process with code 2, after one line per mistake on stderr."""
-    sys.stderr.write("".join(f"tiflis: {line}\n" for line in lines))
+    """End this process with code 2, after one line per mistake on stderr, each with its value's place."""
+    sys.stderr.write("".join(f"tiflis: {with_place(line)}\n" for line in lines))
     sys.stderr.flush()
     raise SystemExit(EXIT_MISCONFIGURED) from None
 
 
 class Variables(NamedTuple):
-    """Values by upper-case name, trimmed, without the empty ones.
-
-    ``quoted`` names those that lost quotes; ``places`` gives the file of those that come from one.
-    """
+    """Values by upper-case name, trimmed, without the empty ones; ``quoted`` names those that lost quotes."""
 
     values: dict[str, str]
     quoted: list[str]
-    places: dict[str, str]
+
+
+class Source(NamedTuple):
+    """A file of settings, or the environment, with its values; ``lines`` gives the line of each in a file."""
+
+    name: str
+    values: Mapping[str, str | None]
+    lines: Mapping[str, int]
+
+    def place(self, variable: str) -> str | None:
+        """Return where the variable is set here, None if it is not or is empty."""
+        for name in reversed(list(self.values)):
+            if name.upper() == variable and trimmed(self.values[name] or ""):
+                return f"{self.name} line {self.lines[name]}" if name in self.lines else self.name
+        return None
 
 
 def read(names: Collection[str]) -> Variables:
@@ -55,29 +67,56 @@ def read(names: Collection[str]) -> Variables:
     """
     raw: dict[str, str] = {}
     known = {*names, *(f"{name}{IN_A_FILE}" for name in names)}
-    places: dict[str, str] = {}
-    sources: list[tuple[str, Mapping[str, str | None]]] = [*_files(), ("", os.environ)]
-    for place, source in sources:
-        given = {name.upper(): value for name, value in source.items() if value and name.upper() in known}
-        raw |= given
-        places |= dict.fromkeys(given, place)
+    for source in _sources():
+        items = source.values.items()
+        raw |= {name.upper(): value for name, value in items if value and name.upper() in known}
     for name in [name for name in raw if name not in names]:
         path = raw.pop(name)
         if (of := name.removesuffix(IN_A_FILE)) not in raw:
-            raw[of], places[of] = _secret(name, path), path
+            raw[of] = _secret(name, path)
     wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
     if wrong:
         raise ConfigError(wrong)
     values = {name: trimmed(value) for name, value in raw.items()}
     quoted = [name for name, value in raw.items() if is_quoted(value)]
-    found = {name: value for name, value in values.items() if value}
-    return Variables(found, quoted, {name: places[name] for name in found if places[name]})
+    return Variables({name: value for name, value in values.items() if value}, quoted)
+
+
+_arguments: dict[str, str] = {}
+
+
+def note_argument(variable: str, option: str) -> None:
+    """Record that the value of a variable came from this option of the command line."""
+    _arguments[variable] = option
+
+
+def with_place(line: str) -> str:
+    """Return a line about a variable, its first word, with the place that its value comes from.
+
+    The line stays as it is when the value is the default, and when a file cannot be read.
+    """
+    variable = line.split(" ", 1)[0]
+    if variable in _arguments:
+        return f"{line} (set by {_arguments[variable]})"
+    with contextlib.suppress(ConfigError):
+        sources = list(_sources())
+        for name in (variable, f"{variable}{IN_A_FILE}"):
+            for source in reversed(sources):
+                if place := source.place(name):
+                    return f"{line} (set in {place})"
+    return line
+
+
+def searched() -> str:
+    """Return where variables are looked for, in words."""
+    files = os.environ.get(ENV_FILE) or f"{' and '.join(DOTENV)} of {os.getcwd()}"
+    return f"the environment, {files}"
 
 
 def doubts(names: Collection[str], key: str) -> Iterator[str]:
     """Yield one line per misspelled name in the files, and per file that shows `key` to every user."""
     known = {*names, *(f"{name}{IN_A_FILE}" for name in names), *OF_COMPOSE}
-    for file, given in _files():
+    for file, given, _ in _files():
         for name in given:
             if name.upper() not in known:
                 for meant in difflib.get_close_matches(name.upper(), names, 1, RESEMBLING):
@@ -101,17 +140,23 @@ def read_instead(file: str) -> None:
     os.environ[ENV_FILE] = file
 
 
-def _files() -> Iterator[tuple[str, dict[str, str | None]]]:
-    """Yield name and variables of the file that --env-file named, else of those that are in the folder."""
+def _sources() -> Iterator[Source]:
+    """Yield what variables are read from; the later one wins. Raise ConfigError."""
+    yield from _files()
+    yield Source("the environment", os.environ, {})
+
+
+def _files() -> Iterator[Source]:
+    """Yield the file that --env-file named, else those that are in the folder. Raise ConfigError."""
     if named := os.environ.get(ENV_FILE):
-        yield named, _file(named)
+        yield _file(named)
         return
     for name in DOTENV:
         if os.path.lexists(name) and not os.path.isdir(name):  # a folder .env is no file of settings
-            yield name, _file(name)
+            yield _file(name)
 
 
-def _file(name: str) -> dict[str, str | None]:
+def _file(name: str) -> Source:
     """Return the variables of one file. Raise ConfigError when it cannot be read."""
     try:
         data = Path(name).read_bytes()
@@ -122,10 +167,12 @@ def _file(name: str) -> dict[str, str | None]:
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         raise ConfigError([f"{name} line {line} is not UTF-8"]) from None
-    wrong = [binding.original for binding in parse_stream(StringIO(text)) if binding.error]
+    bindings = list(parse_stream(StringIO(text)))
+    lines = {one.key: _first_line(*one.original) for one in bindings if one.key is not None}
+    wrong = [_first_line(*one.original) for one in bindings if one.error]
     if wrong:
-        raise ConfigError([f"{name} line {_first_line(*one)} must be NAME=value" for one in wrong])
-    return dotenv_values(stream=StringIO(text))
+        raise ConfigError([f"{name} line {line} must be NAME=value" for line in wrong])
+    return Source(name, dotenv_values(stream=StringIO(text)), lines)
 
 
 def _first_line(text: str, line: int) -> int:

@@ -9,6 +9,9 @@ from tiflis.values import DAY
 
 KIB, MIB = values.KIB, values.MIB
 MINUTE = 60.0
+LINE = 4 * KIB  # the longest line of the log
+CENTURY = 36_525  # days; NATS counts an age in nanoseconds, of which 64 bits hold 292 years
+ATTEMPTS = 10_000  # the file in which a host counts wrong keys grows by 330 KiB with each
 
 Size = Annotated[int, BeforeValidator(values.size)]
 Seconds = Annotated[float, BeforeValidator(values.duration)]
@@ -20,14 +23,14 @@ def seconds(default: float, reason: str) -> Any:
     return Field(default, gt=0, le=366 * DAY, allow_inf_nan=False, description=reason)
 
 
-def size(default: int, reason: str) -> Any:
+def size(default: int, reason: str, least: int = 1) -> Any:
     """An amount of bytes; the environment may write it as ``50MiB`` or ``50MB``."""
-    return Field(default, ge=1, le=1 << 40, description=reason)
+    return Field(default, ge=least, le=1 << 40, description=reason)
 
 
-def count(default: int, reason: str) -> Any:
+def count(default: int, reason: str, most: int = 1 << 31) -> Any:
     """A count of at least one."""
-    return Field(default, ge=1, le=1 << 31, description=reason)
+    return Field(default, ge=1, le=most, description=reason)
 
 
 class Limits(BaseModel):
@@ -80,8 +83,10 @@ class Limits(BaseModel):
 
     # Wrong keys
     attempt_window: Seconds = seconds(MINUTE, "period over which wrong keys and new tunnels are counted (7)")
-    attempts_an_address: Count = count(10, "wrong keys per minute from one address at one tunnel (7)")
-    attempts_a_tunnel: Count = count(60, "wrong keys per minute at one tunnel, from all unknown devices (7)")
+    attempts_an_address: Count = count(10, "wrong keys per minute from one address at a tunnel (7)", ATTEMPTS)
+    attempts_a_tunnel: Count = count(
+        60, "wrong keys per minute at a tunnel from unknown devices (7)", ATTEMPTS
+    )
     attempts_kept_free: Count = count(6, "of these, reserved for addresses without a wrong key lately (7)")
     live_tunnels: Count = count(10_000, "tunnel ids that one registration key may have (7)")
     untouched_memory: Seconds = seconds(
@@ -94,7 +99,7 @@ class Limits(BaseModel):
         10 * MINUTE, "time in which a new device key or human code must be used by its first device"
     )
 
-    audit_days: Count = count(30, "days for which the audit keeps what devices have sent")
+    audit_days: Count = count(30, "days for which the audit keeps what devices have sent", CENTURY)
 
     # Watches
     watch_queue_messages: Count = count(100, "messages queued for a watch (4)")
@@ -125,14 +130,14 @@ class Limits(BaseModel):
     )
 
     # Log
-    log_queue: Size = size(MIB, "lines that a process keeps while its log is not read; more are lost")
+    log_queue: Size = size(MIB, "lines that a process keeps while its log is not read; more are lost", LINE)
     log_lines_a_minute: Count = count(60, "lines of one event per minute and process; then only their number")
 
     # Bus and workers
-    directory_bytes: Size = size(128 * MIB, "size of the directory on the bus: some 500 bytes per tunnel")
-    device_bytes: Size = size(64 * MIB, "size of the device keys on the bus: some 500 bytes per key")
-    audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; then the oldest entries go")
-    bus_store_limit: Size = size(4096 * MIB, "disk space of the embedded bus")
+    directory_bytes: Size = size(128 * MIB, "size of the directory on the bus: 500 bytes per tunnel", MIB)
+    device_bytes: Size = size(64 * MIB, "size of the device keys on the bus: some 500 bytes per key", MIB)
+    audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; then the oldest entries go", MIB)
+    bus_store_limit: Size = size(4096 * MIB, "disk space of the embedded bus", 16 * MIB)
     bus_start_timeout: Seconds = seconds(5, "wait for the bus at the start before HTTP is answered with 503")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended; the old worker stays")
     handoff_timeout: Seconds = seconds(10, "a socket that a successor does not take by then goes back")

@@ -12,7 +12,7 @@ from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
 from tiflis.config import Settings, load, notes
 from tiflis.descriptors import open_standard
-from tiflis.environment import ConfigError, refuse
+from tiflis.environment import ConfigError, note_argument, refuse
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
@@ -42,9 +42,12 @@ class TiflisApp(Sanic[Any, Any]):
         options["motd"] = False
         options["protocol"] = PatientHttp
         options["access_log"] = settings.access_log
-        port = settings.port if port is None else port
-        self.ctx.arbiter.prepare(host or settings.host, port, options)
-        super().prepare(host or settings.host, port, **options)
+        for variable, given in (("HOST", host), ("PORT", port)):
+            if given is not None:
+                note_argument(variable, f"--{variable.lower()}")
+        host, port = host or settings.host, settings.port if port is None else port
+        self.ctx.arbiter.prepare(host, port, options)
+        super().prepare(host, port, **options)
 
 
 def _refuse_tls(app: Sanic[Any, Any], options: dict[str, Any]) -> None:

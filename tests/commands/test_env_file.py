@@ -29,7 +29,7 @@ def test_the_file_takes_the_place_of_those_in_the_folder(tmp_path: Path) -> None
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     (tmp_path / "tiflis.env").write_text(f"TUNNEL_REGISTRATION_API_KEY={KEY}\n")
     code, shown = bare(tmp_path, "check", "--env-file", "tiflis.env", PORT="many")
-    assert (code, shown) == (2, "fail  PORT must be a whole number\n")
+    assert (code, shown) == (2, "fail  PORT must be a whole number (set in the environment)\n")
 
 
 @pytest.mark.parametrize("command", [("check",), ("status",), ("doctor", "http://127.0.0.1:1"), ("demo",)])

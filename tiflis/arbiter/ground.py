@@ -19,6 +19,12 @@ TAKE_OVER_SECONDS = 3.0
 POLL_SECONDS = 0.05
 ROOM_BYTES = 64 * 1024  # that a folder must take to count as one with room
 _ANY = ("0.0.0.0", "::")
+_RIGHTS = "a port below 1024 needs CAP_NET_BIND_SERVICE: use another one, or a proxy in front"
+_PORT_REMEDIES = {
+    errno.EADDRINUSE: "end the program that uses it, or use another port",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+}
 
 
 def bus_mistake(settings: Settings) -> str | None:
@@ -32,7 +38,12 @@ def bus_mistake(settings: Settings) -> str | None:
 
 
 def folder_mistake(data_dir: Path, place: Place) -> str | None:
-    """Return why the server cannot keep its files in DATA_DIR, or None. Leaves nothing behind."""
+    """Return why the server cannot keep its files in DATA_DIR, or None. Leave nothing behind."""
+    wrong = _folder_mistake(data_dir, place)
+    return f"{wrong}; mend that, or set another DATA_DIR" if wrong else None
+
+
+def _folder_mistake(data_dir: Path, place: Place) -> str | None:
     folder = RunFolder(data_dir, place)
     own = (folder.data_dir, folder.path, folder.data_dir / "nats")
     try:
@@ -88,9 +99,10 @@ def address_mistake(host: str, port: int, patience: float = TAKE_OVER_SECONDS, n
         time.sleep(POLL_SECONDS)
     if problem is None:
         return None
-    if problem.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM):
-        return f"{names}PORT {port} cannot be listened on at {host}: {problem.strerror}"
-    return f"{names}HOST {host} cannot be listened on: {problem.strerror}"
+    if problem.errno in _PORT_REMEDIES:
+        remedy = _PORT_REMEDIES[problem.errno]
+        return f"{names}PORT {port} cannot be listened on at {host}: {problem.strerror}; {remedy}"
+    return f"{names}HOST {host} cannot be listened on: {problem.strerror}; use an address of this machine"
 
 
 def _bound(host: str, port: int) -> OSError | None:

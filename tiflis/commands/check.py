@@ -20,7 +20,7 @@ from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import JetStream, StoreRefused
 from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import Settings, notes, read
-from tiflis.environment import EXIT_MISCONFIGURED, ConfigError
+from tiflis.environment import EXIT_MISCONFIGURED, ConfigError, with_place
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.run_folder import Place, RunFolder, described
 from tiflis.web.client_build import read_client
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         if settings.web_client_path != "off":
             read_client(settings.web_client_path, settings.ws_path)
     except ConfigError as problem:
-        _report(Finding(FAIL, line) for line in problem.lines)
+        _report(Mistake(FAIL, line) for line in problem.lines)
         return EXIT_MISCONFIGURED
     findings = [finding for check in CHECKS for finding in check(settings)]
     findings += unix(settings, arguments.unix) if arguments.unix else port(settings)
@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _report(findings: Iterator[Finding] | list[Finding]) -> None:
     for finding in findings:
-        print(f"{finding.state:<4}  {finding.text}")
+        text = with_place(finding.text) if isinstance(finding, Mistake) else finding.text
+        print(f"{finding.state:<4}  {text}")
 
 
 def configuration(settings: Settings) -> Iterator[Finding]:

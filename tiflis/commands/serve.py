@@ -40,13 +40,11 @@ def _workers(text: str) -> int | str:
 def run(arguments: argparse.Namespace) -> int:
     """Become the server; `refuse` a wrong WORKERS. All other settings are checked by the server."""
     try:
-        read = environment.read({WORKERS})
-        wanted = arguments.workers or worker_count(read.values.get(WORKERS, AUTO))
+        wanted = arguments.workers or worker_count(environment.read({WORKERS}).values.get(WORKERS, AUTO))
     except ConfigError as problem:
         refuse(problem.lines)
     except ValueError as problem:
-        place = f" (set in {read.places[WORKERS]})" if WORKERS in read.places else ""
-        refuse([f"{WORKERS} {problem}{place}"])
+        refuse([f"{WORKERS} {problem}"])
     become(wanted, {name: getattr(arguments, name) for name in ("host", "port", "unix")})
 
 
