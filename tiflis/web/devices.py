@@ -1,18 +1,17 @@
 """The device API over HTTP: minting, listing, changing and revoking device keys."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Coroutine, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
-from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge, Unconfirmed
+from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge
 from tiflis.protocol.scopes import Scope
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
-from tiflis.relay.devices.audit import moment
+from tiflis.relay.devices.audit import moment, recorded
 from tiflis.web import device_parameters as parameters
 from tiflis.web.address import Addresses
 from tiflis.web.api_errors import answered
@@ -25,6 +24,8 @@ BODY_LIMIT = 16 * 1024  # bytes
 BODY_READ = 4 * BODY_LIMIT  # bytes of too large a body that are read, so that the answer arrives
 BODY_SECONDS = 10.0
 PROXY_NAME = 256  # characters of the value of AUTH_HEADER that are kept
+
+R = TypeVar("R")
 
 
 class Present(NamedTuple):
@@ -130,8 +131,8 @@ class _DeviceApi:
     async def change(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._manager(request)
         changes = parameters.read_change(await read_body(request))
-        with self._entered(caller, "device.changed", key_id):
-            entry = await self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
+        change = self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
+        entry = await self._recorded(change, caller, "device.changed", key_id)
         present = await self._gate.present(caller.tunnel_id)
         return reply(_shown(entry, present.keys, caller, self._gate.keys.ended(entry)))
 
@@ -139,13 +140,8 @@ class _DeviceApi:
         caller = await self._caller(request)
         if caller.key_id != key_id:  # a device may give up its own key
             caller = self._check_manager(request, caller)
-        try:
-            found = await self._gate.keys.revoke(caller.tunnel_id, parameters.read_key_id(key_id))
-        except Unconfirmed:
-            self._gate.record(caller, "device.revoked", key_id)
-            raise
-        if found:
-            self._gate.record(caller, "device.revoked", key_id)
+        change = self._gate.keys.revoke(caller.tunnel_id, parameters.read_key_id(key_id))
+        found = await self._recorded(change, caller, "device.revoked", key_id)
         return reply({"success": found})
 
     async def change_tunnel(self, request: Request) -> HTTPResponse:
@@ -153,8 +149,8 @@ class _DeviceApi:
         wanted = parameters.read_owner_key(await read_body(request))
         present = await self._gate.present(caller.tunnel_id)
         mine = [] if caller.key_id else [caller.device_id]
-        with self._entered(caller, "tunnel.changed", f"owner_key {wanted}"):
-            await self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
+        change = self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
+        await self._recorded(change, caller, "tunnel.changed", f"owner_key {wanted}")
         return reply({"owner_key": wanted})
 
     async def audit(self, request: Request) -> HTTPResponse:
@@ -164,15 +160,8 @@ class _DeviceApi:
         since = parameters.read_since(request.args.get("since", "0"))
         return reply(await self._gate.audit(caller.tunnel_id, since))
 
-    @contextmanager
-    def _entered(self, caller: Manager, kind: str, about: str) -> Iterator[None]:
-        """Enter a change in the audit once it is stored, also if a worker has not confirmed it."""
-        try:
-            yield
-        except Unconfirmed:
-            self._gate.record(caller, kind, about)
-            raise
-        self._gate.record(caller, kind, about)
+    async def _recorded(self, change: Coroutine[Any, Any, R], caller: Manager, kind: str, about: str) -> R:
+        return await recorded(change, lambda: self._gate.record(caller, kind, about))
 
     async def _manager(self, request: Request) -> Manager:
         return self._check_manager(request, await self._caller(request))

@@ -15,10 +15,10 @@ from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import Presence
 from tiflis.bus.seals import Seals
 from tiflis.config import Settings
-from tiflis.protocol.errors import SendFailed, TunnelError, Unconfirmed
+from tiflis.protocol.errors import SendFailed, TunnelError
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.auth.keys import Keyring
-from tiflis.relay.devices.audit import Audit, Author, in_words, moment
+from tiflis.relay.devices.audit import Audit, Author, in_words, moment, recorded
 from tiflis.relay.devices.sessions import DeviceSessions
 from tiflis.relay.hub import Hub
 from tiflis.relay.sessions.session import Wire
@@ -109,18 +109,9 @@ class Devices:
                 self._enter_operator(tunnel_id, "tunnel.changed", "rekey")
                 return {"found": True}
             case "revoke":
-                return {"found": await self._revoke(tunnel_id, name)}
+                revoked = partial(self._enter_operator, tunnel_id, "device.revoked", name)
+                return {"found": await recorded(self.keys.revoke(tunnel_id, name), revoked)}
         return {"found": False}
-
-    async def _revoke(self, tunnel_id: str, key_id: str) -> bool:
-        try:
-            found = await self.keys.revoke(tunnel_id, key_id)
-        except Unconfirmed:
-            self._enter_operator(tunnel_id, "device.revoked", key_id)
-            raise
-        if found:
-            self._enter_operator(tunnel_id, "device.revoked", key_id)
-        return found
 
     def _enter_operator(self, tunnel_id: str, kind: str, about: str) -> None:
         """Enter a change in the audit that a command at the server's own machine has made."""

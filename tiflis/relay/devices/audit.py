@@ -11,12 +11,13 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from itertools import count
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from tiflis import metrics
 from tiflis.protocol import scopes
+from tiflis.protocol.errors import Unconfirmed
 from tiflis.protocol.states import RULES, Act, Role
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ _SESSION = b'"session_id":'
 _SESSION_ID = re.compile(rb'[ \t\r\n]{0,8}"([A-Za-z0-9_.:-]{1,128})"')
 _KIND = re.compile(r"[\x21-\x7e]{1,64}")
 _time = itemgetter(0)  # of an entry
+R = TypeVar("R")
 
 
 class Store(Protocol):
@@ -204,6 +206,19 @@ class Audit:
             self._writing[tunnel_id] -= len(entries)
             if not self._writing[tunnel_id]:
                 del self._writing[tunnel_id]
+
+
+async def recorded(change: Coroutine[Any, Any, R], record: Callable[[], None]) -> R:
+    """Make a change of a key, and record it unless it changed nothing (False); also if a worker has not
+    confirmed it. Raise what the change raises."""
+    try:
+        changed = await change
+    except Unconfirmed:
+        record()
+        raise
+    if changed is not False:
+        record()
+    return changed
 
 
 def moment(seconds: float) -> str:
