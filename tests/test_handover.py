@@ -31,8 +31,8 @@ class Peer:
         self.line.hear = self.texts.append
         wire = crossing.sockets["a"].make("10.0.0.1")
         wire.line, self.line.wire = self.line, wire
-        self.newcomer = crossing.hubs["a"].newcomer(wire, "ws://here/ws")
-        wire.session = cast(Any, self.newcomer)
+        self.pending = crossing.hubs["a"].pending_session(wire, "ws://here/ws")
+        wire.session = cast(Any, self.pending)
 
     def say(self, message: dict[str, Any]) -> None:
         self.line.say(json.dumps(message).encode())
@@ -150,7 +150,7 @@ async def test_a_workstation_that_is_lost_on_the_way_has_its_grace_and_is_then_a
 async def test_a_worker_does_not_end_while_a_socket_is_steered(crossing: Crossing) -> None:
     peer = Peer(crossing)
     crossing.open.clear()
-    steering = asyncio.create_task(crossing.handover().steer(peer.newcomer))
+    steering = asyncio.create_task(crossing.handover().steer(peer.pending))
     await crossing.until(lambda: crossing.sent)
     ending = asyncio.create_task(crossing.handover().everything(5))
     await asyncio.wait([ending], timeout=0.1)
@@ -165,11 +165,11 @@ async def test_a_worker_does_not_end_while_a_socket_is_steered(crossing: Crossin
 async def test_a_newcomer_that_is_taken_has_left_this_worker(crossing: Crossing) -> None:
     peer = Peer(crossing)
     during: list[bool] = []
-    crossing.meanwhile = lambda: during.append(peer.newcomer.leaving)
+    crossing.meanwhile = lambda: during.append(peer.pending.leaving)
     crossing.answers = [LATER]
     await crossing.handover().everything(5)
     assert during == [True, True]
-    assert (peer.newcomer.leaving, peer.newcomer.gone) == (False, True)
+    assert (peer.pending.leaving, peer.pending.gone) == (False, True)
     assert peer.line.wire in crossing.sockets["z"].open.values()
 
 

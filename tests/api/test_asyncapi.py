@@ -65,7 +65,7 @@ def test_every_reference_leads_somewhere_and_the_version_is_ours() -> None:
 
 def test_what_a_role_may_say_is_what_the_server_acts_upon() -> None:
     for role, operation in (
-        (states.Role.NEWCOMER, "enter"),
+        (states.Role.PENDING, "enter"),
         (states.Role.WORKSTATION, "fromWorkstation"),
         (states.Role.CLIENT, "fromClient"),
     ):

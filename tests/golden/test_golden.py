@@ -37,7 +37,7 @@ def kind(frame: Frame) -> str:
 
 @pytest.mark.parametrize("frame", SENT, ids=kind)
 def test_a_client_may_send_it(frame: Frame) -> None:
-    role = Role.NEWCOMER if kind(frame) == "connect" else Role.CLIENT
+    role = Role.PENDING if kind(frame) == "connect" else Role.CLIENT
     assert act(role, head.peek(encoded(frame)).type) is not Act.REFUSE
 
 

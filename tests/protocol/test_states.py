@@ -74,7 +74,7 @@ def test_a_workstation_may_answer(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [*ORDINARY, *FORGED_BY_CLIENTS[1:-1], "auth"])
 def test_a_pending_session_may_only_take_a_role(kind: str) -> None:
-    assert act(Role.NEWCOMER, kind) is Act.REFUSE
+    assert act(Role.PENDING, kind) is Act.REFUSE
 
 
 @pytest.mark.parametrize("role", Role)
@@ -83,8 +83,8 @@ def test_anyone_may_ping(role: Role) -> None:
 
 
 def test_the_rest_of_the_table() -> None:
-    assert act(Role.NEWCOMER, "workstation.register") is Act.REGISTER
-    assert act(Role.NEWCOMER, "connect") is Act.CONNECT
+    assert act(Role.PENDING, "workstation.register") is Act.REGISTER
+    assert act(Role.PENDING, "connect") is Act.CONNECT
     assert act(Role.CLIENT, "auth") is Act.CHECK_AUTH
     assert act(Role.WORKSTATION, "forward.to_device") is Act.TO_DEVICE
 

@@ -113,10 +113,10 @@ class FakeWire:
     def resume(self, why: Pause) -> None:
         self.paused &= ~why
 
-    def widen(self) -> None:
+    def raise_message_limit(self) -> None:
         self.wide = True
 
-    def narrow(self) -> None:
+    def lower_message_limit(self) -> None:
         self.wide = False
 
     # The peer

@@ -79,7 +79,7 @@ async def test_one_too_many_waits_from_afar() -> None:
     (await town.workstation("a")).end()
     town.home("a").presence.grace_over()
     phones = [await town.client("b", f"phone {number}") for number in range(2)]
-    assert [phone.wide for phone in phones] == [True, False], "the second is a newcomer again"
+    assert [phone.wide for phone in phones] == [True, False], "the second has no role again"
     await town.workstation("a")
     assert [phone.types[-1] for phone in phones] == ["connected", "error"]
     await town.close()

@@ -62,18 +62,18 @@ class FakeReception:
         self.timers: list[Callable[[], None]] = []
         self.role = Heard()
 
-    async def register(self, newcomer: PendingSession, said: Registration) -> None:
-        await self._decide(newcomer, said)
+    async def register(self, pending: PendingSession, said: Registration) -> None:
+        await self._decide(pending, said)
 
-    async def connect(self, newcomer: PendingSession, said: Connection, request: bytes) -> None:
-        await self._decide(newcomer, said)
+    async def connect(self, pending: PendingSession, said: Connection, request: bytes) -> None:
+        await self._decide(pending, said)
 
-    async def _decide(self, newcomer: PendingSession, request: Registration | Connection) -> None:
+    async def _decide(self, pending: PendingSession, request: Registration | Connection) -> None:
         self.asked.append(request)
         await self.decided.wait()
         if self.problem is not None:
             raise self.problem
-        newcomer.wire.session = self.role
+        pending.wire.session = self.role
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.works.spawn(work)
@@ -205,15 +205,15 @@ async def test_no_retry_for_a_socket_that_is_on_its_way_to_another_worker(
     wire: FakeWire, reception: FakeReception
 ) -> None:
     """The new worker retries; here it would become a client without a socket."""
-    newcomer = wire.session
-    assert isinstance(newcomer, PendingSession)
+    pending = wire.session
+    assert isinstance(pending, PendingSession)
     reception.problem = SendFailed()
     wire.say(CONNECT)
     await finish(reception)
-    newcomer.leaving = True
+    pending.leaving = True
     await reception.look_again()
     assert len(reception.asked) == 1
-    newcomer.leaving = False  # it was not taken
+    pending.leaving = False  # it was not taken
     await reception.look_again()
     assert len(reception.asked) == 2
 

@@ -61,7 +61,7 @@ class Town:
 
     def socket(self, worker: str) -> FakeWire:
         wire = FakeWire()
-        wire.session = self.hubs[worker].newcomer(wire, "ws://here/ws")
+        wire.session = self.hubs[worker].pending_session(wire, "ws://here/ws")
         return wire
 
     async def settle(self) -> None:

@@ -134,7 +134,7 @@ def test_the_wait_for_room_ends(watches: Watches) -> None:
 
 def widened(here: Hall) -> None:
     for socket in here.sockets.open.values():
-        socket.widen()
+        socket.raise_message_limit()
 
 
 async def test_a_large_message_waits_in_its_senders_socket_and_then_arrives() -> None:

@@ -314,10 +314,10 @@ async def test_a_role_widens_and_its_loss_narrows() -> None:
         socket, session = socket_of(here), here.sessions[0]
         peer.send(b"x" * 64 * 1024)
         await here.until(lambda: len(session.heard) == 1)
-        socket.widen()
+        socket.raise_message_limit()
         peer.send(b"x" * 5 * MIB)
         await here.until(lambda: len(session.heard) == 2)
-        socket.narrow()
+        socket.lower_message_limit()
         peer.send(b"x" * (64 * 1024 + 1))
         assert await peer.close_code() == 1009
 

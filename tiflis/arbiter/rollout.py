@@ -1,7 +1,7 @@
 """The rolling restart: workers are replaced one at a time by workers that run the code now installed.
 
-A newcomer is started beside the old worker. Only when it is ready does the old one end, and on its way out it
-hands its sockets over. A newcomer that does not become ready is ended, and the old worker stays.
+A successor is started beside the old worker. Only when it is ready does the old one end, and on its way out
+it hands its sockets over. A successor that does not become ready is ended, and the old worker stays.
 """
 
 import asyncio
@@ -87,8 +87,8 @@ class Rollout:
             "slot": name, "old_pid": old_pid, "new_pid": None, "replaced": False, "handed": 0, "fell_back": 0,
         }  # fmt: skip
         try:
-            newcomer = await self._start(slot, old)
-            report |= {"new_pid": newcomer.pid, "worker": newcomer.worker_id}
+            successor = await self._start(slot, old)
+            report |= {"new_pid": successor.pid, "worker": successor.worker_id}
             await self._end_old(slot, old_pid)
             report |= {"replaced": True, **slot.handed}
         except Exception as problem:  # noqa: BLE001 - any reason why it did not start

@@ -283,10 +283,10 @@ class SteadyManager(WorkerManager):
         """Give the slot back to the old worker: its successor did not become ready."""
         process = self._named(name)
         old, state = self._old[name]
-        newcomer, process._current_process = process._current_process, old
-        if newcomer.pid is not None:
-            newcomer.kill()
-            newcomer.join(KILLED_SECONDS)
+        successor, process._current_process = process._current_process, old
+        if successor.pid is not None:
+            successor.kill()
+            successor.join(KILLED_SECONDS)
         process.set_state(ProcessState.ACKED, force=True)
         self.worker_state[name] = state
         del self._old[name]

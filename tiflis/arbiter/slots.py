@@ -57,7 +57,7 @@ class WorkerSlot:
     told_pid: int = 0
     told_at: float = 0.0
     successor: str = ""  # the worker of another main process that takes this one's sockets
-    rolling: bool = False  # a newcomer is being started beside the worker
+    rolling: bool = False  # a successor is being started beside the worker
     handed: dict[str, Any] = field(default_factory=dict)  # how the old worker's handover went
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,12 +100,12 @@ class WorkerSlots:
         self._wake.set()
 
     def leaving(self, session: WorkerSession) -> None:
-        """Return the worker's successor if it has one that is ready."""
+        """Send a worker that leaves its successor, or None if none is ready."""
         session.leaving = True
         slot = self._slots.get(session.slot)
-        newcomer = slot.session if slot is not None and slot.rolling else None
-        ready = newcomer is not None and newcomer is not session and newcomer.ready
-        successor = newcomer.worker_id if newcomer is not None and ready else None
+        newer = slot.session if slot is not None and slot.rolling else None
+        ready = newer is not None and newer is not session and newer.ready
+        successor = newer.worker_id if newer is not None and ready else None
         session.send({"do": "successor", "worker_id": (slot.successor if slot else "") or successor})
 
     def handed(self, session: WorkerSession, report: dict[str, Any]) -> None:

@@ -67,17 +67,17 @@ class LocalWorkers:
 
     # Steering
 
-    async def steer(self, newcomer: PendingSession, worker_id: str) -> bool:
+    async def steer(self, pending: PendingSession, worker_id: str) -> bool:
         """Hand a socket without a role to a worker of this host; return whether that has taken it."""
         if worker_id not in self._clients and not path_of(self._run_dir, worker_id).exists():
             return False  # on another host, or it takes no sockets
         handover = HandoffSender(self._me, self._hub, self._sockets, self._client(worker_id))
-        taken = await handover.steer(newcomer)
+        taken = await handover.steer(pending)
         self.steered += taken
         self.refused += not taken
         log.debug(
             "socket steered" if taken else "socket not steered",
-            extra={"connection": newcomer.wire.connection_id, "to": worker_id, **handover.report.why()},
+            extra={"connection": pending.wire.connection_id, "to": worker_id, **handover.report.why()},
         )
         return taken
 

@@ -98,9 +98,9 @@ class HandoffReceiver:
                 self._hub.superseded_sockets.add(session_state.tunnel_id, cast(Wire, socket))
                 await self._start(socket, socket_state, descriptor)
                 continue
-            newcomer = self._hub.newcomer(cast(Wire, socket), session_state.base_url)
-            newcomer.settled = newcomer.vouched = taken.kind == "steered"
-            socket.session = newcomer
+            pending = self._hub.pending_session(cast(Wire, socket), session_state.base_url)
+            pending.settled = pending.vouched = taken.kind == "steered"
+            socket.session = pending
             if await self._start(socket, socket_state, descriptor):
                 for text in session_state.first:
                     socket.session.received(text)
@@ -114,7 +114,7 @@ class HandoffReceiver:
         client.connected, client.told_offline = session_state.connected, session_state.told_offline
         client.marked = session_state.marked
         socket.session = client
-        socket.widen()
+        socket.raise_message_limit()
         alive = await self._start(socket, socket_state, descriptor, go=False)
         route.attach(client, places=[(sender, session_state.number)])
         if isinstance(route, Home):
@@ -134,7 +134,7 @@ class HandoffReceiver:
             cast(Wire, socket), self._hub.limits, home, session_state.auth_key, self._hub.superseded_sockets
         )
         socket.session = session
-        socket.widen()
+        socket.raise_message_limit()
         if not await self._start(socket, socket_state, descriptor, go=False):
             return None
         home.resume(session)

@@ -157,30 +157,30 @@ class HandoffSender:
         ]
         if not wires:
             return
-        newcomers = [wire.session for wire in wires if isinstance(wire.session, PendingSession)]
-        for newcomer in newcomers:
-            newcomer.leaving = True
+        pending_sessions = [wire.session for wire in wires if isinstance(wire.session, PendingSession)]
+        for pending in pending_sessions:
+            pending.leaving = True
         pieces, descriptors = await self._pack(wires)
         if await self._send("loose", "", pieces, descriptors):
-            for newcomer in newcomers:
-                newcomer.gone = True
+            for pending in pending_sessions:
+                pending.gone = True
         else:
             await self._take_back(pieces, descriptors, wires)
-        for newcomer in newcomers:
-            newcomer.leaving = False
+        for pending in pending_sessions:
+            pending.leaving = False
 
-    async def steer(self, newcomer: PendingSession) -> bool:
+    async def steer(self, pending: PendingSession) -> bool:
         """Hand a socket without a role to the worker that can give it one; return whether it was taken."""
-        socket = cast(WebSocket, newcomer.wire)
-        session_state = newcomer.onward()
+        socket = cast(WebSocket, pending.wire)
+        session_state = pending.onward()
         with self._hub.migration.under_way():
             descriptor, state = await socket.leave()
             pieces = [SocketState(session_state, state)]
             if await self._send("steered", "", pieces, [descriptor]):
-                newcomer.gone = True
+                pending.gone = True
                 return True
-            await self._take_back(pieces, [descriptor], [newcomer.wire])
-            newcomer.wire.pause(Pause.DECIDING)
+            await self._take_back(pieces, [descriptor], [pending.wire])
+            pending.wire.pause(Pause.DECIDING)
             return False
 
     # All of them
@@ -257,7 +257,7 @@ class HandoffSender:
             socket.session = wire.session
             wire.session.wire = cast(Wire, socket)
             if socket_state.session_state.role != "newcomer":
-                socket.widen()
+                socket.raise_message_limit()
             if await self._is_back(socket, descriptor, socket_state):
                 back.append(socket)
         for socket in back:

@@ -16,7 +16,7 @@ from tiflis.ipc.run_folder import socket_address
 
 log = logging.getLogger(__name__)
 
-SUCCESSOR_SECONDS = 6.0  # main answers when the newcomer is ready, or gives it up
+SUCCESSOR_SECONDS = 6.0  # main answers when the successor is ready, or gives it up
 
 
 async def _no_answer(what: str, names: list[str]) -> Message:

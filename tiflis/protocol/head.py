@@ -16,7 +16,7 @@ _ABSENT = msgspec.Raw(b"")
 _SPACE = b" \t\r\n"
 # An id longer than this is not remembered for routing its answer.
 MAX_REMEMBERED_ID = 256
-# Bytes of JSON; no key, id or type is longer. A newcomer's whole message may have as many.
+# Bytes of JSON; no key, id or type is longer. The whole message of a peer without a role may have as many.
 MAX_SHORT = 64 * 1024
 _LONG = ("payload", "message")  # fields that may be longer
 # An id longer than this is not even echoed.

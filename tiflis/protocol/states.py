@@ -6,7 +6,7 @@ from enum import Enum, auto
 class Role(Enum):
     """The role of a socket."""
 
-    NEWCOMER = auto()
+    PENDING = auto()
     CLIENT = auto()
     WORKSTATION = auto()
 
@@ -32,7 +32,7 @@ KNOWN_TYPES = 256
 KNOWN_LENGTH = 64
 
 _ACTS: dict[Role, dict[str, Act]] = {
-    Role.NEWCOMER: {"workstation.register": Act.REGISTER, "connect": Act.CONNECT, "ping": Act.PONG},
+    Role.PENDING: {"workstation.register": Act.REGISTER, "connect": Act.CONNECT, "ping": Act.PONG},
     Role.CLIENT: {
         "ping": Act.PONG,
         "auth": Act.CHECK_AUTH,
@@ -53,7 +53,7 @@ _ACTS: dict[Role, dict[str, Act]] = {
 
 # Control messages that a peer could forge to hijack the other end (protocol, section 1.2).
 _REFUSED: dict[Role, tuple[str, ...]] = {
-    Role.NEWCOMER: ("",),
+    Role.PENDING: ("",),
     Role.CLIENT: ("workstation.", "client.", "connection.", "forward."),
     Role.WORKSTATION: ("workstation.", "client.", "connection."),
 }

@@ -55,9 +55,9 @@ class Hub:
 
     # Roles
 
-    async def register(self, newcomer: PendingSession, said: Registration) -> None:
+    async def register(self, pending: PendingSession, said: Registration) -> None:
         """Register a workstation. Raises TunnelError."""
-        if not newcomer.base_url:
+        if not pending.base_url:
             raise InvalidPayload("A workstation registers on a socket of its own")  # this was a client's
         if key_id_of(said.auth_key):
             raise InvalidPayload(
@@ -65,29 +65,29 @@ class Hub:
                 {"payload.auth_key": "must not be a device key"},
             )
         arrival = self._claims.arrival(said)
-        address = newcomer.wire.address
-        if not newcomer.vouch():
+        address = pending.wire.address
+        if not pending.vouch():
             self.gate.admit_workstation(said.api_key, address, said.previous_tunnel_id)
-        if await self._steered(newcomer, self._place(said)):
+        if await self._steered(pending, self._place(said)):
             return
         async with self.router.lock(said.previous_tunnel_id):
-            if newcomer.gone:
+            if pending.gone:
                 return  # it must not replace the socket that has come instead
             claim = await self._claims.register(said, self.gate.applicant(said, address), arrival)
             if claim.overtaken:
-                self._supersede(newcomer, claim.record.tunnel_id)
+                self._supersede(pending, claim.record.tunnel_id)
                 return
             self.gate.registered(claim.record.tunnel_id, address)
             await self._settle_keys(claim)
             home = await self.router.settle(claim.record, claim.previous, claim.new)
-        if newcomer.gone:
+        if pending.gone:
             home.expect()
             return
-        wire = newcomer.wire
+        wire = pending.wire
         session = WorkstationSession(wire, self.limits, home, said.auth_key, self.superseded_sockets)
         wire.session = session
-        wire.widen()
-        home.register(session, messages.registered(home.tunnel_id, newcomer.base_url, claim.restored))
+        wire.raise_message_limit()
+        home.register(session, messages.registered(home.tunnel_id, pending.base_url, claim.restored))
         log.info("workstation registered", extra=session.named() | {"restored": claim.restored})
 
     async def _settle_keys(self, claim: Claim) -> None:
@@ -103,26 +103,26 @@ class Hub:
         except SendFailed:
             raise RegistrationFailed from None
 
-    def _supersede(self, newcomer: PendingSession, tunnel_id: str) -> None:
+    def _supersede(self, pending: PendingSession, tunnel_id: str) -> None:
         """Answer a registration that a later one has overtaken, as if it had come first."""
-        if not newcomer.gone:
-            newcomer.wire.send(messages.registered(tunnel_id, newcomer.base_url, True))
-            newcomer.wire.widen()
-            self.superseded_sockets.add(tunnel_id, newcomer.wire)
+        if not pending.gone:
+            pending.wire.send(messages.registered(tunnel_id, pending.base_url, True))
+            pending.wire.raise_message_limit()
+            self.superseded_sockets.add(tunnel_id, pending.wire)
 
-    async def connect(self, newcomer: PendingSession, said: Connection, request: bytes) -> None:
+    async def connect(self, pending: PendingSession, said: Connection, request: bytes) -> None:
         """Connect a client to its tunnel. Raises TunnelError."""
-        if not newcomer.vouch():
-            await self.gate.authorise(said.tunnel_id, [said.auth_key], newcomer.wire.address, said.device_id)
-        if await self._steered(newcomer, self._claims.home_of(said.tunnel_id)):
+        if not pending.vouch():
+            await self.gate.authorise(said.tunnel_id, [said.auth_key], pending.wire.address, said.device_id)
+        if await self._steered(pending, self._claims.home_of(said.tunnel_id)):
             return
         route = await self.router.route(said.tunnel_id)
-        if newcomer.gone:
+        if pending.gone:
             return
-        wire = newcomer.wire
+        wire = pending.wire
         client = self.client(wire, said, route)
         wire.session = client
-        wire.widen()
+        wire.raise_message_limit()
         route.attach(client, request)
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
 
@@ -169,11 +169,11 @@ class Hub:
         known = self._claims.home_of(said.previous_tunnel_id) if said.previous_tunnel_id else ""
         return known if known and self.alive(known) else self.migration.steering.least_loaded()
 
-    async def _steered(self, newcomer: PendingSession, worker: str) -> bool:
+    async def _steered(self, pending: PendingSession, worker: str) -> bool:
         """Hand the socket to another worker, which gives it its role; return whether that was done."""
-        if worker in ("", self.me) or newcomer.settled or newcomer.gone:
+        if worker in ("", self.me) or pending.settled or pending.gone:
             return False
-        return self.alive(worker) and await self.migration.steering.steer(newcomer, worker)
+        return self.alive(worker) and await self.migration.steering.steer(pending, worker)
 
     def recognise(self, client: ClientSession, auth_key: str) -> bool:
         """Return whether this is the key that the client has connected with. Raises RateLimited."""
@@ -183,17 +183,17 @@ class Hub:
     def turn_away(self, client: ClientSession, text: bytes) -> None:
         """Send a client an error; its socket has no role any more."""
         client.route.detach(client)
-        client.wire.session = self.newcomer(client.wire, "")
-        client.wire.narrow()
+        client.wire.session = self.pending_session(client.wire, "")
+        client.wire.lower_message_limit()
         client.wire.send(text)
 
     def rejoin(self, client: ClientSession, found: Head, text: bytes) -> None:
         """Connect a client, which waits for its workstation, once more on the same socket."""
         client.route.detach(client)
-        newcomer = client.wire.session = self.newcomer(client.wire, "")
-        newcomer.handle(Act.CONNECT, found, text)
+        pending = client.wire.session = self.pending_session(client.wire, "")
+        pending.handle(Act.CONNECT, found, text)
 
-    def newcomer(self, wire: Any, base_url: str) -> PendingSession:
+    def pending_session(self, wire: Any, base_url: str) -> PendingSession:
         """Return the session of a socket without a role."""
         return PendingSession(wire, self.limits, self, base_url)
 

@@ -29,7 +29,7 @@ STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to as
 class Steering(Protocol):
     """Brings sockets to other workers of this host."""
 
-    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
+    async def steer(self, pending: PendingSession, worker: str, /) -> bool:
         """Hand a socket that has no role yet to another worker; return whether that has taken it."""
 
     def least_loaded(self) -> str:
@@ -42,7 +42,7 @@ class Steering(Protocol):
 class NoSteering:
     """Leaves every socket in the worker that accepted it."""
 
-    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
+    async def steer(self, pending: PendingSession, worker: str, /) -> bool:
         return False
 
     def least_loaded(self) -> str:

@@ -235,10 +235,10 @@ class WebSocket(asyncio.Protocol):
             self._finish(code, reason, self._limits.close_timeout)
             self._end()
 
-    def widen(self) -> None:
+    def raise_message_limit(self) -> None:
         self._inbox.reader.max_message = self._limits.message_limit
 
-    def narrow(self) -> None:
+    def lower_message_limit(self) -> None:
         self._inbox.reader.max_message = self._limits.roleless_message_limit
 
     def _control(self, opcode: int, payload: bytes) -> None:

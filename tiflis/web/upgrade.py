@@ -41,10 +41,10 @@ class Endpoint:
     """The WebSocket endpoint of this worker."""
 
     def __init__(
-        self, settings: Settings, sockets: Sockets, newcomer: Callable[[Wire, str], PendingSession]
+        self, settings: Settings, sockets: Sockets, pending_session: Callable[[Wire, str], PendingSession]
     ) -> None:
-        """``newcomer`` makes the session of a new socket from it and the URL that the peer used."""
-        self._settings, self._sockets, self._newcomer = settings, sockets, newcomer
+        """``pending_session`` makes the session of a new socket from it and the URL that the peer used."""
+        self._settings, self._sockets, self._pending_session = settings, sockets, pending_session
         self._addresses = Addresses(settings)
 
     async def handle(self, request: Request) -> HTTPResponse | None:
@@ -101,7 +101,7 @@ class Endpoint:
         """Swap the transport's protocol. Bytes that came along with the request are the first frames."""
         transport = cast(Any, request.transport)
         socket = self._sockets.make(self._addresses.client(request))
-        socket.session = self._newcomer(cast(Wire, socket), self._addresses.public_url(request))
+        socket.session = self._pending_session(cast(Wire, socket), self._addresses.public_url(request))
         transport.set_protocol(socket)
         socket.connection_made(transport)
         socket.outbox.write_first(_accepted(key))

@@ -200,7 +200,7 @@ class Worker:
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)
         self.devices.follow(self.id, self.presence, self.hub, lambda: list(self.sockets.open.values()))
         self.local_workers = LocalWorkers(self._run_dir, self.id, self.hub, self.sockets, self.presence)
-        self.endpoint = Endpoint(settings, self.sockets, self.hub.newcomer)
+        self.endpoint = Endpoint(settings, self.sockets, self.hub.pending_session)
         self.survey = MetricsCollector(
             self.id,
             self.hub,

@@ -156,8 +156,8 @@ class SimWorker:
     def _accept(self, channel: Channel) -> ChannelHandler:
         return self.hub.migration.accept(channel)
 
-    async def steer(self, newcomer: PendingSession, worker: str, /) -> bool:
-        return await self._handover(worker).steer(newcomer)
+    async def steer(self, pending: PendingSession, worker: str, /) -> bool:
+        return await self._handover(worker).steer(pending)
 
     def least_loaded(self) -> str:
         return ""
@@ -184,7 +184,7 @@ class SimWorker:
     def accept(self, line: Line, address: str) -> None:
         wire = self.sockets.make(address)
         wire.line, line.wire = line, wire
-        wire.session = cast(Any, self.hub.newcomer(wire, "ws://here/ws"))
+        wire.session = cast(Any, self.hub.pending_session(wire, "ws://here/ws"))
 
     async def retire(self, successor: str) -> None:
         """Hand everything to the successor, and end."""

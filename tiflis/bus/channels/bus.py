@@ -59,7 +59,7 @@ LANE_SECONDS = 600.0
 
 
 class Bus:
-    """Opens channels to other workers and accepts theirs. `accept` gives each newcomer its handler."""
+    """Opens channels to other workers and accepts theirs. `accept` gives each new channel its handler."""
 
     def __init__(
         self,

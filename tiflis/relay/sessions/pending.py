@@ -21,8 +21,8 @@ RETRY_SECONDS = 0.5  # between two attempts to find the home of a client's tunne
 class RoleAssigner(Protocol):
     """Gives pending sessions their roles; a TunnelError that it raises leaves the session pending."""
 
-    async def register(self, newcomer: "PendingSession", said: Registration) -> None: ...
-    async def connect(self, newcomer: "PendingSession", said: Connection, request: bytes) -> None: ...
+    async def register(self, pending: "PendingSession", said: Registration) -> None: ...
+    async def connect(self, pending: "PendingSession", said: Connection, request: bytes) -> None: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task that the worker owns."""
 
@@ -43,7 +43,7 @@ class PendingSession(BaseSession):
         "settled",
         "vouched",
     )
-    role = Role.NEWCOMER
+    role = Role.PENDING
 
     def __init__(self, wire: Wire, limits: Limits, assigner: RoleAssigner, base_url: str) -> None:
         """``base_url``: the WebSocket URL as this peer sees it, for a workstation's ``public_url``."""

@@ -89,10 +89,10 @@ class Wire(Protocol):
 
     def pause(self, why: Pause) -> None: ...
     def resume(self, why: Pause) -> None: ...
-    def widen(self) -> None:
+    def raise_message_limit(self) -> None:
         """Allow messages of full size: the peer has a role."""
 
-    def narrow(self) -> None:
+    def lower_message_limit(self) -> None:
         """Allow small messages only: the peer has no role."""
 
 
