@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.harness import Server, eventually
 from tests.harness import crowd as at
-from tests.system.traffic import Traffic
+from tests.system.traffic import traffic
 
 
 def heir_of(server: Server, **options: object) -> Server:
@@ -32,25 +32,20 @@ class ByCommand(Server):
 async def test_the_command_changes_every_process_and_nothing_else() -> None:
     env = {"LIVENESS_TIMEOUT": "120"}
     with Server(workers=3, env=env) as old:
-        async with at(old) as people:
-            traffic = Traffic(seed=5)
-            await traffic.begin(people, tunnels=5, devices=2)
-            process, pid = old.process, old.pid
-            assert process is not None
-            successor = ByCommand(port=old.port, folder=old.folder, env=env)
-            await asyncio.to_thread(successor.start, wait=False)
-            try:
+        process, pid = old.process, old.pid
+        assert process is not None
+        successor = ByCommand(port=old.port, folder=old.folder, env=env)
+        try:
+            async with traffic(old, seed=5, tunnels=5):
+                await asyncio.to_thread(successor.start, wait=False)
                 await eventually(lambda: process.poll() is not None, 90, "the old server's end")
                 assert process.returncode == 0
                 await eventually(lambda: successor.status("/readyz") == 200, 20, "the new server's readiness")
                 assert successor.pid != pid
                 assert len(successor.ready_workers()) == 3, "as many as before"
-                verdict = await traffic.end()
-                assert verdict.wrong == []
-                assert verdict.sent == verdict.arrived > 50
-            finally:
-                await asyncio.to_thread(successor.stop)
-                old.process = None
+        finally:
+            await asyncio.to_thread(successor.stop)
+            old.process = None
 
 
 async def test_an_heir_without_a_server_to_take_over_says_so() -> None:

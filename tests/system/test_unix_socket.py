@@ -17,10 +17,9 @@ import httpx
 import pytest
 
 from tests.harness import AUTH_KEY, ROOT, Crowd, Server, eventually
-from tests.harness import crowd as at
 from tests.patience import WALL_PATIENCE
 from tests.system.nginx import Nginx
-from tests.system.traffic import Traffic
+from tests.system.traffic import traffic
 from tests.system.watches import WatchDevice
 from tiflis.relay.auth.rate_limit import LOOKS_A_PAIR
 
@@ -71,35 +70,26 @@ async def test_a_tunnel_a_watch_and_the_web_client_work_through_nginx(nginx: Ngi
         assert (await browser.get("/")).text == PAGE
 
 
-async def test_a_reload_closes_nothing_and_loses_nothing(server: Server, visitors: Crowd) -> None:
-    traffic = Traffic(seed=6)
-    await traffic.begin(visitors, tunnels=6, devices=2)
-    answer = await asyncio.to_thread(server.control, "reload", 60)
-    assert answer["complete"], answer
-    assert sum(worker["handed"] for worker in answer["workers"]) > 0
-    verdict = await traffic.end()
-    assert verdict.wrong == []
-    assert verdict.sent == verdict.arrived > 50
+async def test_a_reload_closes_nothing_and_loses_nothing(server: Server, nginx: Nginx) -> None:
+    async with traffic(cast(Server, nginx), seed=6, tunnels=6):
+        answer = await asyncio.to_thread(server.control, "reload", 60)
+        assert answer["complete"], answer
+        assert sum(worker["handed"] for worker in answer["workers"]) > 0
 
 
 async def test_a_takeover_closes_nothing_and_loses_nothing(folder: Path) -> None:
     with on_socket(folder) as old, Nginx(old) as nginx:
-        async with at(cast(Server, nginx)) as visitors:
-            traffic = Traffic(seed=7)
-            await traffic.begin(visitors, tunnels=4, devices=2)
-            process = old.process
-            assert process is not None
-            successor = on_socket(folder, port=old.port)
-            successor.extra_env = {**old.extra_env, "TAKEOVER": "1"}
-            await asyncio.to_thread(successor.start, wait=False)
-            try:
+        process = old.process
+        assert process is not None
+        successor = on_socket(folder, port=old.port)
+        successor.extra_env = {**old.extra_env, "TAKEOVER": "1"}
+        try:
+            async with traffic(cast(Server, nginx), seed=7, tunnels=4):
+                await asyncio.to_thread(successor.start, wait=False)
                 await eventually(lambda: process.poll() is not None, 60, "the old server's end")
-                verdict = await traffic.end()
-                assert verdict.wrong == []
-                assert verdict.sent == verdict.arrived > 50
-            finally:
-                await asyncio.to_thread(successor.stop)
-                old.process = None
+        finally:
+            await asyncio.to_thread(successor.stop)
+            old.process = None
     assert not (folder / "tiflis.sock").exists()
 
 
