@@ -293,8 +293,8 @@ def test_a_long_outage_ends_no_channel_and_piles_nothing_up() -> None:
         channel, _ = pair.a.open("h-1-bbb", "T")
         channel.send(bytes(1000))
         pair.clock.run(5)
-    (lane,) = pair.a.bus._lanes.values()
-    assert len(lane._sending) + len(lane._telling) < 20
+    (connection,) = pair.a.bus._connections.values()
+    assert len(connection._sending) + len(connection._control) < 20
     assert near_saw.undelivered is None
     pair.b.link.come_up()
     pair.a.link.come_up()

@@ -273,7 +273,7 @@ class FakeChannel:
         cable.ends.append(self)
         self.number = len(cable.ends) // 2 * 2  # of both ends
 
-    def owed(self) -> list[tuple[int, bytes]]:
+    def unacked(self) -> list[tuple[int, bytes]]:
         return list(enumerate(self.outgoing, self.sent + 1))
 
     def send(self, message: bytes | list[bytes]) -> None:

@@ -255,7 +255,7 @@ class EdgeSession:
         return EdgeSnapshot(
             channel.peer,
             [*self._replay.positions, position][-POSITIONS_KEPT:],
-            channel.owed(),
+            channel.unacked(),
             [client_snapshot(client, number) for number, client in self.clients.items()],
             self._resumed,
         )

@@ -54,8 +54,8 @@ TURN_BYTES = 1024 * 1024
 """Published in one loop turn, at most: then sockets get their turn."""
 SILENT_SECONDS = 60.0
 """A peer that answers nothing for so long, with the bus up, counts as gone."""
-LANE_SECONDS = 600.0
-"""A lane without channels is forgotten after this long in silence."""
+CONNECTION_SECONDS = 600.0
+"""A peer connection without channels is forgotten after this long in silence."""
 
 
 class Bus:
@@ -74,7 +74,7 @@ class Bus:
         self._accept = accept
         self._clock: Clock = clock or running_clock()
         self._header = packets.packet_header(time.time_ns() if epoch is None else epoch, me)
-        self._lanes: dict[str, PeerConnection] = {}
+        self._connections: dict[str, PeerConnection] = {}
         self._by_header: dict[bytes, PeerConnection] = {}
         self._dirty: dict[PeerConnection, None] = {}
         self._watched: dict[Channel, None] = {}
@@ -97,26 +97,26 @@ class Bus:
         """Open a channel to another worker; send at once. It is closed if the peer does not answer."""
         if peer == self._me:
             raise ValueError("a channel leads to another worker")
-        channel = self._lane(subjects.checked(peer)).open(subjects.checked(tunnel_id))
+        channel = self._connection(subjects.checked(peer)).open(subjects.checked(tunnel_id))
         channel.handler = handler
         return channel
 
     def peer_gone(self, peer: str) -> None:
         """Close all channels to a dead worker, each with what it had not consumed."""
-        lane = self._lanes.get(peer)
-        if lane is not None:
-            lane.peer_gone()
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.peer_gone()
 
     @property
     def channels(self) -> int:
         """Return how many channels are open."""
-        return sum(len(lane.channels) for lane in self._lanes.values())
+        return sum(len(connection.channels) for connection in self._connections.values())
 
     def unconsumed(self) -> dict[str, int]:
         """Return the bytes that channels keep, both ways, by tunnel."""
         sizes: dict[str, int] = {}
-        for lane in self._lanes.values():
-            for channel in lane.channels.values():
+        for connection in self._connections.values():
+            for channel in connection.channels.values():
                 if size := channel.outgoing.buffered + channel.incoming.buffered:
                     sizes[channel.tunnel_id] = sizes.get(channel.tunnel_id, 0) + size
         return sizes
@@ -135,8 +135,8 @@ class Bus:
         whether all ended within `deadline` seconds."""
         end = self._clock.time() + deadline
         while self.channels and self._clock.time() < end:
-            for lane in self._lanes.values():
-                for channel in list(lane.channels.values()):
+            for connection in self._connections.values():
+                for channel in list(connection.channels.values()):
                     channel.close()
             await asyncio.sleep(ACK_SECONDS / 4)
         return not self.channels
@@ -153,45 +153,47 @@ class Bus:
     def _received(self, _subject: bytes, data: bytes) -> None:
         self.bytes_in += len(data)
         header = data[: data[0]] if data else b""
-        lane = self._by_header.get(header) or self._newcomer(header)
-        if lane is None or self._closed:
+        connection = self._by_header.get(header) or self._of_sender(header)
+        if connection is None or self._closed:
             return
         try:
-            lane.receive(data, len(header))
+            connection.receive(data, len(header))
         except PacketRefused as error:
-            log.warning("packet refused", extra={"peer": lane.peer, "reason": str(error)})
+            log.warning("packet refused", extra={"peer": connection.peer, "reason": str(error)})
 
-    def _newcomer(self, header: bytes) -> PeerConnection | None:
+    def _of_sender(self, header: bytes) -> PeerConnection | None:
         """Return the peer connection of a new packet header, or None if a former process of its sender wrote
         it."""
         try:
             epoch, peer = packets.origin(header)
-            lane = self._lane(subjects.checked(peer))
+            connection = self._connection(subjects.checked(peer))
         except (PacketRefused, ValueError) as error:
             log.warning("packet refused", extra={"reason": str(error)})
             return None
-        if epoch < lane.epoch:
+        if epoch < connection.epoch:
             return None
-        for known in [known for known, other in self._by_header.items() if other is lane]:
+        for known in [known for known, other in self._by_header.items() if other is connection]:
             del self._by_header[known]
-        self._by_header[header] = lane
-        lane.renewed(epoch)
-        return lane
+        self._by_header[header] = connection
+        connection.renewed(epoch)
+        return connection
 
     def accept(self, channel: Channel) -> None:
         """Give a channel that a peer has opened its handler."""
         try:
             channel.handler = self._accept(channel)
-        except Exception:  # outermost frame of whoever accepts
+        except Exception:  # outermost frame of the accepting code
             log.exception("channel not accepted", extra={"peer": channel.peer})
             channel.abandon()
 
-    def _lane(self, peer: str) -> PeerConnection:
-        lane = self._lanes.get(peer)
-        if lane is None:
-            lane = self._lanes[peer] = PeerConnection(self, self._me, peer, subjects.inbox(peer).encode())
-            self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._lanes)))
-        return lane
+    def _connection(self, peer: str) -> PeerConnection:
+        connection = self._connections.get(peer)
+        if connection is None:
+            connection = self._connections[peer] = PeerConnection(
+                self, self._me, peer, subjects.inbox(peer).encode()
+            )
+            self.flight_limit = max(FLIGHT_LEAST, FLIGHT_ALL // max(4, len(self._connections)))
+        return connection
 
     # -- for the peer connections
 
@@ -206,9 +208,9 @@ class Bus:
     def soon(self, call: Callable[[], None]) -> None:
         self._clock.call_soon(call)
 
-    def wake(self, lane: PeerConnection) -> None:
+    def wake(self, connection: PeerConnection) -> None:
         """Send for this peer connection at the end of the loop turn."""
-        self._dirty[lane] = None
+        self._dirty[connection] = None
         if not self._flush_scheduled:
             self._schedule_flush()
 
@@ -251,11 +253,11 @@ class Bus:
         budget = TURN_BYTES
         room = min(link.max_payload, PACKET_ROOM)
         dirty, self._dirty = self._dirty, {}
-        for lane in dirty:
-            budget -= lane.write(self._header, room, max(budget, FAIR_BYTES))
-            if not lane.idle:
-                self._dirty[lane] = None
-                if lane.may_send:
+        for connection in dirty:
+            budget -= connection.write(self._header, room, max(budget, FAIR_BYTES))
+            if not connection.idle:
+                self._dirty[connection] = None
+                if connection.may_send:
                     self._schedule_flush()
         link.flush_writes()
 
@@ -263,14 +265,14 @@ class Bus:
         acks, self._acks = self._acks, []
         for channel in acks:
             if channel.incoming.ack_due and not channel.ended:
-                channel.tell()
+                channel.send_control()
 
     # -- the clock
 
     def _link_up(self) -> None:
         self._up_since = self._clock.time()
-        for lane in self._lanes.values():
-            for channel in lane.channels.values():
+        for connection in self._connections.values():
+            for channel in connection.channels.values():
                 channel.ask()
         self._schedule_flush()
 
@@ -294,23 +296,23 @@ class Bus:
         self._clock.call_later(1.0, self._second)
         self._turn = (self._turn + 1) % IDLE_SECONDS
         now = self._clock.time()
-        for lane in list(self._lanes.values()):
-            lane.tidy()
-            if not lane.channels and now - lane.heard_at > LANE_SECONDS:
-                self._forget(lane)
-            elif self._link.up and now - max(lane.heard_at, self._up_since) > SILENT_SECONDS:
-                lane.peer_gone()
+        for connection in list(self._connections.values()):
+            connection.tidy()
+            if not connection.channels and now - connection.heard_at > CONNECTION_SECONDS:
+                self._forget(connection)
+            elif self._link.up and now - max(connection.heard_at, self._up_since) > SILENT_SECONDS:
+                connection.peer_gone()
             else:
-                self._ask_quiet(lane)
+                self._ask_quiet(connection)
 
-    def _ask_quiet(self, lane: PeerConnection) -> None:
-        for number, channel in lane.channels.items():
+    def _ask_quiet(self, connection: PeerConnection) -> None:
+        for number, channel in connection.channels.items():
             if (number >> 1) % IDLE_SECONDS == self._turn and channel not in self._watched:
                 channel.ask()
 
-    def _forget(self, lane: PeerConnection) -> None:
-        del self._lanes[lane.peer]
-        for header in [header for header, other in self._by_header.items() if other is lane]:
+    def _forget(self, connection: PeerConnection) -> None:
+        del self._connections[connection.peer]
+        for header in [header for header, other in self._by_header.items() if other is connection]:
             del self._by_header[header]
 
 

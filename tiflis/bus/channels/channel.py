@@ -46,10 +46,10 @@ class Port(Protocol):
     def now(self) -> float: ...
     def soon(self, call: Callable[[], None]) -> None: ...
     def wants_to_send(self, channel: Channel) -> None: ...
-    def wants_to_tell(self, channel: Channel) -> None: ...
+    def wants_control(self, channel: Channel) -> None: ...
     def ack_later(self, channel: Channel) -> None: ...
-    def landed(self, size: int) -> None: ...
-    def forget(self, channel: Channel, tell: bool) -> None: ...
+    def acked(self, size: int) -> None: ...
+    def forget(self, channel: Channel, notify: bool) -> None: ...
 
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ log = logging.getLogger(__name__)
 class Channel:
     """A reliable, ordered, flow-controlled pair of streams to one worker, for one tunnel."""
 
-    def __init__(self, lane: Port, number: int, tunnel_id: str, confirmed: bool) -> None:
-        self._lane = lane
-        self.peer = lane.peer
+    def __init__(self, port: Port, number: int, tunnel_id: str, confirmed: bool) -> None:
+        self._port = port
+        self.peer = port.peer
         self.number = number
         self.tunnel_id = tunnel_id
         self.confirmed = confirmed  # the peer knows this channel
@@ -68,16 +68,16 @@ class Channel:
         self.writable = True
         self.ended = False
         self.counted = False  # the peer has said how much it consumed, and consumes no more
-        self.queued = False  # waits in its lane to send data
-        self.told = False  # waits in its lane to send anything else
+        self.queued = False  # waits in its peer connection to send messages
+        self.control_queued = False  # the same for frames besides messages
         self.outgoing = Outgoing()
         self.incoming = Incoming()
-        self._left: list[tuple[int, bytes]] = []
+        self._unacked: list[tuple[int, bytes]] = []
         self._held = False
         self._closing = False
         self._peer_end = -1
         self._sync_due = False
-        self._patience = RetryTimer(lane.now())
+        self._patience = RetryTimer(port.now())
 
     # -- for its user
 
@@ -88,9 +88,9 @@ class Channel:
         if isinstance(message, list):
             message = b"".join(message)
         outgoing = self.outgoing
-        outgoing.add(message, self._lane.chunk_size)
+        outgoing.add(message, self._port.chunk_size)
         if not self.queued:
-            self._lane.wants_to_send(self)
+            self._port.wants_to_send(self)
         if outgoing.buffered > HIGH_WATER:
             self._above_high_water()
 
@@ -107,12 +107,12 @@ class Channel:
     @property
     def consumed(self) -> int:
         """Return the number of the peer's chunks that have been consumed here."""
-        return self.incoming.taken
+        return self.incoming.consumed
 
-    def owed(self) -> list[tuple[int, bytes]]:
+    def unacked(self) -> list[tuple[int, bytes]]:
         """Return our messages that the peer has not confirmed as consumed, each with the number of its last
         chunk."""
-        return self._left if self.ended else self.outgoing.owed()
+        return self._unacked if self.ended else self.outgoing.unacked()
 
     def hold(self) -> None:
         """Deliver no more until `resume`; the peer runs out of credit."""
@@ -122,7 +122,7 @@ class Channel:
         """Go on delivering, from the next loop turn."""
         if self._held:
             self._held = False
-            self._lane.soon(self._deliver_waiting)
+            self._port.soon(self._deliver_waiting)
 
     def close(self) -> None:
         """End the channel once all that was sent is delivered. Consume nothing more from now on."""
@@ -131,80 +131,80 @@ class Channel:
         self._closing = True
         self.incoming.waiting.clear()
         self.restart_clock()
-        self._lane.wants_to_tell(self)
+        self._port.wants_control(self)
 
     # -- frames of the peer
 
     def run(self, first: int, lengths: tuple[int, ...], data: bytes, position: int) -> int:
         """Receive consecutive chunks, beginning with number `first`; return where they end in `data`."""
         incoming = self.incoming
-        skip = incoming.got + 1 - first
+        skip = incoming.received + 1 - first
         if skip < 0:
-            if incoming.missed(self._lane.now()):
-                self._lane.wants_to_tell(self)
+            if incoming.missed(self._port.now()):
+                self._port.wants_control(self)
             return position + packets.total(lengths)
         for length in lengths:
             stop = position + (length & packets.LENGTH)
             if skip > 0:
                 skip -= 1
             else:
-                incoming.got += 1
+                incoming.received += 1
                 self._chunk(data[position:stop], length > packets.LENGTH)
             position = stop
         self._acknowledge()
         return position
 
-    def acknowledged(self, got: int, taken: int) -> None:
-        """Note how many chunks the peer has received (`got`) and consumed (`taken`)."""
+    def acknowledged(self, received: int, consumed: int) -> None:
+        """Note how many of our chunks the peer has received and consumed."""
         outgoing = self.outgoing
         self.confirmed = True
-        if got <= outgoing.got and taken <= outgoing.taken:
+        if received <= outgoing.received and consumed <= outgoing.consumed:
             return
-        self._lane.landed(outgoing.acknowledged(got, taken))
+        self._port.acked(outgoing.acknowledged(received, consumed))
         self.restart_clock()
         if outgoing.unsent and not self.queued:
-            self._lane.wants_to_send(self)
+            self._port.wants_to_send(self)
         if not self.writable and outgoing.buffered <= LOW_WATER and not self.ended:
             self._set_writable(True)
 
-    def asked_again(self, got: int, taken: int) -> None:
-        """Send everything after chunk `got` again."""
-        self.acknowledged(got, taken)
-        self._lane.landed(self.outgoing.rewind())
+    def asked_again(self, received: int, consumed: int) -> None:
+        """Send everything after chunk `received` again."""
+        self.acknowledged(received, consumed)
+        self._port.acked(self.outgoing.rewind())
         if self.outgoing.unsent and not self.queued:
-            self._lane.wants_to_send(self)
+            self._port.wants_to_send(self)
 
     def asked(self, sent: int) -> None:
         """Answer the peer with our position; it has sent up to chunk `sent`."""
         self.incoming.asked(sent)
-        self._lane.wants_to_tell(self)
+        self._port.wants_control(self)
 
-    def peer_closed(self, last: int, taken: int) -> None:
-        """Note that the peer's messages end with chunk `last`, and that it consumed ours up to `taken` and no
+    def peer_closed(self, last: int, consumed: int) -> None:
+        """Note that the peer's messages end with chunk `last`, and that it consumed so many of ours and no
         more."""
         self.confirmed = True
         self._peer_end = last
         self.outgoing.stopped = True
-        self._settle(taken)
-        if self._closing or self.incoming.taken >= last:
+        self._settle(consumed)
+        if self._closing or self.incoming.consumed >= last:
             self._finish()
         else:
             self._acknowledge()
 
-    def peer_ended(self, taken: int | None) -> None:
-        """Note that the channel has ended at the peer, which consumed `taken` chunks; None: it does not
+    def peer_ended(self, consumed: int | None) -> None:
+        """Note that the channel has ended at the peer, which consumed so many chunks; None: it does not
         know."""
-        if taken is not None:
-            self._settle(taken)
-        self._finish(tell=False)
+        if consumed is not None:
+            self._settle(consumed)
+        self._finish(notify=False)
 
     # -- for the peer connection
 
     def run_header(self, first: int, count: int) -> bytes:
         """Return the header of a run, which carries our acknowledgement."""
         incoming = self.incoming
-        incoming.told()
-        return packets.RUN.pack(Kind.RUN, self.number, first, incoming.got, incoming.taken, count)
+        incoming.position_sent()
+        return packets.RUN.pack(Kind.RUN, self.number, first, incoming.received, incoming.consumed, count)
 
     def control_frames(self) -> list[bytes]:
         """Return all frames that are due besides messages."""
@@ -213,23 +213,23 @@ class Channel:
         if not self.confirmed:
             frames.append(packets.open_frame(number, self.tunnel_id))
         if self._closing:
-            frames.append(packets.FIN.pack(Kind.FIN, number, self.outgoing.end, incoming.taken))
+            frames.append(packets.FIN.pack(Kind.FIN, number, self.outgoing.end, incoming.consumed))
         if self._sync_due:
             frames.append(
-                packets.SYNC.pack(Kind.SYNC, number, incoming.got, incoming.taken, self.outgoing.sent)
+                packets.SYNC.pack(Kind.SYNC, number, incoming.received, incoming.consumed, self.outgoing.sent)
             )
         if incoming.nak_due:
-            frames.append(packets.ACK.pack(Kind.NAK, number, incoming.got, incoming.taken))
+            frames.append(packets.ACK.pack(Kind.NAK, number, incoming.received, incoming.consumed))
         elif incoming.ack_due and not self._sync_due:
-            frames.append(packets.ACK.pack(Kind.ACK, number, incoming.got, incoming.taken))
+            frames.append(packets.ACK.pack(Kind.ACK, number, incoming.received, incoming.consumed))
         self._sync_due = incoming.nak_due = False
-        incoming.told()
+        incoming.position_sent()
         return frames
 
     @property
     def complete(self) -> bool:
         """Return whether the peer has closed the channel and all its messages have been consumed here."""
-        return 0 <= self._peer_end <= self.incoming.taken
+        return 0 <= self._peer_end <= self.incoming.consumed
 
     @property
     def settled(self) -> bool:
@@ -250,14 +250,14 @@ class Channel:
     def ask(self) -> None:
         """Ask the peer for its position."""
         self._sync_due = True
-        self._lane.wants_to_tell(self)
+        self._port.wants_control(self)
 
-    def tell(self) -> None:
+    def send_control(self) -> None:
         """Send what is due, even if no message goes along."""
-        self._lane.wants_to_tell(self)
+        self._port.wants_control(self)
 
     def abandon(self) -> None:
-        """End now and tell the peer, without waiting for it."""
+        """End now and notify the peer, without waiting for it."""
         self._finish()
 
     # -- inside
@@ -265,7 +265,7 @@ class Channel:
     def _above_high_water(self) -> None:
         if self.outgoing.buffered > HARD_CAP:
             log.warning("channel over its cap", extra={"peer": self.peer, "tunnel_id": self.tunnel_id})
-            self._lane.soon(self.abandon)
+            self._port.soon(self.abandon)
         elif self.writable:
             self._set_writable(False)
 
@@ -291,8 +291,8 @@ class Channel:
             except Exception:  # outermost frame: one message's mistake must not cost the others
                 log.exception("channel handler failed", extra={"peer": self.peer})
         elif incoming.parts_size > HARD_CAP:
-            self._lane.soon(self.abandon)
-        if self._peer_end == incoming.taken:
+            self._port.soon(self.abandon)
+        if self._peer_end == incoming.consumed:
             self._finish()
 
     def _deliver_waiting(self) -> None:
@@ -305,32 +305,32 @@ class Channel:
         incoming = self.incoming
         if self.ended:
             return
-        if incoming.untold >= ACK_AT_ONCE:
+        if incoming.unacked_bytes >= ACK_AT_ONCE:
             incoming.ack_due = True
-            self._lane.wants_to_tell(self)
+            self._port.wants_control(self)
         elif not incoming.ack_due:
             incoming.ack_due = True
-            self._lane.ack_later(self)
+            self._port.ack_later(self)
 
     def restart_clock(self) -> None:
         """Count the waiting time for the peer from now."""
-        self._patience.progressed(self._lane.now())
+        self._patience.progressed(self._port.now())
 
-    def _settle(self, taken: int) -> None:
+    def _settle(self, consumed: int) -> None:
         self.counted = True
-        self._lane.landed(self.outgoing.acknowledged(taken, taken))
+        self._port.acked(self.outgoing.acknowledged(consumed, consumed))
 
-    def _finish(self, tell: bool = True) -> None:
+    def _finish(self, notify: bool = True) -> None:
         if self.ended:
             return
         self.ended = True
-        self._lane.forget(self, tell)
-        self._left = self.outgoing.owed()
+        self._port.forget(self, notify)
+        self._unacked = self.outgoing.unacked()
         self.outgoing = Outgoing()
         self.incoming.waiting.clear()
         self.incoming.parts.clear()
-        self._call(lambda handler: handler.closed(self, [message for _, message in self._left]))
-        self._left = []
+        self._call(lambda handler: handler.closed(self, [message for _, message in self._unacked]))
+        self._unacked = []
 
     def _call(self, what: Callable[[ChannelHandler], None]) -> None:
         if self.handler is not None:

@@ -1,15 +1,15 @@
 """The packets between two workers: a header that names the sender, then frames of any of its channels.
 
     packet   length of this header (1) · version (1) · epoch of the sender (8) · id of the sender · frames
-    RUN      kind · channel · first · got · taken · count · count lengths (top bit: goes on) · chunks
-    ACK      kind · channel · got · taken           NAK: the same, and "send again from got + 1"
-    SYNC     kind · channel · got · taken · sent    "this is how far I have sent: answer"
+    RUN      kind · channel · first · received · consumed · count · count lengths (top bit: goes on) · chunks
+    ACK      kind · channel · received · consumed            NAK: the same, and "send again from received + 1"
+    SYNC     kind · channel · received · consumed · sent     "this is how far I have sent: answer"
     OPEN     kind · channel · length (1) · tunnel id
-    FIN      kind · channel · last · taken          "my messages end there, I consume nothing beyond that"
-    CLOSED   kind · channel · taken                 "this channel has ended here, that is all I consumed"
-    UNKNOWN  kind · channel                         "there never was such a channel, or I forgot it"
+    FIN      kind · channel · last · consumed     "my messages end there, I consume nothing beyond that"
+    CLOSED   kind · channel · consumed            "this channel has ended here, that is all I consumed"
+    UNKNOWN  kind · channel                       "there never was such a channel, or I forgot it"
 
-Numbers are little-endian. `got` and `taken` count chunks: received without a gap, and consumed.
+Numbers are little-endian. `received` and `consumed` count chunks: received without a gap, and consumed.
 """
 
 from enum import IntEnum
@@ -80,8 +80,8 @@ def open_frame(number: int, tunnel_id: str) -> bytes:
     return OPEN.pack(Kind.OPEN, number, len(name)) + name
 
 
-def closed_frame(number: int, taken: int) -> bytes:
-    return CLOSED.pack(Kind.CLOSED, number, taken)
+def closed_frame(number: int, consumed: int) -> bytes:
+    return CLOSED.pack(Kind.CLOSED, number, consumed)
 
 
 def unknown_frame(number: int) -> bytes:

@@ -21,7 +21,7 @@ class Carrier(Protocol):
     def chunk_size(self) -> int: ...
     def now(self) -> float: ...
     def soon(self, call: Callable[[], None]) -> None: ...
-    def wake(self, lane: Any) -> None: ...
+    def wake(self, connection: Any) -> None: ...
     def watch(self, channel: Channel) -> None: ...
     def unwatch(self, channel: Channel) -> None: ...
     def ack_later(self, channel: Channel) -> None: ...
@@ -102,7 +102,7 @@ class PeerConnection:
         self._ended: OrderedDict[int, int] = OrderedDict()
         self._forgotten = 0
         self._sending: deque[Channel] = deque()
-        self._telling: list[Channel] = []
+        self._control: list[Channel] = []
         self._replies: list[bytes] = []
         self._flight = 0
 
@@ -124,10 +124,10 @@ class PeerConnection:
         self._carrier.watch(channel)
         self._carrier.wake(self)
 
-    def wants_to_tell(self, channel: Channel) -> None:
-        if not channel.told:
-            channel.told = True
-            self._telling.append(channel)
+    def wants_control(self, channel: Channel) -> None:
+        if not channel.control_queued:
+            channel.control_queued = True
+            self._control.append(channel)
             if not channel.settled:
                 self._carrier.watch(channel)
         self._carrier.wake(self)
@@ -143,21 +143,21 @@ class PeerConnection:
             del self._replies[: REPLIES_KEPT // 2]
         self._carrier.wake(self)
 
-    def landed(self, size: int) -> None:
-        """Note that so many bytes have arrived."""
+    def acked(self, size: int) -> None:
+        """Note that the peer has acknowledged so many bytes."""
         if size:
             self._flight -= size
             if self._sending:
                 self._carrier.wake(self)
 
-    def forget(self, channel: Channel, tell: bool) -> None:
-        """Remember the position of an ended channel; `tell`: send it to the peer."""
+    def forget(self, channel: Channel, notify: bool) -> None:
+        """Remember the position of an ended channel; `notify`: send it to the peer."""
         self._flight -= channel.outgoing.flying_size
         self.channels.pop(channel.number, None)
-        self._ended[channel.number] = channel.incoming.taken
+        self._ended[channel.number] = channel.incoming.consumed
         self._carrier.unwatch(channel)
-        if tell:
-            self.reply(packets.closed_frame(channel.number, channel.incoming.taken))
+        if notify:
+            self.reply(packets.closed_frame(channel.number, channel.incoming.consumed))
         if len(self._ended) > REMEMBERED_ENDS:
             number, _ = self._ended.popitem(last=False)
             if number % 2 != self._parity:
@@ -181,7 +181,7 @@ class PeerConnection:
     def tidy(self) -> None:
         """Drop channels that ended while nothing could be sent."""
         self._sending = deque(channel for channel in self._sending if not channel.ended)
-        self._telling = [channel for channel in self._telling if not channel.ended]
+        self._control = [channel for channel in self._control if not channel.ended]
 
     def renewed(self, epoch: int) -> None:
         """Note that the peer has restarted under a new epoch: its channels have ended."""
@@ -194,7 +194,7 @@ class PeerConnection:
 
     @property
     def idle(self) -> bool:
-        return not (self._sending or self._telling or self._replies)
+        return not (self._sending or self._control or self._replies)
 
     @property
     def may_send(self) -> bool:
@@ -217,7 +217,7 @@ class PeerConnection:
             raise PacketRefused("frame cut short") from error
 
     def _read_run(self, data: bytes, position: int) -> int:
-        _, number, first, got, taken, count = packets.RUN.unpack_from(data, position)
+        _, number, first, received, consumed, count = packets.RUN.unpack_from(data, position)
         position += packets.RUN.size
         lengths = packets.lengths(count).unpack_from(data, position)
         position += 4 * count
@@ -225,27 +225,27 @@ class PeerConnection:
         if channel is None:
             self._stranger(number)
             return position + packets.total(lengths)
-        channel.acknowledged(got, taken)
+        channel.acknowledged(received, consumed)
         return channel.run(first, lengths, data, position)
 
     def _read_ack(self, data: bytes, position: int) -> int:
-        kind, number, got, taken = packets.ACK.unpack_from(data, position)
+        kind, number, received, consumed = packets.ACK.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
         elif kind == Kind.NAK:
-            channel.asked_again(got, taken)
+            channel.asked_again(received, consumed)
         else:
-            channel.acknowledged(got, taken)
+            channel.acknowledged(received, consumed)
         return position + packets.ACK.size
 
     def _read_sync(self, data: bytes, position: int) -> int:
-        _, number, got, taken, sent = packets.SYNC.unpack_from(data, position)
+        _, number, received, consumed, sent = packets.SYNC.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
         else:
-            channel.acknowledged(got, taken)
+            channel.acknowledged(received, consumed)
             channel.asked(sent)
         return position + packets.SYNC.size
 
@@ -262,19 +262,19 @@ class PeerConnection:
         return position + len(name)
 
     def _read_fin(self, data: bytes, position: int) -> int:
-        _, number, last, taken = packets.FIN.unpack_from(data, position)
+        _, number, last, consumed = packets.FIN.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is None:
             self._stranger(number)
         else:
-            channel.peer_closed(last, taken)
+            channel.peer_closed(last, consumed)
         return position + packets.FIN.size
 
     def _read_closed(self, data: bytes, position: int) -> int:
-        _, number, taken = packets.CLOSED.unpack_from(data, position)
+        _, number, consumed = packets.CLOSED.unpack_from(data, position)
         channel = self.channels.get(number)
         if channel is not None:
-            channel.peer_ended(taken)
+            channel.peer_ended(consumed)
         return position + packets.CLOSED.size
 
     def _read_unknown(self, data: bytes, position: int) -> int:
@@ -286,8 +286,8 @@ class PeerConnection:
 
     def _stranger(self, number: int) -> None:
         """Answer a frame for a channel that is not open here with its end."""
-        taken = self._ended.get(number)
-        frame = packets.unknown_frame(number) if taken is None else packets.closed_frame(number, taken)
+        consumed = self._ended.get(number)
+        frame = packets.unknown_frame(number) if consumed is None else packets.closed_frame(number, consumed)
         if not self._replies or self._replies[-1] != frame:
             self.reply(frame)
 
@@ -334,12 +334,12 @@ class PeerConnection:
 
     def _write_control(self, packet: Packet) -> None:
         replies, self._replies = self._replies, []
-        telling, self._telling = self._telling, []
+        control, self._control = self._control, []
         for frame in replies:
             packet.need(len(frame))
             packet.add(frame)
-        for channel in telling:
-            channel.told = False
+        for channel in control:
+            channel.control_queued = False
             if not channel.ended:
                 frames = channel.control_frames()
                 packet.need(sum(map(len, frames)))

@@ -53,13 +53,13 @@ class Outgoing:
     __slots__ = (
         "arrived",
         "buffered",
+        "consumed",
         "end",
         "flying",
         "flying_size",
-        "got",
+        "received",
         "sent",
         "stopped",
-        "taken",
         "unsent",
         "window",
     )
@@ -70,8 +70,8 @@ class Outgoing:
         self.arrived: deque[Chunk] = deque()
         self.end = 0
         self.sent = 0
-        self.got = 0
-        self.taken = 0
+        self.received = 0
+        self.consumed = 0
         self.buffered = 0
         self.flying_size = 0
         self.window = WINDOW
@@ -95,14 +95,14 @@ class Outgoing:
     @property
     def outstanding(self) -> bool:
         """Return whether the peer has not consumed everything."""
-        return self.taken < self.end
+        return self.consumed < self.end
 
     def next_size(self) -> int:
         """Return the length of the next chunk, or -1 if none may be sent now."""
         if not self.unsent or self.stopped:
             return -1
         size = len(self.unsent[0])
-        if size + OVERHEAD > self.window and self.sent > self.taken:
+        if size + OVERHEAD > self.window and self.sent > self.consumed:
             return -1
         return size
 
@@ -115,7 +115,7 @@ class Outgoing:
         first, window, size = self.sent + 1, self.window, 0
         lengths: list[int] = []
         chunks: list[bytes | memoryview] = []
-        idle = self.sent == self.taken
+        idle = self.sent == self.consumed
         while unsent and len(chunks) < count:
             chunk = unsent[0]
             length = len(chunk)
@@ -152,36 +152,36 @@ class Outgoing:
         self.flying_size += cost
         return Run(self.sent, [length], [chunk], cost)
 
-    def acknowledged(self, got: int, taken: int) -> int:
-        """Note that the peer has received `got` chunks and consumed `taken`; return the bytes that newly
+    def acknowledged(self, received: int, consumed: int) -> int:
+        """Note that the peer has received and consumed so many chunks; return the bytes that newly
         arrived."""
-        landed = self._landed(min(got, self.end))
-        taken = min(taken, self.got)
-        if taken > self.taken:
+        acked = self._acked(min(received, self.end))
+        consumed = min(consumed, self.received)
+        if consumed > self.consumed:
             arrived, freed = self.arrived, 0
-            for _ in range(taken - self.taken):
+            for _ in range(consumed - self.consumed):
                 freed += len(arrived.popleft()) + OVERHEAD
-            self.taken = taken
+            self.consumed = consumed
             self.window += freed
             self.buffered -= freed
-        return landed
+        return acked
 
-    def _landed(self, got: int) -> int:
-        if got <= self.got:
+    def _acked(self, received: int) -> int:
+        if received <= self.received:
             return 0
-        flying, arrived, landed = self.flying, self.arrived, 0
-        for _ in range(got - self.got):
+        flying, arrived, acked = self.flying, self.arrived, 0
+        for _ in range(received - self.received):
             if flying:
                 chunk = flying.popleft()
-                landed += len(chunk) + OVERHEAD
+                acked += len(chunk) + OVERHEAD
             else:  # taken back by a rewind although it had arrived
                 chunk = self.unsent.popleft()
                 self.sent += 1
                 self.window -= len(chunk) + OVERHEAD
             arrived.append(chunk)
-        self.got = got
-        self.flying_size -= landed
-        return landed
+        self.received = received
+        self.flying_size -= acked
+        return acked
 
     def rewind(self) -> int:
         """Send again what the peer has not received; return its bytes."""
@@ -190,15 +190,15 @@ class Outgoing:
         metrics.count("bus_resent_bytes_total", by=size)
         self.unsent.extendleft(reversed(self.flying))
         self.flying.clear()
-        self.sent = self.got
+        self.sent = self.received
         self.window += size
         return size
 
-    def owed(self) -> list[tuple[int, bytes]]:
+    def unacked(self) -> list[tuple[int, bytes]]:
         """Return the messages that the peer has not consumed, in order, each with the number of its last
         chunk."""
         messages: list[tuple[int, bytes]] = []
-        number = self.taken
+        number = self.consumed
         for queue in (self.arrived, self.flying, self.unsent):
             for chunk in queue:
                 number += 1
@@ -213,24 +213,24 @@ class Incoming:
     """The messages we receive, in order and once. Held chunks wait in `waiting`."""
 
     __slots__ = (
-        "_nak_told",
+        "_nak_sent",
         "ack_due",
-        "got",
+        "consumed",
         "nak_due",
         "parts",
         "parts_size",
-        "taken",
-        "untold",
+        "received",
+        "unacked_bytes",
         "waiting",
     )
 
     def __init__(self) -> None:
-        self.got = 0
-        self.taken = 0
-        self.untold = 0  # bytes consumed since the last acknowledgement
+        self.received = 0
+        self.consumed = 0
+        self.unacked_bytes = 0  # bytes consumed since the last acknowledgement
         self.ack_due = False
         self.nak_due = False
-        self._nak_told = (-1, 0.0)
+        self._nak_sent = (-1, 0.0)
         self.parts: list[bytes] = []
         self.parts_size = 0
         self.waiting: deque[tuple[bytes, bool]] = deque()
@@ -242,8 +242,8 @@ class Incoming:
 
     def take(self, chunk: bytes, more: bool) -> bytes | None:
         """Consume the next chunk; return the message that it completes, or None."""
-        self.taken += 1
-        self.untold += len(chunk)
+        self.consumed += 1
+        self.unacked_bytes += len(chunk)
         if more:
             self.parts.append(chunk)
             self.parts_size += len(chunk)
@@ -258,22 +258,22 @@ class Incoming:
 
     def missed(self, now: float) -> bool:
         """Note a gap. Return True if it is to be reported to the peer (again)."""
-        got, when = self._nak_told
-        if got == self.got and now - when < RETRY_SECONDS / 2:
+        received, when = self._nak_sent
+        if received == self.received and now - when < RETRY_SECONDS / 2:
             return False
-        self._nak_told = (self.got, now)
+        self._nak_sent = (self.received, now)
         self.nak_due = True
         return True
 
     def asked(self, sent: int) -> None:
         """Send our position to the peer, which has sent so many chunks."""
         self.ack_due = True
-        self.nak_due = self.nak_due or sent > self.got
+        self.nak_due = self.nak_due or sent > self.received
 
-    def told(self) -> None:
+    def position_sent(self) -> None:
         """Note that our position is being sent to the peer."""
         self.ack_due = False
-        self.untold = 0
+        self.unacked_bytes = 0
 
 
 OPEN_SECONDS = 5.0

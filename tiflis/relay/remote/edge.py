@@ -279,7 +279,7 @@ class Edge:
         attached = [message for message in undelivered if message[0] == envelope.ATTACH]
         unsure = {envelope.read_attach(message).number for message in attached}
         self.places = {number: places for number, places in self.places.items() if number in unsure}
-        for number, message in channel.owed():
+        for number, message in channel.unacked():
             # A peer that has reported its position has not consumed these; otherwise the next home may know.
             here = [] if channel.counted else [ChannelPosition(self._me, self.peer, channel.number, number)]
             self._keep(message, here)

@@ -25,14 +25,14 @@ class ClientSnapshot(msgspec.Struct, array_like=True):
 class EdgeSnapshot(msgspec.Struct, array_like=True):
     """Clients of one worker, and what is unacknowledged between it and the homes that they come from.
 
-    The channel to the last home may break before all of it has arrived. So the next home gets what was still
-    ``owed`` to the worker, each message with the chunk in which it ends, and how much the home had consumed
-    of each channel; the worker then sends how much it has consumed itself.
+    The channel to the last home may break before all of it has arrived. So the next home gets the messages
+    that the worker has not acknowledged, each with the chunk in which it ends, and how much the home had
+    consumed of each channel; the worker then sends how much it has consumed itself.
     """
 
     worker: str
-    positions: list[ChannelPosition] = []  # the last one is of the channel of ``owed``
-    owed: list[tuple[int, bytes]] = []
+    positions: list[ChannelPosition] = []  # the last one is of the channel of ``unacked``
+    unacked: list[tuple[int, bytes]] = []
     clients: list[ClientSnapshot] = []
     resumed: list[ChannelPosition] = []  # received from the worker in a RESUME, but not acted upon yet
 
@@ -76,10 +76,10 @@ def bounded(edges: list[EdgeSnapshot]) -> list[EdgeSnapshot]:
     """Leave out what exceeds OWED_LIMIT: the clients it was for then ask for everything again."""
     room = OWED_LIMIT
     for edge in edges:
-        room -= sum(len(message) for _, message in edge.owed)
+        room -= sum(len(message) for _, message in edge.unacked)
         room -= sum(len(text) for one in edge.clients for _, text in one.missed)
         if room < 0:
-            edge.owed = []
+            edge.unacked = []
             for one in edge.clients:
                 one.missed, one.overflowed = [], True
     return edges

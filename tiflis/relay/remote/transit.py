@@ -76,13 +76,13 @@ class ClientInTransit:
         for kind, text in self._missed:
             envelope.apply(kind, client, text)
 
-    def missed_before(self, owed: list[bytes], number: int) -> None:
+    def missed_before(self, unacked: list[bytes], number: int) -> None:
         """Insert envelopes for its edge before all that waits already; ``number``: the client's in them."""
         earlier = ClientInTransit(self)
         earlier.connected = self.connected and not any(
-            envelope.starts_broadcasts(message, number) for message in owed
+            envelope.starts_broadcasts(message, number) for message in unacked
         )
-        for message in owed:
+        for message in unacked:
             envelope.deliver(message, {number: earlier})
         self.prepend(earlier)
 
@@ -124,7 +124,7 @@ class Transit:
     ) -> None:
         self._later, self._devices, self._host = later, devices, host
         self._places: dict[Place, ClientInTransit] = {}
-        self._edges: dict[tuple[str, str, int], EdgeSnapshot] = {}  # by the channel of what they are owed
+        self._edges: dict[tuple[str, str, int], EdgeSnapshot] = {}  # by the channel of what they are unacked
         self._frozen = False
         self.awaited: set[Place] = set()  # until these have arrived the workstation is not read
         self.greeted = False  # clients that arrive are to receive that the workstation is back
@@ -197,7 +197,7 @@ class Transit:
         return next(filter(None, (self._places.pop(place, None) for place in places)), None)
 
     def expect(self, edge: EdgeSnapshot) -> None:
-        """Keep what an edge's clients are owed until they arrive with their edge's channel positions."""
+        """Keep what an edge has not acknowledged until its clients arrive with its channel positions."""
         if edge.positions:
             self._edges[edge.positions[-1].key] = edge
         self._later(RETURN_SECONDS, lambda: self._forget(edge))
@@ -231,11 +231,11 @@ class Transit:
         """
         known: list[ChannelPosition] = []
         for edge, consumed in self._pop_edges(positions):
-            owed = [message for number, message in edge.owed if number > consumed]
+            unacked = [message for number, message in edge.unacked if number > consumed]
             for one in edge.clients:
                 client = self._places.get((edge.worker, one.number))
                 if client is not None:
-                    client.missed_before(owed, one.number)
+                    client.missed_before(unacked, one.number)
             known += edge.positions
         return known
 
@@ -273,7 +273,7 @@ class Transit:
         for edge in self._edges.values():
             places = {(edge.worker, one.number): one.number for one in edge.clients}
             still = [left.pop(place).pack(number) for place, number in places.items() if place in left]
-            edges.append(EdgeSnapshot(edge.worker, edge.positions, edge.owed, still))
+            edges.append(EdgeSnapshot(edge.worker, edge.positions, edge.unacked, still))
         edges += [
             EdgeSnapshot(worker, [], [], [client.pack(number)]) for (worker, number), client in left.items()
         ]
