@@ -51,14 +51,14 @@ _Entry = tuple[float, str, str, str, str, str, str, int, str, str]
 class Author:
     """A device under one key and scope, with its entries that are not stored yet."""
 
-    __slots__ = ("at", "device_id", "entries", "key_id", "named", "scope", "session", "tunnel_id")
+    __slots__ = ("device_id", "entries", "key_id", "named", "place", "scope", "session", "tunnel_id")
 
     def __init__(self, tunnel_id: str, device_id: str, key_id: str, scope: str) -> None:
         self.tunnel_id, self.device_id, self.key_id, self.scope = tunnel_id, device_id, key_id, scope
         self.entries: list[_Entry] = []
         # The session that its last command named, the bytes that named it, and where they stood: a device
         # writes all its commands in the same form, so that the session need not be looked for each time.
-        self.session, self.named, self.at = "", _SESSION, 0
+        self.session, self.named, self.place = "", _SESSION, slice(0, 0)
 
     def find(self, text: bytes) -> str:
         """Return the session that a command names, as shipped clients write it; empty for none."""
@@ -66,7 +66,8 @@ class Author:
         found = _SESSION_ID.match(text, at + len(_SESSION)) if at >= 0 else None
         if found is None:
             return ""
-        self.session, self.named, self.at = found[1].decode(), text[at : found.end()], at
+        self.place = slice(at, found.end())
+        self.session, self.named = found[1].decode(), text[self.place]
         return self.session
 
 
@@ -124,7 +125,7 @@ class Audit:
         self._waiting += 1
         if len(kind) > KIND_LENGTH:
             kind = kind[:KIND_LENGTH]
-        session = author.session if text.startswith(author.named, author.at) else author.find(text)
+        session = author.session if text[author.place] == author.named else author.find(text)
         device_id, key_id, scope = author.device_id, author.key_id, author.scope
         entries.append((self._now(), kind, outcome, device_id, key_id, scope, session, size, "", ""))
 

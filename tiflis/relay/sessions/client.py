@@ -21,6 +21,9 @@ from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionStat
 log = logging.getLogger(__name__)
 
 
+_RELAY, _COMMAND = Act.RELAY, Act.COMMAND  # looked up for each message
+
+
 class Attached(Protocol):
     """A device's socket as its tunnel's home sees it, in whichever worker."""
 
@@ -146,16 +149,16 @@ class ClientSession(BaseSession):
     # Callbacks of the socket
 
     def handle(self, act: Act, found: Head, text: bytes) -> None:
-        if found.hold and act in (Act.RELAY, Act.COMMAND, Act.RELAY_LIMITED):
+        if found.hold and act in (_RELAY, _COMMAND, Act.RELAY_LIMITED):
             self._hold(act, found, text)
-        elif act is Act.RELAY:
-            self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
-        elif act is Act.CHECK_AUTH:
-            self._authenticate(found, text)
-        elif act is Act.COMMAND:
+        elif act is _COMMAND:
             if self.audit is not None:
                 self.audit.command(self.author, found.type, text)
             self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+        elif act is _RELAY:
+            self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+        elif act is Act.CHECK_AUTH:
+            self._authenticate(found, text)
         elif act is Act.RELAY_LIMITED or act is Act.FORBID:
             self._limited(act, found, text)
         elif not self.connected and found.type == "connect":
