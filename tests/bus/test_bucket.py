@@ -44,3 +44,17 @@ async def test_a_write_whose_first_answer_was_lost_succeeds(
         assert await bucket.read("key", SECONDS) == (b"two", 2)
         with pytest.raises(WrongRevision):
             await bucket.write("key", b"late", first, SECONDS)
+
+
+async def test_the_keys_below_a_prefix_are_counted(nats_server: NatsServer) -> None:
+    link = NatsClient(nats_server.url, "test")
+    await link.start()
+    bucket = Bucket(link, "counted", 3600.0, 1)
+    await bucket.ensure(False)
+    assert await bucket.count("t.", SECONDS) == 0
+    for key in ("t.a", "t.b", "tt.c"):
+        revision = await bucket.write(key, b"x", 0, SECONDS)
+    assert await bucket.count("t.", SECONDS) == 2
+    await bucket.remove("tt.c", revision, SECONDS)
+    assert await bucket.count("tt.", SECONDS) == 0
+    await link.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import json
 
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tiflis.relay.push import encryption
 from tiflis.relay.push.channels import Notice, parse_for_tunnel, send
-from tiflis.relay.push.delivery import Delivery, Refused, check, is_public
+from tiflis.relay.push.delivery import Delivery, Refused, Reply, check, is_public, retry_after
 from tiflis.relay.push.encryption import decode64, encode64
 from tiflis.relay.push.events import Events
 from tiflis.relay.push.records import Quiet, Sealer
@@ -149,3 +151,37 @@ def test_a_record_is_read_only_with_our_key_and_in_its_place() -> None:
     assert second.open("tunnel", sealed) == b"text"
     assert second.open("another", sealed) is None
     assert first.open("tunnel", b"short") is None
+
+
+@pytest.mark.parametrize(
+    "text, seconds", [("120", 120), ("", 0), ("soon", 0), ("-1", 0), ("9" * 40, 999_999_999)]
+)
+def test_a_busy_service_says_when_it_is_to_be_called_again(text: str, seconds: float) -> None:
+    assert retry_after(text, 0.0) == seconds
+    assert retry_after("Thu, 01 Jan 1970 00:02:00 GMT", 100.0) == 20
+    assert Reply(429).busy
+    assert not Reply(413).busy
+
+
+async def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would occupy one of the few threads for hours."""
+    monkeypatch.setattr("tiflis.relay.push.delivery.SECONDS", 0.3)
+    sent, ended = asyncio.Event(), asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while not sent.is_set():
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(TimeoutError):
+            await Delivery().post(check(f"{origin}/x", (origin,)), b"{}", {})
+        sent.set()
+        await ended.wait()

@@ -14,7 +14,7 @@ from tiflis.relay.push.claims import CLAIM_SECONDS, OLDEST
 from tiflis.relay.push.events import Event
 from tiflis.relay.push.notifier import Host, PushNotifier
 from tiflis.relay.push.records import Claim, Notifiers, Subscription
-from tiflis.relay.push.sender import PushSender
+from tiflis.relay.push.sender import OWN_TUNNELS, Outcome, PushSender
 from tiflis.relay.push.store import PushStore, Unavailable
 
 SUBSCRIPTION = Subscription("phone", "https://push.example.org/x", b"", b"", ["done"])
@@ -79,13 +79,14 @@ class Sender(PushSender):
         super().__init__(cast(PushStore, store), (), "", wall=clock, me=me, alive=living.__contains__)
         self.posted: list[str] = []
         self.dies = False
+        self.answers: list[Outcome] = []
 
-    async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> str:
+    async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> Outcome:
         self.posted.append(event.id)
         if self.dies:
             raise asyncio.CancelledError
         await asyncio.sleep(0)
-        return "sent"
+        return self.answers.pop() if self.answers else Outcome("sent")
 
 
 class Two:
@@ -204,3 +205,48 @@ async def test_a_subscription_that_changes_while_it_is_removed_breaks_nothing() 
     watching.notifier.look(None, OUTPUT)
     await watching.settle()  # the store answers that the record has changed
     assert two.a.posted == []
+
+
+async def test_an_event_is_sent_again_to_a_push_service_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiflis.relay.push.sender.LONGEST_PAUSE", 0.0)
+    two = Two()
+    two.a.answers = [Outcome("refused", 0.001)] * 2
+    await two.notify(two.a)
+    assert two.a.posted == ["id-1"] * 3
+    assert list(two.store.entries) == ["phone"], "the claim is removed"
+
+
+async def test_notifiers_that_do_not_answer_delay_those_of_no_other_tunnel() -> None:
+    two, answers, called = Two(), asyncio.Event(), list[str]()
+
+    async def dispatch(claim: Claim, current: Subscription) -> float:
+        called.append(claim.tunnel_id)
+        if claim.tunnel_id == "slow":
+            await answers.wait()
+        return 0.0
+
+    two.a._dispatch = dispatch  # type: ignore[method-assign]
+    names = [DONE._replace(id=f"id-{number}") for number in range(OWN_TUNNELS)]
+    slow = [asyncio.create_task(two.a.announce_own("slow", event, "", "desk")) for event in names]
+    await asyncio.sleep(0.01)
+    await asyncio.wait_for(two.a.announce_own("quick", DONE._replace(id="other"), "", "desk"), 10)
+    assert called == ["slow", "quick"]
+    answers.set()
+    await asyncio.gather(*slow)
+
+
+async def test_a_device_is_looked_at_as_long_as_one_of_its_sockets_says_so() -> None:
+    two = Two()
+    watching = Watching(two)
+    watching.notifier.begin()
+    await watching.settle()
+    front, back = "front", "back"
+    watching.notifier.visible("phone", front, True, [front, back])
+    watching.notifier.visible("phone", back, False, [front, back])
+    watching.notifier.look(None, OUTPUT)
+    await watching.settle()
+    assert two.a.posted == []
+    watching.notifier.visible("phone", back, False, [back])  # the other one has closed
+    watching.notifier.look(None, OUTPUT)
+    await watching.settle()
+    assert len(two.a.posted) == 1

@@ -115,7 +115,8 @@ class Staying:
             if seen is not None:
                 self._seen(attached, seen)
             if visible is not None:
-                self._home.push.visible(attached.device_id, visible)
+                sockets = self._home.device_registry.sockets(attached.device_id)
+                self._home.push.visible(attached.device_id, attached, visible, sockets)
             attached.send(cursor.mark(*stays.cursor(attached.device_id)))
 
     def _seen(self, attached: Attached, number: int) -> None:

@@ -133,7 +133,8 @@ class _PushApi:
         found, _ = await sender.store.read(caller.tunnel_id, caller.device_id)
         if found is None:
             return reply({"success": False, "reason": "none"})
-        outcome = await sender.send(caller.tunnel_id, found, Event(TEST, "", ""), "")
+        sender.admit_test(caller.tunnel_id)
+        outcome = (await sender.send(caller.tunnel_id, found, Event(TEST, "", ""), "")).name
         return reply({"success": outcome == "sent"} | ({} if outcome == "sent" else {"reason": outcome}))
 
     async def _caller(self, request: Request) -> Caller:

@@ -203,6 +203,17 @@ class Bucket:
             if entry.value is not None:
                 yield entry.value, entry.revision
 
+    async def count(self, prefix: str, deadline: float) -> int:
+        """Return how many keys begin with ``prefix``, with those whose marker has not been removed yet. Raise
+        DirectoryUnavailable."""
+        request = {"subjects_filter": f"{self.prefix}{prefix}>"}
+
+        async def ask(seconds: float) -> int:
+            info = await self.jetstream.call(f"STREAM.INFO.{self.stream}", request, seconds)
+            return len(info["state"].get("subjects") or {})
+
+        return await self._persist(ask, deadline, "read")
+
     async def _message(self, request: Document, seconds: float) -> Document | None:
         """Return the stored message that a STREAM.MSG.GET request asks for."""
         try:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tiflis.relay.push.delivery import LONGEST_ENDPOINT, Delivery, Target
+from tiflis.relay.push.delivery import LONGEST_ENDPOINT, Delivery, Reply, Target
 from tiflis.relay.push.records import Notifiers
 
 NTFY, WEBHOOK = "ntfy", "webhook"
@@ -74,8 +74,8 @@ def of_tunnel(notifiers: Notifiers, services: Collection[str]) -> list[Channel]:
     return found
 
 
-async def send(channel: Channel, notice: Notice, delivery: Delivery) -> int:
-    """Return the status of the answer. Raise Refused, OSError."""
+async def send(channel: Channel, notice: Notice, delivery: Delivery) -> Reply:
+    """Return the answer. Raise Refused, OSError."""
     if channel.kind == NTFY:
         return await _send_ntfy(channel, notice, delivery)
     body = msgspec.json.encode(_described(notice))
@@ -102,7 +102,7 @@ def signature(secret: str, at: float, body: bytes) -> dict[str, str]:
     return {"X-Tiflis-Time": time, "X-Tiflis-Signature": f"sha256={signed}"}
 
 
-async def _send_ntfy(channel: Channel, notice: Notice, delivery: Delivery) -> int:
+async def _send_ntfy(channel: Channel, notice: Notice, delivery: Delivery) -> Reply:
     """Publish as JSON, at the parent of the topic's path: titles may have any character."""
     parent, _, topic = channel.target.url.path.rstrip("/").rpartition("/")
     url = channel.target.url._replace(path=f"{parent}/", query="", fragment="")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from tiflis.bus.directory.bucket import WrongRevision
@@ -14,6 +14,7 @@ from tiflis.relay.push.store import Unavailable
 
 VISIBLE_SECONDS = 10.0  # after a socket of the device has said so, it counts as looked at
 OFFLINE_SECONDS = 60.0  # a workstation that is back by then is not reported
+LOOKED_AT_LIMIT = 256  # devices above which those that were looked at before are forgotten
 EARLY_LIMIT = 64  # events that wait for the subscriptions to be loaded
 LATE_SECONDS = 30.0  # between two attempts to load the subscriptions
 
@@ -57,7 +58,7 @@ class PushNotifier:
         self._host, self._sender = host, sender
         self._spawn, self._later, self._now = spawn, later, now
         self._subscriptions: dict[str, Subscription] = {}
-        self._visible: dict[str, float] = {}
+        self._visible: dict[str, dict[int, float]] = {}  # when each socket of a device said so, by its id()
         self._events = Events()
         self._loaded = False
         self._early: list[Found] | None = None  # found while the subscriptions are loaded
@@ -124,14 +125,20 @@ class PushNotifier:
         self._host.watches.stays.subscribed(device_id, subscription is not None)
         self._set_watching()
 
-    def visible(self, device_id: str, visible: bool) -> None:
-        """Note whether a person looks at the device."""
+    def visible(self, device_id: str, socket: object, visible: bool, sockets: Collection[object]) -> None:
+        """Note whether a person looks at the device on one of its ``sockets``. What a closed socket has said
+        counts until another one says something."""
         if not self.watching:
             return
+        here = {id(one) for one in sockets}
+        said = {one: at for one, at in self._visible.pop(device_id, {}).items() if one in here}
+        said.pop(id(socket), None)
         if visible:
-            self._visible[device_id] = self._now()
-        else:
-            self._visible.pop(device_id, None)
+            said[id(socket)] = self._now()
+        if said:
+            self._visible[device_id] = said
+        if len(self._visible) > LOOKED_AT_LIMIT:
+            self._visible = {one: at for one, at in self._visible.items() if self._is_looked_at(one)}
 
     def look(self, device_id: str | None, text: bytes) -> None:
         """Find the event in a message of the workstation; ``device_id``: whom it is for, None for all."""
@@ -197,7 +204,7 @@ class PushNotifier:
             await self._load_notifiers(sender)
 
     def _is_looked_at(self, device_id: str) -> bool:
-        return self._visible[device_id] >= self._now() - VISIBLE_SECONDS
+        return max(self._visible[device_id].values()) >= self._now() - VISIBLE_SECONDS
 
     def workstation_offline(self) -> None:
         """Report it if it stays away."""

@@ -1,18 +1,22 @@
 """Sends notifications to devices and notifiers, from whichever worker."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from tiflis import metrics
 from tiflis.bus.directory.bucket import WrongRevision
+from tiflis.protocol.errors import RateLimited
 from tiflis.relay.push import channels, encryption, texts
 from tiflis.relay.push.channels import Channel, Notice
 from tiflis.relay.push.claims import Claims, Held
-from tiflis.relay.push.delivery import AT_ONCE, OWN_AT_ONCE, Delivery, Refused, check
+from tiflis.relay.push.delivery import AT_ONCE, OWN_AT_ONCE, Delivery, Refused, Reply, check
 from tiflis.relay.push.events import Event
 from tiflis.relay.push.records import RECENT, SERVER, TUNNEL, Claim, Subscription
 from tiflis.relay.push.store import PushStore, Unavailable
@@ -21,10 +25,22 @@ log = logging.getLogger(__name__)
 
 TTL = 3600  # seconds for which a push service keeps a notification
 GONE = (404, 410)
+BUSY_TRIES, BUSY_PAUSE = 3, 5.0  # POSTs to a push service that is busy, and seconds between them
+LONGEST_PAUSE = 30.0  # seconds that it may ask for; a claim outlives them
 ANNOUNCE_TRIES, ANNOUNCE_PAUSE = 3, 5.0  # attempts to reach a notifier, and seconds between them
+OWN_TUNNELS = 16  # whose notifiers are called at once
+TESTS, TEST_SECONDS = 10, 60.0  # test notifications of a tunnel, per worker, in so many seconds
 OWN_WAITING = 16  # events that wait for the notifiers of one tunnel, per worker
 TRIES = 8  # to note an event while other events of the device are noted
 STORE_TRIES, STORE_PAUSE = 4, 3.0  # attempts to claim an event while the store is away, and seconds between
+
+
+class Outcome(NamedTuple):
+    """``name``: sent, gone, refused or failed. ``pause``: seconds after which the push service is to be asked
+    again, as it is busy; 0: it is not."""
+
+    name: str
+    pause: float = 0.0
 
 
 class PushSender:
@@ -47,7 +63,9 @@ class PushSender:
         self._subject, self._delivery, self._own_delivery = subject, Delivery(), Delivery(OWN_AT_ONCE)
         self._claims = Claims(store, me, alive, wall)
         self._under_way: set[str] = set()  # claims that a task of this worker is at
-        self._turns, self._own_turns = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(OWN_AT_ONCE)
+        self._turns, self._own_turns = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(OWN_TUNNELS)
+        self._tunnel_turns = WeakValueDictionary[str, asyncio.Lock]()  # for the notifiers of each tunnel
+        self._tests, self._tests_end = Counter[str](), 0.0
         self._own_waiting = Counter[str]()  # events for the notifiers of each tunnel
 
     async def notify(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> None:
@@ -115,22 +133,46 @@ class PushSender:
         Unavailable."""
         current, fresh = await self._note(held.claim)
         if current is not None and (fresh or repeated):
-            async with self._own_turns if held.claim.device_id == TUNNEL else self._turns:
-                renewed = await self._claims.renew(held)
-                if renewed is None:
-                    return
-                held = renewed
-                await self._dispatch(held.claim, current)
+            pause = 0.0
+            for attempt in range(BUSY_TRIES):
+                if attempt:
+                    await asyncio.sleep(pause)
+                    current, _ = await self._record(held.claim)
+                if current is None:
+                    break
+                async with self._turn(held.claim):
+                    renewed = await self._claims.renew(held)
+                    if renewed is None:
+                        return
+                    held = renewed
+                    pause = await self._dispatch(held.claim, current)
+                if not pause:
+                    break
         await self._claims.release(held)
 
-    async def _dispatch(self, claim: Claim, current: Subscription) -> None:
+    @contextlib.asynccontextmanager
+    async def _turn(self, claim: Claim) -> AsyncIterator[None]:
+        """Wait for a turn. The notifiers of a tunnel are called for one event after the other, so that those
+        that do not answer leave turns to other tunnels."""
+        if claim.device_id != TUNNEL:
+            async with self._turns:
+                yield
+            return
+        mine = self._tunnel_turns.setdefault(claim.tunnel_id, asyncio.Lock())
+        async with mine, self._own_turns:
+            yield
+
+    async def _dispatch(self, claim: Claim, current: Subscription) -> float:
+        """Send a claimed event; return the seconds after which it is to be sent again, 0 for never."""
         if claim.device_id == SERVER:
             await self._announce_all(claim, self.channels, self._delivery)
         elif claim.device_id == TUNNEL:
             own, _ = await self.store.notifiers(claim.tunnel_id)
             await self._announce_all(claim, channels.of_tunnel(own, self.services), self._own_delivery)
         elif current.wants(claim.event.kind, claim.event.session, self.wall()):
-            await self.send(claim.tunnel_id, current, claim.event, claim.name)
+            outcome = await self.send(claim.tunnel_id, current, claim.event, claim.name)
+            return outcome.pause
+        return 0.0
 
     async def _announce_all(self, claim: Claim, to: Sequence[Channel], delivery: Delivery) -> None:
         title = texts.title(claim.event, claim.name)
@@ -168,20 +210,30 @@ class PushSender:
                 continue
         raise Unavailable("the record of the device's events changes all the time")
 
-    async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> str:
-        """Send an event; return what became of it: sent, gone, refused or failed."""
-        outcome = "failed"
+    async def send(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> Outcome:
+        """Send an event; return what became of it."""
+        outcome, pause = "failed", 0.0
         try:
-            status = await self._post(tunnel_id, subscription, event, name)
-            outcome = "sent" if 200 <= status < 300 else "gone" if status in GONE else "refused"
+            reply = await self._post(tunnel_id, subscription, event, name)
+            outcome = "sent" if 200 <= reply.status < 300 else "gone" if reply.status in GONE else "refused"
+            pause = min(reply.after or BUSY_PAUSE, LONGEST_PAUSE) if reply.busy else 0.0
             if outcome == "gone":
                 await self.store.remove(tunnel_id, subscription.device_id)
         except (Refused, OSError, ValueError, Unavailable, WrongRevision) as problem:
             log.info("push not sent", extra={"tunnel": tunnel_id, "reason": type(problem).__name__})
         metrics.count("push_total", outcome)
-        return outcome
+        return Outcome(outcome, pause)
 
-    async def _post(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> int:
+    def admit_test(self, tunnel_id: str) -> None:
+        """Count a test notification; raise RateLimited if it is one too many."""
+        now = time.monotonic()
+        if now >= self._tests_end:
+            self._tests, self._tests_end = Counter(), now + TEST_SECONDS
+        self._tests[tunnel_id] += 1
+        if self._tests[tunnel_id] > TESTS:
+            raise RateLimited(self._tests_end - now, "Too many test notifications; wait a minute")
+
+    async def _post(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> Reply:
         target = check(subscription.endpoint, self.services)
         key = await self.store.vapid()
         now = self.wall()
@@ -204,13 +256,13 @@ async def _announce(channel: Channel, notice: Notice, delivery: Delivery) -> str
         if attempt:
             await asyncio.sleep(ANNOUNCE_PAUSE)
         try:
-            status = await channels.send(channel, notice, delivery)
+            reply = await channels.send(channel, notice, delivery)
         except Refused:
             return "refused"
         except OSError as problem:
             reason = type(problem).__name__
             log.info("notifier not reached", extra={"kind": channel.kind, "reason": reason})
             continue
-        if status < 500:
-            return "sent" if 200 <= status < 300 else "refused"
+        if not reply.busy:
+            return "sent" if 200 <= reply.status < 300 else "refused"
     return "failed"

@@ -10,6 +10,7 @@ from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.packed import Packed, R
+from tiflis.protocol.errors import DeviceLimit
 from tiflis.relay.push import encryption
 from tiflis.relay.push.records import (
     Claim,
@@ -25,6 +26,7 @@ from tiflis.relay.push.records import (
 BUCKET = "tiflis_push"
 MAX_AGE = 90 * 24 * 3600.0  # seconds; a client renews its subscription whenever it starts
 MAX_BYTES = 32 * 2**20  # of all tunnels
+SUBSCRIPTIONS = 128  # of one tunnel, some 1,000 bytes each
 REPLICAS = 3  # in a cluster
 SECONDS = 2.0  # for one read or write, all attempts together
 VAPID = "vapid"  # the key in the bucket; those of other records begin with their tunnel or kind and a dot
@@ -97,8 +99,11 @@ class PushStore:
         await self._bucket.write(f"{tunnel_id}.{name(subscription.device_id)}", value, revision, SECONDS)
 
     async def replace(self, tunnel_id: str, subscription: Subscription) -> None:
-        """Store a subscription in place of the device's former one. Raise WrongRevision, Unavailable."""
+        """Store a subscription in place of the device's former one. Raise DeviceLimit, WrongRevision,
+        Unavailable."""
         old, revision = await self.read(tunnel_id, subscription.device_id)
+        if old is None and await self._bucket.count(f"{tunnel_id}.", SECONDS) >= SUBSCRIPTIONS:
+            raise DeviceLimit("The tunnel has as many push subscriptions as it may have")
         subscription.recent = old.recent if old else []
         await self.write(tunnel_id, subscription, revision)
 
