@@ -17,6 +17,7 @@ import pytest
 
 from tests.patience import WALL_PATIENCE
 from tiflis import logs
+from tiflis.environment import wants_colours
 from tiflis.log_bursts import Bursts
 
 CANARY = "canary-0123456789"
@@ -200,11 +201,17 @@ def test_text_is_for_people_and_keeps_control_characters_out(restored: None, tmp
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} WARN  odd\\n\\x1b\[2Jpeer  tunnel=t\\r\\nx\n", text)
 
 
-def test_a_terminal_gets_colours(restored: None) -> None:
+@pytest.mark.parametrize(
+    ("no_color", "shown"), [("", b"\x1b[31mERROR\x1b[0m visible"), ("1", b" ERROR visible")]
+)
+def test_a_terminal_gets_colours_unless_they_are_unwanted(
+    restored: None, monkeypatch: pytest.MonkeyPatch, no_color: str, shown: bytes
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
     ours, theirs = os.openpty()
-    logs.install(descriptor=theirs)
+    logs.install(descriptor=theirs, colours=wants_colours())
     logging.getLogger("tiflis").error("visible")
-    assert b"\x1b[31mERROR\x1b[0m visible" in os.read(ours, 1000)
+    assert shown in os.read(ours, 1000)
     os.close(ours)
     os.close(theirs)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import errno
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NoReturn
 
 from tiflis.commands import (
     audit,
@@ -30,6 +33,7 @@ from tiflis.release import build
 COMMANDS = (serve, keygen, check, status, devices, audit, rekey, reload, end, takeover, doctor, completion)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
 BEGIN = "To begin: tiflis keygen --env >> .env, then tiflis serve. Each command explains itself with --help."
+INTERRUPTED, PIPE_CLOSED = 130, 141  # exit codes, as a shell has them for a program that the signal ends
 DEMO = "demo"  # comes with the package in workstation/
 
 
@@ -44,24 +48,62 @@ def commands() -> Iterator[Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; a reader that has gone, or Ctrl-C, is no traceback."""
     open_standard()  # a server started from here inherits them
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread(PIPE_CLOSED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        print(f"tiflis: the output cannot be written: {problem.strerror}", file=sys.stderr)
+        return _unread(1)
+
+
+def _unread(code: int) -> int:
+    """Return the code, after what is left of the output has gone nowhere: Python writes it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     made = parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         made.print_help()
         return 0
     given, unknown = made.parse_known_args(arguments)
     if unknown and given.run is not _demo_is_missing:
-        made.error(f"unrecognized arguments: {' '.join(unknown)}")
+        given.leaf.error(f"unrecognized arguments: {' '.join(unknown)}")
     if file := getattr(given, "env_file", None):
         read_instead(file)
     code: int = given.run(given)
     return code
 
 
+class Parser(argparse.ArgumentParser):
+    """Names what was probably meant when a command or an option is unknown."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2 after the usage, the mistake and, if one resembles it, the right word."""
+        wrong = re.search(r"invalid choice: '([^']+)'|unrecognized arguments: .*?(--[\w-]+)", message)
+        words = [
+            word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))
+        ]
+        meant = difflib.get_close_matches(wrong[1] or wrong[2], words, 1) if wrong else []
+        super().error(f"{message}; did you mean {meant[0]}?" if meant else message)
+
+
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="tiflis", description="The tunnel server and its tools.", epilog=BEGIN
-    )
+    made = Parser(prog="tiflis", description="The tunnel server and its tools.", epilog=BEGIN)
     made.add_argument("--version", action="version", version=f"tiflis {build()}")
     made.set_defaults(parser=made)
     subparsers = made.add_subparsers(metavar="command", required=True)
@@ -74,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
         about = "run a demo workstation; not installed: pip install ./workstation"
         subparsers.add_parser(DEMO, help=about, description=about).set_defaults(run=_demo_is_missing)
     for command in leaves(made):
+        command.set_defaults(leaf=command)
         command.add_argument(
             "--env-file",
             metavar="FILE",

@@ -140,6 +140,11 @@ def read_instead(file: str) -> None:
     os.environ[ENV_FILE] = file
 
 
+def wants_colours() -> bool:
+    """Return whether a terminal gets colours: not with a NO_COLOR that is not empty (no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
 def _sources() -> Iterator[Source]:
     """Yield what variables are read from; the later one wins. Raise ConfigError."""
     yield from _files()

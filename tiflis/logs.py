@@ -311,11 +311,14 @@ def install(
     descriptor: int = STDERR,
     queue_bytes: int = QUEUE_BYTES,
     lines_a_minute: int | None = None,
+    colours: bool = True,
 ) -> None:
     """Make one handler the end of every logger.
 
     `lines_a_minute`: of one event, None for any number; the levels debug and trace show all of
-    them. Build Sanic with ``configure_logging=False``, or it adds handlers of its own.
+    them. `colours`: on a terminal.
+
+    Build Sanic with ``configure_logging=False``, or it adds handlers of its own.
     """
     for secret in secrets:
         conceal(secret)
@@ -325,7 +328,9 @@ def install(
     limited = lines_a_minute is not None and LEVELS[level] >= logging.INFO
     handler = LineHandler(descriptor, queue_bytes, Bursts(lines_a_minute or 1) if limited else None)
     text = form == "text" or (form == "auto" and terminal)
-    handler.setFormatter(TextLines(colour=terminal) if text else JsonLines(SCHEMAS.get(form, plain)))
+    handler.setFormatter(
+        TextLines(colour=terminal and colours) if text else JsonLines(SCHEMAS.get(form, plain))
+    )
     root = logging.getLogger()
     for former in _handlers():
         former.close()

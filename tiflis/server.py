@@ -12,7 +12,7 @@ from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
 from tiflis.config import Settings, load, notes
 from tiflis.descriptors import open_standard
-from tiflis.environment import ConfigError, note_argument, refuse
+from tiflis.environment import ConfigError, note_argument, refuse, wants_colours
 from tiflis.web import upgrade
 from tiflis.web.address import Addresses
 from tiflis.web.client_files import client_routes
@@ -100,6 +100,7 @@ logs.install(
     settings.access_log,
     queue_bytes=settings.log_queue,
     lines_a_minute=settings.log_lines_a_minute,
+    colours=wants_colours(),
 )
 for note in notes():
     logging.getLogger(__name__).warning("setting: %s", note)

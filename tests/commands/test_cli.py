@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.patience import WALL_PATIENCE
-from tiflis.cli import COMMANDS, main
+from tests.tool import TIFLIS
+from tiflis.cli import COMMANDS, PIPE_CLOSED, main
 from tiflis.commands.keygen import new_key
 from tiflis.commands.reload import reasons
 from tiflis.commands.running import NO_SERVER
@@ -79,6 +81,54 @@ def test_demo_without_its_package_says_how_to_install_it(
 def test_without_a_command_there_is_the_help(run: Run) -> None:
     code, shown = run()
     assert (code, "tiflis serve" in shown) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("statu",), "status"),
+        (("status", "--jsn"), "--json"),
+        (("end", "tunel", "x"), "tunnel"),
+        (("completion", "bsh"), "bash"),
+    ],
+)
+def test_of_a_misspelled_word_the_right_one_is_named(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], meant: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def closed_pipe() -> int:
+    """Return the end of a pipe that nothing reads from."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.parametrize("command", ["--help", "keygen"])
+@pytest.mark.parametrize(
+    ("output", "codes"),
+    [(closed_pipe, (0, PIPE_CLOSED)), (lambda: os.open("/dev/full", os.O_WRONLY), (0, 1))],
+    ids=["a reader that has gone", "a full disk"],
+)
+def test_an_output_that_nothing_takes_costs_no_traceback(
+    folder: Path, command: str, output: Callable[[], int], codes: tuple[int, int]
+) -> None:
+    taken = output()
+    done = subprocess.run(
+        [TIFLIS, command],
+        cwd=folder,
+        stdout=taken,
+        stderr=subprocess.PIPE,
+        timeout=WALL_PATIENCE,
+        check=False,
+    )
+    os.close(taken)
+    assert done.returncode == codes[command == "keygen"], "argparse passes over it for the help"
+    assert b"Traceback" not in done.stderr
+    assert b"ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

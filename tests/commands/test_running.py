@@ -12,9 +12,10 @@ import pytest
 
 from tests.harness import Server
 from tests.tool import bare
-from tiflis.commands import running
+from tiflis.cli import parser
+from tiflis.commands import running, takeover
 from tiflis.ipc.control_client import SOCKET_NAME, NoServer
-from tiflis.ipc.run_folder import RunFolder, socket_address
+from tiflis.ipc.run_folder import RunFolder, described, socket_address
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_a_file_of_settings_leads_to_its_server(server: Server, tmp_path: Path) 
 def serve() -> Iterator[object]:
     sockets = []
 
-    def at(data_dir: Path, port: int) -> Path:
+    def at(data_dir: Path, port: int | Path) -> Path:
         folder = RunFolder(data_dir, port).path
         folder.mkdir(parents=True)
         sockets.append(socket.socket(socket.AF_UNIX))
@@ -113,12 +114,35 @@ def test_data_dir_is_the_only_place_when_it_is_set(
         meant()
 
 
-def test_a_folder_that_this_user_may_not_enter_is_named(usual: list[Path]) -> None:
-    usual[0].mkdir(mode=0)
+@pytest.mark.parametrize("closed", ["", "run-3001"], ids=["DATA_DIR", "run folder"])
+def test_a_folder_that_this_user_may_not_enter_is_named(usual: list[Path], closed: str) -> None:
+    for folder in (*usual[0].parents, usual[0].parent):
+        if folder.owner() == Path(__file__).owner() and str(folder).startswith("/tmp/pytest"):
+            folder.chmod(0o755)
+    usual[0].mkdir(mode=0o755 if closed else 0)
+    (usual[0] / closed).mkdir(mode=0, exist_ok=True)
     user = os.geteuid()
     os.seteuid(user or 65534)  # root may enter any folder
     try:
-        with pytest.raises(NoServer, match=f"{usual[0]}.* cannot be read by this user, use sudo"):
+        with pytest.raises(NoServer, match=f"{usual[0] / closed}.* cannot be read by this user, use sudo"):
             meant(port=3001)
     finally:
         os.seteuid(user)
+
+
+@pytest.mark.parametrize("place", [3555, Path("/tmp/x.sock")])
+def test_a_takeover_takes_place_and_folder_of_the_server_that_it_finds(
+    usual: list[Path], serve: object, monkeypatch: pytest.MonkeyPatch, place: int | Path
+) -> None:
+    assert callable(serve)
+    (serve(usual[1], place) / "place").write_text(described(place))
+    became: list[object] = []
+    monkeypatch.setenv("TAKEOVER", "")
+    monkeypatch.setenv("DATA_DIR", "")
+    answer = {"ok": True, "arbiter": {"workers": [{"slot": "0"}, {"slot": "1"}]}}
+    monkeypatch.setattr(running, "request", lambda *_: answer)
+    monkeypatch.setattr(takeover, "become", lambda *given: became.extend(given))
+    arguments = parser().parse_args(["takeover"])
+    arguments.run(arguments)
+    assert (os.environ["TAKEOVER"], os.environ["DATA_DIR"]) == ("1", str(usual[1]))
+    assert became == [2, {"port": "3555"} if place == 3555 else {"unix": "/tmp/x.sock"}]

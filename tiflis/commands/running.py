@@ -16,6 +16,7 @@ from tiflis.environment import ConfigError, refuse
 from tiflis.ipc.control_client import SOCKET_NAME, Message, NoServer, request
 from tiflis.ipc.run_folder import PLACE_NAME, RunFolder
 
+SUDO = "cannot be read by this user, use sudo"
 REFUSED = 1
 NO_SERVER = 3
 # Where a server keeps its files: DATA_DIR's default, that of the systemd unit, that of the image.
@@ -46,7 +47,8 @@ def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) 
     except ConfigError as problem:
         refuse(problem.lines)
     except NoServer as problem:
-        print(f"tiflis: {problem}", file=sys.stderr)
+        hidden = f"; {SUDO}" if isinstance(problem.__cause__, PermissionError) else ""
+        print(f"tiflis: {problem}{hidden}", file=sys.stderr)
         return NO_SERVER
     if answer.get("ok") is not True:
         print(f"tiflis: {answer.get('error') or 'the server could not do it: see its log'}", file=sys.stderr)
@@ -93,9 +95,15 @@ def _only(running: list[Path], folders: list[Path]) -> Path:
     if running:
         places = ", ".join(f"--data-dir {folder.parent} ({place_of(folder)})" for folder in running)
         raise NoServer(f"several servers run: {places}; name one with --data-dir, and --port or --unix")
-    closed = [str(folder) for folder in folders if not _may_look_into(folder)]
-    hidden = f"; {', '.join(closed)} cannot be read by this user, use sudo" if closed else ""
+    looked_into = [path for folder in folders for path in (folder, *sorted(_run_folders(folder)))]
+    closed = [str(path) for path in looked_into if not _may_look_into(path)]
+    hidden = f"; {', '.join(closed)} {SUDO}" if closed else ""
     raise NoServer(f"no server answers in {', '.join(map(str, folders))}{hidden}")
+
+
+def _run_folders(data_dir: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        yield from data_dir.glob("run-*")
 
 
 def _may_look_into(folder: Path) -> bool:
@@ -114,3 +122,9 @@ def place_of(folder: Path) -> str:
         return (folder / PLACE_NAME).read_text()
     except OSError:
         return folder.name
+
+
+def option_of(folder: Path) -> dict[str, object]:
+    """Return the option of `tiflis serve` for the place where the server of a run folder listens."""
+    kind, _, place = place_of(folder).partition(":")
+    return {"unix": place} if kind == "unix" else {"port": kind.removeprefix("port ").removeprefix("run-")}

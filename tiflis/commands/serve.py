@@ -22,7 +22,7 @@ WORKERS = "WORKERS"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
-        type=_workers,
+        type=workers,
         help="worker processes, or auto: one for each processor that it may use (default: WORKERS, or auto)",
     )
     parser.add_argument("--host", help="address to listen on (default: HOST)")
@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unix", type=Path, help="a Unix socket to listen on, in place of host and port")
 
 
-def _workers(text: str) -> int | str:
+def workers(text: str) -> int | str:
+    """Return the value of a `--workers` option."""
     try:
         return worker_count(text)
     except ValueError as problem:

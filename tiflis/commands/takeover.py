@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from tiflis.commands.running import ask
-from tiflis.commands.serve import become
+from tiflis.commands import running
+from tiflis.commands.serve import become, workers
 from tiflis.commands.status import rows_of
 
 NAME = "takeover"
@@ -16,18 +15,21 @@ STATUS_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--unix", type=Path, help="the Unix socket of the server that runs, if it is on one")
+    running.add_arguments(parser)
     parser.add_argument(
-        "--workers", type=int, help="worker processes (default: as many as the running server has)"
+        "--workers",
+        type=workers,
+        help="worker processes, or auto (default: as many as the running server has)",
     )
-    parser.set_defaults(data_dir=None, port=None)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become the server; return only if none runs or it cannot be started."""
-    status = ask(arguments, "status", STATUS_SECONDS)
+    """Become the server, in the place and with the DATA_DIR of the one that runs; return only if none runs or
+    it cannot be started."""
+    status = running.ask(arguments, "status", STATUS_SECONDS)
     if isinstance(status, int):
         return status
-    workers = arguments.workers or len(rows_of(status.get("arbiter"), "workers")) or 1
-    os.environ["TAKEOVER"] = "1"
-    become(workers, {"unix": arguments.unix})
+    folder = running.run_folder(arguments)
+    os.environ |= {"TAKEOVER": "1", "DATA_DIR": str(folder.parent)}
+    wanted = arguments.workers or len(rows_of(status.get("arbiter"), "workers")) or 1
+    become(wanted, running.option_of(folder))
