@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -75,12 +74,27 @@ async def pair_at(people: Crowd, worker: int) -> AsyncIterator[tuple[Peer, Peer,
     yield workstation, client, tunnel_id
 
 
-async def test_f1_others_lose_nothing_while_workers_die(new_server: Callable[..., Server]) -> None:
-    server = new_server(workers=3).start()
-    keeper, *victims = server.worker_pids().values()
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Server]:
+    # Without steering, so that a client's socket stays at the worker that a test chooses.
+    with Server(workers=2, env={"STEERING": "false"}) as running:
+        yield running
+
+
+@pytest.fixture
+def mortal(killed: Server) -> Server:
+    """Return a server whose workers a test may kill, once it is whole again after the test before."""
+    killed.wait_ready()
+    return killed
+
+
+async def test_f1_others_lose_nothing_while_workers_die(mortal: Server) -> None:
+    server = mortal
+    keeper = min(server.worker_pids().values())
     async with crowd(server) as people, pair_at(people, keeper) as (workstation, client, _):
         stream = Stream(client, workstation)
-        for victim in victims:
+        for _ in range(2):
+            (victim,) = set(server.worker_pids().values()) - {keeper}
             server.kill_worker(victim)
             await eventually(all_new(server, victim), RESPAWN_SECONDS, "a new worker serves")
         await stream.end()
@@ -88,9 +102,8 @@ async def test_f1_others_lose_nothing_while_workers_die(new_server: Callable[...
     assert stream.longest_gap < 1, "the figure is 0.1 s"
 
 
-async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(new_server: Callable[..., Server]) -> None:
-    # Without steering, so that the client's socket stays at the other worker.
-    server = new_server(workers=2, env={"STEERING": "false"}).start()
+async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(mortal: Server) -> None:
+    server = mortal
     home, other = server.worker_pids().values()
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation(worker=home)
@@ -105,11 +118,10 @@ async def test_f1_a_killed_workers_tunnel_is_back_with_its_id(new_server: Callab
         assert (await again.next("hello"))["device_id"] == "phone-1"
 
 
-async def test_f1_serving_goes_on_over_many_kills(new_server: Callable[..., Server]) -> None:
-    server = new_server(workers=2).start()
-    dice = random.Random(1)
-    for _ in range(4):
-        victim = dice.choice(sorted(server.worker_pids().values()))
+async def test_f1_serving_goes_on_over_many_kills(mortal: Server) -> None:
+    server = mortal
+    for slot in ("0", "1", "0"):
+        victim = server.worker_pids()[slot]
         server.kill_worker(victim)
         assert await asyncio.to_thread(server.status, "/readyz", RESPAWN_SECONDS) == 200
         await eventually(all_new(server, victim), RESPAWN_SECONDS, "a new worker serves")
@@ -118,8 +130,8 @@ async def test_f1_serving_goes_on_over_many_kills(new_server: Callable[..., Serv
         await people.client(tunnel_id)
 
 
-async def test_f2_all_workers_killed_at_once(new_server: Callable[..., Server]) -> None:
-    server = new_server(workers=2).start()
+async def test_f2_all_workers_killed_at_once(mortal: Server) -> None:
+    server = mortal
     workstation, tunnel_id = await register(server)
     dead = list(server.worker_pids().values())
     for pid in dead:
@@ -135,12 +147,12 @@ async def test_f2_all_workers_killed_at_once(new_server: Callable[..., Server]) 
 
 
 async def test_f3_the_main_process_killed(new_server: Callable[..., Server]) -> None:
-    first = new_server(workers=2).start()
+    first = new_server(workers=1).start()
     workstation, tunnel_id = await register(first)
     first.kill_main()
     await workstation.until_closed()
     await eventually(lambda: not first.processes(), ORPHAN_SECONDS, "workers and bus are gone")
-    second = new_server(port=first.port).start()
+    second = new_server(workers=1, port=first.port).start()
     async with crowd(second) as people:
         _, same_id = await people.workstation(previous=tunnel_id)
         assert same_id == tunnel_id
@@ -161,13 +173,13 @@ async def test_a_stop_says_goodbye_and_ends_in_time(new_server: Callable[..., Se
 
 @pytest.mark.parametrize("moment", ["bus started", "starting worker", "bus up"])
 def test_a_stop_while_it_starts_ends_at_once(new_server: Callable[..., Server], moment: str) -> None:
-    server = new_server().start(wait=False)
+    server = new_server(workers=1).start(wait=False)
     wait_until(lambda: moment in server.logs(), 15, moment)
     assert server.stop() < STOP_SECONDS
     assert "Traceback" not in server.logs()
 
 
-@pytest.mark.parametrize("options", [{"single": True}, {"workers": 1}, {"dev": True}])
+@pytest.mark.parametrize("options", [{"single": True}, {"dev": True}])
 async def test_the_other_ways_to_start(new_server: Callable[..., Server], options: dict[str, object]) -> None:
     server = new_server(**options).start()
     async with crowd(server) as people:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -47,11 +47,16 @@ def connection_of(server: Server, event: str, **fields: Any) -> str:
     return str(found[-1])
 
 
-@pytest.fixture(params=["true", "false"], ids=["steered", "over the bus"])
-async def people(request: pytest.FixtureRequest) -> AsyncIterator[Crowd]:
-    with Server(workers=2, env={"LOG_LEVEL": "debug", "STEERING": request.param}) as server:
-        async with crowd(server) as people:
-            yield people
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(workers=2, env={"LOG_LEVEL": "debug", "STEERING": "false"}) as running:
+        yield running
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[Crowd]:
+    async with crowd(server) as people:
+        yield people
 
 
 async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> None:
@@ -77,17 +82,17 @@ async def test_a_message_can_be_followed_through_two_workers(people: Crowd) -> N
     assert AUTH_KEY not in server.logs()
 
 
-async def test_a_connection_keeps_its_id_in_the_next_worker() -> None:
-    with Server(workers=1, env={"LOG_LEVEL": "debug"}) as server:
-        async with crowd(server) as people:
-            workstation, tunnel_id = await people.workstation()
-            client = await people.client(tunnel_id)
-            phone = connection_of(server, "client attached", tunnel=tunnel_id)
-            assert (await asyncio.to_thread(server.control, "reload", 90))["complete"]
-            await client.send({"type": "after"})
-            await workstation.next("after")
-        await eventually(lambda: "socket closed" in way(server, phone), PATIENCE, "the log shows the end")
-        steps = way(server, phone)
-        left, adopted = steps.index("socket left for another worker"), steps.index("socket adopted")
-        assert "message received" in steps[max(left, adopted) :]
-        assert workers_of(server, phone) == 2
+async def test_a_connection_keeps_its_id_in_the_next_worker(people: Crowd) -> None:
+    server, worker = people.server, min(people.server.worker_pids().values())
+    workstation, tunnel_id = await people.workstation(worker=worker)
+    client = await people.client(tunnel_id, worker=worker)
+    phone = connection_of(server, "client attached", tunnel=tunnel_id)
+    assert (await asyncio.to_thread(server.control, "reload", 90))["complete"]
+    await client.send({"type": "after"})
+    await workstation.next("after")
+    await client.close()
+    await eventually(lambda: "socket closed" in way(server, phone), PATIENCE, "the log shows the end")
+    steps = way(server, phone)
+    left, adopted = steps.index("socket left for another worker"), steps.index("socket adopted")
+    assert "message received" in steps[max(left, adopted) :]
+    assert workers_of(server, phone) == 2

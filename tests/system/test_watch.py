@@ -22,11 +22,17 @@ async def watch_at(server: Server, tunnel_id: str, device_id: str = "watch-1") -
         yield watch
 
 
-@pytest.fixture
-def mortal() -> Iterator[Server]:
-    """Run a server whose processes a test may kill."""
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Server]:
     with Server(workers=2) as running:
         yield running
+
+
+@pytest.fixture
+def mortal(killed: Server) -> Server:
+    """Return a server whose processes a test may kill, once it is whole again after the test before."""
+    killed.wait_ready()
+    return killed
 
 
 async def talk(workstation: Peer, numbers: range) -> None:
@@ -200,7 +206,7 @@ async def test_a_crash_in_the_middle_of_a_conversation(mortal: Server) -> None:
     async with crowd(mortal) as people:
         workstation, tunnel_id = await people.workstation()
         async with watch_at(mortal, tunnel_id) as watch:
-            for life in range(4):
+            for life in range(2):
                 polling = asyncio.create_task(watch.poll(wait=5))
                 await talk(workstation, range(life * 100, life * 100 + 50))
                 mortal.kill_worker(mortal.worker_of(workstation))
