@@ -22,6 +22,10 @@ RELOAD_SECONDS = 60.0
 CUTS = (1, 3, 7, 12, 200, 65_000)  # bytes of a frame: within its header, its mask, its payload
 
 
+# For what main does, and what no other worker takes part in.
+one_way = pytest.mark.parametrize("rolling", ["over the bus"], indirect=True)
+
+
 @pytest.fixture(scope="module", params=["steered", "over the bus"])
 def rolling(request: pytest.FixtureRequest) -> Iterator[Server]:
     steering = "true" if request.param == "steered" else "false"
@@ -52,6 +56,7 @@ async def test_rolls_under_load_lose_double_and_reorder_nothing(rolling: Server)
             await reload(rolling)
 
 
+@one_way
 async def test_a_hangup_of_main_replaces_the_workers(rolling: Server, people: Crowd) -> None:
     station, tunnel_id = await people.workstation()
     client = await people.client(tunnel_id)
@@ -83,6 +88,7 @@ async def test_messages_cut_by_a_reload_arrive_whole_and_once(rolling: Server, p
     await station.silent()
 
 
+@one_way
 async def test_what_a_peer_has_not_read_yet_reaches_it_after_the_reload(
     rolling: Server, people: Crowd
 ) -> None:
@@ -110,6 +116,7 @@ async def test_a_message_of_50_mib_both_ways_survives(rolling: Server, people: C
     assert len((await client.next("down", 30))["body"]) == len(body)
 
 
+@one_way
 async def test_a_client_that_waits_for_its_workstation_goes_on_waiting(
     rolling: Server, people: Crowd
 ) -> None:
@@ -148,6 +155,7 @@ async def test_newcomers_and_open_questions_go_along(rolling: Server, people: Cr
     await newcomer.next("connected")
 
 
+@one_way
 async def test_a_reload_that_cannot_start_a_worker_changes_nothing(people: Crowd, rolling: Server) -> None:
     station, tunnel_id = await people.workstation()
     client = await people.client(tunnel_id)
@@ -166,6 +174,7 @@ async def test_a_reload_that_cannot_start_a_worker_changes_nothing(people: Crowd
     await station.next("still")
 
 
+@one_way
 async def test_a_reload_into_code_that_writes_another_format_changes_nothing(
     people: Crowd, rolling: Server
 ) -> None:

@@ -14,7 +14,7 @@ from tests.system.traffic import traffic
 def heir_of(server: Server, **options: object) -> Server:
     """Make a second server with the same port and folders."""
     return Server(
-        workers=3,
+        workers=1,
         port=server.port,
         folder=server.folder,
         env={"TAKEOVER": "1"},
@@ -61,7 +61,7 @@ async def test_an_heir_without_a_server_to_take_over_says_so() -> None:
 
 
 async def test_a_server_goes_on_when_its_heir_fails() -> None:
-    with Server(workers=2) as old:
+    with Server(workers=1) as old:
         async with at(old) as people:
             station, tunnel_id = await people.workstation()
             client = await people.client(tunnel_id)
