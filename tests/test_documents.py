@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Server
-from tests.tool import tool
+from tests.harness import ROOT
 from tiflis import __version__
 from tiflis.bus.channels import packets
 from tiflis.config import Settings, variable
@@ -135,13 +133,3 @@ def test_the_page_on_upgrades_agrees_with_the_code() -> None:
     assert not settings & set(re.findall(r"\w+", gone))
     named = re.findall(r"`([A-Z]+_[A-Z_]+|STAY|BIND|SUBNET)(?:=[^`]*)?`", text.replace(gone, ""))
     assert set(named) <= settings | {"BIND", "SUBNET", "INVALID_AUTH_KEY"}
-
-
-def test_the_commands_for_operators_work_on_a_running_server(tmp_path: Path) -> None:
-    with Server(workers=2) as server:
-        assert tool(server, "keygen", "--env").startswith("TUNNEL_REGISTRATION_API_KEY=")
-        assert "already running" in tool(server, "check")
-        assert "last reload   none yet" in tool(server, "status")
-        assert "yes" in tool(server, "reload")
-        assert "2 of 2 workers replaced" in tool(server, "status")
-        assert json.loads(tool(server, "status", "--json"))["ok"] is True

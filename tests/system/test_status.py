@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -43,8 +44,9 @@ async def test_homes_generations_handoffs_and_versions_are_told(server: Server) 
     async with crowd(server) as people:
         workstation, tunnel_id = await people.workstation(name="desk <b>")
         client = await people.client(tunnel_id)
+        assert "last reload   none yet" in await asyncio.to_thread(tool, server, "status")
         before, began = await status(server), time.monotonic()
-        assert await asyncio.to_thread(tool, server, "reload")
+        assert "yes" in await asyncio.to_thread(tool, server, "reload")
         after, took = await status(server), time.monotonic() - began
         old, new = of(tunnel_id, before), of(tunnel_id, after)
         assert (new["devices"], new["online"]) == (1, True)
@@ -57,6 +59,7 @@ async def test_homes_generations_handoffs_and_versions_are_told(server: Server) 
         assert all(worker["ready"] and worker["bus"] for worker in after["workers"])
         shown = await asyncio.to_thread(tool, server, "status")
         assert new["home"] in shown
+        assert json.loads(await asyncio.to_thread(tool, server, "status", "--json"))["ok"] is True
         assert "2 of 2 workers replaced, 2 sockets handed over, 0 fell back" in shown
         assert (workstation.closed, client.closed) == (None, None)
 
