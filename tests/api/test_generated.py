@@ -122,7 +122,7 @@ def as_itself(case: Case[Any], desk: Watches) -> bool:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
 @pytest.mark.parametrize(("method", "path"), INPUTS)
-@effort(20)
+@effort(8)
 @given(data=st.data())
 def test_generated_requests_are_answered_as_described(
     server: Server,
@@ -155,7 +155,7 @@ def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: st
         connection.close()
 
 
-@effort(60)
+@effort(25)
 @given(
     method=st.sampled_from(
         ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST", "GET", "HEAD", "PROPFIND", "X"]
@@ -180,7 +180,7 @@ def test_every_api_refuses_a_wrong_method_in_the_watch_apis_shape(server: Server
     assert (status, set(json.loads(text))) == (405, {"error", "message"})
 
 
-@effort(60)
+@effort(25)
 @given(
     path=st.sampled_from([path for method, path in INPUTS if method == "GET"]),
     name=st.sampled_from(["tunnel_id", "auth_key", "device_id", "since", "ack", "wait", "x" * 5000]),
@@ -197,7 +197,7 @@ def test_queries_of_any_length_are_answered_or_refused(
         json.loads(text)
 
 
-@effort(60)
+@effort(25)
 @given(
     call=st.sampled_from(["connect", "command", "disconnect"]),
     kind=st.sampled_from(

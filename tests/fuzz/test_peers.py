@@ -431,7 +431,7 @@ def bugs_in(server: Server) -> list[str]:
 
 def test_everybody_hears_what_the_rules_promise(server: Server) -> None:
     # A broken life is not made shorter: each wrong step of another one would be waited for.
-    settings = effort(6, stateful_step_count=25, phases=[Phase.generate])
+    settings = effort(4, stateful_step_count=25, phases=[Phase.generate])
     with Background() as background:
         Peers.server, Peers.background = server, background
         run_state_machine_as_test(Peers, settings=settings)
