@@ -58,9 +58,7 @@ async def kill_bus(server: Server, away: float) -> float:
     return time.monotonic() - began
 
 
-@scenario(
-    "F7", "the bus killed, back at once, after 0.5 s and after 3 s", 200, in_tests=True, company=Company.ALONE
-)
+@scenario("F7", "the bus killed, back at once, after 0.5 s and after 3 s", 200, company=Company.ALONE)
 async def bus_killed(run: Run) -> None:
     with run.server(workers=2, env=OVER_THE_BUS) as server:
         options: dict[str, Any] = {"tunnels": run.size(20, 6), "clients": 3, "rate": 10}
@@ -106,7 +104,7 @@ async def bus_away(run: Run) -> None:
             run.faithful(load.ledger)
 
 
-@scenario("F9", "the bus held still for 10 s, then a worker", 200, in_tests=True, company=Company.ALONE)
+@scenario("F9", "the bus held still for 10 s, then a worker", 200, company=Company.ALONE)
 async def bus_hangs(run: Run) -> None:
     seconds = run.size(10, 4)
     with run.server(workers=2, env=OVER_THE_BUS) as server:
@@ -130,7 +128,7 @@ async def bus_hangs(run: Run) -> None:
 @scenario("F10", "every 1 to 3 s the bus or a worker away for up to 2 s", 300, in_tests=True)
 async def flapping(run: Run) -> None:
     """A worker is held still for a moment, or killed; tunnels whose home was killed are not judged."""
-    seconds = run.size(60, 12)
+    seconds = run.size(60, 6)
     with run.server(workers=3, env=OVER_THE_BUS) as server:
         options: dict[str, Any] = {"tunnels": run.size(24, 8), "clients": 2, "rate": 20}
         async with Load(server, seed=run.seed, largest=64 << 10, **options) as load:

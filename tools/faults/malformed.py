@@ -10,7 +10,7 @@ from tools.faults.attacks import HANDSHAKE
 from tools.faults.run import Run, scenario
 
 
-@scenario("P10", "malformed handshakes and requests", 200, in_tests=True)
+@scenario("P10", "malformed handshakes and requests", 200)
 async def malformed(run: Run) -> None:
     count = run.size(10_000, 500)
     with run.server(workers=2) as server:

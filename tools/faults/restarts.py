@@ -72,7 +72,7 @@ async def rolls_on_uvloop(run: Run) -> None:
     await rolls(run, "uvloop")
 
 
-@scenario("F4a", "the same on asyncio", 400, in_tests=True, company=Company.ALONE)
+@scenario("F4a", "the same on asyncio", 400, company=Company.ALONE)
 async def rolls_on_asyncio(run: Run) -> None:
     await rolls(run, "asyncio")
 
@@ -128,9 +128,7 @@ async def large_under_way(run: Run, loop: str) -> None:
             run.faithful(load.ledger)
 
 
-@scenario(
-    "F6", "restart while 50 MiB messages are under way, in and out, cut anywhere (uvloop)", 240, in_tests=True
-)
+@scenario("F6", "restart while 50 MiB messages are under way, in and out, cut anywhere (uvloop)", 240)
 async def large_on_uvloop(run: Run) -> None:
     await large_under_way(run, "uvloop")
 

@@ -85,7 +85,7 @@ async def registers(server: Server) -> bool:
         socket.close()
 
 
-@scenario("F19", "the worker that 1,000 watches poll is killed, and replaced, mid-poll", 300, in_tests=True)
+@scenario("F19", "the worker that 1,000 watches poll is killed, and replaced, mid-poll", 300)
 async def watched_worker_dies(run: Run) -> None:
     """A tenth of them sleeps until the end: their queues overflow."""
     count = run.size(1000, 4)

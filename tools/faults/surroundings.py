@@ -83,7 +83,7 @@ async def bus_lacks_something(run: Run) -> None:
             nats.stop()
 
 
-@scenario("N9", "settings that cannot work: one line, code 2, and check says the same", 600, in_tests=True)
+@scenario("N9", "settings that cannot work: one line, code 2, and check says the same", 600)
 async def wrong_settings(run: Run) -> None:
     names = run.size(tuple(WRONG), ("a file", "a route of ours"))
     unlike, unnamed = 0, 0
