@@ -135,25 +135,25 @@ def test_gauges_of_a_dead_worker_are_not_kept(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_is_written_late_does_not_replace_what_is_newer(tmp_path: Path) -> None:
-    ledger = MetricsStore(tmp_path, "x-0-a")
-    late = ledger.taken_down(counted(1))
-    ledger.write(counted(2))
+    store = MetricsStore(tmp_path, "x-0-a")
+    late = store.taken_down(counted(1))
+    store.write(counted(2))
     late()
-    assert ledger.read()["x-0-a"]["sockets_opened_total"][""] == [2.0]
+    assert store.read()["x-0-a"]["sockets_opened_total"][""] == [2.0]
 
 
 def test_a_broken_file_costs_nothing_but_itself(tmp_path: Path) -> None:
-    ledger = MetricsStore(tmp_path, "x-0-a")
-    ledger.write(counted(1))
+    store = MetricsStore(tmp_path, "x-0-a")
+    store.write(counted(1))
     (tmp_path / "metrics" / "x-1-b.json").write_text("{")
-    assert ledger.read()["x-0-a"]["sockets_opened_total"][""] == [1.0]
+    assert store.read()["x-0-a"]["sockets_opened_total"][""] == [1.0]
 
 
 def test_a_folder_that_cannot_be_written_costs_no_worker(tmp_path: Path) -> None:
     (tmp_path / "metrics").write_text("in the way")
-    ledger = MetricsStore(tmp_path, "x-0-a")
-    ledger.write(counted(1))
-    assert ledger.read() == {}
+    store = MetricsStore(tmp_path, "x-0-a")
+    store.write(counted(1))
+    assert store.read() == {}
 
 
 # What is asked for

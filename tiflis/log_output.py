@@ -103,7 +103,7 @@ class LogOutput:
             if self._own is not None and not self._queue:
                 os.close(self._own)
                 self._own, self._write = None, None
-                self._limit = 0  # what comes now is lost: the descriptor may be somebody else's soon
+                self._limit = 0  # what comes now is lost: the descriptor may soon belong to another file
 
     def _offer(self, line: bytes) -> bool:
         """Whether the line is written or queued."""

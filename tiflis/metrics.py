@@ -1,7 +1,7 @@
 """What is counted: the catalogue of metrics, and this process's own plain counters.
 
 Counting costs an addition, or a look into a dictionary where the event is rare. Nothing here knows of an
-exposition format: numbers are read, summed over the workers, and written out when somebody asks.
+exposition format: numbers are read, summed over the workers, and written out on request.
 """
 
 from bisect import bisect_left

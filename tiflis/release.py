@@ -14,7 +14,7 @@ DIGEST_BYTES = 4
 def build() -> str:
     """Return the version of the installed package, which names its commit, such as 0.1.dev340+gc975203.
 
-    That of an editable install is of the time of the installation: `code` tells what has changed since.
+    That of an editable install is of the time of the installation; `code` also changes with the files.
     """
     try:
         return version("tiflis")

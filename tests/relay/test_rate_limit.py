@@ -36,7 +36,7 @@ class Host:
 
     def hear(self, data: bytes) -> None:
         for worker in self.workers:
-            worker.heard(data)
+            worker.received(data)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_hosts_count_each_others_wrong_keys_once(clock: Clock, tmp_path: Path) -
 
 @pytest.mark.parametrize("data", [b"", b"x", b"x" * 16, b"x" * 17, b"\xff" * 60, b"x" * 100_000])
 def test_any_gossip_is_counted_or_ignored(limiter: Limiter, data: bytes) -> None:
-    limiter.heard(data)
+    limiter.received(data)
 
 
 def test_odd_names_count_like_others(limiter: Limiter) -> None:
@@ -282,7 +282,7 @@ def test_while_a_stopped_worker_has_the_lock_each_counts_for_itself(tmp_path: Pa
         os.kill(holder.pid, signal.SIGSTOP)
         start = now()
         assert right(limiter, OWNER, TUNNEL) == 0.0
-        limiter.heard(b"x" * 30)
+        limiter.received(b"x" * 30)
         assert now() - start < 1.0
         wrong(limiter, ATTACKER, TUNNEL, 10)
         assert right(limiter, ATTACKER, TUNNEL) > 0.0

@@ -22,7 +22,7 @@ class Workers:
 
     def _spread(self, news: bytes) -> None:
         for superseded_sockets in self.superseded_sockets.values():
-            superseded_sockets.heard(news)
+            superseded_sockets.received(news)
 
     def supersede(self, worker: str, wire: FakeWire | None = None) -> FakeWire:
         wire = wire or FakeWire()
@@ -83,5 +83,5 @@ def test_other_tunnels_have_their_own(workers: Workers) -> None:
 def test_nonsense_changes_nothing(workers: Workers) -> None:
     wire = workers.supersede("a")
     for news in (b"", b"\xff", b"\x93\x01\x02\x03"):
-        workers.superseded_sockets["a"].heard(news)
+        workers.superseded_sockets["a"].received(news)
     assert wire.closed is None

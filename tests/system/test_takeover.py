@@ -11,7 +11,7 @@ from tests.harness import crowd as at
 from tests.system.traffic import traffic
 
 
-def heir_of(server: Server, **options: object) -> Server:
+def successor_of(server: Server, **options: object) -> Server:
     """Make a second server with the same port and folders."""
     return Server(
         workers=1,
@@ -48,7 +48,7 @@ async def test_the_command_changes_every_process_and_nothing_else() -> None:
             old.process = None
 
 
-async def test_an_heir_without_a_server_to_take_over_says_so() -> None:
+async def test_a_takeover_without_a_running_server_is_an_error() -> None:
     with Server(workers=1) as running:
         alone = Server(workers=1, env={"TAKEOVER": "1"})
         alone.start(wait=False)
@@ -60,15 +60,15 @@ async def test_an_heir_without_a_server_to_take_over_says_so() -> None:
         assert running.status("/readyz") == 200
 
 
-async def test_a_server_goes_on_when_its_heir_fails() -> None:
+async def test_a_server_goes_on_when_its_successor_fails() -> None:
     with Server(workers=1) as old:
         async with at(old) as people:
             station, tunnel_id = await people.workstation()
             client = await people.client(tunnel_id)
-            successor = heir_of(old)
+            successor = successor_of(old)
             successor.start(wait=False)
-            await eventually((old.run_dir / "heir.sock").exists, 20, "the heir's question")
-            await eventually(lambda: len(successor.worker_pids()) > 0, 20, "the heir's first worker")
+            await eventually((old.run_dir / "heir.sock").exists, 20, "the successor's socket")
+            await eventually(lambda: len(successor.worker_pids()) > 0, 20, "the successor's first worker")
             successor.kill_main()
             await eventually(lambda: "takeover failed" in old.logs(), 60, "the old server's word")
             await client.send({"type": "still"})

@@ -110,8 +110,8 @@ class NatsServer:
                 self._folder.write(name, text)
 
     @property
-    def will(self) -> tuple[int, str]:
-        """Return what a successor needs: port and token."""
+    def access(self) -> tuple[int, str]:
+        """Return the port and the token, which a successor needs."""
         return self.port, self._token
 
     def stop(self, keep_files: bool = False) -> None:

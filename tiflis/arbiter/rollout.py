@@ -141,7 +141,7 @@ class Rollout:
         self._manager.forget_old(slot.process.name)
 
     async def retire(self, name: str, successor: str) -> None:
-        """End a slot's worker for good; on its way out it hands its sockets to ``heir``."""
+        """End a slot's worker for good; on its way out it hands its sockets to ``successor``."""
         slot = self._slots[name]
         slot.rolling, slot.successor = True, successor
         pid = slot.process.pid

@@ -1,10 +1,10 @@
 """The main process itself is replaced: a server started a second time takes over from the one that runs.
 
-The heir asks the old server's control socket. The old one then drives, over the private Unix socket on which
-the heir listens: it passes on the listening socket and the run folder's lock; when the heir's workers are
-ready, its own hand their live sockets to them, one after the other; last it lets go of the embedded bus,
-which the heir starts anew on the same port and store, and ends. If the heir fails, it goes on; workers that
-have left by then are replaced.
+The successor sends ``takeover`` to the old server's control socket. From then on the old server drives, over
+the private Unix socket on which the successor listens. It passes on the listening socket and the run folder's
+lock. Once the successor's workers are ready, its own workers hand their live sockets to them, one worker
+after the other. Last it stops the embedded bus, which the successor starts again on the same port and store,
+and ends. If the successor fails, the old server goes on, and replaces the workers that have ended by then.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ from tiflis.ipc.run_folder import Lock, LockHeld, RunFolder
 
 log = logging.getLogger(__name__)
 
-SOCKET_NAME = "heir.sock"  # in the run folder: where the heir hears from the old server
-TURN_NAME = "heir.lock"  # there: held by a server while it takes over, as two would disturb each other
+SOCKET_NAME = "heir.sock"  # in the run folder: the successor listens there for the old server
+TURN_NAME = "heir.lock"  # beside it: held by a server while it takes over, as two would disturb each other
 NOTHING_RUNS = "no server runs on this port with this DATA_DIR"
 ASK_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 0.1
-LISTEN_SECONDS = 30.0  # for the heir's manager to run
-ANSWER_SECONDS = 90.0  # for the heir's workers to become ready, or its bus to start
+LISTEN_SECONDS = 30.0  # for the successor's manager to run
+ANSWER_SECONDS = 90.0  # for the successor's workers to become ready, or its bus to start
 
 
 class ServerResources:
@@ -57,7 +57,7 @@ class ServerResources:
             self.nats.write_files()
 
     def let_go(self) -> None:
-        """Stop the bus, for the heir to start it again. It blocks."""
+        """Stop the bus, so that the successor can start it again. Blocks."""
         if self.nats is not None:
             self.nats.stop(keep_files=True)
 
@@ -82,12 +82,12 @@ class NothingRuns(CannotTakeOver):
 
 
 class Takeover:
-    """What an heir has got: the listening socket, the run folder's lock, and where the bus is."""
+    """The resources that a successor has received: listening socket, run folder's lock, access to the bus."""
 
-    def __init__(self, listener: socket.socket, lock: int, will: Message) -> None:
+    def __init__(self, listener: socket.socket, lock: int, facts: Message) -> None:
         self.listener, self.lock = listener, lock
-        self.instance: str = will["instance"]
-        self.bus: tuple[int, str] | None = tuple(will["bus"]) if will["bus"] else None  # port and token
+        self.instance: str = facts["instance"]
+        self.bus: tuple[int, str] | None = tuple(facts["bus"]) if facts["bus"] else None  # port and token
 
 
 class Successor:
@@ -136,14 +136,14 @@ class Successor:
             if not answer.get("ok"):
                 raise CannotTakeOver(str(answer.get("error", "the running server refuses")))
             async with running_clock().timeout(ASK_SECONDS):
-                will, descriptors = await self._given
+                facts, descriptors = await self._given
         except TimeoutError:
             raise CannotTakeOver("the running server does not answer") from None
         except (NoServer, OSError):
             raise NothingRuns(NOTHING_RUNS) from None
         finally:
             await server.close()
-        return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], will)
+        return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], facts)
 
     def _ask(self) -> Message:
         return request(self._run_dir, "takeover", ASK_SECONDS, network=self._network)
@@ -202,19 +202,19 @@ class OutgoingServer:
             return {"ok": False, "error": "a reload or takeover is under way already"}
         client = HandoffClient(self._path, ANSWER_SECONDS)
         resources = self._resources
-        will = {
+        facts = {
             "instance": os.environ.get("TIFLIS_INSTANCE", ""),
-            "bus": resources.nats.will if resources.nats else None,
+            "bus": resources.nats.access if resources.nats else None,
         }
         descriptors = [resources.listener().fileno(), resources.folder.lock.descriptor]
-        self._task = asyncio.create_task(self._hand_over(client, json.dumps(will).encode(), descriptors))
+        self._task = asyncio.create_task(self._hand_over(client, json.dumps(facts).encode(), descriptors))
         return {}
 
-    async def _hand_over(self, client: HandoffClient, will: bytes, descriptors: list[int]) -> None:
+    async def _hand_over(self, client: HandoffClient, facts: bytes, descriptors: list[int]) -> None:
         self._rollout.running = True
         resources = self._resources
         try:
-            await client.send(will, descriptors)
+            await client.send(facts, descriptors)
             await client.close()
             successor = await self._successor()
             workers = json.loads(await successor.send(b'{"say": "workers"}', []))
@@ -225,23 +225,23 @@ class OutgoingServer:
                 await asyncio.to_thread(resources.let_go)
                 await successor.send(b'{"say": "bus"}', [])
                 await successor.send(b'{"say": "farewell"}', [])
-        except Exception as problem:  # noqa: BLE001 - the heir's, or a lack of our own
+        except Exception as problem:  # noqa: BLE001 - the successor's, or our own lack of something
             log.error("takeover failed, this server goes on", extra={"reason": reason_of(problem)})
             await self._go_on()
             return
         log.info("takeover: done, ending")
-        # Not by the ordinary way: Sanic would shut the listening socket down, which is the heir's now.
+        # Not by the ordinary way: Sanic would shut the listening socket down, which is the successor's now.
         logs.flush()
         os._exit(0)
 
     async def _go_on(self) -> None:
-        """The heir has failed: be whole again."""
+        """Go on after the successor has failed: replace the workers that have ended."""
         self._rollout.running = False
         self._rollout.reinstate()
         await keep_trying(self._control.listen_again, "listen on the control socket")
 
     async def _successor(self) -> HandoffClient:
-        """A line to the heir, whose arbiter listens again once its manager runs."""
+        """Connect to the successor, whose arbiter listens again once its manager runs."""
         client = HandoffClient(self._path, ANSWER_SECONDS)
         end = running_clock().time() + LISTEN_SECONDS
         while True:

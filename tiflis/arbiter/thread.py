@@ -147,13 +147,13 @@ class ArbiterThread:
 
 async def tend_log(run_dir: Path) -> None:
     """Write the main process's own summaries and count its lost lines, for ever."""
-    ledger, told = MetricsStore(run_dir, f"main-{os.getpid()}"), 0
+    store, counted = MetricsStore(run_dir, f"main-{os.getpid()}"), 0
     while True:
         await asyncio.sleep(LOG_SECONDS)
         logs.sum_up()
-        if (lost := logs.lost()) != told:
-            told = lost
-            ledger.write({"log_lines_dropped_total": {"": [float(lost)]}})
+        if (lost := logs.lost()) != counted:
+            counted = lost
+            store.write({"log_lines_dropped_total": {"": [float(lost)]}})
 
 
 async def _announce(slots: WorkerSlots, on_ready: Callable[[], None]) -> None:

@@ -195,7 +195,7 @@ def metrics(settings: Settings) -> Iterator[Finding]:
     if settings.metrics_port and settings.metrics_host not in ("127.0.0.1", "::1", "localhost"):
         yield Finding(
             "note",
-            f"METRICS_HOST={settings.metrics_host}: whoever reaches port {settings.metrics_port} reads the"
+            f"METRICS_HOST={settings.metrics_host}: anyone who reaches port {settings.metrics_port} reads the"
             " metrics; METRICS_TOKEN guards only those of the public port",
         )
 

@@ -55,9 +55,9 @@ def change(before: str, after: str) -> str:
 
 def reasons(answer: Message) -> list[str]:
     """Return the reasons why the reload is incomplete, as a whole and per worker."""
-    told = [answer["reason"]] if answer.get("reason") else []
+    found = [answer["reason"]] if answer.get("reason") else []
     for worker in answer.get("workers", []):
-        told += [f"worker {worker.get('slot')}: {reason}" for reason in worker.get("reasons", [])]
+        found += [f"worker {worker.get('slot')}: {reason}" for reason in worker.get("reasons", [])]
         if worker.get("fell_back"):
-            told.append(f"worker {worker.get('slot')}: {worker['fell_back']} sockets had to be closed")
-    return told or ["not all workers are replaced: see the server's log"]
+            found.append(f"worker {worker.get('slot')}: {worker['fell_back']} sockets had to be closed")
+    return found or ["not all workers are replaced: see the server's log"]

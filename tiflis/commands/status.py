@@ -17,7 +17,7 @@ STATUS_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="as the server tells it")
+    parser.add_argument("--json", action="store_true", help="as the server answers it")
     running.add_arguments(parser)
 
 
@@ -52,40 +52,40 @@ def bus_line(bus: object) -> str:
 
 def handoffs_line(answer: Message) -> str:
     """Return the sockets given to other workers: by steering, and when workers were replaced."""
-    told = (answer.get("status") or {}).get("handoffs")
-    if not isinstance(told, dict):
+    handoffs = (answer.get("status") or {}).get("handoffs")
+    if not isinstance(handoffs, dict):
         return "?"
     return (
-        f"{count(told, 'taken')} sockets taken, {count(told, 'refused')} refused, "
-        f"{count(told, 'unknown')} closed, {shown(told.get('pause_mean_ms'))} ms pause on average"
+        f"{count(handoffs, 'taken')} sockets taken, {count(handoffs, 'refused')} refused, "
+        f"{count(handoffs, 'unknown')} closed, {shown(handoffs.get('pause_mean_ms'))} ms pause on average"
     )
 
 
-def reload_line(told: object) -> str:
+def reload_line(done: object) -> str:
     """Return how long ago a reload was, how long it took, and how many sockets it moved and closed."""
-    if not isinstance(told, dict):
+    if not isinstance(done, dict):
         return "none yet"
-    workers = rows_of(told, "workers")
+    workers = rows_of(done, "workers")
     replaced = sum(worker.get("replaced") is True for worker in workers)
     return (
-        f"{max(0, int(time.time() - float(told['ended_at'])))} s ago, took {shown(told.get('seconds'))} s: "
+        f"{max(0, int(time.time() - float(done['ended_at'])))} s ago, took {shown(done.get('seconds'))} s: "
         f"{replaced} of {len(workers)} workers replaced, "
         f"{sum(count(worker, 'handed') for worker in workers)} sockets handed over, "
         f"{sum(count(worker, 'fell_back') for worker in workers)} fell back"
     )
 
 
-def joined(known: list[Row], told: list[Row]) -> list[Row]:
+def joined(of_main: list[Row], of_workers: list[Row]) -> list[Row]:
     """Return one row per worker: facts of the main process beside those of the worker itself."""
-    made = {str(worker.get("worker_id")): dict(worker) for worker in known}
-    for worker in told:
+    made = {str(worker.get("worker_id")): dict(worker) for worker in of_main}
+    for worker in of_workers:
         row = made.setdefault(str(worker.get("worker")), {"worker_id": worker.get("worker")})
         row |= {name: value for name, value in worker.items() if name not in ("worker", "tunnels")}
     return list(made.values())
 
 
-def rows_of(told: object, name: str) -> list[Row]:
-    rows = told.get(name) if isinstance(told, dict) else None
+def rows_of(answer: object, name: str) -> list[Row]:
+    rows = answer.get(name) if isinstance(answer, dict) else None
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 

@@ -75,17 +75,17 @@ async def health(target: Target) -> AsyncIterator[Finding]:
     except (OSError, http.client.HTTPException) as problem:
         yield Finding(FAIL, "health", str(problem) or type(problem).__name__, WRONG_PORT)
         return
-    told = reply.json()
-    if "status" not in told:
+    health = reply.json()
+    if "status" not in health:
         what = "the proxy cannot reach the server" if reply.status in (502, 504) else "this is not the server"
         yield Finding(
             FAIL, "health", f"HTTP {reply.status} without a health report: {what}",
             "compare the proxy's upstream with HOST and PORT of the server, and see both logs",
         )  # fmt: skip
         return
-    status = f"{told['status']} ({told['why']})" if "why" in told else told["status"]
-    text = f"{status}, version {told.get('version')}, answered in {milliseconds(reply.seconds)}"
-    if told["status"] == "healthy" and ready.status == 200:
+    status = f"{health['status']} ({health['why']})" if "why" in health else health["status"]
+    text = f"{status}, version {health.get('version')}, answered in {milliseconds(reply.seconds)}"
+    if health["status"] == "healthy" and ready.status == 200:
         yield Finding(OK, "health", text)
     else:
         state = ready.json().get("status", ready.status)

@@ -54,7 +54,7 @@ class Line:
             ping_interval=None,
             compression=None,
             max_size=LIMIT + MIB,
-            max_queue=None,  # pongs pile up while nobody reads
+            max_queue=None,  # pongs pile up while they are not read
             additional_headers={"X-Forwarded-For": forwarded} if forwarded else None,
             proxy=proxy,
         )
@@ -107,8 +107,8 @@ class Tunnel:
 
     async def open(self) -> None:
         """Register and connect. Raise as Line does."""
-        self.workstation, told = await self.register(self._wanted)
-        self.tunnel_id, self.public_url = told["tunnel_id"], str(told.get("public_url"))
+        self.workstation, registered = await self.register(self._wanted)
+        self.tunnel_id, self.public_url = registered["tunnel_id"], str(registered.get("public_url"))
         self.device = await Line.open(self.target)
         await self.device.send({"type": "connect", "payload": self.credentials("doctor")})
         await self.device.next("connected")
@@ -129,8 +129,12 @@ class Tunnel:
     async def decoy(self) -> tuple[Line, dict[str, str]]:
         """Register a second tunnel for wrong keys; return its line and a payload to connect with a wrong
         key."""
-        line, told = await self.register(f"{self._wanted}-x")
-        return line, {**self.credentials("doctor"), "tunnel_id": told["tunnel_id"], "auth_key": "wrong" * 8}
+        line, registered = await self.register(f"{self._wanted}-x")
+        return line, {
+            **self.credentials("doctor"),
+            "tunnel_id": registered["tunnel_id"],
+            "auth_key": "wrong" * 8,
+        }
 
     def credentials(self, device_id: str) -> dict[str, str]:
         return {"tunnel_id": self.tunnel_id, "auth_key": self.auth_key, "device_id": device_id}
@@ -161,7 +165,7 @@ async def upgrade(tunnel: Tunnel) -> AsyncIterator[Finding]:
     yield Finding(
         OK, "upgrade", f"a tunnel with both ends open after {milliseconds(time.monotonic() - began)}"
     )
-    yield await _address_told(tunnel)
+    yield await _announced_address(tunnel)
 
 
 def _refusal(problem: str) -> str:
@@ -183,20 +187,20 @@ def _no_socket(target: Target, status: int) -> tuple[str, str]:
     return text, "the proxy cannot reach the server, or the server is not ready: see both logs"
 
 
-async def _address_told(tunnel: Tunnel) -> Finding:
-    told, asked = urlsplit(tunnel.public_url), tunnel.target
-    port = told.port or (443 if told.scheme == "wss" else 80)
-    if (told.scheme == "wss") != asked.secure:
+async def _announced_address(tunnel: Tunnel) -> Finding:
+    public, asked = urlsplit(tunnel.public_url), tunnel.target
+    port = public.port or (443 if public.scheme == "wss" else 80)
+    if (public.scheme == "wss") != asked.secure:
         return Finding(
             FAIL, "address", f"workstations are told {tunnel.public_url}",
             "set PUBLIC_BASE_URL, or TRUST_PROXY so that X-Forwarded-Proto of the proxy counts",
         )  # fmt: skip
-    if told.hostname == asked.host and port != asked.port and not await _listens(asked.host, port):
+    if public.hostname == asked.host and port != asked.port and not await _listens(asked.host, port):
         return Finding(
             FAIL, "address", f"workstations are told {tunnel.public_url}, and port {port} there is closed",
             "pass the port on: proxy_set_header Host $http_host, or X-Forwarded-Host; or set PUBLIC_BASE_URL",
         )  # fmt: skip
-    if (told.hostname, port, told.path) != (asked.host, asked.port, asked.ws_path):
+    if (public.hostname, port, public.path) != (asked.host, asked.port, asked.ws_path):
         return Finding(
             NOTE, "address", f"workstations are told {tunnel.public_url}, you asked at {asked.ws_url}",
             "set PUBLIC_BASE_URL if phones cannot reach the former",
@@ -298,7 +302,7 @@ async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
     else:
         yield Finding(
             FAIL, "forgery", "a forged X-Forwarded-For is believed: wrong keys are not limited",
-            "set TRUST_PROXY to the proxy's network only, and let nobody else reach the server's port",
+            "set TRUST_PROXY to the proxy's network only, and block the server's port for all others",
         )  # fmt: skip
 
 

@@ -63,9 +63,9 @@ async def _poll(tunnel: Tunnel, wait: int) -> Reply:
 
 
 def _why(answer: Reply) -> str:
-    told = answer.json()
-    if "message" in told:
-        return f"the server says: {told['message']}"
+    content = answer.json()
+    if "message" in content:
+        return f"the server says: {content['message']}"
     if answer.status == 413:
         return "the proxy refuses big bodies: client_max_body_size 65m (see deploy/nginx)"
     if answer.status in (502, 504):

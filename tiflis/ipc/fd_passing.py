@@ -175,8 +175,8 @@ class HandoffServer:
                 line = _Line(peer)
             except OSError as problem:  # no descriptor, no memory: the peer waits, or falls back
                 failures += 1
-                told = {"reason": reason_of(problem), "wait": pause_after(failures)}
-                log.warning("handoff connection not accepted", extra=told)
+                fields = {"reason": reason_of(problem), "wait": pause_after(failures)}
+                log.warning("handoff connection not accepted", extra=fields)
                 await asyncio.sleep(pause_after(failures))
             else:
                 failures = 0

@@ -31,7 +31,7 @@ class MainLink:
     """A worker's connection to the main process.
 
     `on_gone(worker_id)`: another worker died or left. `on_status()`: asked for this server's status;
-    may be a coroutine. `on_lost()`: the main process died; this one then ends, unless told otherwise.
+    may be a coroutine. `on_lost()`: the main process died; by default this process then ends.
     While `main_lives()`, a broken connection is only made again.
     """
 
@@ -92,7 +92,7 @@ class MainLink:
         self._send({"do": "handed", "report": report})
 
     async def close(self) -> None:
-        """Leave; main then tells the others that this worker is gone."""
+        """Leave; the main process then reports to the other workers that this one is gone."""
         tasks = [*self._answering, *([self._reading] if self._reading else [])]
         for task in tasks:
             task.cancel()

@@ -29,8 +29,8 @@ async def keep_trying(step: Callable[[], Awaitable[None]], name: str) -> None:
         except Exception as problem:  # whatever failed, the workers go on serving
             failures = 1 if loop.time() - began > PAUSES[-1] else failures + 1
             pause = pause_after(failures)
-            told = {"step": name, "reason": reason_of(problem), "wait": pause}
-            log.error("step of the main process failed, trying again", exc_info=failures == 1, extra=told)
+            fields = {"step": name, "reason": reason_of(problem), "wait": pause}
+            log.error("step of the main process failed, trying again", exc_info=failures == 1, extra=fields)
             await asyncio.sleep(pause)
 
 

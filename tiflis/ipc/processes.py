@@ -14,7 +14,7 @@ from tiflis import logs
 
 log = logging.getLogger(__name__)
 
-# Seconds from the death of the main process to the hard end of a worker: enough to tell its peers
+# Seconds from the death of the main process to the hard end of a worker: enough to notify its peers
 # goodbye, short enough that a fresh start finds the port and the store free within 2 s.
 ORPHAN_SECONDS = 1.0
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the process above is gone

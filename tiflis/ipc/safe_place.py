@@ -23,7 +23,7 @@ def require_safe(folder: Path) -> None:
     """Raise Unsafe if others can exchange the folder, what leads to it, or what we make in it.
 
     A place that is not there yet ends the way: we make it. A sticky folder such as /tmp is safe, since
-    nobody can rename or delete what is ours in it; what is made in it has to be `own`.
+    no other user can rename or delete our files in it; what is made in it has to be `own`.
     """
     _walk(folder.absolute(), LINKS)
 

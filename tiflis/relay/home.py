@@ -248,7 +248,7 @@ class Home:
             self.held.workstation_lost()
 
     def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
-        """Return the queued messages to their senders; tell all clients that the workstation is offline."""
+        """Return the queued messages to their senders; notify all clients that the workstation is offline."""
         for device_id, request, text in undelivered:
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
             self.access.undelivered(device_id, "", text)
@@ -261,7 +261,7 @@ class Home:
         self.worker.went_offline(self)
 
     def greet(self, attached: Attached, again: bool) -> None:
-        """Accept a waiting client; introduce a connected one, and tell it that the workstation is online."""
+        """Accept a waiting client; introduce a connected one, and notify it of the workstation."""
         if not attached.connected:
             self.accept(attached)
             return

@@ -22,7 +22,7 @@ from tiflis.relay.transfer import IGNORING, Taker, hand_over
 
 log = logging.getLogger(__name__)
 
-ADRIFT_RETRY_SECONDS = 0.5  # between two attempts once the clients have been told that the tunnel is offline
+ADRIFT_RETRY_SECONDS = 0.5  # between two attempts once the clients have received that the tunnel is offline
 STEP_DOWN_SECONDS = 3.0  # how long an outdated home waits for the new one to ask for its state
 
 

@@ -23,7 +23,7 @@ class Host(Protocol):
         """Report a device as gone unless it has a socket or a watch."""
 
     def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
-        """Return the messages to their senders and tell the devices that the workstation is offline."""
+        """Return the messages to their senders and notify the devices that the workstation is offline."""
 
 
 class _Endless:

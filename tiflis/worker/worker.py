@@ -173,7 +173,7 @@ class Worker:
         )
         # One worker of each host gets a note: the table is shared.
         self.link.subscribe(
-            subjects.LIMITS, lambda _, data: self.limiter.heard(data), f"limits-{self.instance}"
+            subjects.LIMITS, lambda _, data: self.limiter.received(data), f"limits-{self.instance}"
         )
         gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels, self.devices.keys)
         gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
@@ -194,7 +194,7 @@ class Worker:
         self.devices.keys.on_deleted = self.queues.key_deleted
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)
-        self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.heard(data))
+        self.link.subscribe(subjects.ORPHANS, lambda _, data: self.hub.superseded_sockets.received(data))
         self.maintenance = Maintenance(router, self.hub.migration, claims, self.pinned)
         self.directory.on_change = self.hub.migration.directory_changed
         self.sockets = Sockets(settings, self.id, self.cork, self.clock.time, self.pinned)

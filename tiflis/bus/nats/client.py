@@ -86,7 +86,7 @@ REASONS_TOLD = 16
 OVERSIZED_SECONDS = 60.0
 """Between two log lines on messages that the bus does not take."""
 DEFAULT_MAX_PAYLOAD = 1024 * 1024
-"""What NATS allows unless told otherwise; replaced by what INFO says."""
+"""The default of NATS; replaced by the value in INFO."""
 
 
 def _reason(error: Exception) -> str:

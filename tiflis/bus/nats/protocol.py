@@ -31,7 +31,7 @@ _PING, _PONG = b"PING", b"PONG"
 
 
 class Owner(Protocol):
-    """What a connection tells the link."""
+    """The NATS client, which is notified of what happens on a connection."""
 
     def informed(self, info: dict[str, Any]) -> None: ...
     def writable_again(self) -> None: ...
@@ -97,7 +97,7 @@ class NatsProtocol(asyncio.Protocol):
     def _fail(self, waiter: asyncio.Future[Any], reason: str) -> None:
         if not waiter.done():
             waiter.set_exception(Refused(reason) if self.refusal else LinkUnavailable(reason))
-            waiter.exception()  # seen: nobody may be waiting
+            waiter.exception()  # marks it as retrieved: the waiter may be gone
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -118,7 +118,7 @@ class NatsProtocol(asyncio.Protocol):
         try:
             rest, self._need = self._parse(data)
         except (ValueError, IndexError):
-            # What follows cannot be told from a payload any more: begin again on a new connection.
+            # What follows could be a payload or a command: begin again on a new connection.
             self.refusal = "malformed line from the server"
             self.transport.abort()
             return

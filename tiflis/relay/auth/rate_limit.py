@@ -162,7 +162,7 @@ class Limiter:
             table.refused.write(id_, (now if number else 0.0, 0.0), now, REFUSALS_WATCHED)
         return int(number)
 
-    def heard(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Count an attempt that another host has published, once per host."""
         if not _GOSSIP.size < len(data) <= _GOSSIP.size + _NAME_LIMIT:
             return

@@ -62,8 +62,8 @@ class News(msgspec.Struct, array_like=True):
 class Superseded:
     """The superseded sockets of this worker; of each tunnel the newest few are kept, across all workers.
 
-    To be set before traffic: ``publish``, which sends News to the other workers' ``heard``. If News are lost,
-    some sockets are kept for longer.
+    To be set before traffic: ``publish``, which sends News to ``received`` of the other workers. If News are
+    lost, some sockets are kept for longer.
     """
 
     def __init__(self, limits: Limits, me: str = "") -> None:
@@ -87,7 +87,7 @@ class Superseded:
             self._keep(tunnel_id, kept)
             self._publish(tunnel_id, [wire.connection_id])
 
-    def heard(self, encoded: bytes) -> None:
+    def received(self, encoded: bytes) -> None:
         """Apply another worker's News, if this worker has a superseded socket of that tunnel."""
         try:
             news = _news.decode(encoded)

@@ -34,7 +34,7 @@ class Watch:
         self.registered = False  # the workstation has registered anew; the device does not know
         self.unmarked = 0  # messages since the last mark
         self.readers = Readers()  # of a device that stays
-        self.mark = mark or secrets.token_urlsafe(6)  # tells this connect's numbers from another's
+        self.mark = mark or secrets.token_urlsafe(6)  # distinguishes this connect's numbers from another's
         self.queue = WatchQueue(bounds, released)
         self.last_call = now
         self.recorded_at = now  # the age of its record in the store counts from here
