@@ -111,7 +111,8 @@ faults: $(VENV)/.installed-dev
 simulation: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.simulation --seeds 4000 --minutes 2
 	@$(BIN)/python -m tools.simulation --first 100000 --seeds 3000 --minutes 1.5
-	@$(BIN)/python -m tools.simulation --first 200000 --seeds 3000 --minutes 1.5
+	@$(BIN)/python -m tools.simulation --first 200000 --seeds 2000 --minutes 1
+	@$(BIN)/python -m tools.simulation --first 250000 --seeds 1000 --minutes 0.5
 
 # FUZZ="--seconds 600 --keep frames" fuzzes one target for longer, and keeps what is new.
 fuzz: $(VENV)/.installed-fuzz

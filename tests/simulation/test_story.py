@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tools.simulation.story import FIRST_WITH_KEYS, FIRST_WITH_STAYS, Story
+from tools.simulation.story import FIRST_WITH_KEYS, FIRST_WITH_SLEEPERS, FIRST_WITH_STAYS, Story
 from tools.simulation.virtual import run
 
 KNOWN = (
@@ -48,12 +48,13 @@ WITH_STAYS = (
     200_174,
     *range(FIRST_WITH_STAYS, FIRST_WITH_STAYS + 4),
 )
+WITH_SLEEPERS = range(FIRST_WITH_SLEEPERS, FIRST_WITH_SLEEPERS + 6)
 
 RETOLD = (3, 100_001, 200_001)
 TELL = f"from tools.simulation.story import Story; print(*(Story(seed).play().digest() for seed in {RETOLD}))"
 
 
-@pytest.mark.parametrize("seed", (*SEEDS, *WITH_KEYS, *WITH_STAYS))
+@pytest.mark.parametrize("seed", (*SEEDS, *WITH_KEYS, *WITH_STAYS, *WITH_SLEEPERS))
 def test_all_is_well_in_the_end(seed: int) -> None:
     story = Story(seed).play()
     assert not story.broken, f"seed {seed}: {story.broken}\n{story.events}"

@@ -16,6 +16,7 @@ from tools.simulation.holder import Holder, judge
 from tools.simulation.keys import DAY
 from tools.simulation.paired import Paired
 from tools.simulation.resumer import Resumer
+from tools.simulation.sleeper import Sleeper, check_queues, limits
 from tools.simulation.virtual import run
 from tools.simulation.watch import Watch
 from tools.simulation.world import World
@@ -32,6 +33,7 @@ REST_SECONDS = 3.0  # in which no workstation registers any more
 REVOKED = 0.25  # probability that a trouble is the revocation of a key
 COURIERS = ((0, 0.01), (0, 0.3))  # seconds of a handoff's request, and of its answer
 STAYING = 0.4  # probability that a device that stays, or a workstation, goes away for a while
+SLEEPS = 0.5  # probability that a trouble is a phone that sleeps
 NAP_SECONDS = (0.2, 5.0)
 HELD = 0.4  # probability that what a device says is to be held
 TALK_SECONDS = 0.25  # on average, between two messages of one speaker
@@ -51,6 +53,7 @@ WILD = (
 )
 FIRST_WITH_KEYS = 100_000  # the stories of these seeds have devices with keys of their own; revoked at times
 FIRST_WITH_STAYS = 200_000  # and from these on devices that stay, with messages that are held
+FIRST_WITH_SLEEPERS = 250_000  # and from these on phones that sleep, whose queues are small
 RESTARTS = ("roll", "crash", "crash_all")
 
 Actor = Client | Workstation | Watch
@@ -65,6 +68,7 @@ class Story:
         self.troubles = WILD if self.wild else AWAY if seed % 4 else OVERLAPPING
         self.with_keys = seed >= FIRST_WITH_KEYS
         self.with_stays = seed >= FIRST_WITH_STAYS
+        self.with_sleepers = seed >= FIRST_WITH_SLEEPERS
         self.broken: list[str] = []
         self.events: list[str] = []
         self.happened: Counter[str] = Counter()
@@ -99,6 +103,8 @@ class Story:
             holds=self.with_stays,
         )
         self.world.troubled = self.wild
+        if self.with_sleepers:
+            self.world.stay = limits(dice)
         if self.with_keys and self.wild:
             self.world.refusals = dice.choice((0, 0.1, 0.4))
             self.world.courier = dice.choice(COURIERS)
@@ -142,6 +148,8 @@ class Story:
             if self.with_stays:
                 people += [Resumer(world, tunnel, f"s{one}") for one in range(dice.randrange(3))]
                 people.append(Holder(world, tunnel, "h0"))
+            if self.with_sleepers:
+                people += [Sleeper(world, tunnel, f"z{one}") for one in range(dice.choice((1, 1, 2)))]
         self.stations = {one.tunnel: one for one in people if isinstance(one, Workstation)}
         self.talking = True
         return people
@@ -184,6 +192,8 @@ class Story:
                 what = "revoke"
             elif self.with_stays and self.dice.random() < STAYING:
                 what = self.dice.choice(("away", "away", "nap") if self.wild else ("away",))
+            if self.with_sleepers and self.dice.random() < SLEEPS:
+                what = "sleep"
             restarts = any(kind in RESTARTS and not task.done() for kind, task in under_way)
             if what == "roll" and restarts:
                 continue  # the arbiter restarts one worker at a time
@@ -191,6 +201,7 @@ class Story:
             self.world.count(what)
             under_way.append((what, asyncio.create_task(self._go_wrong(what))))
             self.world.check_homes()
+            check_queues(self.world)
         over = [task for _, task in under_way]
         _, late = await asyncio.wait(over, timeout=TROUBLE_AT_MOST) if over else ((), ())
         if late:
@@ -211,6 +222,8 @@ class Story:
             await self._revoke()
         elif what == "away":
             self.dice.choice([one for one in self.actors if isinstance(one, Resumer)]).leave()
+        elif what == "sleep":
+            await self.dice.choice([one for one in self.actors if isinstance(one, Sleeper)]).sleep()
         elif what == "nap":
             await self._nap()
         elif what == "restart":

@@ -29,7 +29,7 @@ from tiflis.relay.remote.edge import Edge
 from tiflis.relay.router import Router
 from tiflis.relay.sessions.pending import PendingSession
 from tiflis.relay.tasks import Tasks
-from tiflis.relay.watch.operations import WatchOperations
+from tiflis.relay.watch.operations import QueueLimits, WatchOperations
 from tools.simulation import keys
 from tools.simulation.lines import Line, SimSockets
 from tools.simulation.stores import BucketWatcher
@@ -135,9 +135,8 @@ class SimWorker:
         if home.tunnel_id not in self.world.watched:
             return FakeDesk()
         account = self.pinned.account(home.tunnel_id)
-        return WatchOperations(
-            home.tunnel_id, home, self.world.shelf, clock=self.world.loop.time, account=account
-        )
+        limits, clock = QueueLimits(stay=self.world.stay), self.world.loop.time
+        return WatchOperations(home.tunnel_id, home, self.world.shelf, limits, clock, account=account)
 
     def measure(self) -> None:
         """As a worker does regularly."""

@@ -14,6 +14,7 @@ from unittest import mock
 
 from tests.bus.simulation import Faults, SimNetwork
 from tiflis.limits import Limits
+from tiflis.relay.watch.stays import StayLimits
 from tools.simulation.account import Account
 from tools.simulation.buckets import SimBucket
 from tools.simulation.lines import Cellar, Line
@@ -51,6 +52,7 @@ class World:
         self.broken: list[str] = []  # invariants, in words
         self.happened: Counter[str] = Counter()
         self.troubled = False  # an outage may come between two homes
+        self.stay = StayLimits()  # bounds of the queues of devices that stay
         self.watched: set[str] = set()  # tunnels with a watch
         self.fell_back = 0
         self.servings: list[asyncio.Task[bytes]] = []  # of parcels, which outlive their senders
