@@ -22,12 +22,12 @@ from tests.system.nginx import Nginx
 DEPLOY = ROOT / "deploy"
 # The age in Strict-Transport-Security of each file: another one shows that a reload has taken effect.
 AGE = "31536000"
-CADDY_GLOBALS = """{{
+CADDY_GLOBALS = """
+{{
 	admin unix/{folder}/admin
 	persist_config off
 	auto_https off
 	storage file_system {folder}
-}}
 """
 
 
@@ -45,7 +45,7 @@ def _caddy(folder: Path, port: int, behind: int) -> None:
     site = (DEPLOY / "caddy" / "Caddyfile").read_text()
     site = site.replace("tunnel.example.org {", f"http://127.0.0.1:{port} {{")
     site = site.replace("127.0.0.1:3001", f"127.0.0.1:{behind}")
-    (folder / "Caddyfile").write_text(CADDY_GLOBALS.format(folder=folder) + site)
+    (folder / "Caddyfile").write_text(site.replace("\n{\n", CADDY_GLOBALS.format(folder=folder), 1))
 
 
 def _haproxy(folder: Path, port: int, behind: int) -> None:
@@ -92,7 +92,7 @@ class Front:
     """A running proxy in front of a server, with the server's interface for peers."""
 
     def __init__(self, name: str, server: Server) -> None:
-        self._kind = KINDS[name]
+        self.name, self._kind = name, KINDS[name]
         self._folder = Path(tempfile.mkdtemp(prefix=f"tiflis-{name}-"))
         self.port = free_port()
         self.prefix = ""

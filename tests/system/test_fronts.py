@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import httpx
@@ -25,14 +28,39 @@ SECONDS = 60  # for a proxy to start, or to take its new configuration
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     env = {"TRUST_PROXY": "true", "STATUS_TOKEN": STATUS_TOKEN, "WEB_CLIENT_PATH": str(CLIENT)}
-    with Server(workers=1, env={**env, "LIVENESS_TIMEOUT": "300"}) as running:
+    with Server(workers=1, env={**env, "LIVENESS_TIMEOUT": "300", "ACCESS_LOG": "on"}) as running:
         yield running
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_key_of_a_watch_is_in_a_log_while_the_server_is_away(name: str) -> None:
+    """A proxy logs the failure of such a request beside the request."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        away = cast(Server, SimpleNamespace(port=taken.getsockname()[1], unix=None))
+    with front(name, away) as proxy:
+        async with httpx.AsyncClient(
+            base_url=f"{proxy.url}{proxy.prefix}/", timeout=WALL_PATIENCE
+        ) as browser:
+            async with patience(SECONDS):
+                while await status(browser, "api/v1/watch/messages?auth_key=canary") < 500:
+                    await asyncio.sleep(0.1)
+        shown = re.compile('messages|"OriginStatus"|"DownstreamStatus":5')
+        await eventually(lambda: shown.search(proxy.log()) is not None, SECONDS, "a line about it")
+        assert "canary" not in proxy.log()
 
 
 @pytest.fixture(params=NAMES)
 def proxy(request: pytest.FixtureRequest, server: Server) -> Iterator[Front | Nginx]:
     with front(request.param, server) as running:
         yield running
+
+
+async def status(browser: httpx.AsyncClient, path: str) -> int:
+    """Return the status of an answer, 0 while none comes."""
+    try:
+        return (await browser.get(path)).status_code
+    except httpx.TransportError:
+        return 0
 
 
 async def age(browser: httpx.AsyncClient) -> str:
@@ -51,7 +79,7 @@ async def until_age(browser: httpx.AsyncClient, wanted: str) -> None:
 
 
 async def test_the_doctor_is_content_and_a_reload_closes_no_socket(
-    proxy: Front | Nginx, tmp_path: Path
+    proxy: Front | Nginx, server: Server, tmp_path: Path
 ) -> None:
     anew = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(
@@ -79,5 +107,10 @@ async def test_the_doctor_is_content_and_a_reload_closes_no_socket(
         assert (code, "all is well" in shown) == (0, True), shown
         assert "fail" not in shown
         await browser.get("healthz?auth_key=canary")
+        await browser.get(f"asked-{proxy.port}", headers={"X-Request-ID": "a-stranger"})
     await eventually(lambda: "healthz" in proxy.log() or "RequestMethod" in proxy.log(), SECONDS, "a line")
     assert "canary" not in proxy.log()
+    await eventually(lambda: f"asked-{proxy.port}" in server.logs(), SECONDS, "the request is in the log")
+    (line,) = (line for line in server.logs().splitlines() if f"asked-{proxy.port}" in line)
+    has_ids = not isinstance(proxy, Front) or proxy.name != "traefik"
+    assert ("a-stranger" not in line) == has_ids, "a proxy with ids of its own passes on no other"
