@@ -58,7 +58,7 @@ class PatientClock:
         return Deadline(self, seconds, callback)
 
     async def sleep(self, seconds: float) -> None:
-        """As ``asyncio.sleep``, measured by this clock."""
+        """Sleep for as long by this clock."""
         over = asyncio.Event()
         deadline = self.deadline(seconds, over.set)
         try:
@@ -68,7 +68,8 @@ class PatientClock:
 
     @asynccontextmanager
     async def timeout(self, seconds: float) -> AsyncIterator[None]:
-        """As ``asyncio.timeout``, measured by this clock. Raises TimeoutError."""
+        """Raise TimeoutError in a block that lasts longer than this by this clock, as ``asyncio.timeout``
+        does."""
         async with asyncio.timeout(None) as limit:
             deadline = self.deadline(seconds, lambda: limit.reschedule(self.loop.time()))
             try:

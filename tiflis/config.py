@@ -322,7 +322,8 @@ class Settings(Limits):
         return value
 
     def secrets(self) -> Iterator[str]:
-        """What must never appear in a log: the registration keys, tokens and the bus's credentials."""
+        """Return the texts that must never appear in a log: the registration keys, tokens and the bus's
+        credentials."""
         for key in self.registration_keys:
             yield key.get_secret_value()
         for token in (self.metrics_token, self.status_token, self.vapid_key, self.notify_secret):
@@ -340,7 +341,8 @@ def _split(value: object) -> list[str]:
 
 
 def _url(value: str, schemes: set[str]) -> Any:
-    """The URL taken apart, or None unless it is one of these schemes with a host and a possible port."""
+    """Return the URL taken apart, or None unless it is one of these schemes with a host and a possible
+    port."""
     try:
         url = urlsplit(value.strip())
         if (

@@ -38,7 +38,7 @@ def _family(metric: Described, rows: dict[tuple[str, ...], Numbers]) -> Metric:
 
 
 def _buckets(metric: Described, numbers: Numbers) -> list[tuple[str, float]]:
-    """What Prometheus wants: how many are at most so long."""
+    """Return cumulative counts, as Prometheus reads them: how many are at most so long."""
     buckets, so_far = [], 0.0
     for bound, number in zip((*map(str, metric.bounds), "+Inf"), numbers, strict=False):
         so_far += number
@@ -47,7 +47,7 @@ def _buckets(metric: Described, numbers: Numbers) -> list[tuple[str, float]]:
 
 
 def expose(values: Values, accept: str = "") -> tuple[bytes, str]:
-    """The text and its content type, as the reader's ``Accept`` header asks for it."""
+    """Return the text and its content type, as the reader's ``Accept`` header asks for it."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(values))
     encode, content_type = choose_encoder(accept)

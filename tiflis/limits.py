@@ -19,17 +19,18 @@ Count = int
 
 
 def seconds(default: float, reason: str) -> Any:
-    """A duration above zero in seconds; the environment may write it as ``0.5``, ``15s`` or ``5m``."""
+    """Return the field of a duration above zero in seconds; the environment may write it as ``0.5``, ``15s``
+    or ``5m``."""
     return Field(default, gt=0, le=366 * DAY, allow_inf_nan=False, description=reason)
 
 
 def size(default: int, reason: str, least: int = 1) -> Any:
-    """An amount of bytes; the environment may write it as ``50MiB`` or ``50MB``."""
+    """Return the field of an amount of bytes; the environment may write it as ``50MiB`` or ``50MB``."""
     return Field(default, ge=least, le=1 << 40, description=reason)
 
 
 def count(default: int, reason: str, most: int = 1 << 31) -> Any:
-    """A count of at least one."""
+    """Return the field of a count of at least one."""
     return Field(default, ge=1, le=most, description=reason)
 
 

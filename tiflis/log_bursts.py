@@ -34,7 +34,7 @@ class Bursts:
         self._due = math.inf  # when the first summary is
 
     def admits(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be written."""
+        """Return whether the record is to be written."""
         now, place = self._clock(), (record.pathname, record.lineno)
         burst = self._bursts.get(place)
         if burst is None or now >= burst.ends:
@@ -49,7 +49,7 @@ class Bursts:
         return False
 
     def summaries(self, at_once: bool = False) -> list[logging.LogRecord]:
-        """One record for each minute that is over (or any, `at_once`) and had too many lines.
+        """Return one record for each minute that is over (or any, `at_once`) and had too many lines.
 
         To be called before `admits`, which begins the next minute.
         """

@@ -106,7 +106,7 @@ class LogOutput:
                 self._limit = 0  # what comes now is lost: the descriptor may soon belong to another file
 
     def _offer(self, line: bytes) -> bool:
-        """Whether the line is written or queued."""
+        """Write or queue the line; return whether that was possible."""
         if self._queue or self._write is None:
             return self._enqueue(line)
         try:
@@ -120,7 +120,8 @@ class LogOutput:
         return not rest or self._enqueue(rest, forced=True)
 
     def _untorn(self, line: bytes) -> bytes:
-        """The line, on a line of its own: the one before may have been cut off by a full disk."""
+        """Return the line so that it stands on a line of its own: the one before may have been cut off by a
+        full disk."""
         return b"\n" + line if self._torn and not self._resumed else line
 
     def _enqueue(self, line: bytes, forced: bool = False) -> bool:
@@ -161,7 +162,7 @@ class LogOutput:
                 self._changed.notify_all()
 
     def _write_waiting(self, line: bytes) -> bool:
-        """Whether all of it was written."""
+        """Write the line, and wait for its reader; return whether all of it was written."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         while line:

@@ -58,13 +58,13 @@ _process_fields: dict[str, str] = {}
 
 
 def bind(**fields: str) -> None:
-    """From now on every line of this process carries these fields, such as its worker id."""
+    """Add these fields, such as the worker id, to every further line of this process."""
     _process_fields.update(fields)
 
 
 @functools.cache
 def level_name(level: int) -> str:
-    """The name of the highest level that is not above this one."""
+    """Return the name of the highest level that is not above this one."""
     return next((name for name, number in reversed(LEVELS.items()) if number <= level), "trace")
 
 
@@ -74,7 +74,7 @@ def _second(seconds: int) -> str:
 
 
 def shape(record: logging.LogRecord) -> dict[str, Any]:
-    """The record as the fields of a line, all of it redacted."""
+    """Return the record as the fields of a line, all of it redacted."""
     line: dict[str, Any] = {
         "time": f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03d}Z",
         "level": level_name(record.levelno),
@@ -96,7 +96,8 @@ def shape(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _event(record: logging.LogRecord) -> str:
-    """The message with its arguments, in lower case as all events are; bytes and named secrets stay out."""
+    """Return the message with its arguments, in lower case as all events are; bytes and named secrets stay
+    out."""
     try:
         if isinstance(record.args, dict):
             text = str(record.msg) % redactor.value(record.args)
@@ -119,7 +120,7 @@ def _argument(value: object) -> object:
 
 
 def _traceback(problem: BaseException) -> str:
-    """The traceback: our source lines as they are, what the exceptions say redacted."""
+    """Return the traceback: our source lines as they are, what the exceptions say redacted."""
     parts = traceback.TracebackException.from_exception(problem, capture_locals=False).format(chain=True)
     return "".join(
         redactor.secrets_out(part) if part.startswith("  File ") else redactor.text(part.rstrip("\n")) + "\n"
@@ -135,7 +136,7 @@ class JsonLines(JsonFormatter):
         self._arrange = arrange
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; a long traceback loses its start, a long line its extra fields."""
+        """Return the line; a long traceback loses its start, a long line its extra fields."""
         line = shape(record)
         text = self._dump(line)
         if len(text) >= LINE_LIMIT and "traceback" in line:
@@ -159,7 +160,8 @@ class TextLines(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with control characters escaped so that what a peer sent cannot paint the terminal."""
+        """Return the line, with control characters escaped so that what a peer sent cannot paint the
+        terminal."""
         line = shape(record)
         moment, level, event = line.pop("time")[11:-1], line.pop("level"), line.pop("event")
         below = [line.pop(name) for name in ("traceback", "stack") if name in line]
@@ -192,7 +194,8 @@ class LineHandler(logging.Handler):
         return self._output.lost
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A full disk, a closed pipe or a reader that stopped costs the line, not the request."""
+        """Write the line; a full disk, a closed pipe or a reader that stopped costs the line, not the
+        request."""
         try:
             if self._bursts is not None and record.levelno < FATAL and record.name != "sanic.access":
                 self.sum_up()
@@ -263,7 +266,7 @@ class _LoggedStream(io.TextIOBase):
         return "utf-8"
 
     def fileno(self) -> int:
-        """For what writes without Python, such as faulthandler."""
+        """Return the descriptor, for code that writes without Python, such as faulthandler."""
         return self._descriptor
 
 

@@ -43,7 +43,7 @@ class Metric:
         return [0.0] * (len(self.bounds) + 2 if self.kind is Kind.HISTOGRAM else 1)
 
     def combinations(self) -> Iterator[str]:
-        """Every known set of label values."""
+        """Return every known set of label values."""
         return map(",".join, product(*self.labels.values()))
 
 

@@ -42,7 +42,7 @@ _RULES = [
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value under this name is never shown."""
+    """Return whether the value under this name is never shown."""
     return name.lower().replace("-", "").replace("_", "") in _SECRET_NAMES
 
 
@@ -55,7 +55,7 @@ class Redactor:
         self._short: set[str] = set()
 
     def conceal(self, secret: str) -> None:
-        """From now on this text appears in no log, in none of its usual spellings."""
+        """Keep this text out of every further log line, in all its usual spellings."""
         if len(secret) < SHORTEST or secret in self._kept:
             return
         spellings = {
@@ -77,7 +77,7 @@ class Redactor:
             self.forget(next(iter(self._kept)))
 
     def forget(self, secret: str) -> None:
-        """The text is no longer a secret."""
+        """Stop concealing a text."""
         for spelling in self._kept.pop(secret, ()):
             self._short.discard(spelling)
             lengths = self._by_prefix.get(spelling[:PREFIX], {})
@@ -88,7 +88,7 @@ class Redactor:
                 self._by_prefix.pop(spelling[:PREFIX], None)
 
     def secrets_out(self, text: str) -> str:
-        """The text without the registered secrets; nothing else is touched."""
+        """Return the text without the registered secrets; nothing else is touched."""
         for short in self._short:
             text = text.replace(short, MASK)
         if not self._by_prefix:
@@ -114,14 +114,14 @@ class Redactor:
         return ""
 
     def text(self, text: str) -> str:
-        """The text without secrets and without what looks like one, cut to a line's measure."""
+        """Return the text without secrets and without what looks like one, cut to a line's measure."""
         text = self.secrets_out(text[:SCAN_LIMIT])
         for pattern, instead in _RULES:
             text = pattern.sub(instead, text)
         return text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + "…"
 
     def field(self, name: str, value: object, depth: int = 0) -> object:
-        """The value of a field as a log may show it."""
+        """Return the value of a field as a log may show it."""
         return MASK if is_secret(name) and value is not None else self.value(value, depth)
 
     def value(self, value: object, depth: int = 0) -> object:

@@ -51,7 +51,8 @@ class TiflisApp(Sanic[Any, Any]):
 
 
 def _refuse_tls(app: Sanic[Any, Any], options: dict[str, Any]) -> None:
-    """With TLS here, frames would leave in clear text: a WebSocket takes over the bare transport."""
+    """Refuse to start with TLS: a WebSocket takes over the bare transport, so frames would leave in clear
+    text."""
     asked = (options.get("ssl"), options.get("auto_tls"), options.get("version") in (3, HTTP.VERSION_3))
     files = (app.config.get(name) for name in ("LOCAL_TLS_CERT", "LOCAL_TLS_KEY"))
     if any(asked) or any(isinstance(file, str | Path) and str(file) for file in files):

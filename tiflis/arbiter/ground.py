@@ -76,7 +76,8 @@ def _unwritable(data_dir: Path, place: Path) -> str | None:
 
 
 def _strange(data_dir: Path, run_folder: Path) -> str | None:
-    """The run folder is made by this server's user, and holds keys of the bus."""
+    """Return the error if the run folder is a link or another user's: it holds keys of the bus. None if it is
+    ours."""
     if not os.path.lexists(run_folder):
         return None
     if run_folder.is_symlink():

@@ -64,7 +64,7 @@ def note_hangup(number: int, frame: FrameType | None) -> None:
 
 
 def notify(*lines: str) -> None:
-    """For instance ``READY=1``; does nothing without a service manager."""
+    """Send the service manager a state such as ``READY=1``; do nothing without one."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -68,7 +68,7 @@ class ServerResources:
 
 
 def listener_of(app: Sanic[Any, Any]) -> socket.socket:
-    """The listening socket, which only Sanic knows."""
+    """Return the listening socket, which only Sanic knows."""
     sock: socket.socket = app.state.server_info[0].settings["sock"]
     return sock
 
@@ -156,7 +156,7 @@ class Successor:
     async def follow(
         self, workers: Callable[[], Awaitable[list[str]]], start_bus: Callable[[], Awaitable[None]]
     ) -> None:
-        """From the arbiter's thread: answer the old server until it has gone.
+        """Answer the old server until it has gone. Called from the arbiter's thread.
 
         ``workers()`` waits for ours to be ready and returns their ids; ``start_bus()`` starts the bus.
         """
@@ -195,7 +195,7 @@ class OutgoingServer:
         self._task: asyncio.Task[None] | None = None
 
     async def command(self, message: Message) -> Message:
-        """The control socket's ``takeover``."""
+        """Answer the control socket's ``takeover``."""
         if message.get("network") not in (None, network_namespace()):
             return {"ok": False, "error": "the running server listens in another network namespace"}
         if self._rollout.running or (self._task is not None and not self._task.done()):

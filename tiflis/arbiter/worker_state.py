@@ -18,7 +18,7 @@ class WorkerState:
         return {}
 
     def shutdown(self) -> None:
-        """There is no process to end."""
+        """Do nothing: there is no process to end."""
 
 
 def keep_in_main() -> None:

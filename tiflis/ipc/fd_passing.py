@@ -51,7 +51,8 @@ class _Line:
         self._sending = asyncio.Lock()
 
     async def send(self, number: int, body: bytes, descriptors: Sequence[int] = ()) -> None:
-        """The head takes the first group of descriptors along; each further one has a byte of its own."""
+        """Send the head with the first group of descriptors; each further group goes with a byte of its
+        own."""
         async with self._sending:
             head = _HEAD.pack(number, len(body), len(descriptors))
             await self._send_group(head, descriptors[:GROUP])

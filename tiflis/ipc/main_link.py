@@ -125,7 +125,8 @@ class MainLink:
             reader = again
 
     async def _reconnect(self) -> asyncio.StreamReader | None:
-        """A new connection, for as long as main lives: it may be short of something; None when it is gone."""
+        """Return a new connection, tried for as long as the main process lives, which may lack something for
+        a moment; None when it is gone."""
         failures = 0
         while True:
             try:

@@ -155,7 +155,7 @@ def described(place: Place) -> str:
 
 @contextlib.contextmanager
 def socket_address(path: Path) -> Iterator[str]:
-    """A spelling of a Unix socket's path that fits into an address, for bind or connect.
+    """Return a spelling of a Unix socket's path that fits into an address, for bind or connect.
 
     A deep DATA_DIR does not: Linux reaches the folder through a descriptor of it instead.
     """

@@ -226,7 +226,7 @@ def client_disconnected(device_id: str, tunnel_id: str) -> bytes:
 
 
 def workstation_state(tunnel_id: str, online: bool) -> tuple[bytes, bytes]:
-    """Both spellings of a workstation's coming or going: the general one, and Android's."""
+    """Return both spellings of a workstation's coming or going: the general one, and Android's."""
     kind = "connection.workstation_online" if online else "connection.workstation_offline"
     return (
         _dumps({"type": kind, "payload": {"tunnel_id": tunnel_id}}),

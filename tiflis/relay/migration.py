@@ -100,8 +100,8 @@ class Migration:
                 return
 
     async def settled_route(self, tunnel_id: str) -> Home | Edge:
-        """As ``Router.route``, for clients from elsewhere: a home here has taken over its predecessor's
-        state."""
+        """Return the route, as ``Router.route`` does, for clients from elsewhere: a home here has taken over
+        its predecessor's state."""
         while True:
             route = await self._router.route(tunnel_id, fresh=True)
             if isinstance(route, Edge):

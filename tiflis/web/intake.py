@@ -146,7 +146,7 @@ class Intake:
             self._give_up(begun, CloseCode.POLICY_VIOLATION, "Message came too slowly", "slow")
 
     def _longest_waits(self, now: float) -> Iterable[Begun]:
-        """Of each tunnel the message that has waited longest, if that is long."""
+        """Return the message of each tunnel that has waited longest, if that is long."""
         first: dict[str, Begun] = {}
         for begun in self._waiting:
             if now - begun.waits_since >= BUSY_SECONDS:

@@ -86,7 +86,7 @@ class _WatchApi:
             return _reply(_dumps(await self._call(request, Command, credentials, text=message)))
 
     async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
-        """The key in an ``auth`` message is compared as any other (protocol, section 3.2)."""
+        """Compare the key in an ``auth`` message as any other (protocol, section 3.2)."""
         tunnel_id, _, device_id = credentials
         try:
             await self._gate.authorise(tunnel_id, [auth_key], self._address(request), device_id)

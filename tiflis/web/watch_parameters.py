@@ -177,7 +177,7 @@ def _bearer(headers: Mapping[str, str]) -> str:
 
 
 def read_query(query: Query, headers: Mapping[str, str]) -> Credentials:
-    """Each credential from the query, else from its header."""
+    """Return each credential from the query, else from its header."""
     keys = query.keys("auth_key")
     return credentials(
         query.text("tunnel_id") or headers.get(_HEADERS["tunnel_id"], ""),

@@ -39,7 +39,7 @@ class Accumulator:
         return self.blocks
 
     def end(self) -> None:
-        """The answer is finished: let go of it when its time is up."""
+        """Note that the answer is finished, and forget it when its time is up."""
         if self._grace is not None:
             loop = asyncio.get_running_loop()
             self._timers = [timer for timer in self._timers if timer.when() > loop.time()]

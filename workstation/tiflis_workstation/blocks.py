@@ -10,14 +10,15 @@ Button = dict[str, str]
 
 
 def block(block_id: str, block_type: str, content: str, **metadata: Any) -> Block:
-    """A block; metadata that is None is left out, and so is empty metadata."""
+    """Return a block; metadata that is None is left out, and so is empty metadata."""
     made: Block = {"id": block_id, "block_type": block_type, "content": content}
     kept = {name: value for name, value in metadata.items() if value is not None}
     return made | {"metadata": kept} if kept else made
 
 
 def tool(block_id: str, name: str, status: str, given: object, got: object = None) -> Block:
-    """A tool call: `status` is running, completed or failed; input and output travel as JSON strings."""
+    """Return a tool call: `status` is running, completed or failed; input and output travel as JSON
+    strings."""
     return block(
         block_id,
         "tool",

@@ -91,7 +91,7 @@ class Chat:
         return self.snapshot is not None
 
     def is_known(self, message_id: str) -> bool:
-        """A retry of a message that was taken already: acknowledge it, do not run it twice."""
+        """Return whether the message was taken already: a retry is acknowledged and not run twice."""
         return message_id in self._known
 
     def ask(self, message_id: str, content: str, blocks: list[Block], entry_id: str = "") -> None:
@@ -194,7 +194,7 @@ class Chat:
         show(whole)
 
     def _speak_after(self, steps: list[Speak], spoken: Callable[[str, Sound], None]) -> None:
-        """As shipped: the sound comes after the answer, under the id of the question."""
+        """Send the sound after the answer, under the id of the question, as the shipped workstation does."""
         for step in steps:
             sound = melody(step.text)
             self._stage.sounds.put(self._question, "output", sound)
@@ -214,7 +214,7 @@ class Chat:
 
 
 def _settled(blocks: list[Block]) -> list[Block]:
-    """No tool runs on after a cancel."""
+    """Return the blocks with running tools as failed: none runs on after a cancel."""
     return [
         {**one, "metadata": {**one["metadata"], "tool_status": "failed"}}
         if one.get("metadata", {}).get("tool_status") == "running"

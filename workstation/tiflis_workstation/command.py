@@ -180,7 +180,8 @@ class Host:
         print(f"{more}\nWaiting for devices. Ctrl-C ends.", flush=True)
 
     def down(self, failure: Exception) -> None:
-        """A refusal is final only at the start: later the server may be half-way through a change."""
+        """Note a lost connection; a refusal is final only at the start, as later the server may be
+        changing."""
         if isinstance(failure, RegistrationRefused) and failure.code in FATAL and not self._tunnel_id:
             self.refused = True
         else:

@@ -38,7 +38,7 @@ class Desk:
         self._send({"type": "forward.to_device", "device_id": device_id, "payload": encode(message)})
 
     def show(self, session_id: str, message: Message) -> None:
-        """To those who look at the session."""
+        """Send the message to the devices that are subscribed to the session."""
         for device_id in self.devices.viewers(session_id):
             self.send_to(device_id, message)
 

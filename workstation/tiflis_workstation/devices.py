@@ -21,7 +21,8 @@ class Devices:
         return device_id in self._present
 
     def enter(self, device_id: str) -> list[str]:
-        """The device is authenticated. Returns the sessions it looks at, or looked at last time."""
+        """Note that the device is authenticated; return the sessions that it is, or was last, subscribed
+        to."""
         self._present[device_id] = None
         for session_id in self._remembered.pop(device_id, []):
             if session_id in self._viewers:
@@ -57,5 +58,5 @@ class Devices:
         return list(self._viewers.get(session_id, {}))
 
     def is_master(self, device_id: str, session_id: str) -> bool:
-        """The first of those who look decides how large the terminal is."""
+        """Return whether the device decides how large the terminal is: the first subscriber does."""
         return next(iter(self._viewers.get(session_id, {})), None) == device_id

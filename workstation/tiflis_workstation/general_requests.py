@@ -22,7 +22,7 @@ from tiflis_workstation.wire import (
 
 
 def authenticate(desk: Desk, request: Request, name: str, auth_key: str) -> Message:
-    """The answer to `auth`, success or error."""
+    """Return the answer to `auth`, success or error."""
     if not hmac.compare_digest(request.text("auth_key").encode(), auth_key.encode()):
         payload = {"code": INVALID_AUTH_KEY, "message": "The auth key is not the workstation's."}
         return {"type": "auth.error", "payload": payload}
@@ -91,7 +91,7 @@ def audio(desk: Desk, request: Request, reply: Reply) -> None:
 
 
 def _payload_text(request: Request, name: str) -> str:
-    """A field of the payload alone: `type` at top level is the message's."""
+    """Return a field of the payload alone: `type` at top level is the message's."""
     payload = request.body.get("payload")
     value = payload.get(name) if isinstance(payload, dict) else None
     return value if isinstance(value, str) else ""

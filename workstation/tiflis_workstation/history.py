@@ -63,7 +63,8 @@ class History:
         return any(entry.message_id == message_id for entry in self._entries)
 
     def page(self, before: int | None = None, limit: int | None = None) -> Message:
-        """The `limit` newest entries below `before`, oldest first, with what a client needs to go on."""
+        """Return the `limit` newest entries below `before`, oldest first, with what a client needs to go
+        on."""
         older = [entry for entry in self._entries if before is None or entry.sequence < before]
         size = min(max(limit if limit is not None else PAGE, 1), LARGEST_PAGE)
         shown = older[-size:]

@@ -57,7 +57,7 @@ class LineEditor:
         return self._insert(key) if key.isprintable() else ""
 
     def take(self) -> str:
-        """The finished line; the editor starts anew."""
+        """Return the finished line and begin a new one."""
         line = self.text
         if line.strip() and (not self._past or self._past[-1] != line):
             self._past.append(line)

@@ -92,7 +92,7 @@ class TunnelLink:
         self._socket: ClientConnection | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Keep the connection until cancelled."""
         while True:
             try:
                 await self._one_connection()
@@ -132,7 +132,7 @@ class TunnelLink:
             await self._serve(socket)
 
     def _proxy(self) -> Literal[True] | None:
-        """A proxy from the environment is for other hosts only."""
+        """Return True for a proxy from the environment, None for none: on loopback there is none."""
         return None if urlsplit(self.url).hostname in LOOPBACK else True
 
     async def _register(self, socket: ClientConnection) -> Registration:

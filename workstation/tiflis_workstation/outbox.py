@@ -34,7 +34,7 @@ class Outbox:
         self._filled.set()
 
     async def first(self) -> str:
-        """The oldest text, left in place until `sent()`: a send that fails loses nothing."""
+        """Return the oldest text, left in place until `sent()`: a send that fails loses nothing."""
         while not self._texts:
             self._filled.clear()
             await self._filled.wait()

@@ -53,7 +53,7 @@ class OutputBuffer:
         since_timestamp: float | None = None,
         limit: int | None = None,
     ) -> Message:
-        """The payload of `session.replay.data`: what came after, oldest first, a page of it."""
+        """Return the payload of `session.replay.data`: what came after, oldest first, a page of it."""
         newer = [
             output
             for output in self._kept

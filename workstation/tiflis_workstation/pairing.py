@@ -46,7 +46,8 @@ class Pairing:
         return urlunsplit((WEB_SCHEMES.get(url.scheme, "https"), url.netloc, below, "", f"data={self.data}"))
 
     def qr_code(self) -> str:
-        """The web link as a QR code in half-block characters: a phone's camera opens it in the browser."""
+        """Return the web link as a QR code in half-block characters: a phone's camera opens it in the
+        browser."""
         out = io.StringIO()
         segno.make(self.web_link, error="l", micro=False).terminal(out=out, compact=True, border=2)
         return out.getvalue()

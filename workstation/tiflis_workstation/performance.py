@@ -87,7 +87,7 @@ SpokenBlock = Callable[[str, str], Block]
 
 
 def perform(steps: list[Step], rng: random.Random, answer_id: str, speak: SpokenBlock) -> Iterator[Snapshot]:
-    """The snapshots of an answer. Each holds every block so far; the last one is the whole answer."""
+    """Yield the snapshots of an answer. Each holds every block so far; the last one is the whole answer."""
     done: list[Block] = []
     for number, step in enumerate(steps):
         shown: list[Block] = []

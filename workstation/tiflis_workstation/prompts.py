@@ -67,7 +67,7 @@ def read_prompt(request: Request, stage: Stage) -> Prompt:
 
 
 def _spoken(request: Request, prompt: Prompt, audio: str, stage: Stage) -> Prompt:
-    """The demo understands every recording as one of a few sentences."""
+    """Return the prompt of a recording: the demo understands each as one of a few sentences."""
     sound = Sound(audio, request.text("audio_format") or "webm")
     text = texts.TRANSCRIPTIONS[len(audio) % len(texts.TRANSCRIPTIONS)]
     message_id = prompt.message_id

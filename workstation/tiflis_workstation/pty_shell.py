@@ -121,14 +121,14 @@ class PtyShell:
 
 
 def _environment() -> dict[str, str]:
-    """The user's own, without what opens the tunnel: a shell's children need no keys."""
+    """Return the user's own environment without the keys of the tunnel, which a shell does not need."""
     hidden = ("TUNNEL_REGISTRATION_API_KEY", "TIFLIS_AUTH_KEY")
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return kept | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
-    """Its terminal is closed, so it hangs up; what does not leave is killed."""
+    """Hang up, since its terminal is closed, and kill the shell if it does not end."""
     try:
         process.send_signal(signal.SIGHUP)
         process.wait(CLOSE_SECONDS)

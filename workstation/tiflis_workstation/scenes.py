@@ -160,7 +160,7 @@ MIXED = Scene("mixed", (), "anything else: a bit of everything", _mixed)
 
 
 def choose(prompt: str) -> Scene:
-    """The scene of the first word of the message that names one."""
+    """Return the scene of the first word of the message that names one."""
     by_word = {word: scene for scene in SCENES for word in scene.words}
     for word in re.findall(r"[a-z]+", prompt.lower()):
         if word in by_word:
@@ -169,6 +169,6 @@ def choose(prompt: str) -> Scene:
 
 
 def guide() -> str:
-    """One line a scene, for --help."""
+    """Return one line per scene, for --help."""
     rows = [f"  {' '.join(scene.words):<24}{scene.about}" for scene in SCENES]
     return "\n".join([*rows, f"  {'(other words)':<24}{MIXED.about}"])

@@ -40,7 +40,7 @@ def type_in(desk: Desk, request: Request, reply: Reply) -> None:
 
 
 def resize(desk: Desk, request: Request, reply: Reply) -> None:
-    """Only the master's wish counts; the others learn why theirs did not."""
+    """Resize the terminal if the master asks; answer others why not."""
     terminal = desk.sessions.terminal(request.session_id)
     columns, rows = request.integer("cols"), request.integer("rows")
     if columns is None or rows is None:

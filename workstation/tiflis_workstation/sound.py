@@ -28,7 +28,7 @@ class Sound:
 
 
 def melody(text: str) -> Sound:
-    """One note a word, its pitch taken from the letters: the same text always sounds the same."""
+    """Return one note per word, its pitch taken from the letters: the same text always sounds the same."""
     words = text.split()[:LONGEST_MELODY] or ["la"]
     samples = [sample for word in words for sample in _note(SCALE[sum(map(ord, word)) % len(SCALE)])]
     return Sound(base64.b64encode(_wav(samples)).decode(), "wav", round(len(samples) / SAMPLE_RATE, 2))

@@ -27,7 +27,7 @@ class Speaker:
         self._deliver = deliver
 
     def output(self, snapshot: Snapshot) -> None:
-        """The whole answer so far."""
+        """Send the whole answer so far."""
         payload = {
             "content_type": "agent" if self.session_id else SUPERVISOR,
             "content": snapshot.content,
@@ -74,7 +74,8 @@ class Speaker:
         self._tell("voice_output", payload)
 
     def crashed(self) -> None:
-        """The session's agent died. The supervisor has no such event: its answer alone says so."""
+        """Report that the session's agent died. The supervisor has no such event: its answer alone says
+        so."""
         if self.session_id:
             refused = RequestRefused(INTERNAL_ERROR, "The agent's process has ended unexpectedly.")
             self._deliver(session_error(self.session_id, refused))

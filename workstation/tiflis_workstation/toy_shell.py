@@ -32,7 +32,7 @@ class ToyShell:
         return WELCOME + PROMPT
 
     def resize(self, columns: int, rows: int) -> str:
-        """The prompt again, if somebody is typing: the terminal may have wrapped it."""
+        """Return the prompt again while a line is edited: the terminal may have wrapped it."""
         self._editor.columns, self.rows = columns, rows
         return "" if self.program else self._editor.draw()
 
@@ -40,7 +40,7 @@ class ToyShell:
         return "".join(self._press(key) for key in self._keys.feed(data))
 
     def finished(self) -> str:
-        """The program came to its end: prompt, then whatever was typed meanwhile."""
+        """Return the prompt after a program has ended, then the echo of what was typed meanwhile."""
         self.program = None
         output = [PROMPT]
         while self._ahead and not self.program and not self.closed:

@@ -51,7 +51,7 @@ class Request:
         return cls(text("type"), text("device_id"), text("id"), body)
 
     def text(self, name: str) -> str:
-        """A string field, "" when it is absent or of another type."""
+        """Return a string field, "" when it is absent or of another type."""
         value = self.body.get(name)
         return value if isinstance(value, str) else ""
 
@@ -82,7 +82,7 @@ def encode(message: Message) -> str:
 
 
 def present(**fields: Any) -> Message:
-    """The fields that have a value: an optional field is absent, never null."""
+    """Return the fields that have a value: an optional field is absent, never null."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -93,7 +93,8 @@ class Bucket:
     # -- the bucket
 
     async def ensure(self, clustered: bool) -> Document:
-        """The bucket exists, with the replication that the servers allow; returns what the stream is like."""
+        """Make the bucket unless it exists, with the replication that the servers allow; return the stream's
+        state."""
         wanted = self._replicas if clustered else 1
         try:
             info = await self.jetstream.call(f"STREAM.INFO.{self.stream}", {}, REQUEST_SECONDS)
@@ -174,14 +175,15 @@ class Bucket:
         }
 
     async def last_revision(self) -> int:
-        """The revision of the newest entry, from the leader."""
+        """Return the revision of the newest entry, from the leader."""
         message = await self._message({"last_by_subj": f"{self.prefix}>"}, REQUEST_SECONDS)
         return int(message["seq"]) if message else 0
 
     # -- keys
 
     async def read(self, key: str, deadline: float) -> Entry | None:
-        """From the leader, so never stale. DirectoryUnavailable after `deadline` seconds."""
+        """Return an entry from the leader, so never stale. Raise DirectoryUnavailable after `deadline`
+        seconds."""
         return await self._persist(partial(self._last, key), deadline, "read")
 
     async def _last(self, key: str, seconds: float) -> Entry | None:

@@ -196,7 +196,8 @@ class Directory:
             raise Conflict(self._current(record.tunnel_id, entry))
 
     def _replaceable(self, entry: Entry, record: Record) -> bool:
-        """Whether what is stored counts for nothing, and ``record`` is no older than the last that did."""
+        """Return whether what is stored counts for nothing, and ``record`` is no older than the last that
+        did."""
         if entry.value is None:
             return False
         if self._counts(self._seals.check(record.tunnel_id, entry.value), entry.revision):

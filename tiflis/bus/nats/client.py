@@ -192,11 +192,11 @@ class NatsClient:
             self._protocol.publish(subject.encode(), len(payload), [payload])
 
     def publish_parts(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool:
-        """As `publish`, for a payload of `size` bytes that lies in parts; False when it was dropped."""
+        """Publish a payload of `size` bytes that lies in parts; return False when it was dropped."""
         return self._protocol is not None and self._protocol.publish(subject, size, parts)
 
     def publish_whole(self, subject: str, reply: str, headers: bytes, payload: bytes) -> None:
-        """As `publish`, with a reply subject and headers (in their wire form, or empty)."""
+        """Publish with a reply subject and headers (in their wire form, or empty)."""
         if self._protocol is not None:
             self._protocol.publish_whole(subject.encode(), reply.encode(), headers, payload)
 
@@ -224,7 +224,7 @@ class NatsClient:
         return self._subscribe(self._subscriptions.add(subject, queue, handler))
 
     def subscribe_whole(self, subject: str, handler: WholeHandler) -> int:
-        """As `subscribe`, for a handler that wants reply subject and headers too."""
+        """Subscribe with a handler that also gets reply subject and headers."""
         return self._subscribe(self._subscriptions.add_whole(subject, handler))
 
     def _subscribe(self, subscription: Subscription) -> int:

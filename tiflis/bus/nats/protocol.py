@@ -197,7 +197,8 @@ class NatsProtocol(asyncio.Protocol):
             self._loop.call_soon(self.flush_writes)
 
     def publish(self, subject: bytes, size: int, parts: list[bytes | memoryview]) -> bool:
-        """One PUB of `size` bytes in parts; False when it was dropped because the server reads nothing."""
+        """Write one PUB of `size` bytes in parts; return False when it was dropped because the server reads
+        nothing."""
         if self.paused and self.transport.get_write_buffer_size() > WRITE_CAP:
             return False
         out = self._out
@@ -210,7 +211,7 @@ class NatsProtocol(asyncio.Protocol):
         return True
 
     def publish_whole(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
-        """One message with a reply subject, and headers unless they are empty."""
+        """Write one message with a reply subject, and headers unless they are empty."""
         size = len(headers) + len(payload)
         if headers:
             line = b"HPUB %b %b %d %d\r\n" % (subject, reply, len(headers), size)

@@ -33,11 +33,11 @@ class Keyring:
         self._of_codes = [_derive(digest, b"tiflis human code") for digest in self._digests]
 
     def seal_keys(self) -> list[bytes]:
-        """The keys that seal the directory's records, the one to write with first."""
+        """Return the keys that seal the directory's records, the one to write with first."""
         return [_derive(digest, b"tiflis directory seal") for digest in self._digests]
 
     def push_keys(self) -> list[bytes]:
-        """The keys that encrypt push subscriptions, the one to write with first."""
+        """Return the keys that encrypt push subscriptions, the one to write with first."""
         return [_derive(digest, b"tiflis push") for digest in self._digests]
 
     def registration(self, api_key: str) -> Trial:
