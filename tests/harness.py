@@ -49,21 +49,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment_of(pid: int) -> dict[str, str]:
-    """The environment a process was started with; empty when it is gone (a zombie counts as gone)."""
+def read_of(pid: int, name: str) -> bytes:
+    """Return a process's file in /proc; empty when it is gone (a zombie counts as gone)."""
     try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.readall()
     except OSError:
-        return {}
-    pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
+        return b""
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment a process was started with."""
+    pairs = (item.partition(b"=") for item in read_of(pid, "environ").split(b"\0") if item)
     return {key.decode(errors="replace"): value.decode(errors="replace") for key, _, value in pairs}
 
 
 def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+    return read_of(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")
 
 
 class Server:
@@ -228,14 +230,13 @@ class Server:
         return self._running().pid
 
     def processes(self) -> list[int]:
-        """Every living process of this server, orphans too; its bus is known by its configuration's path."""
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        folder = f"{self.folder}/"
+        """Return every living process of this server, orphans too, and its bus by its configuration."""
+        mark, folder = f"{MARK}={self.mark}\0".encode(), f"{self.folder}/".encode()
         return sorted(
             pid
-            for pid in pids
-            if environment_of(pid).get(MARK) == self.mark
-            or ("nats" in (command := command_of(pid)) and folder in command)
+            for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+            if mark in read_of(pid, "environ")
+            or (folder in (command := read_of(pid, "cmdline")) and b"nats" in command)
         )
 
     def worker_pids(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ PATIENCE = 10.0  # seconds for an event that must come; a test that passes never
 WALL_PATIENCE = (
     60.0  # seconds of real time, for HTTP clients and subprocesses, which have clocks of their own
 )
+REST_SHARE = 9.0  # times as long as a look at a condition took, the next one is away
 LOOK_SECONDS = 0.1  # between two measurements of the machine's lag
 
 
@@ -70,22 +71,31 @@ def now() -> float:
     return _clock().seconds()
 
 
+def rest_after(condition: Callable[[], object]) -> float | None:
+    """Return None if the condition holds, else the seconds until the next look.
+
+    A condition that takes long to look at is looked at more rarely: what it waits for needs the processor.
+    """
+    began = time.thread_time()
+    return None if condition() else max(0.01, REST_SHARE * (time.thread_time() - began))
+
+
 def wait_until(condition: Callable[[], object], deadline: float, what: str) -> None:
     """Look at `condition` every few milliseconds until it holds; fail after `deadline` seconds."""
     end = now() + deadline
-    while not condition():
+    while (pause := rest_after(condition)) is not None:
         if now() > end:
             raise AssertionError(f"not within {deadline} s: {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 async def eventually(condition: Callable[[], object], deadline: float, what: str) -> None:
     """`wait_until` for a test that runs in an event loop."""
     end = now() + deadline
-    while not condition():
+    while (pause := rest_after(condition)) is not None:
         if now() > end:
             raise AssertionError(f"not within {deadline} s: {what}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
 
 
 @contextlib.asynccontextmanager

@@ -1,11 +1,12 @@
 """Deadlines of tests last longer while the machine lags, and no longer than that."""
 
 import asyncio
+import time
 
 import pytest
 
 from tests import patience
-from tests.patience import LOOK_SECONDS, MachineClock
+from tests.patience import LOOK_SECONDS, REST_SHARE, MachineClock, rest_after
 
 
 class Machine:
@@ -44,3 +45,15 @@ async def test_a_deadline_is_put_off_while_the_machine_lags(monkeypatch: pytest.
     seconds = 1.0
     with pytest.raises(TimeoutError):
         await waiting
+
+
+def test_a_condition_that_costs_much_is_looked_at_rarely() -> None:
+    def costly() -> bool:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+        return False
+
+    assert rest_after(lambda: True) is None
+    rest = rest_after(costly)
+    assert rest is not None and rest >= 0.02 * REST_SHARE
