@@ -17,7 +17,10 @@ import yaml
 
 from tests.harness import ROOT, Server, free_port, wait_until
 from tests.patience import WALL_PATIENCE
+from tiflis.arbiter.lifecycle import STOP_MARGIN_SECONDS
 from tiflis.arbiter.nats_server import find_binary
+from tiflis.commands.check import DESCRIPTORS
+from tiflis.config import Settings
 
 KEY = "k" * 40
 DEFAULT: tuple[str, ...] = ()
@@ -91,6 +94,31 @@ def test_only_what_is_needed_is_published(folder: Path) -> None:
     everywhere = services(folder, TUNNEL_REGISTRATION_API_KEY=KEY, BIND="0.0.0.0")
     assert everywhere["net"]["ports"][0]["host_ip"] == "0.0.0.0"
     assert "traefik" in services(folder, "--profile", "traefik", TUNNEL_REGISTRATION_API_KEY=KEY)
+
+
+COMPOSE_FILES = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").rglob("*compose*.yml"))]
+SERVICES = [
+    pytest.param(service, id=f"{path.parent.name}/{path.name}: {name}")
+    for path in COMPOSE_FILES
+    if path.name != "compose.host.yml"  # it changes services of another file
+    for name, service in yaml.safe_load(path.read_text())["services"].items()
+]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_has_few_rights_restarts_and_leaves_room_on_the_disk(service: dict[str, Any]) -> None:
+    assert (service["read_only"], service["cap_drop"], service["restart"]) == (
+        True,
+        ["ALL"],
+        "unless-stopped",
+    )
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    silent = "pause:" in service["image"]
+    assert silent or set(service["logging"]["options"]) == {"max-size", "max-file"}
+    if service["image"] == "tiflis":
+        end = Settings.model_fields["shutdown_timeout"].default + STOP_MARGIN_SECONDS
+        assert float(service["stop_grace_period"].removesuffix("s")) > 2 * end
+        assert service["ulimits"]["nofile"] >= DESCRIPTORS
 
 
 # The sidecar
