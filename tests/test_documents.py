@@ -6,16 +6,29 @@ import json
 import re
 
 import pytest
+import yaml
 
 from tests.harness import ROOT
 from tiflis import __version__
 from tiflis.bus.channels import packets
+from tiflis.cli import leaves, parser
 from tiflis.config import Settings, variable
 from tiflis.metrics import CATALOGUE, PREFIX
 from tiflis.protocol import errors
 
-PAGES = ["README.md", "CONTRIBUTING.md"]
-PAGES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
+PLACES = ("*.md", "docs/**/*.md", "deploy/**/*.md", "workstation/*.md")
+PAGES = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
+# Files that print commands in comments.
+CONFIGURATION = sorted(
+    str(path.relative_to(ROOT))
+    for path in (
+        ROOT / "docker-compose.yml",
+        ROOT / "Makefile",
+        ROOT / "Dockerfile",
+        *ROOT.glob("deploy/**/*"),
+    )
+    if path.is_file() and path.suffix != ".json"
+)
 NO_ENGINE = "needs a Docker engine; tests/test_walkthrough.py has Compose read the files"
 NO_SYSTEMD = "needs systemd as the first process; tests/deploy has systemd-analyze verify the unit"
 NO_ACCOUNT = "needs an account with its provider"
@@ -29,7 +42,7 @@ COMMANDS = {
     "tiflis check": "tests/test_walkthrough.py",
     "tiflis status": "tests/test_walkthrough.py",
     "tiflis reload": "tests/test_walkthrough.py",
-    "tiflis demo": "tests/system/test_demo.py",
+    "tiflis-workstation": "tests/commands/test_demo.py",
     "tiflis devices": "tests/system/test_device_commands.py",
     "tiflis audit": "tests/system/test_device_commands.py",
     "curl": "tests/api/test_openapi.py",
@@ -58,12 +71,22 @@ COMMANDS = {
     "make simulation": "tests/simulation/test_story.py",
     "python -m tools.simulation": "tests/simulation/test_story.py",
     "python -m tools.staying": "tests/system/test_staying_measured.py",
-    "make test": "it is what runs this",
     "pip install .": "tests/deploy/test_image.py",
     "TRUST_PROXY=unix tiflis serve": "tests/system/test_unix_socket.py",
     "ln -s": NO_INSTALL,
 }
 
+
+# The language of a fenced block: the test that reads it.
+LANGUAGES = {
+    "": "tests/test_documents.py",
+    "sh": "tests/test_documents.py",
+    "json": "tests/test_documents.py",
+    "yaml": "tests/test_documents.py",
+    "python": "tests/system/test_examples.py",
+    "javascript": "tests/system/test_examples.py",
+    "nginx": "tests/system/test_fronts.py",
+}
 
 # What JetStream keeps for us.
 STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held", "tiflis_push", "tiflis_devices", "tiflis_audit"}
@@ -75,7 +98,7 @@ def commands(page: str) -> list[str]:
     fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     blocks = [block for language, block in fenced if language in ("", "sh")]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if re.match(r"[a-z/][\w./-]* ", line + " ")]
+    return [line for line in lines if re.match(r"(?:[A-Z_]+=\S* )*[a-z/][\w./-]* ", line + " ")]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -95,9 +118,54 @@ def test_every_command_is_run_by_a_test_or_said_why_not(page: str, command: str)
     assert " " in why or (ROOT / why).exists(), f"{why} is not there"
 
 
+def test_every_start_of_a_command_is_still_in_a_document() -> None:
+    lines = [line for page in PAGES for line in commands(page)]
+    assert [start for start in COMMANDS if not any(line.startswith(start) for line in lines)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_has_a_language_that_a_test_reads(page: str) -> None:
+    fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert {language for language, _ in fenced} <= set(LANGUAGES)
+    for language, block in fenced:
+        if language == "yaml":
+            assert yaml.safe_load(block)
+    assert all((ROOT / test).exists() for test in LANGUAGES.values())
+
+
+def options() -> dict[str, set[str]]:
+    """Return the options of each command, such as those of `status` and of `end tunnel`."""
+    own = {leaf.prog.removeprefix("tiflis "): set(leaf._option_string_actions) for leaf in leaves(parser())}
+    for name in {name.split()[0] for name in own}:
+        own.setdefault(name, set().union(*(found for leaf, found in own.items() if leaf.startswith(name))))
+    return own | {"": {"--version", "--help"}}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CONFIGURATION])
+def test_commands_options_targets_and_modules_that_are_named_exist(page: str) -> None:
+    """In blocks, in the text and in comments alike."""
+    text = (ROOT / page).read_text()
+    known = options()
+    for command, rest in re.findall(r"(?<![\w.:/@-])tiflis ([a-z]+)((?: [^\s`|)]+)*)", text):
+        if f"`tiflis {command}" in text or re.search(rf"^\W*(?:sudo )?tiflis {command}", text, re.MULTILINE):
+            assert command in known, f"tiflis {command}"
+            named = re.findall(r" (--[a-z][a-z-]*)", rest.split(",")[0].split(";")[0])
+            assert set(named) <= known[command], f"tiflis {command} {rest}"
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text, re.MULTILINE)) <= {
+        pair for target in targets for pair in ((target, ""), ("", target))
+    }
+    for module in re.findall(r"python -m (tools[\w.]*\w)", text):
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
-    named = re.findall(r"`((?:deploy|docs|tests|public|tiflis)/[\w./-]*)`", (ROOT / page).read_text())
+    named = re.findall(
+        r"`((?:deploy|docs|scripts|tests|tools|public|tiflis|workstation)/[\w./-]*)`",
+        (ROOT / page).read_text(),
+    )
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
