@@ -93,9 +93,8 @@ class Holder(Resumer):
 
     def _receipt(self, id: str, state: str, until: int) -> None:
         one = self.held[int(id)]
-        if (
-            state == "unknown" and one.cancels < 2
-        ):  # else an earlier answer was lost, which told its final state
+        # Unless an earlier answer was lost, which had its final state: with that answer it is forgotten.
+        if state == "unknown" and (one.final or one.cancels < 2):
             return
         if state == "refused" and one.attempts > 1:
             return  # it says nothing about the attempts before
