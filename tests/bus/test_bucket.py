@@ -7,7 +7,7 @@ import pytest
 
 from tests.bus.nats import NatsServer
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
-from tiflis.bus.errors import LinkUnavailable
+from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable, NoRoom
 from tiflis.bus.nats.client import NatsClient
 
 SECONDS = 30.0
@@ -58,3 +58,18 @@ async def test_the_keys_below_a_prefix_are_counted(nats_server: NatsServer) -> N
     await bucket.remove("tt.c", revision, SECONDS)
     assert await bucket.count("tt.", SECONDS) == 0
     await link.close()
+
+
+async def test_a_write_for_which_there_is_no_room_is_told_from_one_without_an_answer(
+    nats_server: NatsServer,
+) -> None:
+    link = NatsClient(nats_server.url, "test")
+    await link.start()
+    bucket = Bucket(link, "small", 3600.0, 1, 2000)
+    await bucket.ensure(False)
+    with pytest.raises(NoRoom):
+        await bucket.write("key", b"x" * 3000, 0, 1.0)
+    await link.close()
+    with pytest.raises(DirectoryUnavailable) as caught:
+        await bucket.write("key", b"x", 0, 0.2)
+    assert not isinstance(caught.value, NoRoom)

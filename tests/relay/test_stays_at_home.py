@@ -10,10 +10,11 @@ import pytest
 from tests.relay.fakes import AUTH_KEY, FakeWire
 from tests.relay.stage import Stage
 from tests.relay.watch_fakes import FakeClock, FakeStore
+from tiflis.bus.errors import NoRoom
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
-from tiflis.relay.held.keeper import ASKED_LIMIT, LARGEST, HeldMessages
+from tiflis.relay.held.keeper import ASKED_LIMIT, LARGEST, TUNNEL_BYTES, HeldMessages
 from tiflis.relay.held.records import HeldRecord
 from tiflis.relay.held.store import HeldStore, Stored, Unavailable
 from tiflis.relay.remote.snapshot import EdgeSnapshot
@@ -224,6 +225,33 @@ async def test_requests_that_wait_for_a_slow_store_are_bounded() -> None:
     held.held.ask(held.phone, Request("note", "large", 30.0, 0, b"x" * (LARGEST + 1)))
     assert [b'"unavailable"' in text for text in held.told] == [True] * 6
     await held.close()
+
+
+async def test_one_tunnels_messages_leave_room_for_those_of_others() -> None:
+    held = Held(Shelf(lambda state: None), FakeClock())
+    held.host.presence.workstation = None
+    for number in range(TUNNEL_BYTES // LARGEST + 1):
+        held.held.ask(held.phone, Request("note", f"m-{number}", 30.0, 0, b"x" * LARGEST))
+    async with asyncio.timeout(10):
+        while not any(b'"full"' in text for text in held.told):
+            await asyncio.sleep(0.01)
+    await held.close()
+    assert held.held.size == TUNNEL_BYTES
+
+
+async def test_a_message_for_which_the_store_has_no_room_is_refused_at_once() -> None:
+    """Its sender would wait for a receipt until it expires."""
+
+    def full(state: str) -> None:
+        raise NoRoom("maximum bytes exceeded")
+
+    held = Held(Shelf(full), FakeClock())
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    async with asyncio.timeout(10):
+        while not held.told:
+            await asyncio.sleep(0.01)
+    await held.close()
+    assert b'"full"' in held.told[0]
 
 
 async def test_the_queue_of_a_device_whose_key_was_revoked_meanwhile_is_not_restored(

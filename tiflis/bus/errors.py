@@ -56,6 +56,10 @@ class DirectoryUnavailable(DirectoryError):
     """The store cannot be reached, or did not answer in time."""
 
 
+class NoRoom(DirectoryUnavailable):
+    """The store has refused a write for want of room: nothing was stored."""
+
+
 class Conflict(DirectoryError):
     """The record is not at the revision that was expected; `current` is what is stored now."""
 

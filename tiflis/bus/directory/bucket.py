@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 from tiflis import metrics
-from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
+from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable, NoRoom
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.storage import NO_ROOM
@@ -292,7 +292,7 @@ class Bucket:
 
     async def _try(self, attempt: Callable[[float], Awaitable[T]], deadline: float) -> T:
         clock = running_clock()
-        end, reason = clock.time() + deadline, "no time left"
+        end, reason, no_room = clock.time() + deadline, "no time left", True
         while (left := end - clock.time()) > 0:
             try:
                 return await attempt(min(left, REQUEST_SECONDS))
@@ -300,7 +300,10 @@ class Bucket:
                 reason = str(error)
                 # Its own bound is no lack of storage: no other stream could give it room.
                 own = "maximum" in reason
-                if isinstance(error, StoreRefused) and error.reason in NO_ROOM and not own:
+                full = isinstance(error, StoreRefused) and error.reason in NO_ROOM
+                no_room = no_room and full  # in each attempt: another may be stored without an answer
+                if full and not own:
                     self.on_full()
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, end - clock.time())))
-        raise DirectoryUnavailable(f"the directory did not answer within {deadline:.2f} s: {reason}")
+        kind = NoRoom if no_room and reason != "no time left" else DirectoryUnavailable
+        raise kind(f"the directory did not answer within {deadline:.2f} s: {reason}")

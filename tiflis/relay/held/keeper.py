@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tiflis import metrics
+from tiflis.bus.errors import NoRoom
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
@@ -27,6 +28,7 @@ from tiflis.relay.sessions.client import Attached
 log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes of a message: each is one record of the bus
+TUNNEL_BYTES = 4 * 2**20  # of a tunnel's messages that wait: a sixteenth of the bucket
 ACK_SECONDS = 10.0  # for the workstation's ``message.ack``, before the next message
 LONGEST_PAUSE = 30.0  # seconds between two looks at what waits
 RETRY = 0.5  # seconds after a failure of the store
@@ -171,11 +173,16 @@ class HeldMessages:
             self._send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
         elif record.not_before >= until:
             self._refuse(attached, request, "invalid")
-        elif self.waiting + len(self._unanswered) >= self._limits.messages:
+        elif (
+            self.waiting + len(self._unanswered) >= self._limits.messages
+            or self.size + len(record.text) > TUNNEL_BYTES
+        ):
             self._refuse(attached, request, "full")
         else:
             try:
                 await self._accept(attached, record)
+            except NoRoom:
+                self._refuse(attached, request, "full")
             except Unavailable:
                 self._unanswered.add(record.key)
                 self._spawn(self._accept_late(attached, record))
