@@ -9,6 +9,7 @@ import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
+import { widthOf } from "./Divider";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
 import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen } from "./parts";
@@ -86,6 +87,7 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
   const wide = useWide();
   const nobody = useClient((state) => state.workstations.length === 0);
   const speaks = useClient(maySpeak);
+  const { sidebarFolded, sidebarWidth } = useClient((state) => state.settings);
   const [help, setHelp] = useState(false);
   const last = useRef<Route>({ name: "session", key: SUPERVISOR });
   const [palette, setPalette] = useState(false);
@@ -104,13 +106,13 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
   if (shown.name === "session") last.current = shown;
   const list = route.name === "home" || route.name === "new";
   return (
-    <div className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
+    <div style={widthOf(sidebarWidth)} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] pr-[var(--safe-right)] pl-[var(--safe-left)]">
       {wide && (
         <a href="#main" onClick={skip} className="sr-only z-50 rounded-xl bg-accent px-4 py-3 text-on-accent focus:not-sr-only focus:absolute focus:top-2 focus:left-2">
           {common.skip}
         </a>
       )}
-      {(wide || list) && <Sidebar current={shown.name === "session" ? shown.key : null} wide={wide} onHelp={() => setHelp(true)} onPalette={() => setPalette(true)} />}
+      {(wide ? !sidebarFolded : list) && <Sidebar current={shown.name === "session" ? shown.key : null} wide={wide} onHelp={() => setHelp(true)} onPalette={() => setPalette(true)} />}
       {(wide || !list) && (
         <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
           <Part at={addressOf(shown)}>

@@ -18,6 +18,7 @@ import { useNow } from "./media";
 import { ConnectionCard, whyOf } from "./ConnectionCard";
 import { ConnectionStrip } from "./ConnectionStrip";
 import { addressOf, go } from "./route";
+import { Divider, fold } from "./Divider";
 import { useUsable } from "./usable";
 
 const LeftBehind = lazy(() => import("./LeftBehind"));
@@ -47,9 +48,9 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
   const [Title, Kind] = wide ? (["h2", "h3"] as const) : (["h1", "h2"] as const);
   return (
     <Frame
-      {...(!wide && { id: "main", tabIndex: -1 })}
+      {...(wide ? { id: "sidebar" } : { id: "main", tabIndex: -1 })}
       aria-label={text.title}
-      className={`flex flex-col outline-none border-line bg-sunken ${wide ? "w-76 shrink-0 border-r" : "min-w-0 flex-1"}`}
+      className={`flex flex-col outline-none border-line bg-sunken ${wide ? "relative w-(--sidebar) shrink-0 border-r" : "min-w-0 flex-1"}`}
     >
       <div className="px-3 pt-[max(0.75rem,var(--safe-top))]">
         <ConnectionCard />
@@ -100,7 +101,9 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
           {settingsText.title}
         </a>
         {wide && <IconButton icon="help" label={helpText.title} onClick={onHelp} />}
+        {wide && <IconButton icon="sidebar" label={text.hide} onClick={() => fold(true)} />}
       </div>
+      {wide && <Divider />}
     </Frame>
   );
 }

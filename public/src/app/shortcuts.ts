@@ -7,6 +7,7 @@ import { useEffect, useRef } from "react";
 import { SUPERVISOR } from "~/store/state";
 import { client } from "./client";
 import { sessionOrder } from "../sessions/order";
+import { fold } from "./Divider";
 import { go, readRoute } from "./route";
 
 /** What a screen offers while it is shown; `shortcuts.ts` knows only the names. */
@@ -68,6 +69,8 @@ function alt(code: string, help: () => void): boolean {
       return step(-1);
     case "KeyS":
       return go({ name: "session", key: SUPERVISOR }), true;
+    case "KeyB":
+      return fold(!client.store.getState().settings.sidebarFolded), true;
     case "KeyN":
       return go({ name: "new" }), true;
     case "KeyF":

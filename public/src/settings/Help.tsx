@@ -21,6 +21,7 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
       ["next", [ALT, "↓"]],
       ["previous", [ALT, "↑"]],
       ["settings", [ALT, ","]],
+      ["sidebar", [ALT, "B"]],
       ["close", ["Esc"]],
     ],
   ],

@@ -16,6 +16,8 @@ export const SETTINGS: Settings = {
   notifications: false,
   sounds: false,
   sendWith: "enter",
+  sidebarWidth: 304,
+  sidebarFolded: false,
   follow: "end",
   showThinking: true,
 };

@@ -76,6 +76,9 @@ export interface Settings {
   notifications: boolean;
   sounds: boolean;
   sendWith: "enter" | "mod-enter";
+  /** Pixels of the list beside a conversation, and whether it is folded away. */
+  sidebarWidth: number;
+  sidebarFolded: boolean;
   /** Where the view stays while an answer grows longer than it. */
   follow: "end" | "beginning";
   showThinking: boolean;

@@ -68,6 +68,7 @@ export const help = words("help", {
     next: "Next session",
     previous: "Previous session",
     settings: "Settings",
+    sidebar: "Show or hide the list, at a desk",
     compose: "Write a message",
     send: "Send",
     line: "New line",
