@@ -32,7 +32,12 @@ const Piece = memo(function Piece({ text, live }: { text: string; live: boolean 
 /** A picture that is in the text itself: it asks nobody for anything. */
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,/i;
 
-const allowed = (url: string, attribute: string): string => (attribute === "src" && PICTURE.test(url) ? url : defaultUrlTransform(url));
+/** Characters of a picture's address: a larger one is many megabytes to unpack for a glance. */
+const PICTURE_MOST = 4_000_000;
+
+const isPicture = (url: string): boolean => url.length <= PICTURE_MOST && PICTURE.test(url);
+
+const allowed = (url: string, attribute: string): string => (attribute === "src" && isPicture(url) ? url : defaultUrlTransform(url));
 
 const PLUGINS = [remarkGfm, remarkTags];
 
@@ -48,7 +53,7 @@ function Link({ href, children }: ComponentProps<"a">) {
 
 /** A picture from elsewhere would tell its host who reads; it becomes a link. */
 function Image({ src, alt }: ComponentProps<"img">) {
-  if (typeof src !== "string" || !PICTURE.test(src)) return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
+  if (typeof src !== "string" || !isPicture(src)) return <Link href={typeof src === "string" ? src : undefined}>{alt || words.image}</Link>;
   return <img src={src} alt={alt || words.image} className="my-1 block max-h-96 max-w-full rounded-lg border border-line" />;
 }
 

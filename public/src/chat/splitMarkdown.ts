@@ -10,18 +10,27 @@ export function splitMarkdown(text: string): string[] {
   const pieces: string[] = [];
   let piece: string[] = [];
   let fence = "";
+  let folds = 0;
   let blank = false;
   for (const line of text.split("\n")) {
-    if (blank && !fence && line.trim() !== "" && !GOES_ON.test(line) && piece.length > 0) {
+    if (blank && !fence && folds === 0 && line.trim() !== "" && !GOES_ON.test(line) && piece.length > 0) {
       pieces.push(piece.join("\n"));
       piece = [];
     }
     fence = fenceAfter(fence, line);
+    if (!fence) folds = foldsAfter(folds, line);
     blank = line.trim() === "";
     piece.push(line);
   }
   pieces.push(piece.join("\n"));
   return pieces;
+}
+
+/** How many `<details>` are open after this line: their blank lines are no cuts. */
+function foldsAfter(folds: number, line: string): number {
+  let open = folds;
+  for (const [, close] of line.matchAll(/<(\/?)details\b[^<>]*>/gi)) open = Math.max(0, open + (close ? -1 : 1));
+  return open;
 }
 
 function fenceAfter(fence: string, line: string): string {
