@@ -7,8 +7,8 @@ import type { Plugin } from "vite";
 
 const WORKER = "sw.js";
 const PLACEHOLDER = "__PRECACHE__";
-/** In the build, but no part of the running client. */
-const LEFT_OUT = /(^sw\.js|\.map|^build\.json|third-party\.txt|\.png)$/;
+/** In the build, but no part of the running client, or a large part that few conversations need. */
+const LEFT_OUT = /(^sw\.js|\.map|^build\.json|third-party\.txt|^assets\/math-.*\.js|\.png)$/;
 
 export function precache(staticDir: string): Plugin {
   return {

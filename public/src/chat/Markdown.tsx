@@ -1,11 +1,12 @@
 /** Markdown, without anything that could run, load from elsewhere or lead somewhere unseen. */
 
-import { memo, useMemo, type ComponentProps, type ReactNode } from "react";
+import { memo, useEffect, useMemo, useState, type ComponentProps, type ReactNode } from "react";
 import ReactMarkdown, { defaultUrlTransform, type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { remarkTags } from "./remarkTags";
 import { chat as words } from "~/text/chat";
 import { CodeBlock } from "./CodeBlock";
+import { inDollars, mayHoldFormulas } from "./formulas";
 import { PathButton } from "./PathButton";
 import { splitMarkdown } from "./splitMarkdown";
 
@@ -22,12 +23,30 @@ export default function Markdown({ text, streaming }: { text: string; streaming:
 
 /** While an answer grows only its last piece is read anew. */
 const Piece = memo(function Piece({ text, live }: { text: string; live: boolean }) {
+  // Half a formula is none.
+  const math = useMath(!live && mayHoldFormulas(text));
   return (
-    <ReactMarkdown remarkPlugins={PLUGINS} components={live ? LIVE : STILL} urlTransform={allowed}>
-      {text}
+    <ReactMarkdown remarkPlugins={math ? [...PLUGINS, ...math.mathPlugins] : PLUGINS} components={live ? LIVE : STILL} urlTransform={allowed}>
+      {math ? inDollars(text) : text}
     </ReactMarkdown>
   );
 });
+
+let loadedMath: typeof import("./math") | null = null;
+
+/** What draws formulas, loaded at the first wish; null until then, and without a network. */
+function useMath(wanted: boolean): typeof loadedMath {
+  const [, setLoaded] = useState(loadedMath !== null);
+  useEffect(() => {
+    if (!wanted || loadedMath) return;
+    let gone = false;
+    void import("./math")
+      .then((math) => ((loadedMath = math), gone || setLoaded(true)))
+      .catch(() => {});
+    return () => void (gone = true);
+  }, [wanted]);
+  return wanted ? loadedMath : null;
+}
 
 /** A picture that is in the text itself: it asks nobody for anything. */
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,/i;
@@ -91,6 +110,8 @@ const components = (live: boolean): Components => ({
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
     const content = textOf(children);
+    const formula = loadedMath?.formulaOf(className, content);
+    if (formula) return formula;
     const language = /language-(\S+)/.exec(className ?? "")?.[1];
     if (language === undefined && !content.endsWith("\n")) return <code>{PATH.test(content) ? <PathButton path={content} /> : children}</code>;
     return <CodeBlock code={content.replace(/\n$/, "")} language={language ?? ""} live={live} />;

@@ -67,6 +67,7 @@ export const chat = words("chat", {
   copyCode: (words: string) => `Copy code “${words}”`,
   wrap: "Wrap lines",
   image: "Image",
+  formula: "Formula",
   table: "Table",
   done: "Done",
   toDo: "To do",
