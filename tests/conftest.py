@@ -24,7 +24,7 @@ def file_of(nodeid: str) -> str:
 
 
 def room(nodeid: str) -> str:
-    """The folder in tests/, or the file."""
+    """Return the folder in tests/, or the file."""
     return file_of(nodeid).split("/")[1]
 
 

@@ -43,7 +43,7 @@ MARK = "TIFLIS_TEST_MARK"
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
+    """Return a TCP port on loopback on which nothing listens at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -204,7 +204,7 @@ class Server:
         return f"ws://127.0.0.1:{self.port}/ws"
 
     def status(self, path: str, deadline: float = PATIENCE) -> int:
-        """The HTTP status of a GET; 0 when nobody answers within `deadline` seconds."""
+        """Return the HTTP status of a GET; 0 without an answer within `deadline` seconds."""
         try:
             return self.get(path, deadline)[0]
         except (OSError, http.client.HTTPException):
@@ -251,7 +251,7 @@ class Server:
         }
 
     def control(self, do: str, deadline: float = PATIENCE) -> dict[str, Any]:
-        """The answer to a command on the control socket; empty when no server takes it."""
+        """Return the answer to a command on the control socket; empty when no server takes it."""
         try:
             return request(self.run_dir, do, deadline)
         except NoServer:
@@ -270,15 +270,15 @@ class Server:
         return RunFolder(self.data_dir, self.unix or self.port).path
 
     def nats_pid(self) -> int | None:
-        """The embedded bus server's process id, if it runs."""
+        """Return the embedded bus server's process id, if it runs."""
         return next((pid for pid in self.processes() if "nats-server" in command_of(pid).split(" ")[0]), None)
 
     def worker_of(self, peer: Peer) -> int | None:
-        """The process that holds the server's end of this peer's connection."""
+        """Return the process that holds the server's end of this peer's connection."""
         return self.worker_at(peer.local_port)
 
     def worker_at(self, peer_port: int) -> int | None:
-        """The process that holds the server's end of the connection from this port."""
+        """Return the process that holds the server's end of the connection from this port."""
         inode = self._inode_for(peer_port)
         for pid in self.worker_pids().values():
             with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:

@@ -32,7 +32,7 @@ def lacking(folder: Path, name: str, real: Callable[..., Any], problem: Exceptio
 
 
 def make_lacking(folder: Path) -> None:
-    """In the main process: have it lack what the files in the folder name."""
+    """Have the main process lack what the files in the folder name."""
     if os.environ.get("SANIC_WORKER_NAME"):
         return
     no_process = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))

@@ -80,7 +80,7 @@ class Peer:
         deadline: float = PATIENCE,
         where: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
-        """The first message not handed out yet that is of this `type` and fits `where`."""
+        """Return the first message not handed out yet that is of this `type` and fits `where`."""
 
         def fits(message: dict[str, Any]) -> bool:
             return (type is None or message.get("type") == type) and (where is None or bool(where(message)))
@@ -100,7 +100,7 @@ class Peer:
             raise AssertionError(f"no {type or 'message'} within {deadline} s{self._kept()}") from None
 
     async def settle(self, deadline: float = PATIENCE) -> None:
-        """A round trip through the server: what it had sent to this peer before is here afterwards."""
+        """Make a round trip through the server: what it had sent to this peer before is here afterwards."""
         stamp = next(self._stamps)
         await self.send({"type": "ping", "timestamp": stamp})
         await self.next("pong", deadline, lambda message: message.get("timestamp") == stamp)
@@ -168,7 +168,7 @@ async def register(
     worker: int | None = None,
     deadline: float = PATIENCE,
 ) -> tuple[Peer, str]:
-    """A workstation at work: its peer and its tunnel id. `previous` asks for that id again."""
+    """Register a workstation; return its peer and its tunnel id. `previous` asks for that id again."""
     peer = await Peer.open(server, worker=worker)
     payload: dict[str, Any] = {"api_key": api_key, "name": name, "auth_key": auth_key}
     if previous is not None:
@@ -188,7 +188,7 @@ async def connect(
     worker: int | None = None,
     deadline: float = PATIENCE,
 ) -> Peer:
-    """A client that has been told `connected`."""
+    """Connect a client; return it once it has received `connected`."""
     peer = await Peer.open(server, worker=worker)
     payload: dict[str, Any] = {"tunnel_id": tunnel_id, "auth_key": auth_key, "device_id": device_id}
     if reconnect:
@@ -213,7 +213,7 @@ class Crowd:
         return await self._stack.enter_async_context(await connect(self.server, tunnel_id, **options))
 
     async def socket(self, **options: Any) -> Peer:
-        """A peer without a role."""
+        """Open a peer without a role."""
         return await self._stack.enter_async_context(await Peer.open(self.server, **options))
 
     async def leave(self) -> None:

@@ -22,7 +22,7 @@ FIRST_PART, PART, LAST_PART = 0x01, 0x00, 0x80  # of a message in fragments
 
 
 def masked(payload: bytes, first: int = TEXT) -> bytes:
-    """A whole frame from a client."""
+    """Return a whole frame from a client."""
     size = len(payload)
     if size < 126:
         head = bytes((first, 0x80 | size))
@@ -126,7 +126,7 @@ class RawSocket(asyncio.Protocol):
         self.transport.write(message(content))
 
     async def next(self, deadline: float = 20.0) -> dict[str, Any]:
-        """The next message in the inbox, read as JSON."""
+        """Return the next message in the inbox, read as JSON."""
         async with patience(deadline):
             while not self.inbox:
                 if self.closed is not None:

@@ -91,7 +91,7 @@ def message(unit: str, size: int, field: str = "payload", key: str = "q") -> byt
 
 
 def inner(unit: str, size: int) -> msgspec.Raw:
-    """A payload that the server looks into."""
+    """Return a payload that the server looks into."""
     return msgspec.Raw(f'{{"device_id":"d","auth_key":{value(unit, size)}}}'.encode())
 
 

@@ -93,7 +93,7 @@ STREAMS = {"tiflis_tunnels", "tiflis_watches", "tiflis_held", "tiflis_push", "ti
 
 
 def commands(page: str) -> list[str]:
-    """Every command line in the page's blocks for a shell; pictures begin otherwise."""
+    """Return every command line in the page's blocks for a shell; pictures begin otherwise."""
     text = (ROOT / page).read_text()
     fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     blocks = [block for language, block in fenced if language in ("", "sh")]

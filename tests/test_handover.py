@@ -69,7 +69,7 @@ class Crossing(Town):
         return await self.adoption.serve(body, [self.cellar.duplicate(one) for one in descriptors])
 
     async def pair(self) -> tuple[Peer, Peer]:
-        """A workstation and its client."""
+        """Return a workstation and its client."""
         watches, phone = Peer(self), Peer(self)
         watches.say(self.registration())
         await self.until(lambda: watches.heard(b"registered"))

@@ -261,7 +261,7 @@ def unread(restored: None) -> Iterator[tuple[int, int]]:
 
 
 def read_all(reading: int, until: str) -> list[dict[str, object]]:
-    """The lines that come until one holds this text."""
+    """Return the lines that come until one holds this text."""
     lines = []
     with os.fdopen(reading) as pipe:
         for line in filter(str.strip, pipe):

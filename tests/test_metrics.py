@@ -28,7 +28,7 @@ OBSERVABILITY = ROOT / "deploy" / "observability"
 
 
 def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Every sample by name and labels, as Prometheus understands the text."""
+    """Return every sample by name and labels, as Prometheus understands the text."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -168,7 +168,7 @@ def expressions() -> Iterator[str]:
 
 
 def known_names() -> dict[str, set[str]]:
-    """Every name that Prometheus sees, with its labels."""
+    """Return every name that Prometheus sees, with its labels."""
     named: dict[str, set[str]] = {}
     for metric in CATALOGUE.values():
         endings = ("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",)

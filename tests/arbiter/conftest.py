@@ -29,11 +29,11 @@ class Stage(Server):
         (self.folder / name).unlink()
 
     def marks(self, kind: str) -> set[int]:
-        """The processes that left a mark of this kind."""
+        """Return the processes that left a mark of this kind."""
         return {int(path.name.removeprefix(f"{kind}-")) for path in self.folder.glob(f"{kind}-[0-9]*")}
 
     def me(self) -> dict[str, Any]:
-        """What the worker that happens to answer says of itself."""
+        """Return the facts of the worker that happens to answer."""
         answer = json.loads(self.get("/me")[1])
         assert isinstance(answer, dict)
         return answer

@@ -52,7 +52,7 @@ class Main:
         self.links: list[MainLink] = []
 
     async def worker(self, name: str, **calls: Any) -> tuple[MainLink, list[str]]:
-        """A connected worker and the list of those it was told are gone."""
+        """Connect a worker; return it, and the list of workers that are reported to it as gone."""
         gone: list[str] = []
         link = MainLink(
             self.folder.path,

@@ -36,7 +36,7 @@ def no_more(pid: int, kind: int, most: int) -> Iterator[None]:
 
 
 def helpers(stage: Stage) -> set[int]:
-    """All children of main that are neither workers nor the bus."""
+    """Return all children of main that are neither workers nor the bus."""
     children = Path(f"/proc/{stage.pid}/task/{stage.pid}/children").read_text().split()
     return set(map(int, children)) - set(stage.worker_pids().values()) - {stage.nats_pid()}
 

@@ -26,7 +26,7 @@ STOP_SECONDS = 8  # at 9 s workers that hang are killed
 
 
 def replaced(stage: Stage, *dead: int) -> Callable[[], bool]:
-    """Whether all workers are ready and these are not among them."""
+    """Return whether all workers are ready and these are not among them."""
 
     def condition() -> bool:
         ready = stage.ready_workers().values()

@@ -10,7 +10,7 @@ from tiflis.bus.directory.directory import BUCKET
 
 @contextlib.asynccontextmanager
 async def full(url: str) -> AsyncIterator[None]:
-    """The servers at ``url`` read, and refuse every write of the directory."""
+    """Have the servers at ``url`` refuse every write of the directory, and serve reads."""
     client = await nats.connect(url)
     try:
         jetstream = client.jetstream()

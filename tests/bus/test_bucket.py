@@ -15,7 +15,7 @@ SECONDS = 30.0
 
 @contextlib.asynccontextmanager
 async def forgetful(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bucket]:
-    """A bucket over which the answer to the first attempt of every write is lost."""
+    """Return a bucket over which the answer to the first attempt of every write is lost."""
     link = NatsClient(server.url, "test")
     await link.start()
     bucket = Bucket(link, "things", 3600.0, 1)

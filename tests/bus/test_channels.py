@@ -53,7 +53,7 @@ async def pair(urls: str) -> AsyncIterator[tuple[Worker, Worker]]:
 async def connect(
     one: Worker, two: Worker, tunnel_id: str = "T"
 ) -> tuple[Channel, Recorder, Channel, Recorder]:
-    """A channel opened by one, and both ends."""
+    """Open a channel from one; return it and both ends' handlers."""
     saw = Recorder()
     channel = one.bus.open("h-1-bbb", tunnel_id, saw)
     known = len(two.accepted)

@@ -23,7 +23,7 @@ class Pair:
         self.b = SimWorker(self.network, "h-1-bbb")
 
     def connect(self, tunnel_id: str = "T") -> tuple[Channel, Recorder, Channel, Recorder]:
-        """A channel and both its ends, opened by a."""
+        """Open a channel from a; return it and both ends' handlers."""
         near, near_saw = self.a.open("h-1-bbb", tunnel_id)
         known = len(self.b.accepted)
         assert self.clock.run_until(lambda: len(self.b.accepted) > known, self.clock.time() + 30)

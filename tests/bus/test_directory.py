@@ -25,7 +25,7 @@ TUNNEL = Record("Tunnel_1", "mac", "ab" * 32, "k1", 1, "h-0-aaa", True, 1_700_00
 
 @contextlib.asynccontextmanager
 async def directory(urls: str) -> AsyncIterator[Directory]:
-    """A directory that has loaded."""
+    """Return a directory that has loaded."""
     one = Directory(urls, "test")
     try:
         await one.start()
@@ -42,7 +42,7 @@ async def two_directories(urls: str) -> AsyncIterator[tuple[Directory, Directory
 
 @contextlib.asynccontextmanager
 async def other_client(url: str) -> AsyncIterator[KeyValue]:
-    """The same bucket as any NATS client sees it."""
+    """Return the same bucket as any NATS client sees it."""
     client = await nats.connect(url)
     try:
         yield await client.jetstream().key_value("tiflis_tunnels")

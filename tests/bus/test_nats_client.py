@@ -22,7 +22,7 @@ from tiflis.bus.storage import administration
 
 @contextlib.asynccontextmanager
 async def linked(urls: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[NatsClient]:
-    """A link that is up."""
+    """Return a link that is up."""
     link = NatsClient(urls, "test", tls=tls)
     try:
         await link.start()

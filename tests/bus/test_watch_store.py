@@ -28,7 +28,7 @@ untidy = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWar
 
 @contextlib.asynccontextmanager
 async def linked(url: str, ttl: float = RECORD_TTL) -> AsyncIterator[JetStreamWatchStore]:
-    """A store that has not made its stream yet."""
+    """Return a store that has not made its stream yet."""
     link = NatsClient(url, "test")
     await link.start()
     yield JetStreamWatchStore(link, url, "test", ttl)
@@ -56,7 +56,7 @@ async def store(new_store: JetStreamWatchStore) -> JetStreamWatchStore:
 
 
 async def stored(store: JetStreamWatchStore, tunnel_id: str = TUNNEL) -> dict[tuple[str, str], bytes]:
-    """What a new home would find; writes a head."""
+    """Return the records that a new home would find; write a head."""
     head = await store.head(tunnel_id)
     revision = await store.put_head(tunnel_id, b"reader", head.revision if head else 0)
     records = await store.load(tunnel_id, revision)
@@ -166,7 +166,7 @@ async def test_a_cluster_keeps_three_copies(nats_cluster: NatsCluster) -> None:
 
 
 async def persistently(store: JetStreamWatchStore) -> dict[tuple[str, str], bytes]:
-    """What is stored, as soon as somebody answers."""
+    """Return the stored records, as soon as the bus answers."""
     async with patience(15):
         while True:
             with contextlib.suppress(StoreUnavailable):

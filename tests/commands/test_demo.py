@@ -27,7 +27,7 @@ ALONE = ("-c", "from tiflis_workstation.command import main; main()")  # as tifl
 async def demo(
     relay: Relay, folder: Path, key: str = KEY, program: Sequence[str] = DEMO
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The program, at the relay's address unless a `.env` names another."""
+    """Start the program at the relay's address, unless a `.env` names another."""
     dotenv = folder / ".env"
     where = [] if dotenv.exists() else ["--url", relay.url]
     command = [sys.executable, *program, *where, "--speed", "100"]

@@ -58,14 +58,14 @@ class Device(Peer):
         return await self.next("session.subscribed", where=lambda m: m["session_id"] == session_id)
 
     async def answer(self, kind: str) -> list[Message]:
-        """All snapshots of one answer, up to the complete one."""
+        """Return all snapshots of one answer, up to the complete one."""
         snapshots = [await self.next(kind)]
         while not snapshots[-1]["payload"]["is_complete"]:
             snapshots.append(await self.next(kind))
         return snapshots
 
     async def sessions(self) -> dict[str, Message]:
-        """The open sessions by type; aliases by their alias."""
+        """Return the open sessions by type; aliases by their alias."""
         state = await self.ask("sync")
         listed = state["payload"]["sessions"]
         return {one.get("agent_alias", one["session_type"]): one for one in listed}

@@ -50,8 +50,8 @@ Step = TypeVar("Step", bound=Callable[..., None])
 
 
 def needs(condition: Callable[[Any], object]) -> Callable[[Step], Step]:
-    """The step is left out unless this holds. It is drawn all the same: Hypothesis wants the same choices
-    each time, and nobody can say which worker takes a socket, and so who is there after its death."""
+    """Leave the step out unless this holds. It is drawn all the same: Hypothesis wants the same choices each
+    time, and nobody can say which worker takes a socket, and so who is there after its death."""
 
     def made(step: Step) -> Step:
         @functools.wraps(step)
@@ -99,7 +99,7 @@ class Peers(RuleBasedStateMachine):
         self.run(self.tunnel.agree())
 
     def _is_workstation(self, person: Person, restored: bool) -> None:
-        """What follows from a registration for everybody."""
+        """Expect what every peer must receive after a registration."""
         tunnel = self.tunnel
         if tunnel.workstation is not None:
             tunnel.superseded.append(tunnel.workstation)
@@ -124,7 +124,7 @@ class Peers(RuleBasedStateMachine):
         person.may = [tunnel.introduction(WATCH)] if tunnel.watch is not None else []
 
     def _late_welcome(self, client: Person) -> Message:
-        """A device of which several sockets waited is known from the first on that is told."""
+        """Expect `connected` at each socket that waited; its device is known from the first one on."""
         tunnel = self.tunnel
         if client.reconnect and len([one for one in tunnel.clients if one.device == client.device]) > 1:
             self.run(client.heard_something())
@@ -164,7 +164,8 @@ class Peers(RuleBasedStateMachine):
 
     @rule(stranger=st.booleans())
     def is_refused(self, stranger: bool) -> None:
-        """A wrong registration key; or the right one, and another auth key for this tunnel."""
+        """Register with a wrong registration key, or with the right one and another auth key for this
+        tunnel."""
         tunnel = self.tunnel
         if stranger:
             person, answer = self.run(tunnel.register(tunnel.tunnel_id, api_key="wrong" * 8))
@@ -186,7 +187,7 @@ class Peers(RuleBasedStateMachine):
     @rule(request=REQUESTS, times=BURSTS)
     @needs(online)
     def answers(self, request: str, times: int) -> None:
-        """To who asked, if it was one device; else to everybody."""
+        """Answer: to the device that asked, if it was one; else to all."""
         askers = self.tunnel.asked.get(request, set())
         hearers = askers if len(askers) == 1 else {"a", "b", WATCH}
         for _ in range(times):
@@ -265,7 +266,7 @@ class Peers(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), request=st.none() | REQUESTS, times=BURSTS)
     @needs(anybody)
     def asks(self, which: int, request: str | None, times: int) -> None:
-        """One message or several in a row; without a workstation each is refused."""
+        """Send one message or several in a row; without a workstation each is refused."""
         tunnel = self.tunnel
         person = tunnel.clients[which % len(tunnel.clients)]
         for _ in range(times):
@@ -367,7 +368,7 @@ class Peers(RuleBasedStateMachine):
 
     @rule(dice=st.integers(0, 7))
     def workers_are_replaced(self, dice: int) -> None:
-        """Nobody notices. Seldom, for it takes seconds."""
+        """Reload: no peer notices. Rare, because it takes seconds."""
         if dice != 7:
             return
         answer = self.server.control("reload", RELOAD_SECONDS)
@@ -377,7 +378,7 @@ class Peers(RuleBasedStateMachine):
     @rule(dice=st.integers(0, 15), slot=st.sampled_from(["0", "1"]))
     @needs(lambda self: online(self) and not watched(self))
     def a_worker_dies(self, dice: int, slot: str) -> None:
-        """Its sockets are lost. Where the workstation's is not, it hears of each device that is gone."""
+        """Kill a worker: its sockets are lost. A workstation elsewhere receives each device's departure."""
         if dice != 15:
             return
         tunnel, victim = self.tunnel, self.server.worker_pids()[slot]
@@ -424,7 +425,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def bugs_in(server: Server) -> list[str]:
-    """What the log calls an error, but for the deaths that were ours."""
+    """Return the errors in the log, without those of processes that the test killed."""
     lines = server.logs().splitlines()
     return [line for line in lines if '"level": "error"' in line and "worker died" not in line]
 

@@ -42,7 +42,8 @@ def new_reader() -> FrameReader:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[bytes, list[Event]]:
-    """A legal stream, fragmented at random with control frames between, and what must be told of it."""
+    """Draw a legal stream, fragmented at random with control frames between, and the events that must come of
+    it."""
     stream, told = b"", list[Event]()
     for opcode, payload, cuts in draw(st.lists(messages, max_size=4)):
         start, kind = 0, opcode

@@ -22,17 +22,17 @@ def length_field(length: int) -> bytes:
 
 
 def head(opcode: int, length: int, fin: bool = True, reserved: int = 0) -> bytes:
-    """A client's frame up to its masking key."""
+    """Return a client's frame up to its masking key."""
     return bytes((fin << 7 | reserved << 4 | opcode,)) + length_field(length)
 
 
 def client(opcode: int, payload: bytes = b"", fin: bool = True, reserved: int = 0, key: bytes = KEY) -> bytes:
-    """A client's whole frame."""
+    """Return a client's whole frame."""
     return head(opcode, len(payload), fin, reserved) + key + mask(payload, key)
 
 
 def fragmented(opcode: int, parts: list[bytes]) -> bytes:
-    """A message of one frame a part."""
+    """Return a message of one frame per part."""
     last = len(parts) - 1
     return b"".join(client(0 if at else opcode, part, fin=at == last) for at, part in enumerate(parts))
 

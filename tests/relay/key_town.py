@@ -56,7 +56,7 @@ class Clock:
 
 
 def new_store(bucket: MemoryBucket) -> DeviceStore:
-    """A loaded store over this bucket."""
+    """Return a loaded store over this bucket."""
     store = DeviceStore(cast(Any, MagicMock()), Seals(Keyring([REGISTRATION_KEY]).seal_keys()), 1 << 20)
     store._store = cast(Any, bucket)
     store.complete(None, 0)

@@ -45,7 +45,7 @@ class Entry:
         return await self.claims.register(said, self.gate.applicant(said, address))
 
     async def try_key(self, *keys: str, tunnel: str = "mine", address: str = HERE) -> str:
-        """The key that fitted, or the name of the refusal."""
+        """Return the key that fitted, or the name of the refusal."""
         try:
             return await self.gate.authorise(tunnel, keys, address)
         except TunnelError as problem:

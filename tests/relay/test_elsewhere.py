@@ -15,7 +15,7 @@ from tiflis.relay.watch.calls import Command, State
 
 
 async def pair(town: Town) -> tuple[FakeWire, FakeWire]:
-    """A workstation at a, a client at b."""
+    """Return a workstation at a, a client at b."""
     workstation, phone = await town.workstation("a"), await town.client("b")
     workstation.take()
     phone.take()

@@ -200,7 +200,8 @@ class Life:
         assert "connected" in peer.types
 
     def _check_departures(self) -> None:
-        """A device leaves once; after a stall it may be taken for gone, but is then introduced again."""
+        """Check that a device leaves once; after a stall it may count as gone, but is then introduced
+        again."""
         story: dict[str, list[str]] = defaultdict(list)
         for message in self._received_by_stations():
             if message["type"] in ("auth", "client.disconnected"):

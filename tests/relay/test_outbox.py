@@ -86,7 +86,7 @@ class Watches:
         self.loop.turn()
 
     def messages(self) -> list[Message]:
-        """What has left, as a client reads it."""
+        """Return what has left, as a client reads it."""
         return read_server(self.transport.left)
 
 

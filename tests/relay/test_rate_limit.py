@@ -240,7 +240,7 @@ time.sleep(60)
 
 @contextlib.contextmanager
 def process(code: str, path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A worker that runs this code and has said that it is ready; killed at the end."""
+    """Run this code in a worker, which has reported that it is ready; kill it at the end."""
     worker = subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -33,7 +33,8 @@ async def test_the_number_of_watches_is_bounded(stage: Stage) -> None:
 
 
 async def crowded_out(stage: Stage) -> WatchOperations:
-    """One watch too many: the first has gone, with one message that it has and one that it has not."""
+    """Connect one watch too many: the first has gone, with one message that it has and one that it has
+    not."""
     stage.limits = QueueLimits(Bounds(), pace=0.0, watches=2)
     watches = await connected(stage)
     await deliver(watches, b'{"n":1}')

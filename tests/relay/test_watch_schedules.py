@@ -48,7 +48,7 @@ class Listener:
         return True
 
     def unannounced(self, end: int) -> list[int]:
-        """What the watch neither heard nor could know that it had missed, up to the message ``end``."""
+        """Return the messages up to ``end`` that the watch has missed without a gap announced."""
         lost, before, told = [], -1, False
         for gap, numbers in [*self.heard, (False, [end])]:
             for number in numbers:

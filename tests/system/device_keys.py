@@ -60,7 +60,7 @@ def id_of(minted: dict[str, Any]) -> str:
 
 
 async def refusal(server: Server, tunnel_id: str, auth_key: str, device_id: str) -> dict[str, Any]:
-    """The error that a ``connect`` with this key gets."""
+    """Return the error that a ``connect`` with this key gets."""
     async with await Peer.open(server) as peer:
         payload = {"tunnel_id": tunnel_id, "auth_key": auth_key, "device_id": device_id}
         await peer.send({"type": "connect", "payload": payload})

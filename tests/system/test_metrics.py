@@ -38,14 +38,14 @@ class Numbers:
 
 
 async def read(server: Server) -> Numbers:
-    """All workers' metrics, none older than this call."""
+    """Return all workers' metrics, none older than this call."""
     now = time.monotonic()
     await eventually(lambda: set(server.worker_pids().values()) <= stored(server, now), 10, "new metrics")
     return await read_now(server)
 
 
 def stored(server: Server, since: float) -> set[int]:
-    """The processes that have stored their metrics since then."""
+    """Return the processes that have stored their metrics since then."""
     entries = [json.loads(path.read_bytes()) for path in (server.run_dir / "metrics").glob("*.json")]
     return {entry["pid"] for entry in entries if entry.get("at", 0) >= since}
 

@@ -52,7 +52,7 @@ class RawPeer:
         await within(self.writer.drain(), deadline)
 
     async def next(self, deadline: float = PATIENCE) -> tuple[int, bytes]:
-        """The next frame's opcode and payload."""
+        """Return the next frame's opcode and payload."""
         async with patience(deadline):
             try:
                 first, second = await self.reader.readexactly(2)
@@ -66,7 +66,7 @@ class RawPeer:
                 return 0, b""
 
     async def close_code(self, deadline: float = PATIENCE) -> int:
-        """The code of the server's close frame, over whatever comes before; 1006 if there is none."""
+        """Return the code of the server's close frame, over whatever comes before; 1006 if there is none."""
         while True:
             opcode, payload = await self.next(deadline)
             if opcode == CLOSE:
@@ -75,7 +75,7 @@ class RawPeer:
                 return 1006
 
     async def ended(self, deadline: float = PATIENCE) -> bool:
-        """Whether the connection ends in time."""
+        """Return whether the connection ends in time."""
         while await self.next(deadline) != (0, b""):
             pass
         return True

@@ -22,12 +22,12 @@ _numbers = count()
 
 
 def settings(**changes: Any) -> Settings:
-    """The defaults with a key, and these changes."""
+    """Return the defaults with a key, and these changes."""
     return Settings(registration_keys=(SecretStr("k" * 32),), **changes)
 
 
 def new_app(chosen: Settings | None = None) -> Sanic[Any, Any]:
-    """An app like the server's, without its rooms."""
+    """Return an app like the server's, without its rooms."""
     app = Sanic(
         f"test-{next(_numbers)}", error_handler=Errors(), request_class=SoundRequest, configure_logging=False
     )
@@ -38,7 +38,7 @@ def new_app(chosen: Settings | None = None) -> Sanic[Any, Any]:
 
 @asynccontextmanager
 async def served(*routes: Blueprint, app: Sanic[Any, Any] | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app with these routes and our error answers."""
+    """Return a client of an app with these routes and our error answers."""
     app = app or new_app()
     for blueprint in routes:
         app.blueprint(blueprint)
@@ -60,7 +60,7 @@ async def served(*routes: Blueprint, app: Sanic[Any, Any] | None = None) -> Asyn
 
 
 async def raw(client: httpx.AsyncClient, data: bytes, end: bool = False, deadline: float = PATIENCE) -> bytes:
-    """The first answer to these bytes, or what came of it before the server closed the connection."""
+    """Return the first answer to these bytes, or what came of it before the server closed the connection."""
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     try:
         writer.write(data)

@@ -132,7 +132,7 @@ async def test_a_request_that_ends_too_early_does_not_keep_its_connection() -> N
 
 
 async def echoed(request_bytes: bytes, end: bool = False) -> bytes:
-    """What comes back from an app that answers with the body it got."""
+    """Return what comes back from an app that answers with the body it got."""
     app = new_app()
 
     async def echo(request: Request) -> HTTPResponse:

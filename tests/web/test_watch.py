@@ -324,7 +324,7 @@ async def test_bodies_under_way_are_bounded_together(site: Site) -> None:
 
 @asynccontextmanager
 async def half_a_body(site: Site, size: int) -> AsyncIterator[asyncio.StreamReader]:
-    """The answers to a command of which so many bytes have been sent, and not the rest."""
+    """Return the answers to a command of which so many bytes have been sent, and not the rest."""
     reader, writer = await asyncio.open_connection(site.http.base_url.host, site.http.base_url.port)
     writer.write(f"POST {PREFIX}/command HTTP/1.1\r\nHost: x\r\nContent-Length: {size + 1}\r\n\r\n".encode())
     writer.write(b" " * size)
@@ -349,7 +349,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def unread_poll(site: Site, device: str = "watch-1") -> Streams:
-    """A poll on a connection of its own, whose answer stays unread but for its first bytes."""
+    """Poll on a connection of its own, whose answer stays unread but for its first bytes."""
     url = site.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)
     query = CREDENTIALS.replace("watch-1", device)

@@ -31,7 +31,7 @@ async def site() -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def stalled(site: Site, part: bytes, headers: str = "") -> AsyncIterator[asyncio.StreamReader]:
-    """The answers to a command of 4 MiB of which only a part comes."""
+    """Return the answers to a command of 4 MiB of which only a part comes."""
     url = site.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     length = f"Content-Length: {4 * MIB}\r\n"

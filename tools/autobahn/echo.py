@@ -69,7 +69,7 @@ class Echo(asyncio.Protocol):
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[int]:
-    """An echo server on loopback; yields the port that the kernel chose."""
+    """Run an echo server on loopback; yield the port that the kernel chose."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Echo, "127.0.0.1", 0)
     try:

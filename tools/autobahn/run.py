@@ -87,7 +87,7 @@ def install(arguments: list[str], what: str) -> None:
 
 
 def wstest(python: str | None) -> Path:
-    """The suite's program, from the environment in build/autobahn; made now if it is not there."""
+    """Return the suite's program, from the environment in build/autobahn, which is made if it is missing."""
     program = WORKPLACE / "py27" / "bin" / "wstest"
     if program.exists():
         return program

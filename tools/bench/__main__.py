@@ -88,7 +88,7 @@ def chosen(arguments: argparse.Namespace) -> list[Start]:
 
 
 def measure(results: Results, scenario: str, contender: Contender, seconds: float) -> None:
-    """One load in a process of its own. One that fails is reported and left out."""
+    """Run one load in a process of its own; report and leave out one that fails."""
     if scenario in ONLY_OURS and not contender.watches:
         return
     if scenario in ONCE and contender.apart:

@@ -28,7 +28,7 @@ class Reading:
 
 
 def read(pids: Iterable[int]) -> Reading:
-    """The sum over these processes, all threads."""
+    """Return the sum over these processes, all threads."""
     cpu = user = system = 0.0
     for pid in pids:
         ticks = _ticks(pid)
@@ -62,7 +62,7 @@ def memory(pids: Iterable[int]) -> int:
 
 
 def descendants(root: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and all below it."""
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

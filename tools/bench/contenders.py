@@ -111,7 +111,7 @@ def go() -> Iterator[Contender | None]:
 
 @contextlib.contextmanager
 def floor() -> Iterator[Contender | None]:
-    """The least that a relay of the load's frames costs: C on epoll. None without a compiler."""
+    """Return the least that a relay of the load's frames costs: C on epoll. None without a compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         yield None
@@ -125,7 +125,7 @@ def floor() -> Iterator[Contender | None]:
 
 
 def peer(url: str, pid: int, key: str) -> Start:
-    """A server of the same protocol that runs already."""
+    """Return a server of the same protocol that runs already."""
     rest = url.partition("://")[2]
     address, _, path = rest.partition("/")
     host, _, port = address.partition(":")

@@ -26,7 +26,7 @@ class Tunnel:
 
 
 async def tunnel(contender: Contender, clients: int = 1, seated: list[RawSocket] | None = None) -> Tunnel:
-    """One tunnel; with `apart` set, the workstation at its first worker and the clients at its second.
+    """Open one tunnel; with `apart` set, the workstation at its first worker and the clients at its second.
 
     All who are at work already are in `seated`, in case they have to be kept alive meanwhile.
     """

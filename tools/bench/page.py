@@ -111,7 +111,7 @@ def targets(results: Results) -> str:
 
 
 def console(results: Results, contenders: list[str]) -> str:
-    """The table for a terminal, and the targets that do not hold."""
+    """Return the table for a terminal, and the targets that do not hold."""
     width = max(map(len, contenders)) + 2
     lines = [f"{'µs':16}" + "".join(f"{name:>{width}}" for name in contenders)]
     for scenario in results.rounds:

@@ -51,7 +51,7 @@ def kept() -> dict[str, dict[str, float]]:
 
 
 def steps_back(ratios: dict[str, dict[str, float]], before: dict[str, dict[str, float]]) -> list[str]:
-    """Which ratios have become worse by a third, in words."""
+    """Return in words which ratios have become worse by a third."""
     return [
         f"{scenario}: {ratio:.2f} of {of}, was {before[of][scenario]:.2f}"
         for of, found in ratios.items()

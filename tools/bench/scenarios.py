@@ -36,7 +36,7 @@ def down(device_id: str, inner: str) -> bytes:
 
 
 async def measured(contender: Contender, seconds: float, done: Callable[[], int]) -> Figures:
-    """The load runs already: what a unit costs over so many seconds."""
+    """Return what a unit of the running load costs over so many seconds."""
     await asyncio.sleep(seconds * WARM_SHARE)
     units, before = done(), accounting.read(contender.pids)
     await asyncio.sleep(seconds)
@@ -67,7 +67,7 @@ def leave(crowd: list[Tunnel]) -> None:
 async def echo(
     contender: Contender, seconds: float, *, pairs: int, in_flight: int, up: bytes = UP, inner: str = INNER
 ) -> Figures:
-    """Each client asks, its workstation answers, again and again."""
+    """Have each client ask and its workstation answer, again and again."""
     crowd = await tunnels(contender, pairs)
     answer = down("dev0", inner)
     for one in crowd:
@@ -111,7 +111,7 @@ async def typing(contender: Contender, seconds: float) -> Figures:
 
 
 async def paced(rate: float, sockets: list[RawSocket], frame: bytes) -> None:
-    """One frame after the other at this rate in all, round robin; late ones are caught up."""
+    """Send one frame after the other at this rate in all, round robin; late ones are caught up."""
     began, sent = time.monotonic(), 0
     while True:
         due = int((time.monotonic() - began) * rate)
@@ -248,7 +248,7 @@ async def idle(contender: Contender, seconds: float, *, connections: int = 10_00
 
 
 async def keep_alive(sockets: list[RawSocket]) -> None:
-    """A ping of each every 5 s, spread evenly, also of those who come later."""
+    """Send a ping of each peer every 5 s, spread evenly, also of those that connect later."""
     frame = message({"type": "ping", "timestamp": 1})
     while True:
         began = time.monotonic()

@@ -41,7 +41,7 @@ def parse() -> argparse.Namespace:
 
 
 def one(arguments: argparse.Namespace) -> int:
-    """In a process of its own: what it leaves behind, and its lateness, is no other's."""
+    """Run one in a process of its own, so that what it leaves behind, and its lateness, touch no other."""
     gc.set_threshold(100_000, 50, 1000)  # its pauses would be measured as the server's
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcome = runner.run(perform(SCENARIOS[arguments.ids[0]], arguments.seed, arguments.small))

@@ -105,7 +105,7 @@ async def thieves(run: Run) -> None:
 
 
 async def steal(server: Server, tunnel: str) -> bool:
-    """Whether somebody with another auth key gets this tunnel's id."""
+    """Return whether a workstation with another auth key gets this tunnel's id."""
     socket = await RawSocket.open("127.0.0.1", server.port)
     payload = {
         "api_key": REGISTRATION_KEY,
@@ -196,7 +196,7 @@ async def over_watch(http: httpx.AsyncClient, who: dict[str, str]) -> list[int]:
 
 
 async def over_socket(server: Server, who: dict[str, str]) -> str:
-    """What the first answer to a `connect` with this is."""
+    """Return the first answer to a `connect` with this."""
     socket = await RawSocket.open("127.0.0.1", server.port)
     try:
         answer = await socket.ask({"type": "connect", "payload": who})

@@ -27,7 +27,7 @@ HANDSHAKE = (
 
 
 async def pair(server: Server) -> tuple[RawSocket, RawSocket, str]:
-    """A workstation and a client at work, and their tunnel."""
+    """Return a workstation and a client at work, and their tunnel."""
     workstation = await RawSocket.open("127.0.0.1", server.port)
     tunnel = await register(workstation)
     client = await RawSocket.open("127.0.0.1", server.port)
@@ -36,14 +36,14 @@ async def pair(server: Server) -> tuple[RawSocket, RawSocket, str]:
 
 
 async def verdict(socket: RawSocket) -> tuple[float, int]:
-    """How long until this socket was closed, and with what code."""
+    """Return how long until this socket was closed, and with what code."""
     began = time.monotonic()
     await eventually(lambda: socket.closed is not None, 5, "closed")
     return time.monotonic() - began, socket.closed or 0
 
 
 def head(first: int, size: int) -> bytes:
-    """The start of a frame whose payload does not follow."""
+    """Return the start of a frame whose payload does not follow."""
     return struct.pack("!BBQ", first, 0xFF, size) + MASK_KEY
 
 
@@ -222,7 +222,7 @@ async def slow_ones(run: Run) -> None:
 
 
 async def drip(server: Server, wire: bytes) -> float:
-    """One byte a second; when the server ended it."""
+    """Send one byte per second; return when the server ended it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         for byte in wire:

@@ -169,7 +169,8 @@ async def one_fault(run: Run, server: Server, load: Load, untouched: set[str], j
 
 
 async def kill_a_worker(run: Run, server: Server, load: Load, untouched: set[str], judged: int) -> None:
-    """Its tunnels, and those with a client there, are not judged any more; some must be left."""
+    """Kill a worker. Its tunnels, and those with a client there, are not judged any more; some must be
+    left."""
     victim = run.dice.choice(sorted(server.worker_pids().values()))
     touched = {end.tunnel for end in load.ends if server.worker_at(port_of(end)) == victim}
     if len(untouched - touched) >= judged:

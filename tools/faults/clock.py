@@ -77,13 +77,13 @@ async def clock_set(run: Run) -> None:
 
 
 def shown_time(server: Server) -> float:
-    """What the server takes the time for."""
+    """Return the time of day according to the server."""
     shown = json.loads(server.get("/health")[1])["timestamp"]
     return datetime.fromisoformat(shown.replace("Z", "+00:00")).timestamp()
 
 
 async def one_step(run: Run, server: Server, step: Callable[[], None]) -> None:
-    """What ends by itself after some seconds ends then, though the clock is set in the middle of them."""
+    """Set the clock in the middle of some seconds, and check that what ends after them ends then."""
     workstation, client, tunnel = await pair(server)
     roleless = await RawSocket.open("127.0.0.1", server.port)
     async with (

@@ -144,7 +144,7 @@ async def no_descriptors(run: Run) -> None:
 
 
 async def opened(server: Server, count: int) -> list[RawSocket]:
-    """As many sockets as can be had of so many."""
+    """Return as many open sockets as can be had of so many."""
     tries = (RawSocket.open("127.0.0.1", server.port, deadline=2) for _ in range(count))
     found = await asyncio.gather(*tries, return_exceptions=True)
     return [socket for socket in found if isinstance(socket, RawSocket)]
@@ -232,7 +232,7 @@ async def all_come_back(run: Run) -> None:
 
 
 async def directory_operations(server: Server) -> float:
-    """How many reads and writes of the directory all workers have counted."""
+    """Return how many reads and writes of the directory all workers have counted."""
     async with httpx.AsyncClient(base_url=server.url) as http:
         answer = await http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     lines = answer.text.splitlines()

@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 async def register(socket: RawSocket, previous: str | None = None, deadline: float = 10.0) -> str:
-    """The tunnel id of a workstation on this socket."""
+    """Register a workstation on this socket; return its tunnel id."""
     payload: dict[str, Any] = {"api_key": REGISTRATION_KEY, "name": "load", "auth_key": AUTH_KEY}
     if previous is not None:
         payload |= {"reconnect": True, "previous_tunnel_id": previous}
@@ -48,7 +48,7 @@ async def connect(
 
 @contextlib.asynccontextmanager
 async def kept_alive(*sockets: RawSocket, every: float = PING_SECONDS) -> AsyncIterator[None]:
-    """They ping, as clients do."""
+    """Send pings on these sockets meanwhile, as clients do."""
 
     async def ping() -> None:
         while True:

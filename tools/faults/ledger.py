@@ -61,7 +61,7 @@ class Ledger:
         self.bytes = 0
 
     def write(self, name: str, pad: str, audience: Iterable[str] = (), **more: Any) -> str:
-        """A new message of this flow; `audience` are those who should hear one to all."""
+        """Return a new message of this flow; `audience`: the receivers of one to all."""
         flow = self.flows.setdefault(name, Flow())
         flow.sent += 1
         for receiver in audience:
@@ -78,7 +78,7 @@ class Ledger:
         return json.dumps(content, separators=(",", ":"))
 
     def read(self, message: dict[str, Any], tunnel: str, receiver: str) -> Flow:
-        """A message that arrived at this receiver of this tunnel."""
+        """Record a message that arrived at this receiver of this tunnel; return its flow."""
         name, pad = str(message["flow"]), str(message["pad"])
         flow = self.flows[name]
         there, _, wanted = name.split("/")
@@ -95,24 +95,24 @@ class Ledger:
         return flow
 
     def reported(self, message_id: str) -> None:
-        """The sender was told that its message, named `flow#number`, was not delivered."""
+        """Record that the sender got an error for its message, named `flow#number`."""
         name, _, number = message_id.rpartition("#")
         if name in self.flows:
             self.flows[name].reported.add(int(number))
 
     def under_way(self, tunnels: set[str]) -> dict[str, int]:
-        """Of each flow of these tunnels the first number that has not arrived."""
+        """Return the first number of each flow of these tunnels that has not arrived."""
         return {
             name: flow.expected for name, flow in self.single().items() if name.partition("/")[0] in tunnels
         }
 
     def excuse(self, since: dict[str, int]) -> None:
-        """What these flows have sent since then, up to now, may be lost."""
+        """Excuse the loss of what these flows have sent since then, up to now."""
         for name, first in since.items():
             self.flows[name].excused.append(range(first, self.flows[name].sent + 1))
 
     def excused(self) -> int:
-        """How many were lost so."""
+        """Return how many were lost so."""
         return sum(len(flow.not_delivered()) - len(flow.lost()) for flow in self.single().values())
 
     def forget(self, *starts: str) -> None:
@@ -124,7 +124,7 @@ class Ledger:
         return {name: flow for name, flow in self.flows.items() if not name.endswith("/all")}
 
     def settled(self) -> bool:
-        """Whether nothing is on its way any more (or lost)."""
+        """Return whether nothing is on its way any more (or lost)."""
         return all(flow.expected > flow.sent and not flow.missing for flow in self.single().values())
 
     def lost(self, tunnels: set[str] | None = None) -> int:

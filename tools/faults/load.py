@@ -75,7 +75,7 @@ class Load:
         return self
 
     async def _keep_alive(self) -> None:
-        """Those who are there already ping, as clients do, until the load starts."""
+        """Send pings on the open sockets, as clients do, until the load starts."""
         while True:
             await asyncio.sleep(PING_SECONDS)
             self._ping()
@@ -104,7 +104,7 @@ class Load:
         return [end for end in self.ends if end.tunnel == tunnel and end.name != "ws"]
 
     def homes(self) -> dict[str, int]:
-        """The worker process that holds each tunnel's workstation."""
+        """Return the worker process that holds each tunnel's workstation."""
         found = {end.tunnel: worker_of(self.server, end.socket) for end in self.workstations}
         return {tunnel: pid for tunnel, pid in found.items() if pid is not None}
 
@@ -182,13 +182,13 @@ class Load:
         return dice.choice(self.devices(end.tunnel)).name
 
     def say(self, end: End, receiver: str, size: int) -> str:
-        """One message; its flow's name."""
+        """Send one message; return its flow's name."""
         name = f"{end.tunnel}/{end.name}/{receiver}"
         end.socket.transport.write(self.frame(name, size))
         return name
 
     def frame(self, name: str, size: int) -> bytes:
-        """The next message of a flow as its sender puts it on the wire."""
+        """Return the next message of a flow as its sender puts it on the wire."""
         pad = (self._pad * (size // len(self._pad) + 1))[:size]
         tunnel, sender, receiver = name.split("/")
         if sender != "ws":
@@ -201,7 +201,8 @@ class Load:
         return message({"type": "forward.to_device", "device_id": receiver, "payload": text})
 
     async def _say_large(self, end: End, dice: random.Random) -> None:
-        """Only one large message is on its way in the whole load, so that the machine is not the limit."""
+        """Send a large message; only one is on its way in the whole load, so that the machine is not the
+        limit."""
         async with self._large:
             receiver = "ws" if end.name != "ws" else dice.choice(self.devices(end.tunnel)).name
             end.large_under_way = True
@@ -262,7 +263,7 @@ class Load:
 
 
 def worker_of(server: Server, socket: RawSocket) -> int | None:
-    """The process that holds the server's end of this connection."""
+    """Return the process that holds the server's end of this connection."""
     return server.worker_at(socket.transport.get_extra_info("sockname")[1])
 
 

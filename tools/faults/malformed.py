@@ -27,12 +27,13 @@ async def malformed(run: Run) -> None:
 
 
 def is_broken(answer: bytes) -> bool:
-    """A 5xx, other than the 503 that says that an unknown tunnel may still turn up (protocol, section 4)."""
+    """Return whether this is a 5xx, other than the 503 that says that an unknown tunnel may still turn up
+    (protocol, section 4)."""
     return answer.startswith(b"HTTP/1.1 5") and not answer.startswith(b"HTTP/1.1 503")
 
 
 async def nonsense(run: Run, server: Server) -> bytes:
-    """A request with something wrong; what came back."""
+    """Send a request with something wrong; return what came back."""
     dice, wire = run.dice, bytearray(run.dice.choice(REQUESTS))
     for _ in range(dice.randrange(0, 6)):
         at = dice.randrange(len(wire))

@@ -78,7 +78,7 @@ async def one_fault(run: Run, server: Server, load: Load, kind: str) -> None:
 
 
 async def slow_reader(run: Run, load: Load) -> dict[str, int]:
-    """A client stops reading while large messages come; its flows."""
+    """Have a client stop reading while large messages come; return its flows."""
     workstation = run.dice.choice(load.workstations)
     stuck = run.dice.choice(load.devices(workstation.tunnel))
     flows = load.ledger.under_way({workstation.tunnel})
@@ -101,7 +101,7 @@ def touched_by(server: Server, load: Load, victim: int) -> set[str]:
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
-    """Of the line that fits them best."""
+    """Return the slope of the line that fits them best."""
     count = len(samples)
     x, y = (sum(values) / count for values in zip(*samples, strict=True))
     across = sum((at - x) ** 2 for at, _ in samples)

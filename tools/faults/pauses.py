@@ -33,7 +33,8 @@ class Quiet:
         self.sockets: list[RawSocket] = []
 
     async def come(self) -> None:
-        """A workstation with a superseded one and a client, and a client that waits for its workstation."""
+        """Connect a workstation with a superseded one and a client, and a client that waits for its
+        workstation."""
         old = await self._open()
         tunnel = await register(old)
         await register(await self._open(), tunnel)

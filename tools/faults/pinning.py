@@ -54,7 +54,7 @@ class Greedy:
         self.heard += payload.startswith(b'{"type":"told"')
 
     async def fill_queues(self, watches: int, size: int) -> None:
-        """Each watch gets messages of its own until its queue is full."""
+        """Send each watch messages of its own until its queue is full."""
         async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as http:
             for number in range(watches):
                 who = {"tunnel_id": self.tunnel, "auth_key": AUTH_KEY, "device_id": f"w{number}"}
@@ -90,7 +90,7 @@ class Greedy:
         self.tasks += [asyncio.create_task(_never_end(socket)) for socket in self.unfinished]
 
     async def talk(self, seconds: float) -> tuple[int, float]:
-        """How many questions of the honest client were not answered, and the longest wait for an answer."""
+        """Ask as an honest client; return how many questions were not answered, and the longest wait."""
         end, asked, worst = time.monotonic() + seconds, 0, 0.0
         while time.monotonic() < end:
             began, asked = time.monotonic(), asked + 1
@@ -111,7 +111,7 @@ class Greedy:
 
 
 async def _never_end(socket: RawSocket) -> None:
-    """All but the end of a message as fast as it is taken; then a byte now and then."""
+    """Send all but the end of a message as fast as it is taken, then a byte now and then."""
     chunk, left = b"x" * MIB, LIMIT - 1
     socket.transport.write(head(TEXT, LIMIT))
     while socket.closed is None and left > MIB:
@@ -125,7 +125,7 @@ async def _never_end(socket: RawSocket) -> None:
 
 
 async def pinned(server: Server) -> dict[str, float]:
-    """What the server's ledger says, by kind."""
+    """Return the bytes in the server's ledger, by kind."""
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
         text = (await http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})).text
     rows = [line for line in text.splitlines() if line.startswith("tiflis_pinned_bytes{")]

@@ -54,11 +54,12 @@ class Run:
         self.keys_left = 0  # places where a server of this scenario has left a key (S9)
 
     def size(self, full: Any, small: Any) -> Any:
-        """The one or the other, by how large this run is."""
+        """Return the one or the other, by how large this run is."""
         return small if self.small else full
 
     def slack(self, lag: float) -> float:
-        """What this process's own lag excuses; beside other tests, the server is just as late itself."""
+        """Return the seconds that this process's own lag excuses; beside other tests, the server is just as
+        late itself."""
         return 1 + 2 * lag if self.small else lag
 
     def clock(self) -> float:
@@ -85,7 +86,7 @@ class Run:
 
     @contextmanager
     def server(self, workers: int = 2, **options: Any) -> Iterator[Server]:
-        """A started server; it is ended, with all its processes, whatever happens."""
+        """Start a server; end it, with all its processes, whatever happens."""
         with (
             tempfile.TemporaryDirectory(prefix="tiflis-faults-") as folder,
             self.server_in(Path(folder), workers, **options) as server,
@@ -94,7 +95,7 @@ class Run:
 
     @contextmanager
     def server_in(self, folder: Path, workers: int = 2, **options: Any) -> Iterator[Server]:
-        """The same in a folder that is there already."""
+        """Do the same in a folder that is there already."""
         env = {
             "LIVENESS_TIMEOUT": "15",
             **(options.pop("env", None) or {}),

@@ -22,7 +22,7 @@ READ_AGAIN, PIPE, TERMINAL, FULL, GONE = "pipe read again", "pipe", "terminal", 
 
 @contextmanager
 def output(kind: str) -> Iterator[tuple[int, int | None]]:
-    """A descriptor that takes nothing, or soon nothing more, and the end that could be read."""
+    """Yield a descriptor that takes nothing, or soon nothing more, and the end that could be read."""
     if kind == FULL:
         reading, writing = None, os.open("/dev/full", os.O_WRONLY)
     elif kind == TERMINAL:

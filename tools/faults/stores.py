@@ -64,7 +64,7 @@ async def disk_full(run: Run) -> None:
 
 
 def fill(path: Path) -> None:
-    """All that is left on this disk."""
+    """Fill all that is left on this disk."""
     with path.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
             try:
@@ -122,7 +122,7 @@ async def few_at_once(works: Iterable[Awaitable[object]]) -> None:
 
 
 async def poll(watch: WatchDevice, state: dict[str, int], wait: float) -> None:
-    """As a watch does, until told to stop."""
+    """Poll as a watch does, until `stop` is set."""
     while not state["stop"]:
         try:
             await watch.poll(wait)

@@ -17,7 +17,7 @@ MISSING = 3  # what tools/autobahn/run.py ends with when a part is not on this m
 
 
 async def output(*command: str, **environment: str) -> tuple[int, str]:
-    """What a command of ours prints, and how it ends. It is ended, with its children, if we are."""
+    """Return what a command of ours prints, and its exit code. It is ended, with its children, if we are."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *command),
         cwd=ROOT,
@@ -68,7 +68,7 @@ async def generated_requests(run: Run) -> None:
 
 
 def judge(run: Run, name: str, code: int, told: str) -> None:
-    """What pytest said."""
+    """Record what pytest reported."""
     last = told.strip().splitlines()[-1] if told.strip() else "no words"
     passed = re.search(r"(\d+) passed", last)
     run.most(f"{name} broken or not run", code, 0)

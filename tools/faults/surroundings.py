@@ -40,7 +40,7 @@ def of_small_messages(nats: NatsServer) -> None:
 
 
 async def comes_up_late(run: Run, folder: Path, lacks: str) -> None:
-    """The server waits beside a bus that lacks something, and serves within a second or two of its repair."""
+    """Check that the server waits beside a bus that lacks something, and serves soon after its repair."""
     nats = NatsServer(folder / "nats")
     whole = nats._config.read_text()
     server = Server(1, folder=folder, env={"NATS_URL": nats.url, "BUS_START_TIMEOUT": "1s"})

@@ -60,7 +60,7 @@ class Heard:
 
 
 def nats(data: bytes) -> None:
-    """The target: legal lines arrive as they were meant, in any cuts; others end the connection at most."""
+    """Check that legal lines arrive as they were meant, in any cuts; others end the connection at most."""
     script = Script(data)
     built, sizes = script.byte() & 1, script.take(3)
     stream, meant = _lines(script) if built else (script.rest(), None)
@@ -139,7 +139,7 @@ class Channels:
 
 
 def packet_stream(data: bytes) -> None:
-    """The target: packets of any bytes, and of frames with any numbers, are read or refused."""
+    """Check that packets of any bytes, and of frames with any numbers, are read or refused."""
     script, here = Script(data), Channels()
     if script.byte() & 1:
         here.bus.open(PEER, "tunnel", here).send(b"message")
@@ -177,7 +177,7 @@ def _frame(script: Script) -> bytes:
 
 
 def envelopes(data: bytes) -> None:
-    """The target: what one side writes the other reads."""
+    """Check that what one side writes the other reads."""
     script = Script(data)
     number, request, text = int.from_bytes(script.take(4), "big"), script.piece(), script.piece()
     name = script.piece().decode("utf-8", "replace")

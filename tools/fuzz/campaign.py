@@ -106,10 +106,10 @@ def _read(
 
 
 def _why(output: str) -> str:
-    """The traceback, without libFuzzer's own words after it."""
+    """Return the traceback, without libFuzzer's own words after it."""
     return output.partition("Traceback")[2].partition("\n==")[0][-3000:] or output[-1000:]
 
 
 def _quoted(word: str) -> str:
-    """A line of libFuzzer's dictionary."""
+    """Return a line of libFuzzer's dictionary."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in word.encode()) + '"\n'

@@ -40,7 +40,7 @@ WORDS = (
 
 
 def said(*lines: tuple[int, bytes]) -> bytes:
-    """An input in which these peers say this; number 5 lets a minute pass."""
+    """Return an input in which these peers say this; number 5 lets a minute pass."""
     return b"".join(bytes((number, len(text))) + text if number != 5 else b"\5" for number, text in lines)
 
 
@@ -118,7 +118,7 @@ class Room:
         assert self.stage.watches.broadcasts == everyone
 
     def _due(self, number: int, text: bytes) -> tuple[Due, list[bytes]]:
-        """What each peer must hear, and the pongs of the speaker."""
+        """Return the messages that each peer must receive, and the pongs of the speaker."""
         document = expected(text.decode())
         if document is None:
             return {number: [Refusal("error", _named(text))]}, []
@@ -181,7 +181,7 @@ def _heard(due: list[bytes | Refusal], texts: list[bytes]) -> bool:
 
 
 def _named(text: bytes) -> list[Any]:
-    """The id that an error must name: that of every text that is an object."""
+    """Return the id that an error must name: that of every text that is an object."""
     try:
         loads(text.decode())
         found = json.loads(text)

@@ -15,7 +15,7 @@ def path(target: str) -> Path:
 
 
 def kept(target: str) -> list[bytes]:
-    """Every kept input, the shortest first."""
+    """Return every kept input, the shortest first."""
     file = path(target)
     lines = file.read_text("ascii").splitlines() if file.exists() else []
     return [ast.literal_eval(line) for line in lines]

@@ -38,7 +38,7 @@ def frames(data: bytes) -> None:
 
 
 def _built(script: Script) -> bytes:
-    """A stream of whole frames, most of them legal."""
+    """Return a stream of whole frames, most of them legal."""
     stream = b""
     while script.more:
         how = script.byte()
@@ -81,7 +81,7 @@ def _agrees(stream: bytes, told: Told) -> None:
 
 
 def _reference(stream: bytes) -> tuple[list[Event], int | None]:
-    """What `websockets` reads: messages put together, and the code it fails with."""
+    """Return what `websockets` reads: messages put together, and the code it fails with."""
     other = Protocol(SERVER, max_size=MAX_MESSAGE, logger=_silent)
     other.receive_data(stream)
     events, opcode, parts = list[Event](), 0, list[bytes]()

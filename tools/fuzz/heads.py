@@ -101,7 +101,7 @@ def heads(data: bytes) -> None:
 
 
 def _object(script: Script, depth: int = 0) -> bytes:
-    """An object, most of the time a legal one."""
+    """Return an object, most of the time a legal one."""
     members = []
     for _ in range(script.byte() % 6):
         name, space = script.choice(NAMES), script.choice(SPACE)
@@ -121,7 +121,7 @@ def _value(script: Script, depth: int) -> bytes:
 
 
 def expected(text: str) -> dict[str, Any] | None:
-    """The message by Python's reader; None if it is none."""
+    """Return the message by Python's reader; None if it is none."""
     try:
         document = loads(text)
     except (ValueError, RecursionError):
@@ -170,7 +170,7 @@ def _same(found: Head, document: dict[str, Any]) -> None:
 
 
 def _in_pieces(raw: msgspec.Raw) -> bytes | None:
-    """A string as long ones are read, in pieces of few bytes."""
+    """Return a string as long ones are read, in pieces of few bytes."""
     kept, long_text.PIECE = long_text.PIECE, 16
     try:
         return long_text.utf8(raw)
@@ -179,7 +179,7 @@ def _in_pieces(raw: msgspec.Raw) -> bytes | None:
 
 
 def _spliced(data: bytes, document: dict[str, Any]) -> None:
-    """All bytes as they were up to the closing brace, and one device id that counts."""
+    """Check that all bytes up to the closing brace are as they were, and that one device id counts."""
     spliced = head.splice_device_id(data, DEVICE)
     before = data.rstrip(b" \t\r\n")[:-1]
     assert spliced.startswith(before)
@@ -188,7 +188,7 @@ def _spliced(data: bytes, document: dict[str, Any]) -> None:
 
 
 def _digested(data: bytes, document: dict[str, Any]) -> None:
-    """What a watch is given says the same, without lone surrogates."""
+    """Check that a watch's form of the text says the same, without lone surrogates."""
     queued = digest(data)
     if queued is None:
         assert nested(data)

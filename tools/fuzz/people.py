@@ -20,7 +20,7 @@ Message = dict[str, Any]
 
 
 def told_of_workstation(tunnel_id: str, online: bool) -> list[Message]:
-    """Both spellings of its coming or going."""
+    """Return both spellings of the workstation's coming or going."""
     kind = "connection.workstation_online" if online else "connection.workstation_offline"
     return [
         {"type": kind, "payload": {"tunnel_id": tunnel_id}},
@@ -29,7 +29,7 @@ def told_of_workstation(tunnel_id: str, online: bool) -> list[Message]:
 
 
 def error(code: str, request: str | None = None) -> Message:
-    """As much of an error as is promised."""
+    """Return as much of an error as is promised."""
     return {"type": "error", "code": code} | ({} if request is None else {"id": request})
 
 
@@ -45,7 +45,7 @@ class Person:
         self._looked = 0
 
     def news(self) -> list[Message]:
-        """What is new, without pongs; errors without their words."""
+        """Return the new messages, without pongs, and errors without their texts."""
         fresh = [message for message in self.peer.seen[self._looked :] if message["type"] != "pong"]
         return [_plain(message) for message in fresh]
 
@@ -118,7 +118,7 @@ class Tunnel:
         await asyncio.gather(*(person.agrees(ordered) for person in self.everyone()))
 
     async def end(self) -> None:
-        """One last word to everybody, before which everything else must have come."""
+        """Send a last message to all, before which everything else must have arrived."""
         if self.workstation is not None:
             last = {"type": "last.word"}
             await self.workstation.peer.send(last)
@@ -137,7 +137,7 @@ class Tunnel:
     async def register(
         self, previous: str | None = None, api_key: str = REGISTRATION_KEY, auth_key: str = AUTH_KEY
     ) -> tuple[Person, Message]:
-        """A new socket that asks to be the workstation, and the first answer."""
+        """Open a socket that asks to be the workstation; return it and the first answer."""
         person = Person(await Peer.open(self.server))
         payload: Message = {"api_key": api_key, "name": "desk", "auth_key": auth_key}
         if previous is not None:
@@ -147,7 +147,7 @@ class Tunnel:
         return person, person.news()[0]
 
     async def connect(self, device: str, reconnect: bool, auth_key: str = AUTH_KEY) -> tuple[Person, Message]:
-        """A new socket of a device, and what it is told in the end."""
+        """Open a socket of a device; return it and the last answer."""
         person = Person(await Peer.open(self.server), device)
         payload: Message = {"tunnel_id": self.tunnel_id, "auth_key": auth_key, "device_id": device}
         payload |= {"reconnect": True} if reconnect else {}

@@ -67,7 +67,7 @@ class Taken:
 
 
 def scopes_hold(data: bytes) -> None:
-    """The target: an input is decisions for a message, or the message itself."""
+    """Check a message's scope; an input is decisions for a message, or the message itself."""
     script = Script(data)
     scope = script.choice((Scope.VIEW, Scope.CHAT))
     text = message(script) if script.byte() % 4 else script.rest()
@@ -110,7 +110,8 @@ def _by_session(scope: Scope, text: bytes) -> list[bytes]:
 
 
 def _by_home(scope: Scope, text: bytes) -> list[bytes]:
-    """As a home looks at what came over the bus: a session elsewhere, of another scope, has let it pass."""
+    """Decide as a home does for what came over the bus: a session elsewhere, of another scope, let it
+    pass."""
     if not utf8.is_valid(text):
         return []
     try:

@@ -29,7 +29,7 @@ class Script:
         return found
 
     def piece(self) -> bytes:
-        """A byte that says how many, and up to so many bytes."""
+        """Read a length of one byte; return up to so many bytes."""
         return self.take(self.byte())
 
     def rest(self) -> bytes:

@@ -62,7 +62,7 @@ class Account:
         self._numbers = itertools.count(1)
 
     def write(self, kind: str, at: float, tunnel: str, to: str, by: str, line: Line | None) -> bytes:
-        """A new message's text; its id is its number."""
+        """Record a new message and return its text; its id is its number."""
         number = next(self._numbers)
         self.said[number] = Said(number, at, tunnel, to, by, line, line.said if line else 0)
         return b'{"type":"%s","id":"%d","number":%d,"tunnel":"%s","to":"%s"}' % (
@@ -74,7 +74,7 @@ class Account:
         )
 
     def hear(self, ear: Ear, load: Load, on: Line | None) -> None:
-        """A message has come to somebody. There is no order between two connections."""
+        """Record a message that arrived. There is no order between two connections."""
         if load.tunnel != ear.tunnel or load.to not in (ear.name, "all"):
             self.astray.append(f"{load.number} for {load.tunnel}/{load.to} at {ear.tunnel}/{ear.name}")
             return
@@ -87,8 +87,8 @@ class Account:
         ear.last[line] = max(load.number, ear.last.get(line, 0))
 
     def lost(self) -> list[str]:
-        """What was accepted, has neither arrived nor been reported, and cannot be put down to a loss that
-        its sender or receiver has noticed: a connection cut, or a home that has died."""
+        """Return what was accepted, has neither arrived nor been reported, and cannot be explained by a loss
+        that its sender or receiver has noticed: a connection cut, or a home that has died."""
         return [
             f"{said.number} of {said.at:.3f} for {said.tunnel}/{said.to}"
             for said in self.said.values()
@@ -100,7 +100,7 @@ class Account:
         ]
 
     def arrived(self, said: Said) -> bool:
-        """Whether all who should have heard it."""
+        """Return whether all its receivers have it."""
         return all(said.number in ear.heard for ear in self._audience(said))
 
     def _audience(self, said: Said) -> Iterable[Ear]:
@@ -108,7 +108,8 @@ class Account:
         return (ear for ear in there if said.to in (ear.name, "all"))
 
     def _excused(self, said: Said) -> bool:
-        """It was not accepted, or its sender's connection, or the tunnel's home, has ended soon after."""
+        """Return whether it was not accepted, or its sender's connection or the tunnel's home ended soon
+        after."""
         line = said.line
         if line is not None and (said.place >= line.taken or 0 < line.ended_at < said.at + AFTER):
             return True

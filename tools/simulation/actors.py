@@ -89,7 +89,7 @@ class Actor:
             self.absent()
 
     def absent(self) -> None:
-        """It has come, gone or been cut off: it may miss something."""
+        """Note that it has come, gone or been cut off, and may miss something."""
         self.ear.absences.append(self.world.loop.time())
 
     def enter(self) -> None:
@@ -152,7 +152,7 @@ class Actor:
             self.hear(heard)
 
     def hears_everywhere(self, heard: Heard) -> bool:
-        """Whether this counts on any connection, not on the newest one only."""
+        """Return whether this counts on any connection, not on the newest one only."""
         return False
 
     def hear_load(self, heard: Heard, line: Line) -> None:
@@ -251,7 +251,7 @@ class Workstation(Actor):
         self.come_again()
 
     def overlap(self) -> None:
-        """A new connection while the old one is still open."""
+        """Open a new connection while the old one is still open."""
         if self.line is not None and self.overlaps < OVERLAPS:
             self.overlaps += 1
             self._leave_behind()
@@ -274,7 +274,8 @@ class Workstation(Actor):
         self.enter()
 
     def restart(self) -> None:
-        """The process ends and comes again: it has forgotten its devices, and all its sockets are closed."""
+        """End the process and start it again: it has forgotten its devices, and all its sockets are
+        closed."""
         self.known.clear()
         for line in self._old:
             line.hang_up()

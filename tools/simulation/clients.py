@@ -39,7 +39,8 @@ class Client(Actor):
                 self.ear.absences.append(self.world.loop.time())
 
     def _check_asker(self, number: int) -> None:
-        """Only who asked hears the answer, unless the home that knew has died, or could not be asked."""
+        """Check that only the asker receives the answer, unless the home that knew it died or could not be
+        asked."""
         said, now = self.world.account.said[number], self.world.loop.time()
         died = any(tunnel == self.tunnel and at > now - AFTER for at, tunnel in self.world.account.crashes)
         if not (died or self.world.troubled):

@@ -48,7 +48,7 @@ class Line:
             self.read()
 
     def hang_up(self) -> None:
-        """The peer leaves: its worker hears of it, and nobody else."""
+        """Leave as the peer: only its worker notices."""
         self.end()
         if self.wire is not None:
             self.wire.ended()
@@ -75,7 +75,7 @@ class Line:
             self.hear(text)
 
     def cut(self) -> None:
-        """The server's end is gone: after what is under way, the peer hears of it."""
+        """Drop the server's end: after what is under way, the peer notices."""
         self.ended_at = self.ended_at or self._loop.time()
         self._down = max(self._down + TICK, self._later())
         self._loop.call_at(self._down, self._break)
@@ -145,7 +145,7 @@ class SimWire:
         return False
 
     def probe(self) -> None:
-        """The peers of these stories answer protocol pings as long as they are there."""
+        """Answer a protocol ping, as the peers of these stories do while they are connected."""
         if self.line is not None and not self.line.closed:
             self.heard = self.owner.loop.time()
 
@@ -208,7 +208,7 @@ class SimSockets:
             del self.open[wire.number]
 
     def check(self) -> None:
-        """A regular look, as every worker does."""
+        """Check regularly, as every worker does."""
         now = self.loop.time()
         for wire in list(self.open.values()):
             if not wire.close_by and not wire.paused and wire.session is not None:

@@ -62,7 +62,7 @@ class Paired(Client):
 
     @property
     def revoked_at(self) -> float:
-        """When the revocation was answered."""
+        """Return when the revocation was answered."""
         return self.world.account.revoked.get((self.tunnel, self.name), float("inf"))
 
     async def revoke(self) -> None:

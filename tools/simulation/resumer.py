@@ -48,7 +48,7 @@ class Resumer(Client):
             self._broken()
 
     def _broken(self) -> None:
-        """It knows that it may have missed something."""
+        """Note that it may have missed something."""
         self.latest.clear()
 
     def _connected(self, heard: Heard) -> None:

@@ -79,7 +79,7 @@ class Story:
         return self
 
     def digest(self) -> str:
-        """The same for the same story: all that was said and heard, and when."""
+        """Return a digest of all that was sent and received, and when: the same for the same story."""
         heard = [
             f"{ear.tunnel}/{ear.name} {sorted(ear.heard)} {ear.absences}" for ear in self.world.account.ears
         ]
@@ -232,7 +232,7 @@ class Story:
             await getattr(self.world, what)()
 
     async def _nap(self) -> None:
-        """A workstation sleeps; what is held for it waits or expires."""
+        """Have a workstation sleep; what is held for it waits or expires."""
         station = self.dice.choice(list(self.stations.values()))
         seconds = self.dice.uniform(*NAP_SECONDS)
         station.nap(seconds)
@@ -252,7 +252,7 @@ class Story:
     # Well again
 
     def _idle(self) -> list[str]:
-        """Who is not connected, or not authenticated with its workstation."""
+        """Return the actors that are not connected, or not authenticated with their workstation."""
         return [
             f"{one.tunnel}/{one.name} {one.errors[-3:]}"
             for one in self.actors
@@ -269,7 +269,7 @@ class Story:
             await asyncio.sleep(0.05)
 
     async def _fresh_messages(self) -> None:
-        """Both ways, of everybody; meanwhile the workstations come to rest."""
+        """Send messages both ways, of all; meanwhile the workstations come to rest."""
         began = self.world.loop.time()
         while late := self._say_and_look(began):
             if self.world.loop.time() > began + ALIVE_SECONDS:
@@ -283,7 +283,7 @@ class Story:
             self.broken.append("a workstation does not come to rest")
 
     def _say_and_look(self, began: float) -> list[str]:
-        """The ways on which nothing said since has arrived; something more is said on each."""
+        """Send on each of these ways; return those on which nothing sent since has arrived."""
         account = self.world.account
         arrived = {
             (said.tunnel, said.by, said.to)
@@ -349,7 +349,7 @@ class Story:
         return pinned
 
     def _judge_calm(self) -> None:
-        """Nobody may notice a roll, not even while the bus is away."""
+        """Check that no peer noticed a roll, not even while the bus was away."""
         if self.wild:
             return
         if losses := sum(actor.losses for actor in self.actors):
@@ -361,7 +361,7 @@ class Story:
 
 
 def told(seed: int) -> tuple[int, list[str], float, Counter[str]]:
-    """A seed, what did not hold, the simulated seconds, and what has happened."""
+    """Play a story; return its seed, what did not hold, the simulated seconds, and what has happened."""
     story = Story(seed)
     try:
         story.play()

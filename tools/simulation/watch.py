@@ -79,7 +79,7 @@ class Watch:
         self.since, self.polled_at = current, now
 
     async def tell(self) -> None:
-        """A command; unless it was accepted nobody misses it."""
+        """Send a command; it may be lost unless it was accepted."""
         text = self.world.account.write("request", self.world.loop.time(), self.tunnel, "ws", self.name, None)
         number = max(self.world.account.said)
         try:

@@ -139,7 +139,7 @@ class SimWorker:
         return WatchOperations(home.tunnel_id, home, self.world.shelf, limits, clock, account=account)
 
     def measure(self) -> None:
-        """As a worker does regularly."""
+        """Measure as a worker does regularly."""
         self.pinned.sample(Kind.BUS, self.bus.unconsumed())
         self.pinned.sample(Kind.WAITING, self.maintenance.waiting())
 

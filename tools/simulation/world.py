@@ -107,7 +107,7 @@ class World:
             other.bus.peer_gone(worker)
 
     def open(self, address: str) -> Line | None:
-        """A connection to whichever worker accepts it; None when there is none."""
+        """Return a connection to any worker that accepts it; None when there is none."""
         worker = self.any_worker()
         if worker is None:
             return None
@@ -150,7 +150,7 @@ class World:
         await self._crash(self.dice.choice(victims)) if victims else None
 
     async def crash_all(self) -> None:
-        """All at once, as when memory runs out."""
+        """Crash all workers at once, as when memory runs out."""
         await asyncio.gather(*(self._crash(worker) for worker in list(self.workers.values())))
 
     async def _crash(self, victim: SimWorker) -> None:
@@ -174,7 +174,7 @@ class World:
             worker.link.come_up()
 
     async def cut_off(self) -> None:
-        """One worker's link to the bus is down for a moment."""
+        """Cut one worker's link to the bus for a moment."""
         worker = self.any_worker()
         if worker is None or not worker.link.up:
             return
@@ -191,11 +191,11 @@ class World:
         self.store.away = self.shelf.away = False
 
     async def nats_away(self) -> None:
-        """Both are one server."""
+        """Take the bus and the store away: both are one server."""
         await asyncio.gather(self.bus_away(), self.directory_away())
 
     async def loss(self) -> None:
-        """For a moment the bus loses, doubles and reorders a lot."""
+        """Have the bus lose, double and reorder a lot for a moment."""
         if self.network.faults is STORM:
             return
         usual, self.network.faults = self.network.faults, STORM
@@ -203,7 +203,7 @@ class World:
         self.network.faults = usual
 
     def check_homes(self) -> None:
-        """No two workers are home to a tunnel in the same generation."""
+        """Check that no two workers are home to a tunnel in the same generation."""
         seen: dict[tuple[str, int], str] = {}
         for worker in self.workers.values():
             for home in worker.hub.router.homes.values():
