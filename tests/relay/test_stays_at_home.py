@@ -239,6 +239,30 @@ async def test_one_tunnels_messages_leave_room_for_those_of_others() -> None:
     assert held.held.size == TUNNEL_BYTES
 
 
+async def test_a_message_is_cancelled_though_the_store_did_not_answer_yet() -> None:
+    """It was answered "unknown", and delivered later. No request for a message that waits is "refused"."""
+    away = [True]
+
+    def written(state: str) -> None:
+        if away.pop() if away else False:
+            raise Unavailable("stored or not")
+
+    held = Held(Shelf(written), FakeClock())
+    held.host.presence.workstation = None
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    held.held.ask(held.phone, Request("tunnel.unhold", "m-1"))
+    await held.until("cancelled")
+    held.held.ask(held.phone, Request("note", "m-2", 30.0, 0, b"{}"))
+    await held.until("held")
+    away.append(True)
+    held.held.ask(held.phone, Request("tunnel.unhold", "m-2"))
+    async with asyncio.timeout(10):
+        while b"m-2" not in held.told[-1] or away:
+            await asyncio.sleep(0.01)
+    await held.close()
+    assert not any(b"unknown" in text or b"refused" in text for text in held.told), held.told
+
+
 async def test_a_message_for_which_the_store_has_no_room_is_refused_at_once() -> None:
     """Its sender would wait for a receipt until it expires."""
 

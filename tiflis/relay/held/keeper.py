@@ -51,7 +51,7 @@ class HeldMessages:
         self._limits, self._wall = limits or HeldLimits(), wall
         self._me = secrets.token_urlsafe(6)
         self._entries: dict[str, Stored] = {}
-        self._unanswered: set[str] = set()  # of messages that the store may have or not
+        self._unanswered: dict[str, bool] = {}  # that the store may have or not: whether cancelled since
         self._order = asyncio.Lock()  # requests are answered one after the other
         self._wake = asyncio.Event()
         self._loaded: asyncio.Task[None] | None = None
@@ -128,9 +128,14 @@ class HeldMessages:
             attached.send(text)
 
     def _refuse(self, attached: Attached, request: Request, reason: str) -> None:
+        known = self._entries.get(records.name(attached.device_id, request.id))
         if request.kind == hold.HELD:
             self._send(attached, hold.listing([]))
-        else:
+        elif request.kind == hold.UNHOLD and known is not None:
+            self._tell(
+                attached, known.record
+            )  # it waits still: "refused" would say that it never will arrive
+        elif request.kind != hold.UNHOLD or self._store is None:
             self._send(attached, hold.receipt(request.id, "refused", reason=reason))
 
     async def _ask(self, attached: Attached, request: Request) -> None:
@@ -152,18 +157,7 @@ class HeldMessages:
         now = self._wall()
         until = now + request.ttl
         self._last = max(now, self._last + 1e-6)
-        record = HeldRecord(
-            attached.device_id,
-            request.id,
-            request.kind,
-            HELD,
-            until,
-            self._last,
-            request.not_before / 1000,
-            request.text,
-            by=self._me,
-            key_id=attached.key_id,
-        )
+        record = records.accepted(request, attached.device_id, attached.key_id, until, self._last, self._me)
         known = self._entries.get(record.key)
         if record.key in self._unanswered:
             return  # sent again: its receipt follows
@@ -184,7 +178,7 @@ class HeldMessages:
             except NoRoom:
                 self._refuse(attached, request, "full")
             except Unavailable:
-                self._unanswered.add(record.key)
+                self._unanswered[record.key] = False
                 self._spawn(self._accept_late(attached, record))
 
     async def _accept(self, attached: Attached, record: HeldRecord) -> None:
@@ -201,11 +195,14 @@ class HeldMessages:
             while not self._closed and record.until > self._wall():
                 await asyncio.sleep(RETRY)
                 with contextlib.suppress(Unavailable):
-                    return await self._accept(attached, record)
+                    await self._accept(attached, record)
+                    if self._unanswered[record.key]:
+                        self.ask(attached, Request(hold.UNHOLD, record.id))
+                    return
         except WrongRevision:
             self._refuse(attached, Request(record.kind, record.id), "unavailable")
         finally:
-            self._unanswered.discard(record.key)
+            del self._unanswered[record.key]
 
     async def _add(self, record: HeldRecord) -> Stored:
         """Store a message. Raise Unavailable, WrongRevision."""
@@ -219,8 +216,11 @@ class HeldMessages:
             return found  # an earlier attempt has got through, of this write or at another home
 
     async def _cancel(self, attached: Attached, id: str) -> None:
-        entry = self._entries.get(records.name(attached.device_id, id))
-        if entry is None:
+        key = records.name(attached.device_id, id)
+        entry = self._entries.get(key)
+        if key in self._unanswered:
+            self._unanswered[key] = True  # its receipts follow
+        elif entry is None:
             self._send(attached, hold.receipt(id, "unknown"))
         elif entry.record.state in FINAL:
             self._tell(attached, entry.record)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tiflis.bus.packed import Packed
+from tiflis.protocol.hold import Request
 
 HELD, SENDING = "held", "sending"
 DELIVERED, EXPIRED, CANCELLED, UNSURE = "delivered", "expired", "cancelled", "unsure"
@@ -53,6 +54,14 @@ def name(device_id: str, id: str) -> str:
     """Return the name of a device's message: a hash, as ids may hold any character."""
     both = msgspec.json.encode((device_id, id))
     return hashlib.blake2b(both, digest_size=16).hexdigest()
+
+
+def accepted(
+    request: Request, device_id: str, key_id: str, until: float, order: float, by: str
+) -> HeldRecord:
+    """Return the record of a message that is to be held."""
+    about = (device_id, request.id, request.kind, HELD, until, order, request.not_before / 1000, request.text)
+    return HeldRecord(*about, by=by, key_id=key_id)
 
 
 held_records = Packed(HeldRecord)
