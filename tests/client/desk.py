@@ -110,6 +110,14 @@ class Desk:
 
         self._loop.call(replace)
 
+    def work_at(self, speed: float) -> None:
+        """Let the agents go on at this speed."""
+
+        def change() -> None:
+            self.demo.desk.stage.speed = speed
+
+        self._loop.call(change)
+
     def print(self, text: str) -> None:
         """Let the program in the terminal write this."""
         terminal = self._terminal()

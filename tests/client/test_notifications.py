@@ -28,6 +28,8 @@ PushManager.prototype.subscribe = async (options) => (window.__subscribed = {
   toJSON: () => (SUBSCRIPTION),
 });
 """
+# The answer must not end before the page is closed, which takes long on a busy machine.
+SLOWLY = 0.2
 # As the browser says it when the screen is locked.
 LOCKED = """() => {
   Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });
@@ -126,10 +128,12 @@ def test_a_closed_page_is_notified_and_the_notification_leads_to_the_whole_answe
     claude = desk.session("claude")
     phone.enter(claude)
     phone.reads("(message 60 of 60)")
+    desk.work_at(SLOWLY)
     phone.say("long")
     phone.reads("On tunnels")
     phone.page.evaluate(LOCKED)
     phone.page.goto("about:blank")
+    desk.work_at(1.0)
     wait_until(lambda: service.pushed[-1]["tiflis"]["kind"] == "done", 40, "the answer is pushed")
     pushed = service.pushed[-1]
     assert "tunnels" not in json.dumps(pushed)
@@ -151,11 +155,13 @@ def test_a_frozen_page_is_notified_and_has_the_whole_answer_when_it_is_opened(
     claude, before = desk.session("claude"), len(service.pushed)
     phone.enter(claude)
     phone.reads("(message 60 of 60)")
+    desk.work_at(SLOWLY)
     phone.say("long")
     phone.reads("On tunnels")
     phone.page.evaluate(LOCKED)
     browser = phone.page.context.new_cdp_session(phone.page)
     browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    desk.work_at(1.0)
     wait_until(lambda: len(service.pushed) > before, 40, "the answer is pushed")
     about = service.pushed[-1]["tiflis"]
     assert (about["kind"], about["session"]) == ("done", claude)

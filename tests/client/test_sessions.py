@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.client.app import App
 from tests.client.conftest import NewApp
-from tests.client.desk import Desk
+from tests.client.desk import Desk, Message
 from tests.harness import Server
 
 
@@ -81,14 +81,18 @@ def test_what_one_device_starts_and_ends_the_other_sees(new_app: NewApp, server:
     expect(other.page.get_by_text("This session has ended")).to_be_visible()
 
 
-def test_work_and_unread_answers_show_in_the_list(new_app: NewApp, server: Server, calm_desk: Desk) -> None:
-    app, other = new_app(server.url, calm_desk), new_app(server.url, calm_desk)
-    claude = calm_desk.session("claude")
+def test_work_and_unread_answers_show_in_the_list(app: App, desk: Desk) -> None:
     app.enter("supervisor")
-    other.enter(claude)
-    other.say("hello")
     row = app.session_link(re.compile(r"^tunnel.*Claude"))
+    expect(row).to_be_visible()
+
+    def answer(complete: bool) -> Message:
+        payload = {"content_type": "agent", "content": "Done.", "is_complete": complete}
+        return {"type": "session.output", "session_id": desk.session("claude"), "payload": payload}
+
+    desk.tell_all(answer(complete=False))
     expect(row).to_contain_text("working")
+    desk.tell_all(answer(complete=True))
     expect(row).to_contain_text("1 unread")
     row.click()
     expect(row).not_to_contain_text("unread")
