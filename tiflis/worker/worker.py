@@ -155,32 +155,27 @@ class Worker:
         if self.settings.steering:
             self.hub.migration.steering = local_workers
 
-    def _compose(self, keyring: Keyring) -> None:
-        """Compose the relay."""
+    def _limit_attempts(self) -> Limiter:
+        """Return the limiter of key attempts, which receives other hosts' notes of wrong keys."""
         settings = self.settings
-        claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
-        self.limiter = Limiter(
-            self._run_dir / "attempts",
-            time.time,
-            self._gossip,
-            Looks(
-                settings.attempt_window,
-                settings.attempts_an_address,
-                settings.attempts_a_tunnel,
-                settings.attempts_kept_free,
-                settings.new_tunnels,
-            ),
+        looks = Looks(
+            settings.attempt_window,
+            settings.attempts_an_address,
+            settings.attempts_a_tunnel,
+            settings.attempts_kept_free,
+            settings.new_tunnels,
         )
+        limiter = Limiter(self._run_dir / "attempts", time.time, self._gossip, looks)
         # One worker of each host gets a note: the table is shared.
         self.link.subscribe(
-            subjects.LIMITS, lambda _, data: self.limiter.received(data), f"limits-{self.instance}"
+            subjects.LIMITS, lambda _, data: limiter.received(data), f"limits-{self.instance}"
         )
-        gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels, self.devices.keys)
-        gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
-        self.bus = Bus(self.link, self.id, self._accept)
+        return limiter
+
+    def _make_router(self, claims: Claims) -> Router:
         router = Router(
             self.id,
-            settings,
+            self.settings,
             claims,
             self._alive,
             self.queues.make_watches,
@@ -191,6 +186,17 @@ class Worker:
         router.keys, router.audit = self.devices.keys, self.devices.audit
         router.stays = self._stays
         self.queues.give_to(router)
+        return router
+
+    def _compose(self, keyring: Keyring) -> None:
+        """Compose the relay."""
+        settings = self.settings
+        claims = Claims(self.directory, keyring, self.id, settings.directory_warmup)
+        self.limiter = self._limit_attempts()
+        gate = Authenticator(claims, keyring, self.limiter, settings.live_tunnels, self.devices.keys)
+        gate.note_refusal = Refusals(self.limiter, asyncio.get_running_loop().call_later).note
+        self.bus = Bus(self.link, self.id, self._accept)
+        router = self._make_router(claims)
         self.devices.keys.on_deleted = self.queues.key_deleted
         self.hub = Hub(router, Migration(router, claims), claims, gate)
         self.hub.superseded_sockets.publish = partial(self.link.publish, subjects.ORPHANS)

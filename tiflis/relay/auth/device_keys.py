@@ -166,20 +166,9 @@ class DeviceKeys:
             if had_code and not (entry.code or entry.device_id):
                 raise InvalidAuthKey  # the code was redeemed meanwhile, and the key is another one
             had_code = bool(entry.code)
-            now = self._now()
-            signer, digest = self._keyring.device_digest(tunnel_id, auth_key)
-            seen = msgspec.structs.replace(
-                entry,
-                device_id=device_id,
-                seen=now,
-                address=address,
-                kind=kind,
-                code="",
-                signer=signer,
-                digest=digest,
-            )
+            seen = self._seen(entry, auth_key, device_id, address, kind)
             if entry.device_id:
-                if now - entry.seen >= SEEN_AGAIN:
+                if seen.seen - entry.seen >= SEEN_AGAIN:
                     self._spawn(self._note(seen))
                 return entry
             self._revoked.pop((tunnel_id, device_id), None)
@@ -201,6 +190,20 @@ class DeviceKeys:
             self.on_used(stored)
             return stored
         raise SendFailed
+
+    def _seen(self, entry: DeviceKey, auth_key: str, device_id: str, address: str, kind: str) -> DeviceKey:
+        """Return the entry with this use of its key."""
+        signer, digest = self._keyring.device_digest(entry.tunnel_id, auth_key)
+        return msgspec.structs.replace(
+            entry,
+            device_id=device_id,
+            seen=self._now(),
+            address=address,
+            kind=kind,
+            code="",
+            signer=signer,
+            digest=digest,
+        )
 
     async def _note(self, seen: DeviceKey) -> None:
         try:
