@@ -38,6 +38,8 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+# The second is coverage's: with it the processes of a server are measured too (`make coverage`).
+INHERITED = ("PATH", "COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "TMPDIR")
 # Every process a server starts inherits this variable, so that orphans are found by it.
 MARK = "TIFLIS_TEST_MARK"
 
@@ -321,7 +323,7 @@ class Server:
         return [sanic, self.target, *mode, *(["--dev"] if self.dev else []), *self.arguments]
 
     def _environment(self) -> dict[str, str]:
-        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        kept = {key: os.environ[key] for key in INHERITED if key in os.environ}
         return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}",
