@@ -3,16 +3,18 @@
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { pairingInFragment } from "~/protocol/pairing";
 import { maySpeak } from "~/store/scope";
+import { isTerminal } from "~/store/sessions";
 import { SUPERVISOR } from "~/store/state";
 import { registerWorker } from "~/sw/register";
 import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
+import { useBeside } from "./beside";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { widthOf } from "./Divider";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
-import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen } from "./parts";
+import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -123,6 +125,7 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
           </Part>
         </main>
       )}
+      {wide && shown.name === "session" && <Beside main={shown.key} />}
       <Part at={route.name === "new" ? "new" : help ? "help" : palette ? "palette" : ""} quiet>
         {route.name === "new" && speaks && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
         {help && <Help onClose={() => setHelp(false)} />}
@@ -141,6 +144,20 @@ function beside(route: Route, last: Route): Route {
 function skip(event: React.MouseEvent): void {
   event.preventDefault();
   document.getElementById("main")?.focus();
+}
+
+/** A terminal beside the conversation, while it runs and does not stand in the main place. */
+function Beside({ main }: { main: string }) {
+  const terminal = useBeside();
+  const runs = useClient((state) => terminal !== null && isTerminal(state.sessions.get(terminal)));
+  if (terminal === null || !runs || terminal === main) return null;
+  return (
+    <aside aria-label={common.terminal} className="flex w-1/2 min-w-0 flex-1 flex-col border-l border-line">
+      <Part at={terminal}>
+        <TerminalScreen key={terminal} sessionId={terminal} beside />
+      </Part>
+    </aside>
+  );
 }
 
 function Part({ at, quiet = false, children }: { at: string; quiet?: boolean; children: React.ReactNode }) {

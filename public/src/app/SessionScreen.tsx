@@ -8,6 +8,7 @@ import { sessions as text } from "~/text/sessions";
 import { Button } from "~/ui/Button";
 import { Icon, Spinner } from "~/ui/icons";
 import { client, useClient } from "./client";
+import { sawChat } from "./beside";
 import { usePageVisible } from "./media";
 import { ChatScreen, TerminalScreen } from "./parts";
 import { goBack } from "./route";
@@ -25,8 +26,13 @@ export function SessionScreen({ sessionKey }: { sessionKey: string }) {
     return () => client.watch(null);
   }, [sessionKey, visible, exists]);
 
+  const terminal = isTerminal(session);
+  useEffect(() => {
+    if (exists && !terminal) sawChat(sessionKey);
+  }, [sessionKey, exists, terminal]);
+
   if (!exists) return synced ? <Ended /> : <Looking />;
-  return isTerminal(session) ? <TerminalScreen sessionId={sessionKey} /> : <ChatScreen chatKey={sessionKey} />;
+  return terminal ? <TerminalScreen sessionId={sessionKey} /> : <ChatScreen chatKey={sessionKey} />;
 }
 
 function Ended() {

@@ -3,10 +3,13 @@
 import { lazy, Suspense, useCallback, useState } from "react";
 import { useClient } from "~/app/client";
 import { ScreenHeader } from "~/app/ScreenHeader";
+import { closeBeside, openBeside, useRoomy } from "~/app/beside";
 import { useScreenAction } from "~/app/shortcuts";
 import type { Panel } from "~/terminal/TerminalView";
 import { common } from "~/text/common";
 import { find as findText } from "~/text/find";
+import { sessions as text } from "~/text/sessions";
+import { IconButton } from "~/ui/Button";
 import { Menu, type MenuItem } from "~/ui/Menu";
 import { Spinner } from "~/ui/icons";
 import { sessionTitle, shortPath } from "./order";
@@ -14,21 +17,28 @@ import { useSessionMenu } from "./useSessionMenu";
 
 const TerminalView = lazy(() => import("../terminal/TerminalView"));
 
-export default function TerminalScreen({ sessionId }: { sessionId: string }) {
+interface TerminalScreenProps {
+  sessionId: string;
+  /** It stands beside a conversation, which has the shortcuts. */
+  beside?: boolean;
+}
+
+export default function TerminalScreen({ sessionId, beside = false }: TerminalScreenProps) {
   const session = useClient((state) => state.sessions.get(sessionId));
   const { items, dialog } = useSessionMenu(sessionId);
   const [toolbar, setToolbar] = useState<HTMLElement | null>(null);
   const [panel, show] = useState<Panel>(null);
-  useScreenAction("search", useCallback(() => (show("find"), true), []));
+  const roomy = useRoomy();
   if (!session) return null;
   const menu: MenuItem[] = [
     { label: findText.search, icon: "search", run: () => show("find") },
     { label: findText.links, icon: "link", run: () => show("links") },
+    ...(roomy && !beside ? [{ label: text.beside, icon: "sidebar" as const, run: () => openBeside(sessionId) }] : []),
     ...items,
   ];
   return (
     <>
-      <ScreenHeader title={sessionTitle(session)} detail={shortPath(session)} actions={<><div ref={setToolbar} /><Menu items={menu} /></>} />
+      <ScreenHeader title={sessionTitle(session)} detail={shortPath(session)} actions={<><div ref={setToolbar} /><Menu items={menu} />{beside && <IconButton icon="close" label={text.closeBeside} onClick={closeBeside} />}</>} />
       <Suspense
         fallback={
           <div role="status" aria-label={common.loading} className="m-auto text-muted">
@@ -38,7 +48,13 @@ export default function TerminalScreen({ sessionId }: { sessionId: string }) {
       >
         <TerminalView sessionId={sessionId} toolbar={toolbar} panel={panel} show={show} />
       </Suspense>
+      {!beside && <SearchKey search={() => show("find")} />}
       {dialog}
     </>
   );
+}
+
+function SearchKey({ search }: { search(): void }) {
+  useScreenAction("search", useCallback(() => (search(), true), []));
+  return null;
 }

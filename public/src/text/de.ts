@@ -307,6 +307,8 @@ export default {
     hide: "Liste ausblenden",
     show: "Liste zeigen",
     width: "Breite der Liste",
+    beside: "Neben einem Gespräch zeigen",
+    closeBeside: "Terminal daneben schließen",
     pin: "Oben anheften",
     unpin: "Lösen",
     attention: { working: "arbeitet", "needs-you": "braucht dich", failed: "gescheitert" },

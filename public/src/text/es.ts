@@ -307,6 +307,8 @@ export default {
     hide: "Ocultar la lista",
     show: "Mostrar la lista",
     width: "Ancho de la lista",
+    beside: "Mostrar junto a una conversación",
+    closeBeside: "Cerrar el terminal de al lado",
     pin: "Fijar arriba",
     unpin: "Soltar",
     attention: { working: "trabaja", "needs-you": "te necesita", failed: "falló" },

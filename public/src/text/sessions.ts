@@ -19,6 +19,8 @@ export const sessions = words("sessions", {
   hide: "Hide the list",
   show: "Show the list",
   width: "Width of the list",
+  beside: "Show beside a conversation",
+  closeBeside: "Close the terminal beside",
   pin: "Pin to the top",
   unpin: "Unpin",
   attention: { working: "working", "needs-you": "needs you", failed: "failed" },
