@@ -1,4 +1,4 @@
-"""Takes the pictures of README.md and of the manifest: the web client with a demo workstation."""
+"""Takes the pictures of documents and manifest: the web client with a demo workstation, and the page /status."""
 
 import sys
 import tempfile
@@ -17,6 +17,8 @@ from tests.harness import ROOT, Server
 
 # Shown by browsers that offer to install the client, too; the manifest names them with their sizes.
 SCREENS = ROOT / "public" / "static" / "screens"
+STATUS = ROOT / "docs" / "status.png"
+STATUS_TOKEN = "status-token-0123456789"
 WIDE: dict[str, Any] = {**DESKTOP, "viewport": {"width": 1100, "height": 680}, "color_scheme": "light"}
 HAND: dict[str, Any] = {
     **PHONE,
@@ -31,8 +33,8 @@ def main() -> None:
     with ExitStack() as stack:
         film = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "film.y4m"
         loop = stack.enter_context(LoopThread())
-        env = {"WEB_CLIENT_PATH": str(ROOT / "public" / "dist")}
-        server = stack.enter_context(Server(workers=1, env=env))
+        env = {"WEB_CLIENT_PATH": str(ROOT / "public" / "dist"), "STATUS_TOKEN": STATUS_TOKEN}
+        server = stack.enter_context(Server(workers=2, env=env))
         desk = stack.enter_context(Desk(loop, server, name="workshop"))
         browser = launch(stack.enter_context(sync_playwright()), film)
         stack.callback(browser.close)
@@ -40,8 +42,8 @@ def main() -> None:
             chat(app)
         with paired(browser, server, desk, HAND) as app:
             hand(app, desk)
-    SCREENS.mkdir(exist_ok=True)
-    for path in sorted(SCREENS.glob("*.png")):
+            status(browser, server)
+    for path in (STATUS, *sorted(SCREENS.glob("*.png"))):
         sys.stdout.write(f"{path.name} {path.stat().st_size // 1024} KiB\n")
 
 
@@ -76,6 +78,18 @@ def hand(app: App, desk: Desk) -> None:
         line.press("Enter")
         expect(app.screen).to_contain_text(shown)
     take(app, "terminal")
+
+
+def status(browser: Browser, server: Server) -> None:
+    """The operator's page."""
+    login: Any = {"username": "operator", "password": STATUS_TOKEN}
+    page = browser.new_page(
+        viewport={"width": 1150, "height": 640}, http_credentials=login, color_scheme="light"
+    )
+    page.goto(f"{server.url}/status")
+    expect(page.get_by_text("workshop")).to_be_visible()
+    page.screenshot(path=str(STATUS), full_page=True)
+    page.close()
 
 
 def take(app: App, name: str) -> None:
