@@ -1,4 +1,4 @@
-"""Takes the pictures of documents and manifest: the web client with a demo workstation, and the page /status."""
+"""Takes the pictures of documents and manifest: the web client with a demo workstation, and page /status."""
 
 import sys
 import tempfile
