@@ -1,7 +1,7 @@
 """A server, a demo workstation and a browser for the tests of the web client.
 
-The browser lasts as long as the tests of this folder and no longer: Playwright keeps an event loop running
-in the main thread, where tests elsewhere run loops of their own.
+The browser lasts as long as a file's tests and no longer: Playwright keeps an event loop running in the main
+thread, where tests elsewhere run loops of their own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("camera") / "film.y4m"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(film: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = launch(playwright, film)
