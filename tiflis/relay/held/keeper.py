@@ -132,9 +132,7 @@ class HeldMessages:
         if request.kind == hold.HELD:
             self._send(attached, hold.listing([]))
         elif request.kind == hold.UNHOLD and known is not None:
-            self._tell(
-                attached, known.record
-            )  # it waits still: "refused" would say that it never will arrive
+            self._tell(attached, known.record)  # it still waits, and "refused" is final
         elif request.kind != hold.UNHOLD or self._store is None:
             self._send(attached, hold.receipt(request.id, "refused", reason=reason))
 
