@@ -73,7 +73,7 @@ class RemoteClient:
     def refuse(self, text: bytes) -> None:
         self._send(envelope.REFUSE, text)
 
-    def tell(self, online: bool) -> None:
+    def notify(self, online: bool) -> None:
         self.told_offline = not online
         self._send(envelope.TELL, bytes((online,)))
 

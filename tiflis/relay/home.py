@@ -255,7 +255,7 @@ class Home:
             metrics.count("undelivered_total")
         for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:
-                attached.tell(False)
+                attached.notify(False)
         self.watches.stays.workstation_changed()
         self.push.workstation_offline()
         self.worker.went_offline(self)
@@ -267,7 +267,7 @@ class Home:
             return
         self.presence.introduce(attached.device_id)
         if attached.told_offline or again:
-            attached.tell(True)
+            attached.notify(True)
 
     # Devices come and go
 
@@ -319,7 +319,7 @@ class Home:
         """Have a connected client ask for everything, as it does when its workstation comes back: its place
         was not kept, so it may have missed something."""
         if not attached.told_offline:
-            attached.tell(False)
+            attached.notify(False)
         if self.workstation is not None:
             self.greet(attached, again=True)
 

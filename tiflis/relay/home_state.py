@@ -81,4 +81,4 @@ def _expect_all(home: Host, edges: list[EdgeSnapshot], again: bool) -> None:
         if home.workstation is not None:
             home.greet(client, again)
         elif not home.presence.online and client.connected and not client.told_offline:
-            client.tell(False)
+            client.notify(False)

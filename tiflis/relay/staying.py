@@ -89,7 +89,7 @@ class Staying:
         attached.send(cursor.mark(epoch, found.last))
         self._home.held.list_to(attached)
         if found.registered:
-            attached.tell(True)  # it has to subscribe again, as if it had been connected
+            attached.notify(True)  # it has to subscribe again, as if it had been connected
 
     def decides_later(self, device_id: str) -> bool:
         """Return whether it is not known yet if a device stays that has left while its tunnel moved; it is

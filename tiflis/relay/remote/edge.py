@@ -342,7 +342,7 @@ class Edge:
         """Tell the clients that the workstation is offline, and return their messages: there is no route."""
         for client in self.clients.values():
             if client.connected and not client.told_offline:
-                client.tell(False)
+                client.notify(False)
         undelivered, self.undelivered = self.undelivered, []
         metrics.count("undelivered_total", by=len(undelivered))
         for message in undelivered:

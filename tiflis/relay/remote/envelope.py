@@ -258,6 +258,6 @@ _METHODS: dict[int, Callable[[Attached, bytes], None]] = {
     SEND: lambda client, text: client.send(text),
     ACCEPT: lambda client, text: client.accept(text),
     REFUSE: lambda client, text: client.refuse(text),
-    TELL: lambda client, text: client.tell(text == b"\1"),
+    TELL: lambda client, text: client.notify(text == b"\1"),
     HERE: lambda client, text: client.here(),
 }

@@ -64,7 +64,7 @@ class ClientInTransit:
     def refuse(self, text: bytes) -> None:
         self._miss(envelope.REFUSE, text)
 
-    def tell(self, online: bool) -> None:
+    def notify(self, online: bool) -> None:
         self.told_offline = not online
         self._miss(envelope.TELL, bytes((online,)))
 

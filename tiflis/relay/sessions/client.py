@@ -46,7 +46,7 @@ class Attached(Protocol):
     def refuse(self, text: bytes) -> None:
         """Send an error, and make the socket a pending session again."""
 
-    def tell(self, online: bool) -> None:
+    def notify(self, online: bool) -> None:
         """Send that the workstation has come or gone."""
 
     def here(self) -> None:
@@ -269,7 +269,7 @@ class ClientSession(BaseSession):
     def refuse(self, text: bytes) -> None:
         self._entrance.turn_away(self, text)
 
-    def tell(self, online: bool) -> None:
+    def notify(self, online: bool) -> None:
         self.told_offline = not online
         for text in messages.workstation_state(self.tunnel_id, online):
             self.wire.send(text)
