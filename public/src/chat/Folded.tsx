@@ -3,6 +3,7 @@
 import { useMemo, type ReactNode } from "react";
 import { chat as words } from "~/text/chat";
 import { beginning } from "./beginning";
+import { useFoundIn } from "./finding";
 import { folded } from "./fold";
 import { useRemembered } from "./remembered";
 
@@ -14,11 +15,14 @@ interface FoldedProps {
 }
 
 export function Folded({ text, end = false, children }: FoldedProps) {
-  const [all, setAll] = useRemembered(`all of ${beginning(text)}`);
+  const [chosen, setAll] = useRemembered(`all of ${beginning(text)}`);
   const fold = useMemo(() => folded(text, end), [text, end]);
+  const found = useFoundIn(() => (fold ? text : ""));
+  const foundHere = useFoundIn(() => fold?.part ?? "");
+  const all = chosen ?? (found && !foundHere);
   if (!fold) return children(text);
   const toggle = (
-    <button type="button" aria-expanded={all === true} className="min-h-11 text-sm font-medium text-accent" onClick={() => setAll(!all)}>
+    <button type="button" aria-expanded={all} className="min-h-11 text-sm font-medium text-accent" onClick={() => setAll(!all)}>
       {all ? words.showLess : words.showAll(fold.lines)}
     </button>
   );

@@ -1,13 +1,12 @@
 /** Finds words in a conversation, also in what is not loaded yet. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
-import { client } from "~/app/client";
-import { plainText } from "~/store/match";
-import type { ChatMessage } from "~/store/state";
+import { client, useClient } from "~/app/client";
 import { chat as text } from "~/text/chat";
 import { common } from "~/text/common";
 import { IconButton } from "~/ui/Button";
 import { Icon, Spinner } from "~/ui/icons";
+import { comparable, inMessage, setFound } from "./finding";
 import { mark } from "./mark";
 import type { Row } from "./rows";
 
@@ -25,7 +24,8 @@ const PAUSE = 400;
 export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: SearchBarProps) {
   const [wanted, setWanted] = useState("");
   const [chosen, setChosen] = useState<string | null>(null);
-  const found = useMemo(() => find(rows, wanted), [rows, wanted]);
+  const thoughts = useClient((state) => state.settings.showThinking);
+  const found = useMemo(() => find(rows, wanted, thoughts), [rows, wanted, thoughts]);
   // From the newest backwards, as one remembers; older ones that come in later change nothing of the choice.
   const at = chosen !== null && found.includes(chosen) ? found.indexOf(chosen) : found.length - 1;
   const key = found[at];
@@ -38,28 +38,36 @@ export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: Search
   const step = (by: number) => found.length > 0 && setChosen(found[(at + by + found.length) % found.length]!);
 
   useEffect(() => {
+    setFound(key ? { key, words: comparable(wanted.trim()) } : null);
     if (!key) return mark("", null);
     onReveal(key);
     const timer = setTimeout(() => mark(wanted, key), 120);
     return () => clearTimeout(timer);
     // `onReveal` is new on each render; the hit and the words are what count.
   }, [key, wanted]);
-  useEffect(() => () => mark("", null), []);
+  useEffect(() => () => (setFound(null), mark("", null)), []);
 
   return (
-    <div role="search" className="border-b border-line bg-sunken">
+    <div
+      role="search"
+      className="border-b border-line bg-sunken"
+      onKeyDown={(event) => {
+        // From its buttons too: elsewhere Escape stops the agent.
+        if (event.key === "Escape") (event.preventDefault(), onClose());
+      }}
+    >
       <div className="flex items-center gap-1 py-1 pr-1 pl-4">
         <Icon name="search" size={17} className="text-muted" />
         <input
           type="search"
           autoFocus
+          dir="auto"
           value={wanted}
           aria-label={text.search}
           placeholder={text.searchPlaceholder}
           onChange={(event) => type(event.target.value)}
           onKeyDown={(event) => {
             if (event.key === "Enter") step(event.shiftKey ? 1 : -1);
-            if (event.key === "Escape") (event.preventDefault(), onClose());
           }}
           className="h-11 min-w-0 flex-1 bg-transparent px-2 text-base outline-none placeholder:text-muted [&::-webkit-search-cancel-button]:hidden"
         />
@@ -111,16 +119,8 @@ function useOlder(chatKey: string, wanted: string, hasOlder: boolean): { busy: b
   return { busy, more };
 }
 
-function find(rows: Row[], wanted: string): string[] {
-  const words = wanted.trim().toLowerCase();
+function find(rows: Row[], wanted: string, thoughts: boolean): string[] {
+  const words = comparable(wanted.trim());
   if (!words) return [];
-  return rows.filter((row) => textOf(row.message).includes(words)).map((row) => row.message.key);
-}
-
-const texts = new WeakMap<ChatMessage, string>();
-
-function textOf(message: ChatMessage): string {
-  const known = texts.get(message) ?? plainText(message.blocks).toLowerCase();
-  texts.set(message, known);
-  return known;
+  return rows.filter((row) => inMessage(row.message, words, thoughts)).map((row) => row.message.key);
 }

@@ -2,6 +2,7 @@
 
 import { useId, type ReactNode } from "react";
 import { Icon } from "~/ui/icons";
+import { useFoundIn } from "../finding";
 import { useRemembered } from "../remembered";
 
 interface DisclosureProps {
@@ -10,12 +11,15 @@ interface DisclosureProps {
   summary: ReactNode;
   /** Open until the reader closes it. */
   opened?: boolean;
+  /** Its text: it opens by itself when the search finds its words there. */
+  text(): string;
   children(): ReactNode;
 }
 
-export function Disclosure({ name, summary, opened = false, children }: DisclosureProps) {
+export function Disclosure({ name, summary, opened = false, text, children }: DisclosureProps) {
   const [chosen, choose] = useRemembered(name);
-  const open = chosen ?? opened;
+  const found = useFoundIn(text);
+  const open = chosen ?? (opened || found);
   const id = useId();
   return (
     <div className="fold rounded-xl border border-line bg-surface">

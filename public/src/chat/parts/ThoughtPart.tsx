@@ -13,6 +13,7 @@ export function ThoughtPart({ data: { content: text }, running }: PartProps) {
   return (
     <Disclosure
       name={`thought ${beginning(text)}`}
+      text={() => text}
       summary={
         <>
           <Icon name="thought" size={16} className={running ? "animate-dot text-accent" : "text-muted"} />

@@ -23,7 +23,7 @@ export function Changes({ files }: { files: FileChange[] }) {
   return (
     <div>
       {files.map((file, index) => (
-        <Disclosure key={index} name={`file ${file.path}`} summary={<Head diff={diffOf(file)} />}>
+        <Disclosure key={index} name={`file ${file.path}`} text={() => file.pairs.map(({ before, after }) => `${before}\n${after}`).join("\n")} summary={<Head diff={diffOf(file)} />}>
           {() => <File diff={diffOf(file)} named />}
         </Disclosure>
       ))}

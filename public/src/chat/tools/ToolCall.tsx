@@ -5,6 +5,7 @@ import type { ContentBlock } from "~/protocol/blocks";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner } from "~/ui/icons";
 import { Disclosure } from "../parts/Disclosure";
+import { insideOf } from "../finding";
 import { PathButton } from "../PathButton";
 import { Changes, Counts } from "./Changes";
 import { Command, Output } from "./Output";
@@ -23,6 +24,7 @@ export default memo(function ToolCall(block: Tool) {
   return (
     <Disclosure
       name={`tool ${block.id}`}
+      text={() => insideOf(block)}
       opened={failed}
       summary={
         <>

@@ -25,6 +25,17 @@ export function pretty(text: string): string {
   return entries.map(([name, each]) => line(name, String(each))).join("\n");
 }
 
+/** The texts in JSON, without the names of its fields; a text that is no JSON is one. */
+export function stringsIn(text: string): string[] {
+  const value = parse(text);
+  return value === undefined ? [text] : leaves(value);
+}
+
+function leaves(value: unknown): string[] {
+  if (typeof value === "object" && value !== null) return Object.values(value).flatMap(leaves);
+  return value === null ? [] : [String(value)];
+}
+
 function line(name: string, value: string): string {
   return value.includes("\n") ? `${name}:\n${value}` : `${name}: ${value}`;
 }
