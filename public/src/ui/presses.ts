@@ -1,6 +1,7 @@
 /**
  * A button that takes the place of the pressed one must not get the second half of a double tap: Send becomes the
- * microphone, the next message moves under the finger that deleted one, a question opens where its button was.
+ * microphone, the next message moves under the finger that deleted one, a question opens where its button was. Nor may it
+ * get the end of a press that began before it stood there: a touch clicks what is under the finger when it is lifted.
  */
 
 /** Milliseconds between two presses that count as one double press. */
@@ -8,10 +9,11 @@ const DOUBLE = 500;
 /** Pixels between them; half of the smallest button. */
 const NEAR = 22;
 
-const PRESSABLE = "button, a, summary, label, select, input, [role=button], [role=menuitem]";
+/** A dialog too: a press beside its sheet closes it. */
+const PRESSABLE = "button, a, summary, label, select, input, dialog, [role=button], [role=menuitem], [role=option]";
 
-/** What is typed in between ends a double press. */
-const BETWEEN = ["keydown", "input"] as const;
+/** What the browser presses again and again while Enter is held. */
+const REPEATED = "button, a, summary";
 
 interface Press {
   target: Element | null;
@@ -23,6 +25,8 @@ interface Press {
 /** Keeps presses that were not meant for their button from it. Returns the way to stop. */
 export function guardPresses(): () => void {
   let before: Press | null = null;
+  /** The press that is not over yet. */
+  let held: Press | null = null;
   let swallowing = false;
 
   const down = (event: PointerEvent): void => {
@@ -30,23 +34,33 @@ export function guardPresses(): () => void {
     swallowing = before !== null && isSecondHalf(before, press);
     // A third tap is compared with the first one too, and its time counts from there: pressing on and on gets through.
     if (!swallowing) before = press;
+    held = press;
     if (swallowing) swallow(event);
   };
   const rest = (event: Event): void => {
-    if (!swallowing) return;
     // Keys and screen readers click too, without a pointer.
     if (event.type === "click" && (event as MouseEvent).detail === 0) return;
-    swallow(event);
+    // A touch is followed by the events of a mouse when it is lifted.
+    if (held && (event.type === "mousedown" || event.type === "click")) swallowing ||= cameUnder(held, pressed(event.target));
+    if (event.type === "click") held = null;
+    if (swallowing) swallow(event);
   };
   const forget = (): void => void (before = null);
+  const key = (event: KeyboardEvent): void => {
+    forget();
+    // Held down, Enter would press whatever gets the focus after the button it was pressed on.
+    if (event.repeat && event.key === "Enter" && event.target instanceof Element && event.target.matches(REPEATED)) swallow(event);
+  };
 
   window.addEventListener("pointerdown", down, true);
   for (const type of ["mousedown", "pointerup", "mouseup", "click"]) window.addEventListener(type, rest, true);
-  for (const type of BETWEEN) window.addEventListener(type, forget, true);
+  window.addEventListener("input", forget, true);
+  window.addEventListener("keydown", key, true);
   return () => {
     window.removeEventListener("pointerdown", down, true);
     for (const type of ["mousedown", "pointerup", "mouseup", "click"]) window.removeEventListener(type, rest, true);
-    for (const type of BETWEEN) window.removeEventListener(type, forget, true);
+    window.removeEventListener("input", forget, true);
+    window.removeEventListener("keydown", key, true);
   };
 }
 
@@ -55,6 +69,11 @@ function isSecondHalf(before: Press, now: Press): boolean {
   if (now.at - before.at >= DOUBLE || Math.hypot(now.x - before.x, now.y - before.y) >= NEAR) return false;
   // Still there: its neighbour was meant.
   return pressed(document.elementFromPoint(before.x, before.y)) !== before.target;
+}
+
+/** Whether `target` stands where the press began and did not then. */
+function cameUnder(press: Press, target: Element | null): boolean {
+  return target !== null && target !== press.target && pressed(document.elementFromPoint(press.x, press.y)) === target;
 }
 
 function pressed(target: EventTarget | null): Element | null {

@@ -1,0 +1,63 @@
+"""A press reaches only what it began on, whatever comes under it meanwhile."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.client.app import App
+from tests.client.desk import Desk
+from tests.client.test_replies import offered, replies
+
+
+def test_a_finger_on_a_row_opens_no_other_row(phone: App, desk: Desk) -> None:
+    """The list follows what happens: rows change their places, also under a finger."""
+    phone.home()
+    rows = phone.page.get_by_role("region", name="Agents").get_by_role("link")
+    expect(rows.nth(1)).to_be_visible()
+    phone.settled()
+    box = rows.first.bounding_box()
+    assert box is not None
+    second = (rows.nth(1).get_attribute("href") or "").removeprefix("#/s/")
+    touch = phone.page.context.new_cdp_session(phone.page)
+    at = {"x": box["x"] + 100, "y": box["y"] + box["height"] / 2}
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
+    said = {"content": "news", "timestamp": "2030-01-01T00:00:00.000Z", "from_device_id": "other"}
+    desk.tell_all({"type": "session.user_message", "session_id": second, "payload": said})
+    expect(rows.first).to_have_attribute("href", f"#/s/{second}")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.drawn()
+    expect(rows.first).to_be_visible()
+    rows.first.tap()
+    expect(phone.composer).to_be_visible()
+
+
+def test_a_double_tap_does_not_close_the_question_it_opened(phone: App, desk: Desk) -> None:
+    phone.enter("supervisor")
+    offered(phone)
+    phone.say("think")
+    phone.reads("with a bounded queue")
+    box = replies(phone).get_by_role("button", name="Forget it").bounding_box()
+    assert box is not None
+    at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    phone.page.touchscreen.tap(*at)
+    expect(phone.page.get_by_role("dialog", name="Say this now?")).to_be_visible()
+    phone.page.touchscreen.tap(*at)
+    phone.drawn()
+    expect(phone.page.get_by_role("dialog", name="Say this now?")).to_be_visible()
+
+
+def test_enter_that_is_held_down_goes_on_nowhere_else(app: App, desk: Desk) -> None:
+    """The palette closes at the first Enter, and the field below gets the rest of them."""
+    app.enter("supervisor")
+    app.composer.fill("not yet")
+    app.page.keyboard.press("Control+k")
+    app.page.get_by_role("combobox").fill("dark")
+    expect(app.page.get_by_role("option", name=re.compile("Dark"))).to_be_visible()
+    app.page.keyboard.down("Enter")
+    expect(app.composer).to_be_focused()
+    app.page.keyboard.down("Enter")
+    app.page.keyboard.up("Enter")
+    expect(app.composer).to_have_value("not yet")
+    assert desk.got("supervisor.command") == []
