@@ -11,7 +11,7 @@ import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Icon } from "~/ui/icons";
 import { Dictate } from "./Dictate";
-import { addToDraft } from "./drafting";
+import { addToDraft, rewrite } from "./drafting";
 import { Field } from "./Field";
 import { Queue } from "./Queue";
 import { useFileDrop } from "./useFileDrop";
@@ -61,8 +61,7 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   const dropping = useFileDrop((files) => void bring(files));
   const edit = (item: OutboxItem) => {
     const words = client.recall(item.id);
-    client.draft(chatKey, draft.trim() ? `${words}\n${draft}` : words);
-    field.current?.focus();
+    rewrite(chatKey, draft.trim() ? `${words}\n${draft}` : words);
   };
 
   return (

@@ -6,7 +6,7 @@ import { sessionTitle } from "~/sessions/order";
 import { SUPERVISOR } from "~/store/state";
 import { chat as text } from "~/text/chat";
 import { common } from "~/text/common";
-import { ownWords, recalled } from "./drafting";
+import { ownWords, recalled, rewrite } from "./drafting";
 
 /** Characters that fill the field at its tallest; it scrolls from there on, and more need not be measured. */
 const MEASURED = 4_000;
@@ -28,14 +28,15 @@ export function Field({ chatKey, field, draft, onSend, onFiles }: FieldProps) {
     const step = { ArrowUp: -1 as const, ArrowDown: 1 as const }[event.key];
     if (step && !mod && !event.shiftKey && !event.altKey) {
       const words = recalled(ownWords(client.store.getState(), chatKey), draft, step);
-      if (words !== null) (event.preventDefault(), client.draft(chatKey, words));
+      if (words !== null) (event.preventDefault(), rewrite(chatKey, words));
     }
     if (event.key !== "Enter") return;
     // A phone's Enter makes a new line; its send button is under the thumb.
     const enter = sendWith === "enter" && !event.shiftKey && matchMedia("(pointer: fine)").matches;
     if (!mod && !enter) return;
     event.preventDefault();
-    onSend();
+    // Still held from where it was pressed: a choice in a sheet that has closed.
+    if (!event.repeat) onSend();
   };
   const onPaste = (event: ClipboardEvent) => {
     const { files } = event.clipboardData;
@@ -52,6 +53,7 @@ export function Field({ chatKey, field, draft, onSend, onFiles }: FieldProps) {
     >
       <textarea
         ref={field}
+        data-chat={chatKey}
         value={draft}
         rows={1}
         aria-label={text.message}

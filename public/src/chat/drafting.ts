@@ -5,11 +5,26 @@ import { client } from "~/app/client";
 import { plainText } from "~/store/match";
 import type { ChatKey, State } from "~/store/state";
 
-/** Adds words below what is being written, and puts the focus there. */
+/** Add words below what is being written, and put the focus there. */
 export function addToDraft(chat: ChatKey, words: string): void {
   const draft = client.store.getState().drafts.get(chat) ?? "";
-  client.draft(chat, draft.trim() ? `${draft.replace(/\n*$/, "\n")}${words}` : words);
+  rewrite(chat, draft.trim() ? `${draft.replace(/\n*$/, "\n")}${words}` : words);
+}
+
+/** Characters up to which a text is typed into the field: the browser takes long for more. */
+const TYPED_MOST = 10_000;
+
+/** Put `words` in place of the draft, with the focus and the caret at their end; where there is a field, its Undo takes that back. */
+export function rewrite(chat: ChatKey, words: string): void {
+  const draft = client.store.getState().drafts.get(chat) ?? "";
   screenAction("compose");
+  const field = document.activeElement;
+  const there = field instanceof HTMLTextAreaElement && field.dataset.chat === chat && field.value === draft;
+  if (!there || words.length > TYPED_MOST) return client.draft(chat, words);
+  const from = words.startsWith(draft) ? draft.length : 0;
+  field.setSelectionRange(from, draft.length);
+  if (words === "") document.execCommand("delete");
+  else document.execCommand("insertText", false, words.slice(from));
 }
 
 /** Each line marked, with room below for the reply. */
