@@ -5,6 +5,7 @@
 
 import { useEffect, useRef } from "react";
 import { SUPERVISOR } from "~/store/state";
+import { letterOf } from "~/ui/letters";
 import { client } from "./client";
 import { sessionOrder } from "../sessions/order";
 import { fold } from "./Divider";
@@ -53,7 +54,7 @@ function run(event: KeyboardEvent, { help, palette }: Sheets): boolean {
   }
   // On a Mac, Ctrl with K deletes the rest of the line.
   const mod = event.metaKey || (event.ctrlKey && !(MAC && typing(event.target)));
-  if (mod && !event.altKey && event.key.toLowerCase() === "k") return palette(), true;
+  if (mod && !event.altKey && letterOf(event) === "k") return palette(), true;
   if (!event.altKey || event.ctrlKey || event.metaKey || event.getModifierState("AltGraph")) return false;
   if (typing(event.target) && writes(event)) return false;
   // A key that is held down is one wish; only stepping goes on.

@@ -1,5 +1,7 @@
 /** Which keys of a keyboard, hardware or on the glass, are meant for the terminal and not for the native line. Pure. */
 
+import { letterOf } from "~/ui/letters";
+
 export interface Pressed {
   key: string;
   code: string;
@@ -21,12 +23,11 @@ export function forTerminal(pressed: Pressed, line: string, selected: boolean): 
   if (ALWAYS.has(key) || /^F\d+$/.test(key)) return true;
   if (EDITING.has(key)) return line === "";
   if (key.length !== 1 || altGraph) return false;
-  if (ctrlKey && !altKey) return !isClipboard(key, selected);
+  if (ctrlKey && !altKey) return !isClipboard(letterOf(pressed), selected);
   return altKey && !ctrlKey && isOwnLetter(pressed);
 }
 
-function isClipboard(key: string, selected: boolean): boolean {
-  const letter = key.toLowerCase();
+function isClipboard(letter: string, selected: boolean): boolean {
   return letter === "v" || (selected && (letter === "c" || letter === "x"));
 }
 

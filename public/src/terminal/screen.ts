@@ -9,6 +9,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import { terminalText } from "~/text/terminal";
+import { letterOf } from "~/ui/letters";
 import { pasted } from "./clean";
 import { isReport, type Modifiers, type RowKey } from "./keys";
 import { linksOf, NamedLinks, open, openNamed } from "./links";
@@ -249,7 +250,7 @@ export class Screen {
   /** False: the browser's own copy and paste, not the shell's control characters. */
   private takes(event: KeyboardEvent): boolean {
     if (!event.ctrlKey || event.altKey || event.metaKey) return true;
-    const key = event.key.toLowerCase();
+    const key = letterOf(event);
     if (key === "v") return false;
     if (key !== "c" || !(this.terminal.hasSelection() || event.shiftKey)) return true;
     event.preventDefault();
