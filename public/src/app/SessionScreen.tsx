@@ -1,6 +1,6 @@
 /** One session on screen: a conversation, a terminal, or the word that it has ended. */
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { isTerminal } from "~/store/sessions";
 import { SUPERVISOR } from "~/store/state";
 import { common } from "~/text/common";
@@ -26,12 +26,15 @@ export function SessionScreen({ sessionKey }: { sessionKey: string }) {
     return () => client.watch(null);
   }, [sessionKey, visible, exists]);
 
-  const terminal = isTerminal(session);
+  // A terminal that ends under its reader stays: what it printed last, and what was being typed.
+  const was = useRef(session);
+  was.current = session ?? was.current;
+  const terminal = isTerminal(was.current);
   useEffect(() => {
     if (exists && !terminal) sawChat(sessionKey);
   }, [sessionKey, exists, terminal]);
 
-  if (!exists) return synced ? <Ended /> : <Looking />;
+  if (!exists && !terminal) return synced ? <Ended /> : <Looking />;
   return terminal ? <TerminalScreen sessionId={sessionKey} /> : <ChatScreen chatKey={sessionKey} />;
 }
 

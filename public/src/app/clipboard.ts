@@ -24,27 +24,40 @@ export function useCopy(): { done: boolean; copy(text: string): void } {
 const SAID_FOR = 2_000;
 
 async function copied(text: string): Promise<boolean> {
-  const done = (await modern(text)) || legacy(text);
+  const done = await toClipboard(text);
   if (!done) client.notice("error", common.copyFailed);
   return done;
 }
 
-async function modern(text: string): Promise<boolean> {
+/** Return whether the text is in the clipboard now. */
+export async function toClipboard(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false;
+    return bySelection(text);
   }
 }
 
-function legacy(text: string): boolean {
+/** The old way, which needs neither https nor permission; focus and selection are as they were afterwards. */
+function bySelection(text: string): boolean {
+  const focused = document.activeElement;
+  const selection = window.getSelection();
+  const ranges = Array.from({ length: selection?.rangeCount ?? 0 }, (_, at) => selection!.getRangeAt(at));
   const area = document.createElement("textarea");
   area.value = text;
+  area.readOnly = true;
   area.style.cssText = "position:fixed;opacity:0";
-  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(area);
   area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  return done;
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    area.remove();
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+    if (ranges.length > 0) selection?.removeAllRanges();
+    for (const range of ranges) selection?.addRange(range);
+  }
 }

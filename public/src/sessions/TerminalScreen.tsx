@@ -1,6 +1,6 @@
 /** A terminal on screen: its header, and the terminal itself, loaded only now. */
 
-import { lazy, Suspense, useCallback, useState } from "react";
+import { lazy, Suspense, useCallback, useRef, useState } from "react";
 import { useClient } from "~/app/client";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { closeBeside, openBeside, useRoomy } from "~/app/beside";
@@ -24,7 +24,12 @@ interface TerminalScreenProps {
 }
 
 export default function TerminalScreen({ sessionId, beside = false }: TerminalScreenProps) {
-  const session = useClient((state) => state.sessions.get(sessionId));
+  const listed = useClient((state) => state.sessions.get(sessionId));
+  /** As it was listed last: when it is gone, its last screen can still be read and copied. */
+  const last = useRef(listed);
+  last.current = listed ?? last.current;
+  const session = last.current;
+  const ended = listed === undefined;
   const { items, dialog } = useSessionMenu(sessionId);
   const [toolbar, setToolbar] = useState<HTMLElement | null>(null);
   const [panel, show] = useState<Panel>(null);
@@ -39,6 +44,7 @@ export default function TerminalScreen({ sessionId, beside = false }: TerminalSc
   return (
     <>
       <ScreenHeader title={sessionTitle(session)} detail={shortPath(session)} actions={<><div ref={setToolbar} /><Menu items={menu} />{beside && <IconButton icon="close" label={text.closeBeside} onClick={closeBeside} />}</>} />
+      {ended && <p role="status" className="border-b border-line bg-sunken px-5 py-2 text-sm">{text.ended}</p>}
       <Suspense
         fallback={
           <div role="status" aria-label={common.loading} className="m-auto text-muted">
@@ -46,7 +52,7 @@ export default function TerminalScreen({ sessionId, beside = false }: TerminalSc
           </div>
         }
       >
-        <TerminalView sessionId={sessionId} toolbar={toolbar} panel={panel} show={show} />
+        <TerminalView sessionId={sessionId} toolbar={toolbar} panel={panel} show={show} ended={ended} />
       </Suspense>
       {!beside && <SearchKey search={() => show("find")} />}
       {dialog}

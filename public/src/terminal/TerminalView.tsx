@@ -5,11 +5,13 @@ import "./terminal.css";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { client, useClient } from "~/app/client";
+import { toClipboard } from "~/app/clipboard";
 import { mayType } from "~/store/scope";
 import { terminalText as text } from "~/text/terminal";
 import { Icon } from "~/ui/icons";
+import { letterOf } from "~/ui/letters";
 import { CopySheet } from "./CopySheet";
-import { copyText, readClipboard } from "./clipboard";
+import { readClipboard } from "./clipboard";
 import { InputLine } from "./InputLine";
 import { KeyRow } from "./KeyRow";
 import { characterOf, isCharacter, type RowKey, rowKey, typed } from "./keys";
@@ -33,11 +35,12 @@ export interface TerminalViewProps {
   /** What is open over the screen. */
   panel: Panel;
   show(panel: Panel): void;
+  ended?: boolean;
 }
 
 export type Panel = "find" | "links" | null;
 
-export default function TerminalView({ sessionId, toolbar, panel, show }: TerminalViewProps) {
+export default function TerminalView({ sessionId, toolbar, panel, show, ended = false }: TerminalViewProps) {
   const state = useClient((all) => all.terminals.get(sessionId));
   const { terminalFontSize: font, terminalKeyOrder: wished, terminalKeyRow: wanted } = useClient((all) => all.settings);
   const order = useMemo(() => ordered(wished), [wished]);
@@ -53,7 +56,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show }: Termin
   const stickyNow = useRef(sticky);
   stickyNow.current = sticky;
 
-  const ready = state?.subscribed === true && types;
+  const ready = state?.subscribed === true && types && !ended;
   const send = useCallback(
     (data: string) => {
       client.sendInput(sessionId, data);
@@ -93,7 +96,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show }: Termin
     send(before + rowKey(key, modifiers, now.applicationKeys));
   };
   const pressed = (event: KeyboardEvent): void => {
-    const interrupt = event.ctrlKey && event.key.toLowerCase() === "c";
+    const interrupt = event.ctrlKey && letterOf(event) === "c";
     const before = flush();
     if (before !== "" && !interrupt) send(before);
     screen.current?.key(event, held(sticky));
@@ -147,6 +150,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show }: Termin
     <section className="terminal" aria-label={text.screen}>
       <Strip
         state={state}
+        ended={ended}
         looks={!types}
         takeSize={() => {
           const size = screen.current?.ownSize();
@@ -197,6 +201,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show }: Termin
 }
 
 interface StripProps {
+  ended: boolean;
   /** This device may not type. */
   looks: boolean;
   takeSize(): void;
@@ -204,9 +209,9 @@ interface StripProps {
 }
 
 /** What one has to know about the terminal, if anything. */
-function Strip({ state, looks, takeSize }: StripProps) {
-  const passing = passingWords(state);
-  const follows = state?.isMaster === false && !looks;
+function Strip({ state, ended, looks, takeSize }: StripProps) {
+  const passing = ended ? "" : passingWords(state);
+  const follows = state?.isMaster === false && !looks && !ended;
   return (
     <>
       {/* Over the screen, not above it: the terminal must not change its size for a moment's words. */}
@@ -233,7 +238,7 @@ function passingWords(state: StripProps["state"]): string {
 
 async function copyOut(selected: string): Promise<void> {
   if (selected === "") return client.notice("info", text.nothingToCopy);
-  const done = await copyText(selected);
+  const done = await toClipboard(selected);
   client.notice(done ? "info" : "error", done ? text.copied : text.copyForbidden);
 }
 
