@@ -1,6 +1,7 @@
-/** Short notices above the composer; they take nothing away, lie over nothing that is open, and go by themselves. */
+/** Short notices above the composer, or in the sheet that is open; they take nothing away and go by themselves. */
 
 import { useEffect, useLayoutEffect, useState, type CSSProperties } from "react";
+import { createPortal } from "react-dom";
 import { common, errors } from "~/text/common";
 import { boundary } from "~/text/settings";
 import { IconButton } from "~/ui/Button";
@@ -12,14 +13,14 @@ const SHOWN_FOR = { info: 4_000, error: 9_000 };
 
 export function Toasts({ update }: { update: boolean }) {
   const notices = useClient((state) => state.notices);
-  const place = useAbove("[data-foot], .terminal-foot", notices.length > 0 || update);
+  const { place, sheet } = useAbove("[data-foot], .terminal-foot", notices.length > 0 || update);
   useEffect(() => {
     // What was said on one screen is no news on the next; what went wrong may be.
     const forget = () => client.store.getState().notices.forEach(({ id, kind }) => kind === "info" && client.dismiss(id));
     window.addEventListener("hashchange", forget);
     return () => window.removeEventListener("hashchange", forget);
   }, []);
-  return (
+  const all = (
     <div role="status" aria-live="polite" style={place} className="pointer-events-none fixed z-20 flex flex-col items-center gap-2 px-3">
       {update && (
         <div className="pointer-events-auto flex items-center gap-2 rounded-xl border border-line bg-raised py-1 pr-1 pl-4 shadow-high">
@@ -34,14 +35,20 @@ export function Toasts({ update }: { update: boolean }) {
       ))}
     </div>
   );
+  return sheet ? createPortal(all, sheet) : all;
 }
 
-/** Where to stand: right above the highest part of the screen's foot, as wide as it, wherever it moves. */
-function useAbove(selector: string, shown: boolean): CSSProperties {
+/**
+ * Where to stand: right above the highest part of the screen's foot, as wide as it, wherever it moves. Below a sheet
+ * that is open it would not be seen; there it stands at the top, within the sheet's element.
+ */
+function useAbove(selector: string, shown: boolean): { place: CSSProperties; sheet: Element | null } {
   const [place, setPlace] = useState<CSSProperties>(AT_THE_EDGE);
+  const [sheet, setSheet] = useState<Element | null>(null);
   useLayoutEffect(() => {
     if (!shown) return;
     const follow = () => {
+      setSheet([...document.querySelectorAll("dialog:modal")].at(-1) ?? null);
       const boxes = [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect()).filter((box) => box.height > 0);
       const next = boxes.length === 0 ? AT_THE_EDGE : above(boxes);
       setPlace((before) => (before.bottom === next.bottom && before.left === next.left && before.width === next.width ? before : next));
@@ -50,11 +57,12 @@ function useAbove(selector: string, shown: boolean): CSSProperties {
     const timer = setInterval(follow, FOLLOWED_EVERY);
     return () => clearInterval(timer);
   }, [selector, shown]);
-  return place;
+  return sheet?.isConnected ? { place: AT_THE_TOP, sheet } : { place, sheet: null };
 }
 
 /** Milliseconds; the composer grows while one types. */
 const FOLLOWED_EVERY = 150;
+const AT_THE_TOP: CSSProperties = { left: 0, width: "100%", top: "max(0.75rem, var(--safe-top))" };
 const AT_THE_EDGE: CSSProperties = { left: 0, width: "100%", bottom: "max(0.75rem, var(--safe-bottom))" };
 
 function above(boxes: DOMRect[]): CSSProperties {
