@@ -30,7 +30,7 @@ export function CodeBlock({ code, language, live = false }: CodeBlockProps) {
   const few = lines(code) < BAR_FROM;
   return (
     <figure className="relative my-2.5 overflow-hidden rounded-xl border border-line bg-sunken">
-      <figcaption className={`flex h-10 items-center gap-0.5 text-xs text-muted ${few ? "absolute top-0.5 right-0.5 rounded-xl bg-sunken" : "border-b border-line pr-1 pl-3.5"}`}>
+      <figcaption className={`flex h-10 select-none items-center gap-0.5 text-xs text-muted ${few ? "absolute top-0.5 right-0.5 rounded-xl bg-sunken" : "border-b border-line pr-1 pl-3.5"}`}>
         {!few && <span className="flex-1 truncate font-mono">{language || "text"}</span>}
         {!few && <Small icon="wrap" label={text.wrap} pressed={wrap} onClick={() => setWrap(!wrap)} />}
         <Small icon={done ? "check" : "copy"} label={done ? common.copied : text.copyCode(beginning(code))} onClick={() => copy(withoutAnsi(code))}>

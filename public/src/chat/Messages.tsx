@@ -10,6 +10,7 @@ import type { Delivery } from "~/store/state";
 import { common, errors, fullTimeOf, timeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
+import { withoutAnsi } from "./ansi";
 import { beginning } from "./beginning";
 import { useChatKey, useSpeaker } from "./chatKey";
 import { addToDraft } from "./drafting";
@@ -24,7 +25,7 @@ function useRow(): Row | undefined {
 function Day({ day }: { day: string | null }) {
   if (!day) return null;
   return (
-    <div className="flex items-center gap-3 py-4 text-xs font-medium text-muted" role="separator" aria-label={day}>
+    <div className="flex items-center gap-3 py-4 text-xs select-none font-medium text-muted" role="separator" aria-label={day}>
       <span className="h-px flex-1 bg-line" />
       {day}
       <span className="h-px flex-1 bg-line" />
@@ -48,7 +49,7 @@ function UserMessage() {
           >
             <Parts message={message} />
           </div>
-          <div className={`flex min-h-6 flex-wrap items-center justify-end gap-x-1.5 text-xs whitespace-nowrap text-muted ${quiet ? "message-tools absolute top-full right-0 z-10 w-max" : "mt-0.5"}`}>
+          <div className={`flex min-h-6 select-none flex-wrap items-center justify-end gap-x-1.5 text-xs whitespace-nowrap text-muted ${quiet ? "message-tools absolute top-full right-0 z-10 w-max" : "mt-0.5"}`}>
             <OwnActions row={row} />
             {message.foreign && <span>{text.otherDevice} ·</span>}
             <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
@@ -107,7 +108,7 @@ function AssistantMessage() {
               <span className="animate-dot size-2 rounded-full bg-accent" />
             </div>
           ) : (
-            <div className={`flex min-h-6 items-center gap-1.5 text-xs text-muted ${goesOn ? "message-tools absolute -bottom-2 left-0 z-10" : "mt-0.5"}`}>
+            <div className={`flex min-h-6 select-none items-center gap-1.5 text-xs text-muted ${goesOn ? "message-tools absolute -bottom-2 left-0 z-10" : "mt-0.5"}`}>
               <time dateTime={new Date(message.at).toISOString()} title={fullTimeOf(message.at)}>
                 {timeOf(message.at)}
               </time>
@@ -126,7 +127,7 @@ function CopyButton({ blocksOf }: { blocksOf: Row }) {
   if (!blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
   const label = done ? common.copied : text.copyMessage(beginning(plainText(blocks)));
   return (
-    <SmallButton icon={done ? "check" : "copy"} label={label} onClick={() => copy(markdownOf(blocks))}>
+    <SmallButton icon={done ? "check" : "copy"} label={label} onClick={() => copy(withoutAnsi(markdownOf(blocks)))}>
       {done && common.copied}
     </SmallButton>
   );

@@ -76,7 +76,7 @@ function Top({ chatKey, chat, nothing }: { chatKey: string; chat: Chat; nothing:
   if (nothing && !loading) return null;
   // Of one height, whatever it says: nothing below it moves.
   return (
-    <div className={`flex h-10 shrink-0 items-center justify-center text-xs text-muted ${nothing ? "m-auto" : ""}`}>
+    <div className={`flex h-10 shrink-0 select-none items-center justify-center text-xs text-muted ${nothing ? "m-auto" : ""}`}>
       {loading && (
         <span role="status">
           <Spinner />

@@ -5,6 +5,7 @@ import { copyText } from "~/app/clipboard";
 import { markdownOf } from "~/store/match";
 import { errorText, fullTimeOf } from "~/text/common";
 import { chat as text } from "~/text/chat";
+import { withoutAnsi } from "./ansi";
 
 export function copyConversation(chatKey: string, title: string): Promise<void> {
   return copyText(asMarkdown(chatKey, title));
@@ -35,7 +36,7 @@ const KEPT = 60_000;
 
 function asMarkdown(chatKey: string, title: string): string {
   const messages = client.store.getState().chats.get(chatKey)?.messages ?? [];
-  const said = messages.map(({ role, at, blocks }) => ({ who: role === "user" ? text.you : title, at, words: markdownOf(blocks) }));
+  const said = messages.map(({ role, at, blocks }) => ({ who: role === "user" ? text.you : title, at, words: withoutAnsi(markdownOf(blocks)) }));
   const parts = said.filter(({ words }) => words).map(({ who, at, words }) => `## ${who}, ${fullTimeOf(at)}\n\n${words}`);
   return `# ${title}\n\n${parts.join("\n\n")}\n`;
 }
