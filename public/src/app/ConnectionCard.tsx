@@ -5,6 +5,7 @@ import type { ConnectionState, Phase, Workstation } from "~/store/state";
 import { common, lasting } from "~/text/common";
 import { connection as text, phases } from "~/text/connection";
 import { Icon } from "~/ui/icons";
+import { onLeaving } from "~/ui/leaving";
 import { useClient } from "./client";
 import { useNow } from "./media";
 import { part } from "./part";
@@ -46,11 +47,10 @@ export function ConnectionCard() {
   useEffect(() => void Details.preload().catch(() => {}), []);
   useEffect(() => {
     if (!open) return;
-    const outside = (event: PointerEvent) => !root.current?.contains(event.target as Node) && setOpen(false);
     const escape = (event: KeyboardEvent) => event.key === "Escape" && (event.preventDefault(), setOpen(false));
-    document.addEventListener("pointerdown", outside);
+    const stop = onLeaving(root.current, () => setOpen(false));
     document.addEventListener("keydown", escape, true);
-    return () => (document.removeEventListener("pointerdown", outside), document.removeEventListener("keydown", escape, true));
+    return () => (stop(), document.removeEventListener("keydown", escape, true));
   }, [open]);
 
   return (

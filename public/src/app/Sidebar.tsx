@@ -77,6 +77,10 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
             type="search"
             value={filter}
             onChange={(event) => setFilter(event.target.value)}
+            onKeyDown={(event) => {
+              // Elsewhere Escape stops the agent.
+              if (event.key === "Escape") (event.preventDefault(), setFilter(""));
+            }}
             aria-label={text.filter}
             placeholder={text.filter}
             className="mb-2 h-11 w-full rounded-xl border border-line bg-surface px-3.5 text-base placeholder:text-muted sm:text-sm"

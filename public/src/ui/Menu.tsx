@@ -4,6 +4,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { common } from "~/text/common";
 import { IconButton } from "./Button";
 import { Icon, type IconName } from "./icons";
+import { onLeaving } from "./leaving";
 
 export interface MenuItem {
   label: string;
@@ -21,9 +22,7 @@ export function Menu({ items, label = common.menu }: { items: MenuItem[]; label?
   useEffect(() => {
     if (!open) return;
     root.current?.querySelector<HTMLElement>("[role=menuitem]:not(:disabled)")?.focus();
-    const outside = (event: PointerEvent) => !root.current?.contains(event.target as Node) && setOpen(false);
-    document.addEventListener("pointerdown", outside);
-    return () => document.removeEventListener("pointerdown", outside);
+    return onLeaving(root.current, () => setOpen(false));
   }, [open]);
 
   const close = () => {
