@@ -9,6 +9,7 @@ import { registerWorker } from "~/sw/register";
 import { common } from "~/text/common";
 import { Spinner } from "~/ui/icons";
 import { useBeside } from "./beside";
+import { followOverlays } from "~/ui/overlays";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
 import { widthOf } from "./Divider";
@@ -16,7 +17,7 @@ import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
 import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
-import { useRouteFocus } from "./focus";
+import { keepFocus, useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
 import { useShortcuts } from "./shortcuts";
 import type { OpenedLink } from "~/pairing/PairScreen";
@@ -33,6 +34,7 @@ const opened = pairingInFragment(location.hash);
 if (opened !== null) history.replaceState(null, "", addressOf({ name: "pair" }));
 
 followHistory();
+followOverlays();
 awaitOffer();
 
 /** Whether there are workstations is known. */
@@ -59,6 +61,7 @@ export default function App() {
     return () => (stopLate(), window.removeEventListener("hashchange", onHash));
   }, []);
   useEffect(() => followKeyboard(), []);
+  useEffect(() => keepFocus(), []);
   useEffect(() => registerWorker(() => setUpdate(true)), []);
   useEffect(() => void started.catch((error: unknown) => client.notice("error", String(error))), []);
 

@@ -9,6 +9,8 @@ import { common } from "~/text/common";
 import { palette as text } from "~/text/palette";
 import { sessions as sessionsText } from "~/text/sessions";
 import { Icon, Spinner } from "~/ui/icons";
+import { useBackCloses } from "~/ui/overlays";
+import { letterOf } from "~/ui/letters";
 import { client, useClient } from "./client";
 import { actions, settingCommands, type Command } from "./commands";
 import { go } from "./route";
@@ -30,6 +32,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
   const [at, setAt] = useState(0);
   const dialog = useRef<HTMLDialogElement>(null);
   const list = useId();
+  useBackCloses(onClose);
   const sessions = useSessions();
   const search = useSearch(wanted);
   const found = useMemo(
@@ -57,7 +60,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
     if (event.key === "Escape") return;
     event.stopPropagation();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const again = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
+    const again = (event.ctrlKey || event.metaKey) && letterOf(event) === "k";
     const enter = event.key === "Enter" && !(event.target instanceof HTMLButtonElement);
     if (!step && !again && !enter) return;
     event.preventDefault();

@@ -1,6 +1,7 @@
 /** Where the user is: kept in the fragment, so that a reload and the back button do what one expects. */
 
 import { useSyncExternalStore } from "react";
+import { isOver } from "~/ui/overlays";
 
 export type Route =
   | { name: "home" }
@@ -27,7 +28,11 @@ export function addressOf(route: Route): string {
 
 export function go(route: Route, replace = false): void {
   const address = addressOf(route);
-  if (!replace) location.hash = address;
+  if (isOver()) {
+    // From a sheet: its entry becomes the new screen's, after that of the screen below.
+    history.replaceState({ from: addressOf(readRoute(location.hash)) }, "", address);
+    window.dispatchEvent(new HashChangeEvent("hashchange"));
+  } else if (!replace) location.hash = address;
   else {
     history.replaceState(history.state, "", address);
     window.dispatchEvent(new HashChangeEvent("hashchange"));
@@ -36,6 +41,10 @@ export function go(route: Route, replace = false): void {
 
 /** To the screen one step up: through the history when that is where the reader came from, else in its place. */
 export function goBack(to: Route = { name: "home" }): void {
+  if (isOver()) {
+    window.addEventListener("popstate", () => goBack(to), { once: true });
+    return history.back();
+  }
   const { from } = (history.state ?? {}) as { from?: unknown };
   if (from === addressOf(to)) history.back();
   else go(to, true);

@@ -2,6 +2,7 @@
 
 import { type ChangeEvent, useEffect, useRef, useState } from "react";
 import { scanText as text } from "~/text/scan";
+import { useBackCloses } from "~/ui/overlays";
 import { CameraError, closeCamera, openCamera, type Trouble } from "./camera";
 import { type Decoder, makeDecoder } from "./decoder";
 import "./scan.css";
@@ -21,6 +22,7 @@ export default function ScanQr({ onText, onClose }: ScanQrProps) {
   found.current = onText;
   const [open, setOpen] = useState(false);
   const [words, setWords] = useState("");
+  useBackCloses(onClose);
 
   useEffect(() => {
     dialog.current?.showModal();

@@ -53,6 +53,7 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
   return (
     <Dialog
       title={text.new}
+      routed
       onClose={onClose}
       footer={
         <>

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "react";
 import { terminalText as text } from "~/text/terminal";
+import { useBackCloses } from "~/ui/overlays";
 
 export interface CopySheetProps {
   content: string;
@@ -12,6 +13,7 @@ export interface CopySheetProps {
 export function CopySheet({ content, copy, close }: CopySheetProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
+  useBackCloses(close);
   useEffect(() => {
     dialog.current?.showModal();
     if (field.current) field.current.scrollTop = field.current.scrollHeight;

@@ -3,6 +3,7 @@
 import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { common } from "~/text/common";
 import { Button, IconButton } from "./Button";
+import { useBackCloses } from "./overlays";
 
 interface DialogProps {
   title: string;
@@ -12,12 +13,15 @@ interface DialogProps {
   wide?: boolean;
   /** Nothing but text in it: the keyboard must be able to scroll it. */
   reading?: boolean;
+  /** It has an address of its own, which is left when it closes. */
+  routed?: boolean;
 }
 
-export function Dialog({ title, onClose, children, footer, wide = false, reading = false }: DialogProps) {
+export function Dialog({ title, onClose, children, footer, wide = false, reading = false, routed = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
+  useBackCloses(onClose, routed);
   // Closed while it is still in the page: only then does the focus go back to where it was.
   useLayoutEffect(() => {
     const element = dialog.current;
