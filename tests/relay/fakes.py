@@ -11,7 +11,9 @@ from typing import Any, cast
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
+from tiflis.protocol.head import peek
 from tiflis.protocol.long_text import EscapedText
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.devices.audit import Audit
 from tiflis.relay.held.store import HeldLimits, HeldStore
@@ -63,6 +65,8 @@ class FakeWire:
         self.wide = False
         self.slow = self.high_water = False
 
+    head = staticmethod(peek)
+
     @property
     def messages(self) -> list[dict[str, Any]]:
         return [json.loads(text) for text in self.texts]
@@ -88,8 +92,8 @@ class FakeWire:
             self.texts.append(text)
             self.times.append(next(FakeWire._sends))
 
-    def send_escaped(self, text: EscapedText) -> None:
-        self.send(text.whole())
+    def send_large(self, text: EscapedText | SplicedText) -> None:
+        self.send(bytes(text) if isinstance(text, SplicedText) else text.whole())
 
     def send_pong(self, text: bytes) -> None:
         self.pongs.append(text)

@@ -24,7 +24,7 @@ def test_a_long_text_for_a_device_that_takes_too_little_is_not_copied(monkeypatc
     workstation, client = stage.workstation(), stage.client("phone")
     client.take()
     sent: list[EscapedText] = []
-    monkeypatch.setattr(client, "send_escaped", sent.append)
+    monkeypatch.setattr(client, "send_large", sent.append)
     client.high_water = True
     text = json.dumps({"type": "big", "pad": "b" * LONG})
     workstation.say({"type": "forward.to_device", "device_id": "phone", "payload": text})

@@ -10,7 +10,9 @@ from typing import Any
 from tiflis.protocol import utf8
 from tiflis.protocol.close import Breach, CloseCode, ProtocolFailure, close_payload, judge_close
 from tiflis.protocol.frame_head import FIN, LENGTH_16, MASKED, FrameHead, Opcode, header, read_head
+from tiflis.protocol.head import Head, peek
 from tiflis.protocol.pieces import NO_PIECES, Pieces
+from tiflis.protocol.scan import LARGE, Scan
 
 try:
     from websockets.speedups import apply_mask
@@ -61,7 +63,8 @@ class FrameReader:
 
     `max_message` may be changed at any time and holds from the next frame header on. `failure` is set once
     the peer broke the rules; from then on, as after a close frame (RFC 6455, 1.4), everything is discarded.
-    `announced` is the size of the open message, as far as its frames have announced it.
+    `announced` is the size of the open message, as far as its frames have announced it. `scanned` has the
+    large messages that were read as they arrived, until their heads are taken.
     """
 
     __slots__ = (
@@ -74,10 +77,12 @@ class FrameReader:
         "_left",
         "_opcode",
         "_pieces",
+        "_scan",
         "announced",
         "failure",
         "max_fragments",
         "max_message",
+        "scanned",
     )
 
     def __init__(self, max_message: int = MAX_MESSAGE, max_fragments: int = MAX_FRAGMENTS) -> None:
@@ -89,6 +94,7 @@ class FrameReader:
         self._left = 0  # payload bytes of the current data frame still to come
         self._key = b""  # its masking key, rotated to the next byte
         self._final = False  # whether it ends its message
+        self.scanned: list[tuple[bytes, Scan]] = []
         self._open_message(0)
 
     def feed(self, data: bytes) -> list[Event]:
@@ -116,6 +122,14 @@ class FrameReader:
     def arrived(self) -> int:
         """Return how many bytes have come of the open message, of `announced` so far; 0 when none is open."""
         return self.announced - self._left
+
+    def head(self, message: bytes) -> Head:
+        """Return the head of a message that has just been read. Raise InvalidPayload."""
+        for at, (text, scan) in enumerate(self.scanned):
+            if text is message:
+                del self.scanned[at]
+                return scan.head(message)
+        return peek(message)
 
     def refuse(self, failure: ProtocolFailure) -> None:
         """Read nothing more, and drop what came of the open message: its sender is closed for `failure`."""
@@ -156,6 +170,7 @@ class FrameReader:
         reader.announced = state["size"]
         reader._carry = state["carry"]
         reader._pieces = Pieces(state["parts"]) if reader._opcode else NO_PIECES
+        reader._scan_large()
         return reader
 
     def _open_message(self, opcode: int) -> None:
@@ -164,6 +179,7 @@ class FrameReader:
         self.announced = 0  # bytes, by the frames so far
         self._carry = b""  # the start of a character whose rest is still to come
         self._pieces = Pieces() if opcode else NO_PIECES
+        self._scan: Scan | None = None  # of a message that is large
 
     def _fail(self, failure: ProtocolFailure) -> None:
         self.failure = failure
@@ -259,6 +275,14 @@ class FrameReader:
         self._key = key
         self._final = head.final
         self._pieces.expect(self.announced)
+        self._scan_large()
+
+    def _scan_large(self) -> None:
+        """Read a large message as it arrives, once it is known to be one."""
+        if self.announced > LARGE and self._scan is None:
+            self._scan = Scan(self._opcode != _TEXT)
+            for piece in self._pieces.export():
+                self._scan.feed(piece)
 
     def _payload(self, data: bytes, position: int, events: list[Event]) -> int:
         """Take what `data` holds of the current data frame."""
@@ -268,6 +292,8 @@ class FrameReader:
         if self._opcode == _TEXT:
             self._judge_text(payload)
         self._pieces.add(payload)
+        if self._scan is not None:
+            self._scan.feed(payload)
         self._left -= taken
         if self._left:
             turn = taken % _KEY
@@ -285,5 +311,8 @@ class FrameReader:
     def _finish_message(self, events: list[Event]) -> None:
         if self._carry:
             raise Breach(CloseCode.INVALID_DATA, "text is not UTF-8")
-        events.append((self._opcode, self._pieces.message()))
+        message = self._pieces.message()
+        if self._scan is not None:
+            self.scanned.append((message, self._scan))
+        events.append((self._opcode, message))
         self._open_message(0)

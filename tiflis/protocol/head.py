@@ -65,14 +65,14 @@ def _peek_again(text: bytes) -> Head:
     """Read what the first look refuses although it may be legal: lone surrogates in a key, and a ``type``
     that is there more than once. Still no document is built: a hostile one would take 20 times its size."""
     try:
-        found = _fields(_loose, text)
+        found = raw_fields(_loose, text)
     except msgspec.ValidationError:
-        raise _no_message() from None
+        raise no_message() from None
     except (ValueError, RecursionError):
         raise InvalidPayload("The message is not JSON") from None
     kind = short(found.type)
     if kind is None:
-        raise _no_message(found.id)
+        raise no_message(found.id)
     return _HiddenHead(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
 
 
@@ -81,14 +81,14 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
 
     Raises msgspec.ValidationError for what is no object, ValueError or RecursionError for what is not JSON.
     """
-    found = _fields(decoder, text)
+    found = raw_fields(decoder, text)
     for name in _LONG:
         if hasattr(found, name):
             setattr(found, name, _revealed(getattr(found, name)))
     return found
 
 
-def _fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
+def raw_fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
     """Read as `fields` does, with the surrogates in long fields left hidden."""
     try:
         return decoder.decode(text)
@@ -107,7 +107,7 @@ def _revealed(raw: msgspec.Raw) -> msgspec.Raw:
     return msgspec.Raw(surrogates.revealed(bytes(raw)))
 
 
-def _no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:
+def no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:
     problem = InvalidPayload(
         "A message is a JSON object with a string type", {"type": "a string is required"}
     )

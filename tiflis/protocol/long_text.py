@@ -54,12 +54,6 @@ class EscapedText:
             out.write(self.piece())
         return out.getvalue()
 
-    def check(self) -> None:
-        """Read all and begin anew. Raise InvalidPayload for what is not JSON."""
-        while self.left:
-            self.piece()
-        self._at = 1
-
     def whole(self) -> bytes:
         """Return all of the text, also what has been read. The place where `read` goes on stays."""
         at, self._at = self._at, 1

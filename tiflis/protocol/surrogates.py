@@ -55,6 +55,11 @@ def revealed(text: bytes) -> bytes:
     return text
 
 
+def escaped(text: bytes) -> bool:
+    """Return whether ``text`` has an escaped surrogate: without one, no string in it can be refused."""
+    return any(escape in text for escape, _ in _HIDDEN)
+
+
 def without_lone_surrogates(text: bytes) -> bytes:
     """Replace each by U+FFFD: JSON readers in the field refuse the whole text for one.
 

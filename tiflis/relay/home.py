@@ -16,6 +16,7 @@ from tiflis.bus.directory.directory import Record
 from tiflis.protocol import head, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.head import Head
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay import home_state
 from tiflis.relay.backpressure import Backpressure
 from tiflis.relay.devices.access import DeviceAccess
@@ -116,14 +117,14 @@ class Home:
 
     # From devices to the workstation
 
-    def forward(self, client: Attached, request: bytes, text: bytes) -> None:
+    def forward(self, client: Attached, request: bytes, text: bytes | SplicedText) -> None:
         """Send the workstation a device's spliced message; ``request``: its raw id, empty without one."""
         if self._traced:
             self._trace_forward(client.connection, text, client.device_id)
         if not self.presence.send(client.device_id, request, text):
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
-            self.access.undelivered(client.device_id, client.key_id, text)
+            self.access.undelivered(client.device_id, client.key_id, bytes(text))
         elif self.backpressure.held and isinstance(client, ClientSession):
             client.hold(True)
 
@@ -193,10 +194,10 @@ class Home:
     def _source(self) -> str:
         return self.workstation.wire.connection_id if self.workstation is not None else ""
 
-    def _trace_forward(self, connection: str, text: bytes, device_id: str) -> None:
-        self._trace(connection, text, device=device_id, to=self._source() or "none")
+    def _trace_forward(self, source: str, text: bytes | SplicedText, device_id: str) -> None:
+        self._trace(source, text, device=device_id, to=self._source() or "none")
 
-    def _trace(self, connection: str, text: bytes, **more: object) -> None:
+    def _trace(self, connection: str, text: bytes | SplicedText, **more: object) -> None:
         extra = {"connection": connection, "tunnel": self.tunnel_id, "bytes": len(text), **more}
         log.debug("message routed", extra=extra)
 
@@ -443,8 +444,6 @@ class Home:
         return home_state.export(self)
 
     def take(self, encoded: bytes, greet: bool) -> None:
-        """Take over what the last home exported.
-
-        ``greet``: the workstation has registered anew, so clients that arrive are to receive that.
-        """
+        """Take over what the last home exported; ``greet``: send clients that arrive that the workstation has
+        registered anew."""
         home_state.take(self, encoded, greet)

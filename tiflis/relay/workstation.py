@@ -3,7 +3,7 @@
 from msgspec import Raw
 
 from tiflis.limits import Limits
-from tiflis.protocol import head, long_text, messages
+from tiflis.protocol import head, long_text, messages, surrogates
 from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.head import Head
 from tiflis.protocol.states import Act, Role
@@ -42,15 +42,16 @@ class WorkstationSession(BaseSession):
         if act is Act.RELAY:
             self.home.from_workstation(found, text)
         elif act is Act.TO_DEVICE:
-            self._to_device(found, len(text))
+            self._to_device(found, text)
         else:
             super().handle(act, found, text)
 
-    def _to_device(self, found: Head, size: int) -> None:
-        device_id = head.string(found.device_id)
-        if device_id and size > long_text.LONG and self._to_slow_client(device_id, found.payload):
+    def _to_device(self, found: Head, text: bytes) -> None:
+        device_id = head.short(found.device_id)
+        long = len(text) > long_text.LONG
+        if device_id and long and not surrogates.escaped(text) and self._to_client(device_id, found.payload):
             return
-        payload = long_text.utf8(found.payload) if size > long_text.LONG else _utf8(found.payload)
+        payload = long_text.utf8(found.payload) if long else _utf8(found.payload)
         if not device_id or payload is None:
             wrong = {} if device_id else {"device_id": "at least 1 character"}
             raise InvalidPayload(
@@ -59,23 +60,22 @@ class WorkstationSession(BaseSession):
             )
         self.home.to_device(device_id, payload)
 
-    def _to_slow_client(self, device_id: str, raw: Raw) -> bool:
-        """Send a long text to a device whose only socket is here and takes too little; return False where it
-        is not so. It is unescaped as it leaves: no second copy is made to wait."""
+    def _to_client(self, device_id: str, raw: Raw) -> bool:
+        """Send a long text, which has no escaped surrogates, to a device whose only socket is here; return
+        False where it is not so. It is unescaped as it leaves: no second copy is made to wait."""
         match self.home.device_registry.sockets(device_id):
-            case [ClientSession(connected=True, wire=wire)] if wire.high_water:
+            case [ClientSession(connected=True, wire=wire)]:
                 pass
             case _:
                 return False
-        stays = self.home.watches.stays
-        if stays.holds(device_id) or not stays.ready:  # its queue takes the text too
-            return False
+        home, stays = self.home, self.home.watches.stays
+        if stays.holds(device_id) or not stays.ready or home.push.watching or home.held.awaits:
+            return False  # others read the text too
         try:
             text = long_text.EscapedText(raw)
         except ValueError:
             return False
-        text.check()
-        wire.send_escaped(text)
+        wire.send_large(text)
         return True
 
     def lost(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from tiflis.protocol import head, messages
 from tiflis.protocol.routing import Requests
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import Timer, Worker, Workstation
 from tiflis.relay.offline_queue import OfflineQueue, QueuedMessage
@@ -114,18 +115,23 @@ class WorkstationPresence:
 
     # What it is sent, and what is kept while it is away
 
-    def send(self, device_id: str, request: bytes, text: bytes) -> bool:
+    def send(self, device_id: str, request: bytes, text: bytes | SplicedText) -> bool:
         """Send a device's message, or queue it during the grace; return False if neither is possible.
 
         ``request``: the message's raw id, empty without one.
         """
         workstation = self.workstation
         if workstation is None:
-            return self._grace is not None and self.queue.enter(QueuedMessage(device_id, request, text))
+            return self._grace is not None and self.queue.enter(
+                QueuedMessage(device_id, request, bytes(text))
+            )
         known = head.request_id(request) if request else b""
         if known:
             self.requests.note(device_id, known, self._worker.now())
-        workstation.wire.send(text)
+        if isinstance(text, SplicedText):
+            workstation.wire.send_large(text)
+        else:
+            workstation.wire.send(text)
         return True
 
     def introduce(self, device_id: str, again: bool = False) -> None:

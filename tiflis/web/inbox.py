@@ -81,5 +81,6 @@ class Inbox:
     def end_large(self) -> None:
         """Take the large message, if there is one, out of the intake."""
         begun, self.large = self.large, None
+        self.reader.scanned.clear()
         if begun is not None:
             self._intake.end(begun)

@@ -18,8 +18,11 @@ from tiflis.limits import Limits
 from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
+from tiflis.protocol.head import Head
 from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.plain_ping import LEAST, MOST, plain_pong
+from tiflis.protocol.scan import LARGE
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.sessions.outbox import TRANSPORT_HIGH, Cork, Outbox
 from tiflis.relay.sessions.session import Pause
 from tiflis.web import trace
@@ -224,7 +227,6 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def arrived(self) -> int:
-        """Return how many bytes have come of the message under way."""
         return self._inbox.reader.arrived
 
     def give_up(self, code: CloseCode, reason: str) -> None:
@@ -234,6 +236,9 @@ class WebSocket(asyncio.Protocol):
         if not self.close_by:
             self._finish(code, reason, self._limits.close_timeout)
             self._end()
+
+    def head(self, text: bytes) -> Head:
+        return self._inbox.reader.head(text)
 
     def raise_message_limit(self) -> None:
         self._inbox.reader.max_message = self._limits.message_limit
@@ -245,7 +250,8 @@ class WebSocket(asyncio.Protocol):
         """Deal with any frame but a text."""
         if opcode == Opcode.BINARY:
             # It is relayed as a text, which a receiver closes on unless it is UTF-8: else it is no message.
-            self.session.received(payload if utf8.is_valid(payload) else b"")
+            is_text = len(payload) > LARGE or utf8.is_valid(payload)  # a large one is judged as it arrives
+            self.session.received(payload if is_text else b"")
         elif opcode == Opcode.PING:
             self.outbox.put_pong(payload, Opcode.PONG)
         elif opcode == Opcode.CLOSE:
@@ -263,7 +269,7 @@ class WebSocket(asyncio.Protocol):
         if outbox.high_water:
             self._output_limits.compare()
 
-    def send_escaped(self, text: EscapedText) -> None:
+    def send_large(self, text: EscapedText | SplicedText) -> None:
         if not self.close_by:
             self.outbox.put(text)
             self._output_limits.compare()
@@ -423,17 +429,14 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def running(self) -> bool:
-        """Return whether there is a transport: not before an adopted socket has got its own."""
-        return hasattr(self, "outbox")
+        return hasattr(self, "outbox")  # an adopted socket gets its transport later
 
     @property
     def unsent(self) -> int:
-        """Return the bytes that the peer has not taken yet."""
         return self.outbox.unsent()
 
     @property
     def high_water(self) -> bool:
-        """Return whether much waits to be sent."""
         return self.outbox.high_water
 
     def pinned(self) -> tuple[int, dict[int, int]]:
@@ -444,5 +447,4 @@ class WebSocket(asyncio.Protocol):
         return self._output_limits.too_slow(now)
 
     def rested(self) -> None:
-        """Note that nothing waits to be sent any more."""
         self._output_limits.rested()

@@ -9,6 +9,7 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
 from tiflis.protocol.device_keys import key_id_of
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.devices.audit import Author, is_command
 from tiflis.relay.devices.registry import DeviceRegistry
@@ -44,7 +45,7 @@ class Host(Protocol):
     def held(self) -> Kept: ...
     @property
     def push(self) -> Kept: ...
-    def forward(self, client: Attached, request: bytes, text: bytes) -> None: ...
+    def forward(self, client: Attached, request: bytes, text: bytes | SplicedText) -> None: ...
     def to_device(self, device_id: str, text: bytes) -> None: ...
 
 

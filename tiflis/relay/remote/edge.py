@@ -11,6 +11,7 @@ from tiflis.limits import MIB
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import SendFailed, WorkstationOffline
 from tiflis.protocol.hold import Request
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
     CONNECTED,
@@ -151,7 +152,8 @@ class Edge:
         else:
             self.leavers.append((client, marks))
 
-    def forward(self, client: ClientSession, request: bytes, text: bytes) -> None:
+    def forward(self, client: ClientSession, request: bytes, text: bytes | SplicedText) -> None:
+        text = bytes(text)
         if self.open:
             self._channel.send(envelope.message(client.wire.number, request, text))
             if not self._channel.writable:

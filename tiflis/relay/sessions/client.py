@@ -13,7 +13,9 @@ from tiflis.protocol.errors import Forbidden, InvalidAuthKey
 from tiflis.protocol.head import Head
 from tiflis.protocol.hold import Request
 from tiflis.protocol.messages import Connection
+from tiflis.protocol.scan import LARGE
 from tiflis.protocol.scopes import LIMITED, Scope, check_form
+from tiflis.protocol.spliced import SplicedText
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.devices.audit import AUDITED, Audit, Author, is_command
 from tiflis.relay.sessions.session import BaseSession, Pause, Place, SessionState, Wire
@@ -67,7 +69,7 @@ class Route(Protocol):
     def press(self, client: "ClientSession", high: bool) -> None:
         """Record whether too much waits for the client."""
 
-    def forward(self, client: "ClientSession", request: bytes, text: bytes) -> None:
+    def forward(self, client: "ClientSession", request: bytes, text: bytes | SplicedText) -> None:
         """Send the workstation a message; ``request`` is its raw id, for an error or an answer."""
 
     def keep(self, client: "ClientSession", request: Request) -> None:
@@ -154,9 +156,9 @@ class ClientSession(BaseSession):
         elif act is _COMMAND:
             if self.audit is not None:
                 self.audit.command(self.author, found.type, text)
-            self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+            self._forward(found, text)
         elif act is _RELAY:
-            self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+            self._forward(found, text)
         elif act is Act.CHECK_AUTH:
             self._authenticate(found, text)
         elif act is Act.RELAY_LIMITED or act is Act.FORBID:
@@ -170,11 +172,16 @@ class ClientSession(BaseSession):
             if self.marked and act is Act.PONG:
                 self.route.note(self, text)
 
+    def _forward(self, found: Head, text: bytes) -> None:
+        """Forward a message with the device's id in it; a large one is not copied for that."""
+        splice = head.splice if len(text) <= LARGE else SplicedText
+        self.route.forward(self, head.echoable(found.id), splice(text, self.suffix))
+
     def _limited(self, act: Act, found: Head, text: bytes) -> None:
         """Forward a message if the scope allows it in its very form. Raises Forbidden."""
         self._check_scope(act, found, text)
         self._record(found, text, "relayed")
-        self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+        self._forward(found, text)
 
     def _check_scope(self, act: Act, found: Head, text: bytes) -> None:
         try:
@@ -204,7 +211,7 @@ class ClientSession(BaseSession):
             request = head.echoable(found.id)
             self.route.forward_auth(self, request, messages.auth_of(key, device, request))
             return
-        self.route.forward(self, head.echoable(found.id), head.splice(text, self.suffix))
+        self._forward(found, text)
 
     def lost(self) -> None:
         self.route.detach(self)

@@ -4,6 +4,7 @@ from typing import Any
 
 from tiflis.protocol.frames import Opcode, header
 from tiflis.protocol.long_text import EscapedText
+from tiflis.protocol.spliced import SplicedText
 
 KIB = 1024
 FRAGMENT = 128 * KIB  # bigger messages leave in pieces of this size, between which a pong may go
@@ -14,7 +15,7 @@ class Large:
 
     __slots__ = ("_opcode", "_payload", "_size", "at")
 
-    def __init__(self, opcode: int, payload: bytes, at: int = 0) -> None:
+    def __init__(self, opcode: int, payload: bytes | SplicedText, at: int = 0) -> None:
         self._opcode, self._payload, self.at = opcode, payload, at
         self._size = len(payload)
 
@@ -39,7 +40,7 @@ class Large:
 
     def export(self) -> list[Any]:
         """Return opcode, payload and position, for another process's outbox."""
-        return [int(self._opcode), self._payload, self.at]
+        return [int(self._opcode), bytes(self._payload), self.at]
 
 
 class LargeEscaped:

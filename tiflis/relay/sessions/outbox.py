@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from tiflis.protocol.frames import Opcode, frame, header
 from tiflis.protocol.long_text import EscapedText
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.sessions.large import FRAGMENT, Large, LargeEscaped
 
 KIB = 1024
@@ -101,8 +102,8 @@ class Outbox:
         self.pong_bytes = 0
         self.written = 0  # bytes that have been written in all, here or by the transport
 
-    def put(self, payload: bytes | EscapedText, opcode: int = Opcode.TEXT) -> None:
-        """Queue one message. A large one may still be escaped: it is unescaped as it leaves."""
+    def put(self, payload: bytes | EscapedText | SplicedText, opcode: int = Opcode.TEXT) -> None:
+        """Queue one message. A large one may be made as it leaves."""
         size = len(payload)
         self.frames += 1
         if not self._marked:
@@ -116,7 +117,7 @@ class Outbox:
             self._settle()
             self._queue.append(LargeEscaped(payload))
             self.waiting += size
-        elif size > FRAGMENT:
+        elif size > FRAGMENT or isinstance(payload, SplicedText):
             self._settle()
             self._queue.append(Large(opcode, payload))
             self.waiting += size

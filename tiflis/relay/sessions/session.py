@@ -14,6 +14,8 @@ from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.messages import Connection
+from tiflis.protocol.scan import LARGE
+from tiflis.protocol.spliced import SplicedText
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.pinned import NO_TUNNEL
 
@@ -70,9 +72,12 @@ class Wire(Protocol):
     def high_water(self) -> bool:
         """Return whether much waits to be sent."""
 
+    def head(self, text: bytes) -> Head:
+        """Return the head of a message that has just come from the peer. Raise InvalidPayload."""
+
     def send(self, text: bytes) -> None: ...
-    def send_escaped(self, text: EscapedText) -> None:
-        """Send a long text, which is unescaped as it leaves."""
+    def send_large(self, text: EscapedText | SplicedText) -> None:
+        """Send a long text, which is unescaped or spliced as it leaves."""
 
     def send_pong(self, text: bytes) -> None:
         """Send, but not behind a big message that waits."""
@@ -152,7 +157,7 @@ class BaseSession:
         """Handle a message; answer with an error if it is malformed or not allowed in this role."""
         found = None
         try:
-            found = peek(text)
+            found = peek(text) if len(text) <= LARGE else self.wire.head(text)
             kind = found.type
             self.handle(self._known.get(kind) or self._act(kind), found, text)
         except TunnelError as problem:
