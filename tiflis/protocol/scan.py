@@ -125,6 +125,8 @@ class Scan:
         del self._rest[:taken]
 
     def _read(self, window: bytes) -> int:
+        if self._mark == '"' and b'"' not in window and len(window) > _TAIL:
+            return self._within_string(window)
         cut = self._cut(window)
         beginning = _beginning(self._stack, self._mark)
         text = beginning + window[: cut.at]
@@ -135,6 +137,15 @@ class Scan:
             self._note(text, found, window, cut, len(beginning))
         self._stack, self._mark = cut.stack, cut.mark
         return cut.at
+
+    def _within_string(self, window: bytes) -> int:
+        """Read a part of a string that has neither of its ends, with fewer copies."""
+        at = surrogates.cut(window, len(window) - 1)
+        text = b'{"":"%b"}' % window[:at]
+        if self._binary and not utf8.is_valid(text):
+            raise _NotJson
+        head.raw_fields(_slice, text)
+        return at
 
     def _outside(self) -> None:
         """Pass over white space before the object or behind it, and the object's brace."""
@@ -152,8 +163,7 @@ class Scan:
     def _cut(self, window: bytes) -> _Cut:
         inside = self._mark == '"'
         # Without what is escaped every quote begins or ends a string.
-        plain = window.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b'"' in window else window
-        parts = plain.split(b'"')
+        parts = window.replace(b"\\\\", b"__").replace(b'\\"', b"__").split(b'"')
         stack, lowest = _nested(self._stack, b"".join(parts[inside::2]))
         under_way = inside or len(self._stack) > 1
         ended = not under_way or (lowest <= 1 if len(self._stack) > 1 else len(parts) > 1)
