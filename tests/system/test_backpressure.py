@@ -17,7 +17,7 @@ from tests.system.places import Places
 from tests.web.raw_peer import RawPeer
 
 MIB = 1024 * 1024
-STALL = 3.0  # seconds; a test client on a busy machine needs two to read a message of 49 MiB
+STALL = 6.0  # seconds; a test client on a busy machine needs four to send 49 MiB before it reads
 ENV = {
     "STEERING": "false",
     "STALL_TIMEOUT": str(STALL),
