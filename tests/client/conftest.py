@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.client.app import App
-from tests.client.browser import DESKTOP, PHONE, launch, visit
+from tests.client.browser import DESKTOP, HEADLESS_SHELL, PHONE, launch, visit
 from tests.client.desk import Desk
 from tests.client.loop import LoopThread
 from tests.harness import ROOT, Server
@@ -77,9 +77,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(film: Path) -> Iterator[Browser]:
+def browser(film: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = launch(playwright, film)
+        running = launch(playwright, film, getattr(request.module, "BROWSER", HEADLESS_SHELL))
         yield running
         running.close()
 

@@ -12,13 +12,15 @@ import pytest
 from playwright.sync_api import CDPSession, expect
 
 from tests.client.app import App
-from tests.client.browser import axe
+from tests.client.browser import CHROMIUM, axe
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.client.loop import LoopThread
 from tests.client.test_resilience import END_OF_LONG
 from tests.harness import Server, wait_until
 from tests.system.push_service import PushService
+
+BROWSER = CHROMIUM
 
 # The browser's own push service cannot be reached from here: the subscription is one at ours.
 SUBSCRIBED = """

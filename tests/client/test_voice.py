@@ -8,10 +8,12 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.client.app import App
-from tests.client.browser import INSECURE_HOST
+from tests.client.browser import CHROMIUM, INSECURE_HOST
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.harness import Server, wait_until
+
+BROWSER = CHROMIUM
 
 WEBM = b"\x1a\x45\xdf\xa3"
 LONGEST_SECONDS = 300
