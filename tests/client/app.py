@@ -39,6 +39,11 @@ class App:
         self.agree()
         self.until_online()
 
+    def paste(self, text: str) -> None:
+        """The workstation's link or JSON, into the start page."""
+        self.page.get_by_role("textbox", name="Pairing link or JSON").fill(text)
+        self.button("Pair").click()
+
     def agree(self) -> None:
         """To the question that comes before each pairing."""
         self.page.get_by_role("dialog", name=re.compile("^Pair with")).get_by_role(

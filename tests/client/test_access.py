@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.client.app import App
-from tests.client.browser import axe
+from tests.client.browser import CHROMIUM, axe
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.client.tour import tour
 from tests.harness import Server
+
+BROWSER = CHROMIUM
 
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
 TARGET = 44

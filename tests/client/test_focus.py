@@ -80,7 +80,10 @@ def test_the_palette_opens_on_every_keyboard(app: App, key: str, code: str) -> N
 
 
 def test_copying_without_https_keeps_the_focus(new_app: NewApp, server: Server, desk: Desk) -> None:
-    app = new_app(server.url.replace("127.0.0.1", INSECURE_HOST), desk, permissions=[])
+    app = new_app(f"http://{INSECURE_HOST}:{server.port}", permissions=[])
+    app.paste(desk.pairing.json.replace("127.0.0.1", INSECURE_HOST))
+    app.agree()
+    app.until_online()
     app.enter("supervisor")
     app.say("tell me")
     app.reads("You said: tell me")

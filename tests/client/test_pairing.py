@@ -9,19 +9,16 @@ import pytest
 from playwright.sync_api import Locator, WebSocketRoute, expect
 
 from tests.client.app import App
-from tests.client.browser import INSECURE_HOST
+from tests.client.browser import CHROMIUM, INSECURE_HOST
 from tests.client.conftest import NewApp
 from tests.client.desk import Desk
 from tests.client.film import film_qr
 from tests.client.loop import LoopThread
 from tests.harness import Server
 
+BROWSER = CHROMIUM
+
 WRONG_KEY = "this-is-not-the-key-of-anybody"
-
-
-def paste(app: App, text: str) -> None:
-    app.page.get_by_role("textbox", name="Pairing link or JSON").fill(text)
-    app.button("Pair").click()
 
 
 def sheet(app: App) -> Locator:
@@ -42,7 +39,7 @@ def test_what_the_workstation_prints_can_be_pasted(
     new_app: NewApp, server: Server, desk: Desk, form: str
 ) -> None:
     app = new_app(server.url, phone=True)
-    paste(app, getattr(desk.pairing, form))
+    app.paste(getattr(desk.pairing, form))
     app.agree()
     app.until_online()
 
@@ -86,7 +83,7 @@ def test_without_a_camera_the_scanner_says_what_to_do(new_app: NewApp, server: S
 )
 def test_a_wrong_link_is_explained(new_app: NewApp, server: Server, text: str, words: str) -> None:
     app = new_app(server.url)
-    paste(app, text)
+    app.paste(text)
     expect(app.page.get_by_role("alert")).to_contain_text(words)
 
 
@@ -94,13 +91,13 @@ def test_a_wrong_key_is_told_where_it_was_given_and_nothing_is_kept(
     new_app: NewApp, server: Server, desk: Desk
 ) -> None:
     app = new_app(server.url, phone=True)
-    paste(app, desk.pairing.json.replace(desk.pairing.key, WRONG_KEY))
+    app.paste(desk.pairing.json.replace(desk.pairing.key, WRONG_KEY))
     app.agree()
     expect(sheet(app).get_by_role("alert")).to_contain_text("did not accept the key")
     expect(sheet(app).get_by_role("button", name="Try again")).to_be_enabled()
     sheet(app).get_by_role("button", name="Cancel").click()
     app.page.reload()
-    paste(app, desk.pairing.json)
+    app.paste(desk.pairing.json)
     app.agree()
     app.until_online()
 
@@ -115,7 +112,7 @@ def test_a_server_that_cannot_be_reached_is_told_and_tried_again(
         side.close() if refusing[0] else side.connect_to_server()
 
     app.page.route_web_socket(re.compile(r"/ws$"), join)
-    paste(app, desk.pairing.json)
+    app.paste(desk.pairing.json)
     app.agree()
     expect(sheet(app).get_by_role("alert")).to_contain_text("cannot be reached")
     refusing[0] = False

@@ -139,9 +139,7 @@ def test_without_https_the_microphone_is_explained(new_app: NewApp, server: Serv
     url = f"http://{INSECURE_HOST}:{server.port}"
     app = new_app(url, permissions=[])
     expect(app.page.get_by_text("This page was not opened with https")).to_be_visible()
-    paste = app.page.get_by_role("textbox", name="Pairing link or JSON")
-    paste.fill(desk.pairing.json.replace("127.0.0.1", INSECURE_HOST))
-    app.button("Pair").click()
+    app.paste(desk.pairing.json.replace("127.0.0.1", INSECURE_HOST))
     app.agree()
     app.until_online()
     app.enter("supervisor")
