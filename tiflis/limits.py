@@ -45,7 +45,7 @@ class Limits(BaseModel):
     fragment_limit: Count = count(4096, "fragments of one message, so that empty ones cost the sender first")
     role_deadline: Seconds = seconds(15, "time from upgrade to role; then closed with 1008 (1)")
     liveness_timeout: Seconds = seconds(
-        15, "a socket without input for this long is closed: three missed pings (6)"
+        15, "a socket without input, or with a large message that is too slow, is closed: three pings (6)"
     )
     liveness_interval: Seconds = seconds(5, "time between two checks for dead sockets (6)")
     probe_interval: Seconds = seconds(15, "time between protocol pings to superseded and pending sockets (2)")

@@ -14,10 +14,11 @@ from tests.web.raw_peer import CLOSE, TEXT, RawPeer
 from tiflis.protocol.close import CloseCode
 from tiflis.relay.pinned import Pinned, Shares
 from tiflis.relay.sessions.session import BaseSession
-from tiflis.web.intake import BUSY_SECONDS, LEAST_RATE, LEAST_SECONDS, LOOK_SECONDS, WAIT_SECONDS, Intake
+from tiflis.web.intake import BUSY_SECONDS, LEAST_RATE, LOOK_SECONDS, WAIT_SECONDS, Intake
 
 KIB = 1024
 SHARES = Shares(tunnel=256 * KIB, worker=400 * KIB)
+SILENCE = 15.0  # seconds
 
 
 class Session(BaseSession):
@@ -46,7 +47,7 @@ class Watches:
         self.now = 100.0
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.pinned = Pinned(SHARES)
-        self.intake = Intake(self.pinned, lambda: self.now, self.later)
+        self.intake = Intake(self.pinned, lambda: self.now, self.later, SILENCE)
 
     def later(self, delay: float, call: Callable[[], None]) -> None:
         self.timers.append((self.now + delay, call))
@@ -98,14 +99,14 @@ def test_a_message_that_drips_is_ended_and_one_at_the_least_rate_is_not(watches:
         dripping.arrived += 1
         slow.arrived += int(LEAST_RATE * LOOK_SECONDS) + 1
 
-    watches.run(2 * LEAST_SECONDS, bytes_come)
+    watches.run(2 * SILENCE, bytes_come)
     assert (dripping.gave_up, slow.gave_up) == (CloseCode.POLICY_VIOLATION, None)
 
 
 def test_one_that_we_do_not_read_is_not_slow(watches: Watches) -> None:
     peer = watches.begin("t", 90 * KIB)
     peer.paused = 2  # type: ignore[assignment]
-    watches.run(2 * LEAST_SECONDS)
+    watches.run(2 * SILENCE)
     assert peer.gave_up is None
 
 

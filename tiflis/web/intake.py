@@ -21,8 +21,7 @@ log = logging.getLogger(__name__)
 GRAIN = 16 * KIB  # messages up to it are not entered: a socket costs as much by itself
 LOOK_SECONDS = 0.5  # between two looks at the messages under way
 
-# The least rate of a begun message: as much as a bad mobile link has. Over as long as a socket may be silent.
-LEAST_RATE, LEAST_SECONDS = 1 * KIB, 15.0
+LEAST_RATE = 1 * KIB  # bytes per second of a begun message at least: as much as a bad mobile link has
 # The same while another message has waited so long for the room that this one takes.
 BUSY_RATE, BUSY_SECONDS = 64 * KIB, 5.0
 WAIT_SECONDS = 30.0  # the longest wait for room: then the peer is closed with 1013
@@ -69,9 +68,12 @@ class Begun:
 class Intake:
     """The large messages of one worker's sockets."""
 
-    def __init__(self, pinned: Pinned, clock: Callable[[], float], later: Callable[..., Any]) -> None:
-        """`clock`: one that stands still while this process does; `later`: the event loop's `call_later`."""
-        self._pinned, self._clock, self._later = pinned, clock, later
+    def __init__(
+        self, pinned: Pinned, clock: Callable[[], float], later: Callable[..., Any], silence: float
+    ) -> None:
+        """`clock`: one that stands still while this process does; `later`: the event loop's `call_later`;
+        `silence`: seconds for which a socket may be silent, and for which its message may come too slowly."""
+        self._pinned, self._clock, self._later, self._silence = pinned, clock, later, silence
         self._begun: dict[Begun, None] = {}
         self._waiting: dict[Begun, None] = {}
         self._looking = False
@@ -142,7 +144,7 @@ class Intake:
     def _judge(self, begun: Begun, now: float) -> None:
         if begun.waits_since and now - begun.waits_since >= WAIT_SECONDS:
             self._give_up(begun, CloseCode.TRY_AGAIN_LATER, "No room for so large a message", "waited")
-        elif not begun.waits_since and begun.too_slow(LEAST_RATE, LEAST_SECONDS, now):
+        elif not begun.waits_since and begun.too_slow(LEAST_RATE, self._silence, now):
             self._give_up(begun, CloseCode.POLICY_VIOLATION, "Message came too slowly", "slow")
 
     def _longest_waits(self, now: float) -> Iterable[Begun]:

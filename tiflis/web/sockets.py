@@ -40,7 +40,7 @@ class Sockets:
         self.pinned = pinned = pinned or Pinned()
         later = asyncio.get_running_loop().call_later
         overdraft = Overdraft(pinned, clock, later, self.of_tunnel)
-        self._guards = Guards(Intake(pinned, clock, later), overdraft)
+        self._guards = Guards(Intake(pinned, clock, later, limits.liveness_timeout), overdraft)
 
     def make(self, address: str, connection_id: str = "", number: int = 0) -> WebSocket:
         """Return a socket without transport and session; ``connection_id``, ``number``: of an adopted one."""
