@@ -109,12 +109,12 @@ def closed_pipe() -> int:
 
 @pytest.mark.parametrize("command", ["--help", "keygen"])
 @pytest.mark.parametrize(
-    ("output", "codes"),
-    [(closed_pipe, (0, PIPE_CLOSED)), (lambda: os.open("/dev/full", os.O_WRONLY), (0, 1))],
+    ("output", "code"),
+    [(closed_pipe, PIPE_CLOSED), (lambda: os.open("/dev/full", os.O_WRONLY), 1)],
     ids=["a reader that has gone", "a full disk"],
 )
 def test_an_output_that_nothing_takes_costs_no_traceback(
-    folder: Path, command: str, output: Callable[[], int], codes: tuple[int, int]
+    folder: Path, command: str, output: Callable[[], int], code: int
 ) -> None:
     taken = output()
     done = subprocess.run(
@@ -122,11 +122,13 @@ def test_an_output_that_nothing_takes_costs_no_traceback(
         cwd=folder,
         stdout=taken,
         stderr=subprocess.PIPE,
+        # Without a buffer argparse itself passes over what the help cannot be written to.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         timeout=WALL_PATIENCE,
         check=False,
     )
     os.close(taken)
-    assert done.returncode == codes[command == "keygen"], "argparse passes over it for the help"
+    assert done.returncode == code
     assert b"Traceback" not in done.stderr
     assert b"ignored" not in done.stderr
 

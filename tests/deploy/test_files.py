@@ -31,8 +31,8 @@ COMPOSE = [
 ]
 # The keys of a service in the compose specification that we use.
 SERVICE_KEYS = set(
-    "build image init restart stop_grace_period read_only tmpfs cap_drop security_opt depends_on environment"
-    " ports volumes ulimits logging command healthcheck profiles network_mode networks"
+    "build image init restart stop_grace_period read_only tmpfs cap_add cap_drop security_opt depends_on"
+    " environment ports volumes ulimits logging command healthcheck profiles network_mode networks"
     " env_file entrypoint".split()
 )
 ROUTES = {"ROUTE_A", "ROUTE_B", "ROUTE_C"}
