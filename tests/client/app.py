@@ -76,6 +76,11 @@ class App:
     def go(self, fragment: str) -> None:
         self.page.evaluate("fragment => { location.hash = fragment }", fragment)
 
+    def reload(self) -> None:
+        """Load the page anew, once a sheet that has closed has left the history."""
+        self.page.wait_for_function("() => !history.state?.over")
+        self.page.reload()
+
     def settled(self) -> None:
         """Every part of the screen is loaded."""
         expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)

@@ -40,6 +40,7 @@ def test_the_list_is_resized_by_keys_and_by_dragging_and_stays_so(app: App) -> N
 
 
 def test_the_list_folds_away_and_comes_back(app: App, desk: Desk, axe_source: str) -> None:
+    expect(app.composer).to_be_focused()  # as soon as it is there
     app.button("Hide the list").press("Enter")
     expect(list_of(app)).to_have_count(0)
     expect(app.page.locator("#main")).to_be_focused()

@@ -270,7 +270,7 @@ def test_a_snippet_is_kept_and_sent_with_two_taps(phone: App, desk: Desk) -> Non
     sheet.get_by_role("textbox", name="New snippet").fill("git status\x9b")
     sheet.get_by_role("button", name="Add").click()
     phone.page.keyboard.press("Escape")
-    phone.page.reload()
+    phone.reload()
     expect(phone.screen).to_contain_text("$")
     desk.forget_what_it_got()
     phone.button("Snippets").click()

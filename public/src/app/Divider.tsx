@@ -1,6 +1,7 @@
 /** The line between list and conversation: it is dragged, or moved by keys; Enter folds the list away. */
 
 import { useRef, type CSSProperties, type KeyboardEvent, type PointerEvent } from "react";
+import { flushSync } from "react-dom";
 import { SETTINGS } from "~/store/initial";
 import { sessions as text } from "~/text/sessions";
 import { client, useClient } from "./client";
@@ -17,9 +18,9 @@ const within = (width: number): number => (Number.isFinite(width) ? Math.round(M
 export const widthOf = (width: number): CSSProperties => ({ "--sidebar": `min(${within(width)}px, 45vw)` }) as CSSProperties;
 
 export function fold(folded: boolean): void {
-  client.set({ sidebarFolded: folded });
-  // Once it is drawn: the button that was pressed has gone with the list, or with the bar.
-  setTimeout(() => document.activeElement === document.body && document.getElementById(folded ? "main" : "sidebar-width")?.focus());
+  // Drawn at once: the focus has a place to go to before it counts as lost.
+  flushSync(() => client.set({ sidebarFolded: folded }));
+  if (document.activeElement === document.body) document.getElementById(folded ? "main" : "sidebar-width")?.focus();
 }
 
 export function Divider() {
