@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 LOAD_SECONDS = 150.0
 QUICK = ("pipelined", "one at a time", "stream to 10", "voice")
 ONCE = ("idle", "1,000 tunnels", "connect storm", "register")  # one round is enough
+MANY = (*ONCE, "500 pairs")  # too many connections where each stops and continues a worker
 OFTEN = ("latency",)  # its tail differs from round to round
 ONLY_OURS = ("watch polling",)
 CONTENDERS: dict[str, Start] = {
@@ -91,8 +92,8 @@ def measure(results: Results, scenario: str, contender: Contender, seconds: floa
     """Run one load in a process of its own; report and leave out one that fails."""
     if scenario in ONLY_OURS and not contender.watches:
         return
-    if scenario in ONCE and contender.apart:
-        return  # each connection would stop and continue a worker
+    if scenario in MANY and contender.apart:
+        return
     wanted = {"scenario": scenario, "contender": dataclasses.asdict(contender), "seconds": seconds}
     command = [sys.executable, "-m", "tools.bench.load", json.dumps(wanted)]
     try:
