@@ -82,7 +82,7 @@ class DeviceAccess:
         except Forbidden as problem:
             metrics.count("device_keys_total", "forbidden")
             client.send(messages.error(problem, request))
-            self._enter(client.device_id, client.key_id, entry.scope, text, "forbidden")
+            self._enter(client.device_id, client.key_id, entry.scope, found.type, text, "forbidden")
             return
         if _is_auth(found):
             self.forward_auth(client, request, text)
@@ -131,9 +131,9 @@ class DeviceAccess:
             self._own_key = workstation.auth_key
         return self._own_key
 
-    def _enter(self, device_id: str, key_id: str, scope: str, text: bytes, outcome: str) -> None:
+    def _enter(self, device_id: str, key_id: str, scope: str, kind: str, text: bytes, outcome: str) -> None:
         audit = self._home.worker.audit
-        if audit is not None and is_command(kind := head.peek(text).type):
+        if audit is not None and is_command(kind):
             audit.command(Author(self._home.tunnel_id, device_id, key_id, scope), kind, text, outcome)
 
     async def call(self, call: Call) -> dict[str, Any]:
@@ -176,7 +176,8 @@ class DeviceAccess:
 
     def undelivered(self, device_id: str, key_id: str, text: bytes) -> None:
         """Enter in the audit that a message has been returned to its device."""
-        self._enter(device_id, key_id, "", text, "undelivered")
+        if self._home.worker.audit is not None:
+            self._enter(device_id, key_id, "", head.peek(text).type, text, "undelivered")
 
     def refuse_revoked(self, device_id: str) -> None:
         """Raise InvalidAuthKey for a watch whose key was revoked while its call was under way."""
@@ -197,7 +198,8 @@ class DeviceAccess:
         for one in queue.drop(device_id, unless=lambda text: self.allows(entry.key_id, text)):
             metrics.count("device_keys_total", "forbidden")
             self._home.to_device(device_id, messages.error(Forbidden(), one.request))
-            self._enter(device_id, entry.key_id, entry.scope, one.text, "forbidden")
+            kind = head.peek(one.text).type
+            self._enter(device_id, entry.key_id, entry.scope, kind, one.text, "forbidden")
         self._home.held.check_keys()
 
     def unrevoked(self, messages: list[QueuedMessage]) -> list[QueuedMessage]:
