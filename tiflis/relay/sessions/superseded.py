@@ -12,8 +12,6 @@ import msgspec
 from tiflis.limits import Limits
 from tiflis.protocol.close import CloseCode
 from tiflis.protocol.errors import TunnelError
-from tiflis.protocol.head import Head, peek
-from tiflis.protocol.scan import LARGE
 from tiflis.protocol.states import Act, Role, act
 from tiflis.relay.sessions.session import BaseSession, Pause, SessionState, Wire
 
@@ -32,7 +30,7 @@ class SupersededSession(BaseSession):
 
     def received(self, text: bytes) -> None:
         try:
-            found: Head = peek(text) if len(text) <= LARGE else self.wire.head(text)
+            found = self.wire.head(text)
             if act(self.role, found.type) is Act.PONG:
                 self.handle(Act.PONG, found, text)
         except TunnelError:
