@@ -41,9 +41,13 @@ const MARKS = /[*_`~]/g;
 
 /** Whether the words, comparable already, stand in the text; as written, or as Markdown shows it. */
 export function holds(text: string, words: string): boolean {
-  if (words === "") return false;
+  return words !== "" && forms(text).some((form) => form.includes(words));
+}
+
+/** As written, and as Markdown shows it; both comparable. */
+function forms(text: string): [string, string] {
   const all = comparable(withoutAnsi(text));
-  return all.includes(words) || all.replace(MARKS, "").includes(words);
+  return [all, all.replace(MARKS, "")];
 }
 
 /** The words of a block that a reader can see, opened or not. */
@@ -58,7 +62,6 @@ export function insideOf({ input, output, content }: { input: string; output: st
   return [...stringsIn(input), ...stringsIn(output), content].join("\n");
 }
 
-/** As written, and as shown. */
 const texts = new WeakMap<ChatMessage, [string, string]>();
 
 /** Whether the words, comparable already, stand in the message. */
@@ -66,8 +69,7 @@ export function inMessage(message: ChatMessage, words: string, thoughts: boolean
   let known = texts.get(message);
   if (!known) {
     const seen = message.blocks.filter(({ kind }) => thoughts || kind !== "thinking");
-    const all = comparable(withoutAnsi(seen.map(wordsOf).join("\n\n")));
-    known = [all, all.replace(MARKS, "")];
+    known = forms(seen.map(wordsOf).join("\n\n"));
     texts.set(message, known);
   }
   return known.some((text) => text.includes(words));
