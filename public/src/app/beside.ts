@@ -2,6 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 import { SUPERVISOR } from "~/store/state";
+import { useMedia } from "./media";
 import { go, type Route } from "./route";
 
 const ROOMY = "(min-width: 70rem)";
@@ -16,7 +17,7 @@ export function useBeside(): string | null {
   return useRoomy() ? beside : null;
 }
 
-export const useRoomy = (): boolean => useSyncExternalStore(subscribe, () => matchMedia(ROOMY).matches);
+export const useRoomy = (): boolean => useMedia(ROOMY);
 
 /** Puts a terminal beside the conversation shown last, which takes its place. */
 export function openBeside(terminal: string): void {
@@ -37,8 +38,6 @@ function show(terminal: string | null): void {
 }
 
 function subscribe(changed: () => void): () => void {
-  const query = matchMedia(ROOMY);
   listeners.add(changed);
-  query.addEventListener("change", changed);
-  return () => (listeners.delete(changed), query.removeEventListener("change", changed));
+  return () => listeners.delete(changed);
 }

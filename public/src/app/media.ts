@@ -3,14 +3,16 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { WIDE } from "./firstScreen";
 
-export function useWide(): boolean {
+export const useWide = (): boolean => useMedia(WIDE);
+
+export function useMedia(wanted: string): boolean {
   return useSyncExternalStore(
     (changed) => {
-      const query = matchMedia(WIDE);
+      const query = matchMedia(wanted);
       query.addEventListener("change", changed);
       return () => query.removeEventListener("change", changed);
     },
-    () => matchMedia(WIDE).matches,
+    () => matchMedia(wanted).matches,
   );
 }
 
