@@ -51,7 +51,7 @@ Step = TypeVar("Step", bound=Callable[..., None])
 
 def needs(condition: Callable[[Any], object]) -> Callable[[Step], Step]:
     """Leave the step out unless this holds. It is drawn all the same: Hypothesis wants the same choices each
-    time, and nobody can say which worker takes a socket, and so who is there after its death."""
+    time, and the kernel chooses the worker of each socket, and so which peers are left after its death."""
 
     def made(step: Step) -> Step:
         @functools.wraps(step)
