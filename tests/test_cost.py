@@ -26,7 +26,7 @@ from tiflis.relay.watch.digest import digest
 from tiflis.web.watch_parameters import Query, check_message, read_body, read_query
 
 MIB = 1 << 20
-TIMES = 6  # the standard library's time: above it a reader is too slow; lone surrogates take up to 3.7
+TIMES = 4  # the standard library's time: above it a reader is too slow; lone surrogates take up to 3.5
 ROUNDS = 24  # tries to find a quiet moment; the first good one is enough
 
 # Within a string: whatever stands there, it is skipped, copied or decoded.

@@ -18,7 +18,6 @@ _SPACE = b" \t\r\n"
 MAX_REMEMBERED_ID = 256
 # Bytes of JSON; no key, id or type is longer. The whole message of a peer without a role may have as many.
 MAX_SHORT = 64 * 1024
-_LONG = ("payload", "message")  # fields that may be longer
 # An id longer than this is not even echoed.
 MAX_ECHOED_ID = 4096
 
@@ -33,15 +32,6 @@ class Head(msgspec.Struct, gc=False):
     timestamp: msgspec.Raw = _ABSENT
     streaming_message_id: msgspec.Raw = _ABSENT
     hold: msgspec.Raw = _ABSENT
-
-
-class _HiddenHead(Head):
-    """A head of text with hidden surrogates: most messages are forwarded without a look at their payload."""
-
-    @property  # type: ignore[misc]  # a computed field in the place of a stored one
-    def payload(self) -> msgspec.Raw:  # type: ignore[override]  # and a read-only one
-        """Return the payload as it came."""
-        return _revealed(Head.payload.__get__(self))  # type: ignore[attr-defined]  # the field's descriptor
 
 
 _head = msgspec.json.Decoder(Head)
@@ -65,7 +55,7 @@ def _peek_again(text: bytes) -> Head:
     """Read what the first look refuses although it may be legal: lone surrogates in a key, and a ``type``
     that is there more than once. Still no document is built: a hostile one would take 20 times its size."""
     try:
-        found = raw_fields(_loose, text)
+        found = fields(_loose, text)
     except msgspec.ValidationError:
         raise no_message() from None
     except (ValueError, RecursionError):
@@ -73,7 +63,7 @@ def _peek_again(text: bytes) -> Head:
     kind = short(found.type)
     if kind is None:
         raise no_message(found.id)
-    return _HiddenHead(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
+    return Head(kind, *(getattr(found, name) for name in Head.__struct_fields__[1:]))
 
 
 def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
@@ -81,30 +71,16 @@ def fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> 
 
     Raises msgspec.ValidationError for what is no object, ValueError or RecursionError for what is not JSON.
     """
-    found = raw_fields(decoder, text)
-    for name in _LONG:
-        if hasattr(found, name):
-            setattr(found, name, _revealed(getattr(found, name)))
-    return found
-
-
-def raw_fields(decoder: msgspec.json.Decoder[Fields], text: bytes | msgspec.Raw) -> Fields:
-    """Read as `fields` does, with the surrogates in long fields left hidden."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:
-        found = decoder.decode(surrogates.hidden(bytes(text)))  # it refuses lone ones
-    for name in found.__struct_fields__:
-        raw = getattr(found, name)
-        if memoryview(raw).nbytes <= MAX_SHORT:
-            setattr(found, name, _revealed(raw))
-    return found
-
-
-def _revealed(raw: msgspec.Raw) -> msgspec.Raw:
-    return msgspec.Raw(surrogates.revealed(bytes(raw)))
+    except msgspec.DecodeError:  # it refuses lone surrogates
+        text = bytes(text)
+        buffer = surrogates.hidden(text)
+        found = decoder.decode(buffer)
+        buffer[:] = text  # the fields are views of the buffer
+        return found
 
 
 def no_message(request: msgspec.Raw = _ABSENT) -> InvalidPayload:

@@ -144,7 +144,7 @@ class Scan:
         text = b'{"":"%b"}' % window[:at]
         if self._binary and not utf8.is_valid(text):
             raise _NotJson
-        head.raw_fields(_slice, text)
+        head.fields(_slice, text)
         return at
 
     def _outside(self) -> None:
@@ -243,7 +243,7 @@ def _ending(cut: _Cut, filler: bytes) -> bytes:
 def _fields(text: bytes, cut: _Cut, filler: bytes) -> Any:
     """Return the fields in a slice. Raise ValueError or RecursionError if it is not JSON."""
     try:
-        return head.raw_fields(_slice, text + _ending(cut, filler))
+        return head.fields(_slice, text + _ending(cut, filler))
     except KeyError:
         raise _NotJson from None
 

@@ -20,9 +20,9 @@ _scan: Callable[..., tuple[str, int]] = json.decoder.scanstring  # type: ignore[
 _HIGH = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _REPLACEMENT = "\ufffd".encode()
 
-# An escaped surrogate, and what stands for it: an escape that every reader takes, and a byte that is in no
-# UTF-8 text. The length is the same, and a backslash before either means the same.
-_HIDDEN = ((b"\\ud", b"\\n\xff"), (b"\\uD", b"\\n\xfe"))
+# How an escaped surrogate begins, and how an escape does that every reader takes. A backslash before either
+# means the same.
+_SURROGATES, _OTHER = (b"\\ud", b"\\uD"), b"\\ub"
 
 # Control characters, which JSON text never has, stand for what is not to be read as JSON.
 _MARKS = b"\1\2\3\4\5"
@@ -33,31 +33,20 @@ _UNMARKED = bytes.maketrans(b"\1\3\4\5", b'\\\\"?')
 _NO_QUOTES = bytes.maketrans(b'"', b"/")
 
 
-def hidden(text: bytes) -> bytes:
-    """Return ``text`` with its escaped surrogates made acceptable to a strict reader, each in its place.
-
-    That they have three more digits each goes unseen.
-    """
-    out = BytesIO()
+def hidden(text: bytes) -> bytearray:
+    """Return ``text`` with other characters for its escaped surrogates: a strict reader takes it, and finds
+    everything at the same place."""
+    out = bytearray()
     for piece in _pieces(text):
-        masked = piece
-        for escape, stand_in in _HIDDEN:
-            masked = masked.replace(escape, stand_in)
-        out.write(masked)
-    return out.getvalue()
-
-
-def revealed(text: bytes) -> bytes:
-    """Return what any part of ``hidden``'s text was before."""
-    for escape, stand_in in _HIDDEN:
-        if stand_in[-1] in text:
-            text = text.replace(stand_in, escape)
-    return text
+        for escape in _SURROGATES:
+            piece = piece.replace(escape, _OTHER)
+        out += piece
+    return out
 
 
 def escaped(text: bytes) -> bool:
     """Return whether ``text`` has an escaped surrogate: without one, no string in it can be refused."""
-    return any(escape in text for escape, _ in _HIDDEN)
+    return any(escape in text for escape in _SURROGATES)
 
 
 def without_lone_surrogates(text: bytes) -> bytes:
@@ -140,7 +129,7 @@ def _has_lone(piece: bytes) -> bool:
 
 def _refuse_flood(piece: bytes) -> None:
     if len(piece) >= FLOOD_SIZE:
-        surrogates = sum(piece.count(escape) for escape, _ in _HIDDEN)
+        surrogates = sum(piece.count(escape) for escape in _SURROGATES)
         if surrogates * _ESCAPE * _FLOOD_SHARE > len(piece):
             raise ValueError("a flood of surrogates")
 
@@ -150,7 +139,7 @@ def _replaced(piece: bytes) -> tuple[bool, bytes]:
     if any(mark in piece for mark in _MARKS):
         raise ValueError("a control character in JSON")
     marked = piece.replace(b"\\\\", _BACKSLASHES)
-    for escape, _ in _HIDDEN:
+    for escape in _SURROGATES:
         marked = marked.replace(escape, _SURROGATE + b"ud")
     text, _ = _scan(marked.translate(_MARKED).decode() + '"', 0, False)
     encoded: bytes = text.encode("utf-8", "replace")  # "?" for each that is left over
