@@ -161,7 +161,7 @@ def is_unicode(raw: msgspec.Raw) -> bool:
 
 def echoable(raw: msgspec.Raw) -> bytes:
     """Return a message's ``id`` as it came, for an error that answers it; empty if absent or too long."""
-    return bytes(raw) if memoryview(raw).nbytes <= MAX_ECHOED_ID else b""
+    return bytes(raw) if raw and memoryview(raw).nbytes <= MAX_ECHOED_ID else b""
 
 
 def request_id(text: bytes) -> bytes:

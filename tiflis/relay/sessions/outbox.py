@@ -113,19 +113,16 @@ class Outbox:
                 cork.dirty.append(self)
             else:
                 cork.mark(self)
-        if isinstance(payload, EscapedText):
-            self._settle()
-            self._queue.append(LargeEscaped(payload))
-            self.waiting += size
-        elif size > FRAGMENT or isinstance(payload, SplicedText):
-            self._settle()
-            self._queue.append(Large(opcode, payload))
-            self.waiting += size
-        else:
+        if type(payload) is bytes and size <= FRAGMENT:
             head = header(opcode, size)
             self._burst.append(head)
             self._burst.append(payload)
             self.waiting += size + len(head)
+        else:
+            self._settle()
+            large = LargeEscaped(payload) if isinstance(payload, EscapedText) else Large(opcode, payload)
+            self._queue.append(large)
+            self.waiting += size
         if self.waiting > PRESSURE_HIGH:
             self.high_water = True
 
