@@ -138,3 +138,23 @@ async def test_what_waits_for_a_workstation_that_is_away_is_returned_when_the_sc
     assert "session.input" not in back.types
     assert phone.codes() == ["FORBIDDEN"]
     await town.close()
+
+
+@pytest.mark.parametrize("worker", ["a", "b"])
+async def test_a_socket_ends_in_the_moment_in_which_its_key_expires(worker: str) -> None:
+    town = KeyTown("a", "b")
+    desk = await town.workstation("a")
+    minted = await town.keys["a"].mint("tunnel-1", "", "full", 60.0)
+    early = await town.client(worker, "phone", auth_key=minted.key)
+    town.clock.time += 59.95
+    late = await town.client(worker, "phone", auth_key=minted.key)
+    late.say({"type": "session.input", "id": "1"})
+    await town.settle()
+    town.clock.time += 0.05
+    for wire in (early, late):
+        wire.say({"type": "session.input", "id": "2"})
+    assert (early.codes(), late.codes()) == (["INVALID_AUTH_KEY"], ["INVALID_AUTH_KEY"])
+    await town.until(lambda: late.closed is not None)
+    assert late.closed == (1008, "The key of this device has expired")
+    assert desk.types.count("session.input") == 1
+    await town.close()

@@ -113,6 +113,9 @@ class Keys:
     def ended(self, key_id: str) -> bool:
         return key_id in self.over
 
+    def allows(self, key_id: str, text: bytes) -> bool:
+        return key_id not in self.over
+
 
 class FakeHome:
     """A home whose workstation remembers what it was sent."""

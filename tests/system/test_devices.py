@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -99,6 +100,30 @@ async def test_a_revoked_device_is_cut_off_and_nothing_of_it_arrives(places: Pla
         assert (await owner.revoke(id_of(minted))).json() == {"success": False}
 
 
+async def test_a_device_that_is_revoked_during_its_call_changes_nothing(places: Places) -> None:
+    """It had begun the call before, and sends the rest of its body after the revocation was answered."""
+    _, tunnel = await places.workstation()
+    async with Owner(places.server, tunnel) as owner:
+        lost, other = await owner.mint(scope="owner"), await owner.mint(scope="view")
+        async with Owner(places.server, tunnel, key_of(lost), "lost") as thief:
+            assert (await thief.everything())["you"]["scope"] == "owner"
+            begun, revoked = asyncio.Event(), asyncio.Event()
+
+            async def body() -> AsyncIterator[bytes]:
+                yield b'{"scope": '
+                begun.set()
+                await revoked.wait()
+                yield b'"owner"}'
+
+            call = asyncio.create_task(thief.http.patch(f"/devices/{id_of(other)}", content=body()))
+            await begun.wait()
+            await owner.devices()  # meanwhile the server has looked at the caller's key
+            assert (await owner.revoke(id_of(lost))).status_code == 200
+            revoked.set()
+            assert (await call).status_code == 401
+        assert [one["scope"] for one in await owner.devices()] == ["view"]
+
+
 async def test_a_watch_uses_a_device_key(crowd: Crowd) -> None:
     desk, tunnel = await crowd.workstation()
     async with Owner(crowd.server, tunnel) as owner, WatchDevice(crowd.server, tunnel, "wrist") as watch:
@@ -117,6 +142,9 @@ async def test_a_watch_uses_a_device_key(crowd: Crowd) -> None:
         assert (await watch.post("command", message={"type": "session.execute"})).status_code == 401
         await desk.next("client.disconnected")
         assert key_of(minted) not in "".join(desk.raw)
+        watch.who["auth_key"] = AUTH_KEY  # it is paired again, and at once
+        await watch.connect()
+        assert (await watch.post("command", message={"type": "session.execute"})).status_code == 200
 
 
 async def test_a_human_code_works_once(server: Server, crowd: Crowd) -> None:

@@ -124,7 +124,7 @@ class Home:
         if not self.presence.send(client.device_id, request, text):
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
-            self.access.undelivered(client.device_id, client.key_id, bytes(text))
+            self.access.outcome(client.device_id, client.key_id, bytes(text), "undelivered")
         elif self.backpressure.held and isinstance(client, ClientSession):
             client.hold(True)
 
@@ -133,7 +133,6 @@ class Home:
         waits for it."""
         if self._traced:
             self._trace_forward("watch", text, device_id)
-        self.access.refuse_revoked(device_id)
         if self.backpressure.full:
             raise SendFailed
         if not self.presence.send(device_id, request_id, text):
@@ -216,18 +215,20 @@ class Home:
         # Connected clients first: another socket of the same device may be about to send ``auth`` itself.
         for attached in sorted(self.device_registry.everyone(), key=lambda one: not one.connected):
             self.greet(attached, again=superseding or self.transit.greeted)
+        self._gather(workstation)
+
+    def resume(self, workstation: Workstation) -> None:
+        """Go on with a workstation whose socket came from another process, unnoticed by all peers."""
+        self.presence.adopt(workstation)
+        self._gather(workstation)
+
+    def _gather(self, workstation: Workstation) -> None:
+        """Read the workstation as soon as the clients that are on their way have arrived."""
         self.presence.flush()
         if self.transit.awaited:
             workstation.wire.pause(Pause.GATHERING)
         else:
             self.all_arrived()
-
-    def resume(self, workstation: Workstation) -> None:
-        """Go on with a workstation whose socket came from another process, unnoticed by all peers."""
-        self.presence.adopt(workstation)
-        self.presence.flush()
-        if self.transit.awaited:
-            workstation.wire.pause(Pause.GATHERING)
 
     def expect_back(self, since: float) -> None:
         """Withhold "offline" for a while: the workstation was lost, or this worker began, at ``since``."""
@@ -252,7 +253,7 @@ class Home:
         """Return the queued messages to their senders; notify all clients that the workstation is offline."""
         for device_id, request, text in undelivered:
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
-            self.access.undelivered(device_id, "", text)
+            self.access.outcome(device_id, "", text, "undelivered")
             metrics.count("undelivered_total")
         for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:
@@ -429,7 +430,7 @@ class Home:
             edge_session.hold(self.backpressure.held)
         self.presence.thaw()
         self.transit.thaw()
-        self.held.go_on()
+        self.held.thaw()
 
     def retire(self) -> None:
         """Let go of everything: another home has the tunnel, and the caller moves the clients."""

@@ -124,29 +124,27 @@ class Hub:
         wire.session = client
         wire.raise_message_limit()
         route.attach(client, request)
+        self.check_key(client)
         log.debug("client attached", extra=client.named() | {"here": isinstance(route, Home)})
 
     def client(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
         """Return the session of a client whose key has been compared. Raises InvalidAuthKey if it has been
         revoked since, SendFailed if the home's worker knows no device keys yet."""
-        client = self._session(wire, said, route)
-        entry = (
-            self.router.keys.admit(said.tunnel_id, said.auth_key, said.device_id)
-            if self.router.keys
-            else None
-        )
-        if entry is not None:
+        client, keys = self._session(wire, said, route), self.router.keys
+        entry = keys.admit(said.tunnel_id, said.auth_key, said.device_id) if keys else None
+        if keys is not None and entry is not None:
             self._check_route(route)
-            client.limit(entry.key_id, entry.scope)
+            client.limit(entry.key_id, entry.scope, keys.ending(entry))
         return client
 
     def adopt(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:
         """Return the session of a client from another process; one whose key was revoked meanwhile may do
         nothing until ``DeviceSessions.check`` closes it."""
         client, key_id = self._session(wire, said, route), key_id_of(said.auth_key)
-        if key_id and self.router.keys is not None:
-            entry = self.router.keys.get(said.tunnel_id, key_id)
-            client.limit(key_id, entry.scope if entry else Scope.VIEW)
+        keys = self.router.keys
+        if key_id and keys is not None:
+            entry = keys.get(said.tunnel_id, key_id)
+            client.limit(key_id, entry.scope if entry else Scope.VIEW, keys.ending(entry) if entry else None)
         return client
 
     def _session(self, wire: Wire, said: Connection, route: Home | Edge) -> ClientSession:

@@ -74,6 +74,12 @@ class Access(Protocol):
     def ended(self, key_id: str) -> bool:
         """Return whether a device key is over."""
 
+    def manages(self, key_id: str) -> bool:
+        """Return whether a device key may manage the tunnel."""
+
+    def outcome(self, device_id: str, key_id: str, text: bytes, outcome: str) -> None:
+        """Enter in the audit what has become of a message that was kept for the workstation."""
+
 
 class Workstation(Protocol):
     """The tunnel's workstation as its home sees it."""

@@ -8,7 +8,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol.device_keys import key_id_of, shown_code
-from tiflis.protocol.errors import BodyTimeout, Forbidden, TooLarge
+from tiflis.protocol.errors import BodyTimeout, Forbidden, InvalidAuthKey, TooLarge
 from tiflis.protocol.scopes import Scope
 from tiflis.relay.auth.device_keys import DeviceKeys, Minted
 from tiflis.relay.devices.audit import moment, recorded
@@ -108,7 +108,7 @@ class _DeviceApi:
 
     async def mint(self, request: Request) -> HTTPResponse:
         caller = await self._manager(request)
-        wanted = parameters.read_mint(await read_body(request))
+        wanted = parameters.read_mint(await self._body(request, caller))
         minted = await self._gate.keys.mint(
             caller.tunnel_id, wanted.name, wanted.scope, wanted.expires_in or 0.0, caller.key_id
         )
@@ -130,7 +130,7 @@ class _DeviceApi:
 
     async def change(self, request: Request, key_id: str) -> HTTPResponse:
         caller = await self._manager(request)
-        changes = parameters.read_change(await read_body(request))
+        changes = parameters.read_change(await self._body(request, caller))
         change = self._gate.keys.change(caller.tunnel_id, parameters.read_key_id(key_id), **changes)
         entry = await self._recorded(change, caller, "device.changed", key_id)
         present = await self._gate.present(caller.tunnel_id)
@@ -146,8 +146,9 @@ class _DeviceApi:
 
     async def change_tunnel(self, request: Request) -> HTTPResponse:
         caller = await self._manager(request)
-        wanted = parameters.read_owner_key(await read_body(request))
+        wanted = parameters.read_owner_key(await self._body(request, caller))
         present = await self._gate.present(caller.tunnel_id)
+        self._check_still(caller)
         mine = [] if caller.key_id else [caller.device_id]
         change = self._gate.keys.set_owner_key(caller.tunnel_id, wanted, [*present.owners, *mine])
         await self._recorded(change, caller, "tunnel.changed", f"owner_key {wanted}")
@@ -176,6 +177,22 @@ class _DeviceApi:
         if not by:
             raise Forbidden("Sign in at the proxy in front of this server: its header is missing")
         return caller._replace(by=by[:PROXY_NAME])
+
+    async def _body(self, request: Request, caller: Manager) -> bytes:
+        """Return the body of a caller who may still manage devices when it has come. Raise TooLarge,
+        BodyTimeout, InvalidAuthKey, Forbidden."""
+        body = await read_body(request)
+        self._check_still(caller)
+        return body
+
+    def _check_still(self, caller: Manager) -> None:
+        """Raise InvalidAuthKey or Forbidden if a caller's key was revoked or limited during its call."""
+        if caller.key_id:
+            entry = self._gate.keys.get(caller.tunnel_id, caller.key_id)
+            if entry is None:
+                raise InvalidAuthKey
+            if entry.scope != Scope.OWNER:
+                raise Forbidden
 
     async def _caller(self, request: Request) -> Manager:
         tunnel_id, auth_keys, device_id = parameters.credentials(request.headers)

@@ -105,6 +105,14 @@ class DeviceKeys:
         it may not make keys any more."""
         return entry.ended(self._now()) or not (entry.device_id or self._may_mint(entry))
 
+    def lasts(self, entry: DeviceKey) -> float:
+        """Return for how many more seconds a key that has its device lasts; infinity without an expiry."""
+        return entry.expires - self._now() if entry.expires else float("inf")
+
+    def ending(self, entry: DeviceKey) -> Callable[[], bool] | None:
+        """Return a function that returns whether a key has expired; None if it never does."""
+        return (lambda: self.lasts(entry) <= 0) if entry.expires else None
+
     def _may_mint(self, entry: DeviceKey) -> bool:
         """Return whether the maker of this key still manages devices."""
         if not entry.maker:

@@ -125,6 +125,14 @@ class DeviceAccess:
         are not known."""
         return bool(key_id) and self.ready and not self.allows(key_id, ANY)
 
+    def manages(self, key_id: str) -> bool:
+        """Return whether a device key may manage the tunnel; True for the workstation's own key, and as long
+        as the keys are not known."""
+        if not key_id or not self.ready:
+            return True
+        entry = self._keys.get(self._home.tunnel_id, key_id)
+        return entry is not None and entry.scope == scopes.Scope.OWNER
+
     def _own(self) -> str:
         workstation = self._home.workstation
         if workstation is not None:
@@ -145,7 +153,10 @@ class DeviceAccess:
         entry = self._keys.admit(tunnel_id, call.auth_key, device_id) if key_id_of(call.auth_key) else None
         audit = self._home.worker.audit
         if not isinstance(call, Command) or (entry is None and audit is None):
-            return await self._call(call, entry)
+            answer = await self._call(call, entry)
+            if entry is not None and isinstance(call, Messages):
+                self._keys.admit(tunnel_id, call.auth_key, device_id)  # it may have ended during a long poll
+            return answer
         found, outcome, text = head.peek(call.text), "relayed", call.text
         scope = entry.scope if entry else scopes.Scope.OWNER.value
         try:
@@ -174,16 +185,10 @@ class DeviceAccess:
                 call = replace(call, key_id=entry.key_id)
         return await self._home.watches.call(call)
 
-    def undelivered(self, device_id: str, key_id: str, text: bytes) -> None:
-        """Enter in the audit that a message has been returned to its device."""
+    def outcome(self, device_id: str, key_id: str, text: bytes, outcome: str) -> None:
+        """Enter in the audit what has become of a message that was kept for the workstation."""
         if self._home.worker.audit is not None:
-            self._enter(device_id, key_id, "", head.peek(text).type, text, "undelivered")
-
-    def refuse_revoked(self, device_id: str) -> None:
-        """Raise InvalidAuthKey for a watch whose key was revoked while its call was under way."""
-        keys = self._home.worker.keys
-        if keys is not None and keys.revoked_lately(self._home.tunnel_id, device_id):
-            raise InvalidAuthKey
+            self._enter(device_id, key_id, "", head.peek(text).type, text, outcome)
 
     def revoke(self, device_id: str) -> None:
         """Drop what a device whose key is revoked has sent and the workstation has not received, and all that
@@ -201,6 +206,7 @@ class DeviceAccess:
             kind = head.peek(one.text).type
             self._enter(device_id, entry.key_id, entry.scope, kind, one.text, "forbidden")
         self._home.held.check_keys()
+        self._home.push.check_keys()
 
     def unrevoked(self, messages: list[QueuedMessage]) -> list[QueuedMessage]:
         """Return the last home's messages without those of devices that have been revoked meanwhile."""

@@ -1,5 +1,6 @@
 """Applies changes of device keys to the sockets, watches and homes of one worker."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
@@ -14,6 +15,8 @@ from tiflis.relay.watch.calls import Disconnect
 
 REVOKED = "The key of this device was revoked"
 EXPIRED = "The key of this device has expired"
+AHEAD = 5.0  # seconds before a key's end at which its sockets get timers: longer than the pause of ``expire``
+LEAST = 0.001  # seconds: a timer that comes early by rounding does not spin
 
 
 class DeviceSessions:
@@ -32,7 +35,7 @@ class DeviceSessions:
             self._end(old, REVOKED)
         elif new.scope != old.scope:
             for client in self._clients(old):
-                client.limit(new.key_id, new.scope)
+                client.limit(new.key_id, new.scope, self._keys.ending(new))
             home = self._hub.router.homes.get(new.tunnel_id)
             if home is not None and new.device_id:
                 home.access.limit(new)
@@ -45,14 +48,26 @@ class DeviceSessions:
                 self.check(client)
 
     def check(self, client: ClientSession) -> None:
-        """Close a client's socket unless its device key is in force; allow what the key's scope is now."""
+        """Close a client's socket unless its device key is in force; allow what the key's scope is now.
+
+        Called when it connects, and regularly: a key that is about to expire ends its socket in that moment.
+        """
         if not client.key_id:
             return
         entry = self._keys.get(client.tunnel_id, client.key_id)
         if entry is None:
             client.wire.close(CloseCode.POLICY_VIOLATION, EXPIRED)
-        elif entry.scope != client.scope:
-            client.limit(entry.key_id, entry.scope)
+            return
+        if entry.scope != client.scope:
+            client.limit(entry.key_id, entry.scope, self._keys.ending(entry))
+        left = self._keys.lasts(entry)
+        if left < AHEAD:
+            # By the time of day, not by the patient clock: a key does not last longer for a pause of ours.
+            asyncio.get_running_loop().call_later(max(left, LEAST), self._check_again, client)
+
+    def _check_again(self, client: ClientSession) -> None:
+        if client in self._all():  # it may have gone, or to another worker
+            self.check(client)
 
     def present(self, tunnel_id: str) -> tuple[list[str], list[str]]:
         """Return the ids of the tunnel's keys with a socket here, and the devices here that use the

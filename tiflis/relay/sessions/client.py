@@ -1,7 +1,7 @@
 """The session of a client: a phone, tablet or browser that has sent its tunnel's auth key."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol
 
 from tiflis import metrics
@@ -136,13 +136,14 @@ class ClientSession(BaseSession):
         self.route = route
         self._entrance = entrance
 
-    def limit(self, key_id: str, scope: str) -> None:
-        """Allow what a device key of this scope allows. The audit, if there is one, is set before."""
+    def limit(self, key_id: str, scope: str, ended: Callable[[], bool] | None = None) -> None:
+        """Allow what a device key of this scope allows; with ``ended`` nothing from then on. The audit, if
+        there is one, is set before."""
         self.key_id, self.scope = key_id, scope
         unlimited = RULES[Role.CLIENT] if self.audit is None else AUDITED
         self.author = Author(self.tunnel_id, self.device_id, key_id, scope)
         rules = LIMITED.get(Scope(scope), unlimited)
-        self._known, self._act = rules.known, rules.act
+        self._known, self._act = (rules.known, rules.act) if ended is None else ({}, _until(ended, rules.act))
 
     def _record(self, found: Head, text: bytes, outcome: str) -> None:
         if self.audit is not None and is_command(found.type):
@@ -290,3 +291,14 @@ class ClientSession(BaseSession):
             self.wire.pause(Pause.PRESSURE)
         else:
             self.wire.resume(Pause.PRESSURE)
+
+
+def _until(ended: Callable[[], bool], act: Callable[[str], Act]) -> Callable[[str], Act]:
+    """Return ``act`` for a key that expires; it raises InvalidAuthKey once that has ``ended``."""
+
+    def act_of_key(kind: str) -> Act:
+        if ended():
+            raise InvalidAuthKey
+        return act(kind)
+
+    return act_of_key

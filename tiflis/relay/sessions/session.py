@@ -1,6 +1,7 @@
 """Sockets and their sessions: what the relay needs of a socket, and what the sessions of all roles share."""
 
 import logging
+from collections.abc import Callable
 from enum import IntFlag
 from typing import ClassVar, Protocol
 
@@ -151,7 +152,8 @@ class BaseSession:
     def __init__(self, wire: Wire, limits: Limits) -> None:
         self.wire, self.limits = wire, limits
         rules = RULES[self.role]
-        self._known, self._act = rules.known, rules.act
+        self._known = rules.known
+        self._act: Callable[[str], Act] = rules.act
 
     def received(self, text: bytes) -> None:
         """Handle a message; answer with an error if it is malformed or not allowed in this role."""

@@ -37,6 +37,9 @@ class Pushes(Protocol):
 class Keys(Protocol):
     """The device keys of a tunnel."""
 
+    def allows(self, key_id: str, text: bytes) -> bool:
+        """Return whether a device key allows a message now."""
+
     def ended(self, key_id: str) -> bool:
         """Return whether a device key is over."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from tiflis.clock import running_clock
 from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
-from tiflis.protocol.errors import InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.relay.pinned import Account
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State, SubscriptionChanged
 from tiflis.relay.watch.device import Watch
@@ -131,6 +131,8 @@ class WatchOperations:
             watch.introduced = True
         elif not watch.introduced:
             self.registry.introduce(watch, call.auth_key)
+        if not self._home.access.allows(call.key_id, call.text):
+            raise InvalidAuthKey  # its key was revoked or limited while the call was under way
         spliced = head.splice_device_id(call.text, device_id)
         self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
         return {"success": True}

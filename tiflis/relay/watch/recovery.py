@@ -12,25 +12,15 @@ STRIDE = 2**32  # more than a home can have given before it stored them; 2**53 i
 BoundsOf = Callable[[WatchRecord], Bounds]
 
 
-def restore(
-    recovered: Recovered,
-    bounds: BoundsOf,
-    released: Released,
-    now: float,
-    ended: Callable[[str], bool] = lambda key_id: False,
-) -> list[Watch]:
-    """Return the watches with their queues, without those whose device keys have ``ended``. Unless the last
-    home ended orderly, each skips one number as a gap: there may have been a message that was never stored. A
-    device that stays skips STRIDE: it may have received numbers that were never stored."""
+def restore(recovered: Recovered, bounds: BoundsOf, released: Released, now: float) -> list[Watch]:
+    """Return the watches with their queues. Unless the last home ended orderly, each skips one number as a
+    gap: there may have been a message that was never stored. A device that stays skips STRIDE: it may have
+    received numbers that were never stored."""
     messages = [_message(stored, now) for stored in recovered.messages]
     with ExitStack() as stack:
         for message in messages:
             stack.enter_context(message.held(released))
-        watches = [
-            _watch(stored, messages, bounds, released, now)
-            for stored in recovered.watches
-            if not (stored.record.gone or ended(stored.record.key_id))
-        ]
+        watches = [_watch(stored, messages, bounds, released, now) for stored in recovered.watches]
     for watch in watches:
         watch.queue.expire(now)
         if not recovered.orderly:

@@ -23,7 +23,7 @@ from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome, WatchesMoved
 from tiflis.relay.watch.journal import Recovered, WatchJournal
 from tiflis.relay.watch.numbers import PastNumbers
 from tiflis.relay.watch.queue import Bounds, Message, StartupBuffer
-from tiflis.relay.watch.records import WatchRecord
+from tiflis.relay.watch.records import StoredWatch, WatchRecord
 from tiflis.relay.watch.recovery import restore
 from tiflis.relay.watch.stays import STAYS, StayingDevices
 from tiflis.relay.watch.store import Fenced, StoreUnavailable, WatchStore
@@ -116,14 +116,8 @@ class WatchRegistry:
 
     def _restore(self, recovered: Recovered) -> None:
         now = self._clock()
-        for record, age in recovered.watches:
-            if record.gone:
-                self._numbers.keep(record.device_id, record.last, now - age)
-                continue
-            self._journal.touch(record.device_id)
-            if self._home.access.ended(record.key_id):
-                self._home.device_left(record.device_id.removeprefix(STAYS))
-        for watch in restore(recovered, self._bounds, self._released, now, self._home.access.ended):
+        here = [stored for stored in recovered.watches if self._goes_on(stored, now)]
+        for watch in restore(recovered._replace(watches=here), self._bounds, self._released, now):
             # It may have called since its record was written.
             watch.last_call = min(now, watch.last_call + 2 * self._limits.refresh)
             watch.introduced &= not self._auth_key  # its record is older than the last registration
@@ -132,6 +126,19 @@ class WatchRegistry:
                 self.staying[watch.device_id] = watch
             for message in watch.queue.held.values():
                 self._holdings.enter(message)
+
+    def _goes_on(self, stored: StoredWatch, now: float) -> bool:
+        """Return whether a watch of the last home goes on here. One that had gone leaves its number, one
+        whose key is over leaves now."""
+        record = stored.record
+        if record.gone:
+            self._numbers.keep(record.device_id, record.last, now - stored.age)
+            return False
+        self._journal.touch(record.device_id)
+        ended = self._home.access.ended(record.key_id)
+        if ended:
+            self._home.device_left(record.device_id.removeprefix(STAYS))
+        return not ended
 
     def _bounds(self, record: WatchRecord) -> Bounds:
         return self.stays.bounds(record.stay) if record.stay else self._limits.bounds
@@ -319,7 +326,7 @@ class WatchRegistry:
     def introduce(self, watch: Watch, auth_key: str) -> None:
         """Send the watch's ``auth`` to the workstation, if that is online and its key is known. A device with
         a socket is introduced by its home."""
-        if not auth_key or self.is_present(watch):
+        if not auth_key or self.is_present(watch) or self._home.access.ended(watch.key_id):
             return
         with contextlib.suppress(WorkstationOffline):
             self._home.to_workstation(messages.auth(auth_key, watch.name), watch.name, b"")
@@ -387,8 +394,7 @@ class WatchRegistry:
         if not orderly and watch.queue.last and not watch.stay:
             self._numbers.keep(watch.device_id, watch.queue.last, self._clock())
         self._remove(watch.device_id)
-        self._journal.touch(watch.device_id)
-        self._writer.kick()
+        self._write(watch)
         self._home.device_left(watch.name)
 
     async def settle(self) -> None:
