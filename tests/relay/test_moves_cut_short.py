@@ -249,3 +249,14 @@ async def test_no_edge_joins_a_home_that_is_being_handed_over(town: Town) -> Non
     assert "connected" not in phone.types
     town.hubs["a"].migration.thaw(home)
     await town.until(lambda: "connected" in phone.types)
+
+
+async def test_a_message_to_be_cancelled_is_not_refused_while_its_tunnel_moves(town: Town) -> None:
+    """A sender that reads "refused" sends it in another way, and the one that waits would arrive too."""
+    await town.workstation("a")
+    phone = await town.client("b")
+    phone.take()
+    town.crash("a")
+    phone.say({"type": "tunnel.unhold", "id": "m-1"})
+    phone.say({"type": "tunnel.held"})
+    assert phone.take() == [{"type": "tunnel.held", "messages": [], "unavailable": True}]

@@ -1,6 +1,7 @@
 """Devices that stay, and held messages, at a home while its tunnel moves or its workstation registers."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -130,7 +131,7 @@ class Held:
         self.sent: list[object] = []
         self.introduced: list[tuple[str, bool]] = []
         self.told: list[bytes] = []
-        self.allowed = True
+        self.allowed, self.audited = True, list[str]()
         self.phone = cast(
             Any, SimpleNamespace(device_id="phone", key_id="", connected=True, send=self.told.append)
         )
@@ -144,7 +145,11 @@ class Held:
                 send=lambda *one: self.sent.append(one),
             ),
             device_registry=Devices({"phone": [self.phone]}),
-            access=SimpleNamespace(allows=lambda key_id, text: self.allowed, ready=True),
+            access=SimpleNamespace(
+                allows=lambda key_id, text: self.allowed,
+                ready=True,
+                outcome=lambda *about: self.audited.append(about[-1]),
+            ),
             watches=SimpleNamespace(stays=SimpleNamespace(on=False)),
         )
         spawn = lambda work: self.works.append(asyncio.ensure_future(work))  # noqa: E731
@@ -202,6 +207,59 @@ async def test_a_message_that_the_store_may_have_is_not_refused() -> None:
     await held.close()
     assert [b'"held"' in text for text in held.told[:1]] == [True]
     assert (len(held.sent), any(b"refused" in text for text in held.told)) == (1, False)
+
+
+async def test_the_list_says_that_it_cannot_be_told_while_the_store_may_have_more() -> None:
+    """A client takes a message that is missing in the list for lost, and sends it in another way."""
+    away = [True]
+
+    def written(state: str) -> None:
+        if away:
+            raise Unavailable("stored or not")
+
+    held = Held(Shelf(written), FakeClock())
+    held.host.presence.workstation = None
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    held.held.ask(held.phone, Request("tunnel.held", ""))
+    async with asyncio.timeout(10):
+        while not held.told:
+            await asyncio.sleep(0.01)
+    assert json.loads(held.told[0]) == {"type": "tunnel.held", "messages": [], "unavailable": True}
+    away.clear()
+    await held.until("held")
+    held.held.ask(held.phone, Request("tunnel.held", ""))
+    async with asyncio.timeout(10):
+        while b"messages" not in held.told[-1]:
+            await asyncio.sleep(0.01)
+    await held.close()
+    assert "unavailable" not in json.loads(held.told[-1])
+
+
+async def test_all_sockets_of_a_device_learn_what_waits_and_the_audit_how_it_ends() -> None:
+    held, other = Held(Shelf(lambda state: None), FakeClock()), list[bytes]()
+    tab = SimpleNamespace(device_id="phone", key_id="", connected=True, send=other.append)
+    held.host.device_registry["phone"].append(tab)
+    held.host.presence.workstation = None
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    await held.until("held")
+    held.held.ask(held.phone, Request("tunnel.unhold", "m-1"))
+    await held.until("cancelled")
+    await held.close()
+    assert [json.loads(text)["state"] for text in other] == ["held", "cancelled"]
+    assert held.audited == ["cancelled"]
+
+
+async def test_what_is_to_be_held_while_its_tunnel_moves_is_left_to_the_next_home() -> None:
+    """The next home has read the store already: it would neither list nor deliver the message."""
+    held = Held(Shelf(lambda state: None), FakeClock())
+    held.host.presence.workstation = None
+    held.held.ask(held.phone, Request("note", "m-1", 30.0, 0, b"{}"))
+    await asyncio.sleep(0)  # it has begun
+    await held.held.rest()
+    assert held.shelf.writes[1:] == ["held"]
+    held.held.ask(held.phone, Request("note", "m-2", 30.0, 0, b"{}"))
+    await held.close()
+    assert held.shelf.writes[1:] == ["held"]
 
 
 async def test_held_messages_of_a_revoked_device_are_cancelled_at_once() -> None:

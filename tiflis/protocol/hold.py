@@ -94,9 +94,10 @@ def receipt(id: str, state: str, **more: object) -> bytes:
     return msgspec.json.encode({"type": "tunnel.receipt", "id": id, "state": state, **more})
 
 
-def listing(messages: list[dict[str, Any]]) -> bytes:
-    """Return the list of a device's held messages."""
-    return msgspec.json.encode({"type": HELD, "messages": messages})
+def listing(messages: list[dict[str, Any]] | None) -> bytes:
+    """Return the list of a device's held messages; None: it cannot be told now."""
+    found: dict[str, Any] = {"type": HELD, "messages": messages or []}
+    return msgspec.json.encode(found | ({"unavailable": True} if messages is None else {}))
 
 
 class _Ack(msgspec.Struct, gc=False):

@@ -1,6 +1,7 @@
 """Moves a tunnel's state from one home to another: the old one hands it over, the new one takes it."""
 
 import asyncio
+import contextlib
 import logging
 
 from tiflis.bus.channels.channel import Channel
@@ -13,6 +14,7 @@ from tiflis.relay.sessions.client import ClientSession
 log = logging.getLogger(__name__)
 
 TAKE_SECONDS = 1.5  # how long the new home waits for the old one's state before it goes on without
+REST_SECONDS = 0.5  # how long requests for held messages may take to be answered
 RELEASE_SECONDS = 1.0  # how long the old home may take to write its watches down
 
 
@@ -59,7 +61,11 @@ class Taker(IgnoringHandler):
 
 
 async def write_down(home: Home) -> None:
-    """Store the watches of a home that moves; if that fails, the next home announces a gap."""
+    """Store the watches of a home that moves; if that fails, the next home announces a gap. Its requests for
+    held messages are answered before."""
+    with contextlib.suppress(TimeoutError):
+        async with running_clock().timeout(REST_SECONDS):
+            await home.held.rest()
     try:
         async with running_clock().timeout(RELEASE_SECONDS):
             home.written_down = await home.watches.release()

@@ -21,6 +21,7 @@ from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
 from tiflis.relay.held import records
 from tiflis.relay.held.interfaces import Host
+from tiflis.relay.held.receipts import Receipts
 from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
 from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision
 from tiflis.relay.sessions.client import Attached
@@ -48,6 +49,7 @@ class HeldMessages:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._host, self._store, self._spawn = host, store, spawn
+        self._receipts = Receipts(host)
         self._limits, self._wall = limits or HeldLimits(), wall
         self._me = secrets.token_urlsafe(6)
         self._entries: dict[str, Stored] = {}
@@ -55,7 +57,7 @@ class HeldMessages:
         self._order = asyncio.Lock()  # requests are answered one after the other
         self._wake = asyncio.Event()
         self._loaded: asyncio.Task[None] | None = None
-        self._running = self._closed = False
+        self._running = self._closed = self._resting = False
         self._asked = 0  # requests that are not answered yet
         self._keys_changed = True  # the keys of what waits are to be checked
         self._last = 0.0
@@ -80,11 +82,13 @@ class HeldMessages:
             self._spawn(self._begin_soon())
 
     async def _begin_soon(self) -> None:
+        pause = RETRY
         while not self._closed:
             try:
                 return await self._begin()
             except Unavailable:
-                await asyncio.sleep(LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     def workstation_lost(self) -> None:
         """Note that the workstation's socket has closed: what it has not confirmed is unsure."""
@@ -100,11 +104,24 @@ class HeldMessages:
         self._keys_changed = True
         self.go_on()
 
+    async def rest(self) -> None:
+        """Wait for the answer to the current request, and answer no more until ``thaw``: the next home does
+        not learn of what is stored after it has begun."""
+        await self._order.acquire()
+        self._resting = True
+
+    def thaw(self) -> None:
+        """Go on after ``rest``: the tunnel has not moved."""
+        if self._resting:
+            self._resting = False
+            self._order.release()
+        self.go_on()
+
     def close(self) -> None:
         """Deliver nothing more: another home has the tunnel. The workstation's socket may go on there."""
         self._closed = True
+        self.thaw()
         self._settle("moved")
-        self._wake.set()
 
     def _settle(self, outcome: str) -> None:
         if self._answer is not None and not self._answer.done():
@@ -114,7 +131,8 @@ class HeldMessages:
 
     def ask(self, attached: Attached, request: Request) -> None:
         """Hold a message, cancel one, or list them; the answer goes to the device's sockets."""
-        if self._store is None or not self._store.ready or self._closed or self._asked >= ASKED_LIMIT:
+        ready = self._store is not None and self._store.ready and not (self._closed or self._host.frozen)
+        if not ready or self._asked >= ASKED_LIMIT:
             self._refuse(attached, request, "unavailable")
         elif len(request.text) > LARGEST:
             self._refuse(attached, request, "too_large")
@@ -122,26 +140,23 @@ class HeldMessages:
             self._asked += 1
             self._spawn(self._ask(attached, request))
 
-    def _send(self, attached: Attached, text: bytes) -> None:
-        """Send to a socket, unless it has gone meanwhile: its device asks again."""
-        if attached in self._host.device_registry.sockets(attached.device_id):
-            attached.send(text)
-
     def _refuse(self, attached: Attached, request: Request, reason: str) -> None:
         known = self._entries.get(records.name(attached.device_id, request.id))
         if request.kind == hold.HELD:
-            self._send(attached, hold.listing([]))
+            self._receipts.send(attached, hold.listing(None))
         elif request.kind == hold.UNHOLD and known is not None:
-            self._tell(attached, known.record)  # it still waits, and "refused" is final
+            self._receipts.tell(attached, known.record)  # it still waits, and "refused" is final
         elif request.kind != hold.UNHOLD or self._store is None:
-            self._send(attached, hold.receipt(request.id, "refused", reason=reason))
+            self._receipts.send(attached, hold.receipt(request.id, "refused", reason=reason))
 
     async def _ask(self, attached: Attached, request: Request) -> None:
         try:
             async with self._order:
+                if self._closed:
+                    return  # its device asks again, at the next home
                 await self._begin()
                 if request.kind == hold.HELD:
-                    self._send(attached, hold.listing(self._listed(attached.device_id)))
+                    self._receipts.send(attached, hold.listing(self._listed(attached.device_id)))
                 elif request.kind == hold.UNHOLD:
                     await self._cancel(attached, request.id)
                 else:
@@ -160,9 +175,9 @@ class HeldMessages:
         if record.key in self._unanswered:
             return  # sent again: its receipt follows
         if known is not None:
-            self._tell(attached, known.record)  # sent again: its receipt was lost
+            self._receipts.tell(attached, known.record)  # sent again: its receipt was lost
         elif not self._host.access.allows(record.key_id, record.text):
-            self._send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
+            self._receipts.send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
         elif record.not_before >= until:
             self._refuse(attached, request, "invalid")
         elif (
@@ -183,7 +198,7 @@ class HeldMessages:
         """Store a message, and send its receipt. Raise Unavailable, WrongRevision."""
         entry = self._entries[record.key] = await self._add(record)
         metrics.count("held_total", "accepted")
-        self._tell(attached, entry.record)
+        self._tell_all(entry.record.key, attached)
         self.go_on()
 
     async def _accept_late(self, attached: Attached, record: HeldRecord) -> None:
@@ -219,20 +234,22 @@ class HeldMessages:
         if key in self._unanswered:
             self._unanswered[key] = True  # its receipts follow
         elif entry is None:
-            self._send(attached, hold.receipt(id, "unknown"))
+            self._receipts.send(attached, hold.receipt(id, "unknown"))
         elif entry.record.state in FINAL:
-            self._tell(attached, entry.record)
+            self._receipts.tell(attached, entry.record)
             await self._forget(entry)
         elif entry.record.waits and await self._change(entry, CANCELLED):
             self._tell_all(entry.record.key, attached)
         else:
             found = self._entries.get(entry.record.key, entry)
-            self._tell(attached, found.record)
+            self._receipts.tell(attached, found.record)
 
-    def _listed(self, device_id: str) -> list[dict[str, Any]]:
-        its = [one.record for one in self._entries.values() if one.record.device_id == device_id]
-        its.sort(key=lambda record: record.order)
-        return [record.described() for record in its if record.state not in FINAL or not record.received]
+    def _listed(self, device_id: str) -> list[dict[str, Any]] | None:
+        if self._unanswered:
+            return None  # the store may have a message that is missing here, and that may still be delivered
+        return records.listed(
+            one.record for one in self._entries.values() if one.record.device_id == device_id
+        )
 
     def list_to(self, attached: Attached) -> None:
         """Send a device that has connected its held messages, if there are any."""
@@ -243,30 +260,13 @@ class HeldMessages:
         with contextlib.suppress(Unavailable):
             await self._begin()
             if found := self._listed(attached.device_id):
-                self._send(attached, hold.listing(found))
+                self._receipts.send(attached, hold.listing(found))
 
     # Receipts
 
-    def _tell(self, attached: Attached, record: HeldRecord) -> None:
-        found = record.described()
-        self._send(attached, hold.receipt(record.id, str(found["state"]), until=found["until"]))
-
-    def _receivers(self, device_id: str) -> list[Attached]:
-        """Return the device's sockets that are sent receipts unasked. One that waits for its workstation is
-        among them if it resumes: a shipped client knows no message before ``connected``."""
-        sockets = self._host.device_registry.sockets(device_id)
-        return [one for one in sockets if one.connected or one.cursor is not None]
-
     def _tell_all(self, key: str, asker: Attached | None = None) -> None:
-        """Send a message's state to its device, and to the socket that has asked for the change."""
-        if key not in self._entries:
-            return
-        record = self._entries[key].record
-        receivers = self._receivers(record.device_id)
-        if asker is not None and asker not in receivers:
-            receivers.append(asker)
-        for attached in receivers:
-            self._tell(attached, record)
+        if key in self._entries:
+            self._receipts.tell_all(self._entries[key].record, asker)
 
     # What is stored
 
@@ -300,12 +300,13 @@ class HeldMessages:
         record = msgspec.structs.replace(entry.record, state=state, by=self._me)
         if state in FINAL:
             record.text, record.ended_at = b"", self._wall()
-            record.received = bool(self._receivers(record.device_id))
+            record.received = bool(self._receipts.receivers(record.device_id))
         try:
             revision = await self._store.write(self._host.tunnel_id, record, entry.revision)
             self._entries[key] = Stored(record, revision)
             if state in FINAL:
                 metrics.count("held_total", state)
+                self._host.access.outcome(record.device_id, record.key_id, entry.record.text, state)
             return True
         except WrongRevision:
             found = await self._store.read(self._host.tunnel_id, key)

@@ -1,6 +1,7 @@
 """A held message as it is stored, and its states."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -62,6 +63,13 @@ def accepted(
     """Return the record of a message that is to be held."""
     about = (device_id, request.id, request.kind, HELD, until, order, request.not_before / 1000, request.text)
     return HeldRecord(*about, by=by, key_id=key_id)
+
+
+def listed(found: Iterable[HeldRecord]) -> list[dict[str, Any]]:
+    """Return a device's records as ``tunnel.held`` has them: oldest first, without those whose end it has
+    received."""
+    ordered = sorted(found, key=lambda record: record.order)
+    return [one.described() for one in ordered if one.state not in FINAL or not one.received]
 
 
 held_records = Packed(HeldRecord)

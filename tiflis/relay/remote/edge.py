@@ -168,7 +168,9 @@ class Edge:
         if self.open and self._stays:
             number = client.wire.number
             self._channel.send(envelope.numbered(envelope.HOLD, number, hold.encode(request)))
-        else:
+        elif request.kind == hold.HELD:
+            client.send(hold.listing(None))
+        elif request.kind != hold.UNHOLD:  # one that was to be cancelled may still be delivered
             client.send(hold.receipt(request.id, "refused", reason="unavailable"))
 
     def note(self, client: ClientSession, text: bytes) -> None:
