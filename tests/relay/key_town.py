@@ -31,6 +31,11 @@ class MemoryBucket:
     async def delete(self, key: str, revision: int, deadline: float) -> int:
         return self._put(key, None, revision)
 
+    remove = delete
+
+    async def count(self, prefix: str, deadline: float) -> int:
+        return sum(key.startswith(prefix) for key in self.entries)
+
     async def read(self, key: str, deadline: float) -> Entry | None:
         return self.entries.get(key)
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from tests.relay.fakes import AUTH_KEY
+from tests.relay.fakes import AUTH_KEY, FakeWire
 from tests.relay.stage import OFFLINE, ONLINE, Stage
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.sessions.session import Pause
+from tiflis.relay.workstation import WorkstationSession
 
 # The workstation comes and goes
 
@@ -213,3 +214,12 @@ def test_a_home_with_held_messages_is_not_given_back(stage: Stage, monkeypatch: 
     assert stage.home.idle
     monkeypatch.setattr(type(stage.home.held), "waiting", 1)
     assert not stage.home.idle
+
+
+def test_a_workstation_that_comes_with_a_handoff_is_watched_for_events_at_once(stage: Stage) -> None:
+    begun: list[str] = []
+    stage.home.push.begin = lambda: begun.append("push")  # type: ignore[method-assign]
+    wire = FakeWire()
+    wire.session = WorkstationSession(wire, stage.host.limits, stage.home, AUTH_KEY, stage.superseded_sockets)
+    stage.home.resume(wire.session)
+    assert begun == ["push"]

@@ -6,18 +6,24 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+from typing import cast
+from unittest.mock import MagicMock
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from tests.relay.key_town import MemoryBucket
+from tiflis.bus.directory.bucket import Bucket
 from tiflis.relay.push import encryption
 from tiflis.relay.push.channels import Notice, parse_for_tunnel, send
 from tiflis.relay.push.delivery import Delivery, Refused, Reply, check, is_public, retry_after
 from tiflis.relay.push.encryption import decode64, encode64
-from tiflis.relay.push.events import Events
-from tiflis.relay.push.records import Quiet, Sealer
+from tiflis.relay.push.events import Event, Events
+from tiflis.relay.push.pace import EVENTS, EventPace
+from tiflis.relay.push.records import Quiet, Sealer, Subscription
+from tiflis.relay.push.store import PushStore
 
 # RFC 8291, section 5 and appendix A
 PLAIN = b"When I grow up, I want to be a watermelon"
@@ -185,3 +191,22 @@ async def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(monkeypatch: 
             await Delivery().post(check(f"{origin}/x", (origin,)), b"{}", {})
         sent.set()
         await ended.wait()
+
+
+async def test_an_address_that_is_gone_does_not_take_a_newer_one_with_it() -> None:
+    """The browser has subscribed anew while the push service answered 410 for the old address."""
+    store = PushStore(MagicMock(), [bytes(32)])
+    store._bucket = cast(Bucket, MemoryBucket())
+    for endpoint in ("https://old.example.org/1", "https://new.example.org/2"):
+        await store.replace("t", Subscription("phone", endpoint, b"", b"", []))
+    assert not await store.remove("t", "phone", "https://old.example.org/1")
+    assert await store.remove("t", "phone", "https://new.example.org/2")
+
+
+def test_a_workstation_that_rings_without_end_is_reported_now_and_then() -> None:
+    pace, ring = EventPace(), Event("bell", "s", "id")
+    assert [pace.admit(ring, now) for now in (0.0, 5.0, 9.0, 10.0, 11.0)] == [True, False, False, True, False]
+    assert pace.admit(ring._replace(session="other"), 11.0)
+    done = [pace.admit(Event("done", "s", str(number)), 20.0) for number in range(300)]
+    assert (done.count(True), done[0]) == (EVENTS - 3, True)
+    assert pace.admit(Event("done", "s", "later"), 60.0)

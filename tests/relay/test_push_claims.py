@@ -12,12 +12,12 @@ from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.relay.interfaces import Timer
 from tiflis.relay.push.claims import CLAIM_SECONDS, OLDEST
 from tiflis.relay.push.events import Event
-from tiflis.relay.push.notifier import Host, PushNotifier
+from tiflis.relay.push.notifier import OFFLINE_SECONDS, Host, PushNotifier
 from tiflis.relay.push.records import Claim, Notifiers, Subscription
 from tiflis.relay.push.sender import OWN_TUNNELS, Outcome, PushSender
 from tiflis.relay.push.store import PushStore, Unavailable
 
-SUBSCRIPTION = Subscription("phone", "https://push.example.org/x", b"", b"", ["done"])
+SUBSCRIPTION = Subscription("phone", "https://push.example.org/x", b"", b"", ["done", "offline"])
 DONE = Event("done", "s", "id-1", "text")
 
 
@@ -161,20 +161,26 @@ class FakeHome:
     def ended(self, key_id: str) -> bool:
         return not self.allowed
 
+    def manages(self, key_id: str) -> bool:
+        return self.allowed
+
     def subscribed(self, device_id: str, subscribed: bool) -> None: ...
 
 
 class Watching:
-    """A notifier; ``tasks``: what it has begun."""
+    """A notifier; ``tasks``: what it has begun; ``timers``: what is to be called later, in how many
+    seconds."""
 
     def __init__(self, two: Two) -> None:
         self.home, self.tasks = FakeHome(), list[asyncio.Task[None]]()
+        self.timers: list[tuple[float, Callable[[], None]]] = []
 
         def spawn(work: Coroutine[Any, Any, None]) -> None:
             self.tasks.append(asyncio.ensure_future(work))
 
         def later(seconds: float, do: Callable[[], None]) -> Timer:
-            raise NotImplementedError
+            self.timers.append((seconds, do))
+            return cast(Timer, None)
 
         self.notifier = PushNotifier(cast(Host, self.home), two.a, spawn, later, two.clock)
 
@@ -248,5 +254,61 @@ async def test_a_device_is_looked_at_as_long_as_one_of_its_sockets_says_so() -> 
     assert two.a.posted == []
     watching.notifier.visible("phone", back, False, [back])  # the other one has closed
     watching.notifier.look(None, OUTPUT)
+    await watching.settle()
+    assert len(two.a.posted) == 1
+
+
+async def test_events_wait_for_the_subscriptions_while_the_store_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiflis.relay.push.notifier.LOAD_PAUSE", 0.0)
+    two = Two()
+    watching, two.store.ready = Watching(two), False
+    watching.notifier.begin()
+    watching.notifier.look(None, OUTPUT)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    two.store.ready = True
+    await watching.settle()
+    assert len(two.a.posted) == 1
+
+
+async def test_the_next_home_knows_who_looks_and_that_the_workstation_is_away() -> None:
+    two = Two()
+    first, second = Watching(two), Watching(two)
+    first.notifier.begin()
+    await first.settle()
+    first.notifier.visible("phone", "socket", True, ["socket"])
+    first.home.workstation_online = second.home.workstation_online = False
+    first.notifier.workstation_offline()
+    two.clock.now += 5
+    second.notifier.take(*first.notifier.export())
+    await second.settle()
+    second.notifier.look(None, OUTPUT)
+    await second.settle()
+    assert two.a.posted == [], "a person looks at the device"
+    [(seconds, report)] = second.timers
+    assert seconds == OFFLINE_SECONDS - 5
+    two.clock.now += seconds
+    report()
+    await second.settle()
+    assert len(two.a.posted) == 1
+    assert two.a.posted[0].startswith("offline-")
+
+
+async def test_a_workstation_that_has_been_back_is_not_reported_by_its_first_absence() -> None:
+    two = Two()
+    watching = Watching(two)
+    watching.notifier.begin()
+    await watching.settle()
+    watching.home.workstation_online = False
+    watching.notifier.workstation_offline()
+    two.clock.now += 50
+    watching.notifier.workstation_offline()
+    [(_, first), (_, second)] = watching.timers
+    first()
+    await watching.settle()
+    assert two.a.posted == []
+    second()
     await watching.settle()
     assert len(two.a.posted) == 1

@@ -34,6 +34,8 @@ def test_a_homes_state_keeps_its_field_names() -> None:
         "grace",
         "written_down",
         "parties",
+        "looked_at",
+        "offline",
     ]
     assert written["parties"] == [["a", [], [], [], []]]
 

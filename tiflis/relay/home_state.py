@@ -10,6 +10,7 @@ from tiflis.relay.devices.access import DeviceAccess
 from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import EdgeSession, Watches, Worker, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
+from tiflis.relay.push.notifier import PushNotifier
 from tiflis.relay.remote.snapshot import EdgeSnapshot, HomeState, bounded, local_snapshot
 from tiflis.relay.remote.transit import Transit
 from tiflis.relay.sessions.client import Attached, ClientSession
@@ -27,6 +28,7 @@ class Host(Protocol):
     edge_sessions: set[EdgeSession]
     written_down: bool
     access: DeviceAccess
+    push: PushNotifier
 
     @property
     def workstation(self) -> Workstation | None: ...
@@ -39,6 +41,7 @@ def export(home: Host) -> bytes:
     now, me = home.worker.now(), home.worker.me
     here = local_snapshot(me, home.clients())
     elsewhere = [edge_session.snapshot(me) for edge_session in home.edge_sessions]
+    looked_at, offline = home.push.export()
     state = HomeState(
         waiting=[(m.device_id, m.request, m.text) for m in home.presence.queue.seen()],
         departed=list(home.presence.departed),
@@ -49,6 +52,8 @@ def export(home: Host) -> bytes:
         grace=home.presence.in_grace,
         written_down=home.written_down,
         edges=bounded([here, *elsewhere, *home.transit.snapshots()]),
+        looked_at=looked_at,
+        offline=offline,
     )
     return msgspec.msgpack.encode(state)
 
@@ -64,6 +69,7 @@ def take(home: Host, encoded: bytes, greet: bool) -> None:
         home.watches.expect_gap()
     queued = home.access.unrevoked([QueuedMessage(*message) for message in state.waiting])
     home.presence.take(queued, state.departed, state.grace or (state.online and not greet))
+    home.push.take(state.looked_at, state.offline)
     home.device_registry.remember(state.seen)
     for device_id, request, age in state.requests:
         home.presence.requests.note(device_id, request, now - age)

@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple, Protocol
 
+from tiflis import metrics
 from tiflis.bus.directory.bucket import WrongRevision
 from tiflis.relay.interfaces import Access, Timer, Watches
 from tiflis.relay.push.events import OFFLINE, Event, Events
+from tiflis.relay.push.pace import EventPace
 from tiflis.relay.push.records import TUNNEL, Notifiers, Subscription
 from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import Unavailable
@@ -16,7 +18,9 @@ VISIBLE_SECONDS = 10.0  # after a socket of the device has said so, it counts as
 OFFLINE_SECONDS = 60.0  # a workstation that is back by then is not reported
 LOOKED_AT_LIMIT = 256  # devices above which those that were looked at before are forgotten
 EARLY_LIMIT = 64  # events that wait for the subscriptions to be loaded
-LATE_SECONDS = 30.0  # between two attempts to load the subscriptions
+EARLY_SECONDS = 10.0  # that events wait for them while the store is away
+LOAD_PAUSE, LATE_SECONDS = 1.0, 30.0  # between two attempts to load them: at first, and later
+MOVED = 0  # in place of a socket's id: what a device has said to the last home
 
 
 class Host(Protocol):
@@ -59,11 +63,12 @@ class PushNotifier:
         self._spawn, self._later, self._now = spawn, later, now
         self._subscriptions: dict[str, Subscription] = {}
         self._visible: dict[str, dict[int, float]] = {}  # when each socket of a device said so, by its id()
-        self._events = Events()
+        self._events, self._pace = Events(), EventPace()
         self._loaded = False
         self._early: list[Found] | None = None  # found while the subscriptions are loaded
         self._announces = sender is not None and bool(sender.channels)
         self._has_own = False  # the tunnel has notifiers
+        self._offline_since: float | None = None  # that is still to be reported
         self.watching = self._announces
 
     def begin(self) -> None:
@@ -74,23 +79,23 @@ class PushNotifier:
             self._spawn(self._load())
 
     async def _load(self) -> None:
-        sender = self._sender
+        sender, pause, end = self._sender, LOAD_PAUSE, self._now() + EARLY_SECONDS
         while sender is not None and not self._host.retired:
-            try:
+            with contextlib.suppress(Unavailable, WrongRevision):
                 if sender.store.ready:
                     for subscription in await sender.store.load(self._host.tunnel_id):
                         if not self._drop_ended(subscription):
                             self._set(subscription.device_id, subscription)
                     await self._load_notifiers(sender)
-                    return
-            except (Unavailable, WrongRevision):
-                pass
-            finally:
+                    break
+            if self._now() >= end:
                 self._catch_up()
-            await asyncio.sleep(LATE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LATE_SECONDS)
+        self._catch_up()
 
     def _catch_up(self) -> None:
-        """Send the events that were found while the subscriptions were loaded."""
+        """Send the events that were found before the subscriptions were loaded; keep none from now on."""
         early, self._early = self._early or (), None
         self._set_watching()
         for found in early:
@@ -103,7 +108,7 @@ class PushNotifier:
 
     async def _load_notifiers(self, sender: PushSender) -> None:
         own, _ = await sender.store.notifiers(self._host.tunnel_id)
-        if own.addresses and self._host.access.ended(own.key_id):
+        if own.addresses and not self._host.access.manages(own.key_id):
             own = Notifiers()
             await sender.store.set_notifiers(self._host.tunnel_id, own)
         self._has_own = bool(own.addresses)
@@ -115,7 +120,8 @@ class PushNotifier:
             await self._load_notifiers(self._sender)
         elif self._sender is not None:
             found, _ = await self._sender.store.read(self._host.tunnel_id, device_id)
-            self._set(device_id, found)
+            if found is None or not self._drop_ended(found):
+                self._set(device_id, found)
 
     def _set(self, device_id: str, subscription: Subscription | None) -> None:
         if subscription is None:
@@ -147,6 +153,9 @@ class PushNotifier:
             self._found(event, device_id)
 
     def _found(self, event: Event, device_id: str | None = None) -> None:
+        if not self._pace.admit(event, self._now()):
+            metrics.count("push_total", "refused")
+            return
         found = Found(event, device_id, frozenset(filter(self._is_looked_at, self._visible)))
         if self._early is None:
             self._notify(found)
@@ -179,7 +188,8 @@ class PushNotifier:
             self._spawn(self._sender.notify(self._host.tunnel_id, subscription, event, name))
 
     def check_keys(self) -> None:
-        """Drop the subscriptions and notifiers of devices whose keys are over."""
+        """Drop the subscriptions of devices whose keys are over, and the notifiers of those that may not
+        manage the tunnel any more."""
         for subscription in list(self._subscriptions.values()):
             self._drop_ended(subscription)
         if self._sender is not None and self._has_own:
@@ -206,12 +216,36 @@ class PushNotifier:
     def _is_looked_at(self, device_id: str) -> bool:
         return max(self._visible[device_id].values()) >= self._now() - VISIBLE_SECONDS
 
-    def workstation_offline(self) -> None:
-        """Report it if it stays away."""
-        if self.watching:
-            since = self._sender.wall() if self._sender else 0.0
-            self._later(OFFLINE_SECONDS, lambda: self._still_offline(since))
+    def workstation_offline(self, ago: float = 0.0) -> None:
+        """Report it if it stays away. ``ago``: seconds since it went offline."""
+        if self.watching and self._sender is not None:
+            since = self._offline_since = self._sender.wall() - ago
+            self._later(max(OFFLINE_SECONDS - ago, 0.0), lambda: self._still_offline(since))
 
     def _still_offline(self, since: float) -> None:
-        if not self._host.workstation_online and not self._host.retired:
+        if since != self._offline_since or self._host.retired:
+            return  # it has been back meanwhile
+        self._offline_since = None
+        if not self._host.workstation_online:
             self._found(Event(OFFLINE, "", f"offline-{since:.0f}"))
+
+    # The home moves
+
+    def export(self) -> tuple[dict[str, float], float | None]:
+        """Return what the next home needs: for each device that is looked at how many seconds ago it said so,
+        and how long ago the workstation went offline if that is still to be reported."""
+        now = self._now()
+        looked_at = {device: now - max(said.values()) for device, said in self._visible.items()}
+        since, sender = self._offline_since, self._sender
+        if since is None or sender is None or self._host.workstation_online:
+            return looked_at, None
+        return looked_at, sender.wall() - since
+
+    def take(self, looked_at: dict[str, float], offline: float | None) -> None:
+        """Go on with what the last home exported."""
+        now = self._now()
+        for device_id, age in looked_at.items():
+            self._visible.setdefault(device_id, {MOVED: now - age})
+        if offline is not None and not self._host.workstation_online:
+            self.begin()
+            self.workstation_offline(offline)

@@ -218,7 +218,7 @@ class PushSender:
             outcome = "sent" if 200 <= reply.status < 300 else "gone" if reply.status in GONE else "refused"
             pause = min(reply.after or BUSY_PAUSE, LONGEST_PAUSE) if reply.busy else 0.0
             if outcome == "gone":
-                await self.store.remove(tunnel_id, subscription.device_id)
+                await self.store.remove(tunnel_id, subscription.device_id, subscription.endpoint)
         except (Refused, OSError, ValueError, Unavailable, WrongRevision) as problem:
             log.info("push not sent", extra={"tunnel": tunnel_id, "reason": type(problem).__name__})
         metrics.count("push_total", outcome)

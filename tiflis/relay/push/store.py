@@ -107,10 +107,11 @@ class PushStore:
         subscription.recent = old.recent if old else []
         await self.write(tunnel_id, subscription, revision)
 
-    async def remove(self, tunnel_id: str, device_id: str) -> bool:
-        """Remove a device's subscription; return whether there was one. Raise WrongRevision, Unavailable."""
+    async def remove(self, tunnel_id: str, device_id: str, endpoint: str = "") -> bool:
+        """Remove a device's subscription; return whether there was one. ``endpoint``: unless it has another
+        one by now. Raise WrongRevision, Unavailable."""
         old, revision = await self.read(tunnel_id, device_id)
-        if old is None:
+        if old is None or endpoint not in ("", old.endpoint):
             return False
         await self._bucket.remove(f"{tunnel_id}.{name(device_id)}", revision, SECONDS)
         return True

@@ -49,6 +49,8 @@ class HomeState(msgspec.Struct):
     grace: bool
     written_down: bool
     edges: list[EdgeSnapshot] = msgspec.field(name="parties", default_factory=list)
+    looked_at: dict[str, float] = {}
+    offline: float | None = None  # since then, if that is still to be reported
 
 
 def client_snapshot(
