@@ -87,10 +87,23 @@ describe("the list of devices", () => {
     expect(world.server.asked.map(({ method, url }) => `${method} ${new URL(url).pathname}`)).toEqual(["DELETE /base/api/v1/devices/k1", "GET /base/api/v1/devices"]);
   });
 
+  it("says that a key is revoked though a part of the server has not confirmed it", async () => {
+    const there = [device({ key_id: "k1", name: "Phone" })];
+    const world = await paired(KEY, (method) => (method === "DELETE" ? (there.pop(), [503, { error: "send_failed", message: "not confirmed" }]) : [200, answer("owner", there)]));
+    const list = new DeviceList(world.client);
+    await list.load();
+    await expect(list.revoke("k1")).rejects.toMatchObject({ code: "unconfirmed" });
+    expect(list.store.getState().all?.devices).toEqual([]);
+  });
+
   it("says what is wrong, and that an older server knows no devices", async () => {
-    const world = await paired(KEY, () => [403, { error: "FORBIDDEN", message: "no" }]);
+    const world = await paired(KEY, () => [403, { error: "forbidden", message: "no" }]);
     const list = new DeviceList(world.client);
     await expect(list.invite({ name: "", scope: "full", expiresIn: null })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    for (const [status, error, code] of [[409, "device_limit", "DEVICE_LIMIT"], [401, "invalid_auth_key", "INVALID_AUTH_KEY"], [400, "invalid_parameters", "INVALID_PAYLOAD"], [404, "push_off", "unsupported"]] as const) {
+      world.server.answer = () => [status, { error, message: "no" }];
+      await expect(world.client.ask("POST", "api/v1/devices")).rejects.toMatchObject({ code });
+    }
     world.server.answer = () => [404, { error: "Not Found", code: "NOT_FOUND" }];
     await list.load();
     expect(list.store.getState().trouble).toBe("unsupported");

@@ -41,7 +41,12 @@ export class DeviceList {
 
   rename = (id: string, name: string): Promise<void> => this.change("PATCH", `${PATH}/${id}`, { name });
   setScope = (id: string, scope: Scope): Promise<void> => this.change("PATCH", `${PATH}/${id}`, { scope });
-  revoke = (id: string): Promise<void> => this.change("DELETE", `${PATH}/${id}`);
+  /** Raise `unconfirmed` if the key is gone, but a part of the server has not said yet that it knows. */
+  revoke = (id: string): Promise<void> =>
+    this.change("DELETE", `${PATH}/${id}`).catch((error: unknown) => {
+      const gone = this.store.getState().all?.devices.every((device) => device.id !== id);
+      throw gone && error instanceof RequestFailed && error.code === "SEND_FAILED" ? new RequestFailed("unconfirmed") : error;
+    });
   setOwnerKey = (ownerKey: Devices["ownerKey"]): Promise<void> => this.change("PATCH", "api/v1/tunnel", { owner_key: ownerKey });
 
   async invite({ name, scope, expiresIn }: Wish): Promise<Invitation> {
@@ -52,7 +57,10 @@ export class DeviceList {
   }
 
   private async change(method: "PATCH" | "DELETE", path: string, body?: object): Promise<void> {
-    await this.server.ask(method, path, body);
-    await this.load();
+    try {
+      await this.server.ask(method, path, body);
+    } finally {
+      await this.load(); // also after a failure: it may have been done all the same
+    }
   }
 }

@@ -12,6 +12,7 @@ import { SendAt } from "./SendAt";
 export default function HeldBar({ items }: { items: OutboxItem[] }) {
   const away = useClient((state) => state.connection.phase === "workstation_offline");
   const elsewhere = useClient((state) => state.held.size);
+  const known = useClient((state) => state.heldKnown);
   const [open, setOpen] = useState<"at" | "all" | null>(null);
   const here = away ? items.filter(({ state }) => state === "waiting" || state === "queued") : [];
   const there = items.filter(({ state }) => state === "held");
@@ -32,6 +33,11 @@ export default function HeldBar({ items }: { items: OutboxItem[] }) {
             {text.at}
           </Button>
         </div>
+      )}
+      {!known && (
+        <p role="status" className="px-4 py-1.5 text-sm text-muted">
+          {text.unknown}
+        </p>
       )}
       {there.length > 0 && (
         <ul className="max-h-44 overflow-y-auto">

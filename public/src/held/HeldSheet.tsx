@@ -10,11 +10,13 @@ import { reached } from "./reached";
 
 export function HeldSheet({ onClose }: { onClose(): void }) {
   const held = useClient((state) => state.held);
+  const known = useClient((state) => state.heldKnown);
   const outbox = useClient((state) => state.outbox);
   const words = new Map(outbox.map((item) => [item.id, item.text || chatText.voiceMessage]));
   return (
     <Dialog title={text.title} onClose={onClose}>
-      <p className="text-muted">{held.size > 0 ? text.lead : text.none}</p>
+      {!known && <p role="status">{text.unknown}</p>}
+      {(known || held.size > 0) && <p className="text-muted">{held.size > 0 ? text.lead : text.none}</p>}
       <ul className="mt-2 -mr-3">
         {[...held.values()].map(({ id, until = null, notBefore = null }) => (
           <HeldRow key={id} id={id} words={words.get(id) ?? text.otherTab} until={until} notBefore={notBefore} />

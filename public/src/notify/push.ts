@@ -65,13 +65,21 @@ export async function turnOn(client: Client, wishes: Wishes): Promise<void> {
   remember(nameFor(current), wishes);
 }
 
-/** The browser's subscription stays, since other workstations of this server may use it. */
+/** The server has no subscription under a key that it does not know. */
+const NONE_THERE = new Set(["INVALID_AUTH_KEY", "TUNNEL_NOT_FOUND", "unsupported"]);
+
+/** It counts as off once the server sends no more. The browser's subscription stays, since other workstations of this server may use it. */
 export async function turnOff(client: Client): Promise<void> {
   const { current } = client.store.getState();
   if (wishesOf(current) === null) return;
-  remember(nameFor(current!), undefined);
-  await client.ask("DELETE", "api/v1/push/subscription");
+  await client.ask("DELETE", "api/v1/push/subscription").catch((error: unknown) => {
+    if (!(error instanceof RequestFailed && NONE_THERE.has(error.code))) throw error;
+  });
+  forget(current!);
 }
+
+/** Take it for off, whatever the server knows. */
+export const forget = (workstationId: string): void => remember(nameFor(workstationId), undefined);
 
 /** Empty: sent. Else the server's reason. */
 export async function test(client: Client): Promise<string> {

@@ -94,7 +94,8 @@ export type Incoming =
   | { type: "connected"; restored: boolean; tunnelVersion: string; resume?: { epoch: string; seq: number; verdict: string } }
   | { type: "mark"; epoch: string; seq: number }
   | { type: "receipt"; receipt: Receipt }
-  | { type: "held"; messages: Receipt[] }
+  /** Null: the server cannot say what it keeps. */
+  | { type: "held"; messages: Receipt[] | null }
   | { type: "pong"; timestamp: number }
   | { type: "error"; id?: string; code: string; message: string; reason?: string }
   | { type: "auth.success"; workstationName?: string; workstationVersion?: string; workspacesRoot?: string }

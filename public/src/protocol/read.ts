@@ -44,7 +44,7 @@ const READERS: Record<string, Reader> = {
   }),
   "tunnel.mark": ({ top }) => ({ type: "mark", epoch: text(top.epoch), seq: number(top.seq) ?? 0 }),
   "tunnel.receipt": ({ top }) => ({ type: "receipt", receipt: readReceipt(top) }),
-  "tunnel.held": ({ top }) => ({ type: "held", messages: list(top.messages).map((each) => readReceipt(record(each))).filter(({ id }) => id !== "") }),
+  "tunnel.held": ({ top }) => ({ type: "held", messages: top.unavailable === true ? null : list(top.messages).map((each) => readReceipt(record(each))).filter(({ id }) => id !== "") }),
   pong: ({ top }) => ({ type: "pong", timestamp: number(top.timestamp) ?? 0 }),
   error: readError,
   "auth.success": ({ payload }) => ({

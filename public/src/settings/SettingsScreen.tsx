@@ -6,7 +6,7 @@ import { nameOf } from "~/app/ConnectionCard";
 import { addressOf, go, type Route } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
-import { turnOff } from "~/notify/push";
+import { forget as forgetPush, turnOff } from "~/notify/push";
 import type { Settings, Workstation } from "~/store/state";
 import { errorText } from "~/text/common";
 import { push } from "~/text/push";
@@ -146,7 +146,7 @@ function Row({ workstation }: { workstation: Workstation }) {
   const name = nameOf(workstation, told);
   const forget = async () => {
     // The server may be out of reach, and is asked no more once the key is gone.
-    if (current) await turnOff(client).catch(() => {});
+    if (current) await turnOff(client).catch(() => forgetPush(workstation.id));
     await client.forget(workstation.id).catch((error: unknown) => client.notice("error", errorText(error)));
   };
   return (

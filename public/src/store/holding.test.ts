@@ -106,6 +106,35 @@ describe("a message that the server keeps", () => {
     expect(again.socket.last("supervisor.command")).toMatchObject({ hold: { not_before: at }, payload: { command: "lost on the way" } });
   });
 
+  it("is not sent in another way while the server cannot say what it keeps; it is asked again", async () => {
+    const world = await away();
+    const { id } = world.state.outbox[0]!;
+    expect(await world.client.hold([id], null)).toBe(true);
+    const asked = world.socket.of("tunnel.held").length;
+    world.socket.says({ type: "tunnel.held", messages: [], unavailable: true });
+    await loaded(world);
+    expect(outbox(world)).toEqual([["deploy", "held", null]]);
+    expect(world.state.heldKnown).toBe(false);
+    world.clock.pass(10_000);
+    expect(world.socket.of("tunnel.held")).toHaveLength(asked + 1);
+    world.socket.says({ type: "tunnel.held", messages: [{ id, kind: "supervisor.command", state: "held", until: 1 }] });
+    await loaded(world);
+    expect(world.state.heldKnown).toBe(true);
+    expect(outbox(world)).toEqual([["deploy", "held", null]]);
+  });
+
+  it("is asked after where its receipt is lost, though the socket goes on", async () => {
+    const world = await away();
+    const { id } = world.state.outbox[0]!;
+    const asked = world.socket.of("tunnel.held").length;
+    await world.client.hold([id], null);
+    world.clock.pass(10_000);
+    expect(world.socket.of("tunnel.held")).toHaveLength(asked + 1);
+    world.socket.says({ type: "tunnel.held", messages: [] });
+    await loaded(world);
+    expect(outbox(world)).toEqual([["deploy", "waiting", null]]);
+  });
+
   it("that was meant for later does not go out at once when the server refuses it", async () => {
     const world = await away();
     await world.client.sendAt(SUPERVISOR, "tonight", world.clock.now() + 3_600_000);

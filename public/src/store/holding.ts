@@ -16,6 +16,8 @@ const ENDS: Partial<Record<Receipt["state"], Partial<OutboxItem>>> = {
 };
 
 export class Holding {
+  private again: (() => void) | null = null;
+
   constructor(
     private readonly core: Core,
     private readonly courier: Courier,
@@ -28,6 +30,7 @@ export class Holding {
   hold(ids: string[], notBefore: number | null): boolean {
     if (!this.core.store.getState().connection.keeps) return false;
     const ttl = notBefore === null ? HOLD_MOST : Math.min(HOLD_MOST, Math.ceil((notBefore - this.core.clock.now()) / 1000) + HOUR);
+    this.askLater();
     return ids.every((id) => {
       const item = this.find(id);
       if (!item || item.state === "sending" || item.hold?.until) return true;
@@ -50,7 +53,10 @@ export class Holding {
     this.core.send(outgoing.listHeld());
   }
 
-  listed(receipts: Receipt[]): void {
+  listed(receipts: Receipt[] | null): void {
+    this.core.store.setState({ heldKnown: receipts !== null });
+    // Nothing follows from it: what is sent in another way now might arrive twice.
+    if (receipts === null) return this.askLater();
     this.core.store.setState({ held: new Map() });
     for (const receipt of receipts) {
       const ours = receipt.state !== "held" && this.find(receipt.id) !== undefined;
@@ -60,6 +66,17 @@ export class Holding {
     }
     const known = new Set(receipts.map(({ id }) => id));
     for (const item of this.core.store.getState().outbox) if (item.state === "held" && !known.has(item.id)) this.forgotten(item);
+  }
+
+  /** A receipt may be lost where the tunnel moves in the server, and a list may have to wait for its store. */
+  private askLater(): void {
+    this.again?.();
+    this.again = this.core.clock.after(ASK_AGAIN, () => {
+      const { held, heldKnown, outbox } = this.core.store.getState();
+      const ours = outbox.filter(({ state }) => state === "held");
+      const open = ours.some(({ hold }) => hold?.until == null) || (!heldKnown && ours.length + held.size > 0);
+      if (open && this.core.send(outgoing.listHeld())) this.askLater();
+    });
   }
 
   receipt = (receipt: Receipt): void => {
@@ -106,6 +123,8 @@ export class Holding {
 }
 
 const HOUR = 3_600;
+/** Milliseconds after which the server is asked for what there is no receipt of. */
+const ASK_AGAIN = 10_000;
 
 function step(held: ReadonlyMap<string, Receipt>, receipt: Receipt): ReadonlyMap<string, Receipt> {
   const next = new Map(held);

@@ -50,6 +50,7 @@ export const NO_WORKSTATION = {
   chats: new Map(),
   outbox: [],
   held: new Map(),
+  heldKnown: true,
   drafts: new Map(),
   unread: new Map(),
   summaries: new Map(),

@@ -42,9 +42,12 @@ function credentials({ tunnelId, authKey, deviceId }: Asking): Record<string, st
   return { Authorization: `Bearer ${authKey}`, "X-Tunnel-Id": tunnelId, "X-Device-Id": deviceId };
 }
 
-/** Paths that a server does not have are answered with words for people, not with one of the protocol's codes. */
+/** Errors over HTTP that the protocol has under another name. */
+const CODES: Record<string, string> = { invalid_parameters: "INVALID_PAYLOAD", missing_parameters: "INVALID_PAYLOAD", push_off: "unsupported" };
+
+/** The protocol's code. Paths that a server does not have are answered with words for people. */
 function codeOf(status: number, said: Fields): string {
   const code = text(said.error);
-  if (/^[A-Z_]+$/.test(code)) return code;
+  if (/^[a-z_]+$/.test(code)) return CODES[code] ?? code.toUpperCase();
   return status === 404 || status === 405 ? "unsupported" : "INTERNAL_ERROR";
 }

@@ -116,6 +116,8 @@ export interface State {
   outbox: OutboxItem[];
   /** What waits at the server for the workstation, from all tabs of this device. */
   held: ReadonlyMap<string, Receipt>;
+  /** False: the server could not say what waits there when it was asked last. */
+  heldKnown: boolean;
   drafts: ReadonlyMap<ChatKey, string>;
   unread: ReadonlyMap<ChatKey, number>;
   /** The last words of each chat, also of those that are not loaded. */

@@ -23,5 +23,6 @@ export const held = words("held", {
   cancelNamed: (words: string) => `Cancel “${words}”`,
   otherTab: "From another tab",
   all: (count: number) => (count === 1 ? "1 message waits at the server" : `${count} messages wait at the server`),
+  unknown: "The server cannot say right now what waits there.",
   unreachable: "The server cannot be reached right now.",
 });

@@ -32,6 +32,8 @@ export const push = words("push", {
     unsupported: "The server sends no notifications. It may need an update, or its operator has switched them off.",
     offline: "The server cannot be reached from this page. Open the web client of the workstation's own server.",
     INVALID_PAYLOAD: "The server does not take this browser's push service. Its operator can allow it (PUSH_SERVICES).",
+    DEVICE_LIMIT: "As many devices have notifications as may have them. Switch them off on another one first.",
+    SEND_FAILED: "The server cannot store this right now. Try again.",
     subscribe: "The browser's push service cannot be reached, or the browser does not allow it.",
     none: "The server no longer knows this device's subscription. Switch it off and on again.",
     gone: "The push service has ended this device's subscription. Switch it off and on again.",

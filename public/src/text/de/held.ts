@@ -21,5 +21,6 @@ export default {
   cancelNamed: (words: string) => `„${words}“ abbrechen`,
   otherTab: "Aus einem anderen Tab",
   all: (count: number) => (count === 1 ? "1 Nachricht wartet am Server" : `${count} Nachrichten warten am Server`),
+  unknown: "Der Server kann gerade nicht sagen, was dort wartet.",
   unreachable: "Der Server ist gerade nicht zu erreichen.",
 };

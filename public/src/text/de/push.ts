@@ -28,6 +28,8 @@ export default {
     unsupported: "Der Server sendet keine Benachrichtigungen. Vielleicht braucht er ein Update, oder sein Betreiber hat sie ausgeschaltet.",
     offline: "Der Server ist von dieser Seite aus nicht zu erreichen. Öffne den Web-Client auf dem Server des Arbeitsplatzes.",
     INVALID_PAYLOAD: "Der Server nimmt den Push-Dienst dieses Browsers nicht an. Sein Betreiber kann ihn erlauben (PUSH_SERVICES).",
+    DEVICE_LIMIT: "So viele Geräte haben Benachrichtigungen, wie sie haben dürfen. Schalte sie erst auf einem anderen aus.",
+    SEND_FAILED: "Der Server kann das gerade nicht speichern. Versuche es noch einmal.",
     subscribe: "Der Push-Dienst des Browsers ist nicht zu erreichen, oder der Browser erlaubt ihn nicht.",
     none: "Der Server kennt das Abonnement dieses Geräts nicht mehr. Schalte es aus und wieder ein.",
     gone: "Der Push-Dienst hat das Abonnement dieses Geräts beendet. Schalte es aus und wieder ein.",

@@ -21,5 +21,6 @@ export default {
   cancelNamed: (words: string) => `Cancelar «${words}»`,
   otherTab: "De otra pestaña",
   all: (count: number) => (count === 1 ? "1 mensaje espera en el servidor" : `${count} mensajes esperan en el servidor`),
+  unknown: "El servidor no puede decir ahora qué espera allí.",
   unreachable: "Ahora no se llega al servidor.",
 };

@@ -28,6 +28,8 @@ export default {
     unsupported: "El servidor no envía notificaciones. Quizá necesite una actualización, o su operador las ha apagado.",
     offline: "No se llega al servidor desde esta página. Abre el cliente web del servidor del equipo.",
     INVALID_PAYLOAD: "El servidor no acepta el servicio push de este navegador. Su operador puede permitirlo (PUSH_SERVICES).",
+    DEVICE_LIMIT: "Tantos dispositivos como puede haber tienen notificaciones. Apágalas antes en otro.",
+    SEND_FAILED: "El servidor no puede guardar esto ahora. Inténtalo de nuevo.",
     subscribe: "No se llega al servicio push del navegador, o el navegador no lo permite.",
     none: "El servidor ya no conoce la suscripción de este dispositivo. Apágala y enciéndela de nuevo.",
     gone: "El servicio push ha terminado la suscripción de este dispositivo. Apágala y enciéndela de nuevo.",
