@@ -8,6 +8,8 @@ import random
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
@@ -117,10 +119,13 @@ async def measure(options: Options) -> Result:
     env = {"LIVENESS_TIMEOUT": "120", "STAY_MESSAGES": "4096"}
     with Server(workers=options.workers, env=env) as server:
         async with crowd(server) as people:
-            return await _measure(people, options)
+            return await cut_clients(people, options, partial(_disturb, server, options))
 
 
-async def _measure(people: Crowd, options: Options) -> Result:
+async def cut_clients(
+    people: Crowd, options: Options, disturb: Callable[[float], Coroutine[Any, Any, None]]
+) -> Result:
+    """Cut each client every so many seconds until ``disturb``, which is given the end's time, is over."""
     tunnels, clients = list[Tunnel](), list[Client]()
     for number in range(options.clients):
         if number % PER_TUNNEL == 0:
@@ -129,7 +134,7 @@ async def _measure(people: Crowd, options: Options) -> Result:
         await return_device(clients[-1])
     end = time.monotonic() + options.seconds
     await asyncio.gather(
-        _disturb(people.server, options, end),
+        disturb(end),
         *(tunnel.talk(end + 1) for tunnel in tunnels),
         *(_live(client, options.every, end) for client in clients),
     )
