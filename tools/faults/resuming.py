@@ -61,7 +61,7 @@ ACTS: list[Callable[[Run, Server], Awaitable[None]]] = [
 
 
 async def disturb(run: Run, server: Server, done: Counter[str], end: float) -> None:
-    """Do one act after the other, each at least once in a full run, with pauses between them."""
+    """Do one act after the other, with pauses between them."""
     acts = list(ACTS[: run.size(len(ACTS), 3)])
     while time.monotonic() < end:
         act = acts.pop(0) if acts else run.dice.choice(ACTS)
@@ -70,7 +70,7 @@ async def disturb(run: Run, server: Server, done: Counter[str], end: float) -> N
         await asyncio.sleep(run.dice.uniform(0.2, 1))
 
 
-@scenario("N12", "devices resume while workers, the bus and main are not as usual", 600, in_tests=True)
+@scenario("N12", "devices resume while workers, the bus and main are not as usual", 600)
 async def resumed_through_it_all(run: Run) -> None:
     options = Options(run.size(200, 20), run.size(180, 5), run.size(5, 1), workers=WORKERS)
     done = Counter[str]()
