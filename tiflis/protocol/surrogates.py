@@ -38,9 +38,10 @@ def hidden(text: bytes) -> bytearray:
     everything at the same place."""
     out = bytearray()
     for piece in _pieces(text):
+        mended = piece
         for escape in _SURROGATES:
-            piece = piece.replace(escape, _OTHER)
-        out += piece
+            mended = mended.replace(escape, _OTHER)
+        out += mended
     return out
 
 
