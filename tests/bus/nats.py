@@ -42,18 +42,21 @@ class NatsServer:
         extra: str = "",
         credentials: str = TOKEN,
         scheme: str = "nats",
+        room: int | None = None,
     ) -> None:
+        """``room``: bytes on disk that JetStream may use."""
         self.port = free_port()
         self.url = f"{scheme}://{credentials}@127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / f"{name}.conf"
         self.log = folder / f"{name}.log"
         self.store = folder / f"{name}-store"
+        limit = "" if room is None else f", max_file_store: {room}"
         self._config.touch(mode=0o600)
         self._config.write_text(
             f"server_name: {name}\n"
             f"listen: 127.0.0.1:{self.port}\n"
-            f'jetstream {{ store_dir: "{self.store}" }}\n'
+            f'jetstream {{ store_dir: "{self.store}"{limit} }}\n'
             f"authorization {{ {authorization} }}\n"
             f"{extra}\n"
         )
