@@ -54,7 +54,7 @@ async def test_an_answer_within_the_grace_begins_with_the_id_and_the_text_of_the
 async def test_the_id_changes_in_mid_answer_when_the_grace_of_the_one_before_ends(
     device: Device, workstation: DemoWorkstation
 ) -> None:
-    workstation.desk.supervisor.accumulator._grace = 0.2
+    workstation.desk.supervisor.accumulator.grace = 0.2
     workstation.desk.stage.speed = 20.0
     await answered(device, "table")
     second = await answered(device, "slow")

@@ -1,61 +1,66 @@
-"""The blocks of the answer that is given, and the id they go by on the wire."""
+"""The label and the blocks of an answer, which the shipped workstation keeps for a while after its end."""
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable
 
 from tiflis_workstation.blocks import Block
 
-GRACE_SECONDS = 10.0  # the shipped workstation keeps id and blocks of a finished answer this long
+GRACE_SECONDS = 10.0  # measured at the shipped workstation (0.3.32)
 
 
 class Accumulator:
-    """Holds one answer's blocks; `grace` seconds after its end they go.
+    """Labels the frames of one chat's answers; with a grace an answer inherits from the one before.
 
-    With `grace` None each answer stands for itself. With a grace, an answer that begins in time takes over
-    id and blocks of the one before, and loses both when that one's time is up, be it in mid-answer: this is
-    how the shipped workstation (0.3.32) behaves.
+    Each end of an answer sets a deadline `grace` seconds later. At a deadline the label and the blocks are
+    forgotten, also when they belong to a later answer by then, which so gets another label half way. With a
+    grace of 0 every answer has a label of its own.
     """
 
-    def __init__(self, new_id: Callable[[], str], grace: float | None) -> None:
-        self.label = ""
-        self.blocks: list[Block] = []
-        self._new_id = new_id
-        self._grace = grace
-        self._before: list[Block] = []
-        self._timers: list[asyncio.TimerHandle] = []
+    def __init__(
+        self, grace: float, new_label: Callable[[], str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.grace = grace
+        self._new_label = new_label
+        self._clock = clock
+        self._label = ""
+        self._blocks: list[Block] = []
+        self._label_has_ended = False
+        self._deadlines: list[float] = []
 
-    def begin(self, answer_id: str) -> None:
-        if self._grace is None:
-            self.clear()
-            self.label = answer_id
-        self._before = self.blocks
+    @property
+    def label(self) -> str:
+        """Return the label of the latest answer, "" when it is forgotten."""
+        self._expire()
+        return self._label
 
-    def grow(self, own: list[Block]) -> list[Block]:
-        """Take all blocks of the answer so far; return what is shown of it."""
-        self.label = self.label or self._new_id()
-        self.blocks = _taken_over(self._before, own)
-        return self.blocks
+    @property
+    def blocks(self) -> list[Block]:
+        """Return the latest answer so far, none when it is forgotten."""
+        self._expire()
+        return self._blocks
 
-    def end(self) -> None:
-        """Note that the answer is finished, and forget it when its time is up."""
-        if self._grace is not None:
-            loop = asyncio.get_running_loop()
-            self._timers = [timer for timer in self._timers if timer.when() > loop.time()]
-            self._timers.append(loop.call_later(self._grace, self.clear))
+    def grow(self, blocks: list[Block]) -> str:
+        """Replace the answer so far. Return the label of its next frame."""
+        self._expire()
+        self._blocks = blocks
+        self._label = self._label or self._new_label()
+        return self._label
 
-    def clear(self) -> None:
-        self.label, self.blocks, self._before = "", [], []
+    def end(self) -> bool:
+        """Note the end of the answer. Return whether it is the first one to end under its label."""
+        first = not self._label_has_ended
+        self._label_has_ended = True
+        self._deadlines.append(self._clock() + self.grace)
+        return first
 
-    def close(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+    def forget(self) -> None:
+        self._label, self._blocks, self._label_has_ended = "", [], False
 
-
-def _taken_over(before: list[Block], own: list[Block]) -> list[Block]:
-    """Earlier blocks first; a text directly after a text takes its place."""
-    if before and own and before[-1]["block_type"] == own[0]["block_type"] == "text":
-        before = before[:-1]
-    return [*before, *own]
+    def _expire(self) -> None:
+        now = self._clock()
+        pending = [deadline for deadline in self._deadlines if deadline > now]
+        if len(pending) < len(self._deadlines):
+            self._deadlines = pending
+            self.forget()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tiflis_workstation import texts
 from tiflis_workstation.blocks import block
-from tiflis_workstation.chat import iso
 from tiflis_workstation.history import Entry
+from tiflis_workstation.stage import iso
 from tiflis_workstation.wire import TERMINAL, Message
 
 WORKSPACES_ROOT = "/home/demo/work"

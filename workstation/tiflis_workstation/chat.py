@@ -1,223 +1,160 @@
-"""One chat with an agent: streams the answer snapshot by snapshot, can be cancelled, remembers."""
+"""One conversation with an agent: its past, and the answer under way."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from tiflis_workstation.accumulator import Accumulator
 from tiflis_workstation.blocks import Block, block, plain_text
 from tiflis_workstation.history import Entry, History
-from tiflis_workstation.performance import Speak, Step, perform
-from tiflis_workstation.sound import Sound, SoundShelf, melody
+from tiflis_workstation.performance import Step, perform
+from tiflis_workstation.sound import Sound, melody
+from tiflis_workstation.stage import Stage
 
-log = logging.getLogger("tiflis_workstation")
-
-REMEMBERED_IDS = 500  # of messages taken; a device retries within minutes
+CANCELLED = "Cancelled by user"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A whole answer as far as it goes; `message_id` is "" where the shipped workstation has none yet."""
+    """The whole answer so far. `message_id` labels the answer's frames; "" is no label."""
 
     message_id: str
-    sequence: int
     blocks: list[Block]
-    complete: bool
+    sequence: int
+    complete: bool = False
 
     @property
     def content(self) -> str:
+        """Return the answer as text, for clients without block support."""
         return plain_text(self.blocks)
 
 
-@dataclass(slots=True)
-class Stage:
-    """State shared by all chats of a workstation: chance, time, speed and sounds."""
-
-    rng: random.Random
-    now: Callable[[], float]
-    speed: float
-    sounds: SoundShelf
-    writable: Callable[[], Awaitable[None]]
-    grace: float | None = None
-    """Seconds for which a finished answer's id and text are taken over into the next; None: never."""
-
-    @property
-    def as_shipped(self) -> bool:
-        """Behave as the shipped workstation does, where that differs from the specification."""
-        return self.grace is not None
-
-    def new_id(self, prefix: str) -> str:
-        return f"{prefix}-{self.rng.getrandbits(64):016x}"
-
-    def milliseconds(self) -> int:
-        return int(self.now() * 1000)
-
-    def iso(self) -> str:
-        return iso(self.now())
-
-    async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self.speed)
-        await self.writable()
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+Show = Callable[[Snapshot], None]
+Spoken = Callable[[str, Sound], None]
+"""Takes the id by which a sound is requested, and the sound."""
 
 
 class Chat:
-    """At most one answer at a time. User messages, snapshots and history share one rising sequence.
+    """Gives one answer at a time. `for_all` marks the supervisor's chat, which all devices share.
 
-    `for_all`: the supervisor's chat, whose last frame the shipped workstation never loses.
+    As shipped, an agent's answer that ends under the label of an earlier one has no last frame and is not
+    kept; the supervisor's is sent and kept whole.
     """
 
-    def __init__(self, stage: Stage, history: History | None = None, *, for_all: bool = False) -> None:
-        self.history = history or History()
-        self.snapshot: Snapshot | None = None
-        self.accumulator = Accumulator(lambda: stage.new_id("msg"), stage.grace)
-        self._for_all = for_all
-        self._question = ""
+    def __init__(self, stage: Stage, history: History, *, for_all: bool = False) -> None:
+        self.history = history
+        self.accumulator = Accumulator(stage.grace or 0.0, lambda: stage.new_id("answer"))
+        self.snapshot: Snapshot | None = None  # while the agent works
         self._stage = stage
-        self._sequence = self.history.newest
+        self._for_all = for_all
+        self._sequence = history.newest
+        self._question_id = ""
         self._task: asyncio.Task[None] | None = None
-        self._known: dict[str, None] = {}
 
     @property
     def executing(self) -> bool:
         return self.snapshot is not None
 
     def is_known(self, message_id: str) -> bool:
-        """Return whether the message was taken already: a retry is acknowledged and not run twice."""
-        return message_id in self._known
+        """Return whether the history has this message: then it is a retry."""
+        return message_id in self.history
 
-    def ask(self, message_id: str, content: str, blocks: list[Block], entry_id: str = "") -> None:
-        """Remember what the user said, in the history under `entry_id` where that is another id."""
-        self._known[message_id] = None
-        while len(self._known) > REMEMBERED_IDS:
-            del self._known[next(iter(self._known))]
-        self._question = message_id
-        self._remember(entry_id or message_id, "user", content, blocks)
+    def ask(self, message_id: str, text: str, blocks: list[Block], entry_id: str) -> None:
+        """Add the user's message to the history, there under `entry_id`."""
+        self._question_id = message_id
+        entry = Entry(entry_id, self._next_sequence(), "user", text, self._stage.iso(), blocks)
+        self.history.add(entry)
 
-    def answer(
-        self,
-        steps: list[Step],
-        show: Callable[[Snapshot], None],
-        spoken: Callable[[str, Sound], None],
-    ) -> str:
-        """Start to answer; `show` gets each snapshot, `spoken` each sound. Returns its message id."""
-        message_id = self._stage.new_id("msg")
-        self.accumulator.begin(message_id)
-        self.snapshot = Snapshot(self.accumulator.label, self._sequence, self.accumulator.blocks, False)
-        self._task = asyncio.create_task(self._play(message_id, steps, show, spoken))
-        return message_id
+    def answer(self, steps: list[Step], show: Show, spoken: Spoken) -> None:
+        """Begin to perform the steps. `show` gets each snapshot, `spoken` at the end what is read aloud."""
+        inherited = self.accumulator.blocks
+        self.snapshot = self._grown(inherited)
+        if inherited:
+            show(self.snapshot)
+        self._task = asyncio.create_task(self._perform(steps, show, spoken))
 
-    def cancel(self, show: Callable[[Snapshot], None]) -> bool:
-        """End the answer with a cancel block. False when there was none."""
-        snapshot = self.snapshot
-        if snapshot is None or self._task is None:
+    def cancel(self, show: Show) -> bool:
+        """Stop the answer and end it with a cancel block. Return False when there is none."""
+        if self.snapshot is None or self._task is None:
             return False
         self._task.cancel()
-        stopped = block(self._stage.new_id("cancel"), "cancel", "Cancelled by user")
+        cancelled = block(self._stage.new_id("cancel"), "cancel", CANCELLED)
         if self._stage.as_shipped:
-            # It says and keeps nothing but the cancel block, under no id; the words so far are lost.
-            self._end(Snapshot("", self._next(), [stopped], True), show, self._stage.new_id("msg"))
+            last = Snapshot("", [cancelled], self._next_sequence(), complete=True)
         else:
-            self._finish([*_settled(snapshot.blocks), stopped], show)
+            last = self._grown([*map(_interrupted, self.snapshot.blocks), cancelled], complete=True)
+        self.accumulator.forget()
+        self.snapshot = None
+        self._finish(last, show)
         return True
 
+    def clear(self, show: Show) -> None:
+        """Stop the answer under way and forget the past."""
+        self.cancel(show)
+        self.accumulator.forget()
+        self.history.clear()
+
     async def close(self) -> None:
-        self.accumulator.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def clear(self, show: Callable[[Snapshot], None]) -> None:
-        self.cancel(show)
-        self.accumulator.clear()
-        self.history.clear()
+    async def _perform(self, steps: list[Step], show: Show, spoken: Spoken) -> None:
+        sounds: list[tuple[str, Sound]] = []
 
-    async def _play(
-        self,
-        message_id: str,
-        steps: list[Step],
-        show: Callable[[Snapshot], None],
-        spoken: Callable[[str, Sound], None],
-    ) -> None:
         def speak(block_id: str, text: str) -> Block:
-            sound = melody(text)
-            self._stage.sounds.put(message_id, "output", sound)
-            spoken(message_id, sound)
-            known = {"message_id": message_id, "has_audio": True, "duration": sound.seconds}
-            return block(block_id, "voice_output", text, **known, audio_format=sound.audio_format)
+            made = self._read_aloud(text)
+            sounds.append(made)
+            return _voice_output(block_id, *made)
 
-        streamed = [step for step in steps if not (self._stage.as_shipped and isinstance(step, Speak))]
-        blocks = self.accumulator.blocks
-        try:
-            if self._stage.as_shipped:
-                self._show(blocks, show)
-            for seconds, own in perform(streamed, random.Random(message_id), message_id, speak):
-                await self._stage.pause(seconds)
-                blocks = self.accumulator.grow(own)
-                self._show(blocks, show)
-        except Exception:
-            log.exception("answer failed")
-        self._finish(blocks, show)
-        if self._stage.as_shipped:
-            self._speak_after([step for step in steps if isinstance(step, Speak)], spoken)
+        blocks: list[Block] = []
+        for seconds, blocks in perform(steps, self._stage.rng, self._stage.new_id("block"), speak):
+            await self._stage.pause(seconds)
+            await self._stage.writable()
+            self.snapshot = self._grown(blocks)
+            show(self.snapshot)
+        self._end(blocks, show)
+        for sound_id, sound in sounds:
+            spoken(sound_id, sound)
 
-    def _show(self, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
-        self.snapshot = Snapshot(self.accumulator.label, self._next(), blocks, False)
-        show(self.snapshot)
+    def _end(self, blocks: list[Block], show: Show) -> None:
+        last = self._grown(blocks, complete=True)
+        self.snapshot = None
+        if self.accumulator.end() or self._for_all:
+            self._finish(last, show)
 
-    def _finish(self, blocks: list[Block], show: Callable[[Snapshot], None]) -> None:
-        """Save and show the whole answer.
+    def _finish(self, last: Snapshot, show: Show) -> None:
+        """Add the answer to the history and send its last frame."""
+        entry_id = self._stage.new_id("entry") if self._stage.as_shipped else last.message_id
+        created = self._stage.iso()
+        self.history.add(Entry(entry_id, last.sequence, "assistant", last.content, created, last.blocks))
+        show(last)
 
-        The history takes an id once. For an answer under a used id, the shipped workstation fails at this
-        point: before the last frame in an agent's chat, after it in the supervisor's.
-        """
-        label = self.accumulator.label
-        whole = Snapshot(label, self._next(), blocks, True)
-        if label in self.history and not self._for_all:
-            self.snapshot = self._task = None
-            return
-        self._end(whole, show, "" if label in self.history else label)
-        self.accumulator.end()
+    def _read_aloud(self, text: str) -> tuple[str, Sound]:
+        """Return the sound of a text and the id under which it is on the shelf."""
+        sound_id = self._question_id if self._stage.as_shipped else self.accumulator.label
+        sound = melody(text)
+        self._stage.sounds.put(sound_id, "output", sound)
+        return sound_id, sound
 
-    def _end(self, whole: Snapshot, show: Callable[[Snapshot], None], entry_id: str) -> None:
-        self.snapshot = self._task = None
-        if entry_id:
-            self._remember(entry_id, "assistant", whole.content, whole.blocks, whole.sequence)
-        show(whole)
+    def _grown(self, blocks: list[Block], *, complete: bool = False) -> Snapshot:
+        return Snapshot(self.accumulator.grow(blocks), blocks, self._next_sequence(), complete)
 
-    def _speak_after(self, steps: list[Speak], spoken: Callable[[str, Sound], None]) -> None:
-        """Send the sound after the answer, under the id of the question, as the shipped workstation does."""
-        for step in steps:
-            sound = melody(step.text)
-            self._stage.sounds.put(self._question, "output", sound)
-            known = {"message_id": self._question, "has_audio": True, "duration": sound.seconds}
-            self.history.extend_newest(block(f"{self._question}-said", "voice_output", step.text, **known))
-            spoken(self._question, sound)
-
-    def _remember(
-        self, message_id: str, role: str, content: str, blocks: list[Block], sequence: int | None = None
-    ) -> None:
-        at = self._next() if sequence is None else sequence
-        self.history.add(Entry(message_id, at, role, content, self._stage.iso(), blocks))
-
-    def _next(self) -> int:
+    def _next_sequence(self) -> int:
+        """Return the next number of the chat: messages and snapshots count together."""
         self._sequence += 1
         return self._sequence
 
 
-def _settled(blocks: list[Block]) -> list[Block]:
-    """Return the blocks with running tools as failed: none runs on after a cancel."""
-    return [
-        {**one, "metadata": {**one["metadata"], "tool_status": "failed"}}
-        if one.get("metadata", {}).get("tool_status") == "running"
-        else one
-        for one in blocks
-    ]
+def _voice_output(block_id: str, sound_id: str, sound: Sound) -> Block:
+    return block(block_id, "voice_output", "", message_id=sound_id, has_audio=True, duration=sound.seconds)
+
+
+def _interrupted(one: Block) -> Block:
+    """Return a block as a stop leaves it: a tool that was running has failed."""
+    metadata = one.get("metadata", {})
+    if metadata.get("tool_status") != "running":
+        return one
+    return {**one, "metadata": {**metadata, "tool_status": "failed"}}

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from tiflis_workstation import catalogue
-from tiflis_workstation.chat import Chat, Stage
+from tiflis_workstation.chat import Chat
 from tiflis_workstation.devices import Devices
 from tiflis_workstation.history import History
 from tiflis_workstation.output_buffer import Output
 from tiflis_workstation.sessions import Session, Sessions
 from tiflis_workstation.speaker import Speaker
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.terminal import ShellMaker, Terminal
 from tiflis_workstation.wire import SUPERVISOR, Message, encode
 

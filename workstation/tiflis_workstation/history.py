@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tiflis_workstation.blocks import Block
 from tiflis_workstation.wire import Message
@@ -49,12 +49,6 @@ class History:
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
-
-    def extend_newest(self, block: Block) -> None:
-        """Add a block to the newest entry, if that is an answer."""
-        if self._entries and self._entries[-1].role == "assistant":
-            newest = self._entries.pop()
-            self._entries.append(replace(newest, blocks=[*newest.blocks, block]))
 
     def clear(self) -> None:
         self._entries.clear()

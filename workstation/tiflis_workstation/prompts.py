@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from tiflis_workstation import texts
 from tiflis_workstation.blocks import Block, block
-from tiflis_workstation.chat import Chat, Snapshot, Stage
+from tiflis_workstation.chat import Chat, Snapshot
 from tiflis_workstation.performance import Say, Speak, Step
 from tiflis_workstation.scenes import Scene, choose
 from tiflis_workstation.sound import Sound
 from tiflis_workstation.speaker import Speaker
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.wire import (
     INVALID_PAYLOAD,
     SESSION_BUSY,

@@ -14,7 +14,7 @@ import sys
 import termios
 from collections.abc import Callable
 
-from tiflis_workstation.chat import Stage
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.terminal import COLUMNS, ROWS, Emit
 
 READ_SIZE = 16_384

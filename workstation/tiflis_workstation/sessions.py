@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tiflis_workstation import catalogue
 from tiflis_workstation.catalogue import Opening
-from tiflis_workstation.chat import Chat, Stage
+from tiflis_workstation.chat import Chat
 from tiflis_workstation.history import History
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.terminal import Terminal
 from tiflis_workstation.wire import (
     INVALID_PAYLOAD,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tiflis_workstation.chat import Snapshot, Stage
+from tiflis_workstation.chat import Snapshot
 from tiflis_workstation.sound import Sound
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.wire import (
     INTERNAL_ERROR,
     SUPERVISOR,

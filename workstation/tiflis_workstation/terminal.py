@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from tiflis_workstation.chat import Stage
 from tiflis_workstation.output_buffer import Output, OutputBuffer
+from tiflis_workstation.stage import Stage
 
 COLUMNS, ROWS = 80, 24
 LEAST_COLUMNS, LEAST_ROWS = 40, 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tiflis_workstation.chat import Stage
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.terminal import COLUMNS, ROWS, Emit
 from tiflis_workstation.toy_commands import Program
 from tiflis_workstation.toy_shell import ToyShell, returned

@@ -12,13 +12,13 @@ from functools import partial
 
 from tiflis_workstation import catalogue, general_requests, session_requests, supervisor_requests
 from tiflis_workstation.accumulator import GRACE_SECONDS
-from tiflis_workstation.chat import Stage
 from tiflis_workstation.desk import Desk
 from tiflis_workstation.link import Credentials, Registration, TunnelLink
 from tiflis_workstation.pairing import Pairing
 from tiflis_workstation.prompts import Reply
 from tiflis_workstation.pty_shell import PtyShell
 from tiflis_workstation.sound import SoundShelf
+from tiflis_workstation.stage import Stage
 from tiflis_workstation.terminal import ShellMaker
 from tiflis_workstation.toy_terminal import ToyTerminal
 from tiflis_workstation.wire import (
