@@ -114,6 +114,28 @@ describe("an answer that takes over label and text of the one before", () => {
     expect(chat(world).executing).toBe(false);
   });
 
+  it("is a row of its own also where the last frame of the one before never came", async () => {
+    const world = await makeWorld().paired();
+    asks(world, "one?");
+    frame(world, "L1", [text("a", "First.")]);
+    asks(world, "two?");
+    frame(world, "L1", [text("a", "First.")]);
+    frame(world, "L1", [text("b", "Sec")]);
+    frame(world, "L2", [text("b", "Second.")], true);
+    expect(words(world)).toEqual(["one?", "First.", "two?", "Second."]);
+    expect(streaming(world)).toBe(false);
+  });
+
+  it("is not shown as the text it carries along to a page that joins it", async () => {
+    const world = await makeWorld().paired({ sessions });
+    world.client.watch(S1);
+    await world.history([entry(1, "user", "one?"), entry(2, "assistant", "First."), entry(3, "user", "two?")], { session_id: S1 });
+    world.socket.says({ type: "session.subscribed", session_id: S1, is_executing: true, current_streaming_blocks: [text("a", "First.")], streaming_message_id: "L1" });
+    expect(words(world, S1)).toEqual(["one?", "First.", "two?"]);
+    frame(world, "L1", [text("b", "Second.")], true, S1);
+    expect(words(world, S1)).toEqual(["one?", "First.", "two?", "Second."]);
+  });
+
   it("goes on in its row when another question is sent while it streams", async () => {
     const world = await makeWorld().paired();
     asks(world, "one?");
@@ -136,6 +158,21 @@ describe("a stop", () => {
     void world.client.reload(SUPERVISOR);
     await world.history([entry(1, "user", "one?"), { ...entry(2, "assistant", ""), content_blocks: [{ id: "c", block_type: "cancel", content: "Cancelled by user" }] }]);
     expect(words(world)).toEqual(["one?", "I will"]);
+  });
+
+  it("leaves no tool running, and nothing that comes late starts the answer again", async () => {
+    const world = await makeWorld().paired();
+    const stop = { id: "c", block_type: "cancel", content: "Cancelled by user" };
+    const tool = { id: "t", block_type: "tool", content: "Read", metadata: { tool_name: "Read", tool_status: "running" } };
+    asks(world, "one?");
+    frame(world, "L1", [text("a", "I will"), tool]);
+    frame(world, null, [stop], true);
+    frame(world, null, [stop], true);
+    frame(world, "L1", [text("a", "I will"), tool, text("b", "more")]);
+    const { blocks } = chat(world).messages.at(-1)!;
+    expect(blocks.map((block) => block.kind)).toEqual(["text", "tool", "cancel"]);
+    expect(blocks[1]).toMatchObject({ status: "failed" });
+    expect(chat(world).executing).toBe(false);
   });
 });
 

@@ -1,9 +1,8 @@
 /**
- * Which row of a chat a frame of an answer belongs to: pure steps from a chat to the next one.
+ * Turns the frames of answers into rows: pure steps from a chat to the next one.
  *
- * Each frame holds the whole answer so far. Its id is only a label: the shipped workstation gives the label,
- * and the blocks, of a finished answer to the one that follows within ten seconds, and may change the label
- * in mid-answer. So rows have keys of their own, and a frame finds its row by what stands around it.
+ * Each frame repeats its answer so far. Its streaming id is only a label: workstations give the label and the text of a
+ * finished answer to the next one, and change the label of an answer while it streams.
  */
 
 import type { ContentBlock } from "../protocol/blocks";
@@ -11,146 +10,156 @@ import type { Incoming } from "../protocol/messages";
 import { newRowKey } from "./match";
 import type { Chat, ChatMessage } from "./state";
 
-export type Output = Extract<Incoming, { type: "output" }>;
+type Output = Extract<Incoming, { type: "output" }>;
 
+/** Return the chat after a frame; `now` in milliseconds. */
 export function applyOutput(chat: Chat, output: Output, now: number): Chat {
-  const streaming = chat.messages.findLastIndex((message) => message.streaming);
-  const going = chat.messages[streaming];
-  if (going && belongsTo(chat.messages, streaming, output)) return goOn(chat, streaming, going, output);
-  return going ? begin(settled(chat), output, now) : meet(chat, output, now);
+  const at = answerFor(chat.messages, output.streamingId);
+  const row = chat.messages[at];
+  if (!row) return begun(chat, output, now);
+  const asked = questionFollows(chat.messages, at);
+  if (isStop(output.blocks) && (row.streaming || !asked)) return stopped(chat, at, output.blocks);
+  if (!row.streaming) return asked ? answered(chat, row, output, now) : late(chat, at, output, now);
+  return isPartOf(row, output, asked) ? grown(chat, at, output) : applyOutput(settled(chat), output, now);
 }
 
-/** One row goes on until a user's message stands below it; then only for words that continue its own. */
-function belongsTo(messages: ChatMessage[], index: number, output: Output): boolean {
-  if (!askedAfter(messages, index) || onlyCancel(output.blocks)) return true;
-  const row = messages[index]!;
-  const sameLabel = row.label === null || output.streamingId === undefined || row.label === output.streamingId;
-  return continues(row, output.blocks) && (sameLabel || wordsOf(row.blocks) !== "");
+/** The first frames of an answer to a new question may be the answer before, word for word: of these nothing is shown. */
+function answered(chat: Chat, earlier: ChatMessage, output: Output, now: number): Chat {
+  const repeats = !output.complete && repeated(earlier, output.blocks) === output.blocks.length;
+  return repeats ? { ...chat, executing: true } : begun(chat, output, now);
 }
 
-function goOn(chat: Chat, index: number, row: ChatMessage, output: Output): Chat {
-  const own = withoutCarried(chat.messages, output, row);
-  // A frame of nothing but an earlier answer's blocks says nothing about this one.
-  const base = relabelled(row, output) ? row.blocks : (row.base ?? []);
-  const blocks = own.length > 0 || output.complete ? shown(row, joined(base, own.length > 0 ? own : output.blocks)) : row.blocks;
-  const { base: _, ...rest } = row;
-  const next: ChatMessage = { ...rest, label: output.streamingId ?? row.label, blocks, streaming: !output.complete };
-  if (!output.complete && base.length > 0) next.base = base;
-  return { ...chat, messages: replaced(chat.messages, index, next), executing: !output.complete };
+/** A frame after an answer that has ended, without a question between: a late one of it, more of it, or another answer. */
+function late(chat: Chat, at: number, output: Output, now: number): Chat {
+  const { blocks, streamingId, complete } = output;
+  const row = chat.messages[at]!;
+  if (streamingId !== undefined && !goesBy(row, streamingId)) return begun(chat, output, now);
+  const over = isBeginning(blocks, row.blocks) || (streamingId !== undefined && row.blocks.some(isCancel));
+  if (over) return complete && chat.executing ? { ...chat, executing: false } : chat;
+  return isBeginning(sent(row.blocks), blocks) ? grown(chat, at, output) : begun(chat, output, now);
 }
 
-const relabelled = (row: ChatMessage, { streamingId, blocks }: Output): boolean =>
-  row.label !== null && streamingId !== undefined && streamingId !== row.label && !onlyCancel(blocks);
-
-/** What was said under the label before, as far as the frame does not say it again. */
-function joined(base: ContentBlock[], own: ContentBlock[]): ContentBlock[] {
-  if (base.length === 0 || onlyCancel(own) || wordsOf(own).startsWith(wordsOf(base))) return own;
-  const rest = base.filter((block) => block.kind !== "voice_output" && !own.some((each) => each.kind === block.kind && each.id === block.id));
-  const [last, first] = [rest.at(-1), own[0]];
-  const goesOn = last?.kind === "text" && first?.kind === "text" && first.content.startsWith(last.content);
-  return [...(goesOn ? rest.slice(0, -1) : rest), ...own];
+/** Return the chat with no answer streaming: what has been said stays. */
+export function settled(chat: Chat): Chat {
+  if (!chat.messages.some((row) => row.streaming)) return chat;
+  const messages = chat.messages.map((row) => (row.streaming ? { ...row, streaming: false, base: undefined } : row));
+  return { ...chat, messages };
 }
 
-/** A frame while no answer streams: the first of a new answer, or a late one of a finished answer. */
-function meet(chat: Chat, output: Output, now: number): Chat {
-  const index = lastAnswer(chat.messages, output.streamingId);
-  const done = chat.messages[index];
-  const asked = index < 0 || askedAfter(chat.messages, index);
-  if (done && !asked && output.streamingId !== undefined) {
-    if (!output.complete && isPartOf(output.blocks, done)) return chat;
-    if (output.complete && continues(done, output.blocks)) {
-      return { ...chat, messages: replaced(chat.messages, index, { ...done, blocks: shown(done, output.blocks) }), executing: false };
-    }
-  }
-  return begin(chat, output, now);
+/** Return the answers that are whole in `after` and were not so in `before`, in order. */
+export function endedBetween(before: Chat, after: Chat): ChatMessage[] {
+  const changed = after.messages.filter((row, at) => row.role === "assistant" && !row.streaming && row !== before.messages[at]);
+  return changed.filter(({ key }) => before.messages.find((row) => row.key === key)?.streaming !== false);
 }
 
-function begin(chat: Chat, output: Output, now: number): Chat {
-  const own = withoutCarried(chat.messages, output);
-  if (own.length === 0 && !output.complete) return chat.executing ? chat : { ...chat, executing: true };
+/** Return whether the message has this id, in the history or as the label of its frames. */
+export const goesBy = (row: ChatMessage, id: string): boolean => row.messageId === id || row.label === id;
+
+export const replaced = (messages: ChatMessage[], at: number, row: ChatMessage): ChatMessage[] => messages.map((each, index) => (index === at ? row : each));
+
+function answerFor(messages: ChatMessage[], label: string | undefined): number {
+  const streaming = messages.findLastIndex((row) => row.streaming);
+  return streaming >= 0 ? streaming : answerAbove(messages, messages.length, label);
+}
+
+/** Return the index of the latest answer with this label, else of the latest one; -1 if there is none. */
+function answerAbove(messages: ChatMessage[], end: number, label: string | undefined | null): number {
+  const latest = (fits: (row: ChatMessage) => boolean) => messages.findLastIndex((row, at) => at < end && row.role === "assistant" && fits(row));
+  const named = label ? latest((row) => goesBy(row, label)) : -1;
+  return named >= 0 ? named : latest(() => true);
+}
+
+const questionFollows = (messages: ChatMessage[], at: number): boolean => messages.findLastIndex((row) => row.role === "user") > at;
+
+/** A frame belongs to the answer that streams, unless a question stands between and the frame says something else. */
+function isPartOf(row: ChatMessage, { blocks, streamingId }: Output, asked: boolean): boolean {
+  if (!asked || blocks.length === 0) return true;
+  if (row.label !== null && streamingId !== undefined && row.label !== streamingId) return false;
+  const [said] = row.blocks;
+  const [says] = joined(row.base ?? [], blocks);
+  return !said || (says !== undefined && isContinued(said, says));
+}
+
+/** Add the row of a new answer, once it says something. */
+function begun(chat: Chat, { blocks, streamingId, at, complete }: Output, now: number): Chat {
+  if (blocks.length === 0) return { ...chat, executing: !complete };
   const row: ChatMessage = {
     key: newRowKey(),
     messageId: null,
-    label: output.streamingId ?? null,
+    label: streamingId ?? null,
     sequence: null,
     role: "assistant",
-    blocks: own.length > 0 ? own : output.blocks,
-    at: output.at,
+    blocks: withoutRepeated(chat.messages, chat.messages.length, streamingId, blocks),
+    at,
     seenAt: now,
-    streaming: !output.complete,
+    streaming: !complete,
     delivery: null,
     foreign: false,
   };
-  return { ...chat, messages: [...chat.messages, row], executing: !output.complete };
+  return { ...chat, messages: [...chat.messages, row], executing: !complete };
 }
 
-/** What the frame says beyond the finished answers that had its label before it. */
-function withoutCarried(messages: ChatMessage[], output: Output, row?: ChatMessage): ContentBlock[] {
-  const { blocks, streamingId } = output;
-  const earlier = messages.filter((each) => each !== row && each.role === "assistant" && !each.streaming);
-  const carriers = streamingId === undefined ? earlier.slice(-1) : earlier.filter((each) => goesBy(each, streamingId));
-  if (carriers.length === 0 || onlyCancel(blocks)) return blocks;
-  if (!output.complete && !row && carriers.some((each) => wordsOf(each.blocks) === wordsOf(blocks))) return [];
-  if (streamingId === undefined) return blocks;
-  const carried = new Set(carriers.flatMap((each) => each.blocks.map(print)));
-  const first = blocks.findIndex((block) => !carried.has(print(block)));
-  return first < 0 ? [] : blocks.slice(first);
+function grown(chat: Chat, at: number, { blocks, streamingId, complete }: Output): Chat {
+  const row = chat.messages[at]!;
+  const label = streamingId ?? row.label;
+  const base = row.label !== null && label !== row.label ? row.blocks : row.base;
+  const own = withoutRepeated(chat.messages, at, label, blocks);
+  const next: ChatMessage = {
+    ...row,
+    label,
+    blocks: own.length > 0 ? joined(base ?? [], own) : row.blocks,
+    base: complete ? undefined : base,
+    streaming: !complete,
+  };
+  return { ...chat, messages: replaced(chat.messages, at, next), executing: !complete };
 }
 
-const print = (block: ContentBlock) => JSON.stringify([block.kind, block.id, block.content]);
+/** A stop may come without what was said before it. */
+const isStop = (blocks: ContentBlock[]): boolean => blocks.length > 0 && blocks.every(isCancel);
 
-/** The frame's blocks, and what stays of those before: sound that came beside the frames, all of a stopped answer. */
-function shown(row: ChatMessage, blocks: ContentBlock[]): ContentBlock[] {
-  if (onlyCancel(blocks)) return [...row.blocks.map(halted), ...blocks];
-  if (blocks.some((block) => block.kind === "voice_output")) return blocks;
-  return [...blocks, ...row.blocks.filter((block) => block.kind === "voice_output")];
+const isCancel = ({ kind }: ContentBlock): boolean => kind === "cancel";
+
+function stopped(chat: Chat, at: number, stop: ContentBlock[]): Chat {
+  const row = chat.messages[at]!;
+  const said = row.blocks.map((block) => (block.kind === "tool" && block.status === "running" ? { ...block, status: "failed" as const } : block));
+  const blocks = said.some(isCancel) ? said : [...said, ...stop];
+  return { ...chat, messages: replaced(chat.messages, at, { ...row, blocks, base: undefined, streaming: false }), executing: false };
 }
 
-const halted = (block: ContentBlock): ContentBlock =>
-  block.kind === "tool" && block.status === "running" ? { ...block, status: "failed" } : block;
-
-const onlyCancel = (blocks: ContentBlock[]) => blocks.length > 0 && blocks.every((block) => block.kind === "cancel");
-
-export const goesBy = (message: ChatMessage, id: string) => message.messageId === id || message.label === id;
-
-function lastAnswer(messages: ChatMessage[], label: string | undefined): number {
-  return messages.findLastIndex((message) => message.role === "assistant" && (label === undefined || goesBy(message, label)));
+/** Without the whole of an earlier answer with the same label, where that stands at the beginning and something follows. */
+function withoutRepeated(messages: ChatMessage[], end: number, label: string | undefined | null, blocks: ContentBlock[]): ContentBlock[] {
+  const earlier = messages[answerAbove(messages, end, label)];
+  if (!earlier || !label || !goesBy(earlier, label)) return blocks;
+  const count = repeated(earlier, blocks);
+  return count < blocks.length ? blocks.slice(count) : blocks;
 }
 
-function askedAfter(messages: ChatMessage[], index: number): boolean {
-  return messages.some((message, at) => at > index && message.role === "user");
+/** Return how many of the first blocks are the whole of that answer, 0 if they are not. */
+function repeated(earlier: ChatMessage, blocks: ContentBlock[]): number {
+  const whole = [earlier.blocks, sent(earlier.blocks)].find((each) => each.every((block, at) => isSame(block, blocks[at])));
+  return whole?.length ?? 0;
 }
 
-function continues(row: ChatMessage, blocks: ContentBlock[]): boolean {
-  return wordsOf(blocks).startsWith(wordsOf(row.blocks));
+/** Blocks without those that come by messages of their own. */
+const sent = (blocks: ContentBlock[]): ContentBlock[] => blocks.filter(({ kind }) => kind !== "voice_output" && kind !== "cancel");
+
+/** The frames after a change of the label may repeat all that was said, the end of it, or nothing. */
+function joined(base: ContentBlock[], blocks: ContentBlock[]): ContentBlock[] {
+  const at = base.findIndex((_, index) => isBeginning(base.slice(index), blocks));
+  return [...(at < 0 ? base : base.slice(0, at)), ...blocks];
 }
 
-function isPartOf(blocks: ContentBlock[], row: ChatMessage): boolean {
-  return wordsOf(row.blocks).startsWith(wordsOf(blocks));
+/** Return whether an answer with the second blocks may have had the first ones on its way. */
+function isBeginning(first: ContentBlock[], second: ContentBlock[]): boolean {
+  return first.length > 0 && first.every((block, at) => (at === first.length - 1 ? isContinued(block, second[at]) : isSame(block, second[at])));
 }
 
-/** What an answer says, for telling whether one frame continues another; states and marks come and go. */
-function wordsOf(blocks: ContentBlock[]): string {
-  return blocks
-    .filter(({ kind }) => kind !== "status" && kind !== "cancel" && kind !== "voice_output")
-    .map(({ content }) => content)
-    .join("\n");
-}
+const isContinued = (block: ContentBlock, later: ContentBlock | undefined): boolean => isAkin(block, later) && later!.content.startsWith(block.content);
 
-/** One answer streams at a time: a new one ends those before. */
-export function settled(chat: Chat): Chat {
-  if (!chat.messages.some((message) => message.streaming)) return chat;
-  return { ...chat, messages: chat.messages.map((message) => (message.streaming ? { ...message, streaming: false } : message)) };
-}
+const isSame = (block: ContentBlock, other: ContentBlock | undefined): boolean => isAkin(block, other) && other!.content === block.content;
 
-export function replaced(messages: ChatMessage[], index: number, message: ChatMessage): ChatMessage[] {
-  const copy = messages.slice();
-  copy[index] = message;
-  return copy;
-}
-
-/** The answers that ended between two states of a chat. */
-export function endedBetween(before: Chat, after: Chat): ChatMessage[] {
-  const done = new Set(before.messages.filter((message) => !message.streaming).map((message) => message.key));
-  return after.messages.filter((message) => message.role === "assistant" && !message.streaming && !done.has(message.key));
+/** Ids of blocks may change from frame to frame, and two calls of one tool differ in their input. */
+function isAkin(block: ContentBlock, other: ContentBlock | undefined): boolean {
+  if (block.kind !== other?.kind) return false;
+  return block.kind !== "tool" || other.kind !== "tool" || block.id === other.id || (block.name === other.name && block.input === other.input);
 }

@@ -204,7 +204,7 @@ export class Dispatch {
   }
 
   private output(output: Message<"output">): void {
-    this.parts.quiet.heard(keyOf(output.chat));
+    this.parts.quiet.received(keyOf(output.chat));
     this.answering(keyOf(output.chat), (chat) => applyOutput(chat, output, this.core.clock.now()));
     if (output.complete) this.parts.courier.pump();
   }

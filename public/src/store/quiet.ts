@@ -1,61 +1,51 @@
-/** Asks after answers that have gone quiet: the shipped workstation does not send each answer's last frame. */
+/** Asks after answers that have become silent: some workstations never send the last frame of an answer. */
 
 import { newId } from "../protocol/ids";
 import { QUIET_FIRST, QUIET_MOST, QUIET_SPOKEN } from "../protocol/limits";
 import * as outgoing from "../protocol/outgoing";
 import type { Core } from "./core";
-import { SUPERVISOR, type Chat, type ChatKey } from "./state";
+import { chatOf } from "./sessions";
+import { SUPERVISOR, type Chat, type ChatKey, type State } from "./state";
 
-interface Quiet {
-  since: number;
-  /** How long it may be quiet before it is asked after; longer each time. */
-  patience: number;
-}
-
+/** Watches every chat whose agent works. The workstation's answer, to `session.subscribe` or `sync`, ends the row. */
 export class QuietAnswers {
-  private readonly followed = new Map<ChatKey, Quiet>();
-  private stop: (() => void) | null = null;
+  /** Stops the timer of each watched chat. */
+  private readonly timers = new Map<ChatKey, () => void>();
 
   constructor(private readonly core: Core) {
-    core.store.subscribe((state, before) => state.chats !== before.chats && this.follow());
+    core.store.subscribe((state, before) => state.chats !== before.chats && this.follow(state));
   }
 
-  /** A frame of this chat's answer has come. */
-  heard(key: ChatKey): void {
-    this.followed.set(key, { since: this.core.clock.now(), patience: QUIET_FIRST });
+  /** Wait anew: a frame of this chat's answer has arrived. */
+  received(key: ChatKey): void {
+    if (this.timers.has(key)) this.wait(key, QUIET_FIRST);
   }
 
-  private follow(): void {
-    if (this.stop === null && this.executing().length > 0) this.stop = this.core.clock.after(QUIET_FIRST / 2, () => this.look());
+  private follow({ chats }: State): void {
+    for (const key of [...this.timers.keys()]) if (!chats.get(key)?.executing) this.stop(key);
+    for (const [key, { executing }] of chats) if (executing && !this.timers.has(key)) this.wait(key, QUIET_FIRST);
   }
 
-  private look(): void {
-    this.stop = null;
-    const now = this.core.clock.now();
-    const executing = this.executing();
-    const keys = new Set(executing.map(([key]) => key));
-    for (const key of this.followed.keys()) if (!keys.has(key)) this.followed.delete(key);
-    for (const [key, chat] of executing) {
-      const quiet = this.followed.get(key);
-      if (!quiet) this.heard(key);
-      else if (now - quiet.since >= Math.max(quiet.patience, spoken(chat) ? QUIET_SPOKEN : 0)) this.ask(key, quiet.patience);
-    }
-    this.follow();
+  private wait(key: ChatKey, milliseconds: number): void {
+    this.stop(key);
+    this.timers.set(key, this.core.clock.after(milliseconds, () => this.due(key, milliseconds)));
   }
 
-  private ask(key: ChatKey, patience: number): void {
-    if (!this.core.synced || !this.core.link?.usable) return;
-    this.followed.set(key, { since: this.core.clock.now(), patience: Math.min(patience * 2, QUIET_MOST) });
-    this.core.send(key === SUPERVISOR ? outgoing.sync(newId("sync")) : outgoing.subscribe(key));
+  private stop(key: ChatKey): void {
+    this.timers.get(key)?.();
+    this.timers.delete(key);
   }
 
-  private executing(): [ChatKey, Chat][] {
-    return [...this.core.store.getState().chats].filter(([, chat]) => chat.executing);
+  private due(key: ChatKey, waited: number): void {
+    if (isBeingUnderstood(chatOf(this.core.store.getState(), key), this.core.clock.now())) return this.wait(key, QUIET_FIRST);
+    // Without a connection there is nothing to ask: the next one begins with a synchronisation.
+    if (this.core.synced) this.core.send(key === SUPERVISOR ? outgoing.sync(newId("sync")) : outgoing.subscribe(key));
+    this.wait(key, Math.min(2 * waited, QUIET_MOST));
   }
 }
 
-/** A recording is understood before the agent begins, and while it is, the agent does not work. */
-function spoken(chat: Chat): boolean {
-  const voice = chat.messages.at(-1)?.blocks.find((block) => block.kind === "voice_input");
-  return voice?.content === "";
+/** Until the words of a recording are there, the workstation may not say that it works. */
+function isBeingUnderstood({ messages }: Chat, now: number): boolean {
+  const last = messages.at(-1);
+  return last !== undefined && now - last.seenAt < QUIET_SPOKEN && last.blocks.some((block) => block.kind === "voice_input" && block.content === "");
 }
