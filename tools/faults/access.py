@@ -55,9 +55,9 @@ async def wrong_keys(run: Run) -> None:
             )
         used = accounting.read(server.processes()) - used
         minutes = 1 + int(used.at // 60)
-        run.most("looked at", seen["invalid_auth_key"], LOOKS_A_PAIR * minutes)
-        run.least("refused unseen", seen["rate_limited"], count - LOOKS_A_PAIR * minutes)
-        run.most("processor a refusal", 1000 * used.cpu / count, 5, " ms")
+        run.most("keys compared", seen["invalid_auth_key"], LOOKS_A_PAIR * minutes)
+        run.least("refused without comparison", seen["rate_limited"], count - LOOKS_A_PAIR * minutes)
+        run.most("processor per refusal", 1000 * used.cpu / count, 5, " ms")
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
             same = await watch_connects(http, other, AUTH_KEY, "203.0.113.9")
             owner = await watch_connects(http, tunnel, AUTH_KEY, "203.0.113.8")
@@ -234,8 +234,8 @@ async def forge(run: Run, way: str, server: Server, port: int) -> None:
         answer = await socket.ask({"type": "connect", "payload": payload})
         seen[str(answer["payload"].get("code", answer["type"]))] += 1
         socket.close()
-    run.most(f"keys looked at, {way}", seen["INVALID_AUTH_KEY"], LOOKS_A_PAIR)
-    run.least(f"refused unseen, {way}", seen["RATE_LIMITED"], 5)
+    run.most(f"keys compared, {way}", seen["INVALID_AUTH_KEY"], LOOKS_A_PAIR)
+    run.least(f"refused without comparison, {way}", seen["RATE_LIMITED"], 5)
     for one in (workstation, client):
         one.close()
 

@@ -64,7 +64,7 @@ async def not_utf8(run: Run) -> None:
                 workstation.close()
         run.most("closed after", slowest, VERDICT_SECONDS + run.slack(0.0), " s")
         run.most("codes other than 1007", wrong, 0)
-        run.most("log lines a socket", server.logs().count("protocol error") / (2 * len(bad)), 1)
+        run.most("log lines per socket", server.logs().count("protocol error") / (2 * len(bad)), 1)
 
 
 @scenario(
@@ -178,7 +178,7 @@ async def fragment_flood(run: Run) -> None:
             run.most(f"code of {name} ones off 1008", abs((client.closed or 0) - 1008), 0)
 
 
-@scenario("P7", "1,000 sockets without a role that push what they can", 120)
+@scenario("P7", "1,000 sockets without a role that send as much as they can", 120)
 async def roleless(run: Run) -> None:
     count = run.size(1000, 200)
     with run.server(workers=1) as server:
@@ -192,7 +192,7 @@ async def roleless(run: Run) -> None:
             await asyncio.sleep(0.1)
             grown = max(grown, resident(server) - before)
         pushed = (grown - (empty - before)) / MIB
-        run.most("memory grown by what they push", pushed, run.size(64, 24), " MiB")
+        run.most("memory grown by their input", pushed, run.size(64, 24), " MiB")
         run.note(f"the sockets themselves {(empty - before) / MIB:.1f} MiB")
         for socket in sockets:
             socket.close()

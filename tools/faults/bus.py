@@ -71,14 +71,17 @@ async def bus_killed(run: Run) -> None:
                 await asyncio.sleep(1)
             await load.finish()
             run.most("sockets closed", closed_of(load, load.tunnel_ids()), 0)
-            run.most("errors told", len(load.errors), 0)
+            run.most("errors reported", len(load.errors), 0)
             run.faithful(load.ledger)
             run.most("longest way", load.ledger.longest(), outage + 0.25 + run.slack(load.lag), " s")
             run.note(f"longest outage {outage:.2f} s")
 
 
 @scenario(
-    "F8", "the bus away for long: what needs it is told, what does not goes on", 500, company=Company.PATIENT
+    "F8",
+    "the bus away for long: requests that need it get errors, all others work",
+    500,
+    company=Company.PATIENT,
 )
 async def bus_away(run: Run) -> None:
     seconds = run.size(300, 15)
@@ -148,7 +151,7 @@ async def flapping(run: Run) -> None:
             run.most("reordered", load.ledger.reordered(), 0)
             run.most("wrong tunnel", load.ledger.strangers, 0)
             run.note(
-                f"{faults} faults, {load.ledger.sent():,} messages, {len(load.errors)} errors told, "
+                f"{faults} faults, {load.ledger.sent():,} messages, {len(load.errors)} errors reported, "
                 f"lost in all {load.ledger.lost()}, longest way {load.ledger.longest():.2f} s"
             )
 

@@ -32,7 +32,7 @@ async def replaced(run: Run, env: dict[str, str], folder: Path) -> None:
             await load.finish()
             run.most("exit code of the old one", code, 0)
             run.most("sockets closed", sum(len(end.closed) for end in load.ends), 0)
-            run.most("errors told", len(load.errors), 0)
+            run.most("errors reported", len(load.errors), 0)
             run.faithful(load.ledger)
     finally:
         new.kill_everything()  # before the other: both find the bus by the folder that they share

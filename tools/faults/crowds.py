@@ -71,7 +71,7 @@ async def one_stops_reading(run: Run) -> None:
             run.most("reordered", load.ledger.reordered(), 0)
             run.most("p99 of the others", load.ledger.late(but=behind), 0.05 + run.slack(0.0), " s")
             run.note(
-                f"what waits behind the large ones {load.ledger.longest():.2f} s, own lag {load.lag:.3f} s"
+                f"longest wait behind the large ones {load.ledger.longest():.2f} s, own lag {load.lag:.3f} s"
             )
 
 
@@ -96,12 +96,12 @@ async def half_open(run: Run) -> None:
                 end.silent = True
                 end.socket.transport.pause_reading()
             noticed = {
-                "a dead client's workstation told after": (
+                "a dead client's workstation notified after": (
                     lambda: "client.disconnected" in other.control,
                     20,
                 ),
                 # The grace in which a workstation may come back comes on top.
-                "a dead workstation's client told after": (lambda: OFFLINE in left.control, 22),
+                "a dead workstation's client notified after": (lambda: OFFLINE in left.control, 22),
                 # And so does what their close frames wait for an answer.
                 "their sockets closed after": (lambda: not any(map(server.worker_at, ports)), 26),
             }

@@ -47,14 +47,14 @@ async def everything(run: Run) -> None:
             await asyncio.sleep(2)
             await load.finish()
             if len(samples) >= ENOUGH:
-                run.most("memory a minute", slope(samples), 1, " MiB")
+                run.most("memory per minute", slope(samples), 1, " MiB")
                 first, last = (statistics.median(y for _, y in part) for part in (samples[:5], samples[-5:]))
                 run.note(f"memory from {first:.0f} to {last:.0f} MiB")
             run.most("descriptors more", open_files(server) - files, 10)
             run.faithful(load.ledger)
             cut_off = load.ledger.excused()
             run.note(f"{seconds} s, {', '.join(f'{count} {kind}' for kind, count in counts.items())}")
-            run.note(f"lost with their worker or reader {cut_off}, errors told {len(load.errors)}")
+            run.note(f"lost with their worker or reader {cut_off}, errors reported {len(load.errors)}")
 
 
 async def one_fault(run: Run, server: Server, load: Load, kind: str) -> None:

@@ -40,8 +40,9 @@ def page(outcomes: list[Outcome], size: str, before: str) -> str:
 ways over several tunnels and counts what must not happen. *Lost* means: accepted, and neither delivered nor
 reported to its sender. `python -m tools.faults --seed N ID` repeats a scenario and renews its row.
 
-- *Full* is the size that the programme asks for, *small* that of the tests.
-- Bounds on time are longer by the time for which the load generator itself was not running.
+- **no**: a measured value, marked MISSED, is above its bound. The other values of the row are within theirs.
+- *Full* is the size of the programme, *small* that of the tests.
+- Limits on time are extended by the pauses of the load generator itself.
 - *Alone*: nothing else ran. *Beside*: the scenarios that take minutes ran at the same time; *patient*: it is
   one of those.
 

@@ -84,7 +84,7 @@ async def standing_still(run: Run) -> None:
             run.most("sockets closed that ping", closed_of(load, load.tunnel_ids()) + quiet.closed(), 0)
             run.most("workers taken for hung", server.logs().count("worker hangs"), 0)
             run.faithful(load.ledger)
-            run.note(f"{len(load.errors)} errors told, longest way {load.ledger.longest():.1f} s")
+            run.note(f"{len(load.errors)} errors reported, longest way {load.ledger.longest():.1f} s")
 
 
 @scenario("N7a", "a worker that clients reach over the bus stands still for 10 s", 200, in_tests=True)
@@ -104,4 +104,4 @@ async def home_stands_still(run: Run) -> None:
             await load.finish()
             run.most("sockets closed", closed_of(load, load.tunnel_ids()), 0)
             run.faithful(load.ledger)
-            run.note(f"{len(load.errors)} errors told, longest way {load.ledger.longest():.1f} s")
+            run.note(f"{len(load.errors)} errors reported, longest way {load.ledger.longest():.1f} s")

@@ -72,7 +72,7 @@ async def workers_die(run: Run) -> None:
                 " s",
             )
             run.note(f"{len(untouched)} tunnels untouched, {len(heard)} clients came back, "
-                     f"{len(load.errors)} errors told, lost with their worker {load.ledger.lost()}, "
+                     f"{len(load.errors)} errors reported, lost with their worker {load.ledger.lost()}, "
                      f"own lag {load.lag:.3f} s")  # fmt: skip
 
 

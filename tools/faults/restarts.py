@@ -55,7 +55,7 @@ async def rolls(run: Run, loop: str) -> None:
             run.most("rolls not complete", incomplete, 0)
             run.most("sockets not handed over", refused, 0)
             run.most("sockets closed", sum(len(end.closed) for end in load.ends), 0)
-            run.most("errors told", len(load.errors), 0)
+            run.most("errors reported", len(load.errors), 0)
             run.faithful(load.ledger)
             run.most("ways of messages, p99", load.ledger.late(), 0.25 + run.slack(load.lag), " s")
             run.note(
@@ -124,7 +124,7 @@ async def large_under_way(run: Run, loop: str) -> None:
                     end.socket.transport.resume_reading()
             await load.finish(60)
             run.most("sockets closed", sum(len(end.closed) for end in load.ends), 0)
-            run.most("errors told", len(load.errors), 0)
+            run.most("errors reported", len(load.errors), 0)
             run.faithful(load.ledger)
 
 

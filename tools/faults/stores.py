@@ -104,7 +104,7 @@ async def watched_worker_dies(run: Run) -> None:
         await asyncio.gather(*polling)
         await few_at_once(watch.poll_again() for watch in watches)
         judge(run, watches, state["sent"])
-        run.least("overflows told of", sum(bool(watch.gaps) for watch in asleep), len(asleep))
+        run.least("overflows announced", sum(bool(watch.gaps) for watch in asleep), len(asleep))
         for watch in watches:
             await watch.http.aclose()
         for socket in (workstation, client):

@@ -46,7 +46,7 @@ async def autobahn(run: Run) -> None:
     run.note(f"of {found[2]}; others: {re.findall(r'^([0-9.]+): (?:.*)$', told, re.M) or 'none'}")
 
 
-@scenario("P12", "fuzzing of what reads the wire; requests generated from the OpenAPI page", 900)
+@scenario("P12", "fuzzing of the parsers of input; requests generated from the OpenAPI page", 900)
 async def fuzzing(run: Run) -> None:
     code, told = await output("-m", "tools.fuzz", "--seconds", str(run.size(105, 7)))
     outcomes = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
