@@ -15,9 +15,10 @@ from tiflis.web.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
-SLACK = 1.25  # a workstation is steered away only if there are this many times as many here as there,
+# A workstation is steered away only if this worker has SLACK times as many as the other, and SPARE more:
+# steering costs more than a small imbalance.
+SLACK, SPARE = 1.25, 4
 STRAIGHTEN_SECONDS = 0.5  # so that a tunnel that moves twice moves its clients once
-SPARE = 4  # and this many more: steering costs more than a small imbalance
 
 
 def path_of(run_dir: Path, worker_id: str) -> Path:
@@ -82,7 +83,7 @@ class LocalWorkers:
         return taken
 
     def straighten(self, edge: Edge) -> None:
-        """Hand an edge's clients soon to the worker of their home, if that is in this host."""
+        """Hand an edge's clients to their home's worker after a moment, if that worker is on this host."""
         if path_of(self._run_dir, edge.peer).exists():
             self._hub.later(STRAIGHTEN_SECONDS, lambda: self._hub.spawn(self._straighten(edge)))
 
@@ -95,7 +96,7 @@ class LocalWorkers:
         log.debug("clients brought home", extra=moved)
 
     def least_loaded(self) -> str:
-        """Return the worker for a new workstation: empty for this one, unless another has clearly fewer."""
+        """Return the id of the worker for a new workstation: one with clearly fewer, or "" for this one."""
         loads = {worker_id: self._load(worker_id) for worker_id in self._present()}
         if not loads:
             return ""
@@ -116,7 +117,7 @@ class LocalWorkers:
         ]
 
     def _load(self, worker_id: str) -> int:
-        """Return its workstations by its last sign of life, and those that have been steered to it since."""
+        """Return the worker's workstations: those in its last sign of life and those steered to it since."""
         peer = self._presence.peers[worker_id]
         if self._counted.get(worker_id) != peer.heard_at:
             self._counted[worker_id] = peer.heard_at
@@ -124,7 +125,8 @@ class LocalWorkers:
         return int(peer.facts.get("workstations", 0)) + self._sent[worker_id]
 
     def _own_load(self) -> int:
-        """Return the workstations here: counted as seldom as the others say theirs, plus those since."""
+        """Return the workstations here: counted once per HELLO_SECONDS, as others report theirs, and newer
+        ones."""
         now = self._hub.router.now()
         if now - self._counted.get(self._me, float("-inf")) >= HELLO_SECONDS:
             self._counted[self._me] = now

@@ -50,7 +50,7 @@ class HandoffResponse(msgspec.Struct):
 
 
 def record_of(record: Record) -> dict[str, Any]:
-    """Return the record as a request carries it."""
+    """Return the record as the document that a request contains."""
     return asdict(record)
 
 
@@ -59,7 +59,7 @@ _responses = msgspec.msgpack.Decoder(HandoffResponse)
 
 
 def read(body: bytes) -> HandoffRequest:
-    """Return a request. Raises ValueError for one of another version."""
+    """Decode a request. Raise ValueError for another version."""
     version = msgspec.msgpack.decode(body, type=_Version).version
     if version != VERSION:
         raise ValueError(f"state version {version}, this worker speaks {VERSION}")

@@ -29,7 +29,7 @@ class HandoffReceiver:
         self._hub, self._sockets, self._room = hub, sockets, room
 
     async def serve(self, body: bytes, descriptors: list[int]) -> bytes:
-        """Return the response to a request. The sockets of a refused one are the sender's again."""
+        """Return the response to a request. If it refuses, the sender keeps the sockets."""
         try:
             taken = messages.read(body)
             response = await self._take(taken, descriptors)
@@ -77,7 +77,7 @@ class HandoffReceiver:
                 socket.go()
 
     async def _take_clients(self, taken: HandoffRequest, descriptors: list[int]) -> None:
-        """Take clients of a home elsewhere, which keeps the messages that they miss."""
+        """Take clients whose home is another worker; that home keeps the messages that they miss."""
         route = await self._hub.migration.settled_route(taken.tunnel_id)
         positions = envelope.read_positions(taken.state) if taken.state else []
         if isinstance(route, Home):
@@ -148,7 +148,7 @@ class HandoffReceiver:
     async def _start(
         self, socket: WebSocket, socket_state: SocketState, descriptor: int, go: bool = True
     ) -> bool:
-        """Adopt the connection; return whether it lives on. It is not read before ``go``."""
+        """Adopt the connection; return whether it is still open. It is read only after ``go``."""
         try:
             await socket.adopt(descriptor, socket_state.state)
         except OSError as problem:

@@ -32,7 +32,7 @@ from tiflis.web.sockets import Sockets
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 0.02  # between two passes: sockets without a role yet, or just accepted, go with the next
-AGAIN_SECONDS = 0.1  # until sockets that were refused for the moment are offered again
+AGAIN_SECONDS = 0.1  # before sockets that were refused for the moment are offered again
 AT_ONCE = 8  # tunnels under way at the same time
 
 
@@ -47,7 +47,7 @@ class Report:
     seconds: float = 0.0
 
     def failed(self, count: int, reason: str) -> None:
-        """Note that so many sockets could not be handed over."""
+        """Record that `count` sockets could not be handed over."""
         self.fell_back += count
         if reason not in self.reasons:
             self.reasons.append(reason)
@@ -77,7 +77,7 @@ class HandoffSender:
         self._reason = ""  # why some were refused that may be taken in a moment
 
     async def everything(self, seconds: float) -> Report:
-        """Hand over all sockets, also those that come meanwhile, for so many seconds; leave the rest open."""
+        """Hand over all sockets, including new ones, for at most `seconds`; leave the others open."""
         clock = running_clock().time
         began = clock()
         while True:
@@ -246,7 +246,7 @@ class HandoffSender:
         return "taken"
 
     async def _take_back(self, pieces: list[SocketState], descriptors: list[int], wires: list[Wire]) -> None:
-        """Go on here with sockets that were not taken, with the same sessions and numbers."""
+        """Adopt the sockets that were not taken in this process again, with the same sessions and numbers."""
         back = []
         for socket_state, descriptor, wire in zip(pieces, descriptors, wires, strict=True):
             socket = self._sockets.make(
@@ -276,7 +276,7 @@ class HandoffSender:
         return True
 
     def close_rest(self, seconds: float) -> None:
-        """Close the sockets that could not be handed over, spread over so many seconds, to come again."""
+        """Close the sockets that could not be handed over, spread over `seconds`; their peers reconnect."""
         rest = [socket for socket in self._sockets.open.values() if not socket.close_by]
         for index, socket in enumerate(rest):
             close = partial(socket.close, CloseCode.SERVICE_RESTART, "Server is restarting")
