@@ -20,7 +20,7 @@ def encode(message: Message) -> bytes:
 
 
 async def receive(reader: asyncio.StreamReader) -> Message | None:
-    """Return the next message; None at the end. Raises ValueError for a line that is no message."""
+    """Return the next message; None at the end. Raise ValueError for a line that is not a message."""
     line = await reader.readline()
     if not line.endswith(b"\n"):
         return None
@@ -35,9 +35,9 @@ class NoServer(Exception):
 
 
 def request(run_dir: Path, do: str, seconds: float = 10.0, **more: object) -> Message:
-    """Give the running server a command and wait for its answer; raises NoServer.
+    """Send the running server a command and return its answer. Raise NoServer. Blocks, for the command line.
 
-    For command lines: it blocks. `run_dir` is `RunFolder(data_dir, port).path`.
+    `run_dir` is `RunFolder(data_dir, port).path`.
     """
     with socket.socket(socket.AF_UNIX) as line, contextlib.ExitStack() as stack:
         line.settimeout(seconds)

@@ -1,4 +1,4 @@
-"""How workers of one host hand each other live sockets: descriptors and state over a private Unix socket.
+"""Passing of live sockets between workers of one host: descriptors and state over a private Unix socket.
 
 A parcel is a small head (its length and how many descriptors it carries), the descriptors in groups that the
 kernel takes at once, and a body. The receiver answers each parcel with one of its own, without descriptors.
@@ -34,7 +34,7 @@ class HandoffFailed(Exception):
     """The other worker did not take the sockets. Unless it is ``undecided``, they are ours alone."""
 
     def __init__(self, reason: str, undecided: bool = False) -> None:
-        """``undecided``: no answer in time, so that the other one may be using it."""
+        """``undecided``: no answer came in time, so the other worker may have taken the sockets."""
         super().__init__(reason)
         self.undecided = undecided
 
@@ -61,7 +61,7 @@ class _Line:
             await self._loop.sock_sendall(self._line, body)
 
     async def _send_group(self, data: bytes, descriptors: Sequence[int]) -> None:
-        """Send a few bytes with their descriptors: the kernel takes all or nothing of so little."""
+        """Send a few bytes with their descriptors: the kernel takes so few bytes as a whole or not at all."""
         while True:
             try:
                 socket.send_fds(self._line, [data], descriptors)
@@ -225,7 +225,7 @@ class HandoffClient:
         self._connecting = asyncio.Lock()
 
     async def send(self, body: bytes, descriptors: Sequence[int]) -> bytes:
-        """Send a message; return the answer. Raises HandoffFailed. The descriptors remain open here."""
+        """Send a message and return the answer; the descriptors stay open here. Raise HandoffFailed."""
         loop = asyncio.get_running_loop()
         self._last = number = (self._last + 1) & 0xFFFFFFFF
         answer: asyncio.Future[bytes] = loop.create_future()

@@ -92,7 +92,7 @@ class MainLink:
         self._send({"do": "handed", "report": report})
 
     async def close(self) -> None:
-        """Leave; the main process then reports to the other workers that this one is gone."""
+        """Announce the end and close; the main process then reports it to the other workers."""
         tasks = [*self._answering, *([self._reading] if self._reading else [])]
         for task in tasks:
             task.cancel()
@@ -125,8 +125,8 @@ class MainLink:
             reader = again
 
     async def _reconnect(self) -> asyncio.StreamReader | None:
-        """Return a new connection, tried for as long as the main process lives, which may lack something for
-        a moment; None when it is gone."""
+        """Return a new connection, or None once the main process has ended. Tries until then: the main
+        process may lack descriptors or memory for a moment."""
         failures = 0
         while True:
             try:

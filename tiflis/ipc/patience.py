@@ -1,4 +1,4 @@
-"""How the main process goes on when a step of its own fails: it logs it and tries again, ever more rarely."""
+"""Retries of the main process: a step that fails is logged and tried again, after growing pauses."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ PAUSES = (0.1, 0.5, 1.0, 2.0, 3.0)
 
 
 def pause_after(failures: int) -> float:
-    """Return the seconds to wait after so many failures in a row, one or more."""
+    """Return the seconds to wait after this number of failures in a row, at least one."""
     return PAUSES[min(failures, len(PAUSES)) - 1]
 
 
@@ -35,5 +35,5 @@ async def keep_trying(step: Callable[[], Awaitable[None]], name: str) -> None:
 
 
 def reason_of(problem: BaseException) -> str:
-    """Return what an operator can use: never empty."""
+    """Return the error's text, or its class name if it has none."""
     return str(problem) or type(problem).__name__

@@ -14,8 +14,8 @@ from tiflis import logs
 
 log = logging.getLogger(__name__)
 
-# Seconds from the death of the main process to the hard end of a worker: enough to notify its peers
-# goodbye, short enough that a fresh start finds the port and the store free within 2 s.
+# Seconds from the death of the main process to the hard end of a worker: enough to close its sockets, and
+# short enough that a new start finds the port and the store free within 2 s.
 ORPHAN_SECONDS = 1.0
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the process above is gone
 
@@ -25,9 +25,9 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def end_with_parent(seconds: float = ORPHAN_SECONDS) -> None:
     """End this process when its parent dies: SIGTERM at once, a hard exit `seconds` later.
 
-    Call it in the main thread: the kernel keeps the wish per thread. Two ways, because neither is
-    enough: prctl exists on Linux only and comes too late when the parent died before the call, and a
-    process that hangs in its drain would ignore a mere signal.
+    Call it in the main thread: the kernel keeps this setting per thread. There are two ways because neither
+    is enough: prctl exists only on Linux and is too late if the parent died before the call, and a process
+    that hangs in its drain ignores a signal.
     """
     parent = parent_process()
     if parent is None:

@@ -41,7 +41,7 @@ class Lock:
         self._descriptor: int | None = None
 
     def take(self, seconds: float) -> None:
-        """Take it, waiting at most so long; raises LockHeld, or Unsafe when the file is not our own."""
+        """Take the lock, after at most `seconds`. Raise LockHeld, or Unsafe if the file is another user's."""
         descriptor = open_own(self.path)
         end = time.monotonic() + seconds
         while True:
@@ -58,7 +58,7 @@ class Lock:
                 return
 
     def is_held(self) -> bool:
-        """Return whether another process holds it. Raises OSError when it cannot be read."""
+        """Return whether another process holds it. Raise OSError if the file cannot be read."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -73,13 +73,13 @@ class Lock:
 
     @property
     def descriptor(self) -> int:
-        """Return the descriptor, for a child process that is to hold the lock as well."""
+        """Return the descriptor, for a child process that shares the lock."""
         if self._descriptor is None:
             raise RuntimeError(f"{self.path} is not locked")
         return self._descriptor
 
     def adopt(self, descriptor: int) -> None:
-        """Hold it by another process's descriptor of it, which that process is about to give up."""
+        """Hold the lock by a descriptor received from its present holder, which is about to close its own."""
         os.set_inheritable(descriptor, False)
         self._descriptor = descriptor
 
@@ -106,10 +106,8 @@ class RunFolder:
         self.lock = Lock(self.path / "lock")
 
     def take(self, seconds: float) -> None:
-        """Make it and lock it for this process; raises LockHeld when another server runs in it.
-
-        Raises Unsafe when another user could decide what lies in it.
-        """
+        """Make the folder and lock it. Raise LockHeld if another server runs in it, and Unsafe if another
+        user could change its contents."""
         self._make()
         self.lock.take(seconds)
         self.lock.say(main=os.getpid())
@@ -120,7 +118,7 @@ class RunFolder:
         own_folder(self.path)
 
     def restore(self) -> None:
-        """Make it and its lock again: it was deleted under the running server. Raises OSError or LockHeld."""
+        """Make the folder and its lock again after they were deleted. Raise OSError or LockHeld."""
         self._make()
         if not self.lock.path.exists():
             self.lock.release()
@@ -128,7 +126,7 @@ class RunFolder:
             self.lock.say(main=os.getpid())
 
     def write(self, name: str, text: str) -> Path:
-        """Put a file there that only its owner reads, whole or not at all."""
+        """Write a file into the folder, readable by its owner only, whole or not at all. Return its path."""
         draft = self.path / f"{name}.{secrets.token_hex(4)}"
         descriptor = open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -149,7 +147,7 @@ def _name(place: Place) -> str:
 
 
 def described(place: Place) -> str:
-    """Return how a place is called in messages."""
+    """Return the name of a place in messages: `port 3001` or `unix:/path`."""
     return f"port {place}" if isinstance(place, int) else f"unix:{place}"
 
 

@@ -1,7 +1,7 @@
-"""Whether only this server's user can decide what lies in a folder, and how its files are opened then.
+"""Checks that only this server's user can change a folder's contents, and safe ways to open its files.
 
-Another user who may write on the way to DATA_DIR, or in it, can put a symbolic link there, and a server that
-root starts would write, and change the rights of, whatever the link leads to.
+Another user who can write to DATA_DIR or to a folder above it can put a symbolic link there. A server that
+root starts would then write to the target of the link, and change its permissions.
 """
 
 import errno
@@ -16,14 +16,14 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Unsafe(Exception):
-    """Another user can decide what lies there; the text names the place and says why."""
+    """Another user can change the contents of a place; the text contains the place and the reason."""
 
 
 def require_safe(folder: Path) -> None:
-    """Raise Unsafe if others can exchange the folder, what leads to it, or what we make in it.
+    """Raise Unsafe if other users can replace the folder, a folder above it, or files that we make in it.
 
-    A place that is not there yet ends the way: we make it. A sticky folder such as /tmp is safe, since
-    no other user can rename or delete our files in it; what is made in it has to be `own`.
+    The check ends at the first folder that does not exist yet: we make it. A sticky folder such as /tmp is
+    safe, because no other user can rename or delete our files in it; folders in it must be our `own_folder`.
     """
     _walk(folder.absolute(), LINKS)
 
@@ -59,7 +59,7 @@ def _only_group_of(status: os.stat_result) -> bool:
 
 
 def own_folder(path: Path) -> None:
-    """Make the folder, or check that it is this user's own, and close it to all others. Raises Unsafe."""
+    """Make the folder, or check that it is this user's own, and close it to other users. Raise Unsafe."""
     path.mkdir(mode=0o700, exist_ok=True)
     try:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -75,7 +75,8 @@ def own_folder(path: Path) -> None:
 
 
 def open_own(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
-    """Open a file of this user's, never through a symbolic link; made with 0600. Raises Unsafe or OSError."""
+    """Open this user's own file, never through a symbolic link; make it with 0600. Raise Unsafe or
+    OSError."""
     if path.is_symlink():
         raise Unsafe(f"{path} is a symbolic link")
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
