@@ -1,14 +1,14 @@
-"""The control socket: workers keep one connection to the main process, commands come over their own.
+"""The control socket: each worker keeps one connection to the main process, each command opens its own.
 
-One JSON object a line, each with a verb in `do`. The first line decides what a connection is: `hello`
+Each line is one JSON object with a verb in `do`. The first line decides the kind of a connection: `hello`
 makes it a worker's, anything else is a command, which gets one line as its answer. A worker whose
-connection breaks while the main process lives connects again, and sends `hello` and `ready` anew.
+connection breaks while the main process lives connects again, and repeats `hello` and `ready`.
 
     worker -> main    hello {slot, pid, worker_id} · ready · answer {ask, status} · pulse · leave
     main -> worker    gone {worker_id} · status {ask} · pulse
     main -> worker    end {ask, what, names}
     command -> main   end {what, names} -> {ok, ended}
-    command -> main   devices {what, names} -> {ok, rows or entries or found}; main asks a worker the same
+    command -> main   devices {what, names} -> {ok, rows or entries or found}; main asks a worker in turn
     command -> main   status -> {ok, status, arbiter} or {ok: false, error}
 
 With --single-process the only worker hosts the socket and is its own client.
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 Command = Callable[[Message], Awaitable[Message]]
 
-UNREAD_BYTES = 2**20  # a worker that lets so much pile up does not run any more
+UNREAD_BYTES = 2**20  # unread output above which a worker counts as hanging
 STATUS_SECONDS = 3.0
 DEVICES_SECONDS = 12.0  # for a change that every worker confirms
 FIRST_LINE_SECONDS = 5.0
@@ -39,7 +39,7 @@ BACK_SECONDS = 0.5  # for a living worker whose connection broke to connect agai
 
 
 class WorkerObserver(Protocol):
-    """Receives the workers' comings and goings."""
+    """Is notified when workers connect, become ready and leave."""
 
     def joined(self, session: "WorkerSession") -> None: ...
 
@@ -71,7 +71,8 @@ class WorkerSession:
         self._answers: dict[int, asyncio.Future[Message]] = {}
 
     def send(self, message: Message) -> None:
-        """Send; a worker that does not read is cut off, and has to connect again before it is killed."""
+        """Send a message; cut the connection of a worker that does not read, which then has to connect
+        again."""
         if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES:
             log.error("worker does not read its control connection", extra={"worker": self.worker_id})
             self._writer.transport.abort()
@@ -79,7 +80,7 @@ class WorkerSession:
             self._writer.write(encode(message))
 
     async def ask(self, message: Message, seconds: float) -> Message:
-        """Send a question and wait for its answer; raises TimeoutError or ConnectionError."""
+        """Send a question and return its answer. Raise TimeoutError or ConnectionError."""
         number = next(self._asks)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
@@ -102,9 +103,9 @@ class WorkerSession:
 
 
 class ControlServer:
-    """Main's side of the control socket; lives in one event loop.
+    """The main process's side of the control socket; used from one event loop.
 
-    `sessions` holds the workers connected now by worker id. `commands` maps a verb to who answers it.
+    `sessions` contains the connected workers by worker id. `commands` maps a verb to its handler.
     """
 
     def __init__(self, folder: RunFolder, observer: WorkerObserver) -> None:
@@ -143,13 +144,13 @@ class ControlServer:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def announce_gone(self, worker_id: str) -> None:
-        """Send every other worker that this one has ended."""
+        """Notify every other worker that this one has ended."""
         for session in self.sessions.values():
             if session.worker_id != worker_id:
                 session.send({"do": "gone", "worker_id": worker_id})
 
     async def end(self, message: Message) -> Message:
-        """Have a ready worker end what the message names, in all workers."""
+        """Have a ready worker close the sockets that the message names, in all workers; return how many."""
         for session in list(self.sessions.values()):
             if session.ready:
                 with contextlib.suppress(TimeoutError, ConnectionError):
@@ -158,7 +159,7 @@ class ControlServer:
         raise ConnectionError("no worker answers")
 
     async def devices(self, message: Message) -> Message:
-        """Have a ready worker answer a question about device keys and the audit."""
+        """Return a ready worker's answer to a question about device keys or the audit."""
         for session in list(self.sessions.values()):
             if session.ready:
                 with contextlib.suppress(TimeoutError, ConnectionError):
@@ -215,11 +216,11 @@ class ControlServer:
                 del self.sessions[session.worker_id]
             session.broke()
             self._observer.left(session)
-            # At once if it is dead: its clients' other workers wait for nothing else.
+            # At once if it is dead: other workers with clients of its tunnels wait for this message.
             await self._announce_unless_back(session)
 
     async def _announce_unless_back(self, session: WorkerSession) -> None:
-        """Send the other workers that it has ended. One that lives and announced no end may connect again."""
+        """Notify the other workers that this one has ended, unless it lives and connects again."""
         end, pause = running_clock().time() + BACK_SECONDS, 0.002
         while not session.leaving and is_alive(session.pid) and running_clock().time() < end:
             await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""What a server needs of its machine before it starts, for the start itself and for `tiflis check`."""
+"""Checks before a start: the bus's URL, the data folder, addresses; for the start and for `tiflis check`."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from tiflis.ipc.safe_place import Unsafe, require_safe
 # Workers of a killed server hold its port until they have seen its death (ORPHAN_SECONDS).
 TAKE_OVER_SECONDS = 3.0
 POLL_SECONDS = 0.05
-ROOM_BYTES = 64 * 1024  # that a folder must take to count as one with room
+ROOM_BYTES = 64 * 1024  # written to test that a folder's disk has room
 _ANY = ("0.0.0.0", "::")
 _RIGHTS = "a port below 1024 needs CAP_NET_BIND_SERVICE: use another one, or a proxy in front"
 _PORT_REMEDIES = {
@@ -38,7 +38,7 @@ def bus_mistake(settings: Settings) -> str | None:
 
 
 def folder_mistake(data_dir: Path, place: Place) -> str | None:
-    """Return why the server cannot keep its files in DATA_DIR, or None. Leave nothing behind."""
+    """Return why the server cannot keep its files in DATA_DIR, or None. Leaves no file behind."""
     wrong = _folder_mistake(data_dir, place)
     return f"{wrong}; mend that, or set another DATA_DIR" if wrong else None
 
@@ -60,7 +60,7 @@ def _folder_mistake(data_dir: Path, place: Place) -> str | None:
 
 
 def _unwritable(data_dir: Path, place: Path) -> str | None:
-    """Try to write there."""
+    """Return why no file can be written in `place`, or None."""
     which = "" if place == data_dir.absolute() else f": {place}"
     if place.is_symlink() and not place.exists():
         return f"DATA_DIR {data_dir} is not writable{which} is a symbolic link that leads nowhere"
@@ -89,7 +89,7 @@ def _strange(data_dir: Path, run_folder: Path) -> str | None:
 
 
 def address_mistake(host: str, port: int, patience: float = TAKE_OVER_SECONDS, names: str = "") -> str | None:
-    """Return why the address cannot be listened on, or None; waits so many seconds for it to become free.
+    """Return why the address cannot be listened on, or None. Waits up to `patience` seconds until it is free.
 
     ``names``: what the two variables begin with, such as ``METRICS_``.
     """
@@ -107,7 +107,7 @@ def address_mistake(host: str, port: int, patience: float = TAKE_OVER_SECONDS, n
 
 
 def _bound(host: str, port: int) -> OSError | None:
-    """Listen and stop again; the error of a failure."""
+    """Listen on the address for a moment; return the error of a failure, or None."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -121,7 +121,7 @@ def _bound(host: str, port: int) -> OSError | None:
 def metrics_mistakes(
     settings: Settings, host: str, port: int, patience: float = TAKE_OVER_SECONDS
 ) -> Iterator[str]:
-    """Yield what is wrong with METRICS_PORT and METRICS_HOST beside the server's own address."""
+    """Yield mistakes in METRICS_PORT and METRICS_HOST, given the server's own address."""
     if not settings.metrics_port:
         return
     hosts = {host, settings.metrics_host}

@@ -65,7 +65,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_":
 
 
 class Arbiter:
-    """All of the main process that is ours. `attach` it to the app before anything else."""
+    """Our part of the main process. `attach` it to the app before anything else."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -277,7 +277,8 @@ def _is_worker() -> bool:
 
 
 def _settle_states(manager: Any) -> None:
-    """Note in Sanic's table that all workers have ended; else it waits 10 s for one that was starting."""
+    """Record in Sanic's table that all workers have ended; else Sanic waits 10 s for one that was
+    starting."""
     with contextlib.suppress(OSError, EOFError, KeyError, AttributeError):
         for name, state in list(manager.worker_state.items()):
             manager.worker_state[name] = {**state, "state": ProcessState.TERMINATED.name}

@@ -27,7 +27,7 @@ STOP_SECONDS = 5.0
 STALE_SECONDS = 3.0
 # Waits before the next start after 1, 2, 3 … starts in a row that failed.
 BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0)
-LIVED_SECONDS = 1.0  # who lived so long did not fail at start
+LIVED_SECONDS = 1.0  # a process that lived so long did not fail at its start
 # nats-server never writes again to a store that was full once, even when the disk has room: it is restarted.
 ROOM_BYTES = 4 * 2**20  # the disk has room again
 ROOM_LOOK_SECONDS = 0.5
@@ -46,7 +46,7 @@ _FULL = re.compile(r"no space left on device|JetStream out of .* resources", re.
 
 
 class NatsFailed(Exception):
-    """The embedded bus cannot be started; the message contains what to do."""
+    """The embedded bus cannot be started; the text contains the remedy."""
 
 
 def find_binary() -> str:
@@ -61,8 +61,8 @@ def find_binary() -> str:
 class NatsServer:
     """A nats-server process on loopback with a token of its own and its store in DATA_DIR/nats.
 
-    A thread of ours starts it and waits for its end, always the same one: the kernel's parent-death
-    signal fires when the *thread* ends that started the child.
+    One thread of ours starts it and waits for its end: the kernel sends the parent-death signal when the
+    *thread* that started the child ends.
     """
 
     def __init__(self, folder: RunFolder, most_bytes: int, port: int = 0, token: str = "") -> None:
@@ -115,7 +115,7 @@ class NatsServer:
         return self.port, self._token
 
     def stop(self, keep_files: bool = False) -> None:
-        """End it, after the last worker has gone. ``keep_files``: a successor will start it again."""
+        """End the process, after the last worker has ended. ``keep_files``: a successor starts it again."""
         self._stopping.set()
         if self._watcher.ident is not None:
             process = self._process
@@ -259,7 +259,7 @@ class NatsServer:
         return self._process.returncode if self._process is not None else None
 
     def _answers(self, seconds: float) -> bool:
-        """Return whether it greets a connection within so many seconds."""
+        """Return whether the process greets a connection within `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping.is_set():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:

@@ -1,4 +1,4 @@
-"""The pulse of the workers: one whose event loop stands still is ended, so that it is replaced."""
+"""The watchdog: a worker whose event loop does not answer pulses is killed, so that it is replaced."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from tiflis.arbiter.control import WorkerSession
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
-# Its peers have given it up by then (15 s without a pong), and it would keep its tunnels and its place for
-# ever. Pulses are counted, not seconds: after a pause of the whole machine each process gets its turn.
+# By then its peers have reconnected elsewhere (15 s without a pong), and it would keep its tunnels for ever.
+# Pulses are counted, not seconds: after a pause of the whole machine each process gets its turn.
 UNANSWERED_PULSES = 20
 
 
@@ -33,9 +33,8 @@ async def watch_pulse(observer: WorkerObserver) -> None:
 def _feel(session: WorkerSession) -> None:
     """Send a worker a pulse, or kill it if it has not answered for too long.
 
-    A worker that waits for a CPU is starved, not hung: to end it would add a start to the load.
-
-    So that time is not held against it; one that runs, sleeps or is stopped has had its turn.
+    A worker that waits for a CPU is starved, not hung, and a restart would add to the load: time spent
+    waiting for a CPU does not count. Time in which the worker runs, sleeps or is stopped does.
     """
     waited = session.cpu_wait.seconds()
     if not session.unanswered:

@@ -3,8 +3,8 @@
 What is wrong with the stock one (Sanic 25.12.1), and why each method below is here:
 
 - `wait_for_ack`: SIGTERM while workers start ends them, and then main waits for ever: its own wake-up
-  message is read, put back and read again, without counting as a miss. A worker that is killed at that
-  time is waited for during 30 s, and then everything is.
+  message is read, put back and read again, without counting as a miss. If a worker is killed at that
+  time, the manager waits 30 s for it and then kills all processes.
 - `kill`: sends SIGKILL to the *process group*, which is main's own and the shell's or test's above it.
 - `shutdown_signal`: stops the workers inside the signal handler, which may have interrupted a restart
   between the making of a process and its start; that worker is then missed and joined for ever.
@@ -15,7 +15,7 @@ What is wrong with the stock one (Sanic 25.12.1), and why each method below is h
 - `start`, `monitor`: any exception, such as a process that cannot be started for lack of memory, ends all
   workers and main. Here it costs that one step, which is tried again.
 
-A subclass that the manager becomes in `main_process_ready`, since Sanic has no seam to pass one in.
+The manager's class is replaced by this subclass in `main_process_ready`: Sanic has no way to pass one in.
 """
 
 import contextlib
@@ -207,7 +207,8 @@ class SteadyManager(WorkerManager):
         return all(process.pid in self._ready for process in self.servers())
 
     def _any_missing(self) -> bool:
-        """Return whether the arbiter has work. Until a worker serves, the end of one ends the start."""
+        """Return whether a worker has to be replaced. Until one serves, the end of any ends the whole
+        start."""
         codes = [process.exitcode for process in self.servers()]
         if any(code is not None and code >= 0 for code in codes) and not self._ready:
             self._give_up()

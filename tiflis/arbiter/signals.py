@@ -1,4 +1,4 @@
-"""What signals do in the main process before Sanic takes them, and in workers after it did."""
+"""Signal handlers: of the main process until Sanic installs its own, and of workers afterwards."""
 
 import contextlib
 import logging
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def stop_early(last: Callable[[], None] = lambda: None) -> None:
-    """Until Sanic's manager takes the signals, let them end main at once; also from `prepare` on.
+    """Let SIGINT and SIGTERM end the main process at once, until Sanic's manager handles them.
 
-    Nothing needs an orderly end yet. ``last`` is called first.
+    Until then nothing needs an orderly end. ``last`` is called first.
     """
 
     def end(number: int, frame: FrameType | None) -> None:

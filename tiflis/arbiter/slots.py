@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 SUSPECT_TICK_SECONDS = 0.005
-# A worker that has announced its end and closed its control connection ends by itself; after so long it hangs
-# and is killed. One that has not announced it still serves, and connects again: the main process may have
-# closed the connection for want of descriptors.
+# A worker that has announced its end and closed its control connection ends by itself; after SUSPECT_SECONDS
+# it hangs and is killed. One that has not announced its end still serves and connects again: the main process
+# may have closed the connection for lack of descriptors.
 SUSPECT_SECONDS = 2.0
 LOST_SECONDS = 30.0
-# Waits before a replacement, by how many in a row died before they were ready. One that had been ready
-# is replaced at once, however often: its death is not its start's fault.
+# Waits before a replacement, by the number in a row that died before they were ready. A worker that had been
+# ready is replaced at once, however often: its start works.
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
 # The manager acts on a message within 0.1 s and needs a few ms to start a process.
 MESSAGE_SECONDS = 5.0
@@ -37,7 +37,7 @@ class NotReady(Exception):
 
 
 def slot_of(worker_name: str) -> str:
-    """`Sanic-Server-3-0` is Sanic's name for slot `3`; without a name it is the only one, `0`."""
+    """Return the slot in Sanic's name for a worker: `3` for `Sanic-Server-3-0`, `0` for any other name."""
     parts = worker_name.split("-")
     return parts[2] if len(parts) == 4 else "0"
 
@@ -73,7 +73,7 @@ class WorkerSlots:
         # Sanic's book-keeping breaks when two replacements of living workers overlap.
         self.restarting = asyncio.Lock()
 
-    # --- the control socket's crew ---
+    # --- called by the control socket ---
 
     def joined(self, session: WorkerSession) -> None:
         log.debug("worker joined", extra={"worker": session.worker_id, "pid": session.pid})

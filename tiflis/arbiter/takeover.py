@@ -1,10 +1,11 @@
-"""The main process itself is replaced: a server started a second time takes over from the one that runs.
+"""Takeover: a second start of the server replaces the main process that runs.
 
-The successor sends ``takeover`` to the old server's control socket. From then on the old server drives, over
-the private Unix socket on which the successor listens. It passes on the listening socket and the run folder's
-lock. Once the successor's workers are ready, its own workers hand their live sockets to them, one worker
-after the other. Last it stops the embedded bus, which the successor starts again on the same port and store,
-and ends. If the successor fails, the old server goes on, and replaces the workers that have ended by then.
+The successor sends ``takeover`` to the old server's control socket. From then on the old server sends
+requests to the private Unix socket on which the successor listens. It passes on the listening socket and the
+run folder's lock. Once the successor's workers are ready, the old workers hand their live sockets to them,
+one worker after the other. Last, the old server stops the embedded bus, which the successor starts again on
+the same port and store, and ends. If the successor fails, the old server continues, and replaces the workers
+that have ended.
 """
 
 import asyncio
@@ -91,7 +92,7 @@ class Takeover:
 
 
 class Successor:
-    """The new main process: asks, and answers what the old one says."""
+    """The new main process: asks for the takeover, then answers the old server's requests."""
 
     def __init__(self, folder: RunFolder, network: int | None) -> None:
         """``network``: the namespace in which this process listens on a port; None for a Unix socket."""
@@ -103,7 +104,8 @@ class Successor:
         self.succeeded = asyncio.Event()
 
     def inherit(self) -> Takeover:
-        """Ask the running server, before there is any event loop. Raises CannotTakeOver, or NothingRuns."""
+        """Return the running server's resources, before any event loop runs. Raise CannotTakeOver or
+        NothingRuns."""
         try:
             self._turn.take(0)
         except LockHeld:
@@ -117,7 +119,7 @@ class Successor:
             raise
 
     def _asked(self) -> Takeover:
-        """Ask a server that holds the lock and does not answer again: it starts or ends just now."""
+        """Ask the server; ask again while one holds the lock without an answer: it is starting or ending."""
         end = time.monotonic() + LISTEN_SECONDS
         while True:
             try:

@@ -19,7 +19,7 @@ class CannotListen(Exception):
 def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket:
     """Return a socket that listens at ``path``, with these permissions.
 
-    One left by a dead server is replaced; for a server that is just ending wait so many seconds. Raise
+    A socket file of a dead server is replaced; a server that is ending has `seconds` for it. Raise
     CannotListen.
     """
     check_place(path, seconds)
@@ -29,7 +29,7 @@ def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket
         with socket_address(draft) as address:
             listener.bind(address)
         draft.chmod(mode)
-        listener.listen(backlog)  # before it has its name: who finds it can connect
+        listener.listen(backlog)  # before the rename: a peer that finds the file can connect
         draft.rename(path)
     except OSError as problem:
         listener.close()
@@ -40,7 +40,8 @@ def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket
 
 
 def check_place(path: Path, seconds: float) -> None:
-    """Raise CannotListen unless a socket can be made at ``path``, or one there is dead within so long."""
+    """Raise CannotListen unless a socket can be made at ``path``; wait up to ``seconds`` for a server there
+    to end."""
     if not path.parent.is_dir():
         raise CannotListen(f"{path} cannot be listened on: its folder does not exist")
     try:

@@ -1,4 +1,4 @@
-"""The text for a person at a terminal, once the server serves: where it is, and what to connect to it."""
+"""The text for a person at a terminal once the server serves: its addresses, and the next steps."""
 
 import contextlib
 import os

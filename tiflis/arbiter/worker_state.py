@@ -1,8 +1,8 @@
 """Sanic's record of its workers, kept in the main process itself.
 
 Sanic keeps it in a process of its own, which all others reach through proxies: when that process dies, every
-use of the record in the main process raises, and the server ends. Only the main process reads it. What
-workers would report through it, main learns from the control socket.
+use of the record in the main process raises, and the server ends. Only the main process reads it; workers
+report their states over the control socket instead.
 """
 
 from typing import Any
@@ -22,5 +22,5 @@ class WorkerState:
 
 
 def keep_in_main() -> None:
-    """Have Sanic use it, from the next call of `Sanic.serve` on: it has no seam to pass one in."""
+    """Have Sanic use WorkerState from the next call of `Sanic.serve` on: Sanic has no way to pass one in."""
     startup.Manager = WorkerState  # type: ignore[attr-defined, assignment]  # all of it that is used
