@@ -1,4 +1,4 @@
-"""The device keys of one worker: the store, the keys, and what follows from their changes."""
+"""The device keys of one worker: the store, the keys, and the effects of their changes."""
 
 import asyncio
 import contextlib
@@ -114,7 +114,7 @@ class Devices:
         return {"found": False}
 
     def _enter_operator(self, tunnel_id: str, kind: str, about: str) -> None:
-        """Enter a change in the audit that a command at the server's own machine has made."""
+        """Enter in the audit a change that a command on the server's host has made."""
         if self.audit is not None:
             self.audit.change(Author(tunnel_id, "", "", ""), kind, about, "operator")
 

@@ -1,4 +1,4 @@
-"""Stores one worker's metrics now and then, and adds up those of all workers of this server."""
+"""Stores one worker's metrics every second, and adds up those of all workers of this server."""
 
 import asyncio
 import os
@@ -90,8 +90,8 @@ class MetricsCollector:
         self.lag = LagMeter()
 
     async def run(self) -> None:
-        """Store this worker's metrics regularly, so that all workers can report them and little is lost with
-        a worker that is killed."""
+        """Store this worker's metrics every second, so that all workers can report them and a killed worker
+        loses little."""
         while True:
             await asyncio.sleep(STORE_SECONDS)
             await asyncio.to_thread(self._take_down())
@@ -122,7 +122,7 @@ class MetricsCollector:
         return self._store.taken_down({**counters.values, **self._gauges()})
 
     def _write_and_read(self, write: Callable[[], None]) -> dict[str, Values]:
-        """Store this worker's metrics before they are reported: what was reported counts for ever."""
+        """Store this worker's metrics before they are reported, so that reported totals never decrease."""
         write()
         return self._store.read()
 
@@ -175,7 +175,7 @@ class MetricsCollector:
 
 
 def _open_files() -> int:
-    """Return how many descriptors this process has open; 0 where the system does not say."""
+    """Return the number of this process's open descriptors; 0 on a system without /proc."""
     try:
         # Linux from 6.2 on gives their number as the folder's size; listing thousands takes milliseconds.
         return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd")) - 1

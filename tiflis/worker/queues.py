@@ -1,4 +1,4 @@
-"""What a worker keeps for peers that are away: the queues of watches and staying devices, held messages."""
+"""A worker's stores for absent peers: the queues of watches and staying devices, held messages, push."""
 
 import asyncio
 import contextlib
@@ -30,12 +30,12 @@ from tiflis.relay.watch.store import JetStreamWatchStore, StoreUnavailable
 log = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 30.0  # a watch's records are kept for so much longer than their messages
-MEETING_SECONDS = 3.0  # in which the other workers, also of other hosts, have said that they are there
+MEETING_SECONDS = 3.0  # within which all other workers, also on other hosts, have sent a sign of life
 RETRY_SECONDS = 5.0  # between attempts to create the watches' stream
 
 
 class Queues:
-    """The stores of one worker, and the limits of what is kept in them."""
+    """The stores of one worker, with their limits."""
 
     def __init__(
         self,

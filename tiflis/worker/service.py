@@ -1,4 +1,4 @@
-"""The worker as the routes see it: this object exists before the worker has started and after its end."""
+"""The worker's interface for the routes, which exists before the worker has started and after its end."""
 
 import asyncio
 import gc
@@ -91,8 +91,8 @@ class Service:
         worker.ready = True
         main.ready()
         log.info("worker ready", extra={"pid": os.getpid()})
-        # Code and other lasting objects are no garbage: without them a full collection, while thousands of
-        # sockets come at once, takes a third of the time.
+        # Keep lasting objects such as code out of full collections: while thousands of sockets connect at
+        # once, a collection then takes a third of the time.
         gc.collect()
         gc.freeze()
 
@@ -182,7 +182,7 @@ class Service:
 
     @property
     def _present(self) -> Worker:
-        """Return the worker, also while it drains. Raises Starting."""
+        """Return the worker, even while it drains. Raise Starting."""
         if self._worker is None or not (self._worker.ready or self._worker.draining):
             raise Starting
         return self._worker

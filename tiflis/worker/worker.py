@@ -50,18 +50,18 @@ from tiflis.worker.queues import Queues
 
 log = logging.getLogger(__name__)
 
-MEETING_SECONDS = 0.3  # in which a new worker learns of the others; before that it claims no tunnel
+MEETING_SECONDS = 0.3  # for a new worker to find the others; before that it claims no tunnel
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above that it refuses steered sockets
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
-SEAL_SECONDS = 60.0  # without a worker that writes unsealed records, until such records count no more
+SEAL_SECONDS = 60.0  # without a worker that writes unsealed records before such records are refused
 BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
 TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
 TUNNELS_SHOWN_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
 HEAP_SECONDS = 0.25  # between two trims of the heap, while peers pin more than HEAP_QUIET
 HEAP_QUIET = 32 * 2**20  # bytes
-BUS_AWAY_SECONDS = 10.0  # without the bus, until the other workers count as gone
+BUS_AWAY_SECONDS = 10.0  # without the bus before the other workers count as gone
 
 
 class Worker:
@@ -87,8 +87,9 @@ class Worker:
     async def start(self) -> None:
         """Start everything, the bus first, however long that takes; the reasons are in the log.
 
-        Raise OtherVersion if workers are there that write another format: with them messages would be lost,
-        so they go on and this one does not begin. What is open is closed again, also on cancellation.
+        Raise OtherVersion if running workers write another format: messages between them and this one would
+        be lost, so they continue and this one does not start. Parts that are open are closed again, also on
+        cancellation.
         """
         try:
             await self._come_up()
@@ -318,7 +319,7 @@ class Worker:
         return workstations, sum(int(fact.get("clients", 0)) for fact in facts)
 
     def troubles(self) -> list[str]:
-        """Return what is wrong with this server, in words for the operator."""
+        """Return the present troubles of this server, as texts for the operator."""
         peers = self.presence.peers.values()
         missing = (
             self._local_workers
