@@ -1,4 +1,4 @@
-"""The access log: one event per request, with its fields apart and without its query string."""
+"""The access log: one event per request, with a field for each part and without the query string."""
 
 import logging
 from typing import Any
@@ -14,9 +14,9 @@ PATH_LIMIT = 512  # characters of a path in a line
 
 
 def log_request(request: Request, status: int | None, seconds: float | None = None, **more: Any) -> None:
-    """Log a request and the status of its answer; None: the connection ended before it had one.
+    """Log a request and the status of its answer. ``status`` None: the connection ended before the answer.
 
-    The app's `ctx.client_address` returns the address behind trusted proxies.
+    The app's `ctx.client_address` returns the client's address behind trusted proxies.
     """
     fields: dict[str, Any] = {"method": request.method[:16], "path": path_of(request)[:PATH_LIMIT]}
     if status is not None:

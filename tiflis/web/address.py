@@ -1,4 +1,5 @@
-"""Who is asking, and by which name: the peer, or what a trusted proxy says of it."""
+"""Addresses of requests: that of the client, and that by which it reached the server, behind proxies or
+not."""
 
 import ipaddress
 import re
@@ -49,13 +50,13 @@ class Addresses:
         return address
 
     def from_proxy(self, request: Asked, name: str) -> str:
-        """Return a header that a trusted proxy has set; empty from any other peer, and if it is repeated: one
-        of the two may be the client's."""
+        """Return the value of a header from a trusted proxy; empty from any other peer, or if the header is
+        repeated: one of the two may be the client's."""
         values = request.headers.getall(name, []) if self._trusted(peer(request)) else []
         return values[0].strip() if len(values) == 1 else ""
 
     def public_url(self, request: Asked) -> str:
-        """Return the WebSocket endpoint's URL as clients see it: it always parses as a URL."""
+        """Return the WebSocket endpoint's URL as clients see it. It is always a valid URL."""
         base = self._public_base_url or self._seen_base(request)
         return base + self._ws_path
 
@@ -131,7 +132,7 @@ def _plain(text: str) -> str | None:
 
 @lru_cache(maxsize=256)  # most peers use one name
 def _is_host(host: str) -> bool:
-    """Return whether every URL parser takes it: a name that ends in a number, for one, must be an address."""
+    """Return whether every URL parser accepts the host: a name that ends in a number must be an address."""
     match = _HOST.fullmatch(host)
     if match is None or not 0 < int(match["port"] or 1) < 65536:
         return False

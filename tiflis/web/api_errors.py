@@ -9,11 +9,11 @@ from sanic import HTTPResponse, Request
 from tiflis.protocol.errors import RateLimited, TunnelError
 from tiflis.web.replies import retry_after
 
-Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent its answer
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent the answer itself
 
 
 def answered(handler: Handler) -> Handler:
-    """Return the handler, with an answer for each TunnelError that it raises."""
+    """Return the handler wrapped so that each TunnelError becomes an answer."""
 
     async def answer(request: Request, **parts: str) -> HTTPResponse | None:
         try:

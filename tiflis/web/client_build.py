@@ -8,8 +8,8 @@ from tiflis.web.static_files import BuildTooLarge, SinglePage, make_file, read_f
 
 
 def read_client(choice: Path | None, ws_path: str) -> SinglePage:
-    """Return the build in the folder ``choice``, or our own. Raise ConfigError when that folder is no
-    client's build, or when a file of it lies at ``ws_path``."""
+    """Return the build in the folder ``choice``, or our own. Raise ConfigError if the folder contains no
+    build of a client, or if one of its files has the path ``ws_path``."""
     site = _site(choice or built_client())
     if site.has(ws_path):
         raise ConfigError([f"WS_PATH {ws_path} is a file of the web client: choose another path"])
@@ -17,7 +17,7 @@ def read_client(choice: Path | None, ws_path: str) -> SinglePage:
 
 
 def built_client() -> Path | None:
-    """Our client's build: within the installed package or, when it runs from its source, in the tree."""
+    """Return the folder of our client's build: in the installed package or in the source tree; else None."""
     package = Path(str(resources.files("tiflis")))
     places = (package / "public", package.parent / "public" / "dist")
     return next((place for place in places if (place / "index.html").is_file()), None)

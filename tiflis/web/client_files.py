@@ -1,4 +1,4 @@
-"""The web client at ``/`` and below: our build, another one, or a page that says there is none."""
+"""The web client at ``/`` and below: our build, another one, or a page that explains that none was built."""
 
 import base64
 import re
@@ -41,7 +41,7 @@ PAGE_HEADERS = {
 }
 
 
-# Of a page's HTML: comments, which hold nothing that runs, and scripts with their attributes.
+# Matches comments in a page's HTML, in which no script runs, and scripts with their attributes.
 _SCRIPTS = re.compile(rb"<!--.*?-->|<script\b([^>]*)>(.*?)</script[^>]*>", re.DOTALL | re.IGNORECASE)
 _SOURCE = re.compile(rb"(?:^|[\s\"'/])src\s*=", re.IGNORECASE)
 
@@ -49,7 +49,8 @@ _SOURCE = re.compile(rb"(?:^|[\s\"'/])src\s*=", re.IGNORECASE)
 def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Blueprint:
     """Return the routes of the client that ``WEB_CLIENT_PATH`` names.
 
-    Raise ConfigError when that folder is no client's build, or when a file of it lies at ``ws_path``.
+    Raise ConfigError if the folder contains no build of a client, or if one of its files has the path
+    ``ws_path``.
     """
     routes = Blueprint("client")
     if choice == "off":
@@ -86,7 +87,7 @@ def headers_for(page: bytes, *, foreign: bool) -> dict[str, str]:
 
 
 def inline_scripts(page: bytes) -> list[bytes]:
-    """Return the text of each script that stands in the page itself, as a browser hashes it."""
+    """Return the text of each inline script of the page, as a browser hashes it."""
     found = (match for match in _SCRIPTS.finditer(page) if match[2] is not None)
     # A browser reads HTML with all line ends as newlines before it hashes.
     texts = (
@@ -118,12 +119,12 @@ def answer(
 
 
 def _is_elsewhere(request: Request, path: str) -> bool:
-    """Return whether the request asks for something that no page may stand in for."""
+    """Return whether the request is for a WebSocket or an API, which must not be answered with the page."""
     wants_socket = request.headers.get("upgrade", "").lower() == "websocket"
     return wants_socket or path == "api" or path.startswith("api/")
 
 
 def _matches(tag: str, if_none_match: str) -> bool:
-    """Weak comparison with a list of tags (RFC 9110, 13.1.2)."""
+    """Return whether the tag is in a list of tags, by weak comparison (RFC 9110, 13.1.2)."""
     tags = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return tag in tags or tags == ["*"]

@@ -14,7 +14,7 @@ from tiflis.web.watch_parameters import Credentials, read_headers
 NAME_LIMIT = 64  # characters
 SHORTEST, LONGEST = 60.0, 366 * 86_400.0  # seconds that a key may last
 LARGEST_SINCE = 2**63 - 1
-# Control characters, ends of lines, halves of pairs, and those that turn the direction of what is written.
+# Control characters, line separators, lone surrogates, and characters that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def read_key_id(text: str) -> str:
 
 
 def read_since(text: str) -> int:
-    """Return where to go on reading. Raise InvalidPayload."""
+    """Return the position after which to read. Raise InvalidPayload."""
     if not re.fullmatch(r"[0-9]{1,19}", text):
         raise InvalidPayload("since must be a whole number, 0 or more")
     return min(int(text), LARGEST_SINCE)

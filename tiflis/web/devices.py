@@ -55,7 +55,8 @@ class DeviceGate(Protocol):
     async def authorise(
         self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str, kind: str = "watch"
     ) -> str:
-        """Return the key that is right. Tunnel 404, key 401 or 429, directory not to be trusted yet 503."""
+        """Return the right key. Raise for no such tunnel (404), a wrong key (401 or 429) and a directory that
+        is not complete yet (503)."""
 
     def admit_code(self, code: str, address: str) -> DeviceKey:
         """Return the key behind a human code, compared as any other key."""
@@ -71,7 +72,8 @@ class DeviceGate(Protocol):
 def device_routes(
     gate: DeviceGate, addresses: Addresses, ws_path: str, auth_header: str | None = None
 ) -> Blueprint:
-    """Return the routes. ``auth_header``: a header that minting and revoking need from a trusted proxy."""
+    """Return the routes. ``auth_header``: the header that a trusted proxy must add to minting and
+    revoking."""
     routes = Blueprint("devices", url_prefix=PREFIX)
     api = _DeviceApi(gate, addresses, ws_path, auth_header)
     routes.add_route(answered(api.list), "/devices", methods=["GET", "HEAD"], name="list")
@@ -225,7 +227,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def _shown(entry: DeviceKey, present: Iterable[str], caller: Manager, ended: bool) -> dict[str, Any]:
-    """Return a key as its owner sees it, without fields that are not known."""
+    """Return a key as JSON for its owner, without unknown fields."""
     more = {
         "device_id": entry.device_id,
         "kind": entry.kind,
@@ -252,5 +254,5 @@ def _owner_device(device_id: str, present: Iterable[str], caller: Manager) -> di
 
 
 def _time(seconds: float) -> str:
-    """Return a time as JSON has it; empty for none."""
+    """Return a time as an ISO 8601 text; empty for 0."""
     return moment(seconds) if seconds else ""

@@ -1,7 +1,7 @@
 """A WebSocket handshake read from a connection's first bytes, without a framework's request around it.
 
 Only the plain form is read, which all clients send: exactly this path, headers of ASCII, each name once, no
-body. Anything else, also what has to be refused, is left to Sanic.
+body. Every other request, including those that have to be refused, is left to Sanic.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Fields(dict[str, str]):
 
 
 class Handshake:
-    """A handshake; what the endpoint asks of a request."""
+    """A handshake, with the attributes of a request that the endpoint uses."""
 
     __slots__ = ("headers", "transport")
     method = "GET"
@@ -35,7 +35,7 @@ class Handshake:
 
 
 def read(data: bytes, path: str) -> tuple[Fields, bytes] | None:
-    """Return the headers of a GET for ``path`` and the bytes behind them; None for all that is not plain."""
+    """Return the headers of a GET for ``path`` and the bytes behind them; None unless it is a plain one."""
     end = data.find(b"\r\n\r\n", 0, HEADER_LIMIT)
     if end < 0:
         return None

@@ -18,20 +18,20 @@ class Facts(Protocol):
     """The state of the worker that the health routes report."""
 
     async def counts(self) -> tuple[int, int]:
-        """Workstations and clients (watches among them) online now, over all workers."""
+        """Return the numbers of workstations and clients (including watches) online now, over all workers."""
 
     def state(self) -> State:
         """Return whether this worker takes requests, or why not."""
 
     def degraded(self) -> Collection[str]:
-        """Reasons why the server works less well than it should, such as a missing worker."""
+        """Return the reasons why the server is degraded, such as a missing worker."""
 
     def uptime(self) -> float:
-        """Seconds since the server started."""
+        """Return the seconds since the server started."""
 
 
 def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Blueprint:
-    """``/health``, ``/healthz`` and ``/readyz``."""
+    """Return the routes ``/health``, ``/healthz`` and ``/readyz``."""
     routes = Blueprint("health")
 
     async def health(_: Request) -> HTTPResponse:
@@ -61,13 +61,14 @@ def health_routes(facts: Facts, now: Callable[[], datetime] = lambda: datetime.n
 
 
 def judge(facts: Facts) -> Literal["healthy", "degraded", "unhealthy"]:
-    """Unhealthy before the first bus; degraded without the bus, a worker, or while it ends; else healthy."""
+    """Return ``unhealthy`` while the server starts; ``degraded`` without the bus or a worker, or while this
+    worker ends; else ``healthy``."""
     if facts.state() == "starting":
         return "unhealthy"
     return "healthy" if facts.state() == "ready" and not facts.degraded() else "degraded"
 
 
 def reasons(facts: Facts) -> str:
-    """Why the server is not healthy, for people; empty if it is."""
+    """Return why the server is not healthy, for people; empty if it is."""
     state = facts.state()
     return ", ".join([*([] if state == "ready" else [state]), *facts.degraded()])

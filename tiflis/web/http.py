@@ -8,7 +8,7 @@ from tiflis.config import Settings
 from tiflis.web.handshake import HEADER_LIMIT
 from tiflis.web.sanic_internals import PatientHttp
 
-# A main process that was started by the code before names the class so when it starts a worker of this code.
+# A main process of older code refers to the class by this name when it starts a worker of this code.
 __all__ = ["PatientHttp", "configure"]
 
 HTTP_SHARE = 0.4  # of the time to shut down: for requests under way
@@ -16,8 +16,9 @@ BODY_MARGIN = 1024  # bytes: the watch API's own limit answers before Sanic's do
 
 
 def configure(app: Sanic[Any, Any], settings: Settings) -> None:
-    """Set Sanic's limits, and of its extensions leave only HEAD for every GET route."""
-    # Sanic looks at half the shortest time-out, so a header is cut off at the latest in 1.5 times its own.
+    """Set Sanic's limits, and switch off all its extensions except HEAD for every GET route."""
+    # Sanic checks after every half of the shortest timeout, so a header is cut off after at most 1.5 times
+    # its own.
     app.config.REQUEST_TIMEOUT = settings.header_timeout / 1.5
     app.config.RESPONSE_TIMEOUT = settings.watch_wait_limit + settings.body_timeout
     app.config.KEEP_ALIVE_TIMEOUT = settings.keep_alive

@@ -79,7 +79,7 @@ class Inbox:
             self.end_large()
 
     def end_large(self) -> None:
-        """Take the large message, if there is one, out of the intake."""
+        """Remove the large message, if there is one, from the intake."""
         begun, self.large = self.large, None
         self.reader.scanned.clear()
         if begun is not None:

@@ -1,7 +1,7 @@
-"""Large messages on their way in: each waits for room in the ledger, and none may come too slowly.
+"""Large incoming messages: each waits for room in the ledger, and none may arrive too slowly.
 
-A message is entered by the size that its frames announce, before its payload has come. One for which there is
-no room is not read; it goes on, oldest first, when others have ended.
+A message is entered with the size that its frames announce, before its payload arrives. A message for which
+there is no room is not read until others have ended; the oldest is read first.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 GRAIN = 16 * KIB  # messages up to it are not entered: a socket costs as much by itself
 LOOK_SECONDS = 0.5  # between two looks at the messages under way
 
-LEAST_RATE = 1 * KIB  # bytes per second of a begun message at least: as much as a bad mobile link has
-# The same while another message has waited so long for the room that this one takes.
+LEAST_RATE = 1 * KIB  # bytes per second: the minimum rate of a message; a bad mobile connection has as much
+# The minimum rate while another message has waited BUSY_SECONDS for the room that this one takes.
 BUSY_RATE, BUSY_SECONDS = 64 * KIB, 5.0
 WAIT_SECONDS = 30.0  # the longest wait for room: then the peer is closed with 1013
 
@@ -35,14 +35,14 @@ class Source(Protocol):
 
     @property
     def arrived(self) -> int:
-        """Return the bytes of the message that have come."""
+        """Return the number of bytes of the message that have arrived."""
 
     @property
     def paused(self) -> bool: ...
     def pause(self, why: Pause) -> None: ...
     def resume(self, why: Pause) -> None: ...
     def give_up(self, code: CloseCode, reason: str) -> None:
-        """Close the peer in the middle of its message, and free what came of it."""
+        """Close the peer in the middle of its message, and free the part that has arrived."""
 
 
 class Begun:
@@ -52,12 +52,12 @@ class Begun:
 
     def __init__(self, socket: Source, hold: Hold, now: float) -> None:
         self.socket, self.hold = socket, hold
-        self.mark, self.marked_at = 0, now  # how much had come at a time: the rate counts from there
+        self.mark, self.marked_at = 0, now  # bytes that had arrived at a time: the rate counts from there
         self.missing = 0  # bytes that it waits for
         self.waits_since = 0.0  # 0 while it is read
 
     def too_slow(self, rate: int, seconds: float, now: float, since: float = 0.0) -> bool:
-        """Return whether less than `rate` bytes per second came for `seconds`, counted from `since`."""
+        """Return whether less than `rate` bytes per second arrived for `seconds`, counted from `since`."""
         arrived = self.socket.arrived
         if self.socket.paused or not self.mark <= arrived < self.mark + rate * seconds:
             self.mark, self.marked_at = arrived, now
@@ -71,8 +71,8 @@ class Intake:
     def __init__(
         self, pinned: Pinned, clock: Callable[[], float], later: Callable[..., Any], silence: float
     ) -> None:
-        """`clock`: one that stands still while this process does; `later`: the event loop's `call_later`;
-        `silence`: seconds for which a socket may be silent, and for which its message may come too slowly."""
+        """`clock`: one that stops while this process is suspended; `later`: the event loop's `call_later`;
+        `silence`: seconds for which a socket may be silent, and for which its message may be too slow."""
         self._pinned, self._clock, self._later, self._silence = pinned, clock, later, silence
         self._begun: dict[Begun, None] = {}
         self._waiting: dict[Begun, None] = {}
@@ -81,7 +81,7 @@ class Intake:
         pinned.freed = self._freed
 
     def begin(self, socket: Source) -> Begun:
-        """Enter a socket's large message; `announce` says how large it is."""
+        """Enter a socket's large message; `announce` then sets its size."""
         hold = self._pinned.account(socket.session.tunnel_id).hold(Kind.MESSAGES)
         begun = Begun(socket, hold, self._clock())
         self._begun[begun] = None
@@ -90,7 +90,7 @@ class Intake:
         return begun
 
     def announce(self, begun: Begun, size: int) -> None:
-        """Enter the size of the message, or of the one that came right behind it."""
+        """Enter the size of the message, or of the next one that follows directly."""
         more = size - begun.hold.size
         if more <= 0:
             begun.missing = 0
@@ -156,7 +156,7 @@ class Intake:
         return first.values()
 
     def _make_room(self, waiting: Begun, now: float) -> None:
-        """End the largest, and of those the newest, that is slow while another waits for its room."""
+        """Close the largest message that is slow while another waits for its room; of several the newest."""
         account, kind = waiting.hold.account, waiting.hold.kind
         own = account.total + waiting.missing > account.pinned.shares.tunnel
         rivals = [

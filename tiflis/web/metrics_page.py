@@ -1,6 +1,6 @@
-"""Metrics over HTTP: at ``/metrics`` for bearers of the token, and on a port of their own.
+"""Metrics over HTTP: at ``/metrics`` with the token, and on a port of their own.
 
-Every worker serves the numbers of all, so it does not matter which one is asked.
+Every worker serves the totals of all workers.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 def metrics_routes(
     page: Page, token: SecretStr | None, address: Callable[[Request], str], admit: Admit
 ) -> Blueprint:
-    """``/metrics``; without a token it is not there. ``address`` and ``admit`` as for ``/status``."""
+    """Return the route ``/metrics``, which is 404 without a token. ``address``, ``admit``: as for
+    ``/status``."""
     routes = Blueprint("metrics")
 
     async def metrics(request: Request) -> HTTPResponse:
@@ -59,7 +60,7 @@ class MetricsPort:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. An address that is not to be had costs the metrics, not the server."""
+        """Listen. If the address cannot be used, log that; the server works without this port."""
         try:
             self._server = await asyncio.start_server(
                 self._serve, sock=_shared(self._host, self._port), backlog=BACKLOG, limit=HEADER_BYTES
@@ -108,7 +109,7 @@ def _response(status: str, body: bytes, content_type: str, method: str) -> bytes
 
 
 def _shared(host: str, port: int) -> socket.socket:
-    """Return a listener; the kernel shares connections out, also in a rolling restart."""
+    """Return a listener. The kernel distributes connections over the workers, also in a rolling restart."""
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

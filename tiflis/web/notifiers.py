@@ -37,7 +37,7 @@ class NotifierGate(PushGate, DeviceGate, Protocol):
 
 
 def notifier_routes(gate: NotifierGate, address: Callable[[Request], str]) -> Blueprint:
-    """Return the routes. ``address``: the client's, as far as proxies are trusted."""
+    """Return the routes. ``address`` returns a client's address, behind trusted proxies."""
     routes, path = Blueprint("notifiers", url_prefix=PREFIX), "/notifiers"
     api = _NotifierApi(gate, address)
     routes.add_route(stored(api.all), path, methods=["GET", "HEAD"], name="list")
@@ -72,7 +72,7 @@ class _NotifierApi:
         await self._gate.call(owner.tunnel_id, SubscriptionChanged(TUNNEL, key))
 
     async def _owner(self, request: Request) -> tuple[PushSender, Manager, str]:
-        """Return the sender, and the caller with its key. Raises PushOff, and Forbidden below an owner."""
+        """Return the sender, the caller and its key. Raise PushOff, or Forbidden without the scope owner."""
         sender = sender_of(self._gate)
         tunnel_id, auth_keys, device_id = credentials(request.headers)
         key = await self._gate.authorise(tunnel_id, auth_keys, self._address(request), device_id, "api")
@@ -83,7 +83,7 @@ class _NotifierApi:
 
 
 def _read(text: bytes, sender: PushSender, key_id: str) -> Notifiers:
-    """Read a tunnel's notifiers, which are set with this device key. Raise InvalidPayload."""
+    """Read a tunnel's notifiers; `key_id`: of the device key that sets them. Raise InvalidPayload."""
     try:
         body = _body.decode(text)
         for address in body.notifiers:

@@ -1,4 +1,5 @@
-"""Limits of one socket's unsent output: senders wait, pings are not read, slowness is noticed."""
+"""Limits of one socket's unsent output: above them senders wait, pings are not read, slow peers are
+closed."""
 
 from __future__ import annotations
 
@@ -63,14 +64,15 @@ class OutputLimits:
             self._look()
 
     def relieved(self) -> None:
-        """Let the senders go on; the outbox calls it when little waits again."""
+        """Let the senders continue; the outbox calls this when little waits again."""
         if self._reported:
             self._reported = False
             self._owner.session.high_water(False)
         self._owner.resume(Pause.PONGS)
 
     def _look(self) -> None:
-        """Let a peer that reads well exceed the limit for a moment, as after two big messages."""
+        """Close a peer that exceeds the limit; one that reads well may exceed it for a moment, as after two
+        large messages."""
         waiting, limit = self._outbox.waiting, self._limits.backlog_limit
         patient = self._clock() - self._overfull_since < self._limits.backlog_patience
         if self._owner.close_by or self._owner.leaving or waiting <= limit:
@@ -83,7 +85,7 @@ class OutputLimits:
             self._owner.session.overflowed()
 
     def rested(self) -> None:
-        """Note that nothing waits: the time without progress counts from the next output that waits."""
+        """Record that nothing waits: the time without progress starts with the next output that waits."""
         self._progress = _NONE
 
     def too_slow(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Output that peers do not take, measured by tunnel; and what is done when a tunnel overdraws its share."""
+"""Unsent output measured per tunnel, and the measures against a tunnel that exceeds its share of memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tiflis.web.intake import Intake
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # between two looks at sockets with much unsent output
-OVERDRAWN_SECONDS = 2.0  # a tunnel unread for so long, and still overdrawn, loses its largest socket
+OVERDRAWN_SECONDS = 2.0  # a tunnel that is still over its share after not being read so long loses a socket
 
 
 class Receiver(Protocol):
@@ -37,7 +37,8 @@ class Receiver(Protocol):
 
 
 class Overdraft:
-    """Looks at the sockets with much unsent output, while there are any, and at their tunnels' shares."""
+    """Measures the sockets with much unsent output, while there are any, and compares their tunnels'
+    shares."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Overdraft:
         self._looking = False
 
     def watch(self, socket: Receiver) -> None:
-        """Look at this socket's output until little waits."""
+        """Measure this socket's output until little waits."""
         self._watched[socket] = None
         if not self._looking:
             self._looking = True
@@ -100,7 +101,7 @@ class Overdraft:
             socket.resume(Pause.OVERDRAWN)
 
     def _cut_off(self, account: Account) -> None:
-        """Close the socket with the most unsent output, the newest of several."""
+        """Close the socket with the most unsent output; of several the newest."""
         mine = [one for one in self._watched if one.session.tunnel_id == account.tunnel_id]
         if not mine:
             return

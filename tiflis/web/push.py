@@ -71,14 +71,15 @@ class PushGate(Protocol):
     async def authorise(
         self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str, kind: str = "watch"
     ) -> str:
-        """Return the key that is right. Tunnel 404, key 401 or 429, directory not to be trusted yet 503."""
+        """Return the right key. Raise for no such tunnel (404), a wrong key (401 or 429) and a directory that
+        is not complete yet (503)."""
 
     async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
         """Run a call at the tunnel's home."""
 
 
 def push_routes(gate: PushGate, address: Callable[[Request], str]) -> Blueprint:
-    """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
+    """Return the routes below PREFIX. ``address`` returns a client's address, behind trusted proxies."""
     routes = Blueprint("push", url_prefix=PREFIX)
     api = _PushApi(gate, address)
     routes.add_route(stored(api.key), "/key", methods=["GET", "HEAD"], name="key")
@@ -96,7 +97,7 @@ def sender_of(gate: PushGate) -> PushSender:
 
 
 def stored(handler: Handler) -> Handler:
-    """Return the handler, which raises SendFailed if the store does not answer."""
+    """Return the handler wrapped so that a store that does not answer becomes SendFailed."""
 
     async def answer(request: Request) -> HTTPResponse | None:
         try:

@@ -27,17 +27,17 @@ _PATH_LIMIT = 128  # characters of a path in a log line
 
 
 def reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    """Return a JSON answer that no cache keeps and no browser takes for another type."""
+    """Return a JSON answer that no cache stores and no browser interprets as another type."""
     return json(body, status=status, headers={**_HEADERS, **(headers or {})})
 
 
 def retry_after(problem: RateLimited) -> dict[str, str]:
-    """Return the header that says when the next attempt is looked at."""
+    """Return the header with the seconds until the next attempt is compared."""
     return {"Retry-After": str(max(1, math.ceil(problem.retry_after)))}
 
 
 def error(status: int, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    """``{"error":"Not Found","code":"NOT_FOUND"}`` and its like (protocol, section 5)."""
+    """Return an error such as ``{"error":"Not Found","code":"NOT_FOUND"}`` (protocol, section 5)."""
     return reply(
         {"error": _phrase(status), "code": _phrase(status).upper().replace(" ", "_")}, status, headers
     )
@@ -74,7 +74,7 @@ class Errors(ErrorHandler):
 
     @staticmethod
     def log(request: Request, exception: Exception) -> None:
-        """Log nothing: `default` has reported what is worth a line."""
+        """Do nothing: `default` has logged the errors that need a line."""
 
     def _report(self, request: Request, exception: BaseException) -> None:
         route = request.route.path if request.route else None
@@ -84,7 +84,8 @@ class Errors(ErrorHandler):
 
 
 def _options(request: Request, exception: BaseException, status: int) -> HTTPResponse:
-    """Answer OPTIONS, which no route takes: 204 for what exists and for ``/``, which HAProxy asks for."""
+    """Answer OPTIONS, for which there are no routes: 204 for existing paths and for ``/``, HAProxy's
+    check."""
     allowed = getattr(exception, "allowed_methods", None) or ("GET", "HEAD")
     if status == 404 and path_of(request) not in ("/", "*"):
         return error(status)
@@ -93,7 +94,8 @@ def _options(request: Request, exception: BaseException, status: int) -> HTTPRes
 
 
 def _has_body(request: Request) -> bool:
-    """Return whether a body follows: it is not read, and Sanic logs an error when a 2xx leaves one unread."""
+    """Return whether the request has a body: we do not read it, and Sanic logs an error if a 2xx leaves
+    one."""
     return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 

@@ -1,4 +1,4 @@
-"""Sanic's private parts: the one place that touches them, to be read again with each new version of Sanic."""
+"""Uses of Sanic's private parts, all in this file: check them with each new version of Sanic."""
 
 import gc
 import re
@@ -25,7 +25,7 @@ _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one th
 
 
 class SoundRequest(Request):
-    """A request for which an answer can be made even when its URL cannot be parsed."""
+    """A request that can be answered even if its URL cannot be parsed."""
 
     def __init__(
         self, url_bytes: bytes, headers: Any, version: str, method: str, *args: Any, **more: Any
@@ -34,14 +34,14 @@ class SoundRequest(Request):
 
     @property
     def id(self) -> str:
-        """Return the `X-Request-ID` that a proxy has given, if it is a plain one, or one of our own."""
+        """Return the proxy's `X-Request-ID` if it is a valid one, else a new id."""
         if not self._id:
             given = self.headers.get("x-request-id", "")
             self._id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         return str(self._id)
 
     async def receive_body(self) -> None:
-        """Read the body; that of a GET means nothing (RFC 9110, 9.3.1) and is not kept in memory."""
+        """Read the body; the body of a GET has no meaning (RFC 9110, 9.3.1) and is not kept in memory."""
         if self.method not in ("GET", "HEAD"):
             await super().receive_body()  # type: ignore[no-untyped-call]  # Sanic's
         else:
@@ -50,24 +50,24 @@ class SoundRequest(Request):
 
 
 class StrictHttp(Http):
-    """HTTP/1.1 with exact message ends: a proxy in front that reads a length in another way could be made
-    to pass on a hidden request (RFC 9112, 11.2)."""
+    """HTTP/1.1 with exact message ends: with a proxy that reads a length differently, a request could be
+    smuggled (RFC 9112, 11.2)."""
 
     @staticmethod
     def _safe_int(value: str, base: int = 10) -> int:
-        """Read a length: digits alone, where Python's ``int`` takes a sign, ``0x``, ``_`` and space."""
+        """Return a length of digits only: Python's ``int`` also accepts a sign, ``0x``, ``_`` and space."""
         if not _LENGTHS[base].fullmatch(value.strip(" \t") if base == 10 else value):
             raise ValueError("not a length")
         return int(value, base)
 
     async def http1_request_header(self) -> None:
-        """Read a request's header. Raises BadRequest for a name that other readers may take for another."""
+        """Read a request's header. Raise BadRequest for a name that other parsers may read differently."""
         await super().http1_request_header()  # type: ignore[no-untyped-call]  # Sanic's
         if not all(_NAME.fullmatch(name) for name in self.request.headers):
             raise BadRequest("Bad header name")
 
     async def read(self) -> bytes | None:
-        """Return a part of the body. Raises BadRequest for a chunk that does not end where it said."""
+        """Return a part of the body. Raise BadRequest for a chunk that does not end where its length says."""
         body: object = self.request_body
         if self.request_bytes_left == 0 and body == "chunked":
             while len(self.recv_buffer) < 2:
@@ -78,7 +78,7 @@ class StrictHttp(Http):
         return await super().read()
 
     def log_response(self) -> None:
-        """Log an answered request; a body in parts has no size here."""
+        """Log an answered request, without a size if the body was sent in parts."""
         response: Any = self.response
         length = "0" if self.head_only else str(response.headers.get("content-length", ""))
         size = {"bytes": int(length)} if length.isdecimal() else {}
@@ -89,16 +89,17 @@ class StrictHttp(Http):
 class PatientHttp(HttpProtocol):
     """HTTP/1.1 whose header has one deadline: Sanic's own starts again with every byte that trickles in.
 
-    No deadline of it passes while this process stands still. A peer that has ended its side still gets the
-    answer to what it asked.
+    Its deadlines do not pass while this process is suspended. A peer that has closed its side still gets the
+    answer to its request.
     """
 
     HTTP_CLASS = StrictHttp
     __slots__ = ("_begun", "_ended", "_options", "_paused")
-    _paused: float  # what this process had stood still for at the last check
+    _paused: float  # seconds for which this process had been suspended until the last check
 
     def __init__(self, **options: Any) -> None:
-        """Set what is needed before the first bytes: most connections are handshakes, and go no further."""
+        """Set the attributes that are needed before the first bytes; most connections are handshakes and need
+        no others."""
         self._options, self._begun, self._ended = options, False, False
         self.loop, self.app = options["loop"], options["app"]
         self.connections: set[Any] = options["connections"]
@@ -106,7 +107,7 @@ class PatientHttp(HttpProtocol):
         self._callback_check_timeouts: Any = None
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the connection's first bytes; where none come, let Sanic begin with its deadlines."""
+        """Wait for the connection's first bytes; if none come, start Sanic's deadlines."""
         self.transport = transport
         self.connections.add(self)
         self._callback_check_timeouts = self.loop.call_later(FIRST_BYTES_SECONDS, self._begin)
@@ -120,7 +121,7 @@ class PatientHttp(HttpProtocol):
         super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic's
 
     def _left(self, data: bytes) -> bool:
-        """Return whether these first bytes were a handshake, so that the connection is no longer Sanic's."""
+        """Return whether these first bytes were a handshake and the connection has left Sanic."""
         plain_upgrade = getattr(self.app.ctx, "plain_upgrade", None)
         if plain_upgrade is None or not plain_upgrade.take(self.transport, data):
             return False
@@ -153,7 +154,7 @@ class PatientHttp(HttpProtocol):
             self._forget()
 
     def log_disconnect(self) -> None:
-        """Log a request that the end of its connection left without answer."""
+        """Log a request whose connection ended before the answer."""
         http: Any = self._http
         if http.request is not None and http.response is None:
             log_request(http.request, None)
@@ -178,7 +179,7 @@ class PatientHttp(HttpProtocol):
             self._time = since
 
     def eof_received(self) -> bool:
-        """Keep the connection until what has been asked is answered."""
+        """Keep the connection until the requests that have arrived are answered."""
         if not self._begun:
             return False  # nothing has been asked
         self._ended = True
@@ -186,7 +187,7 @@ class PatientHttp(HttpProtocol):
         return True
 
     async def receive_more(self) -> None:
-        """Wait for more. Where nothing more can come close the connection and raise CancelledError."""
+        """Wait for more bytes. If none can come any more, close the connection and raise CancelledError."""
         if not self._ended:
             await super().receive_more()  # type: ignore[no-untyped-call]  # Sanic's
             if not self._ended or self.recv_buffer:
@@ -198,9 +199,9 @@ class PatientHttp(HttpProtocol):
 
 
 def body_stream(request: Request, limit: int) -> Any:
-    """Return the stream of a request's body, of which `read` returns a part, and None at its end.
+    """Return the stream of a request's body; its `read` returns a part, and None at the end.
 
-    More than `limit` bytes are refused by Sanic. The route must be a streaming one.
+    Sanic refuses more than `limit` bytes. The route must be a streaming one.
     """
     stream: Any = request.stream
     stream.request_max_size = limit
@@ -225,14 +226,14 @@ def leave_sanic(protocol: Any) -> None:
 
 
 def _untie(http: Any, _: object) -> None:
-    """Cut the reference cycle of a request's objects: collecting thousands at once would take long."""
+    """Break the reference cycle of a request's objects: collecting thousands of them at once takes long."""
     http.response_func = http.request = http._send = http._receive_more = http.protocol = None
 
 
 def stop_accepting() -> None:
     """Close this process's copy of the listening socket; the other workers go on accepting.
 
-    Sanic has no handle on its server object, so it is looked up among all objects.
+    Sanic keeps no reference to its server object, so we search all objects for it.
     """
     gc.unfreeze()  # frozen objects are not listed
     for candidate in gc.get_objects():

@@ -1,7 +1,7 @@
 """One WebSocket: bytes to messages for a session, a session's messages to bytes, and how the connection ends.
 
-It is an asyncio protocol that takes over the transport of an ordinary HTTP request once that has been
-answered with 101. It knows no roles: what messages mean is its session's business.
+It is an asyncio protocol that takes over the transport of an ordinary HTTP request after the answer 101.
+It has no role: its session interprets the messages.
 """
 
 import asyncio
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIMED = 63  # the relaying of every 64th read of a socket is timed
-STALLED_PATIENCE = 30.0  # seconds for a slow peer to read why it is cut off
+STALLED_PATIENCE = 30.0  # seconds for a slow peer to read the close frame with the reason
 
 _TEXT = int(Opcode.TEXT)  # a plain int: enum members compare slowly
-_UNREAD = ~int(Pause.PONGS)  # the pauses during which the peer's silence is no sign of anything
+_UNREAD = ~int(Pause.PONGS)  # pauses in which nothing is read, so that the peer's silence does not count
 
 
 class WebSocket(asyncio.Protocol):
@@ -152,7 +152,7 @@ class WebSocket(asyncio.Protocol):
             self._note_pinned()
 
     def _is_answered(self, data: bytes) -> bool:
-        """Answer a plain ping while nothing else is under way; return whether that was it."""
+        """Answer a plain ping if nothing else is under way; return whether the data were one."""
         pong = plain_pong(data)
         idle = self.outbox.idle and self._inbox.reader.between_messages and not self.close_by
         if pong is None or not idle or not self.session.plain_pings or self._traced:
@@ -230,7 +230,7 @@ class WebSocket(asyncio.Protocol):
         return self._inbox.reader.arrived
 
     def give_up(self, code: CloseCode, reason: str) -> None:
-        """Close the peer in the middle of its message: free what has come of it, discard the rest."""
+        """Close the peer in the middle of its message: free the part that has arrived, discard the rest."""
         self._inbox.end_large()
         self._inbox.reader.refuse(ProtocolFailure(code, reason))
         if not self.close_by:
@@ -247,9 +247,9 @@ class WebSocket(asyncio.Protocol):
         self._inbox.reader.max_message = self._limits.roleless_message_limit
 
     def _control(self, opcode: int, payload: bytes) -> None:
-        """Deal with any frame but a text."""
+        """Handle a frame other than a text frame."""
         if opcode == Opcode.BINARY:
-            # It is relayed as a text, which a receiver closes on unless it is UTF-8: else it is no message.
+            # It is relayed as text, which a receiver must refuse unless it is UTF-8: then it is no message.
             is_text = len(payload) > LARGE or utf8.is_valid(payload)  # a large one is judged as it arrives
             self.session.received(payload if is_text else b"")
         elif opcode == Opcode.PING:
@@ -287,12 +287,12 @@ class WebSocket(asyncio.Protocol):
     # Closing
 
     def close(self, code: int, reason: str = "") -> None:
-        """Send a close frame after what is queued already; the peer then has a few seconds to answer."""
+        """Send a close frame after the queued output; the peer then has a few seconds to answer."""
         if not self.close_by:
             self._finish(code, reason, self._limits.close_timeout)
 
     def cut_off(self, code: int, reason: str) -> None:
-        """Close a peer that is too slow: drop what it has not taken, but leave it time to read why."""
+        """Close a peer that is too slow: drop its unsent output, but leave it time to read the reason."""
         if not self.close_by:
             self.outbox.drop()
             self._lost = True  # `lost` comes later: a message to many may be in the middle of its delivery
@@ -305,7 +305,7 @@ class WebSocket(asyncio.Protocol):
         self._end()
 
     def _broken(self) -> None:
-        """Close the peer for a breach of the framing rules: nothing more that it sends can be trusted."""
+        """Close the peer for a violation of the framing rules; no later byte from it can be interpreted."""
         failure = self._inbox.reader.failure
         assert failure is not None
         if not self.close_by:
@@ -341,13 +341,13 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def leaving(self) -> bool:
-        """Return whether the connection goes on in another process, or in another socket of this one."""
+        """Return whether the connection continues in another process, or in another object of this one."""
         return self._leaving is not None
 
     async def leave(self) -> tuple[int, dict[str, Any]]:
         """Stop using the socket without closing the connection.
 
-        Returns a descriptor of it, which the caller owns, and the state with which ``adopt`` goes on, here
+        Return a descriptor of it, which the caller owns, and the state with which ``adopt`` continues, here
         or in another process. The session is not notified.
         """
         transport, outbox, inbox = self._transport, self.outbox, self._inbox
@@ -383,9 +383,9 @@ class WebSocket(asyncio.Protocol):
             self._leaving.set_result(self.outbox.unsent_tail(self._transport.get_write_buffer_size()))
 
     async def adopt(self, descriptor: int, state: dict[str, Any]) -> None:
-        """Take over a connection that another socket object has left; reading waits for ``go``.
+        """Take over a connection that another socket object has left, with the descriptor; ``go`` reads it.
 
-        The session must be set. Takes over the descriptor. Raises OSError if the connection cannot be used.
+        The session must be set. Raise OSError if the connection cannot be used.
         """
         now, inbox = self._clock(), self._inbox
         inbox.reader = FrameReader.restore(state["reader"])
@@ -401,7 +401,7 @@ class WebSocket(asyncio.Protocol):
         self.outbox.restore(state["tail"], state["outbox"])
 
     def go(self) -> None:
-        """Read; call it once after ``adopt``."""
+        """Begin to read. Call it once after ``adopt``."""
         if self._inbox.reader.announced > GRAIN:
             self._inbox.note_large()
         self.resume(Pause.HANDOVER)
@@ -411,7 +411,7 @@ class WebSocket(asyncio.Protocol):
     # Called by the worker's clock
 
     def check(self, now: float) -> None:
-        """Abort a connection whose time to close is over; have the session look at an open one."""
+        """Abort a connection whose time to close is over; have the session check an open one."""
         if self.close_by:
             if now >= self.close_by:
                 self._transport.abort()
@@ -440,7 +440,7 @@ class WebSocket(asyncio.Protocol):
         return self.outbox.high_water
 
     def pinned(self) -> tuple[int, dict[int, int]]:
-        """Return the waiting bytes of its own, and by id the sizes of payloads that others may share."""
+        """Return the socket's own waiting bytes, and by id the sizes of payloads that others may share."""
         return self.outbox.pinned()
 
     def too_slow(self, now: float) -> bool:

@@ -89,7 +89,7 @@ class Sockets:
         self._busy = busy
 
     def count(self) -> None:
-        """Add to the metrics what the sockets have counted since the last call."""
+        """Add the sockets' counts since the last call to the metrics."""
         _count([socket for socket in self._running() if _has_counted(socket)])
 
     def of_tunnel(self, tunnel_id: str) -> list[WebSocket]:
@@ -97,11 +97,11 @@ class Sockets:
         return [socket for socket in self._running() if socket.session.tunnel_id == tunnel_id]
 
     def unsent(self) -> int:
-        """Return the bytes that peers have not taken yet."""
+        """Return the bytes of output that peers have not read yet."""
         return sum(socket.unsent for socket in self._running() if not socket.outbox.idle)
 
     def _running(self) -> list[WebSocket]:
-        """Return all sockets but those that are just being adopted."""
+        """Return all sockets except those that are being adopted."""
         return [socket for socket in self.open.values() if socket.running]
 
 

@@ -1,4 +1,4 @@
-"""A web client's build in memory: the file of each path, and how long a browser may keep it."""
+"""A web client's build in memory: the file of each path, with its headers for caches."""
 
 import gzip
 import os
@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 TOTAL_LIMIT = 64 << 20  # bytes of one build in memory; ours has under two million
 FILE_LIMIT = 4096  # files of one build
-COMPRESS_FROM = 1024  # bytes; below it a packet is a packet
-LATER_BELOW = 2 << 20  # bytes; compressing more at a request would hold up the worker: 60 ms and longer
+COMPRESS_FROM = 1024  # bytes; a smaller file takes one packet, compressed or not
+LATER_BELOW = 2 << 20  # bytes; larger files are compressed at the start: at a request that would take 60 ms
 DEPTH_LIMIT = 16  # segments of a path that the page answers for
 
 REVALIDATE = "no-cache"
@@ -62,9 +62,9 @@ class BuildTooLarge(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """One file as it is sent: plain and, where that is smaller, encoded.
+    """One file as it is sent: plain and, if that is smaller, encoded.
 
-    Tag and encodings are made at the first request: a worker sends few of its files, and starts faster.
+    Tag and encodings are made at the first request: a worker sends only a few files, and starts faster.
     """
 
     body: bytes
@@ -81,7 +81,7 @@ class File:
 
     @cached_property
     def tag(self) -> str:
-        """Return what stands for the content in an ETag."""
+        """Return the digest of the content for an ETag."""
         return sha256(self.body).hexdigest()[:24]
 
     def choose(self, accept_encoding: str) -> tuple[str, bytes]:
@@ -101,7 +101,8 @@ def make_file(body: bytes, name: str, twins: dict[str, bytes] | None = None) -> 
 
 
 def is_hashed(name: str) -> bool:
-    """Return whether the name changes with the content, so that it may be kept for ever."""
+    """Return whether the name contains a hash of the content, so that a browser may keep the file for
+    ever."""
     match = _HASHED.fullmatch(name)
     return bool(match) and bool(re.search(r"[0-9A-Z_]", match["hash"])) if match else False
 
@@ -124,7 +125,7 @@ def _compressed(body: bytes) -> dict[str, bytes]:
 
 
 def read_folder(folder: Path) -> dict[str, File]:
-    """Return all files below the folder by their path; without hidden ones and links out of it."""
+    """Return all files below the folder by their path, except hidden files and links to the outside."""
     raw = _read_raw(folder.resolve())
     twins = {
         name for name in raw if Path(name).suffix in _CODINGS and name.removesuffix(Path(name).suffix) in raw
@@ -154,7 +155,7 @@ def _read_raw(root: Path) -> dict[str, bytes]:
 
 
 class SinglePage:
-    """A build whose page answers for every path that names no file."""
+    """A build whose page is the answer to every path that is not a file."""
 
     def __init__(self, files: dict[str, File]) -> None:
         """``files`` must hold an index.html."""
@@ -164,7 +165,7 @@ class SinglePage:
 
     @property
     def page(self) -> bytes:
-        """Return the page as it is written."""
+        """Return the page's bytes as they are in the build."""
         return self._page.body
 
     def has(self, path: str) -> bool:
@@ -184,7 +185,7 @@ class SinglePage:
         return self._page_at(len(segments) - 1)
 
     def _page_at(self, depth: int) -> File:
-        """Return the page for a path so many folders down: its relative links must still lead to the top."""
+        """Return the page for a path at this depth: its relative links must still lead to the top."""
         if depth == 0 or b"<base " in self._page.body:
             return self._page
         if depth not in self._deep:

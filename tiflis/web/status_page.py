@@ -1,4 +1,4 @@
-"""``/status`` for operators with a token: workers, tunnels and what went on, as a page or as JSON."""
+"""``/status`` for operators with a token: workers, tunnels and handovers, as a page or as JSON."""
 
 import base64
 import binascii
@@ -44,10 +44,10 @@ def status_routes(
     address: Callable[[Request], str],
     admit: Admit,
 ) -> Blueprint:
-    """Return the routes of the page, which is JSON for programs and 404 as long as no token is set.
+    """Return the route of the page, which is JSON for programs, and 404 without a token.
 
-    ``address``: the client's, as far as proxies are trusted; the operator sees whether that is right.
-    ``admit``: looks at the token.
+    ``address`` returns a client's address, behind trusted proxies; the page shows the caller's. ``admit``
+    compares the token.
     """
     routes = Blueprint("status")
 
@@ -68,8 +68,8 @@ def status_routes(
 
 
 def presented(request: Request) -> str:
-    """Return the token of a request: a bearer, or the password that a browser asks for. Raises InvalidToken
-    if there is none: that is no attempt."""
+    """Return the token of a request: a bearer token, or the password from a browser's dialog. Raise
+    InvalidToken if there is none, which does not count as an attempt."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     given = given.strip()
     if kind.lower() == "basic":
@@ -83,14 +83,14 @@ def presented(request: Request) -> str:
 
 
 def refusal(problem: TunnelError, ask: Mapping[str, str]) -> HTTPResponse:
-    """Return the answer in place of a page. ``ask``: the headers that ask for a token."""
+    """Return the answer to a refused request. ``ask``: headers with which a browser asks for the token."""
     if isinstance(problem, InvalidToken):
         return error(problem.http_status, ask)
     return error(problem.http_status, retry_after(problem) if isinstance(problem, RateLimited) else SOON)
 
 
 def page(known: Facts) -> str:
-    """Everything on one page that loads itself anew; no script."""
+    """Return the page as HTML, without scripts; it reloads itself every 5 s."""
     lists = {name: rows for name, rows in known.items() if isinstance(rows, list)}
     single = {name: value for name, value in known.items() if name not in lists}
     parts = [
@@ -106,7 +106,7 @@ def page(known: Facts) -> str:
 
 
 def _table(rows: list[Facts]) -> str:
-    """Columns are those of all rows, in order of appearance."""
+    """Return the rows as an HTML table, with the columns of all rows in order of appearance."""
     if not rows:
         return "<p>none</p>"
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -116,7 +116,7 @@ def _table(rows: list[Facts]) -> str:
 
 
 def _cell(value: object) -> str:
-    """Names come from workstations: nothing of them is markup."""
+    """Return the value as escaped text: names come from workstations."""
     if value is None or isinstance(value, bool):
         return _WORDS[value]
     if isinstance(value, list):

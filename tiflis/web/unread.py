@@ -1,4 +1,5 @@
-"""Large answers to watches: written as they are read, one of a device at a time, entered in the ledger."""
+"""Large answers to watches: written as fast as they are read, one per device at a time, counted in the
+ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from tiflis.protocol.errors import SendFailed
 from tiflis.relay.pinned import Account, Kind
 
 SMALL_ANSWER = 64 * KIB  # bytes that are handed to the transport at once: about what it buffers anyway
-STALL_SECONDS = 10.0  # a watch that does not take one more piece of that size within it is cut off
+STALL_SECONDS = 10.0  # a watch that does not read another piece of that size within it is cut off
 
 Device = tuple[str, str]  # tunnel and device id
 
@@ -24,15 +25,15 @@ class Unread:
         self._writing: dict[Device, Any] = {}  # the transport
 
     def replace(self, device: Device) -> None:
-        """Cut off the device's answer that is still being written: the device asks again."""
+        """Abort the device's answer that is still being written, because the device has sent a new
+        request."""
         transport = self._writing.pop(device, None)
         if transport is not None:
             transport.abort()
 
     async def write(self, request: Request, device: Device, account: Account, reply: HTTPResponse) -> bool:
-        """Send a reply as its reader takes it; return False for one that is small, which the caller sends.
-
-        Raises SendFailed when the tunnel's unread answers use up their share.
+        """Send a large reply as fast as it is read, and return True. Return False for a small one, which the
+        caller sends. Raise SendFailed if the tunnel's unread answers use up their share.
         """
         body = reply.body or b""
         if len(body) <= SMALL_ANSWER or request.method == "HEAD":

@@ -29,7 +29,7 @@ VERSION = "13"  # RFC 6455, 4.1: the only one
 
 
 class Refused(Exception):
-    """The request is no acceptable handshake; ``response`` says why."""
+    """The request is not an acceptable handshake; ``response`` contains the reason."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -66,9 +66,9 @@ class Endpoint:
         return None
 
     def take(self, asked: Handshake, early: bytes) -> bool:
-        """Take over a connection whose plain handshake was read here; return False if it has to be refused.
+        """Take over a connection with a plain handshake; return False if it has to be refused.
 
-        ``early``: bytes that came along with it."""
+        ``early``: bytes that arrived behind it."""
         try:
             key = self._check(asked)
         except Refused:
@@ -77,7 +77,7 @@ class Endpoint:
         return True
 
     def _check(self, request: Request | Handshake) -> str:
-        """Return the handshake's key (RFC 6455, 4.2.1). Raises Refused."""
+        """Return the handshake's key (RFC 6455, 4.2.1). Raise Refused."""
         headers = request.headers
         if request.method != "GET":  # Sanic serves HEAD wherever there is a GET
             raise Refused(405, "A WebSocket is opened with GET", {"Allow": "GET"})
@@ -98,7 +98,8 @@ class Endpoint:
         return key
 
     def _take_over(self, request: Request | Handshake, key: str, early: bytes) -> WebSocket:
-        """Swap the transport's protocol. Bytes that came along with the request are the first frames."""
+        """Make the transport's new protocol, and return it. ``early``: bytes behind the request, its first
+        frames."""
         transport = cast(Any, request.transport)
         socket = self._sockets.make(self._addresses.client(request))
         socket.session = self._pending_session(cast(Wire, socket), self._addresses.public_url(request))
@@ -134,7 +135,7 @@ def _is_key(key: str) -> bool:
 
 
 def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint]) -> None:
-    """Serve the endpoint at exactly ``path``; ``endpoint`` is asked for at each request."""
+    """Serve the endpoint at exactly ``path``; ``endpoint`` is called for each request."""
 
     async def websocket(request: Request) -> HTTPResponse | None:
         try:
@@ -143,24 +144,24 @@ def add_route(app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint])
             return Refused(problem.http_status, "The server is starting", {"Retry-After": "1"}).response
         return await serving.handle(request)
 
-    # Without it Sanic takes the missing response for a bug.
+    # Without this mark Sanic treats the missing response as a bug.
     websocket.is_websocket = True  # type: ignore[attr-defined] # Sanic's own mark
     app.add_route(websocket, path, methods=["GET"], strict_slashes=True, name="websocket")
     app.ctx.plain_upgrade = PlainUpgrade(app, path, endpoint)
 
 
 class PlainUpgrade:
-    """The way of a plain handshake past Sanic's request, router and task, which cost more than the upgrade.
+    """Lets plain handshakes bypass Sanic's request, router and task, which cost more than the upgrade itself.
 
-    It is for handshakes that Sanic would hand to the same route unseen: a middleware and the access log get
-    all of them.
+    With a request middleware or the access log, all handshakes go through Sanic.
     """
 
     def __init__(self, app: Sanic[Any, Any], path: str, endpoint: Callable[[], Endpoint]) -> None:
         self._app, self._path, self._endpoint = app, path, endpoint
 
     def take(self, transport: Any, data: bytes) -> bool:
-        """Take over a connection by its first bytes; return False if they are for Sanic."""
+        """Take over a connection if its first bytes are a plain handshake; return False to leave it to
+        Sanic."""
         seen = self._app.request_middleware or self._app.config.ACCESS_LOG
         found = None if seen else read(data, self._path)
         if found is None:

@@ -31,7 +31,7 @@ _dumps = msgspec.json.Encoder().encode
 class WatchLimits(NamedTuple):
     body: int = 64 * 1024 * 1024  # bytes: 45 MiB of voice in base64
     wait: float = 25.0  # seconds, below the 30 of common proxies
-    bodies: int = 128 * 1024 * 1024  # bytes of bodies of one address in which no key has come yet
+    bodies: int = 128 * 1024 * 1024  # bytes of one address's bodies in which no key has arrived yet
 
 
 class WatchGate(Protocol):
@@ -42,17 +42,17 @@ class WatchGate(Protocol):
         """Return the ledger of this worker."""
 
     async def authorise(self, tunnel_id: str, auth_keys: list[str], address: str, device_id: str) -> str:
-        """Tunnel 404, key 401 or 429, directory not to be trusted yet 503. Several keys are readings of one,
-        and count as one attempt; the one that fits is the answer."""
+        """Return the right key. Raise for no such tunnel (404), a wrong key (401 or 429) and a directory that
+        is not complete yet (503). Several keys are readings of one, and count as one attempt."""
 
     async def call(self, tunnel_id: str, call: Call) -> dict[str, Any]:
-        """Run a call at the tunnel's home, wherever that is. Its ``wait`` is waited on top of the usual."""
+        """Run a call at the tunnel's home, in any worker. Its ``wait`` is added to the usual deadline."""
 
 
 def watch_routes(
     gate: WatchGate, address: Callable[[Request], str], limits: WatchLimits | None = None
 ) -> Blueprint:
-    """Return the routes below PREFIX. ``address``: the client's, as far as proxies are trusted."""
+    """Return the routes below PREFIX. ``address`` returns a client's address, behind trusted proxies."""
     routes = Blueprint("watch", url_prefix=PREFIX)
     api = _WatchApi(gate, address, limits or WatchLimits())
     for name in ("connect", "command", "disconnect"):
@@ -86,7 +86,7 @@ class _WatchApi:
             return _reply(_dumps(await self._call(request, Command, credentials, text=message)))
 
     async def _check_auth(self, request: Request, credentials: Credentials, auth_key: str) -> None:
-        """Compare the key in an ``auth`` message as any other (protocol, section 3.2)."""
+        """Compare the key in an ``auth`` message like any other key (protocol, section 3.2)."""
         tunnel_id, _, device_id = credentials
         try:
             await self._gate.authorise(tunnel_id, [auth_key], self._address(request), device_id)
@@ -106,7 +106,7 @@ class _WatchApi:
         answer = await self._call(request, Messages, credentials, **poll._asdict())
         self._unread.replace((credentials.tunnel_id, credentials.device_id))
         waiting: str = answer.pop("messages_json")
-        # The messages are JSON already; reading and writing them again would cost their numbers digits.
+        # The messages are JSON already; decoding and encoding them again could change digits of numbers.
         reply = _reply(b'{"messages":' + waiting.encode() + b"," + _dumps(answer)[1:])
         del waiting  # an answer that waits to be read is kept once
         device, account = (credentials.tunnel_id, credentials.device_id), self._gate.pinned.account
@@ -131,7 +131,7 @@ class _WatchApi:
 
     @asynccontextmanager
     async def _body(self, request: Request) -> AsyncIterator[tuple[Credentials, bytes]]:
-        """Return the credentials and the ``message``, entered in the ledger as long as they are used."""
+        """Yield the credentials and the raw ``message``, which count in the ledger until the block ends."""
         found, body, held = await self._bodies.read(request, self._address(request))
         async with held:
             yield read_body(body, found)

@@ -1,8 +1,8 @@
-"""Bodies of watch calls: their key is checked before much of them is kept.
+"""Bodies of watch calls: the key is checked before much of a body is kept.
 
-The key is looked at before the body is read, where the headers have it, and otherwise as soon as it has come.
-The shipped watch writes its members in any order, so the key may come last: until it has come the body counts
-against its address, is kept above 1 MiB in a file without a name, and has to come at a least rate.
+A key in the headers is compared before the body is read, a key in the body as soon as it has arrived. The
+shipped watch writes its members in any order, so the key may come last. Until then the body counts against
+its address, the part above 1 MiB is kept in an unnamed file, and a minimum rate is required.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATIENCE = 4  # times the limit: how much of too large a body is read before the
 IN_MEMORY = MIB  # bytes of a body without a key that are kept there
 CROWDED = 16 * MIB  # bytes of all such bodies of a worker; above it each keeps only so many:
 IN_MEMORY_CROWDED = 64 * KIB
-STRANGERS = 512 * MIB  # bytes of the bodies of all addresses that have not shown a right key
+STRANGERS = 512 * MIB  # bytes of the bodies of all addresses that have not presented a right key
 KNOWN_ADDRESSES = 4096  # remembered; each has a budget of its own
 WINDOW = 10.0  # s
 LEAST = 32 * KIB  # bytes within a window: a bad mobile line carries several times as many
@@ -40,7 +40,7 @@ class Bodies:
     """The bodies that one worker is reading."""
 
     def __init__(self, pinned: Pinned, authorise: Authorise, largest: int, an_address: int) -> None:
-        """``authorise`` raises for a wrong key; ``an_address``: bytes without a key of one address."""
+        """``authorise`` raises for a wrong key; ``an_address``: limit of bytes without a key per address."""
         self.pinned, self.authorise, self.largest = pinned, authorise, largest
         self.in_memory = 0  # bytes of bodies without a key
         self._an_address = an_address
@@ -48,9 +48,9 @@ class Bodies:
         self._known: dict[str, None] = {}  # addresses that have shown a right key, the latest last
 
     async def read(self, request: Request, address: str) -> tuple[Credentials | None, bytes, AsyncExitStack]:
-        """Return the credentials in the headers, if they are there, the body, and what releases it.
+        """Return the credentials in the headers, if there are any, the body, and a stack that releases it.
 
-        Raises what ``authorise`` raises, TooLarge, BodyTimeout, SendFailed when a budget is used up, and
+        Raise the errors of ``authorise``, TooLarge, BodyTimeout, SendFailed if a budget is used up, and
         InvalidPayload for a large body without credentials.
         """
         async with AsyncExitStack() as stack:
@@ -62,7 +62,8 @@ class Bodies:
             return found, text, stack.pop_all()
 
     def use(self, address: str, size: int) -> bool:
-        """Count bytes without a key, or fewer; return whether there is room for them."""
+        """Add bytes without a key to an address's count (negative: subtract); return whether there is
+        room."""
         used = self._used.get(address, 0) + size
         if size > 0 and (used > self._an_address or not self._room(address, size)):
             return False
@@ -77,7 +78,7 @@ class Bodies:
         return address in self._known or strangers + size <= STRANGERS
 
     def know(self, address: str) -> None:
-        """Record that an address has shown a right key."""
+        """Record that an address has presented a right key."""
         self._known.pop(address, None)
         self._known[address] = None
         if len(self._known) > KNOWN_ADDRESSES:
@@ -85,7 +86,7 @@ class Bodies:
 
 
 class _Body:
-    """One of them."""
+    """One body that is being read."""
 
     def __init__(self, bodies: Bodies, request: Request, address: str, stack: AsyncExitStack) -> None:
         self._bodies, self._request, self._address, self._stack = bodies, request, address, stack
@@ -111,14 +112,14 @@ class _Body:
                 self._parts.insert(0, await asyncio.to_thread(file.read))
 
     def _settle(self) -> None:
-        """Give back what counted against the address."""
+        """Subtract this body's bytes from its address's count."""
         self._bodies.use(self._address, -self._used)
         self._bodies.in_memory -= self._in_memory
         self._used = self._in_memory = 0
 
     async def read(self) -> bytes:
-        """Too large a body is read to its end, for a while: a connection cut under it would take the answer
-        with it."""
+        """Return the whole body. A body that is too large is read on for a while, because closing the
+        connection under it would lose the answer."""
         stream = body_stream(self._request, PATIENCE * self._bodies.largest)
         pace = _Pace()
         while (part := await pace.wait(stream.read())) is not None:
@@ -151,7 +152,7 @@ class _Body:
             await self.belongs_to(credentials(found["tunnel_id"], [found["auth_key"]], found["device_id"]))
 
     def _more_to_come(self) -> bool:
-        """Return whether to look at the key first: a body that is all there is checked in the usual order."""
+        """Return whether more of the body is expected; a complete body is checked in the usual order."""
         return more_body_expected(self._request)
 
     def _put_aside(self, part: bytes) -> None:
@@ -178,14 +179,14 @@ class _Body:
 
 
 class _Pace:
-    """Ends a body that comes too slowly."""
+    """Ends a body that arrives too slowly."""
 
     def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self._began, self._came = self._clock(), 0
 
     async def wait(self, part: Awaitable[bytes | None]) -> bytes | None:
-        """Return the next part. Raises BodyTimeout when less than LEAST has come within WINDOW."""
+        """Return the next part. Raise BodyTimeout if less than LEAST has arrived within WINDOW."""
         try:
             async with asyncio.timeout_at(self._began + WINDOW):
                 came = await part

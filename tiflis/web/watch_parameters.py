@@ -1,4 +1,4 @@
-"""Parameters of a watch's call, out of its body, query or headers: credentials and numbers, all checked."""
+"""Parameters of a watch's call from its body, query or headers: credentials and numbers, all checked."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from tiflis.protocol.errors import InvalidPayload, MissingParameters
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
 
 LONGEST_QUERY = 16 * 1024  # characters: as many as a request's header may have
-NUMBER_LIMIT = 2**63 - 1  # a larger one says as much: far above every sequence
+NUMBER_LIMIT = 2**63 - 1  # larger numbers count as this one, which is far above every sequence number
 
 NOT_ITS_OWN = "The auth message is not this watch's own"
 
@@ -24,7 +24,7 @@ _ABSENT = msgspec.Raw(b"")
 
 
 class Credentials(NamedTuple):
-    """``auth_keys``: the readings of the key, best first; a query leaves open what a ``+`` was."""
+    """``auth_keys``: possible readings of the key, best first: a ``+`` in a query may stand for a space."""
 
     tunnel_id: str
     auth_keys: list[str]
@@ -48,7 +48,7 @@ _body = msgspec.json.Decoder(_Body)
 
 
 def credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Credentials:
-    """Return them checked. Raises MissingParameters or InvalidPayload."""
+    """Return the credentials after checks. Raise MissingParameters or InvalidPayload."""
     if not (tunnel_id and device_id and any(auth_keys)):
         raise MissingParameters
     if not is_tunnel_id(tunnel_id):
@@ -64,7 +64,7 @@ def credentials(tunnel_id: str, auth_keys: list[str], device_id: str) -> Credent
 def read_body(body: bytes, found: Credentials | None = None) -> tuple[Credentials, bytes]:
     """Return the credentials, and the raw JSON of ``message``, empty without one.
 
-    ``found``: the credentials, where the headers had them; those in the body mean nothing then.
+    ``found``: the credentials in the headers, if there are any; then those in the body are ignored.
     """
     if not body or body.isspace():
         if found is None:
@@ -95,9 +95,9 @@ def _text(fields: _Body, name: str) -> str:
 
 
 def check_message(text: bytes, device_id: str) -> str | None:
-    """Return the key in an ``auth`` message, which is to be looked at; None for other messages.
+    """Return the key in an ``auth`` message, which has to be compared; None for other messages.
 
-    Raises InvalidPayload unless this watch may send it.
+    Raise InvalidPayload unless this watch may send the message.
     """
     if not text:
         raise InvalidPayload("message is required: an object with a string type")
@@ -117,7 +117,7 @@ def check_message(text: bytes, device_id: str) -> str | None:
 
 
 class Query:
-    """A query string's parameters. One that is there twice is refused: readers differ on which counts."""
+    """A query string's parameters. A repeated one is refused: parsers differ on which of them counts."""
 
     def __init__(self, text: str) -> None:
         if len(text) > LONGEST_QUERY:
@@ -135,7 +135,7 @@ class Query:
         return _decoded(unquote, self._raw.get(name, ""))
 
     def keys(self, name: str) -> list[str]:
-        """Return a value's possible meanings: by the book, with each ``+`` kept, with spaces as ``+``."""
+        """Return a value's possible readings: by the standard, with each ``+`` kept, with spaces as ``+``."""
         raw = self._raw.get(name, "")
         book = _decoded(unquote_plus, raw)
         return list(dict.fromkeys([book, _decoded(unquote, raw), book.replace(" ", "+")]))
