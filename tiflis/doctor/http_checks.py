@@ -42,8 +42,8 @@ async def certificate(target: Target) -> AsyncIterator[Finding]:
     """Check TLS and the HTTP version."""
     if not target.secure:
         yield Finding(
-            NOTE, "tls", "none: keys and contents travel readable",
-            "put nginx or Traefik in front (deploy/), and use https; browsers give no microphone without",
+            NOTE, "tls", "none: anyone on the way can read keys and contents",
+            "put a proxy with TLS in front (deploy/), and use https; browsers need it for the microphone",
         )  # fmt: skip
         return
     try:
@@ -60,7 +60,7 @@ async def certificate(target: Target) -> AsyncIterator[Finding]:
     left = ssl.cert_time_to_seconds(str(shown["notAfter"])) - time.time() if "notAfter" in shown else 0.0
     text = f"{version}, certificate valid for {left / DAY:.0f} days"
     if left < EXPIRES_SOON:
-        yield Finding(FAIL, "tls", text, "renew it now, and see why it did not renew by itself")
+        yield Finding(FAIL, "tls", text, "renew it now, and find out why it was not renewed automatically")
     else:
         yield Finding(OK, "tls", text)
     spoken = {"h2": "HTTP/2 for pages, HTTP/1.1 for sockets", "http/1.1": "HTTP/1.1"}
@@ -115,7 +115,7 @@ async def headers(target: Target) -> AsyncIterator[Finding]:
         if missing:
             yield Finding(
                 FAIL, "headers", f"missing on the page: {', '.join(missing)}",
-                "the server sends them: something in front takes them away",
+                "the server sends them: a proxy in front removes them",
             )  # fmt: skip
         else:
             yield Finding(OK, "headers", "the page has its security headers")

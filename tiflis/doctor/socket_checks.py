@@ -27,7 +27,7 @@ LIMIT = 50 * MIB  # the largest message
 BIG_SECONDS = 120.0  # for 50 MiB on a slow line
 ROUNDS = 200
 PING_SECONDS = 5.0
-LOOKS = 10  # wrong keys that the server looks at in a minute
+LOOKS = 10  # wrong keys that the server compares per minute
 ANSWER_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -183,7 +183,7 @@ def _no_socket(target: Target, status: int) -> tuple[str, str]:
     if status == 403:
         return text, "ALLOWED_ORIGINS, or a rule of the proxy, refuses it"
     if status == 404:
-        return text, "is WS_PATH another one? Give its URL: wss://host/path"
+        return text, "is WS_PATH another path? Then give its URL: wss://host/path"
     return text, "the proxy cannot reach the server, or the server is not ready: see both logs"
 
 
@@ -192,20 +192,20 @@ async def _announced_address(tunnel: Tunnel) -> Finding:
     port = public.port or (443 if public.scheme == "wss" else 80)
     if (public.scheme == "wss") != asked.secure:
         return Finding(
-            FAIL, "address", f"workstations are told {tunnel.public_url}",
+            FAIL, "address", f"workstations receive {tunnel.public_url}",
             "set PUBLIC_BASE_URL, or TRUST_PROXY so that X-Forwarded-Proto of the proxy counts",
         )  # fmt: skip
     if public.hostname == asked.host and port != asked.port and not await _listens(asked.host, port):
         return Finding(
-            FAIL, "address", f"workstations are told {tunnel.public_url}, and port {port} there is closed",
+            FAIL, "address", f"workstations receive {tunnel.public_url}, and port {port} there is closed",
             "pass the port on: proxy_set_header Host $http_host, or X-Forwarded-Host; or set PUBLIC_BASE_URL",
         )  # fmt: skip
     if (public.hostname, port, public.path) != (asked.host, asked.port, asked.ws_path):
         return Finding(
-            NOTE, "address", f"workstations are told {tunnel.public_url}, you asked at {asked.ws_url}",
+            NOTE, "address", f"workstations receive {tunnel.public_url}, not {asked.ws_url}",
             "set PUBLIC_BASE_URL if phones cannot reach the former",
         )  # fmt: skip
-    return Finding(OK, "address", f"workstations are told {tunnel.public_url}")
+    return Finding(OK, "address", f"workstations receive {tunnel.public_url}")
 
 
 async def _listens(host: str, port: int) -> bool:
@@ -290,24 +290,24 @@ async def forged_address(tunnel: Tunnel) -> AsyncIterator[Finding]:
             await line.close()
         await workstation.close()
     except (OSError, TimeoutError, WebSocketException, Refused) as problem:
-        yield Finding(NOTE, "forgery", f"not found out: {problem}")
+        yield Finding(NOTE, "forgery", f"not determined: {problem}")
         return
     if "RATE_LIMITED" in codes:
         yield Finding(OK, "forgery", "a forged X-Forwarded-For changes nothing")
     elif here:
         yield Finding(
-            NOTE, "forgery", "not found out: this machine may be one of the proxies that are trusted",
+            NOTE, "forgery", "not determined: this machine may be one of the trusted proxies",
             "run the doctor from another machine",
         )  # fmt: skip
     else:
         yield Finding(
-            FAIL, "forgery", "a forged X-Forwarded-For is believed: wrong keys are not limited",
+            FAIL, "forgery", "a forged X-Forwarded-For counts: wrong keys are not limited",
             "set TRUST_PROXY to the proxy's network only, and block the server's port for all others",
         )  # fmt: skip
 
 
 async def idle(tunnel: Tunnel, seconds: float) -> AsyncIterator[Finding]:
-    """Check that sockets stay open on which only pings pass, which every line sends by itself."""
+    """Check that sockets with only pings stay open; every Line sends these by itself."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         await asyncio.sleep(min(1.0, seconds))
