@@ -32,7 +32,7 @@ from tiflis.release import build
 
 COMMANDS = (serve, keygen, check, status, devices, audit, rekey, reload, end, takeover, doctor, completion)
 EXTENSIONS = "tiflis.commands"  # entry points by which other packages bring commands
-BEGIN = "To begin: tiflis keygen --env >> .env, then tiflis serve. Each command explains itself with --help."
+BEGIN = "To begin: tiflis keygen --write .env, then tiflis serve. tiflis COMMAND --help explains a command."
 INTERRUPTED, PIPE_CLOSED = 130, 141  # exit codes, as a shell has them for a program that the signal ends
 DEMO = "demo"  # comes with the package in workstation/
 
@@ -48,7 +48,7 @@ def commands() -> Iterator[Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code; a reader that has gone, or Ctrl-C, is no traceback."""
+    """Run the command and return its exit code; print no traceback for a closed pipe or Ctrl-C."""
     open_standard()  # a server started from here inherits them
     try:
         try:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _unread(code: int) -> int:
-    """Return the code, after what is left of the output has gone nowhere: Python writes it at its end."""
+    """Return the code, after redirecting the rest of the output to /dev/null: Python writes it at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -90,7 +90,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Names what was probably meant when a command or an option is unknown."""
+    """The argument parser; it suggests the right word for a misspelled command or option."""
 
     def error(self, message: str) -> NoReturn:
         """End with code 2 after the usage, the mistake and, if one resembles it, the right word."""
@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
             "--env-file",
             metavar="FILE",
             type=_readable,
-            help="read the settings from this file, not from .env and .env.local",
+            help="read the settings from this file instead of .env and .env.local",
         )
     return made
 
@@ -146,7 +146,7 @@ def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]
 
 
 def _demo_is_missing(given: argparse.Namespace) -> int:
-    """Say so, whatever arguments the command was given."""
+    """Print how to install the demo, whatever the arguments are."""
     print("tiflis demo is a package of its own: pip install ./workstation", file=sys.stderr)
     return 2
 

@@ -7,13 +7,13 @@ import argparse
 from tiflis.commands import running
 
 NAME = "audit"
-ABOUT = "print what devices have sent (never contents) and changes of their keys, as JSON lines"
+ABOUT = "print the types and sizes of devices' messages, and changes of their keys, as JSON lines"
 SECONDS = 20.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tunnel", nargs="?", default="", help="its id (default: all tunnels)")
-    parser.add_argument("--since", type=int, default=0, help="entries after this position of the audit")
+    parser.add_argument("tunnel", nargs="?", default="", help="tunnel id (default: all tunnels)")
+    parser.add_argument("--since", type=int, default=0, help="print only entries after this position")
     running.add_arguments(parser)
 
 

@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the completion of the whole command line, which is in `arguments.parser`."""
+    """Print the completion of the whole command line (`arguments.parser`); return 0."""
     print(shtab.complete(arguments.parser, arguments.shell))
     return 0

@@ -13,13 +13,13 @@ SECONDS = 15.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tunnel", nargs="?", default="", help="its id (default: all tunnels)")
+    parser.add_argument("tunnel", nargs="?", default="", help="tunnel id (default: all tunnels)")
     parser.add_argument("--revoke", metavar="KEY_ID", help="revoke this key of the tunnel")
     running.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return 0 if they are shown or the key is revoked, 1 if there is no such key or the server could not,
+    """Return 0 if the keys are shown or the key is revoked, 1 if there is no such key or the server failed,
     3 if no server runs."""
     if arguments.revoke and not arguments.tunnel:
         print("tiflis devices: --revoke needs the tunnel's id", file=sys.stderr)

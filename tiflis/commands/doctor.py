@@ -17,19 +17,22 @@ from tiflis.environment import ConfigError
 NAME = "doctor"
 ABOUT = "check a deployed server from outside, through its proxy, and say what to change"
 KEY, TOKEN = "TUNNEL_REGISTRATION_API_KEY", "STATUS_TOKEN"
-IDLE_SECONDS = 75.0  # proxies cut at 60 s unless told otherwise
+IDLE_SECONDS = 75.0  # proxies close idle connections after 60 s by default
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "url", help="such as https://tunnel.example.org; with the path of its sockets, or a prefix as in …/x/"
+        "url",
+        help="such as https://tunnel.example.org, with the path of WS_PATH, or with a prefix such as /x/",
     )
-    parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
-    parser.add_argument("--status-token", help="to see which address the server sees (STATUS_TOKEN)")
+    parser.add_argument("--api-key", help="registration key (default: TUNNEL_REGISTRATION_API_KEY)")
     parser.add_argument(
-        "--idle", type=float, default=IDLE_SECONDS, help="seconds of silence to try (75), in polls at most 20"
+        "--status-token", help="token of /status, to check the address that it shows (default: STATUS_TOKEN)"
     )
-    parser.add_argument("--quick", action="store_true", help="without big messages, long polls and silence")
+    parser.add_argument(
+        "--idle", type=float, default=IDLE_SECONDS, help="seconds of the idle test (75); polls take up to 20"
+    )
+    parser.add_argument("--quick", action="store_true", help="omit large messages, long polls, idle test")
     parser.add_argument("--ca", help="CA file, for a private CA or a self-signed certificate")
 
 
@@ -45,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _secrets(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Return registration key and status token as given, or from the server's settings if this is its
-    host. What else these settings say is not looked at."""
+    """Return registration key and status token, from the options or else from the settings. No other setting
+    is read."""
     try:
         found = environment.read({KEY, TOKEN}).values
     except ConfigError as problem:
@@ -80,9 +83,9 @@ async def examine(
         async for finding in watch_checks.seen_address(target, token):
             yield finding
     else:
-        yield Finding(NOTE, "real address", "not looked at", "set STATUS_TOKEN, and give --status-token")
+        yield Finding(NOTE, "real address", "not checked", "set STATUS_TOKEN, and give --status-token")
     if not api_key:
-        yield Finding(NOTE, "tunnel", "sockets, sizes, watch and speed are not looked at", "give --api-key")
+        yield Finding(NOTE, "tunnel", "sockets, sizes, watch and speed are not checked", "give --api-key")
         return
     tunnel = Tunnel(target, api_key)
     try:

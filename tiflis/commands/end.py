@@ -15,7 +15,9 @@ END_SECONDS = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(metavar="what", required=True, dest="what")
     for what, names in (("tunnel", ["id"]), ("device", ["tunnel", "device"]), ("connection", ["id"])):
-        one = kinds.add_parser(what, help=f"end a {what}")
+        one = kinds.add_parser(
+            what, help="close a socket" if what == "connection" else f"close a {what}'s sockets"
+        )
         for name in names:
             one.add_argument(name)
         one.set_defaults(names=names)

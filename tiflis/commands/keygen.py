@@ -22,13 +22,14 @@ ALPHABET = string.ascii_letters + string.digits
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--env", action="store_true", help="only the line for the server's .env file")
+    how.add_argument("--env", action="store_true", help="print only the line for the server's .env file")
     how.add_argument(
-        "--write", type=Path, metavar="FILE", help="add that line to the file, and close the file to others"
+        "--write", type=Path, metavar="FILE", help="append that line to FILE, and close FILE to other users"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Print new keys, or append one to a file; return the exit code."""
     if arguments.write:
         return _write(arguments.write)
     if arguments.env:
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(file: Path) -> int:
-    """Add a key to the file. Return 1 if it has one already, or cannot be written."""
+    """Add a key to the file. Return an exit code: 1 if it has a key already or cannot be written."""
     try:
         added = add_key(file)
     except OSError as problem:
@@ -66,4 +67,5 @@ def add_key(file: Path) -> bool:
 
 
 def new_key() -> str:
+    """Return a new random key of 43 letters and digits."""
     return "".join(secrets.choice(ALPHABET) for _ in range(KEY_CHARACTERS))

@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def code_of(answer: Message) -> str:
-    """Return version and digest of the code that the workers of this server run, several after a mishap."""
+    """Return version and digest of the code that this server's workers run; several if they differ."""
     own = {str(worker.get("worker_id")) for worker in status.rows_of(answer.get("arbiter"), "workers")}
     rows = [row for row in status.rows_of(answer.get("status"), "workers") if str(row.get("worker")) in own]
     return ", ".join(sorted({f"{shown(row.get('version'))} ({shown(row.get('code'))})" for row in rows}))
 
 
 def change(before: str, after: str) -> str:
-    """Return what the reload did to the code, in a line."""
+    """Return a line with the code before and after the reload."""
     if before == after and "," not in before:
         return f"code      {before}, not changed: nothing else was installed for these workers"
     return f"code      {before or '?'} -> {after or '?'}"

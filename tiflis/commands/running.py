@@ -26,15 +26,15 @@ USUAL = (Path(".tiflis"), Path("/var/lib/tiflis"), Path("/var/lib/tiflis/data"))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = ", ".join(map(str, USUAL))
     parser.add_argument(
-        "--data-dir", type=Path, help=f"of the server (default: DATA_DIR; if unset, where one runs: {usual})"
+        "--data-dir", type=Path, help=f"the server's DATA_DIR (default: DATA_DIR, else one of {usual})"
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--port", type=int, help="of the server (default: PORT, or where the only server is)")
-    place.add_argument("--unix", type=Path, help="the Unix socket of a server that listens on one")
+    place.add_argument("--port", type=int, help="the server's port (default: PORT, or the only server's)")
+    place.add_argument("--unix", type=Path, help="the server's Unix socket, if it listens on one")
 
 
 def print_lines(rows: Iterable[object]) -> None:
-    """Print rows as JSON lines. What a terminal would not show as it is, is escaped: peers choose names."""
+    """Print rows as JSON lines, with unprintable characters escaped: peers choose the names in them."""
     for row in rows:
         text = json.dumps(row, ensure_ascii=False)
         print("".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text))
@@ -57,8 +57,8 @@ def ask(arguments: argparse.Namespace, do: str, seconds: float, **more: object) 
 
 
 def run_folder(arguments: argparse.Namespace) -> Path:
-    """Return the folder of the server that is meant, by the options, else by DATA_DIR and PORT, else the only
-    one that runs in a usual place. No other setting is read: a key is not needed here.
+    """Return the run folder of the server that the options name, else the one of DATA_DIR and PORT, else that
+    of the only server in a usual place. No other setting is read, so no key is needed.
 
     Raise NoServer when none or several run, ConfigError when the settings cannot be read.
     """
@@ -117,7 +117,7 @@ def _may_look_into(folder: Path) -> bool:
 
 
 def place_of(folder: Path) -> str:
-    """Return where the server of a run folder listens, in words."""
+    """Return the place where the server of a run folder listens, such as `port 3001`."""
     try:
         return (folder / PLACE_NAME).read_text()
     except OSError:
@@ -125,6 +125,6 @@ def place_of(folder: Path) -> str:
 
 
 def option_of(folder: Path) -> dict[str, object]:
-    """Return the option of `tiflis serve` for the place where the server of a run folder listens."""
+    """Return the option of `tiflis serve` for the place where the server of this run folder listens."""
     kind, _, place = place_of(folder).partition(":")
     return {"unix": place} if kind == "unix" else {"port": kind.removeprefix("port ").removeprefix("run-")}

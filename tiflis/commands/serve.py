@@ -15,7 +15,7 @@ from tiflis.processors import processors
 from tiflis.values import AUTO, worker_count
 
 NAME = "serve"
-ABOUT = "start the server (sanic tiflis.server:app with the settings' number of workers)"
+ABOUT = "start the server (runs sanic tiflis.server:app, with WORKERS workers)"
 WORKERS = "WORKERS"
 
 
@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=workers,
-        help="worker processes, or auto: one for each processor that it may use (default: WORKERS, or auto)",
+        help="worker processes, or auto: one per processor that it may use (default: WORKERS, or auto)",
     )
     parser.add_argument("--host", help="address to listen on (default: HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (default: PORT)")
-    parser.add_argument("--unix", type=Path, help="a Unix socket to listen on, in place of host and port")
+    parser.add_argument("--unix", type=Path, help="Unix socket to listen on, instead of host and port")
 
 
 def workers(text: str) -> int | str:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def become(wanted: int | str, options: dict[str, object]) -> NoReturn:
-    """Replace this process by Sanic's command with these options; None is left out."""
+    """Replace this process with Sanic's command and these options; an option of None is left out."""
     sanic = str(Path(sys.executable).with_name("sanic"))
     command = [sanic, "tiflis.server:app", "--workers", str(processors() if wanted == AUTO else wanted)]
     for name, value in options.items():

@@ -17,12 +17,12 @@ STATUS_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="as the server answers it")
+    parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
     running.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return 0 if it is shown, 1 if the server could not answer, 3 if no server runs."""
+    """Return 0 if the state is shown, 1 if the server could not answer, 3 if no server runs."""
     answer = running.ask(arguments, "status", STATUS_SECONDS)
     if isinstance(answer, int):
         return answer
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def tables(answer: Message) -> Iterator[str]:
-    """Return the server in a few lines, then its workers and tunnels; on a shared bus those of all hosts."""
+    """Return the state of the server in some lines, then its workers and tunnels; on a shared bus those of
+    all hosts."""
     arbiter, workers = answer.get("arbiter") or {}, rows_of(answer.get("status"), "workers")
     tunnels = [tunnel for worker in workers for tunnel in rows_of(worker, "tunnels")]
     yield f"main process  {shown(arbiter.get('pid', '?'))}, instance {shown(arbiter.get('instance', '?'))}"
@@ -51,7 +52,7 @@ def bus_line(bus: object) -> str:
 
 
 def handoffs_line(answer: Message) -> str:
-    """Return the sockets given to other workers: by steering, and when workers were replaced."""
+    """Return a line with the number of sockets handed to other workers, by steering or a replacement."""
     handoffs = (answer.get("status") or {}).get("handoffs")
     if not isinstance(handoffs, dict):
         return "?"

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become the server, in the place and with the DATA_DIR of the one that runs; return only if none runs or
-    it cannot be started."""
+    """Become the server, with the place and the DATA_DIR of the running one. Return an exit code only if no
+    server runs or it does not answer."""
     status = running.ask(arguments, "status", STATUS_SECONDS)
     if isinstance(status, int):
         return status
