@@ -29,7 +29,7 @@ LIMITS = """
 ## Limits and timeouts
 
 Durations are in seconds, or written as `500ms`, `15s`, `5m` or `1h`. Sizes are in bytes, or written as
-`64MiB` (of 2^20 bytes) or `64MB` (of 10^6). The numbers in brackets are sections of
+`64MiB` or `64M` (of 2^20 bytes), or `64MB` (of 10^6). The numbers in brackets are sections of
 [the protocol](protocol.md). Clients expect these defaults: change them only for tests and for unusual
 networks.
 
@@ -54,7 +54,7 @@ def default(info: FieldInfo) -> str:
 
 
 def table(fields: dict[str, FieldInfo]) -> str:
-    """One line a setting."""
+    """Return the table of these settings, one line per setting."""
     rows = [
         f"| `{variable(name, info)}` | {default(info)} | {info.description} |"
         for name, info in fields.items()
@@ -63,7 +63,7 @@ def table(fields: dict[str, FieldInfo]) -> str:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     limits = Limits.model_fields
     settings = {name: info for name, info in Settings.model_fields.items() if name not in limits}
     return INTRODUCTION + table(settings) + LIMITS + table(limits)

@@ -120,7 +120,18 @@ def test_limits_take_plain_bytes_or_units(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     ("text", "bytes_"),
-    [("50MB", 50_000_000), ("50 MiB", 50 << 20), ("1gib", 1 << 30), ("64kb", 64_000), ("7B", 7), ("9", 9)],
+    [
+        ("50MB", 50_000_000),
+        ("50 MiB", 50 << 20),
+        ("1gib", 1 << 30),
+        ("64kb", 64_000),
+        ("7B", 7),
+        ("9", 9),
+        ("64M", 64 << 20),
+        ("512k", 512 << 10),
+        ("1.5GiB", 3 << 29),
+        ("0.5MB", 500_000),
+    ],
 )
 def test_a_size_has_any_of_the_usual_units(monkeypatch: pytest.MonkeyPatch, text: str, bytes_: int) -> None:
     monkeypatch.setenv("MESSAGE_LIMIT", text)
@@ -128,7 +139,17 @@ def test_a_size_has_any_of_the_usual_units(monkeypatch: pytest.MonkeyPatch, text
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("15s", 15), ("5m", 300), ("1h", 3600), ("500ms", 0.5), (" 2 ", 2), ("1.5 s", 1.5)]
+    ("text", "seconds"),
+    [
+        ("15s", 15),
+        ("5m", 300),
+        ("1h", 3600),
+        ("500ms", 0.5),
+        (" 2 ", 2),
+        ("1.5 s", 1.5),
+        ("2min", 120),
+        ("30 sec", 30),
+    ],
 )
 def test_a_duration_has_any_of_the_usual_units(
     monkeypatch: pytest.MonkeyPatch, text: str, seconds: float
@@ -143,6 +164,9 @@ def test_a_duration_has_any_of_the_usual_units(
         ("MESSAGE_LIMIT", "50 MBit", "MESSAGE_LIMIT must be a size such as 50MiB"),
         ("WATCH_IDLE", "soon", "WATCH_IDLE must be a duration such as 15s, 5m or 1h"),
         ("WATCH_IDLE", "0", "WATCH_IDLE must be more than 0"),
+        ("BUS_STORE_LIMIT", "1MiB", "BUS_STORE_LIMIT must be at least 16MiB"),
+        ("LOG_QUEUE", "1k", "LOG_QUEUE must be at least 4KiB"),
+        ("DIRECTORY_BYTES", "2000GiB", "DIRECTORY_BYTES must be at most 1048576MiB"),
         (
             "WS_PATH",
             "/healthz",

@@ -21,13 +21,14 @@ from pydantic import (
 from tiflis import environment
 from tiflis.environment import DOTENV, ConfigError, refuse
 from tiflis.limits import Limits
-from tiflis.values import origin, trimmed, worker_count
+from tiflis.values import origin, shown_size, size, trimmed, worker_count
 
 __all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read", "read_run"]
 
 TOKEN_LENGTH = 16  # characters, the least for an operator's token
 WS_PATH_LENGTH = 256  # characters; a request line has to have room for it
 KEY_LENGTH = 32  # characters, the least for a registration key (protocol 1.1)
+SECRET = ("registration_keys", "nats_url", "notify_secret", "vapid_key", "metrics_token", "status_token")
 RESERVED = ("/health", "/healthz", "/readyz", "/metrics", "/status")  # routes that WS_PATH must leave alone
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,7 +45,7 @@ _NATS_SCHEMES = {"nats", "tls"}
 _WEB_SCHEMES = {"http", "https", "ws", "wss"}
 _NOTIFIERS = {f"{kind}+{scheme}" for kind in ("ntfy", "webhook") for scheme in ("http", "https")}
 
-# What a variable must be, for the mistakes that the type check finds (its own texts may hold the value).
+# Texts for mistakes that the type check finds: its own texts may contain the value.
 _EXPECTED = {
     "int": "must be a whole number",
     "float": "must be a number",
@@ -55,7 +56,7 @@ _BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_
 
 
 class Settings(Limits):
-    """What the operator decided, checked."""
+    """The operator's settings, checked."""
 
     model_config = ConfigDict(
         extra="ignore",
@@ -80,12 +81,12 @@ class Settings(Limits):
     access_log: bool = Field(default=False, description="log one line per request, without its query string")
     workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
         default="auto",
-        description="worker processes of `tiflis serve`; auto: one for each processor that it may use",
+        description="worker processes of `tiflis serve`; auto: one per processor that it may use",
     )
     unix_mode: str = Field(default="666", description="permissions of the `--unix` socket, as for chmod")
     trust_proxy: bool | tuple[Proxy, ...] = Field(
         default=False,
-        description="accept X-Forwarded-* from: true (any peer), false (none), or networks and `unix`",
+        description="peers whose X-Forwarded-* counts: true (all), false (none), or networks and `unix`",
     )
     public_base_url: str | None = Field(
         default=None, description="public URL for workstations; unset: taken from the request"
@@ -108,23 +109,23 @@ class Settings(Limits):
     )
     auth_header: str | None = Field(
         default=None,
-        description="header of a trusted proxy, such as Remote-User, that minting a device key needs",
+        description="header, such as Remote-User, that a trusted proxy must add before device keys change",
     )
     steering: bool = Field(
         default=True, description="hand a client's socket to the worker of its workstation"
     )
 
     stay: bool = Field(
-        default=True, description="off: no client stays after its last socket; only watches have queues"
+        default=True, description="keep clients that ask for it for a time after their last socket; off: none"
     )
 
     push_services: tuple[str, ...] = Field(
         default=(),
-        description="origins of further push services, separated by commas; these may be private",
+        description="origins of further push services, separated by commas; they may have private addresses",
     )
     vapid_key: SecretStr | None = Field(
         default=None,
-        description="private key of push (base64url, 32 bytes); unset: made at first use, in the store",
+        description="private key for push (base64url, 32 bytes); unset: made at first use, kept on the bus",
     )
     vapid_subject: str = Field(
         default="mailto:push@tiflis.invalid",
@@ -132,7 +133,7 @@ class Settings(Limits):
     )
 
     notify_secret: SecretStr | None = Field(
-        default=None, description="signs the calls of a webhook in NOTIFY; at least 16 characters"
+        default=None, description="secret that signs the calls of webhooks in NOTIFY; at least 16 characters"
     )
     notify: tuple[str, ...] = Field(
         default=(),
@@ -140,7 +141,7 @@ class Settings(Limits):
     )
 
     metrics_port: int = Field(default=0, ge=0, le=65535, description="separate port for /metrics; 0: none")
-    metrics_host: str = Field(default="127.0.0.1", description="address of that port")
+    metrics_host: str = Field(default="127.0.0.1", description="address on which METRICS_PORT listens")
     metrics_token: SecretStr | None = Field(
         default=None, description="bearer token for /metrics on the public port; unset: not served"
     )
@@ -150,7 +151,7 @@ class Settings(Limits):
 
     takeover: bool | Literal["auto"] = Field(
         default=False,
-        description="true: take over sockets and port from the running server and end it; auto: if one runs",
+        description="true: take port and sockets over from the running server, which ends; auto: if one runs",
     )
 
     def __init__(self, **given: Any) -> None:
@@ -370,18 +371,25 @@ def _fields() -> dict[str, str]:
 
 
 def _mistake(error: Any) -> str:
-    """Return one mistake as a line that says what is right, without the value."""
+    """Return a line for one mistake, with the form that is expected and without the value."""
     kind, context = str(error["type"]), error.get("ctx", {})
     name = variable(str(error["loc"][0]))
     if kind == "value_error":
         return f"{name} {context['error']}"
     for start, text in _BOUNDS.items():
         if kind.startswith(start):
-            return f"{name} must be {text} {str(next(iter(context.values()))).removesuffix('.0')}"
+            return f"{name} must be {text} {_bound(str(error['loc'][0]), next(iter(context.values())))}"
     if kind == "literal_error":
         return f"{name} must be {context['expected']}"
     expected = next((text for start, text in _EXPECTED.items() if kind.startswith(start)), "is not valid")
     return f"{name} {expected}"
+
+
+def _bound(field: str, number: float) -> str:
+    """Return a bound of a field as a user would write it."""
+    info = Settings.model_fields.get(field)
+    is_size = info is not None and any(getattr(mark, "func", None) is size for mark in info.metadata)
+    return shown_size(int(number)) if is_size else str(number).removesuffix(".0")
 
 
 class Run(NamedTuple):
@@ -410,10 +418,10 @@ def read() -> Settings:
 
 
 def notes() -> list[str]:
-    """Return what the operator should know of settings that are right, one line each."""
+    """Return remarks on settings that are valid but may be unintended, one line each."""
     fields = _fields()
     quoted = [f"{name} is given in quotes: they are left out" for name in environment.read(fields).quoted]
-    return [*quoted, *environment.doubts(fields, variable("registration_keys"))]
+    return [*quoted, *environment.doubts(fields, [variable(field) for field in SECRET])]
 
 
 def load() -> Settings:

@@ -113,16 +113,26 @@ def searched() -> str:
     return f"the environment, {files}"
 
 
-def doubts(names: Collection[str], key: str) -> Iterator[str]:
-    """Yield one line per misspelled name in the files, and per file that shows `key` to every user."""
+def doubts(names: Collection[str], confidential: Collection[str]) -> Iterator[str]:
+    """Yield one line per misspelled name in the files, and per file that shows the value of a `confidential`
+    name to every user."""
     known = {*names, *(f"{name}{IN_A_FILE}" for name in names), *OF_COMPOSE}
     for file, given, _ in _files():
         for name in given:
             if name.upper() not in known:
                 for meant in difflib.get_close_matches(name.upper(), names, 1, RESEMBLING):
                     yield f"{name} in {file} is not a setting: did you mean {meant}?"
-        if key in map(str.upper, given) and os.stat(file).st_mode & stat.S_IROTH:
-            yield f"{file} holds {key} and every user of this machine can read it: chmod 600 {file}"
+        held = [
+            name for name, value in given.items() if name.upper() in confidential and _is_secret(value or "")
+        ]
+        if held and os.stat(file).st_mode & stat.S_IROTH:
+            yield f"{file} contains {held[0]} and every user of this machine can read it: chmod 600 {file}"
+
+
+def _is_secret(value: str) -> bool:
+    """Return whether the value of a secret variable tells something: not an empty one, or a URL without
+    credentials."""
+    return bool(trimmed(value)) and not ("://" in value and "@" not in value)
 
 
 def _secret(name: str, path: str) -> str:

@@ -35,21 +35,21 @@ def count(default: int, reason: str, most: int = 1 << 31) -> Any:
 
 
 class Limits(BaseModel):
-    """All limits and timeouts; a number in brackets is the section of docs/protocol.md that uses it."""
+    """All limits and timeouts; a number in brackets is the section of docs/protocol.md with the rule."""
 
     model_config = ConfigDict(defer_build=True)  # the server makes `Settings` alone
 
     # Sockets
     message_limit: Size = size(50 * MIB, "largest message on a socket, closed with 1009 above (1)")
     roleless_message_limit: Size = size(64 * KIB, "largest message before a socket has a role (1)")
-    fragment_limit: Count = count(4096, "fragments of one message, so that empty ones cost the sender first")
+    fragment_limit: Count = count(4096, "fragments of one message; the socket is closed with 1008 above (1)")
     role_deadline: Seconds = seconds(15, "time from upgrade to role; then closed with 1008 (1)")
     liveness_timeout: Seconds = seconds(
-        15, "a socket without input, or with a large message that is too slow, is closed: three pings (6)"
+        15, "a socket without input, or whose large message is too slow, is closed: three pings (6)"
     )
     liveness_interval: Seconds = seconds(5, "time between two checks for dead sockets (6)")
     probe_interval: Seconds = seconds(15, "time between protocol pings to superseded and pending sockets (2)")
-    probe_timeout: Seconds = seconds(15, "a probed socket without any answer for this long is dropped (2)")
+    probe_timeout: Seconds = seconds(15, "a pinged socket without any answer for this long is dropped (2)")
     superseded_limit: Count = count(4, "superseded workstation sockets kept per tunnel (2)")
     pending_limit: Count = count(64, "clients per tunnel that wait for an offline workstation (3.1)")
     close_timeout: Seconds = seconds(5, "wait for the peer's close frame before the connection is cut")
@@ -58,7 +58,7 @@ class Limits(BaseModel):
     offline_grace: Seconds = seconds(2, "a workstation that returns within it is not reported offline (6)")
     offline_patience: Seconds = seconds(
         5,
-        "wait of `connect` for a workstation after a start or its loss; at most 2.5 times the grace (3.1)",
+        "wait of `connect` for a workstation after a start or a loss; at most 2.5 times OFFLINE_GRACE (3.1)",
     )
     offline_grace_bytes: Size = size(16 * MIB, "messages per tunnel that wait during OFFLINE_GRACE (6)")
     device_memory: Seconds = seconds(5 * MINUTE, "a device that returns within it is restored (3.1)")
@@ -71,10 +71,10 @@ class Limits(BaseModel):
     # Output of a socket
     backlog_limit: Size = size(64 * MIB, "unsent output of one client, closed with 1013 above (6)")
     backlog_patience: Seconds = seconds(
-        0.5, "time above it before the close; its workstation is not read meanwhile (6)"
+        0.5, "time above BACKLOG_LIMIT before the close; its workstation is not read meanwhile (6)"
     )
     stall_bytes: Size = size(MIB, "unsent output above which a client must make progress (6)")
-    stall_timeout: Seconds = seconds(10, "time above it without progress before the close with 1013 (6)")
+    stall_timeout: Seconds = seconds(10, "time above STALL_BYTES without progress before the close, 1013 (6)")
 
     # Memory that peers pin
     tunnel_memory: Size = size(256 * MIB, "bytes that one tunnel's peers may pin in a worker")
@@ -88,7 +88,7 @@ class Limits(BaseModel):
     attempts_a_tunnel: Count = count(
         60, "wrong keys per minute at a tunnel from unknown devices (7)", ATTEMPTS
     )
-    attempts_kept_free: Count = count(6, "of these, reserved for addresses without a wrong key lately (7)")
+    attempts_kept_free: Count = count(6, "of ATTEMPTS_A_TUNNEL, for addresses without a recent wrong key (7)")
     live_tunnels: Count = count(10_000, "tunnel ids that one registration key may have (7)")
     untouched_memory: Seconds = seconds(
         60 * MINUTE, "an offline tunnel that never had a device is kept for this long (7)"
@@ -97,7 +97,7 @@ class Limits(BaseModel):
 
     # Device keys
     pairing_window: Seconds = seconds(
-        10 * MINUTE, "time in which a new device key or human code must be used by its first device"
+        10 * MINUTE, "time in which the first device must use a new device key or human code"
     )
 
     audit_days: Count = count(30, "days for which the audit keeps what devices have sent", CENTURY)
@@ -112,9 +112,9 @@ class Limits(BaseModel):
 
     # Devices that stay
     stay_resume: Seconds = seconds(
-        10 * MINUTE, "time for which a client stays, and its messages are kept, after it asked for resume"
+        10 * MINUTE, "time for which a client that has asked for resume stays, and its messages are kept"
     )
-    stay_push: Seconds = seconds(24 * 60 * MINUTE, "the same for a device with a push subscription")
+    stay_push: Seconds = seconds(24 * 60 * MINUTE, "STAY_RESUME for a device with a push subscription")
     stay_messages: Count = count(256, "messages kept for a device that stays")
     stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays")
 
@@ -131,16 +131,16 @@ class Limits(BaseModel):
     )
 
     # Log
-    log_queue: Size = size(MIB, "lines that a process keeps while its log is not read; more are lost", LINE)
+    log_queue: Size = size(MIB, "bytes of lines kept per process while the log is not read; then lost", LINE)
     log_lines_a_minute: Count = count(60, "lines of one event per minute and process; then only their number")
 
     # Bus and workers
     directory_bytes: Size = size(128 * MIB, "size of the directory on the bus: 500 bytes per tunnel", MIB)
     device_bytes: Size = size(64 * MIB, "size of the device keys on the bus: some 500 bytes per key", MIB)
-    audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; then the oldest entries go", MIB)
+    audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; above it the oldest entries go", MIB)
     bus_store_limit: Size = size(4096 * MIB, "disk space of the embedded bus", 16 * MIB)
     bus_start_timeout: Seconds = seconds(5, "wait for the bus at the start before HTTP is answered with 503")
     ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended; the old worker stays")
     handoff_timeout: Seconds = seconds(10, "a socket that a successor does not take by then goes back")
     drain_window: Seconds = seconds(20, "period over which sockets that were not handed over are closed")
-    shutdown_timeout: Seconds = seconds(8, "orderly end of a worker; the main process waits 10 s for it")
+    shutdown_timeout: Seconds = seconds(8, "time for a worker's orderly end; one second later it is killed")

@@ -6,7 +6,7 @@ KIB = 1024
 MIB = 1024 * KIB
 DAY = 24 * 3600.0
 
-_SIZE = re.compile(r"(\d{1,15})\s*([a-z]*)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)", re.IGNORECASE)
 _UNITS = {
     "": 1,
     "b": 1,
@@ -16,14 +16,17 @@ _UNITS = {
     "kib": KIB,
     "mib": MIB,
     "gib": 1024 * MIB,
+    "k": KIB,  # as Docker and systemd read a single letter
+    "m": MIB,
+    "g": 1024 * MIB,
 }
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)\s*(ms|s|m|h|d)?", re.IGNORECASE)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)\s*(ms|s|sec|m|min|h|d)?", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": DAY}
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:@?#\[\]]+)(?::(\d{1,5}))?/*")
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 AUTO = "auto"
-MOST_WORKERS = 512  # more processes than any machine here has processors: a slip of the pen
+MOST_WORKERS = 512  # more processes than any machine has use for: probably a typing error
 _QUOTES = "\"'"
 
 
@@ -42,14 +45,20 @@ def is_quoted(text: str) -> bool:
 
 
 def size(value: object) -> object:
-    """Return the bytes of ``52428800``, ``50MiB`` or ``50MB``; numbers pass. Raise ValueError."""
+    """Return the bytes of ``52428800``, ``50MiB``, ``50M`` (the same) or ``50MB``; numbers pass. Raise
+    ValueError."""
     if not isinstance(value, str):
         return value
     match = _SIZE.fullmatch(value.strip())
     unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
+    if match is None or unit is None or ("." in match[1] and unit == 1):
         raise ValueError("must be a size such as 50MiB")
-    return int(match[1]) * unit
+    return round(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
+
+
+def shown_size(size: int) -> str:
+    """Return a size as a user would write it, such as ``16MiB``."""
+    return f"{size // MIB}MiB" if size % MIB == 0 else f"{size // KIB}KiB" if size % KIB == 0 else str(size)
 
 
 def duration(value: object) -> object:

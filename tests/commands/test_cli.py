@@ -19,6 +19,7 @@ from tiflis.commands.reload import reasons
 from tiflis.commands.running import NO_SERVER
 from tiflis.commands.status import tables
 from tiflis.environment import EXIT_MISCONFIGURED
+from tiflis.ipc.run_folder import RunFolder
 
 KEY = "canary-registration-key-0123456789abcdef"
 Run = Callable[..., tuple[int, str]]
@@ -231,6 +232,42 @@ def test_check_explains_the_proxy_setting(
 ) -> None:
     monkeypatch.setenv("TRUST_PROXY", trust)
     assert any("TRUST_PROXY" in line and word in line for line in run("check")[1].splitlines())
+
+
+@pytest.mark.parametrize("place", [(), ("--unix", "/tmp/tiflis-none.sock")], ids=["port", "unix"])
+def test_check_sees_that_there_is_no_server_to_take_over(
+    run: Run, monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TAKEOVER", "true")
+    code, shown = run("check", *place)
+    assert (code, "TAKEOVER=true, but no server runs" in shown) == (1, True), shown
+    monkeypatch.setenv("TAKEOVER", "auto")
+    assert run("check", *place)[0] == 0
+
+
+def test_check_sees_the_run_folder_of_a_unix_socket(run: Run, folder: Path) -> None:
+    own = RunFolder(folder / ".tiflis", folder / "x.sock").path
+    own.parent.mkdir(mode=0o700)
+    own.symlink_to(folder)
+    code, shown = run("check", "--unix", str(folder / "x.sock"))
+    assert (code, "is a symbolic link" in shown) == (2, True), shown
+
+
+@pytest.mark.parametrize(
+    "line", ["TUNNEL_REGISTRATION_API_KEY=" + KEY, "STATUS_TOKEN=" + KEY, "NATS_URL=nats://a:b@127.0.0.1"]
+)
+def test_check_notes_a_file_that_shows_a_secret_to_every_user(run: Run, folder: Path, line: str) -> None:
+    (folder / ".env").write_text(f"{line}\n")
+    (folder / ".env").chmod(0o644)
+    assert "every user of this machine can read it: chmod 600 .env" in run("check")[1]
+    (folder / ".env").chmod(0o600)
+    assert "chmod" not in run("check")[1]
+
+
+def test_check_has_no_note_on_a_file_without_secrets(run: Run, folder: Path) -> None:
+    (folder / ".env").write_text("NATS_URL=nats://127.0.0.1:4222\nSTATUS_TOKEN=\n")
+    (folder / ".env").chmod(0o644)
+    assert "chmod" not in run("check")[1]
 
 
 def test_check_has_no_note_about_root_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

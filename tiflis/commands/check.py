@@ -1,4 +1,4 @@
-"""`tiflis check`: report before the start whether the server can run here, and what its settings mean."""
+"""`tiflis check`: report before a start whether the server can run here, and effects of its settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tiflis.ipc.run_folder import Place, RunFolder, described
 from tiflis.web.client_build import read_client
 
 NAME = "check"
-ABOUT = "check configuration, bus, port and data folder before the server is started"
+ABOUT = "check configuration, bus, port and data folder before a start of the server"
 FAIL = "fail"
 NATS_SECONDS = 3
-FREE_BYTES = 256 * 2**20  # the embedded bus keeps watch queues of up to 64 MiB a device
-DESCRIPTORS = 4_096  # one a socket, besides some dozens of our own
+FREE_BYTES = 256 * 2**20  # the embedded bus stores watch queues of up to 64 MiB per device
+DESCRIPTORS = 4_096  # one per socket, besides some dozens of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Mistake(Finding):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--unix", type=Path, help="the Unix socket to listen on instead of HOST and PORT")
+    parser.add_argument("--unix", type=Path, help="Unix socket to listen on, instead of HOST and PORT")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 if the server can start, 1 if something that it needs is missing, 2 for a wrong
     configuration."""
-    logging.getLogger("tiflis").addHandler(logging.NullHandler())  # what the bus says is in the report
+    logging.getLogger("tiflis").addHandler(logging.NullHandler())  # the report contains the bus's errors
     try:
         settings = read()
         if settings.web_client_path != "off":
@@ -60,8 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as problem:
         _report(Mistake(FAIL, line) for line in problem.lines)
         return EXIT_MISCONFIGURED
+    place: Place = arguments.unix.absolute() if arguments.unix else settings.port
     findings = [finding for check in CHECKS for finding in check(settings)]
-    findings += unix(settings, arguments.unix) if arguments.unix else port(settings)
+    findings += data_folder(settings, place)
+    findings += unix(settings, place) if isinstance(place, Path) else port(settings)
     _report(findings)
     if any(isinstance(finding, Mistake) for finding in findings):
         return EXIT_MISCONFIGURED
@@ -80,7 +82,7 @@ def configuration(settings: Settings) -> Iterator[Finding]:
     for note in notes():
         yield Finding("note", note)
     if settings.public_base_url is None:
-        yield Finding("note", "PUBLIC_BASE_URL is not set: workstations are told the host they called")
+        yield Finding("note", "PUBLIC_BASE_URL is not set: workstations receive the host that they call")
 
 
 def bus(settings: Settings) -> Iterator[Finding]:
@@ -111,9 +113,7 @@ async def _reach_one(url: str) -> Finding:
         await link.start(NATS_SECONDS)
         await JetStream(link).call("INFO", {}, NATS_SECONDS)
     except (StoreRefused, LinkUnavailable) as problem:
-        what = (
-            f"NATS_URL answers, but without JetStream at {place}" if link.up else "NATS_URL does not answer"
-        )
+        what = "NATS_URL answers, but without JetStream" if link.up else "NATS_URL does not answer"
         return Finding(FAIL, f"{what}: {place}: {problem}")
     finally:
         await link.close()
@@ -124,17 +124,18 @@ def port(settings: Settings) -> Iterator[Finding]:
     if _is_running(settings, settings.port):
         yield Finding("note", f"the server is already running on port {settings.port}")
         return
+    yield from _nothing_to_take_over(settings)
     wrong = address_mistake(settings.host, settings.port)
     yield Mistake(FAIL, wrong) if wrong else Finding("ok", f"{settings.host}:{settings.port} is free")
     for wrong in metrics_mistakes(settings, settings.host, settings.port):
         yield Mistake(FAIL, wrong)
 
 
-def unix(settings: Settings, path: Path) -> Iterator[Finding]:
-    place = path.absolute()
+def unix(settings: Settings, place: Path) -> Iterator[Finding]:
     if _is_running(settings, place):
         yield Finding("note", f"the server is already running on {described(place)}")
         return
+    yield from _nothing_to_take_over(settings)
     try:
         check_place(place, 0)
     except CannotListen as problem:
@@ -147,8 +148,13 @@ def unix(settings: Settings, path: Path) -> Iterator[Finding]:
         yield Finding("note", "TRUST_PROXY does not name unix: all clients share one address, unix")
 
 
+def _nothing_to_take_over(settings: Settings) -> Iterator[Finding]:
+    if settings.takeover is True:
+        yield Finding(FAIL, "TAKEOVER=true, but no server runs here with this DATA_DIR: auto starts one then")
+
+
 def _is_running(settings: Settings, place: Place) -> bool:
-    """Return whether the place is taken by this very server, which is no mistake."""
+    """Return whether a server with these settings runs there already, which is no mistake."""
     try:
         request(RunFolder(settings.data_dir, place).path, "status", NATS_SECONDS)
     except NoServer:
@@ -156,8 +162,8 @@ def _is_running(settings: Settings, place: Place) -> bool:
     return True
 
 
-def data_folder(settings: Settings) -> Iterator[Finding]:
-    if wrong := folder_mistake(settings.data_dir, settings.port):
+def data_folder(settings: Settings, place: Place) -> Iterator[Finding]:
+    if wrong := folder_mistake(settings.data_dir, place):
         yield Mistake(FAIL, wrong)
         return
     yield Finding("ok", f"DATA_DIR {settings.data_dir} is writable")
@@ -168,7 +174,7 @@ def data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def descriptors(settings: Settings) -> Iterator[Finding]:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # the server takes what it may have
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # the server raises its soft limit to this
     if hard < DESCRIPTORS:
         yield Finding("note", f"only {hard} open files are allowed (ulimit -Hn), one is needed per socket")
 
@@ -178,7 +184,7 @@ def proxy(settings: Settings) -> Iterator[Finding]:
     if trust is True:
         yield Finding(
             "note",
-            "TRUST_PROXY=true: X-Forwarded-* of every peer is believed, so only a proxy may reach the port",
+            "TRUST_PROXY=true: X-Forwarded-* of every peer counts, so only a proxy may reach the port",
         )
     elif trust is False:
         yield Finding(
@@ -188,27 +194,26 @@ def proxy(settings: Settings) -> Iterator[Finding]:
         )
     else:
         networks = ", ".join(map(str, trust))
-        yield Finding("ok", f"TRUST_PROXY: X-Forwarded-* is believed from {networks}")
+        yield Finding("ok", f"TRUST_PROXY: X-Forwarded-* counts from {networks}")
 
 
 def metrics(settings: Settings) -> Iterator[Finding]:
     if settings.metrics_port and settings.metrics_host not in ("127.0.0.1", "::1", "localhost"):
         yield Finding(
             "note",
-            f"METRICS_HOST={settings.metrics_host}: anyone who reaches port {settings.metrics_port} reads the"
-            " metrics; METRICS_TOKEN guards only those of the public port",
+            f"METRICS_HOST={settings.metrics_host}: anyone who reaches port {settings.metrics_port} can read"
+            " the metrics; METRICS_TOKEN protects only those on the public port",
         )
 
 
 def user(settings: Settings) -> Iterator[Finding]:
     if os.geteuid() == 0:
-        yield Finding("note", "this is root; the server needs no rights of root")
+        yield Finding("note", "this user is root; the server needs no root rights")
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     configuration,
     bus,
-    data_folder,
     descriptors,
     proxy,
     metrics,
