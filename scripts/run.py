@@ -9,13 +9,15 @@ from dotenv import dotenv_values
 from tiflis.arbiter.welcome import NEW_KEY, WISH
 from tiflis.commands.keygen import KEY, add_key
 from tiflis.config import DOTENV, load
+from tiflis.environment import IN_A_FILE
 
 BIN = Path(sys.executable).parent
 
 
 def ensure_key(folder: Path) -> bool:
     """Write a new key into .env, readable by its owner alone. Return False if a key is set already."""
-    if os.environ.get(KEY) or any(dotenv_values(folder / name).get(KEY) for name in DOTENV):
+    given = {name for file in DOTENV for name, value in dotenv_values(folder / file).items() if value}
+    if {KEY, KEY + IN_A_FILE} & {*given, *(name for name, value in os.environ.items() if value)}:
         return False
     return add_key(folder / DOTENV[0])
 

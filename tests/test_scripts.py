@@ -45,6 +45,9 @@ def test_a_key_that_is_there_is_kept_and_not_shown(folder: Path, monkeypatch: py
     monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY", "e" * 40)
     (folder / ".env.local").unlink()
     assert not script("run").ensure_key(folder)
+    monkeypatch.delenv("TUNNEL_REGISTRATION_API_KEY")
+    monkeypatch.setenv("TUNNEL_REGISTRATION_API_KEY_FILE", "/run/secrets/key")
+    assert not script("run").ensure_key(folder)
 
 
 def test_the_rest_of_env_survives_a_new_key(folder: Path) -> None:
