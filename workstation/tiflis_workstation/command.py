@@ -42,32 +42,36 @@ WARNING: --shell gives everyone who holds the pairing data a real shell with all
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = GUIDE
-    parser.add_argument("--url", help="the tunnel server (default: from PORT and WS_PATH)")
-    parser.add_argument("--api-key", help="registration key (TUNNEL_REGISTRATION_API_KEY, also from .env)")
-    parser.add_argument("--name", default="Demo workstation", help="as devices see it (%(default)s)")
-    parser.add_argument("--auth-key", help="what devices authenticate with (default: remembered, or made)")
+    parser.add_argument("--url", help="the tunnel server (default: from HOST, PORT and WS_PATH)")
+    parser.add_argument("--api-key", help="registration key (default: TUNNEL_REGISTRATION_API_KEY)")
+    parser.add_argument("--name", default="Demo workstation", help="name shown by devices (%(default)s)")
+    parser.add_argument("--auth-key", help="key for devices (default: that of the state file, or a new one)")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state file (%(default)s)")
     parser.add_argument(
         "--invite",
         nargs="?",
         const="full",
         choices=SCOPES,
-        help="print a key for one new device, of this scope (full), in place of the workstation's own",
+        help="print a key for one new device, with this scope (full), instead of the workstation's own key",
     )
     parser.add_argument("--shell", action="store_true", help="terminals run a REAL shell of this machine")
     parser.add_argument(
         "--as-shipped",
         action="store_true",
-        help="answer as the shipped workstation does, also where that differs from the specification",
+        help="answer as the shipped workstation does, even where that differs from the specification",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="how fast the agents work (%(default)s)")
-    parser.add_argument("--seed", type=int, help="makes ids and chance repeatable")
+    parser.add_argument("--seed", type=int, help="make ids and random choices repeatable")
 
 
 def run(arguments: argparse.Namespace) -> int:
     found = settings.read()
     arguments.url = arguments.url or settings.server_url(found)
-    api_key = arguments.api_key or settings.registration_key(found)
+    try:
+        api_key = arguments.api_key or settings.registration_key(found)
+    except OSError as unread:
+        print(f"tiflis demo: {unread.filename} cannot be read: {unread.strerror}", file=sys.stderr)
+        return 2
     problem = _problem(arguments) or ("" if api_key else f"{settings.KEY} is not set; give --api-key.")
     if problem:
         print(f"tiflis demo: {problem}", file=sys.stderr)
@@ -84,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tiflis-workstation", description=f"{ABOUT}.")
     add_arguments(parser)
     parser.add_argument(
-        "--env-file", metavar="FILE", help="read the settings from this file, not from .env and .env.local"
+        "--env-file", metavar="FILE", help="read the settings from this file instead of .env and .env.local"
     )
     arguments = parser.parse_args()
     if arguments.env_file:
