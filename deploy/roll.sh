@@ -1,7 +1,7 @@
 #!/bin/sh
-# Replace the server's container by one of the present image; no socket is closed.
+# Replace the server's container with one of the present image; no socket is closed.
 #   docker compose build && sh deploy/roll.sh        (arguments are those of docker compose, such as -f FILE)
-# A second container starts beside the first, takes its port, sockets and bus over, and the first ends.
+# A second container starts beside the first and takes over its port, sockets and bus; then the first ends.
 # If the new one fails, it is removed, and the old one continues.
 set -eu
 

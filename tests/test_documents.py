@@ -48,7 +48,8 @@ COMMANDS = {
     "curl": "tests/api/test_openapi.py",
     "export": "tests/deploy/test_files.py",
     "docker": NO_ENGINE,
-    "echo TUNNEL_REGISTRATION_API_KEY=": "tests/deploy/test_compose.py",
+    "touch .env && chmod 600 .env": "tests/test_walkthrough.py",
+    "echo TUNNEL_REGISTRATION_API_KEY=": "tests/test_walkthrough.py",
     "caddy": "tests/system/test_fronts.py",
     "haproxy -c": "tests/system/test_fronts.py",
     "kubectl": "needs a cluster; tests/deploy/test_kubernetes.py checks the files by their schemas",
@@ -65,7 +66,7 @@ COMMANDS = {
     "install": NO_INSTALL,
     "systemctl": NO_SYSTEMD,
     "journalctl": NO_SYSTEMD,
-    "tar": NO_INSTALL,
+    "umask 077 && tar": NO_INSTALL,
     "make run": "tests/test_scripts.py",
     "make demo": "tests/system/test_demo.py",
     "make simulation": "tests/simulation/test_story.py",
@@ -160,6 +161,14 @@ def test_commands_options_targets_and_modules_that_are_named_exist(page: str) ->
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
 
 
+@pytest.mark.parametrize("text", [*PAGES, *CONFIGURATION, "tiflis/cli.py"])
+def test_no_command_wipes_a_file_of_settings_or_leaves_a_new_one_open_to_others(text: str) -> None:
+    lines = [line for line in (ROOT / text).read_text().splitlines() if re.search(r"> *[\w/.]*\.env\b", line)]
+    assert [line for line in lines if ">>" not in line or "keygen" in line] == []
+    if lines:
+        assert "chmod 600 .env" in (ROOT / text).read_text()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
     named = re.findall(
@@ -200,4 +209,4 @@ def test_the_page_on_upgrades_agrees_with_the_code() -> None:
     settings = {variable(field) for field in Settings.model_fields}
     assert not settings & set(re.findall(r"\w+", gone))
     named = re.findall(r"`([A-Z]+_[A-Z_]+|STAY|BIND|SUBNET)(?:=[^`]*)?`", text.replace(gone, ""))
-    assert set(named) <= settings | {"BIND", "SUBNET", "INVALID_AUTH_KEY"}
+    assert set(named) <= settings | {"BIND", "SUBNET", "PRIVATE_ADDRESS", "INVALID_AUTH_KEY"}

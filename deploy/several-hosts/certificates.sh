@@ -1,7 +1,7 @@
 #!/bin/sh
 # Create the bus's certificates, once, on a trusted machine: sh certificates.sh [host …]  (default: a b c)
-# It creates an authority (keep ca.key on this machine) and one certificate for all nodes, valid for ten years. Copy tls/ and
-# authority/ to each host. tls/node.key must belong to root there: the container cannot read another user's files.
+# It creates a certificate authority (keep ca.key on this machine) and one certificate for all nodes, valid for ten years.
+# Copy tls/ and authority/ to each host. There tls/node.key must belong to root: the container cannot read another user's files.
 set -eu
 cd "$(dirname "$0")"
 [ $# -gt 0 ] || set -- a b c

@@ -96,6 +96,24 @@ def test_only_what_is_needed_is_published(folder: Path) -> None:
     assert "traefik" in services(folder, "--profile", "traefik", TUNNEL_REGISTRATION_API_KEY=KEY)
 
 
+SEVERAL = ("-f", "deploy/several-hosts/docker-compose.yml")
+OF_A_NODE = {"HOST_NAME": "c", "PRIVATE_ADDRESS": "10.0.0.3", "CLUSTER_PASSWORD": "c", "NATS_TOKEN": "n"}
+
+
+def test_a_host_with_the_bus_alone_needs_no_variable_of_the_server(folder: Path) -> None:
+    assert set(services(folder, *SEVERAL, **OF_A_NODE)) == {"nats"}
+
+
+def test_of_several_hosts_each_server_has_all_settings_and_one_address(folder: Path) -> None:
+    own = f"TUNNEL_REGISTRATION_API_KEY={KEY}\nWS_PATH=/x\nTRUST_PROXY=10.0.0.9\n"
+    (folder / "deploy" / "several-hosts" / ".env").write_text(own)
+    exported = {"PUBLIC_BASE_URL": "https://tunnel.example.org"}
+    server = services(folder, *SEVERAL, "--profile", "server", **OF_A_NODE, **exported)["tiflis"]
+    wanted = {"TUNNEL_REGISTRATION_API_KEY": KEY, "WS_PATH": "/x", "TRUST_PROXY": "10.0.0.9", **exported}
+    assert wanted.items() <= server["environment"].items()
+    assert server["environment"]["HOST"] == "10.0.0.3", "not on the host's public networks"
+
+
 COMPOSE_FILES = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").rglob("*compose*.yml"))]
 SERVICES = [
     pytest.param(service, id=f"{path.parent.name}/{path.name}: {name}")

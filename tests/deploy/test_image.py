@@ -11,8 +11,10 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -192,6 +194,25 @@ def healthy(env: dict[str, str]) -> int:
     """Return the exit code of the image's health check."""
     check = json.loads(all_of("HEALTHCHECK")[0].partition("CMD ")[2])
     return subprocess.run(check, env=env, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.2", "::", ""])
+def test_the_health_check_asks_where_the_server_listens(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((host or "127.0.0.1", 0))
+        listener.listen()
+        answer = threading.Thread(target=_answer_ready, args=(listener,), daemon=True)
+        answer.start()
+        env = {"PATH": os.environ["PATH"], "PORT": str(listener.getsockname()[1])}
+        assert healthy(env | ({"HOST": host} if host else {})) == 0
+
+
+def _answer_ready(listener: socket.socket) -> None:
+    peer, _ = listener.accept()
+    with peer:
+        peer.recv(1024)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_the_image_serves_reloads_and_ends(
