@@ -68,3 +68,11 @@ def test_a_mark_and_the_answer_to_resume() -> None:
     assert json.loads(cursor.mark("e", 64)) == {"type": "tunnel.mark", "epoch": "e", "seq": 64}
     assert cursor.answers(b'{"payload":{"resume":{"epoch":"e"}}}')
     assert not cursor.answers(b'{"payload":{}}')
+
+
+def test_a_long_ping_or_cursor_is_not_built() -> None:
+    """Its document would take twenty times as much memory, in one go."""
+    many = b"[" + b"[]," * 100_000 + b"[]]"
+    assert cursor.read_ping(b'{"type":"ping","visible":true,"seen":' + many + b"}") == (None, None)
+    with pytest.raises(InvalidPayload):
+        cursor.read(b'{"seq":' + many + b"}")

@@ -83,3 +83,9 @@ def test_receipts_and_lists() -> None:
 )
 def test_an_acknowledgement_names_its_message(message: bytes, id_: str) -> None:
     assert hold.acknowledged(message) == id_
+
+
+def test_a_long_message_is_no_confirmation() -> None:
+    ack = {"type": "message.ack", "payload": {"message_id": "m"}}
+    assert hold.acknowledged(json.dumps(ack).encode()) == "m"
+    assert hold.acknowledged(json.dumps(ack | {"pad": "x" * head.MAX_SHORT}).encode()) == ""

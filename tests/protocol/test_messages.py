@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tiflis.protocol import errors, messages
+from tiflis.protocol import errors, head, messages
 from tiflis.protocol.errors import InvalidPayload, TunnelError
+from tiflis.protocol.scan import LARGE
 
 API_KEY, AUTH_KEY = "k" * 32, "a" * 16
 
@@ -237,3 +238,13 @@ def test_an_auth_error() -> None:
     assert said["type"] == "auth.error"
     assert said["payload"]["code"] == "INVALID_AUTH_KEY"
     assert isinstance(said["payload"]["message"], str)
+
+
+def test_a_long_payload_is_no_connect_and_names_no_device() -> None:
+    """A client that waits for its workstation may send messages of full size."""
+    pad = "x" * head.MAX_SHORT
+    payload = {"tunnel_id": "t", "auth_key": "k" * 16, "device_id": "d", "pad": pad}
+    with pytest.raises(InvalidPayload):
+        messages.read_connection(msgspec.Raw(json.dumps(payload).encode()))
+    huge = msgspec.Raw(json.dumps({"device_id": "d", "pad": "x" * LARGE}).encode())
+    assert messages.addressee(huge) is None

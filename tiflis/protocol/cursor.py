@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tiflis.protocol.errors import InvalidPayload
+from tiflis.protocol.head import MAX_SHORT
 
 HIGHEST = 2**53  # of a message: JSON readers know no higher whole number
 LONGEST_EPOCH = 64  # characters
@@ -43,6 +44,8 @@ def read(raw: bytes) -> Cursor | None:
     """Return the cursor in a ``connect``'s ``resume``, None without one. Raise InvalidPayload."""
     if raw in (b"", b"null"):
         return None
+    if len(raw) > MAX_SHORT:
+        raise _wrong()
     try:
         fields = _cursor.decode(raw)
         epoch, seq = (_value.decode(fields.get(name, b"null")) for name in ("epoch", "seq"))
@@ -66,7 +69,9 @@ def _is_seq(value: object) -> bool:
 
 
 def read_ping(text: bytes) -> tuple[int | None, bool | None]:
-    """Return ``seen`` and ``visible`` of a ping; None for what is absent or wrong."""
+    """Return ``seen`` and ``visible`` of a ping; None for what is absent or wrong, or in too long a ping."""
+    if len(text) > MAX_SHORT:
+        return None, None
     try:
         ping = _ping.decode(text)
     except (ValueError, RecursionError):

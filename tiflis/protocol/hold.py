@@ -69,6 +69,11 @@ def read(found: Head, text: bytes, suffix: bytes, longest: float) -> Request:
     return Request(found.type, _id(found), float(hold.ttl), hold.not_before or 0, spliced)
 
 
+def too_large(found: Head) -> bytes:
+    """Return the receipt of a message that is refused for its size, unread. Raise InvalidPayload."""
+    return receipt(_id(found), "refused", reason="too_large")
+
+
 def raw_id(id: str) -> bytes:
     """Return an id as raw JSON."""
     return msgspec.json.encode(id)
@@ -115,6 +120,8 @@ _ack_payload = msgspec.json.Decoder(_AckPayload)
 
 def acknowledged(text: bytes) -> str:
     """Return the id that a workstation's ``message.ack`` confirms; empty for any other message."""
+    if len(text) > head.MAX_SHORT:
+        return ""
     try:
         found = _ack.decode(text)
         return _ack_payload.decode(found.payload).message_id if found.type == "message.ack" else ""

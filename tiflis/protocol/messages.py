@@ -8,6 +8,7 @@ from tiflis.protocol import cursor, head
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import InvalidPayload, TunnelError
 from tiflis.protocol.ids import is_device_id, is_tunnel_id
+from tiflis.protocol.scan import LARGE
 
 PROTOCOL_VERSION = "1.0.0"
 MIN_API_KEY = 32
@@ -65,6 +66,8 @@ class _Fields:
     """A payload's fields, read one by one; what is wrong with any of them is collected for one answer."""
 
     def __init__(self, payload: msgspec.Raw) -> None:
+        if memoryview(payload).nbytes > head.MAX_SHORT:  # of a client that has a role already
+            raise InvalidPayload("The payload is too long", {"payload": f"at most {head.MAX_SHORT} bytes"})
         values = _read_payload(payload)
         if values is None:
             raise InvalidPayload("The message needs a payload", {"payload": "an object is required"})
@@ -162,7 +165,10 @@ def read_auth(payload: msgspec.Raw) -> tuple[str, str]:
 
 
 def addressee(payload: msgspec.Raw) -> str | None:
-    """Return the ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none."""
+    """Return the ``device_id`` inside a payload, as ``auth.success`` has it; None if there is none, or in a
+    payload that is too long for one."""
+    if memoryview(payload).nbytes > LARGE:
+        return None
     return head.short((_read_payload(payload) or _Payload()).device_id) or None
 
 

@@ -189,6 +189,7 @@ class Hub:
         """Connect a client, which waits for its workstation, once more on the same socket."""
         client.route.detach(client)
         pending = client.wire.session = self.pending_session(client.wire, "")
+        client.wire.lower_message_limit()
         pending.handle(Act.CONNECT, found, text)
 
     def pending_session(self, wire: Any, base_url: str) -> PendingSession:

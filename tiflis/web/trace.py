@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tiflis.protocol import head
 from tiflis.protocol.errors import TunnelError
 from tiflis.protocol.frames import Event, Opcode
+from tiflis.protocol.scan import LARGE
 
 if TYPE_CHECKING:
     from tiflis.relay.sessions.session import Wire
@@ -42,7 +43,10 @@ def _about(wire: "Wire", kind: str, payload: bytes) -> dict[str, object]:
 
 
 def kind_of(text: bytes) -> str:
-    """Return the message's type, or `other` or `unreadable` if it does not look like one."""
+    """Return the message's type, `large` for one that is not read again for its type, or `other` or
+    `unreadable` if it does not look like one."""
+    if len(text) > LARGE:
+        return "large"
     try:
         found = head.peek(text).type
     except TunnelError:
