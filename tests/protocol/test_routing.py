@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiflis.protocol.routing import MEMORY_PER_DEVICE, MEMORY_SECONDS, Requests
+from tiflis.protocol.routing import MEMORY_OF_ALL, MEMORY_PER_DEVICE, MEMORY_SECONDS, Requests
 
 
 def test_the_asker_is_remembered() -> None:
@@ -85,3 +85,14 @@ def test_it_remembers_what_a_plain_list_would(steps: list[tuple[str, bytes, int]
                 who for who, said in noted.items() for what, at in said if what == wanted and at >= now - 60.0
             }
             assert requests.asker(wanted, now) == (askers.pop() if len(askers) == 1 else None)
+
+
+def test_the_requests_of_all_devices_together_are_bounded() -> None:
+    requests = Requests(per_device=2)
+    for number in range(MEMORY_OF_ALL + 10):
+        requests.note(f"device-{number}", b"1%d" % number, 0.0)
+    assert len(requests.export()) == MEMORY_OF_ALL
+    assert requests.asker(b"10", 1.0) is None
+    assert requests.asker(b"1%d" % (MEMORY_OF_ALL + 9), 1.0) == f"device-{MEMORY_OF_ALL + 9}"
+    requests.forget_older(100.0)
+    assert requests.export() == []

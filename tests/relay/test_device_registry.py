@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tiflis.protocol.cursor import Cursor
-from tiflis.relay.devices.registry import DeviceRegistry
+from tiflis.relay.devices.registry import LEFT_LIMIT, DeviceRegistry
 
 MEMORY = 300.0
 
@@ -129,3 +129,13 @@ def test_a_socket_in_another_place(device_registry: DeviceRegistry) -> None:
     device_registry.add(old := Socket())
     device_registry.replace(old, new := Socket())
     assert device_registry.sockets("phone") == [new]
+
+
+def test_devices_that_come_and_go_are_remembered_up_to_a_bound() -> None:
+    registry = DeviceRegistry(lambda: 1000.0, 300.0)
+    for number in range(LEFT_LIMIT + 10):
+        one = Socket(f"d{number}", connected=True)
+        registry.add(one)
+        registry.remove(one)
+    assert len(registry.export()) == LEFT_LIMIT
+    assert f"d{LEFT_LIMIT + 9}" in registry.export()

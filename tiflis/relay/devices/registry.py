@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 from tiflis.relay.sessions.client import Attached
 
+LEFT_LIMIT = 4096  # devices that are remembered after their last socket
+
 
 class DeviceRegistry:
     """The sockets of each device, and the devices whose ``auth`` the workstation has received."""
@@ -44,7 +46,10 @@ class DeviceRegistry:
             return False
         sockets.remove(attached)
         if attached.connected:
+            self._left.pop(attached.device_id, None)
             self._left[attached.device_id] = self._now()
+            if len(self._left) > LEFT_LIMIT:
+                del self._left[next(iter(self._left))]
             self._leaving.add(attached.device_id)
         if sockets:
             return False
