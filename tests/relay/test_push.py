@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tests.relay.key_town import MemoryBucket
 from tiflis.bus.directory.bucket import Bucket
+from tiflis.protocol.scan import LARGE
 from tiflis.relay.push import encryption
 from tiflis.relay.push.channels import Notice, parse_for_tunnel, send
 from tiflis.relay.push.delivery import Delivery, Refused, Reply, check, is_public, retry_after
@@ -210,3 +211,9 @@ def test_a_workstation_that_rings_without_end_is_reported_now_and_then() -> None
     done = [pace.admit(Event("done", "s", str(number)), 20.0) for number in range(300)]
     assert (done.count(True), done[0]) == (EVENTS - 3, True)
     assert pace.admit(Event("done", "s", "later"), 60.0)
+
+
+def test_a_huge_message_is_not_built_to_look_for_an_event() -> None:
+    payload = {"content": "x" * LARGE, "is_complete": True}
+    text = json.dumps({"type": "session.output", "session_id": "s", "payload": payload}).encode()
+    assert Events().find(text) is None

@@ -14,7 +14,7 @@ from tiflis.relay.push.claims import CLAIM_SECONDS, OLDEST
 from tiflis.relay.push.events import Event
 from tiflis.relay.push.notifier import OFFLINE_SECONDS, Host, PushNotifier
 from tiflis.relay.push.records import Claim, Notifiers, Subscription
-from tiflis.relay.push.sender import OWN_TUNNELS, Outcome, PushSender
+from tiflis.relay.push.sender import DEVICES_WAITING, OWN_TUNNELS, Outcome, PushSender
 from tiflis.relay.push.store import PushStore, Unavailable
 
 SUBSCRIPTION = Subscription("phone", "https://push.example.org/x", b"", b"", ["done", "offline"])
@@ -312,3 +312,17 @@ async def test_a_workstation_that_has_been_back_is_not_reported_by_its_first_abs
     second()
     await watching.settle()
     assert len(two.a.posted) == 1
+
+
+async def test_events_of_one_tunnel_that_wait_are_bounded() -> None:
+    two = Two()
+    two.store.away = True
+    events = [DONE._replace(id=f"id-{number}") for number in range(DEVICES_WAITING + 10)]
+    waiting = [asyncio.create_task(two.a.notify("t", SUBSCRIPTION, event, "")) for event in events]
+    await asyncio.sleep(0)
+    assert sum(task.done() for task in waiting) == 10
+    assert two.a._waiting == {("t", ""): DEVICES_WAITING}
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not two.a._waiting

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tiflis.protocol.scan import LARGE
+
 DONE, FAILED, OFFLINE, BELL = "done", "failed", "offline", "bell"
 KINDS = (DONE, FAILED, OFFLINE, BELL)
 EXCERPT = 160  # characters
@@ -72,8 +74,8 @@ class Events:
         self.names: dict[str, str] = {}
 
     def find(self, text: bytes) -> Event | None:
-        """Return the event in a message of the workstation, None if it is none."""
-        if not _may_be_event(text):
+        """Return the event in a message of the workstation; None if it is none, or too long to be read."""
+        if len(text) > LARGE or not _may_be_event(text):
             return None
         try:
             message = _message.decode(text)

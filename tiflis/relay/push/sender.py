@@ -30,7 +30,9 @@ LONGEST_PAUSE = 30.0  # seconds that it may ask for; a claim outlives them
 ANNOUNCE_TRIES, ANNOUNCE_PAUSE = 3, 5.0  # attempts to reach a notifier, and seconds between them
 OWN_TUNNELS = 16  # whose notifiers are called at once
 TESTS, TEST_SECONDS = 10, 60.0  # test notifications of a tunnel, per worker, in so many seconds
-OWN_WAITING = 16  # events that wait for the notifiers of one tunnel, per worker
+# Events of one tunnel that wait, per worker: for its own notifiers, for those of the server, and for its
+# devices (one for each subscription).
+OWN_WAITING, SERVER_WAITING, DEVICES_WAITING = 16, 64, 512
 TRIES = 8  # to note an event while other events of the device are noted
 STORE_TRIES, STORE_PAUSE = 4, 3.0  # attempts to claim an event while the store is away, and seconds between
 
@@ -66,31 +68,42 @@ class PushSender:
         self._turns, self._own_turns = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(OWN_TUNNELS)
         self._tunnel_turns = WeakValueDictionary[str, asyncio.Lock]()  # for the notifiers of each tunnel
         self._tests, self._tests_end = Counter[str](), 0.0
-        self._own_waiting = Counter[str]()  # events for the notifiers of each tunnel
+        self._waiting = Counter[tuple[str, str]]()  # events, by tunnel and by where they go
 
     async def notify(self, tunnel_id: str, subscription: Subscription, event: Event, name: str) -> None:
-        """Send an event, unless any home has sent it before or the device does not want it."""
+        """Send an event, unless any home has sent it before or the device does not want it. One more than
+        may wait is not sent."""
         if subscription.wants(event.kind, event.session, self.wall()):
             event = event if subscription.excerpt else event._replace(text="")
-            await self._once(Claim(tunnel_id, subscription.device_id, event, name, "", self.wall(), 0.0))
+            claim = Claim(tunnel_id, subscription.device_id, event, name, "", self.wall(), 0.0)
+            await self._admitted(claim, "", DEVICES_WAITING)
 
     async def announce(self, tunnel_id: str, event: Event, name: str, workstation: str) -> None:
-        """Send an event to the notifiers of the server, unless any home has done so before."""
+        """Send an event to the notifiers of the server, unless any home has done so before. One more than
+        may wait is not sent."""
         event = event._replace(text="")
-        await self._once(Claim(tunnel_id, SERVER, event, name, "", self.wall(), 0.0, workstation))
+        claim = Claim(tunnel_id, SERVER, event, name, "", self.wall(), 0.0, workstation)
+        await self._admitted(claim, SERVER, SERVER_WAITING)
 
     async def announce_own(self, tunnel_id: str, event: Event, name: str, workstation: str) -> None:
         """Send an event to the notifiers of its tunnel. One more than may wait there is not sent."""
-        if self._own_waiting[tunnel_id] >= OWN_WAITING:
+        event = event._replace(text="")
+        claim = Claim(tunnel_id, TUNNEL, event, name, "", self.wall(), 0.0, workstation)
+        await self._admitted(claim, TUNNEL, OWN_WAITING)
+
+    async def _admitted(self, claim: Claim, to: str, most: int) -> None:
+        """Send an event once, unless as many of its tunnel as may wait do so. ``to``: where it goes."""
+        place = claim.tunnel_id, to
+        if self._waiting[place] >= most:
             metrics.count("push_total", "refused")
             return
-        self._own_waiting[tunnel_id] += 1
+        self._waiting[place] += 1
         try:
-            event = event._replace(text="")
-            await self._once(Claim(tunnel_id, TUNNEL, event, name, "", self.wall(), 0.0, workstation))
+            await self._once(claim)
         finally:
-            self._own_waiting[tunnel_id] -= 1
-            self._own_waiting += Counter()  # forgets those without
+            self._waiting[place] -= 1
+            if not self._waiting[place]:
+                del self._waiting[place]
 
     async def _once(self, claim: Claim) -> None:
         """Claim an event and send it, if it was not sent before; repeat that while the store is away."""
