@@ -11,7 +11,9 @@ import pytest
 
 from tests.arbiter.conftest import Stage
 from tests.patience import WALL_PATIENCE
+from tiflis.arbiter import unix_listener
 from tiflis.arbiter.ground import folder_mistake
+from tiflis.commands import keygen
 from tiflis.ipc.run_folder import RunFolder
 from tiflis.ipc.safe_place import Unsafe, open_own, own_folder, require_safe
 
@@ -82,3 +84,30 @@ def test_a_strangers_folder_in_the_place_of_ours_is_refused(tmp_path: Path) -> N
     os.chown(tmp_path / "nats", STRANGER, STRANGER)
     with pytest.raises(Unsafe, match="belongs to user 4711"):
         own_folder(tmp_path / "nats")
+
+
+def test_the_rights_of_a_unix_socket_are_never_given_to_what_a_link_leads_to(tmp_path: Path) -> None:
+    """Another user who may write in its folder can put a link in its place."""
+    secret, link = tmp_path / "secret", tmp_path / "link"
+    secret.touch(mode=0o600)
+    link.symlink_to(secret)
+    with pytest.raises(OSError):
+        unix_listener.set_mode(link, 0o666)
+    assert secret.stat().st_mode & 0o777 == 0o600
+    with unix_listener.listen(tmp_path / "s", 0o660, 1, 0.0):
+        assert (tmp_path / "s").stat().st_mode & 0o777 == 0o660
+
+
+def test_a_new_key_goes_to_no_file_that_another_user_has_prepared(tmp_path: Path) -> None:
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    victim.write_text("A=1\n")
+    (shared / "link").symlink_to(victim)
+    (shared / "theirs").touch(mode=0o666)
+    os.chown(shared / "theirs", STRANGER, STRANGER)
+    for name in ("link", "theirs"):
+        with pytest.raises(Unsafe):
+            keygen.add_key(shared / name)
+    assert victim.read_text() == "A=1\n"
+    assert keygen.add_key(shared / "own")

@@ -1,6 +1,7 @@
 """The Unix socket on which a server listens: made once by the main process, shared by all workers."""
 
 import contextlib
+import os
 import secrets
 import socket
 import stat
@@ -28,7 +29,7 @@ def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket
     try:
         with socket_address(draft) as address:
             listener.bind(address)
-        draft.chmod(mode)
+        set_mode(draft, mode)
         listener.listen(backlog)  # before the rename: a peer that finds the file can connect
         draft.rename(path)
     except OSError as problem:
@@ -37,6 +38,22 @@ def listen(path: Path, mode: int, backlog: int, seconds: float) -> socket.socket
             draft.unlink()
         raise CannotListen(f"{path} cannot be listened on: {problem.strerror or problem}") from None
     return listener
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set the permissions of a socket, never of what a link leads to that another user has put in its place.
+    Raise OSError."""
+    if not hasattr(os, "O_PATH"):
+        path.chmod(mode)
+        return
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
+            raise OSError(f"{path} was replaced by another user")
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
 
 
 def check_place(path: Path, seconds: float) -> None:

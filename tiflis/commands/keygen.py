@@ -12,6 +12,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from tiflis.ipc.safe_place import OTHERS_WRITE, Unsafe, open_own
+
 KEY = "TUNNEL_REGISTRATION_API_KEY"
 NAME = "keygen"
 ABOUT = "make a registration key and an auth key"
@@ -49,13 +51,21 @@ def _write(file: Path) -> int:
     except OSError as problem:
         print(f"tiflis keygen: {file} cannot be written: {problem.strerror}", file=sys.stderr)
         return 1
+    except Unsafe as problem:
+        print(f"tiflis keygen: {problem}", file=sys.stderr)
+        return 1
     print(f"{file}: {KEY} added" if added else f"{file}: the {KEY} that it has is kept")
     return 0 if added else 1
 
 
 def add_key(file: Path) -> bool:
-    """Append a new key to a file of settings, and close it to other users. Return False if it has a key."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    """Append a new key to a file of settings, and close it to other users. Return False if it has a key.
+
+    Raise OSError, and Unsafe for a file or link that another user has put into a folder that all may write.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    shared = file.absolute().parent.stat().st_mode & OTHERS_WRITE
+    descriptor = open_own(file, flags) if shared else os.open(file, flags, 0o600)
     with open(descriptor, "r+", encoding="utf-8") as lines:
         text = lines.read()
         if dotenv_values(stream=StringIO(text)).get(KEY):
