@@ -110,7 +110,9 @@ async def said(port: int, request: bytes) -> bytes:
         writer.close()
 
 
-async def test_the_port_of_their_own_serves_metrics_and_nothing_else() -> None:
+async def test_the_port_of_their_own_serves_metrics_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with own_port(numbers) as port:
         answer = await said(port, b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -121,6 +123,7 @@ async def test_the_port_of_their_own_serves_metrics_and_nothing_else() -> None:
         assert head.endswith(b"\r\n\r\n")
         for nonsense in (b"\r\n\r\n", b"\x00\xff \r\n\r\n", b"GET\r\n\r\n", b"x" * 20_000):
             assert b"200" not in (await said(port, nonsense))[:16]
+        assert not caplog.records, "a stranger causes no lines"
 
 
 async def test_the_metrics_port_answers_503_before_the_start() -> None:

@@ -26,6 +26,7 @@ _ASK = {"WWW-Authenticate": "Bearer"}
 HEADER_SECONDS = 5.0
 HEADER_BYTES = 8192
 BACKLOG = 16
+_NO_HEADER = (asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Given the ``Accept`` header: text and content type."""
@@ -74,7 +75,7 @@ class MetricsPort:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            with contextlib.suppress(OSError, TimeoutError, ValueError, *_NO_HEADER):
                 async with running_clock().timeout(HEADER_SECONDS):
                     header = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await self._answer(header.decode("latin-1")))
