@@ -8,6 +8,7 @@ from sanic import HTTPResponse, Request
 
 from tiflis.protocol.errors import RateLimited, TunnelError
 from tiflis.web.replies import retry_after
+from tiflis.web.unread import paced
 
 Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]  # None: it has sent the answer itself
 
@@ -17,9 +18,10 @@ def answered(handler: Handler) -> Handler:
 
     async def answer(request: Request, **parts: str) -> HTTPResponse | None:
         try:
-            return await handler(request, **parts)
+            reply = await handler(request, **parts)
         except TunnelError as problem:
             return _reply(problem)
+        return reply and await paced(request, reply)
 
     return answer
 

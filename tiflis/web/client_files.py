@@ -12,6 +12,7 @@ from sanic.response import HTTPResponse
 
 from tiflis.web.client_build import read_client
 from tiflis.web.static_files import File
+from tiflis.web.unread import paced
 
 READ = ["GET", "HEAD"]
 OWN_SCRIPTS = "script-src 'self'"
@@ -58,16 +59,17 @@ def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Bl
     site = read_client(choice, ws_path)
     headers = headers_for(site.page, foreign=choice is not None)
 
-    async def show(request: Request, path: str = "") -> HTTPResponse:
+    async def show(request: Request, path: str = "") -> HTTPResponse | None:
         file = None if _is_elsewhere(request, path) else site.find(request.path)
         if file is None:
             raise NotFound
-        return answer(
+        reply = answer(
             file,
             request.headers.get("accept-encoding", ""),
             request.headers.get("if-none-match", ""),
             headers,
         )
+        return await paced(request, reply)
 
     routes.add_route(show, "/", methods=READ, name="page")
     routes.add_route(show, "/<path:path>", methods=READ, name="file")

@@ -1,5 +1,4 @@
-"""Large answers to watches: written as fast as they are read, one per device at a time, counted in the
-ledger."""
+"""Large answers: written as fast as they are read; to a watch one at a time, counted in the ledger."""
 
 from __future__ import annotations
 
@@ -14,6 +13,7 @@ from tiflis.relay.pinned import Account, Kind
 
 SMALL_ANSWER = 64 * KIB  # bytes that are handed to the transport at once: about what it buffers anyway
 STALL_SECONDS = 10.0  # a watch that does not read another piece of that size within it is cut off
+PATIENT_SECONDS = 30.0  # the same for others, such as a browser that loads the web client
 
 Device = tuple[str, str]  # tunnel and device id
 
@@ -53,11 +53,26 @@ class Unread:
         return True
 
 
-async def _stream(request: Request, reply: HTTPResponse, body: bytes) -> None:
+async def paced(request: Request, reply: HTTPResponse) -> HTTPResponse | None:
+    """Send a large reply as its reader takes it, so that one who takes nothing pins little, and return None;
+    return any other, which the caller sends."""
+    body = reply.body or b""
+    if len(body) <= SMALL_ANSWER or request.method == "HEAD":
+        return reply
+    try:
+        await _stream(request, reply, body, PATIENT_SECONDS)
+    except TimeoutError:
+        cast(Any, request.transport).abort()
+    return None
+
+
+async def _stream(
+    request: Request, reply: HTTPResponse, body: bytes, patience: float = STALL_SECONDS
+) -> None:
     headers = {**reply.headers, "Content-Length": str(len(body))}
     response = await request.respond(HTTPResponse(b"", reply.status, headers, reply.content_type))
     assert response is not None
     for start in range(0, len(body), SMALL_ANSWER):
-        async with running_clock().timeout(STALL_SECONDS):
+        async with running_clock().timeout(patience):
             await response.send(body[start : start + SMALL_ANSWER], False)
     await response.eof()
