@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.relay.watch_fakes import Stage
+from tiflis.limits import MIB
 from tiflis.protocol.cursor import Cursor
 from tiflis.relay.watch.operations import WatchOperations
 from tiflis.relay.watch.stays import STAYS, StayLimits
@@ -77,3 +78,26 @@ async def test_a_tab_that_never_says_what_it_has_seen_loses_nothing(stage: Stage
     watches.stays.resume("phone", Cursor(epoch, last), "other")
     watches.stays.seen("phone", "other", last, ["silent", "other"])
     assert verdict(watches, epoch, 0) == "ok"
+
+
+async def test_a_message_larger_than_the_queue_is_a_gap_and_is_not_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiflis.relay.watch.registry.digest", None)
+    watches = stage.watches()
+    watches.registry.begin_empty()
+    epoch, last = watches.stays.cursor("phone")
+    watches.keep("phone", b'{"type":"note","pad":"%b"}' % (b"x" * 5 * MIB))
+    await watches.registry.settle()
+    assert watches.stays.cursor("phone") == (epoch, last + 1)
+    assert verdict(watches, epoch, last) == "gap"
+    assert verdict(watches, epoch, last + 1) == "ok"
+
+
+async def test_an_operator_ends_the_stay_of_a_device_that_has_no_socket(stage: Stage) -> None:
+    watches = stage.watches()
+    watches.registry.begin_empty()
+    watches.stays.cursor("phone")
+    watches.stays.cursor("tablet")
+    assert [watches.stays.forget("phone"), watches.stays.forget("phone")] == [True, False]
+    assert watches.stays.forget_all() == 1

@@ -19,25 +19,24 @@ class Ending:
         self._hub, self._wires = hub, wires
 
     def tunnel(self, tunnel_id: str) -> int:
-        """End a tunnel; return how many sockets and watches that were."""
+        """End a tunnel; return the number of its sockets, watches, and devices that stayed without a
+        socket."""
         home = self._hub.router.homes.get(tunnel_id)
         devices = list(home.watches.devices()) if home else []
-        if home:
-            home.watches.stays.forget_all()
+        stays = home.watches.stays.forget_all() if home else 0
         sockets = self._close(lambda one: one.named().get("tunnel") == tunnel_id)
-        return sockets + self._watches(tunnel_id, devices)
+        return sockets + stays + self._watches(tunnel_id, devices)
 
     def device(self, tunnel_id: str, device_id: str) -> int:
         """End one device of a tunnel."""
         home = self._hub.router.homes.get(tunnel_id)
         devices = [device_id] if home and device_id in home.watches.devices() else []
-        if home:
-            home.watches.stays.forget(device_id)
+        stays = int(home.watches.stays.forget(device_id)) if home else 0
 
         def its(one: Session) -> bool:
             return isinstance(one, ClientSession) and (one.tunnel_id, one.device_id) == (tunnel_id, device_id)
 
-        return self._close(its) + self._watches(tunnel_id, devices)
+        return self._close(its) + stays + self._watches(tunnel_id, devices)
 
     def connection(self, connection_id: str) -> int:
         """End the socket with this id."""

@@ -159,6 +159,18 @@ class WatchQueue:
         self.last += by
         self.lost = self.shown = self.last
 
+    def miss(self) -> None:
+        """Give a number to a message that is larger than the queue, and count all that is held as lost with
+        it."""
+        metrics.count("watch_dropped_total", "full")
+        self.clear()
+        self.skip()
+
+    @property
+    def limit(self) -> int:
+        """Return how many bytes may be held."""
+        return self._bounds.size
+
     def refuse(self, number: int) -> None:
         """Drop a message that the store does not accept."""
         self._drop(number, "refused")

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from tiflis.limits import MIB
 from tiflis.protocol.cursor import MARK_EVERY, Cursor
+from tiflis.protocol.scan import LARGE
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.queue import Bounds, Message
 
@@ -151,21 +152,31 @@ class StayingDevices:
         self._registry.called(watch, write=True)
         return True
 
-    def forget(self, device_id: str) -> None:
-        """End the device's stay."""
+    def forget(self, device_id: str) -> bool:
+        """End the device's stay; return whether it stayed without a socket."""
         watch = self._queue(device_id)
-        if watch is not None:
-            self._registry.leave(watch, orderly=True)
+        if watch is None:
+            return False
+        absent = not self._registry.is_present(watch)
+        self._registry.leave(watch, orderly=True)
+        return absent
 
-    def forget_all(self) -> None:
-        """End the stays of all devices."""
-        for watch in list(self._registry.staying.values()):
-            self._registry.leave(watch, orderly=True)
+    def forget_all(self) -> int:
+        """End the stays of all devices; return how many of them had no socket."""
+        return sum(self.forget(watch.name) for watch in list(self._registry.staying.values()))
 
     def workstation_changed(self) -> None:
         """Note that devices without a socket have missed that the workstation was away or is another one."""
         for watch in self._registry.staying.values():
             watch.registered = True
+
+    def missed(self, watches: Collection[Watch], size: int) -> list[Watch]:
+        """Return those whose queues hold no message of this size: it has a number there, and is lost. It need
+        not be read for that."""
+        missed = [watch for watch in watches if watch.stay and size > max(LARGE, watch.queue.limit)]
+        for watch in missed:
+            watch.queue.miss()
+        return missed
 
     def mark_due(self, watch: Watch, counted: bool) -> bool:
         """Count a message that was sent to the device; return whether a mark is to follow it."""
