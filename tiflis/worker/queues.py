@@ -60,9 +60,10 @@ class Queues:
             settings.watch_idle, settings.watch_message_ttl, settings.stay_resume, settings.stay_push
         )
         self._watches = JetStreamWatchStore(directory.link, urls, name, longest + MARGIN_SECONDS)
-        self._held = HeldStore(directory.link, settings.hold_ttl_limit + FINAL_SECONDS)
+        longest = settings.hold_ttl_limit + FINAL_SECONDS
+        self.held = HeldStore(directory.link, longest, keyring.held_keys())
         tasks.spawn(self._start())
-        tasks.spawn(self._held.start(clustered=directory.link.clustered))
+        tasks.spawn(self.held.start(clustered=directory.link.clustered))
         self.push = self._make_push(directory, keyring) if settings.stay else None
         directory.when_full(lambda: tasks.spawn(self._watches.relieve()))
 
@@ -118,7 +119,7 @@ class Queues:
     def give_to(self, router: Router) -> None:
         """Have the router's homes hold messages."""
         router.push = self.push
-        router.held_store, router.held_limits = self._held, HeldLimits(self._settings.hold_messages)
+        router.held_store, router.held_limits = self.held, HeldLimits(self._settings.hold_messages)
 
     def make_watches(self, home: Home) -> WatchOperations:
         """Make the watches of a home, with its devices that stay."""

@@ -15,7 +15,7 @@ from tiflis.bus.channels.bus import Bus
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.devices.spread import FACT
 from tiflis.bus.directory.directory import Directory
-from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable
+from tiflis.bus.errors import DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.presence import LEASE_SECONDS, SIBLING_LEASE_SECONDS, Presence
 from tiflis.bus.seals import Seals
@@ -47,6 +47,7 @@ from tiflis.web.upgrade import Endpoint
 from tiflis.worker.devices import Devices
 from tiflis.worker.metrics_collector import MetricsCollector, handoffs
 from tiflis.worker.queues import Queues
+from tiflis.worker.sealing import Sealing
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,6 @@ MEETING_SECONDS = 0.3  # for a new worker to find the others; before that it cla
 TIDY_SECONDS = 60.0
 SOCKETS_SHARE = 0.8  # of the descriptors this process may have: above that it refuses steered sockets
 CLOSE_SHARE = 0.4  # of the time to shut down: for peers to answer our close frames; as much is left for HTTP
-SEAL_SECONDS = 60.0  # without a worker that writes unsealed records before such records are refused
 BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
 TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
@@ -124,23 +124,20 @@ class Worker:
         await self._join(self.local_workers)
         await self.presence.meet(MEETING_SECONDS)
         # An empty directory holds nothing that older code has written.
-        self._unsealing_seen = float("-inf") if self.directory.started_empty else loop.time()
+        peers, fresh = self._peer_facts, self.directory.started_empty
+        self._sealings = [
+            Sealing(self.directory, "seals", "directory not sealed yet", peers, fresh),
+            Sealing(self.queues.held, "held_seals", "held messages not sealed yet", peers, fresh),
+        ]
         await self._seal()
         self._tasks.spawn(self._regularly())
         self._tasks.spawn(self.survey.run())
         self._tasks.spawn(self._tidy_heap())
 
     async def _seal(self) -> None:
-        """Refuse unsealed records once no worker of older code has been present for SEAL_SECONDS."""
-        now = asyncio.get_running_loop().time()
-        if not all(peer.facts.get("seals") for peer in self.presence.peers.values()):
-            self._unsealing_seen = now
-        if self.directory.sealed or now - self._unsealing_seen < SEAL_SECONDS:
-            return
-        try:
-            await self.directory.seal()
-        except BusError as problem:
-            log.warning("directory not sealed yet", extra={"reason": str(problem)})
+        """Refuse unsealed records once no worker of older code has been present for a while."""
+        for sealing in self._sealings:
+            await sealing.look()
 
     async def _give_up(self) -> None:
         """Close what is open after a start that failed."""
@@ -185,7 +182,7 @@ class Worker:
             began=self.clock.time(),
         )
         router.keys, router.audit = self.devices.keys, self.devices.audit
-        router.stays = self._stays
+        router.stays, router.sees = partial(self._has, "stays"), partial(self._has, "sees")
         self.queues.give_to(router)
         return router
 
@@ -235,9 +232,10 @@ class Worker:
     def _lease(self, worker_id: str) -> float:
         return SIBLING_LEASE_SECONDS if self._is_sibling(worker_id) else LEASE_SECONDS
 
-    def _stays(self, worker_id: str) -> bool:
+    def _has(self, fact: str, worker_id: str) -> bool:
+        """Return whether a worker's code can do something that older code cannot."""
         peer = self.presence.peers.get(worker_id)
-        return peer is not None and bool(peer.facts.get("stays"))
+        return peer is not None and bool(peer.facts.get(fact))
 
     def _gone(self, worker_id: str) -> None:
         self.bus.peer_gone(worker_id)
@@ -305,12 +303,17 @@ class Worker:
             "ready": self.ready,
             "refused": self.directory.refuses,
             "seals": True,
+            "held_seals": True,
             FACT: True,
             "stays": True,
+            "sees": True,
         }
 
     def _everyone(self) -> list[dict[str, Any]]:
-        return [self._describe(), *(peer.facts for peer in self.presence.peers.values())]
+        return [self._describe(), *self._peer_facts()]
+
+    def _peer_facts(self) -> list[dict[str, Any]]:
+        return [peer.facts for peer in self.presence.peers.values()]
 
     def counts(self) -> tuple[int, int]:
         """Return how many workstations and clients are online now, over all workers."""

@@ -40,6 +40,10 @@ class Keyring:
         """Return the keys that encrypt push subscriptions, the one to write with first."""
         return [_derive(digest, b"tiflis push") for digest in self._digests]
 
+    def held_keys(self) -> list[bytes]:
+        """Return the keys that seal held messages, the one to write with first."""
+        return [_derive(digest, b"tiflis held seal") for digest in self._digests]
+
     def registration(self, api_key: str) -> Trial:
         """Return the trial of a registration key; what `trimmed` leaves out does not count."""
         return Trial([_hash(trimmed(api_key))], self._digests)

@@ -19,7 +19,8 @@ FINAL_SECONDS = (
 
 class HeldRecord(msgspec.Struct, gc=False):
     """Times are seconds since 1970. ``order``: of acceptance; ``by``: the home that wrote it; ``received``:
-    the device had a socket when the state became final; ``key_id``: of the device key that it came with."""
+    the device had a socket when the state became final; ``key_id``: of the device key that it came with;
+    ``seal``: as it is stored."""
 
     device_id: str
     id: str
@@ -33,6 +34,7 @@ class HeldRecord(msgspec.Struct, gc=False):
     ended_at: float = 0.0
     received: bool = False
     key_id: str = ""
+    seal: bytes = b""
 
     @property
     def waits(self) -> bool:
