@@ -11,7 +11,7 @@ from typing import Any, cast
 from tiflis.bus.channels.channel import Channel, ChannelHandler
 from tiflis.bus.directory.directory import Record
 from tiflis.limits import Limits
-from tiflis.protocol.head import peek
+from tiflis.protocol.frames import FrameReader
 from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.auth.device_keys import DeviceKeys
@@ -63,9 +63,8 @@ class FakeWire:
         self.probes = 0
         self.paused = Pause(0)
         self.wide = False
+        self.reading = FrameReader()
         self.slow = self.high_water = False
-
-    head = staticmethod(peek)
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -119,3 +119,13 @@ def test_what_cannot_be_stored_is_lost_and_nothing_more(
     audit.command(desk, "a", b"{}")
     asyncio.run(audit.flush())
     assert len(kept.rows("t")) == 1
+
+
+def test_a_name_in_another_encoding_loses_no_entries(
+    audit: Audit, kept: Kept, due: list[Callable[[], None]]
+) -> None:
+    audit.change(device("owner"), "device.revoked", "abcdefgh", b"Jos\xe9".decode(errors="surrogateescape"))
+    audit.command(device(), "session.execute", command("s"))
+    due.pop()()
+    assert [row["type"] for row in kept.rows("t")] == ["device.revoked", "session.execute"]
+    assert audit.waiting("") == 0

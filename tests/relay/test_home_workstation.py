@@ -9,6 +9,7 @@ from tests.relay.stage import OFFLINE, ONLINE, Stage
 from tiflis.protocol.errors import SendFailed
 from tiflis.relay.sessions.session import Pause
 from tiflis.relay.workstation import WorkstationSession
+from tiflis.relay.workstation_presence import DEPARTED_LIMIT
 
 # The workstation comes and goes
 
@@ -223,3 +224,10 @@ def test_a_workstation_that_comes_with_a_handoff_is_watched_for_events_at_once(s
     wire.session = WorkstationSession(wire, stage.host.limits, stage.home, AUTH_KEY, stage.superseded_sockets)
     stage.home.resume(wire.session)
     assert begun == ["push"]
+
+
+def test_departures_while_the_workstation_is_away_are_recorded_up_to_a_bound(stage: Stage) -> None:
+    """Watches connect and leave without a workstation, under any number of names."""
+    for number in range(DEPARTED_LIMIT + 10):
+        stage.home.device_left(f"w{number}")
+    assert len(stage.home.presence.departed) == DEPARTED_LIMIT

@@ -7,6 +7,7 @@ from typing import Any
 
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import WorkstationOffline
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.pinned import Account
 from tiflis.relay.watch.calls import Connect, Messages
 from tiflis.relay.watch.interfaces import Pushes, QueueLimits
@@ -132,10 +133,10 @@ class FakeHome:
         self.present: set[str] = set()
         self.marks: list[tuple[str, Cursor]] = []
 
-    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+    def to_workstation(self, text: bytes | SplicedText, device_id: str, request_id: bytes) -> None:
         if not self.workstation_online:
             raise WorkstationOffline
-        self.sent.append((text, device_id, request_id))
+        self.sent.append((bytes(text), device_id, request_id))
 
     def device_left(self, device_id: str) -> None:
         self.left.append(device_id)

@@ -12,7 +12,8 @@ from tests.relay.watch_fakes import Stage
 from tests.web.served import served
 from tests.web.test_watch import HEADERS, WHO, Authenticator, Site
 from tiflis.limits import MIB
-from tiflis.web import watch_body
+from tiflis.protocol.errors import InvalidPayload
+from tiflis.web import large_body, watch_body
 from tiflis.web.watch import PREFIX, WatchLimits, watch_routes
 
 WRONG = {**WHO, "auth_key": "a wrong key of some length"}
@@ -24,7 +25,8 @@ async def site() -> AsyncIterator[Site]:
     stage = Stage()
     gate = Authenticator(stage.watches())
     limits = WatchLimits(body=4 * MIB, bodies=8 * MIB)
-    async with served(watch_routes(gate, lambda request: request.ip, limits)) as http:
+    address = lambda request: request.headers.get("x-address", request.ip)  # noqa: E731
+    async with served(watch_routes(gate, address, limits)) as http:
         yield Site(stage, gate, http)
         await stage.close()
 
@@ -93,3 +95,39 @@ async def test_bodies_that_stall_leave_room_for_those_that_show_a_key(site: Site
         async with stalled(site, b"{" + b" " * 3 * MIB) as third:
             assert await status(third) == 503
             assert (await site.post("command", {**WHO, **VOICE})).json() == {"success": True}
+
+
+async def test_one_customers_addresses_share_a_budget(site: Site) -> None:
+    """An attacker has a /64 of them."""
+    part, address = b"{" + b" " * 3 * MIB, "X-Address: 2001:db8::%d\r\n"
+    async with stalled(site, part, address % 1), stalled(site, part, address % 2):
+        async with stalled(site, part, address % 3) as third:
+            assert await status(third) == 503
+
+
+@pytest.mark.parametrize("order", [{**WHO, **VOICE}, {**VOICE, **WHO}])
+async def test_others_are_served_while_a_large_body_is_read(order: dict[str, object]) -> None:
+    turns, body = 0, json.dumps(order).encode()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    found, message = await large_body.read(body, None)
+    beside.cancel()
+    assert found == (WHO["tunnel_id"], [WHO["auth_key"]], WHO["device_id"])
+    assert json.loads(message) == VOICE["message"]
+    assert turns > 30
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"x", b'"message":1,', b'"pad":"' + b"y" * 2 * MIB + b'",', b'"\xff":1,']
+)
+async def test_a_large_body_is_json_with_one_message_and_nothing_else_that_is_large(spoilt: bytes) -> None:
+    whole = json.dumps({**WHO, **VOICE}).encode()
+    assert (await large_body.read(whole, None))[1]
+    with pytest.raises(InvalidPayload):
+        await large_body.read(b"{" + spoilt + whole[1:] if spoilt else whole[:-1], None)

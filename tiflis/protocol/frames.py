@@ -13,6 +13,8 @@ from tiflis.protocol.frame_head import FIN, LENGTH_16, MASKED, FrameHead, Opcode
 from tiflis.protocol.head import Head, peek
 from tiflis.protocol.pieces import NO_PIECES, Pieces
 from tiflis.protocol.scan import LARGE, Scan
+from tiflis.protocol.scopes import new_skim
+from tiflis.protocol.skim import Skim
 
 try:
     from websockets.speedups import apply_mask
@@ -64,7 +66,8 @@ class FrameReader:
     `max_message` may be changed at any time and holds from the next frame header on. `failure` is set once
     the peer broke the rules; from then on, as after a close frame (RFC 6455, 1.4), everything is discarded.
     `announced` is the size of the open message, as far as its frames have announced it. `scanned` has the
-    large messages that were read as they arrived, until their heads are taken.
+    large messages that were read as they arrived, until their heads are taken; `skimmed` those whose form was
+    read too, as `skims` demands.
     """
 
     __slots__ = (
@@ -78,11 +81,14 @@ class FrameReader:
         "_opcode",
         "_pieces",
         "_scan",
+        "_skim",
         "announced",
         "failure",
         "max_fragments",
         "max_message",
         "scanned",
+        "skimmed",
+        "skims",
     )
 
     def __init__(self, max_message: int = MAX_MESSAGE, max_fragments: int = MAX_FRAGMENTS) -> None:
@@ -95,6 +101,8 @@ class FrameReader:
         self._key = b""  # its masking key, rotated to the next byte
         self._final = False  # whether it ends its message
         self.scanned: list[tuple[bytes, Scan]] = []
+        self.skims = False
+        self.skimmed: list[tuple[bytes, Skim]] = []
         self._open_message(0)
 
     def feed(self, data: bytes) -> list[Event]:
@@ -130,6 +138,14 @@ class FrameReader:
                 del self.scanned[at]
                 return scan.head(message)
         return peek(message)
+
+    def form(self, message: bytes) -> Skim | None:
+        """Return what was skimmed of a large message that has just been read; None if it was not."""
+        for at, (text, skim) in enumerate(self.skimmed):
+            if text is message:
+                del self.skimmed[at]
+                return skim
+        return None
 
     def refuse(self, failure: ProtocolFailure) -> None:
         """Read nothing more, and drop what came of the open message: its sender is closed for `failure`."""
@@ -180,6 +196,7 @@ class FrameReader:
         self._carry = b""  # the start of a character whose rest is still to come
         self._pieces = Pieces() if opcode else NO_PIECES
         self._scan: Scan | None = None  # of a message that is large
+        self._skim: Skim | None = None
 
     def _fail(self, failure: ProtocolFailure) -> None:
         self.failure = failure
@@ -281,8 +298,16 @@ class FrameReader:
         """Read a large message as it arrives, once it is known to be one."""
         if self.announced > LARGE and self._scan is None:
             self._scan = Scan(self._opcode != _TEXT)
+            self._skim = new_skim() if self.skims else None
             for piece in self._pieces.export():
-                self._scan.feed(piece)
+                self._look(piece)
+
+    def _look(self, piece: bytes) -> None:
+        """Read the next piece of a large message."""
+        if self._scan is not None:
+            self._scan.feed(piece)
+        if self._skim is not None:
+            self._skim.feed(piece)
 
     def _payload(self, data: bytes, position: int, events: list[Event]) -> int:
         """Take what `data` holds of the current data frame."""
@@ -293,7 +318,7 @@ class FrameReader:
             self._judge_text(payload)
         self._pieces.add(payload)
         if self._scan is not None:
-            self._scan.feed(payload)
+            self._look(payload)
         self._left -= taken
         if self._left:
             turn = taken % _KEY
@@ -314,5 +339,7 @@ class FrameReader:
         message = self._pieces.message()
         if self._scan is not None:
             self.scanned.append((message, self._scan))
+        if self._skim is not None:
+            self.skimmed.append((message, self._skim))
         events.append((self._opcode, message))
         self._open_message(0)

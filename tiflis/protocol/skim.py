@@ -31,15 +31,19 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 class Skim:
     """Collects in ``found`` what the wanted members hold, by name; the last of duplicate keys counts.
 
-    ``lost``: the text is no object, or not one to be skimmed; nothing more is found. ``repeated``: a key is
-    there twice, perhaps in another spelling.
+    ``spans`` has where the values of ``located`` members begin and end, whatever they are. ``lost``: the text
+    is no object, or not one to be skimmed; nothing more is found. ``repeated``: a key is there twice, perhaps
+    in another spelling.
     """
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], located: frozenset[str] = frozenset()) -> None:
         self.found: dict[str, str] = {}
+        self.spans: dict[str, tuple[int, int]] = {}
         self.lost = self.repeated = False
         self._keys: set[str] = set()
-        self._wanted = wanted
+        self._wanted, self._located = wanted, located
+        self._at = 0  # offset of what is looked at
+        self._began = -1  # offset of a located value that is under way
         self._rest = b""
         self._step: Callable[[bytes], int] = self._start
         self._members = 0
@@ -56,6 +60,9 @@ class Skim:
                 if not taken:
                     break
                 text = text[taken:]
+                self._at += taken
+                if self._began >= 0 and self._step == self._before_key:
+                    self.spans[self._key], self._began = (self._began, self._at), -1
             self._rest = text
             if self.lost or len(text) > LONGEST:
                 self.lost, self._rest = True, b""
@@ -102,6 +109,8 @@ class Skim:
         if space:
             return space
         first = text[:1]
+        if self._key in self._located and self._began < 0:
+            self._began = self._at
         if first == b'"' and self._key in self._wanted:
             value = self._string(text)
             if value is None:

@@ -5,11 +5,12 @@ class SplicedText:
     """A text that ends with ``suffix`` in place of its closing brace, as ``head.splice`` makes one; it is cut
     into pieces as it leaves."""
 
-    __slots__ = ("_end", "_suffix", "_text")
+    __slots__ = ("_end", "_suffix", "_text", "formed", "kind")
 
-    def __init__(self, text: bytes, suffix: bytes) -> None:
-        """``text``: JSON text of an object, never an empty one."""
-        self._text, self._suffix = text, suffix
+    def __init__(self, text: bytes, suffix: bytes, kind: str = "", formed: bool = False) -> None:
+        """``text``: JSON text of an object, never an empty one. ``kind``: its type if known, so that it
+        is not read again; ``formed``: its form is one that limited scopes allow."""
+        self._text, self._suffix, self.kind, self.formed = text, suffix, kind, formed
         self._end = text.rindex(b"}")
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from tiflis.bus.channels.channel import Channel
 from tiflis.bus.errors import ChannelClosed
 from tiflis.protocol import cursor, hold
 from tiflis.protocol.errors import InternalError, InvalidPayload, TunnelError
+from tiflis.relay.devices.access import Seen
 from tiflis.relay.home import Home
 from tiflis.relay.remote import envelope
 from tiflis.relay.remote.envelope import (
@@ -94,6 +95,7 @@ class EdgeSession:
         self.clients: dict[int, RemoteClient] = {}
         self._moving = False  # the edge's clients are about to go to another worker
         self._cursors: dict[int, cursor.Cursor] = {}  # of clients that are about to attach
+        self._seen: dict[int, Seen] = {}  # of large messages that follow
         self._held = False  # the workstation reads slowly
         self._taking_over = False  # a RESUME waits for the last home's state
         self._replay = Replay(home, [])
@@ -111,6 +113,7 @@ class EdgeSession:
             envelope.CURSOR: self._cursor,
             envelope.PING: self._ping,
             envelope.HOLD: self._hold,
+            envelope.SEEN: self._see,
         }
         home.join(self)
 
@@ -142,9 +145,14 @@ class EdgeSession:
 
     def _message(self, message: bytes) -> None:
         number, request, text = envelope.read_message(message)
-        client = self.clients.get(number)
+        client, seen = self.clients.get(number), self._seen.pop(number, None)
         if client is not None:
-            self.home.from_edge(client, request, text)
+            self.home.from_edge(client, request, text, seen)
+
+    def _see(self, message: bytes) -> None:
+        number, kind, formed = envelope.read_seen(message)
+        if number in self.clients:
+            self._seen[number] = Seen(kind, formed)
 
     def _attach(self, message: bytes) -> None:
         arrival = envelope.read_attach(message)
@@ -182,6 +190,7 @@ class EdgeSession:
     def _detach(self, message: bytes) -> None:
         number, _ = envelope.read_numbered(message)
         client = self.clients.pop(number, None)
+        self._seen.pop(number, None)
         if client is not None:
             self.home.leave(client)
         self.home.arrived(self.channel.peer, number)

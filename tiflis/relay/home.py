@@ -124,11 +124,11 @@ class Home:
         if not self.presence.send(client.device_id, request, text):
             metrics.count("undelivered_total")
             client.send(messages.error(WorkstationOffline(), request))
-            self.access.outcome(client.device_id, client.key_id, bytes(text), "undelivered")
+            self.access.outcome(client.device_id, client.key_id, text, "undelivered")
         elif self.backpressure.held and isinstance(client, ClientSession):
             client.hold(True)
 
-    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+    def to_workstation(self, text: bytes | SplicedText, device_id: str, request_id: bytes) -> None:
         """Send the workstation a watch's message. Raises WorkstationOffline, or SendFailed when too much
         waits for it."""
         if self._traced:
@@ -251,9 +251,9 @@ class Home:
 
     def grace_ended(self, undelivered: list[QueuedMessage]) -> None:
         """Return the queued messages to their senders; notify all clients that the workstation is offline."""
-        for device_id, request, text in undelivered:
+        for device_id, request, text, kind in undelivered:
             self.to_device(device_id, messages.error(WorkstationOffline(), request))
-            self.access.outcome(device_id, "", text, "undelivered")
+            self.access.outcome(device_id, "", text, "undelivered", kind)
             metrics.count("undelivered_total")
         for attached in self.device_registry.everyone():
             if attached.connected and not attached.told_offline:
@@ -351,7 +351,7 @@ class Home:
     def _send_departure(self, device_id: str) -> None:
         """Send ``client.disconnected`` or, where that is for the next home or for later, record it."""
         if self.workstation is None or self.frozen or self.worker.outdated(self):
-            self.presence.departed.add(device_id)
+            self.presence.note_departure(device_id)
         else:
             self.workstation.wire.send(messages.client_disconnected(device_id, self.tunnel_id))
 

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 
 class QueuedMessage(NamedTuple):
-    """A spliced message from a device; ``request`` is its raw id, empty without one."""
+    """A spliced message from a device; ``request`` is its raw id, empty without one; ``kind``: the type of a
+    large one, as far as it is known."""
 
     device_id: str
     request: bytes
     text: bytes
+    kind: str = ""
 
 
 class OfflineQueue:

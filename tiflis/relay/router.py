@@ -66,6 +66,7 @@ class Router:
         self.edges: dict[str, Edge] = {}
         self.open_channel, self.make_watches, self.spawn = open_channel, make_watches, tasks.spawn
         self.stays: Callable[[str], bool] = lambda worker_id: True  # whether its code lets devices stay
+        self.sees: Callable[[str], bool] = lambda worker_id: True  # whether its code knows SEEN
         self.held_store: HeldStore | None = None
         self.held_limits = HeldLimits()
         self.push: PushSender | None = None
@@ -156,6 +157,7 @@ class Router:
             self.open_channel,
             self.events.edge_closed,
             self.stays(peer),
+            self.sees(peer),
         )
         return edge
 

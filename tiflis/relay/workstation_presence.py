@@ -15,6 +15,7 @@ from tiflis.relay.sessions.withheld import WithheldAnswers
 
 # An operator who shortens the offline grace shortens the wait for a workstation after a restart with it.
 PATIENCE_GRACES = 2.5
+DEPARTED_LIMIT = 16_384  # devices that left while the workstation was away; of more it is sent nothing
 
 
 class Host(Protocol):
@@ -122,8 +123,9 @@ class WorkstationPresence:
         """
         workstation = self.workstation
         if workstation is None:
+            kind = text.kind if isinstance(text, SplicedText) else ""
             return self._grace is not None and self.queue.enter(
-                QueuedMessage(device_id, request, bytes(text))
+                QueuedMessage(device_id, request, bytes(text), kind)
             )
         known = head.request_id(request) if request else b""
         if known:
@@ -145,8 +147,13 @@ class WorkstationPresence:
         """Send the workstation the queue, then the departures: a device's messages come before its end."""
         for message in self.queue.leave():
             self.introduce(message.device_id)  # the device may have left since
-            self.send(*message)
+            self.send(*message[:3])
         self.report_departures()
+
+    def note_departure(self, device_id: str) -> None:
+        """Record that a device left while the workstation was away."""
+        if len(self.departed) < DEPARTED_LIMIT:
+            self.departed.add(device_id)
 
     def report_departures(self) -> None:
         """Report the devices that left while the workstation was away."""

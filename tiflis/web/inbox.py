@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 from tiflis.protocol.frames import FrameReader
 from tiflis.relay.sessions.session import Pause
@@ -29,6 +29,12 @@ class Inbox:
         self.reader = reader
         self.early: bytearray | None = None  # bytes received before an adopted socket may be read
         self.pauses = 0  # the set of Pause flags, as a plain int: flags are slow
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on with the input of a socket that another process has left; ``state``: as it was written."""
+        skims, self.reader = self.reader.skims, FrameReader.restore(state["reader"])
+        self.reader.skims = skims
+        self.pauses, self.early = int(Pause.HANDOVER), bytearray(state["early"])
 
     # Pausing
 
@@ -82,5 +88,6 @@ class Inbox:
         """Remove the large message, if there is one, from the intake."""
         begun, self.large = self.large, None
         self.reader.scanned.clear()
+        self.reader.skimmed.clear()
         if begun is not None:
             self._intake.end(begun)

@@ -18,7 +18,6 @@ from tiflis.limits import Limits
 from tiflis.protocol import utf8
 from tiflis.protocol.close import CloseCode, ProtocolFailure, close_payload
 from tiflis.protocol.frames import FrameReader, Opcode
-from tiflis.protocol.head import Head
 from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.plain_ping import LEAST, MOST, plain_pong
 from tiflis.protocol.scan import LARGE
@@ -237,8 +236,9 @@ class WebSocket(asyncio.Protocol):
             self._finish(code, reason, self._limits.close_timeout)
             self._end()
 
-    def head(self, text: bytes) -> Head:
-        return self._inbox.reader.head(text)
+    @property
+    def reading(self) -> FrameReader:
+        return self._inbox.reader
 
     def raise_message_limit(self) -> None:
         self._inbox.reader.max_message = self._limits.message_limit
@@ -388,12 +388,11 @@ class WebSocket(asyncio.Protocol):
         The session must be set. Raise OSError if the connection cannot be used.
         """
         now, inbox = self._clock(), self._inbox
-        inbox.reader = FrameReader.restore(state["reader"])
+        inbox.restore(state)
         self.heard, self.opened = now - state["silent"], now - state["age"]
         self.close_by = now + state["closing"] if state["closing"] else 0.0
         self._ending = state["ending"]
         self.steered = self.steered or bool(state.get("steered"))
-        inbox.pauses, inbox.early = int(Pause.HANDOVER), bytearray(state["early"])
         sock = sockets.socket(fileno=descriptor)
         sock.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)

@@ -8,8 +8,10 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
+from tiflis.relay import reading
 from tiflis.relay.pinned import Pinned
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State
+from tiflis.web import large_body
 from tiflis.web.api_errors import answered
 from tiflis.web.unread import Unread
 from tiflis.web.watch_body import Bodies
@@ -18,7 +20,6 @@ from tiflis.web.watch_parameters import (
     Credentials,
     Query,
     check_message,
-    read_body,
     read_poll,
     read_query,
 )
@@ -80,7 +81,8 @@ class _WatchApi:
 
     async def command(self, request: Request) -> HTTPResponse:
         async with self._body(request) as (credentials, message):
-            auth_key = check_message(message, credentials.device_id)
+            found = await reading.head(message, binary=True) if message else None
+            auth_key = check_message(message, credentials.device_id, found)
             if auth_key is not None:
                 await self._check_auth(request, credentials, auth_key)
             return _reply(_dumps(await self._call(request, Command, credentials, text=message)))
@@ -134,4 +136,4 @@ class _WatchApi:
         """Yield the credentials and the raw ``message``, which count in the ledger until the block ends."""
         found, body, held = await self._bodies.read(request, self._address(request))
         async with held:
-            yield read_body(body, found)
+            yield await large_body.read(body, found)

@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from sanic import Request
 
 from tiflis.limits import KIB, MIB
+from tiflis.protocol.attempts import address_group
 from tiflis.protocol.errors import BodyTimeout, InvalidPayload, MissingParameters, SendFailed, TooLarge
 from tiflis.protocol.skim import Skim
 from tiflis.relay.pinned import NO_TUNNEL, Hold, Kind, Pinned
@@ -53,6 +54,7 @@ class Bodies:
         Raise the errors of ``authorise``, TooLarge, BodyTimeout, SendFailed if a budget is used up, and
         InvalidPayload for a large body without credentials.
         """
+        address = address_group(address)
         async with AsyncExitStack() as stack:
             body = _Body(self, request, address, stack)
             found = read_headers(request.headers)

@@ -94,14 +94,15 @@ def _text(fields: _Body, name: str) -> str:
     return value or ""
 
 
-def check_message(text: bytes, device_id: str) -> str | None:
-    """Return the key in an ``auth`` message, which has to be compared; None for other messages.
+def check_message(text: bytes, device_id: str, found: head.Head | None = None) -> str | None:
+    """Return the key in an ``auth`` message, which has to be compared; None for other messages. ``found``:
+    the head, if it has been read.
 
     Raise InvalidPayload unless this watch may send the message.
     """
     if not text:
         raise InvalidPayload("message is required: an object with a string type")
-    found = head.peek(text)
+    found = found or head.peek(text)
     act = states.act(states.Role.CLIENT, found.type)
     if act in (states.Act.REFUSE, states.Act.HELD):
         raise InvalidPayload("A watch may not send a message of this type")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tiflis.limits import Limits
-from tiflis.protocol.head import peek
+from tiflis.protocol.frames import FrameReader
 from tiflis.relay.sessions.session import Pause, Session
 
 DELAY = (0.0005, 0.02)  # seconds from one end to the other
@@ -124,7 +124,7 @@ class SimWire:
             self.line.tell(text)
 
     send_pong = send
-    head = staticmethod(peek)
+    reading = FrameReader()
 
     def close(self, code: int, reason: str = "") -> None:
         if not self.close_by and self.line is not None:

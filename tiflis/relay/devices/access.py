@@ -1,6 +1,7 @@
 """A home's look at what devices with keys of their own send from other workers, and as watches."""
 
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -9,9 +10,11 @@ from tiflis.bus.devices.records import DeviceKey
 from tiflis.protocol import head, messages, scopes, states
 from tiflis.protocol.device_keys import key_id_of
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
+from tiflis.protocol.scan import LARGE
 from tiflis.protocol.spliced import SplicedText
+from tiflis.relay import reading
 from tiflis.relay.auth.device_keys import DeviceKeys
-from tiflis.relay.devices.audit import Author, is_command
+from tiflis.relay.devices.audit import SESSION_LOOKED_AT, Author, is_command
 from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
@@ -20,6 +23,14 @@ from tiflis.relay.watch.calls import Call, Command, Connect, Messages, Subscript
 from tiflis.relay.workstation_presence import WorkstationPresence
 
 ANY = b'{"type":"ping"}'  # a message that every key in force allows
+
+
+class Seen(NamedTuple):
+    """What a message's edge has read of it: its type, and whether its form is one that limited scopes
+    allow."""
+
+    kind: str
+    formed: bool
 
 
 class Kept(Protocol):
@@ -64,27 +75,31 @@ class DeviceAccess:
             raise InvalidAuthKey
         return keys
 
-    def from_edge(self, client: Attached, request: bytes, text: bytes) -> None:
-        """Forward a message of a client behind an edge, if its key allows it now."""
+    def from_edge(self, client: Attached, request: bytes, text: bytes, seen: Seen | None = None) -> None:
+        """Forward a message of a client behind an edge, if its key allows it now. ``seen``: by the edge."""
         if client.key_id:
-            self._from_device(client, request, text)
+            self._from_device(client, request, text, seen)
         else:
             self._home.forward(client, request, text)
 
-    def _from_device(self, client: Attached, request: bytes, text: bytes) -> None:
+    def _from_device(self, client: Attached, request: bytes, text: bytes, seen: Seen | None) -> None:
         entry = self._keys.get(self._home.tunnel_id, client.key_id)
         if entry is None:  # revoked: its socket is being closed
             metrics.count("device_keys_total", "forbidden")
             return
-        found = head.peek(text)
+        if seen is None or not (seen.formed or entry.scope in scopes.UNLIMITED):
+            found = head.peek(text)
+            kind, check = found.type, partial(scopes.check, entry.scope, found, text)
+        else:
+            kind, check = seen.kind, partial(scopes.check_type, entry.scope, seen.kind)
         try:
-            scopes.check(entry.scope, found, text)
+            check()
         except Forbidden as problem:
             metrics.count("device_keys_total", "forbidden")
             client.send(messages.error(problem, request))
-            self._enter(client.device_id, client.key_id, entry.scope, found.type, text, "forbidden")
+            self._enter(client.device_id, client.key_id, entry.scope, kind, text, "forbidden")
             return
-        if _is_auth(found):
+        if _is_auth(kind):
             self.forward_auth(client, request, text)
         else:
             self._home.forward(client, request, text)
@@ -139,10 +154,13 @@ class DeviceAccess:
             self._own_key = workstation.auth_key
         return self._own_key
 
-    def _enter(self, device_id: str, key_id: str, scope: str, kind: str, text: bytes, outcome: str) -> None:
+    def _enter(
+        self, device_id: str, key_id: str, scope: str, kind: str, text: bytes | SplicedText, outcome: str
+    ) -> None:
         audit = self._home.worker.audit
         if audit is not None and is_command(kind):
-            audit.command(Author(self._home.tunnel_id, device_id, key_id, scope), kind, text, outcome)
+            author = Author(self._home.tunnel_id, device_id, key_id, scope)
+            audit.command(author, kind, text[:SESSION_LOOKED_AT], outcome, len(text))
 
     async def call(self, call: Call) -> dict[str, Any]:
         """Run a watch's call, with the workstation's key in place of a device key. Raise InvalidAuthKey,
@@ -157,12 +175,15 @@ class DeviceAccess:
             if entry is not None and isinstance(call, Messages):
                 self._keys.admit(tunnel_id, call.auth_key, device_id)  # it may have ended during a long poll
             return answer
-        found, outcome, text = head.peek(call.text), "relayed", call.text
+        outcome, text = "relayed", call.text
+        found = await reading.head(text)
         scope = entry.scope if entry else scopes.Scope.OWNER.value
         try:
             if entry is not None:
-                scopes.check(scope, found, text)
-                if _is_auth(found):
+                await reading.check(scope, found, text)
+                if self._keys.admit(tunnel_id, call.auth_key, device_id) != entry and len(text) > LARGE:
+                    raise Forbidden  # the key has changed while a large message was read
+                if _is_auth(found.type):
                     own = messages.auth_of(self._own(), device_id, head.echoable(found.id))
                     call = replace(call, text=own)
             return await self._call(call, entry)
@@ -185,10 +206,13 @@ class DeviceAccess:
                 call = replace(call, key_id=entry.key_id)
         return await self._home.watches.call(call)
 
-    def outcome(self, device_id: str, key_id: str, text: bytes, outcome: str) -> None:
-        """Enter in the audit what has become of a message that was kept for the workstation."""
+    def outcome(
+        self, device_id: str, key_id: str, text: bytes | SplicedText, outcome: str, kind: str = ""
+    ) -> None:
+        """Enter in the audit what has become of a message that was kept for the workstation. ``kind``: its type,
+        if that is known: a large message is not read again for it."""
         if self._home.worker.audit is not None:
-            self._enter(device_id, key_id, "", head.peek(text).type, text, outcome)
+            self._enter(device_id, key_id, "", kind or _kind_of(text), text, outcome)
 
     def revoke(self, device_id: str) -> None:
         """Drop what a device whose key is revoked has sent and the workstation has not received, and all that
@@ -200,13 +224,18 @@ class DeviceAccess:
     def limit(self, entry: DeviceKey) -> None:
         """Return to a device what waits for the workstation and its key does not allow any more."""
         queue, device_id = self._home.presence.queue, entry.device_id
-        for one in queue.drop(device_id, unless=lambda text: self.allows(entry.key_id, text)):
+        for one in queue.drop(device_id, unless=lambda text: self._still_allows(entry, text)):
             metrics.count("device_keys_total", "forbidden")
             self._home.to_device(device_id, messages.error(Forbidden(), one.request))
-            kind = head.peek(one.text).type
+            kind = one.kind or _kind_of(one.text)
             self._enter(device_id, entry.key_id, entry.scope, kind, one.text, "forbidden")
         self._home.held.check_keys()
         self._home.push.check_keys()
+
+    def _still_allows(self, entry: DeviceKey, text: bytes) -> bool:
+        """Return whether a key whose scope has changed allows a message that waits. A large one is not read
+        for that: a limited key does not allow it."""
+        return entry.scope in scopes.UNLIMITED or (len(text) <= LARGE and self.allows(entry.key_id, text))
 
     def unrevoked(self, messages: list[QueuedMessage]) -> list[QueuedMessage]:
         """Return the last home's messages without those of devices that have been revoked meanwhile."""
@@ -214,5 +243,12 @@ class DeviceAccess:
         return [one for one in messages if keys is None or not keys.revoked_lately(tunnel_id, one.device_id)]
 
 
-def _is_auth(found: head.Head) -> bool:
-    return states.act(states.Role.CLIENT, found.type) is states.Act.CHECK_AUTH
+def _is_auth(kind: str) -> bool:
+    return states.act(states.Role.CLIENT, kind) is states.Act.CHECK_AUTH
+
+
+def _kind_of(text: bytes | SplicedText) -> str:
+    """Return a message's type; of a large one only what is known of it, else ``?``, as the audit has it."""
+    if isinstance(text, SplicedText):
+        return text.kind
+    return head.peek(text).type if len(text) <= LARGE else "?"

@@ -117,9 +117,12 @@ class Audit:
         self._due = False
         self._numbers = count(1)
 
-    def command(self, author: Author, kind: str, text: bytes, outcome: str = "relayed") -> None:
-        """Enter a command of a device: its type, its session and its size, and its outcome."""
-        entries, size = author.entries, len(text)
+    def command(
+        self, author: Author, kind: str, text: bytes, outcome: str = "relayed", size: int = 0
+    ) -> None:
+        """Enter a command of a device: its type, its session and its size, and its outcome. ``size``: of the
+        command, if ``text`` is only its beginning."""
+        entries, size = author.entries, size or len(text)
         if (not entries or self._waiting >= ENTRIES_WAITING) and not self._begin(author):
             return
         self._waiting += 1
@@ -130,7 +133,9 @@ class Audit:
         entries.append((self._now(), kind, outcome, device_id, key_id, scope, session, size, "", ""))
 
     def change(self, author: Author, kind: str, about: str = "", by: str = "") -> None:
-        """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy."""
+        """Enter a change of a key or of a tunnel's settings. ``by``: the caller's name at a trusted proxy, in
+        whatever encoding."""
+        by = by.encode(errors="replace").decode()
         if self._begin(author):
             self._waiting += 1
             device_id, key_id, scope = author.device_id, author.key_id, author.scope

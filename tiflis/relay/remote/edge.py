@@ -62,9 +62,10 @@ class Edge:
         opener: Opener,
         closed: Callable[["Edge"], None],
         stays: bool = True,
+        sees: bool = True,
     ) -> None:
-        """``stays``: the home's code knows CURSOR, HOLD and PING."""
-        self._stays = stays
+        """``stays``: the home's code knows CURSOR, HOLD and PING; ``sees``: it knows SEEN."""
+        self._stays, self._sees = stays, sees
         self._me, self.peer, self.tunnel_id = me, peer, tunnel_id
         self.clients: dict[int, ClientSession] = {}
         self.places: dict[int, list[Place]] = {}  # former ones, until the home has consumed ATTACH
@@ -153,7 +154,10 @@ class Edge:
             self.leavers.append((client, marks))
 
     def forward(self, client: ClientSession, request: bytes, text: bytes | SplicedText) -> None:
-        text = bytes(text)
+        if isinstance(text, SplicedText):
+            if client.key_id and self.open and self._sees:
+                self._channel.send(envelope.seen(client.wire.number, text.kind, text.formed))
+            text = bytes(text)
         if self.open:
             self._channel.send(envelope.message(client.wire.number, request, text))
             if not self._channel.writable:

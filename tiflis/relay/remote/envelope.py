@@ -36,6 +36,7 @@ AGAIN = 0x47  # marks, then as MESSAGE: a message that a former home may have co
 CURSOR = 0x46  # n, text: the ``resume`` of the client's ``connect``, before its ATTACH
 HOLD = 0x57  # n, request: a message that a client wants held, or a question about such (protocol/hold.py)
 PING = 0x50  # n, text: a ping of a client that receives marks
+SEEN = 0x4E  # n, text: the edge has read the type and form of the large MESSAGE that follows
 LEFT = 0x4C  # marks, device id, number: as DETACH, for a client that is not attached at this home
 
 # From the home to the edge
@@ -143,6 +144,17 @@ def read_positions(encoded: bytes) -> list[ChannelPosition]:
     return _positions.decode(encoded)
 
 
+def seen(number: int, kind: str, formed: bool) -> Parts:
+    return numbered(SEEN, number, bytes((formed,)) + kind.encode())
+
+
+def read_seen(message: bytes) -> tuple[int, str, bool]:
+    """Return a SEEN's socket number, the type of the message that follows, and whether its form is one that
+    limited scopes allow."""
+    number, text = read_numbered(message)
+    return number, text[1:].decode(), text[:1] == b"\1"
+
+
 def again(marks: Positions, number: int, request: bytes, text: bytes) -> Parts:
     head = msgspec.msgpack.encode(marks)
     return [_again.pack(AGAIN, len(head)) + head, *message(number, request, text)]
@@ -163,8 +175,7 @@ def read_left(message: bytes) -> tuple[Positions, str, int]:
 
 
 def numbered(kind: int, number: int, text: bytes = b"") -> Parts:
-    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE, REPLY, CURSOR, HOLD
-    or PING."""
+    """Return a DETACH, SEND, ACCEPT, REFUSE, TELL, HERE, REPLY, CURSOR, HOLD, PING or SEEN."""
     return [_one.pack(kind, number), text]
 
 

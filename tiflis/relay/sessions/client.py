@@ -142,6 +142,7 @@ class ClientSession(BaseSession):
         self.key_id, self.scope = key_id, scope
         unlimited = RULES[Role.CLIENT] if self.audit is None else AUDITED
         self.author = Author(self.tunnel_id, self.device_id, key_id, scope)
+        self.wire.reading.skims = scope in LIMITED
         rules = LIMITED.get(Scope(scope), unlimited)
         self._known, self._act = (rules.known, rules.act) if ended is None else ({}, _until(ended, rules.act))
 
@@ -175,8 +176,12 @@ class ClientSession(BaseSession):
 
     def _forward(self, found: Head, text: bytes) -> None:
         """Forward a message with the device's id in it; a large one is not copied for that."""
-        splice = head.splice if len(text) <= LARGE else SplicedText
-        self.route.forward(self, head.echoable(found.id), splice(text, self.suffix))
+        spliced: bytes | SplicedText
+        if len(text) <= LARGE:
+            spliced = head.splice(text, self.suffix)
+        else:
+            spliced = SplicedText(text, self.suffix, found.type, self.scope in LIMITED)
+        self.route.forward(self, head.echoable(found.id), spliced)
 
     def _limited(self, act: Act, found: Head, text: bytes) -> None:
         """Forward a message if the scope allows it in its very form. Raises Forbidden."""
@@ -188,13 +193,16 @@ class ClientSession(BaseSession):
         try:
             if act is Act.FORBID:
                 raise Forbidden
-            check_form(found, text)
+            check_form(found, text, self.wire.reading.form(text) if len(text) > LARGE else None)
         except Forbidden:
             metrics.count("device_keys_total", "forbidden")
             self._record(found, text, "forbidden")
             raise
 
     def _hold(self, act: Act, found: Head, text: bytes) -> None:
+        if len(text) > LARGE:  # none as large may be held, so it is not read for that
+            self.wire.send(hold.too_large(found))
+            return
         if act is Act.RELAY_LIMITED:
             self._check_scope(act, found, text)
         request = hold.read(found, text, self.suffix, self.limits.hold_ttl_limit)

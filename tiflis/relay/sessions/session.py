@@ -16,6 +16,7 @@ from tiflis.protocol.head import Head, peek
 from tiflis.protocol.long_text import EscapedText
 from tiflis.protocol.messages import Connection
 from tiflis.protocol.scan import LARGE
+from tiflis.protocol.skim import Skim
 from tiflis.protocol.spliced import SplicedText
 from tiflis.protocol.states import RULES, Act, Role
 from tiflis.relay.pinned import NO_TUNNEL
@@ -59,6 +60,18 @@ class Pause(IntFlag):
     OVERDRAWN = 64  # its tunnel pins more memory than its share
 
 
+class Reading(Protocol):
+    """Large messages of one peer, which are read as they arrive. ``skims``: their form is read too."""
+
+    skims: bool
+
+    def head(self, message: bytes, /) -> Head:
+        """Return the head of a message that has just come. Raise InvalidPayload."""
+
+    def form(self, message: bytes, /) -> Skim | None:
+        """Return what was skimmed of a large message that has just come; None if it was not."""
+
+
 class Wire(Protocol):
     """One peer's WebSocket. Texts are UTF-8 bytes of one whole message."""
 
@@ -73,8 +86,9 @@ class Wire(Protocol):
     def high_water(self) -> bool:
         """Return whether much waits to be sent."""
 
-    def head(self, text: bytes) -> Head:
-        """Return the head of a message that has just come from the peer. Raise InvalidPayload."""
+    @property
+    def reading(self) -> Reading:
+        """Return what has been read of the peer's large messages while they arrived."""
 
     def send(self, text: bytes) -> None: ...
     def send_large(self, text: EscapedText | SplicedText) -> None:
@@ -159,7 +173,7 @@ class BaseSession:
         """Handle a message; answer with an error if it is malformed or not allowed in this role."""
         found = None
         try:
-            found = peek(text) if len(text) <= LARGE else self.wire.head(text)
+            found = peek(text) if len(text) <= LARGE else self.wire.reading.head(text)
             kind = found.type
             self.handle(self._known.get(kind) or self._act(kind), found, text)
         except TunnelError as problem:

@@ -30,7 +30,7 @@ class SupersededSession(BaseSession):
 
     def received(self, text: bytes) -> None:
         try:
-            found = self.wire.head(text)
+            found = self.wire.reading.head(text)
             if act(self.role, found.type) is Act.PONG:
                 self.handle(Act.PONG, found, text)
         except TunnelError:

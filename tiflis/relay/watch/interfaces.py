@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol
 
 from tiflis.protocol.cursor import Cursor
 from tiflis.protocol.errors import SendFailed
+from tiflis.protocol.spliced import SplicedText
 from tiflis.relay.watch.queue import Bounds
 from tiflis.relay.watch.stays import StayLimits
 from tiflis.relay.watch.writer import PACE
@@ -57,7 +58,7 @@ class WatchesHome(Protocol):
     def generation(self) -> int:
         """Return the generation of the home's claim; each home of the tunnel has one more than the last."""
 
-    def to_workstation(self, text: bytes, device_id: str, request_id: bytes) -> None:
+    def to_workstation(self, text: bytes | SplicedText, device_id: str, request_id: bytes) -> None:
         """Send ``text`` unchanged. ``request_id``: raw JSON of the message's ``id``, empty without one.
         Raise WorkstationOffline."""
 

@@ -5,10 +5,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from tiflis.clock import running_clock
 from tiflis.limits import MIB
 from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload, SendFailed, WorkstationOffline
+from tiflis.protocol.scan import LARGE
+from tiflis.protocol.spliced import SplicedText
+from tiflis.relay import reading
 from tiflis.relay.pinned import Account
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State, SubscriptionChanged
 from tiflis.relay.watch.device import Watch
@@ -111,7 +116,7 @@ class WatchOperations:
 
     async def _command(self, call: Command) -> dict[str, Any]:
         """Forward the text to the workstation (protocol, 3.2)."""
-        device_id, fields = call.device_id, head.peek(call.text)
+        device_id, fields = call.device_id, await reading.head(call.text)
         act = states.act(states.Role.CLIENT, fields.type)
         if act in (states.Act.REFUSE, states.Act.HELD):
             raise InvalidPayload("A watch may not send a message of this type")
@@ -131,9 +136,15 @@ class WatchOperations:
             watch.introduced = True
         elif not watch.introduced:
             self.registry.introduce(watch, call.auth_key)
-        if not self._home.access.allows(call.key_id, call.text):
+        text, large = call.text, len(call.text) > LARGE
+        # The form of a large one has been checked.
+        if not self._home.access.allows(call.key_id, _type_alone(fields.type) if large else text):
             raise InvalidAuthKey  # its key was revoked or limited while the call was under way
-        spliced = head.splice_device_id(call.text, device_id)
+        spliced: bytes | SplicedText
+        if large:
+            spliced = SplicedText(text, head.device_suffix(device_id), fields.type)
+        else:
+            spliced = head.splice_device_id(text, device_id)
         self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
         return {"success": True}
 
@@ -202,6 +213,10 @@ class WatchOperations:
         with contextlib.suppress(SendFailed):
             await self.registry.settle()
         return {"success": True}
+
+
+def _type_alone(kind: str) -> bytes:
+    return msgspec.json.encode({"type": kind})
 
 
 def _portion(reading: Reading) -> Reading:
