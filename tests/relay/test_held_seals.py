@@ -57,12 +57,12 @@ async def test_a_message_that_another_has_put_on_the_bus_is_refused(
     store = over(bucket)
     await store.start(False)
     await store.seal()
-    place = "u" if forged == "of another tunnel" else "t"
-    value = (over(bucket, "another key" * 4) if forged == "sealed by another" else store)._seals.close(
-        place, RECORD
-    )
-    if forged == "unsealed":
-        value = held_records.encode(RECORD)
+    value = held_records.encode(RECORD)
+    if forged != "unsealed":
+        writer = over(bucket, "another key" * 4) if forged == "sealed by another" else store
+        tunnel_id = "u" if forged == "of another tunnel" else "t"
+        await writer.write(tunnel_id, RECORD, 0)
+        value = bucket.entries.pop(f"{tunnel_id}.{RECORD.key}").value or b""
     bucket.put(RECORD, value.replace(b"command", b"COMMAND") if forged == "changed" else value)
     for reader in (store, over(bucket)):
         await reader.start(False)

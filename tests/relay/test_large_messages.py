@@ -17,9 +17,9 @@ from tiflis.protocol import head, hold, scopes
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.scan import LARGE
 from tiflis.protocol.scopes import Scope
-from tiflis.relay import reading
 from tiflis.relay.devices.audit import Audit
 from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.watch import reading
 
 PAD = "x" * LARGE
 PIECE = 64 * 1024

@@ -3,7 +3,7 @@
 from tiflis.protocol.errors import InvalidPayload
 from tiflis.protocol.scan import LARGE
 from tiflis.protocol.skim import Skim
-from tiflis.relay import reading
+from tiflis.relay.watch import reading
 from tiflis.web.watch_parameters import Credentials, read_body
 
 _MESSAGE = frozenset({"message"})

@@ -8,8 +8,8 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload
-from tiflis.relay import reading
 from tiflis.relay.pinned import Pinned
+from tiflis.relay.watch import reading
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State
 from tiflis.web import large_body
 from tiflis.web.api_errors import answered

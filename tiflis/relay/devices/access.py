@@ -12,13 +12,13 @@ from tiflis.protocol.device_keys import key_id_of
 from tiflis.protocol.errors import Forbidden, InvalidAuthKey, TunnelError, WorkstationOffline
 from tiflis.protocol.scan import LARGE
 from tiflis.protocol.spliced import SplicedText
-from tiflis.relay import reading
 from tiflis.relay.auth.device_keys import DeviceKeys
 from tiflis.relay.devices.audit import SESSION_LOOKED_AT, Author, is_command
 from tiflis.relay.devices.registry import DeviceRegistry
 from tiflis.relay.interfaces import KeyHolder, Watches, Workstation
 from tiflis.relay.offline_queue import QueuedMessage
 from tiflis.relay.sessions.client import Attached
+from tiflis.relay.watch import reading
 from tiflis.relay.watch.calls import Call, Command, Connect, Messages, SubscriptionChanged
 from tiflis.relay.workstation_presence import WorkstationPresence
 
@@ -181,8 +181,9 @@ class DeviceAccess:
         try:
             if entry is not None:
                 await reading.check(scope, found, text)
-                if self._keys.admit(tunnel_id, call.auth_key, device_id) != entry and len(text) > LARGE:
-                    raise Forbidden  # the key has changed while a large message was read
+                now = self._keys.admit(tunnel_id, call.auth_key, device_id)
+                if now is None or now.scope != scope:
+                    raise Forbidden  # changed while a large message was read
                 if _is_auth(found.type):
                     own = messages.auth_of(self._own(), device_id, head.echoable(found.id))
                     call = replace(call, text=own)

@@ -58,7 +58,7 @@ class HeldMessages:
         self._wake = asyncio.Event()
         self._loaded: asyncio.Task[None] | None = None
         self._running = self._closed = self._resting = False
-        self._asked = 0  # requests that are not answered yet
+        self._asked: list[Request] = []  # that are not answered yet
         self._keys_changed = True  # the keys of what waits are to be checked
         self._last = 0.0
         self.awaits = ""  # the id
@@ -71,8 +71,9 @@ class HeldMessages:
 
     @property
     def size(self) -> int:
-        """Return the bytes of the messages that wait."""
-        return sum(len(entry.record.text) for entry in self._entries.values())
+        """Return the bytes of the messages that wait, those for which the store is asked among them."""
+        stored = sum(len(entry.record.text) for entry in self._entries.values())
+        return stored + sum(len(request.text) for request in self._asked)
 
     # The home's events
 
@@ -132,12 +133,16 @@ class HeldMessages:
     def ask(self, attached: Attached, request: Request) -> None:
         """Hold a message, cancel one, or list them; the answer goes to the device's sockets."""
         ready = self._store is not None and self._store.ready and not (self._closed or self._host.frozen)
-        if not ready or self._asked >= ASKED_LIMIT:
+        key = records.name(attached.device_id, request.id)
+        known = key in self._entries or key in self._unanswered  # sent again: its receipt was lost
+        if not ready or len(self._asked) >= ASKED_LIMIT:
             self._refuse(attached, request, "unavailable")
         elif len(request.text) > LARGEST:
             self._refuse(attached, request, "too_large")
+        elif request.text and not known and self.size + len(request.text) > TUNNEL_BYTES:
+            self._refuse(attached, request, "full")
         else:
-            self._asked += 1
+            self._asked.append(request)
             self._spawn(self._ask(attached, request))
 
     def _refuse(self, attached: Attached, request: Request, reason: str) -> None:
@@ -164,7 +169,7 @@ class HeldMessages:
         except (Unavailable, WrongRevision):
             self._refuse(attached, request, "unavailable")
         finally:
-            self._asked -= 1
+            self._asked.remove(request)
 
     async def _hold(self, attached: Attached, request: Request) -> None:
         now = self._wall()
@@ -180,10 +185,7 @@ class HeldMessages:
             self._receipts.send(attached, messages.error(Forbidden(), hold.raw_id(record.id)))
         elif record.not_before >= until:
             self._refuse(attached, request, "invalid")
-        elif (
-            self.waiting + len(self._unanswered) >= self._limits.messages
-            or self.size + len(record.text) > TUNNEL_BYTES
-        ):
+        elif self.waiting + len(self._unanswered) >= self._limits.messages or self.size > TUNNEL_BYTES:
             self._refuse(attached, request, "full")
         else:
             try:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
-from tiflis.bus.seals import MARKER, Seals, Verdict
+from tiflis.bus.seals import MARKER, SEAL_BYTES, PackedSeals, Seals, Verdict
 from tiflis.relay.held.records import HeldRecord, held_records
-from tiflis.relay.held.seals import RecordSeals
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class HeldStore:
         """``max_age``: seconds; longer than a message waits and its final state is kept. ``keys``: that seal
         records."""
         self._bucket = Bucket(link, BUCKET, max_age, REPLICAS, MAX_BYTES)
-        self._seals, self._marker = RecordSeals(keys), Seals(keys)
+        self._seals, self._marker = PackedSeals(keys), Seals(keys)
         self._unsealed_until: int | None = None  # the revision up to which records need no seal; None: all
         self._marked_at = float("-inf")
         self.ready = False
@@ -114,7 +115,8 @@ class HeldStore:
     async def write(self, tunnel_id: str, record: HeldRecord, revision: int) -> int:
         """Store a message in place of the one of this revision; return the new one. Raise WrongRevision,
         Unavailable."""
-        value = self._seals.close(tunnel_id, record)
+        unsealed = msgspec.structs.replace(record, seal=bytes(SEAL_BYTES))
+        value = self._seals.close(tunnel_id, held_records.encode(unsealed))
         return await self._bucket.write(f"{tunnel_id}.{record.key}", value, revision, SECONDS)
 
     async def forget(self, tunnel_id: str, key: str, revision: int) -> None:

@@ -13,8 +13,8 @@ from tiflis.protocol import head, messages, states
 from tiflis.protocol.errors import InvalidAuthKey, InvalidPayload, SendFailed, WorkstationOffline
 from tiflis.protocol.scan import LARGE
 from tiflis.protocol.spliced import SplicedText
-from tiflis.relay import reading
 from tiflis.relay.pinned import Account
+from tiflis.relay.watch import reading
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State, SubscriptionChanged
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
