@@ -210,8 +210,8 @@ class DeviceAccess:
     def outcome(
         self, device_id: str, key_id: str, text: bytes | SplicedText, outcome: str, kind: str = ""
     ) -> None:
-        """Enter in the audit what has become of a message that was kept for the workstation. ``kind``: its type,
-        if that is known: a large message is not read again for it."""
+        """Enter in the audit what has become of a message that was kept for the workstation. ``kind``: its
+        type, if that is known: a large message is not read again for it."""
         if self._home.worker.audit is not None:
             self._enter(device_id, key_id, "", kind or _kind_of(text), text, outcome)
 

@@ -133,8 +133,7 @@ class HeldMessages:
     def ask(self, attached: Attached, request: Request) -> None:
         """Hold a message, cancel one, or list them; the answer goes to the device's sockets."""
         ready = self._store is not None and self._store.ready and not (self._closed or self._host.frozen)
-        key = records.name(attached.device_id, request.id)
-        known = key in self._entries or key in self._unanswered  # sent again: its receipt was lost
+        known = records.name(attached.device_id, request.id) in self._entries.keys() | self._unanswered.keys()
         if not ready or len(self._asked) >= ASKED_LIMIT:
             self._refuse(attached, request, "unavailable")
         elif len(request.text) > LARGEST:

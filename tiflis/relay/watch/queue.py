@@ -160,8 +160,8 @@ class WatchQueue:
         self.lost = self.shown = self.last
 
     def miss(self) -> None:
-        """Give a number to a message that is larger than the queue, and count all that is held as lost with
-        it."""
+        """Give a number to a message that is larger than the queue, and count it as lost with all that is
+        held."""
         metrics.count("watch_dropped_total", "full")
         self.clear()
         self.skip()

@@ -280,12 +280,8 @@ class WatchRegistry:
             return
         addressed = self._watches if device_id is None else [device_id]
         watches = [self._watches[name] for name in addressed if name in self._watches]
-        for watch in self.stays.missed(watches, len(text)):
-            watches.remove(watch)
-            self._write(watch)
-            self._mark(watch)
-        found = digest(text) if watches else None
-        if found is None:
+        watches = self.stays.fitting(watches, len(text))
+        if not watches or (found := digest(text)) is None:
             return
         message = Message(found[0], stamp(self._wall()), self._clock(), found[1])
         with message.held(self._released):

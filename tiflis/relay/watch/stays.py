@@ -170,13 +170,15 @@ class StayingDevices:
         for watch in self._registry.staying.values():
             watch.registered = True
 
-    def missed(self, watches: Collection[Watch], size: int) -> list[Watch]:
-        """Return those whose queues hold no message of this size: it has a number there, and is lost. It need
-        not be read for that."""
-        missed = [watch for watch in watches if watch.stay and size > max(LARGE, watch.queue.limit)]
-        for watch in missed:
+    def fitting(self, watches: list[Watch], size: int) -> list[Watch]:
+        """Return those whose queues may hold a message of this size. For other devices that stay it is a gap,
+        and need not be read."""
+        if size <= LARGE:
+            return watches
+        for watch in (missed := [one for one in watches if one.stay and size > one.queue.limit]):
             watch.queue.miss()
-        return missed
+            self._registry.acknowledge(watch, watch.queue.last)
+        return [watch for watch in watches if watch not in missed]
 
     def mark_due(self, watch: Watch, counted: bool) -> bool:
         """Count a message that was sent to the device; return whether a mark is to follow it."""
