@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from tiflis_workstation.accumulator import GRACE_SECONDS
+from tiflis_workstation.catalogue import Opening
 from tiflis_workstation.history import Entry
 from tiflis_workstation.pairing import Pairing
 from tiflis_workstation.terminal import Terminal
@@ -109,6 +110,17 @@ class Desk:
                 history.add(entry)
 
         self._loop.call(replace)
+
+    def open_agent(self, project: str, working_dir: str = "/home/dev/work", alias: str | None = None) -> str:
+        """Open a session with names that the demo has not, and return its id."""
+
+        def add() -> str:
+            session = self.demo.desk.sessions.open(Opening("claude", "tiflis", "tunnel"))
+            session.opening = Opening("claude", "tiflis", project)
+            session.working_dir, session.agent_alias = working_dir, alias
+            return session.session_id
+
+        return self._loop.call(add)
 
     def work_at(self, speed: float) -> None:
         """Let the agents go on at this speed."""

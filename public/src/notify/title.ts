@@ -5,6 +5,7 @@ import { sessionTitle } from "~/sessions/order";
 import { attentionOf } from "~/store/news";
 import { SUPERVISOR, type State } from "~/store/state";
 import { common } from "~/text/common";
+import { isolated } from "~/text/direction";
 import { notifyText as text } from "~/text/notify";
 
 interface Facts {
@@ -16,7 +17,7 @@ interface Facts {
 }
 
 export function titleFor({ unread, needs, shown, working }: Facts): string {
-  const name = needs ? text.needsYou(needs) : `${working ? "● " : ""}${shown}`;
+  const name = needs ? text.needsYou(needs) : `${working ? "● " : ""}${isolated(shown)}`;
   const title = name.trim() ? `${name} · ${text.title}` : text.title;
   return unread === 0 ? title : `(${unread > 99 ? "99+" : unread}) ${title}`;
 }

@@ -111,8 +111,8 @@ function Kind({ agent, terminal = false, checked, onPick }: KindProps) {
       <input type="radio" name="kind" className="sr-only" checked={checked} onChange={onPick} />
       <Icon name={terminal ? "terminal" : "agent"} className={checked ? "text-accent" : "text-muted"} />
       <span className="min-w-0 flex-1">
-        <span className="block truncate font-medium">{agent.isAlias ? agent.name : typeName(agent.name)}</span>
-        {detail && <span className="block truncate text-[0.8125rem] text-muted">{detail}</span>}
+        <span dir="auto" className="block truncate font-medium">{agent.isAlias ? agent.name : typeName(agent.name)}</span>
+        {detail && <span dir="auto" className="block truncate text-[0.8125rem] text-muted">{detail}</span>}
       </span>
       {checked && <Icon name="check" size={18} className="text-accent" />}
     </label>

@@ -3,6 +3,7 @@
 import type { SessionInfo } from "~/protocol/messages";
 import { activityOf } from "~/store/news";
 import type { State } from "~/store/state";
+import { isolated } from "~/text/direction";
 import { typeName } from "~/text/sessions";
 
 /** Later than any moment. */
@@ -43,6 +44,11 @@ export function agentName(session: SessionInfo): string {
   return session.agentAlias || typeName(session.type);
 }
 
+/** The agent and where it works, as one line of text. */
+export function agentAndPath(session: SessionInfo, path = shortPath(session)): string {
+  return [isolated(agentName(session)), path].filter(Boolean).join(" · ");
+}
+
 /** In a narrow list the end of a path says most. */
 export function endOfPath(session: SessionInfo): string {
   const path = shortPath(session);
@@ -50,8 +56,8 @@ export function endOfPath(session: SessionInfo): string {
   return parts.length > 3 && path.length > 30 ? `…/${parts.slice(-2).join("/")}` : path;
 }
 
-/** The path as one writes it in a shell: the home folder is `~`. */
+/** The path as one writes it in a shell: the home folder is `~`. Its folders stand in their order in every script. */
 export function shortPath(session: SessionInfo): string {
   const path = session.workingDir ?? [session.workspace, session.project].filter(Boolean).join("/");
-  return path.replace(/^\/(home|Users)\/[^/]+/, "~");
+  return path.replace(/^\/(home|Users)\/[^/]+/, "~").split("/").map(isolated).join("/");
 }

@@ -61,6 +61,8 @@ export const chat = words("chat", {
   dictating: "Listening",
   dictateDenied: "The microphone or the browser's speech recognition is blocked for this page. Allow it in the settings for this site.",
   dictateFailed: "The browser's speech recognition does not work here.",
+  completions: "Suggestions",
+  completionHint: (count: number) => `${count === 1 ? "1 suggestion" : `${count} suggestions`}: arrows choose, Tab takes one, Escape closes.`,
   dropFiles: (kilobytes: number) => `Drop text files here, up to ${kilobytes} kB`,
   filesTooLarge: (name: string, kilobytes: number) => `${name} is too large: text files of up to ${kilobytes} kB together fit into a message.`,
   notText: (name: string) => `${name} is not a text file. Only text can be put into a message.`,

@@ -112,6 +112,8 @@ export default {
     dictating: "Hört zu",
     dictateDenied: "Das Mikrofon oder die Spracherkennung des Browsers ist für diese Seite gesperrt. Erlaube es in seinen Einstellungen.",
     dictateFailed: "Die Spracherkennung des Browsers geht hier nicht.",
+    completions: "Vorschläge",
+    completionHint: (count: number) => `${count === 1 ? "1 Vorschlag" : `${count} Vorschläge`}: Pfeile wählen, Tab übernimmt, Escape schließt.`,
     dropFiles: (kilobytes: number) => `Textdateien hier ablegen, bis ${kilobytes} kB`,
     filesTooLarge: (name: string, kilobytes: number) => `${name} ist zu groß: In eine Nachricht passen Textdateien von zusammen ${kilobytes} kB.`,
     notText: (name: string) => `${name} ist keine Textdatei. Nur Text passt in eine Nachricht.`,

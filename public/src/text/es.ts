@@ -112,6 +112,8 @@ export default {
     dictating: "Escuchando",
     dictateDenied: "El micrófono o el reconocimiento de voz del navegador está bloqueado para esta página. Permítelo en sus ajustes.",
     dictateFailed: "El reconocimiento de voz del navegador no funciona aquí.",
+    completions: "Sugerencias",
+    completionHint: (count: number) => `${count === 1 ? "1 sugerencia" : `${count} sugerencias`}: las flechas eligen, Tab acepta, Escape cierra.`,
     dropFiles: (kilobytes: number) => `Suelta aquí archivos de texto, hasta ${kilobytes} kB`,
     filesTooLarge: (name: string, kilobytes: number) => `${name} es demasiado grande: en un mensaje caben archivos de texto de hasta ${kilobytes} kB en total.`,
     notText: (name: string) => `${name} no es un archivo de texto. En un mensaje solo cabe texto.`,

@@ -1,5 +1,7 @@
 /** Words in the reader's language: English stands in the files of this folder, another language is laid over it. */
 
+import { isolating } from "./direction";
+
 export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español" } as const;
 export type Language = keyof typeof LANGUAGES;
 
@@ -13,6 +15,7 @@ let translation: Translation = {};
 /** Register words under a name; they change in place when another language is loaded, before or after. */
 export function words<Words extends object>(name: string, text: Words): Words {
   english.set(name, text);
+  lay(text, text);
   lay(text, translation[name]);
   return text;
 }
@@ -49,6 +52,6 @@ function lay(onto: object, from: object | undefined): void {
   for (const [key, value] of Object.entries(from ?? {})) {
     const below = (onto as Record<string, unknown>)[key];
     if (typeof value === "object" && value !== null && typeof below === "object" && below !== null) lay(below, value as object);
-    else (onto as Record<string, unknown>)[key] = value;
+    else (onto as Record<string, unknown>)[key] = isolating(value);
   }
 }

@@ -41,7 +41,7 @@ export function Dialog({ title, onClose, children, footer, wide = false, reading
     >
       <div className="animate-slide flex max-h-[calc(var(--app-height,100dvh)*0.88)] flex-col rounded-t-2xl border border-line bg-raised shadow-high sm:rounded-2xl">
         <header className="flex items-center gap-2 border-b border-line py-1.5 pr-1.5 pl-5">
-          <h2 id={id} ref={heading} tabIndex={-1} className="outline-none min-w-0 flex-1 truncate text-base font-semibold">
+          <h2 id={id} ref={heading} tabIndex={-1} className="outline-none min-w-0 flex-1 truncate text-base font-semibold [unicode-bidi:plaintext]">
             {title}
           </h2>
           <IconButton icon="close" label={common.close} onClick={onClose} />
