@@ -9,6 +9,7 @@ import { Icon } from "~/ui/icons";
 import { client, useClient } from "./client";
 import { Dot, nameOf, whyOf } from "./ConnectionCard";
 import { useNow } from "./media";
+import { useBackCloses } from "~/ui/overlays";
 import { go } from "./route";
 
 /** Where it is reached; with its tunnel where two are reached at the same place. */
@@ -19,6 +20,7 @@ function placeOf({ id, url, tunnelId }: Workstation, all: Workstation[]): string
 }
 
 export default function Details({ connection, onDone }: { connection: ConnectionState; onDone(): void }) {
+  useBackCloses(onDone);
   const now = useNow(1_000);
   const workstations = useClient((state) => state.workstations);
   const current = useClient((state) => state.current);
@@ -29,7 +31,7 @@ export default function Details({ connection, onDone }: { connection: Connection
   const online = connection.phase === "verified";
   const why = whyOf(connection);
   return (
-    <div role="group" aria-label={text.details} className="animate-rise absolute inset-x-0 top-full z-30 mt-1.5 rounded-xl border border-line bg-raised p-1.5 shadow-high">
+    <div role="group" aria-label={text.details} className="animate-rise absolute inset-x-0 top-full z-30 mt-1.5 max-h-[calc(var(--app-height,100dvh)-6rem)] overflow-y-auto overscroll-contain rounded-xl border border-line bg-raised p-1.5 shadow-high">
       <div className="px-3 pt-2 pb-2 text-sm">
         <div className="flex items-center gap-2 font-medium">
           <Dot phase={connection.phase} /> {phases[connection.phase]}
@@ -72,7 +74,7 @@ export default function Details({ connection, onDone }: { connection: Connection
           >
             <Icon name="desk" size={18} className="text-muted" />
             <span className="min-w-0 flex-1">
-              <span className="block truncate">{nameOf(each, each.id === current ? told : "")}</span>
+              <span dir="auto" className="block truncate">{nameOf(each, each.id === current ? told : "")}</span>
               <span className="block truncate text-xs text-muted">{placeOf(each, workstations)}</span>
               {waiting.get(each.id) !== undefined && <span className="block text-xs text-warn">{text.waiting(waiting.get(each.id)!)}</span>}
             </span>

@@ -1,7 +1,7 @@
 /** Where the user is: kept in the fragment, so that a reload and the back button do what one expects. */
 
 import { useSyncExternalStore } from "react";
-import { isOver } from "~/ui/overlays";
+import { isLeaving, isOver, leavesTo } from "~/ui/overlays";
 
 export type Route =
   | { name: "home" }
@@ -28,6 +28,7 @@ export function addressOf(route: Route): string {
 
 export function go(route: Route, replace = false): void {
   const address = addressOf(route);
+  if (leavesTo(address)) return;
   if (isOver()) {
     // From a sheet: its entry becomes the new screen's, after that of the screen below.
     history.replaceState({ from: addressOf(readRoute(location.hash)) }, "", address);
@@ -43,7 +44,8 @@ export function go(route: Route, replace = false): void {
 export function goBack(to: Route = { name: "home" }): void {
   if (isOver()) {
     window.addEventListener("popstate", () => goBack(to), { once: true });
-    return history.back();
+    if (!isLeaving()) history.back();
+    return;
   }
   const { from } = (history.state ?? {}) as { from?: unknown };
   if (from === addressOf(to)) history.back();

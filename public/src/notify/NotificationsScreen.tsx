@@ -8,7 +8,7 @@ import { sessionTitle } from "~/sessions/order";
 import { errorText } from "~/text/common";
 import { push as text } from "~/text/push";
 import { Button } from "~/ui/Button";
-import { Switch, TextField } from "~/ui/fields";
+import { Switch, TextField, useInView } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { askToNotify } from "./index";
 import { FIRST, KINDS, obstacle, test, turnOff, turnOn, wishesOf, type Wishes } from "./push";
@@ -138,7 +138,7 @@ function Card({ title, children }: { title?: string; children: ReactNode }) {
 
 function Note({ children }: { children: string }) {
   return (
-    <p role="alert" className="flex gap-3 rounded-xl bg-warn-soft px-4 py-3">
+    <p ref={useInView(children)} role="alert" className="flex gap-3 rounded-xl bg-warn-soft px-4 py-3">
       <Icon name="alert" className="mt-0.5 text-warn" /> <span className="min-w-0 flex-1">{children}</span>
     </p>
   );

@@ -5,6 +5,7 @@ import { common } from "~/text/common";
 import { IconButton } from "./Button";
 import { Icon, type IconName } from "./icons";
 import { onLeaving } from "./leaving";
+import { useBackCloses } from "./overlays";
 
 export interface MenuItem {
   label: string;
@@ -35,6 +36,7 @@ export function Menu({ items, label = common.menu }: { items: MenuItem[]; label?
       <IconButton ref={button} icon="more" label={label} aria-haspopup="menu" aria-expanded={open} onClick={() => setOpen(!open)} />
       {open && (
         <div role="menu" aria-label={label} className="animate-rise absolute top-full right-0 z-30 mt-1 min-w-56 rounded-xl border border-line bg-raised p-1.5 shadow-high">
+          <BackCloses close={close} />
           {items.map((item) => (
             <button
               key={item.label}
@@ -52,6 +54,11 @@ export function Menu({ items, label = common.menu }: { items: MenuItem[]; label?
       )}
     </div>
   );
+}
+
+function BackCloses({ close }: { close(): void }) {
+  useBackCloses(close);
+  return null;
 }
 
 function move(event: KeyboardEvent, root: HTMLElement | null, close: () => void): void {

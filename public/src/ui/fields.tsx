@@ -1,6 +1,6 @@
 /** Form fields with their labels. */
 
-import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from "react";
+import { useEffect, useId, useRef, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from "react";
 import { Icon } from "./icons";
 
 const BOX =
@@ -22,6 +22,7 @@ export function TextField({ label, error, hint, end, className = "", ...rest }: 
       <div className="relative">
         <input
           id={id}
+          dir="auto"
           aria-invalid={error ? true : undefined}
           aria-describedby={error || hint ? `${id}-note` : undefined}
           {...rest}
@@ -41,6 +42,7 @@ export function TextArea({ label, error, hint, className = "", ...rest }: TextAr
     <Field id={id} label={label} error={error} hint={hint}>
       <textarea
         id={id}
+        dir="auto"
         aria-invalid={error ? true : undefined}
         aria-describedby={error || hint ? `${id}-note` : undefined}
         {...rest}
@@ -67,6 +69,7 @@ export function Select({ label, error, hint, children, ...rest }: SelectProps) {
 }
 
 function Field({ id, label, error, hint, children }: { id: string; children: ReactNode } & Labelled) {
+  const note = useInView(error);
   return (
     <div>
       <label htmlFor={id} className="mb-1.5 block text-sm font-medium">
@@ -74,12 +77,21 @@ function Field({ id, label, error, hint, children }: { id: string; children: Rea
       </label>
       {children}
       {(error || hint) && (
-        <p id={`${id}-note`} role={error ? "alert" : undefined} className={`mt-1.5 text-sm ${error ? "text-danger" : "text-muted"}`}>
+        <p ref={note} id={`${id}-note`} role={error ? "alert" : undefined} className={`mt-1.5 text-sm ${error ? "text-danger" : "text-muted"}`}>
           {error || hint}
         </p>
       )}
     </div>
   );
+}
+
+/** The element is scrolled to when it begins to say something: the button that was pressed may be far below it. */
+export function useInView(words: string | undefined) {
+  const element = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    if (words) element.current?.scrollIntoView({ block: "nearest" });
+  }, [words]);
+  return element;
 }
 
 interface SwitchProps {
@@ -94,7 +106,7 @@ export function Switch({ label, hint, checked, onChange }: SwitchProps) {
   return (
     <div className="flex min-h-11 items-center gap-4 py-1.5">
       <div className="min-w-0 flex-1">
-        <div id={id}>{label}</div>
+        <div id={id} dir="auto">{label}</div>
         {hint && <div className="text-sm text-muted">{hint}</div>}
       </div>
       <button

@@ -17,6 +17,16 @@ const overOf = (state: unknown): number => (state as { over?: number } | null)?.
 /** Whether the present entry of the history stands for a sheet. */
 export const isOver = (): boolean => overOf(history.state) > 0;
 
+/** Whether the page is on its way back over such entries already. */
+export const isLeaving = (): boolean => leaves() !== null;
+
+/** Take `address` as where to go once the page has left the entries of sheets; false: it is not on that way. */
+export function leavesTo(address: string): boolean {
+  const under = leaves();
+  if (under) under.wanted = address;
+  return under !== null;
+}
+
 /** To be called once, early. A page that is loaded anew has no sheets open. */
 export function followOverlays(): void {
   window.addEventListener("popstate", () => {

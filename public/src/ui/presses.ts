@@ -10,13 +10,15 @@ const DOUBLE = 500;
 const NEAR = 22;
 
 /** A dialog too: a press beside its sheet closes it. */
-const PRESSABLE = "button, a, summary, label, select, input, dialog, [role=button], [role=menuitem], [role=option]";
+const PRESSABLE = "button, a, summary, label, select, input, textarea, dialog, [role=button], [role=menuitem], [role=option]";
 
 /** What the browser presses again and again while Enter is held. */
 const REPEATED = "button, a, summary";
 
 interface Press {
   target: Element | null;
+  /** What the button said then. */
+  name: string;
   x: number;
   y: number;
   at: number;
@@ -30,7 +32,8 @@ export function guardPresses(): () => void {
   let swallowing = false;
 
   const down = (event: PointerEvent): void => {
-    const press = { target: pressed(event.target), x: event.clientX, y: event.clientY, at: event.timeStamp };
+    const target = pressed(event.target);
+    const press = { target, name: nameOf(target), x: event.clientX, y: event.clientY, at: event.timeStamp };
     swallowing = before !== null && isSecondHalf(before, press);
     // A third tap is compared with the first one too, and its time counts from there: pressing on and on gets through.
     if (!swallowing) before = press;
@@ -46,10 +49,15 @@ export function guardPresses(): () => void {
     if (swallowing) swallow(event);
   };
   const forget = (): void => void (before = null);
+  /** The button that Enter or the space bar pressed last. */
+  let byKey: { target: Element; at: number } | null = null;
   const key = (event: KeyboardEvent): void => {
     forget();
-    // Held down, Enter would press whatever gets the focus after the button it was pressed on.
-    if (event.repeat && event.key === "Enter" && event.target instanceof Element && event.target.matches(REPEATED)) swallow(event);
+    if ((event.key !== "Enter" && event.key !== " ") || !(event.target instanceof Element) || !event.target.matches(REPEATED)) return;
+    // Held down, Enter would press whatever gets the focus after the button it was pressed on; so would a second press.
+    const gone = byKey !== null && byKey.target !== event.target && !(byKey.target.isConnected && byKey.target.matches(":enabled, a, summary"));
+    if ((event.repeat && event.key === "Enter") || (gone && event.timeStamp - byKey!.at < DOUBLE)) return swallow(event);
+    byKey = { target: event.target, at: event.timeStamp };
   };
 
   window.addEventListener("pointerdown", down, true);
@@ -65,8 +73,10 @@ export function guardPresses(): () => void {
 }
 
 function isSecondHalf(before: Press, now: Press): boolean {
-  if (before.target === null || now.target === null || before.target === now.target) return false;
+  if (before.target === null || now.target === null) return false;
   if (now.at - before.at >= DOUBLE || Math.hypot(now.x - before.x, now.y - before.y) >= NEAR) return false;
+  // The same element may have become another button: "New code" is "Close" now.
+  if (before.target === now.target) return before.name !== now.name;
   // Still there: its neighbour was meant.
   return pressed(document.elementFromPoint(before.x, before.y)) !== before.target;
 }
@@ -78,6 +88,11 @@ function cameUnder(press: Press, target: Element | null): boolean {
 
 function pressed(target: EventTarget | null): Element | null {
   return target instanceof Element ? target.closest(PRESSABLE) : null;
+}
+
+/** What a button says, but for its numbers, which may count. */
+function nameOf(target: Element | null): string {
+  return target instanceof HTMLButtonElement ? (target.ariaLabel ?? target.textContent).replace(/\d+/g, "") : "";
 }
 
 function swallow(event: Event): void {
