@@ -38,7 +38,8 @@ export const Composer = memo(function Composer({ chatKey, executing, held, items
   const compose = useCallback(() => (field.current?.focus(), field.current !== null), []);
   useScreenAction("compose", compose);
   useScreenAction("record", useCallback(() => press(root.current), []));
-  useEffect(() => void (wide && field.current?.focus({ preventScroll: true })), [wide, chatKey]);
+  // Not where that would bring up a keyboard on the glass.
+  useEffect(() => void (wide && matchMedia("(pointer: fine)").matches && field.current?.focus({ preventScroll: true })), [wide, chatKey]);
 
   const send = () => {
     if (!draft.trim()) return;

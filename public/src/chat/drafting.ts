@@ -36,17 +36,22 @@ export function quoted(words: string): string {
 export function ownWords(state: State, chat: ChatKey): string[] {
   const said = (state.chats.get(chat)?.messages ?? []).filter(({ role }) => role === "user").map(({ blocks }) => plainText(blocks));
   const unsent = state.outbox.filter((item) => item.chat === chat).map(({ text }) => text);
-  return [...said, ...unsent].filter((words) => words.trim() !== "");
+  return [...said, ...unsent].filter((words, at, all) => words.trim() !== "" && words !== all[at - 1]);
 }
+
+/** Where the last step led: the same words may stand in several places. */
+let stood = { at: -1, words: "" };
 
 /**
  * The words said before those in the field (-1) or after them (1); an empty field stands after the last. Null where the key
  * is not meant for that: something of one's own is in the field, or there is nothing more.
  */
 export function recalled(said: string[], field: string, by: -1 | 1): string | null {
-  const at = field === "" ? said.length : said.lastIndexOf(field);
-  if (at < 0 || field.includes("\n") || (field === "" && by === 1)) return null;
+  const known = stood.words === field && said[stood.at] === field;
+  const at = field === "" ? said.length : known ? stood.at : said.lastIndexOf(field);
+  if (at < 0 || (field === "" && by === 1)) return null;
   const to = at + by;
   if (to < 0) return null;
-  return said[to] ?? "";
+  stood = { at: to, words: said[to] ?? "" };
+  return stood.words;
 }
