@@ -230,3 +230,39 @@ def test_a_touch_on_own_words_shows_what_can_be_done_with_them(phone: App, desk:
     assert edit.evaluate_all(SEEN) == [True]
     edit.tap()
     expect(phone.composer).to_have_value("status")
+
+
+def test_no_escape_codes_are_seen_in_thoughts_names_buttons_and_lists(app: App, desk: Desk) -> None:
+    red = "\x1b[31mred\x1b[0m\x1b]0;title\x07"
+    press = [{"id": "one", "title": f"press {red}", "style": "primary", "action": "send:no"}]
+    edit = {"file_path": "a.py", "old_string": red, "new_string": f"{red}der"}
+    shows(
+        app,
+        desk,
+        block("thinking", f"thought {red}"),
+        tool(f"name {red}", {"command": f"echo {red}"}, red, "failed"),
+        tool("Edit", edit),
+        tool("TodoWrite", {"todos": [{"content": f"task {red}", "status": "done"}]}),
+        block("action_buttons", f"which {red}?", buttons=press),
+        block("text", f"prose {red}, **bold** `code {red}`\n\n```\n{red}\n```\n\nlast {red}"),
+    )
+    app.unfold()
+    said = {"content": f"mine {red}", "timestamp": "2030-01-01T00:00:00Z", "from_device_id": "other"}
+    desk.tell_all({"type": "supervisor.user_message", "payload": said})
+    expect(app.session_link(re.compile("mine red"))).to_be_visible()
+    app.reads("mine red")
+    shown = app.page.locator("body").inner_text()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]|\[31m|\[0m|0;title", shown), repr(shown)
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def test_a_picture_that_a_tool_gives_back_is_seen(app: App, desk: Desk) -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+    shows(app, desk, tool("Read", {"file_path": "a.png"}, [{"type": "text", "text": "1 x 1"}, picture]))
+    app.log.get_by_role("button", name=re.compile("^done Read")).click()
+    seen = app.log.get_by_role("img", name="Image")
+    expect(seen).to_be_visible()
+    assert seen.evaluate("one => one.naturalWidth") == 1
+    expect(app.log.get_by_role("group", name="Output")).to_have_text("1 x 1")

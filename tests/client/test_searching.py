@@ -85,3 +85,13 @@ def test_words_in_the_output_of_a_tool_are_found_and_shown(app: App, desk: Desk)
     expect(search(app, "red walls")).to_contain_text("1 of 1")
     app.reads("all red walls")
     assert marked(app) == "red walls"
+
+
+def test_the_match_on_screen_stays_while_new_ones_come(app: App, desk: Desk) -> None:
+    app.enter("supervisor")
+    app.reads("message 24 of 24")
+    bar = search(app, "message 24 of 24")
+    expect(bar).to_contain_text("1 of 1")
+    said = {"content": "message 24 of 24", "timestamp": "2030-01-01T00:00:00Z", "from_device_id": "other"}
+    desk.tell_all({"type": "supervisor.user_message", "payload": said})
+    expect(bar).to_contain_text("1 of 2")

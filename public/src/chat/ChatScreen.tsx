@@ -7,7 +7,7 @@ import { client, useClient } from "~/app/client";
 import { useWorkstationName } from "~/app/ConnectionCard";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { useScreenAction } from "~/app/shortcuts";
-import { agentName, sessionTitle, shortPath } from "~/sessions/order";
+import { agentAndPath, sessionTitle } from "~/sessions/order";
 import { useSessionMenu } from "~/sessions/useSessionMenu";
 import { EMPTY_CHAT } from "~/store/initial";
 import { inChat } from "~/store/outbox";
@@ -15,11 +15,13 @@ import { maySpeak } from "~/store/scope";
 import { SUPERVISOR, type OutboxItem } from "~/store/state";
 import { common, errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
+import { isolated } from "~/text/direction";
 import { IconButton } from "~/ui/Button";
 import { Confirm } from "~/ui/Dialog";
 import { Menu, type MenuItem } from "~/ui/Menu";
 import { ChatKeyContext } from "./chatKey";
 import { Composer } from "./Composer";
+import { ToolCall } from "./parts/ToolPart";
 import { rowsOf, toThreadMessage, type Row } from "./rows";
 import { ThreadView } from "./ThreadView";
 import { useThread } from "./useThread";
@@ -50,6 +52,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
   const toggleSearch = useCallback(() => setSearching((before) => !before), []);
   useScreenAction("search", useCallback(() => (setSearching(true), true), []));
   useScreenAction("latest", useCallback(() => (thread.jump(), true), [thread]));
+  useEffect(() => void ToolCall.preload().catch(() => {}), []);
   useOwnWords(mine, thread.jump);
   useRevealing(chatKey, rows, thread.reveal);
 
@@ -97,6 +100,13 @@ function useRevealing(chatKey: string, rows: Row[], reveal: (key: string) => voi
 /** Not on a desk, where a file is more use than the system's sheet. */
 const mayShare = () => "share" in navigator && matchMedia("(pointer: coarse)").matches;
 
+/** Failures stand at the beginning of the conversation, which may be far from what is on screen. */
+async function reload(chatKey: string): Promise<void> {
+  await client.reload(chatKey);
+  const { error, freshness, loading } = client.store.getState().chats.get(chatKey) ?? EMPTY_CHAT;
+  if (loading === "no" && (error !== null || freshness !== "fresh")) client.notice("error", error ?? "offline");
+}
+
 function textOf(message: AppendMessage): string {
   return message.content.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
@@ -112,12 +122,12 @@ const Header = memo(function Header({ chatKey, onSearch }: { chatKey: string; on
   const supervisor = chatKey === SUPERVISOR;
   const title = supervisor ? common.supervisor : session ? sessionTitle(session) : "";
   const workstation = useWorkstationName();
-  const detail = supervisor ? workstation : session && [agentName(session), shortPath(session)].filter(Boolean).join(" · ");
+  const detail = supervisor ? isolated(workstation) : session && agentAndPath(session);
   const own: MenuItem[] = [
     { label: text.exportMarkdown, icon: "copy", run: () => void import("./exported").then((module) => module.copyConversation(chatKey, title)) },
     ...(later ? [{ label: text.sendLater, icon: "clock" as const, run: () => setSending(true) }] : []),
     { label: mayShare() ? text.share : text.saveMarkdown, icon: mayShare() ? "send" : "arrowDown", run: () => void import("./exported").then((module) => module.shareConversation(chatKey, title)) },
-    { label: text.reload, icon: "refresh", run: () => void client.reload(chatKey) },
+    { label: text.reload, icon: "refresh", run: () => void reload(chatKey) },
     ...(supervisor && speaks ? [{ label: text.clear, icon: "trash" as const, danger: true, run: () => setAsking(true) }] : []),
   ];
   const clear = () =>

@@ -99,6 +99,7 @@ const components = (live: boolean): Components => ({
   ol: ({ children, className, start }) => <ol dir="auto" className={className} start={start}>{children}</ol>,
   li: ({ children, className }) => <li dir="auto" className={className}>{children}</li>,
   blockquote: ({ children }) => <blockquote dir="auto">{children}</blockquote>,
+  summary: ({ children }) => <summary dir="auto">{children}</summary>,
   a: Link as Components["a"],
   img: Image as Components["img"],
   input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled readOnly aria-label={checked ? words.done : words.toDo} />,

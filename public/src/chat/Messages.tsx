@@ -78,7 +78,7 @@ function DeliveryMark({ delivery }: { delivery: Delivery }) {
 function Failed({ id, error }: { id: string; error: string | null }) {
   return (
     <div className="flex flex-wrap items-center justify-end gap-x-1">
-      {error && <span className="px-1 text-xs text-muted">{errors[error] ?? error}</span>}
+      {error && <span className="px-1 text-xs text-muted"><bdi>{errors[error] ?? withoutAnsi(error)}</bdi></span>}
       <button type="button" className="min-h-11 rounded-lg px-3 text-sm font-medium text-danger hover:bg-hover" onClick={() => client.push(id)}>
         {text.tapRetry}
       </button>

@@ -1,6 +1,7 @@
 /** What was written while the agent works: it goes out in this order, unless edited, deleted or sent now. */
 
 import { client } from "~/app/client";
+import { withoutControls } from "~/protocol/controls";
 import type { OutboxItem } from "~/store/state";
 import { chat as text } from "~/text/chat";
 import { IconButton } from "~/ui/Button";
@@ -21,7 +22,7 @@ export function Queue({ items, held, onEdit }: QueueProps) {
       <ul className="max-h-44 overflow-y-auto py-0.5">
         {queued.map((item) => (
           <li key={item.id} data-testid="queued" className="flex items-center gap-0.5 pr-1 pl-4">
-            <span dir="auto" className="min-w-0 flex-1 truncate text-sm">{item.text || text.voiceMessage}</span>
+            <span dir="auto" className="min-w-0 flex-1 truncate text-sm">{withoutControls(item.text) || text.voiceMessage}</span>
             {item.text !== "" && <IconButton icon="pencil" size={17} label={text.editQueued} onClick={() => onEdit(item)} />}
             <IconButton icon="trash" size={17} label={text.deleteQueued} onClick={() => client.discard(item.id)} />
             <IconButton icon="send" size={17} label={text.sendNow} onClick={() => client.push(item.id)} />

@@ -15,6 +15,7 @@ export default function Quote({ chatKey }: { chatKey: ChatKey }) {
   return (
     <button
       type="button"
+      data-foot
       // The selection, and a phone's keyboard, stay as they are until the click.
       onPointerDown={(event) => event.preventDefault()}
       onClick={() => {

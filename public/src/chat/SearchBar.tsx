@@ -40,6 +40,8 @@ export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: Search
   useEffect(() => {
     setFound(key ? { key, words: comparable(wanted.trim()) } : null);
     if (!key) return mark("", null);
+    // What is shown stays: an answer that comes meanwhile may have the words too.
+    setChosen(key);
     onReveal(key);
     const timer = setTimeout(() => mark(wanted, key), 120);
     return () => clearTimeout(timer);

@@ -42,6 +42,21 @@ export function withoutAnsi(text: string): string {
   return ANY.test(text) ? settled(text).replace(SEQUENCE, "").replace(CONTROLS, "") : text;
 }
 
+/** Code between fences in Markdown, also where the last fence is still to come. */
+const FENCED = /^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\1[`~]*[ \t]*$|(?![\s\S]))/gm;
+
+/** Return Markdown without controls outside of its code blocks, which show them as colours. */
+export function proseWithoutAnsi(text: string): string {
+  if (!ANY.test(text)) return text;
+  let out = "";
+  let from = 0;
+  for (const match of text.matchAll(FENCED)) {
+    out += withoutAnsi(text.slice(from, match.index)) + match[0];
+    from = match.index + match[0].length;
+  }
+  return out + withoutAnsi(text.slice(from));
+}
+
 /** Return the runs of `text`, at most `RUNS_MOST`. */
 export function readAnsi(text: string): Run[] {
   if (!ANY.test(text)) return text ? [{ text, look: "" }] : [];

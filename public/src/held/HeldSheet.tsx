@@ -1,6 +1,7 @@
 /** The list of everything of this device that waits at the server, each with a way to take it back. */
 
 import { client, useClient } from "~/app/client";
+import { withoutControls } from "~/protocol/controls";
 import { chat as chatText } from "~/text/chat";
 import { dayOf, timeOf } from "~/text/common";
 import { held as text } from "~/text/held";
@@ -34,7 +35,7 @@ interface HeldRowProps {
 }
 
 export function HeldRow({ id, words, until, notBefore }: HeldRowProps) {
-  const named = words || chatText.voiceMessage;
+  const named = withoutControls(words) || chatText.voiceMessage;
   return (
     <li data-held={id} className="flex items-center gap-2 py-1 pr-1 pl-4">
       <span className="min-w-0 flex-1 text-sm">

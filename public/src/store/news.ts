@@ -1,6 +1,7 @@
 /** What a chat has to say in a list: its last words, and whether it works, needs you, is done or has failed. */
 
 import type { ContentBlock } from "../protocol/blocks";
+import { withoutControls } from "../protocol/controls";
 import type { HistoryEntry } from "../protocol/messages";
 import { plainText } from "./match";
 import type { ChatKey, ChatMessage, State } from "./state";
@@ -58,8 +59,7 @@ export function summaryOf(messages: readonly (ChatMessage | HistoryEntry)[]): Su
 
 /** Markdown as one short line of plain text. */
 export function oneLine(markdown: string, longest = WORDS_MOST): string {
-  const plain = markdown
-    .slice(0, longest * 20)
+  const plain = withoutControls(markdown.slice(0, longest * 20))
     .replace(/```[\s\S]*?(?:```|$)/g, " … ")
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
     .replace(/[*`#>~|]+|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}])/gu, "")

@@ -1,5 +1,6 @@
 /** Finds words in all conversations: in what is loaded, and page by page in what lies before it. */
 
+import { withoutControls } from "../protocol/controls";
 import { FIND_AT_ONCE, FIND_ENTRIES, FIND_HITS, FIND_PAGES } from "../protocol/limits";
 import type { HistoryEntry } from "../protocol/messages";
 import type { Core } from "./core";
@@ -105,7 +106,7 @@ export class Finder {
       searched += messages.length;
       more ||= this.fetched.get(chat)?.before !== null;
       for (const message of messages) {
-        const text = plainText(message.blocks);
+        const text = withoutControls(plainText(message.blocks));
         const at = wanted === "" ? -1 : text.toLowerCase().indexOf(wanted);
         if (at >= 0) hits.push({ chat, messageId: message.messageId, sequence: message.sequence, role: message.role, at: message.at, excerpt: around(text, at) });
       }

@@ -12,6 +12,7 @@ import { errorText } from "~/text/common";
 import { chat as text } from "~/text/chat";
 import { Confirm } from "~/ui/Dialog";
 import { Icon } from "~/ui/icons";
+import { withoutAnsi } from "../ansi";
 import { useChatKey } from "../chatKey";
 import { useMessage } from "../message";
 
@@ -37,7 +38,7 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
   };
   return (
     <div>
-      {data.content && <p dir="auto" className="mb-2">{data.content}</p>}
+      {data.content && <p dir="auto" className="mb-2">{withoutAnsi(data.content)}</p>}
       <div role="group" aria-label={text.buttons} className="flex flex-wrap gap-2">
         {data.buttons.map((button) => (
           <button
@@ -50,7 +51,7 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
           >
             {kind === "settled" && sayingOf(button)?.trim() === said && <Icon name="check" size={15} className="mr-1.5 inline" />}
             {button.icon && isSymbol(button.icon) && <span aria-hidden="true">{button.icon} </span>}
-            {button.title}
+            <bdi>{withoutAnsi(button.title)}</bdi>
           </button>
         ))}
       </div>

@@ -30,7 +30,7 @@ export function CancelPart({ data }: { data: ContentBlock }) {
   return (
     <p className="flex items-center gap-2 text-sm text-muted">
       <Icon name="stop" size={14} />
-      {withoutAnsi(data.content) || text.cancelled}
+      <bdi>{withoutAnsi(data.content) || text.cancelled}</bdi>
     </p>
   );
 }

@@ -3,11 +3,13 @@
 import { useClient } from "~/app/client";
 import { chat as words } from "~/text/chat";
 import { Icon } from "~/ui/icons";
+import { withoutAnsi } from "../ansi";
 import { beginning } from "../beginning";
 import { Disclosure } from "./Disclosure";
 import type { PartProps } from "./index";
 
-export function ThoughtPart({ data: { content: text }, running }: PartProps) {
+export function ThoughtPart({ data: { content }, running }: PartProps) {
+  const text = withoutAnsi(content);
   const shown = useClient((state) => state.settings.showThinking);
   if (!shown || !text) return null;
   return (

@@ -1,9 +1,11 @@
 /** A tool the agent used. */
 
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
+import { part } from "~/app/part";
 import type { PartProps } from "./index";
 
-const ToolCall = lazy(() => import("../tools/ToolCall"));
+/** Fetched with the first conversation: one that comes late opens by itself where the tool failed, and moves what is below. */
+export const ToolCall = part(() => import("../tools/ToolCall"));
 
 export function ToolPart({ data: block }: PartProps) {
   if (block.kind !== "tool") return null;

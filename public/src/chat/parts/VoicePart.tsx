@@ -47,7 +47,7 @@ function Player({ block, kind, label }: { block: Voice; kind: "input" | "output"
   };
   const duration = block.duration === undefined ? {} : { duration: block.duration };
   return (
-    <Suspense fallback={<div className="h-11" />}>
+    <Suspense fallback={<div className="h-13" />}>
       <AudioPlayer soundId={soundKey(kind, block.messageId)} label={label} load={load} {...duration} />
     </Suspense>
   );

@@ -1,5 +1,6 @@
 /** A list of tasks with what is done. */
 
+import { withoutControls } from "~/protocol/controls";
 import { chat as text } from "~/text/chat";
 import { Icon, type IconName } from "~/ui/icons";
 import type { Task } from "./toolView";
@@ -15,7 +16,7 @@ export function Tasks({ tasks }: { tasks: Task[] }) {
           <Icon name={ICONS[task.state]} size={16} className={`mt-0.5 ${LOOKS[task.state]}`} />
           <span className="sr-only">{text.task[task.state]}: </span>
           <span dir="auto" className={`min-w-0 flex-1 ${task.state === "done" ? "text-muted line-through" : task.state === "doing" ? "font-medium" : ""}`}>
-            {task.words}
+            {withoutControls(task.words)}
           </span>
         </li>
       ))}

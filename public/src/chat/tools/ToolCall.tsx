@@ -2,6 +2,7 @@
 
 import { memo, useMemo, type ReactNode } from "react";
 import type { ContentBlock } from "~/protocol/blocks";
+import { withoutControls } from "~/protocol/controls";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner } from "~/ui/icons";
 import { Disclosure } from "../parts/Disclosure";
@@ -10,7 +11,7 @@ import { PathButton } from "../PathButton";
 import { Changes, Counts } from "./Changes";
 import { Command, Output } from "./Output";
 import { Tasks } from "./Tasks";
-import { outputOf, viewOf, type ToolView } from "./toolView";
+import { outputOf, viewOf, type ToolResult, type ToolView } from "./toolView";
 import { brief, pretty } from "./toolText";
 
 type Tool = Extract<ContentBlock, { kind: "tool" }>;
@@ -29,7 +30,7 @@ export default memo(function ToolCall(block: Tool) {
       summary={
         <>
           <State status={failed ? "failed" : status} />
-          <span className="max-w-[60%] shrink-0 truncate font-medium">{name}</span>
+          <bdi className="max-w-[60%] shrink-0 truncate font-medium">{withoutControls(name)}</bdi>
           <Telling view={view} input={input} />
         </>
       }
@@ -43,7 +44,7 @@ export default memo(function ToolCall(block: Tool) {
 function Telling({ view, input }: { view: ToolView; input: string }) {
   const line = (words: ReactNode, more?: ReactNode) => (
     <>
-      <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted">{words}</span>
+      <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted [unicode-bidi:plaintext]">{words}</span>
       {more}
     </>
   );
@@ -59,7 +60,7 @@ function Telling({ view, input }: { view: ToolView; input: string }) {
 interface BodyProps {
   block: Tool;
   view: ToolView;
-  result: { text: string; exit: number | null };
+  result: ToolResult;
   failed: boolean;
 }
 
@@ -80,8 +81,12 @@ function Body({ block, view, result, failed }: BodyProps) {
     <div className="space-y-2.5">
       {view.path && <PathButton path={view.path} className="min-h-8 text-xs text-muted" />}
       {block.input && <Output label={text.toolInput} value={pretty(block.input)} />}
-      {block.output && <Output label={text.toolOutput} value={pretty(block.output)} />}
-      {!block.input && !block.output && <p className="text-sm text-muted">{block.content}</p>}
+      {block.output && result.pictures.length === 0 && <Output label={text.toolOutput} value={pretty(block.output)} />}
+      {result.pictures.length > 0 && result.text && <Output label={text.toolOutput} value={result.text} />}
+      {result.pictures.map((source, index) => (
+        <img key={index} src={source} alt={text.image} className="block max-h-96 max-w-full rounded-lg border border-line" />
+      ))}
+      {!block.input && !block.output && <p dir="auto" className="text-sm text-muted">{withoutControls(block.content)}</p>}
     </div>
   );
 }

@@ -1,6 +1,7 @@
 /** The lines that differ between two texts, with a little around them; work and size are bounded. */
 
 import { diffArrays } from "diff";
+import { withoutControls } from "~/protocol/controls";
 import type { FileChange } from "./toolView";
 
 export interface Line {
@@ -49,7 +50,7 @@ function compare(before: string, after: string): Line[] {
   return changes.flatMap(({ added, removed, value }) => value.map((text) => line(added ? "added" : removed ? "removed" : "same", text)));
 }
 
-const line = (kind: Line["kind"], text: string): Line => ({ kind, text: text.length > LINE_LENGTH ? `${text.slice(0, LINE_LENGTH)}…` : text });
+const line = (kind: Line["kind"], text: string): Line => ({ kind, text: withoutControls(text.length > LINE_LENGTH ? `${text.slice(0, LINE_LENGTH)}…` : text) });
 
 /** A line break at the end ends the last line and begins none. */
 function linesOf(text: string): string[] {

@@ -1,17 +1,21 @@
 /** Tool input and output, which are JSON texts, as a person reads them. */
 
+import { withoutControls } from "~/protocol/controls";
+
 /** The field that says most, in this order. */
 const TELLING = ["command", "file_path", "path", "pattern", "query", "url", "description", "prompt"];
 const BRIEF = 200;
 
 /** One line: what the tool was set on. */
-export function brief(input: string): string {
+export const brief = (input: string): string => withoutControls(telling(input)).slice(0, BRIEF);
+
+function telling(input: string): string {
   const value = parse(input);
-  if (value === undefined) return input.slice(0, BRIEF);
-  if (typeof value !== "object" || value === null) return String(value).slice(0, BRIEF);
+  if (value === undefined) return input.slice(0, 2 * BRIEF);
+  if (typeof value !== "object" || value === null) return String(value).slice(0, 2 * BRIEF);
   const fields = value as Record<string, unknown>;
   const name = TELLING.find((each) => typeof fields[each] === "string") ?? Object.keys(fields).find((each) => typeof fields[each] === "string");
-  return name ? String(fields[name]).replace(/\s+/g, " ").slice(0, BRIEF) : "";
+  return name ? String(fields[name]).slice(0, 2 * BRIEF).replace(/\s+/g, " ") : "";
 }
 
 /** JSON with line breaks; an object of plain texts as its lines. */

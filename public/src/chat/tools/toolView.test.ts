@@ -48,8 +48,8 @@ describe("a tool call", () => {
   it("that runs something is its command", () => {
     expect(view("Bash", { command: "make" })).toEqual({ kind: "command", command: "make" });
     expect(view("shell", { command: ["bash", "-lc", "ls -l"] })).toEqual({ kind: "command", command: "ls -l" });
-    expect(outputOf(JSON.stringify({ stdout: "a", stderr: "b", exit_code: 1 }))).toEqual({ text: "a\nb", exit: 1 });
-    expect(outputOf("plain [31m")).toEqual({ text: "plain [31m", exit: null });
+    expect(outputOf(JSON.stringify({ stdout: "a", stderr: "b", exit_code: 1 }))).toMatchObject({ text: "a\nb", exit: 1 });
+    expect(outputOf("plain [31m")).toMatchObject({ text: "plain [31m", exit: null });
   });
 
   it("of another kind, broken or hostile, is its fields", () => {

@@ -23,6 +23,9 @@ const FILES_MOST = 200;
 const EDITS_MOST = 500;
 const TASKS_MOST = 500;
 const PATCH_MOST = 2_000_000;
+const PICTURES_MOST = 8;
+/** Characters of a picture; a larger one is many megabytes to unpack for a glance. */
+const PICTURE_MOST = 4_000_000;
 
 type Fields = Record<string, unknown>;
 
@@ -36,9 +39,30 @@ export function viewOf(name: string, input: string): ToolView {
   return command ? { kind: "command", command } : { kind: "fields", path: textOf(fields, PATH) };
 }
 
-/** Return what a command printed and its exit code, whether the tool gives it as text or as fields. */
-export function outputOf(output: string): { text: string; exit: number | null } {
+/** What a tool gave back: its text, its exit code, and its pictures as `data:` addresses. */
+export interface ToolResult {
+  text: string;
+  exit: number | null;
+  pictures: string[];
+}
+
+/** Return what a tool gave back, whether as text, as fields or as a list of texts and pictures. */
+export function outputOf(output: string): ToolResult {
   const value = parse(output);
+  const parts = Array.isArray(value) ? (value as unknown[]) : [];
+  const pictures = parts.flatMap((each) => pictureOf(fieldsOf(each)) ?? []).slice(0, PICTURES_MOST);
+  const rest = parts.filter((each) => pictureOf(fieldsOf(each)) === null);
+  return { ...printed(pictures.length === 0 ? value : rest.length > 0 ? rest : "", output), pictures };
+}
+
+function pictureOf(fields: Fields): string | null {
+  const source = fieldsOf(fields.source);
+  const kind = textOf(source, ["media_type"]) || textOf(fields, ["mimeType", "media_type"]);
+  const data = textOf(source, ["data"]) || textOf(fields, ["data"]);
+  return /^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind) && data !== "" && data.length <= PICTURE_MOST ? `data:${kind};base64,${data}` : null;
+}
+
+function printed(value: unknown, output: string): Omit<ToolResult, "pictures"> {
   if (value === undefined) return { text: output, exit: null };
   if (typeof value === "string") return { text: value, exit: null };
   if (Array.isArray(value)) {
