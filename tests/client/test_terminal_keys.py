@@ -279,3 +279,30 @@ def test_a_snippet_is_kept_and_sent_with_two_taps(phone: App, desk: Desk) -> Non
     phone.button("Snippets").click()
     sheet.get_by_role("button", name=re.compile("^Delete")).click()
     expect(sheet.get_by_text("No snippets yet")).to_be_visible()
+
+
+def test_a_snippet_of_several_lines_stays_one_of_several_lines(phone: App, desk: Desk) -> None:
+    phone.enter_terminal(desk)
+    phone.button("Snippets").click()
+    sheet = phone.page.get_by_role("dialog", name="Snippets")
+    field = sheet.get_by_role("textbox", name="New snippet")
+    field.evaluate("field => (field.focus(), document.execCommand('insertText', false, 'cat <<E\\none\\nE'))")
+    field.press("Enter")
+    sheet.get_by_role("button", name=re.compile("^cat")).click()
+    until_typed(desk, "cat <<E\rone\rE\r")
+
+
+def test_ctrl_of_the_row_applies_to_keys_of_a_hardware_keyboard(app: App, desk: Desk) -> None:
+    app.enter_terminal(desk)
+    app.button("Row of keys").click()
+    app.button("Ctrl").click()
+    app.page.keyboard.press("ArrowLeft")
+    until_typed(desk, "\x1b[1;5D")
+    expect(app.button("Ctrl")).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_search_opens_on_every_layout(app: App, desk: Desk) -> None:
+    app.enter_terminal(desk)
+    field = app.page.locator(".xterm-helper-textarea")
+    assert not press_alone(field, key="ф", code="KeyF", ctrlKey=True, shiftKey=True)
+    expect(app.page.get_by_role("searchbox", name="Search in the terminal")).to_be_visible()

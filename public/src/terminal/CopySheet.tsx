@@ -1,16 +1,17 @@
 /** The screen as plain text, to select from with a finger. */
 
 import { useEffect, useRef } from "react";
+import { useCopy } from "~/app/clipboard";
 import { terminalText as text } from "~/text/terminal";
 import { useBackCloses } from "~/ui/overlays";
 
 export interface CopySheetProps {
   content: string;
-  copy(text: string): void;
   close(): void;
 }
 
-export function CopySheet({ content, copy, close }: CopySheetProps) {
+export function CopySheet({ content, close }: CopySheetProps) {
+  const { done, copy } = useCopy();
   const dialog = useRef<HTMLDialogElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   useBackCloses(close);
@@ -26,7 +27,7 @@ export function CopySheet({ content, copy, close }: CopySheetProps) {
           {text.close}
         </button>
         <button type="button" className="terminal-key" onClick={() => copy(content)}>
-          {text.copyAll}
+          {done ? text.copied : text.copyAll}
         </button>
       </div>
     </dialog>

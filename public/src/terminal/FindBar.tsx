@@ -73,6 +73,7 @@ export default function FindBar({ terminal, close }: FindBarProps) {
       <input
         type="search"
         autoFocus
+        dir="auto"
         value={wanted}
         aria-label={text.search}
         placeholder={text.placeholder}

@@ -1,11 +1,11 @@
 /** Commands that one would not type on a phone each time: chosen, they are sent; kept in this browser. */
 
-import { useState, type FormEvent } from "react";
+import { useState, type SyntheticEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { terminalText as text } from "~/text/terminal";
 import { Button, IconButton } from "~/ui/Button";
 import { Dialog } from "~/ui/Dialog";
-import { Switch, TextField } from "~/ui/fields";
+import { Switch, TextArea } from "~/ui/fields";
 import { known, LENGTH_MOST, SNIPPETS_MOST, type Snippet } from "./snippets";
 
 interface SnippetSheetProps {
@@ -40,7 +40,7 @@ export default function SnippetSheet({ send, close }: SnippetSheetProps) {
 function NewSnippet({ onAdd }: { onAdd(snippet: Snippet): void }) {
   const [words, setWords] = useState("");
   const [enter, setEnter] = useState(true);
-  const add = (event: FormEvent) => {
+  const add = (event: SyntheticEvent) => {
     event.preventDefault();
     if (words.trim() === "") return;
     onAdd({ text: words, enter });
@@ -48,11 +48,14 @@ function NewSnippet({ onAdd }: { onAdd(snippet: Snippet): void }) {
   };
   return (
     <form onSubmit={add} className="border-t border-line pt-3">
-      <TextField
+      {/* Of several lines where they are: a field of one line would make one command of a pasted script. */}
+      <TextArea
         label={text.newSnippet}
         value={words}
+        rows={Math.min(6, words.split("\n").length)}
         maxLength={LENGTH_MOST}
         onChange={(event) => setWords(event.target.value)}
+        onKeyDown={(event) => event.key === "Enter" && !event.shiftKey && add(event)}
         autoComplete="off"
         autoCapitalize="off"
         spellCheck={false}

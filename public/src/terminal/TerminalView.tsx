@@ -74,6 +74,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show, ended = 
     nativeLine: touch,
     // A single character typed under the row's Ctrl or Alt; longer data comes from keys that know them already.
     typed: (data) => send(data.length === 1 ? typed(data, held(stickyNow.current)) : data),
+    held: () => held(stickyNow.current),
     copy,
     paste,
     swipe: (key) => press(key),
@@ -190,7 +191,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show, ended = 
           </div>
         </div>
       )}
-      {sheet !== undefined && <CopySheet content={sheet} copy={copy} close={() => setSheet(undefined)} />}
+      {sheet !== undefined && <CopySheet content={sheet} close={() => setSheet(undefined)} />}
       <Suspense fallback={null}>
         {panel === "links" && <LinksSheet links={() => screen.current?.links() ?? []} close={closePanel} />}
         {choosing && <SnippetSheet send={sendSnippet} close={() => setChoosing(false)} />}
@@ -276,7 +277,7 @@ function useFindKey(find: () => void): void {
   latest.current = find;
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      const wanted = (event.ctrlKey || event.metaKey) && event.shiftKey && !event.altKey && event.key.toLowerCase() === "f";
+      const wanted = (event.ctrlKey || event.metaKey) && event.shiftKey && !event.altKey && letterOf(event) === "f";
       if (!wanted || document.querySelector("dialog[open]")) return;
       event.preventDefault();
       event.stopPropagation();

@@ -18,10 +18,14 @@ import { onPageTheme, pageIsDark, terminalTheme } from "./themes";
 import { scrollByTouch } from "./touch";
 
 export const SCROLLBACK = 10_000;
+/** Keys that write no letter, to which a held Ctrl or Alt applies as well. */
+const NAMED = /^(Arrow\w+|Home|End|Page\w+|Delete|Insert|Tab|Backspace|Enter|F\d+)$/;
 const FAMILY = 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 export interface ScreenEvents {
   typed(data: string): void;
+  /** What the key row holds down for the next key. */
+  held(): Modifiers;
   bell(): void;
   /** Room for this many columns and rows at the present font size. */
   room(size: Size): void;
@@ -249,6 +253,12 @@ export class Screen {
 
   /** False: the browser's own copy and paste, not the shell's control characters. */
   private takes(event: KeyboardEvent): boolean {
+    const held = this.events.held();
+    if (event.isTrusted && event.type === "keydown" && NAMED.test(event.key) && (held.ctrl || held.alt)) {
+      event.preventDefault();
+      this.key(event, held);
+      return false;
+    }
     if (!event.ctrlKey || event.altKey || event.metaKey) return true;
     const key = letterOf(event);
     if (key === "v") return false;

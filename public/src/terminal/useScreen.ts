@@ -3,7 +3,7 @@
 import { type RefObject, useEffect, useRef } from "react";
 import { client, useClient } from "~/app/client";
 import { mayType } from "~/store/scope";
-import type { RowKey } from "./keys";
+import type { Modifiers, RowKey } from "./keys";
 import { Screen } from "./screen";
 import { type Size, same, told } from "./size";
 
@@ -15,6 +15,7 @@ export interface ScreenSetup {
   font: number;
   nativeLine: boolean;
   typed(data: string): void;
+  held(): Modifiers;
   copy(text: string): void;
   paste(text: string): void;
   swipe(key: RowKey): void;
@@ -42,6 +43,7 @@ export function useScreen(setup: ScreenSetup): Joined {
       host.current,
       {
         typed: (data) => latest.current.typed(data),
+        held: () => latest.current.held(),
         bell: () => client.bell(sessionId),
         room: (room) => size.tell(room),
         copy: (text) => latest.current.copy(text),
