@@ -12,10 +12,10 @@ import { useBeside } from "./beside";
 import { followOverlays } from "~/ui/overlays";
 import { Boundary } from "./Boundary";
 import { client, useClient } from "./client";
-import { widthOf } from "./Divider";
+import { widthOf } from "./listWidth";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
-import { DevicesScreen, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen } from "./parts";
+import { DevicesScreen, Divider, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { keepFocus, useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -78,7 +78,7 @@ export default function App() {
 function later(): () => void {
   let over = false;
   const stops: (() => void)[] = [];
-  const begun = Promise.all([import("~/notify"), import("~/voice/autoplay")]).then(([{ startNotify }, { startAutoplay }]) => {
+  const begun = Promise.all([import("~/notify"), import("~/voice/autoplay"), Divider.preload()]).then(([{ startNotify }, { startAutoplay }]) => {
     if (!over) stops.push(startNotify(client, (key, replace) => go({ name: "session", key }, replace)), startAutoplay(client));
   });
   begun.catch(() => {

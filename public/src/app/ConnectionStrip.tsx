@@ -9,15 +9,19 @@ import { Dot, whyOf } from "./ConnectionCard";
 import { useNow } from "./media";
 import { go } from "./route";
 
-/** A short reconnect is nobody's business. */
+/** Milliseconds of trouble before it is shown: a short reconnect is no news, and the first connection takes its time. */
 const SHOW_AFTER = 1_500;
+const FIRST_AFTER = 6_000;
 const TROUBLE = new Set<Phase>(["connecting", "connected", "degraded", "workstation_offline", "disconnected", "refused"]);
+
+const OPENING = new Set<Phase>(["connecting", "connected"]);
 
 /** When the trouble began: longer ago than any screen was opened, and through all attempts to mend it. */
 let began: number | null = null;
 
 export function ConnectionStrip() {
   const connection = useClient((state) => state.connection);
+  const opening = useClient((state) => state.syncedAt === null) && OPENING.has(connection.phase);
   const trouble = TROUBLE.has(connection.phase);
   const [since, setSince] = useState(began);
   useEffect(() => {
@@ -25,7 +29,7 @@ export function ConnectionStrip() {
     setSince(began);
   }, [trouble]);
   const now = useNow(500);
-  const shown = trouble && since !== null && (connection.phase === "refused" || now - since > SHOW_AFTER);
+  const shown = trouble && since !== null && (connection.phase === "refused" || now - since > (opening ? FIRST_AFTER : SHOW_AFTER));
   if (!shown) return null;
   const { phase, retryAt } = connection;
   const wait = retryAt !== null && retryAt - now > 1_500 ? text.retryIn(lasting(retryAt - now)) : "";

@@ -1,29 +1,15 @@
 /** The line between list and conversation: it is dragged, or moved by keys; Enter folds the list away. */
 
-import { useRef, type CSSProperties, type KeyboardEvent, type PointerEvent } from "react";
-import { flushSync } from "react-dom";
+import { useRef, type KeyboardEvent, type PointerEvent } from "react";
 import { SETTINGS } from "~/store/initial";
 import { sessions as text } from "~/text/sessions";
 import { client, useClient } from "./client";
+import { fold, LEAST, MOST, widthOf, within } from "./listWidth";
 
-/** Pixels. */
-const LEAST = 224;
-const MOST = 480;
 /** Pixels per press of an arrow key. */
 const STEP = 16;
 
-const within = (width: number): number => (Number.isFinite(width) ? Math.round(Math.min(MOST, Math.max(LEAST, width))) : SETTINGS.sidebarWidth);
-
-/** The list's width for what lies in this element; in a narrow window the conversation keeps the larger part. */
-export const widthOf = (width: number): CSSProperties => ({ "--sidebar": `min(${within(width)}px, 45vw)` }) as CSSProperties;
-
-export function fold(folded: boolean): void {
-  // Drawn at once: the focus has a place to go to before it counts as lost.
-  flushSync(() => client.set({ sidebarFolded: folded }));
-  if (document.activeElement === document.body) document.getElementById(folded ? "main" : "sidebar-width")?.focus();
-}
-
-export function Divider() {
+export default function Divider() {
   const width = within(useClient((state) => state.settings.sidebarWidth));
   const line = useRef<HTMLDivElement>(null);
   const dragged = useRef<number | null>(null);

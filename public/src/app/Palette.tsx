@@ -1,7 +1,7 @@
 /** The palette: one field that finds sessions, actions, settings and words in all conversations. */
 
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
-import { agentName, endOfPath, sessionOrder, sessionTitle } from "~/sessions/order";
+import { agentAndPath, endOfPath, sessionOrder, sessionTitle } from "~/sessions/order";
 import type { RunningSearch, Search } from "~/store/search";
 import { SUPERVISOR } from "~/store/state";
 import { chat as chatText } from "~/text/chat";
@@ -40,6 +40,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
     [sessions, wanted, search.found, onHelp],
   );
   const chosen = found[Math.min(at, found.length - 1)];
+  const chosenId = chosen && optionId(list, chosen);
 
   useLayoutEffect(() => {
     const element = dialog.current;
@@ -47,8 +48,9 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
     return () => element?.close();
   }, []);
   useEffect(() => {
-    if (chosen) document.getElementById(optionId(list, chosen))?.scrollIntoView({ block: "nearest" });
-  }, [chosen, list]);
+    // Not at each news of a session or a search: the list may have been scrolled away from it.
+    if (chosenId) document.getElementById(chosenId)?.scrollIntoView({ block: "nearest" });
+  }, [chosenId, wanted]);
 
   const run = (command: Command | undefined) => {
     if (!command) return;
@@ -85,7 +87,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
             role="combobox"
             aria-expanded="true"
             aria-controls={list}
-            aria-activedescendant={chosen && optionId(list, chosen)}
+            aria-activedescendant={chosenId}
             aria-autocomplete="list"
             aria-label={text.title}
             placeholder={text.placeholder}
@@ -138,7 +140,7 @@ function Option({ id, command, chosen, onPick }: OptionProps) {
           {command.title}
         </span>
         {command.detail && (
-          <span dir="auto" className="block truncate text-[0.8125rem] text-muted">
+          <span className="block truncate text-[0.8125rem] text-muted">
             {command.detail}
           </span>
         )}
@@ -180,7 +182,7 @@ function useSessions(): Command[] {
     const others = sessionOrder(client.store.getState()).flatMap((key): Command[] => {
       const session = listed.get(key);
       if (!session) return [];
-      const detail = [agentName(session), endOfPath(session)].filter(Boolean).join(" · ");
+      const detail = agentAndPath(session, endOfPath(session));
       return [{ id: `session ${key}`, group: "sessions", icon: session.type === "terminal" ? "terminal" : "agent", title: sessionTitle(session), detail, run: open(key) }];
     });
     return [supervisor, ...others];

@@ -6,7 +6,7 @@ import { sessions } from "~/text/sessions";
 import { IconButton } from "~/ui/Button";
 import { useClient } from "./client";
 import { ConnectionStrip } from "./ConnectionStrip";
-import { fold } from "./Divider";
+import { fold } from "./listWidth";
 import { useWide } from "./media";
 import { goBack, type Route } from "./route";
 

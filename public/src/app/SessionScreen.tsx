@@ -12,6 +12,7 @@ import { sawChat } from "./beside";
 import { usePageVisible } from "./media";
 import { ChatScreen, TerminalScreen } from "./parts";
 import { goBack } from "./route";
+import { Unreachable, useComing } from "./Unreachable";
 
 export function SessionScreen({ sessionKey }: { sessionKey: string }) {
   const session = useClient((state) => state.sessions.get(sessionKey));
@@ -53,12 +54,13 @@ function Ended() {
   );
 }
 
-/** The list of sessions is not in yet. */
+/** The list of sessions is not in yet, or cannot come. */
 function Looking() {
+  const coming = useComing();
   return (
-    <section className="m-auto flex flex-col items-center gap-4 p-6 text-muted" role="status">
-      <Spinner size={24} />
-      <span className="sr-only">{common.loading}</span>
+    <section className="m-auto flex max-w-sm flex-col items-center gap-4 p-6 text-center text-muted" role="status">
+      {coming ? <Spinner size={24} /> : <Unreachable />}
+      {coming && <span className="sr-only">{common.loading}</span>}
       <Button look="quiet" icon="back" onClick={() => goBack()}>
         {text.title}
       </Button>

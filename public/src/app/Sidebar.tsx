@@ -1,24 +1,27 @@
 /** The list: which workstation, how it is, and every session with what is new in it. */
 
 import { lazy, memo, Suspense, useState } from "react";
-import { agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
+import { agentAndPath, agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { attentionOf, type Attention } from "~/store/news";
 import { maySpeak } from "~/store/scope";
-import { SUPERVISOR, type Phase } from "~/store/state";
+import { SUPERVISOR } from "~/store/state";
 import type { SessionInfo } from "~/protocol/messages";
 import { common, lasting } from "~/text/common";
-import { connection as connectionText, phases, reasons } from "~/text/connection";
+import { connection as connectionText } from "~/text/connection";
 import { help as helpText, settings as settingsText } from "~/text/settings";
 import { palette as paletteText } from "~/text/palette";
 import { sessions as text } from "~/text/sessions";
-import { Button, IconButton } from "~/ui/Button";
+import { IconButton } from "~/ui/Button";
 import { Icon, Spinner, type IconName } from "~/ui/icons";
 import { useClient } from "./client";
+import { useKeptScroll } from "./keptScroll";
 import { useNow } from "./media";
-import { ConnectionCard, whyOf } from "./ConnectionCard";
+import { ConnectionCard } from "./ConnectionCard";
 import { ConnectionStrip } from "./ConnectionStrip";
 import { addressOf, go } from "./route";
-import { Divider, fold } from "./Divider";
+import { fold } from "./listWidth";
+import { Divider } from "./parts";
+import { Unreachable, useComing } from "./Unreachable";
 import { useUsable } from "./usable";
 
 const LeftBehind = lazy(() => import("./LeftBehind"));
@@ -56,17 +59,13 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
         <ConnectionCard />
         <Suspense fallback={null}>{elsewhere && <LeftBehind />}</Suspense>
       </div>
-      {!wide && (
-        <div className="pt-3">
-          <ConnectionStrip />
-        </div>
-      )}
-      <div className="min-h-0 flex-1 overflow-y-auto px-3 pt-3 pb-4">
+      <div ref={useKeptScroll("list")} className="min-h-0 flex-1 overflow-y-auto px-3 pt-3 pb-4">
         <ul>
           <Row sessionKey={SUPERVISOR} current={current === SUPERVISOR} icon="spark" title={common.supervisor} detail={text.supervisorHint} />
         </ul>
         <div className="mt-4 mb-1 flex items-center justify-between pl-3">
           <Title className="text-sm font-semibold">{text.title}</Title>
+          <Age />
           <div className="flex">
             <IconButton icon="search" label={paletteText.title} onClick={onPalette} />
             {speaks && <IconButton icon="plus" label={text.new} onClick={() => go({ name: "new" })} />}
@@ -81,12 +80,12 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
               // Elsewhere Escape stops the agent.
               if (event.key === "Escape") (event.preventDefault(), setFilter(""));
             }}
+            dir="auto"
             aria-label={text.filter}
             placeholder={text.filter}
             className="mb-2 h-11 w-full rounded-xl border border-line bg-surface px-3.5 text-base placeholder:text-muted sm:text-sm"
           />
         )}
-        <Age />
         {groups.map((group) => (
           <section key={group.kind} aria-label={text[group.kind]} className="mb-3">
             <Kind className="px-3 pt-1 pb-1 text-xs font-medium text-muted">{text[group.kind]}</Kind>
@@ -99,6 +98,12 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
         ))}
         {groups.length === 0 && <Nothing filtered={filter !== ""} />}
       </div>
+      {/* At the foot: no row moves when it comes. */}
+      {!wide && (
+        <div data-foot className="*:border-t *:border-b-0">
+          <ConnectionStrip />
+        </div>
+      )}
       <div data-foot={wide ? undefined : ""} className="flex items-center gap-1 border-t border-line px-2 pt-1 pb-[max(0.25rem,var(--safe-bottom))]">
         <a href={addressOf({ name: "settings" })} className="flex min-h-11 flex-1 items-center gap-3 rounded-xl px-3 text-muted hover:bg-hover hover:text-text">
           <Icon name="settings" />
@@ -107,14 +112,14 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
         {wide && <IconButton icon="help" label={helpText.title} onClick={onHelp} />}
         {wide && <IconButton icon="sidebar" label={text.hide} onClick={() => fold(true)} />}
       </div>
-      {wide && <Divider />}
+      <Suspense fallback={null}>{wide && <Divider />}</Suspense>
     </Frame>
   );
 }
 
 const SessionRow = memo(function SessionRow({ session, current }: { session: SessionInfo; current: boolean }) {
   const terminal = session.type === "terminal";
-  const detail = terminal ? endOfPath(session) : [agentName(session), endOfPath(session)].filter(Boolean).join(" · ");
+  const detail = terminal ? endOfPath(session) : agentAndPath(session, endOfPath(session));
   return (
     <Row
       sessionKey={session.id}
@@ -162,12 +167,13 @@ function Row({ sessionKey, current, icon, agent, title, detail }: RowProps) {
             {last && <When at={last.at} />}
           </span>
           <span className="flex min-w-0 items-center gap-2 text-[0.8125rem] text-muted">
-            <span dir="auto" className="min-w-0 flex-1 truncate">{detail}</span>
+            <span className="min-w-0 flex-1 truncate">{detail}</span>
             {attention !== "working" && <AttentionMark attention={attention} />}
           </span>
-          {last?.words && (
-            <span dir="auto" className="block truncate text-[0.8125rem] text-muted">
-              {last.role === "user" ? text.yours(last.words) : last.words}
+          {/* Its line is there before the words are: no row grows while they come. */}
+          {icon !== "terminal" && (
+            <span dir="auto" className="block h-[1.5em] truncate text-[0.8125rem] text-muted">
+              {last?.role === "user" ? text.yours(last.words) : last?.words}
             </span>
           )}
         </span>
@@ -221,7 +227,7 @@ function Age() {
   const now = useNow(10_000);
   if (!some || (fresh && synced !== null)) return null;
   return (
-    <p className="flex items-center gap-2 px-3 pb-2 text-xs text-muted">
+    <p className="flex min-w-0 flex-1 items-center gap-1.5 px-3 text-xs text-muted">
       <Icon name="clock" size={14} />
       {synced === null ? connectionText.staleEver : connectionText.stale(lasting(now - synced))}
     </p>
@@ -231,23 +237,18 @@ function Age() {
 /** No session to show: none fits, none is open, or the list has not come and why. */
 function Nothing({ filtered }: { filtered: boolean }) {
   const synced = useClient((state) => state.syncedAt !== null);
-  const connection = useClient((state) => state.connection);
   const usable = useUsable();
+  const coming = useComing();
   const words = "px-3 py-3 text-sm text-muted";
   if (filtered) return <p className={words}>{text.filterNone}</p>;
   if (usable && synced) return <p className={words}>{text.noneHint}</p>;
-  if (usable || COMING.has(connection.phase)) return <p className={words}>{common.loading} …</p>;
+  if (coming) return <p className={words}>{common.loading} …</p>;
   return (
     <div className={`flex flex-col items-start gap-2 ${words}`}>
-      <Icon name="offline" size={24} />
-      <p className="font-medium text-text">{phases[connection.phase]}</p>
-      <p>{reasons[whyOf(connection)] ?? text.offlineHint}</p>
-      {connection.phase === "refused" && <Button onClick={() => go({ name: "pair" })}>{connectionText.pairAgain}</Button>}
+      <Unreachable />
     </div>
   );
 }
-
-const COMING = new Set<Phase>(["idle", "connecting", "connected"]);
 
 function fitting(sessions: ReadonlyMap<string, SessionInfo>, filter: string): ReadonlyMap<string, SessionInfo> {
   const wanted = filter.toLowerCase();

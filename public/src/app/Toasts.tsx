@@ -6,6 +6,7 @@ import { common, errors } from "~/text/common";
 import { boundary } from "~/text/settings";
 import { IconButton } from "~/ui/Button";
 import { Icon } from "~/ui/icons";
+import { withoutControls } from "~/protocol/controls";
 import type { Notice } from "~/store/state";
 import { client, useClient } from "./client";
 
@@ -13,7 +14,7 @@ const SHOWN_FOR = { info: 4_000, error: 9_000 };
 
 export function Toasts({ update }: { update: boolean }) {
   const notices = useClient((state) => state.notices);
-  const { place, sheet } = useAbove("[data-foot], .terminal-foot", notices.length > 0 || update);
+  const { place, sheet } = useAbove("[data-foot], .terminal-foot, .terminal-bottom, .recorder-trouble", notices.length > 0 || update);
   useEffect(() => {
     // What was said on one screen is no news on the next; what went wrong may be.
     const forget = () => client.store.getState().notices.forEach(({ id, kind }) => kind === "info" && client.dismiss(id));
@@ -30,7 +31,7 @@ export function Toasts({ update }: { update: boolean }) {
           </button>
         </div>
       )}
-      {notices.map((notice) => (
+      {(sheet ? notices.slice(-1) : notices).map((notice) => (
         <Toast key={notice.id} notice={notice} />
       ))}
     </div>
@@ -40,7 +41,7 @@ export function Toasts({ update }: { update: boolean }) {
 
 /**
  * Where to stand: right above the highest part of the screen's foot, as wide as it, wherever it moves. Below a sheet
- * that is open it would not be seen; there it stands at the top, within the sheet's element.
+ * that is open it would not be seen; there it stands beside it, within the sheet's element.
  */
 function useAbove(selector: string, shown: boolean): { place: CSSProperties; sheet: Element | null } {
   const [place, setPlace] = useState<CSSProperties>(AT_THE_EDGE);
@@ -48,16 +49,17 @@ function useAbove(selector: string, shown: boolean): { place: CSSProperties; she
   useLayoutEffect(() => {
     if (!shown) return;
     const follow = () => {
-      setSheet([...document.querySelectorAll("dialog:modal")].at(-1) ?? null);
+      const open = [...document.querySelectorAll("dialog:modal")].at(-1) ?? null;
+      setSheet(open);
       const boxes = [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect()).filter((box) => box.height > 0);
-      const next = boxes.length === 0 ? AT_THE_EDGE : above(boxes);
-      setPlace((before) => (before.bottom === next.bottom && before.left === next.left && before.width === next.width ? before : next));
+      const next = open ? beside(open.getBoundingClientRect()) : boxes.length === 0 ? AT_THE_EDGE : above(boxes);
+      setPlace((before) => (before.bottom === next.bottom && before.top === next.top && before.left === next.left && before.width === next.width ? before : next));
     };
     follow();
     const timer = setInterval(follow, FOLLOWED_EVERY);
     return () => clearInterval(timer);
   }, [selector, shown]);
-  return sheet?.isConnected ? { place: AT_THE_TOP, sheet } : { place, sheet: null };
+  return { place, sheet: sheet?.isConnected ? sheet : null };
 }
 
 /** Milliseconds; the composer grows while one types. */
@@ -65,10 +67,20 @@ const FOLLOWED_EVERY = 150;
 const AT_THE_TOP: CSSProperties = { left: 0, width: "100%", top: "max(0.75rem, var(--safe-top))" };
 const AT_THE_EDGE: CSSProperties = { left: 0, width: "100%", bottom: "max(0.75rem, var(--safe-bottom))" };
 
+/** Pixels that a notice takes, and that make a foot of the screen. */
+const ROOM = 72;
+const WIDE = 200;
+
 function above(boxes: DOMRect[]): CSSProperties {
   const top = Math.min(...boxes.map((box) => box.top));
-  const [widest] = [...boxes].sort((a, b) => b.width - a.width);
-  return { left: widest!.left, width: widest!.width, bottom: innerHeight - top + 8 };
+  const widest = boxes.filter(({ width }) => width >= WIDE).sort((a, b) => b.width - a.width)[0];
+  return { left: widest?.left ?? 0, width: widest?.width ?? "100%", bottom: innerHeight - top + 8 };
+}
+
+/** Above a sheet, below one that reaches to the top, and over one that leaves no room. */
+function beside({ top, bottom }: DOMRect): CSSProperties {
+  if (top >= ROOM) return { left: 0, width: "100%", bottom: innerHeight - top + 8 };
+  return innerHeight - bottom >= ROOM ? { left: 0, width: "100%", top: bottom + 8 } : AT_THE_TOP;
 }
 
 function Toast({ notice }: { notice: Notice }) {
@@ -80,7 +92,7 @@ function Toast({ notice }: { notice: Notice }) {
   return (
     <div data-notice={notice.kind} className="animate-rise pointer-events-auto flex max-w-md items-center gap-2.5 rounded-xl border border-line bg-raised py-1 pr-1 pl-3.5 shadow-high">
       <Icon name={error ? "alert" : "check"} size={18} className={error ? "text-danger" : "text-ok"} />
-      <span className="min-w-0 flex-1 py-2 text-sm">{errors[notice.text] ?? notice.text}</span>
+      <span className="min-w-0 flex-1 py-2 text-sm [overflow-wrap:anywhere] [unicode-bidi:plaintext]">{errors[notice.text] ?? withoutControls(notice.text)}</span>
       <IconButton icon="close" label={common.dismiss} size={16} onClick={() => client.dismiss(notice.id)} />
     </div>
   );

@@ -9,3 +9,5 @@ export const DevicesScreen = part(() => import("../devices/DevicesScreen"));
 export const NotificationsScreen = part(() => import("../notify/NotificationsScreen"));
 export const ChatScreen = part(loadChat);
 export const TerminalScreen = part(() => import("../sessions/TerminalScreen"));
+/** The line beside the list, at a desk. */
+export const Divider = part(() => import("./Divider"));

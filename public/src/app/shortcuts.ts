@@ -8,7 +8,7 @@ import { SUPERVISOR } from "~/store/state";
 import { letterOf } from "~/ui/letters";
 import { client } from "./client";
 import { sessionOrder } from "../sessions/order";
-import { fold } from "./Divider";
+import { fold } from "./listWidth";
 import { go, readRoute } from "./route";
 
 /** What a screen offers while it is shown; `shortcuts.ts` knows only the names. */

@@ -1,6 +1,6 @@
 /** Pairing: by link or JSON, by QR code, or by hand. Whatever the way, one sheet asks and says how it went. */
 
-import { lazy, Suspense, useEffect, useState, type FormEvent } from "react";
+import { lazy, startTransition, Suspense, useEffect, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { goBack } from "~/app/route";
 import { checkPairing, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
@@ -52,16 +52,14 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
 
   if (scanning) {
     return (
-      <Suspense fallback={null}>
-        <ScanQr
-          onClose={() => setScanning(false)}
-          onText={(scanned) => {
-            setScanning(false);
-            setPasted(scanned);
-            take(readPairing(scanned));
-          }}
-        />
-      </Suspense>
+      <ScanQr
+        onClose={() => setScanning(false)}
+        onText={(scanned) => {
+          setScanning(false);
+          setPasted(scanned);
+          take(readPairing(scanned));
+        }}
+      />
     );
   }
   return (
@@ -79,12 +77,10 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
               problem={problem}
               onChange={(value) => (setPasted(value), setProblem(null))}
               onSubmit={() => take(readPairing(pasted))}
-              onScan={() => setScanning(true)}
+              onScan={() => startTransition(() => setScanning(true))}
             />
           ) : way === "code" ? (
-            <Suspense fallback={null}>
-              <ByCode address={ownAddress()} onPair={(data) => take(data, "", true)} />
-            </Suspense>
+            <ByCode address={ownAddress()} onPair={(data) => take(data, "", true)} />
           ) : (
             <ByHand onPair={(data, name) => take(data, name, true)} problem={problem} onChange={() => setProblem(null)} />
           )}
@@ -94,7 +90,8 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
                 key={each}
                 type="button"
                 className="min-h-11 w-full rounded-xl text-sm text-muted hover:bg-hover hover:text-text"
-                onClick={() => (setProblem(null), setWay(each))}
+                // What stands there stays until the other form is loaded: nothing jumps under the finger.
+                onClick={() => startTransition(() => (setProblem(null), setWay(each)))}
               >
                 {{ link: text.byLink, code: text.byCode, hand: text.byHand }[each]}
               </button>

@@ -3,12 +3,14 @@
 import { useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { nameOf } from "~/app/ConnectionCard";
+import { useKeptScroll } from "~/app/keptScroll";
 import { addressOf, go, type Route } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
 import { forget as forgetPush, turnOff } from "~/notify/push";
 import type { Settings, Workstation } from "~/store/state";
 import { errorText } from "~/text/common";
+import { isolated } from "~/text/direction";
 import { push } from "~/text/push";
 import { settings as text } from "~/text/settings";
 import { LANGUAGES } from "~/text/words";
@@ -28,7 +30,7 @@ export default function SettingsScreen({ onHelp }: { onHelp(): void }) {
   return (
     <>
       <ScreenHeader title={text.title} />
-      <div className="min-h-0 flex-1 overflow-y-auto">
+      <div ref={useKeptScroll("settings")} className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-2xl space-y-7 px-4 pt-5 pb-[max(3rem,var(--safe-bottom))]">
           <Workstations />
           <nav aria-label={text.more} className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-surface shadow-low">
@@ -153,12 +155,12 @@ function Row({ workstation }: { workstation: Workstation }) {
     <li className="flex items-center gap-3 py-1.5 pr-1.5 pl-4">
       <Icon name="desk" className="text-muted" />
       <div className="min-w-0 flex-1">
-        <div className="truncate font-medium">{name}</div>
+        <div dir="auto" className="truncate font-medium">{name}</div>
         <div className="truncate text-[0.8125rem] text-muted">{new URL(workstation.url).host}</div>
       </div>
       {current && <span className="hidden rounded-full min-[22rem]:inline bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">{text.current}</span>}
       <Menu
-        label={`${name}: ${text.workstations}`}
+        label={`${isolated(name)}: ${text.workstations}`}
         items={[
           { label: text.use, icon: "check", disabled: current, run: () => void client.select(workstation.id) },
           { label: text.rename, icon: "pencil", run: () => setAsked("rename") },
