@@ -28,6 +28,7 @@ from tiflis.web.status_page import status_routes
 from tiflis.web.watch import WatchLimits, watch_routes
 from tiflis.worker.service import Service
 
+LAST_PORT = 65535
 BACKLOG = 4096  # connections that may wait to be accepted: thousands come back at once after an outage
 
 
@@ -46,6 +47,8 @@ class TiflisApp(Sanic[Any, Any]):
             if given is not None:
                 note_argument(variable, f"--{variable.lower()}")
         host, port = host or settings.host, settings.port if port is None else port
+        if not 0 <= port <= LAST_PORT:
+            refuse([f"PORT must be {'at least 0' if port < 0 else f'at most {LAST_PORT}'}"])
         self.ctx.arbiter.prepare(host, port, options)
         super().prepare(host, port, **options)
 

@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[str, Wrong]] = {
     "a link as the page": ("WEB_CLIENT_PATH", a_link_as_its_page),
     "a strange address": ("HOST", fixed(HOST="192.0.2.1")),
     "an unknown name": ("HOST", fixed(HOST="nowhere.invalid")),
+    "no name at all": ("HOST", fixed(HOST="a..b")),
     "the port of the server": ("METRICS_PORT", fixed(PORT="23901", METRICS_PORT="23901")),
     "a strange address of the metrics": ("METRICS_HOST", fixed(METRICS_PORT="9", METRICS_HOST="192.0.2.1")),
     "an option of no server": ("NATS_URL", fixed(NATS_URL="nats://127.0.0.1:4222?canary=1")),
@@ -146,6 +147,24 @@ def test_a_port_in_use_is_refused_by_both(new_server: Callable[..., Server]) -> 
             assert f"PORT {port} cannot be listened on at 127.0.0.1: Address already in use" in lines[0]
             assert "; end the program that uses it, or use another port (set " in lines[0]
             assert check(one) == (2, of_the_environment(lines))
+
+
+@pytest.mark.parametrize(("port", "bound"), [(70000, "at most 65535"), (-1, "at least 0")])
+def test_a_port_that_does_not_exist_is_refused(
+    new_server: Callable[..., Server], port: int, bound: str
+) -> None:
+    assert refusal(new_server(arguments=(f"--port={port}",))) == (
+        2,
+        [f"PORT must be {bound} (set by --port)"],
+    )
+
+
+def test_what_is_no_folder_is_said_in_a_sentence(tmp_path: Path) -> None:
+    env = a_file(tmp_path) | a_link_to_nowhere(tmp_path)
+    place = Path(env["DATA_DIR"])
+    assert f"is not writable: {place} is a symbolic link" in str(ground.folder_mistake(place, 1))
+    file = tmp_path / "file"
+    assert f"is not writable: {file} is not a folder" in str(ground.folder_mistake(file, 1))
 
 
 @pytest.mark.parametrize(

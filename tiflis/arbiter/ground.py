@@ -63,9 +63,9 @@ def _unwritable(data_dir: Path, place: Path) -> str | None:
     """Return why no file can be written in `place`, or None."""
     which = "" if place == data_dir.absolute() else f": {place}"
     if place.is_symlink() and not place.exists():
-        return f"DATA_DIR {data_dir} is not writable{which} is a symbolic link that leads nowhere"
+        return f"DATA_DIR {data_dir} is not writable: {place} is a symbolic link that leads nowhere"
     if not place.is_dir():
-        return f"DATA_DIR {data_dir} is not writable{which} is not a folder"
+        return f"DATA_DIR {data_dir} is not writable: {place} is not a folder"
     try:
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(bytes(ROOM_BYTES))
@@ -115,6 +115,8 @@ def _bound(host: str, port: int) -> OSError | None:
             probe.listen()
     except OSError as problem:
         return problem
+    except (UnicodeError, OverflowError):  # a name such as a..b, or a port above 65535
+        return OSError(errno.EINVAL, "it is no valid address")
     return None
 
 

@@ -108,7 +108,8 @@ async def _reach(urls: str) -> list[Finding]:
 async def _reach_one(url: str) -> Finding:
     """Connect and ask for JetStream. The text names the host and never the URL, which may hold a password."""
     (server,) = parse_urls(url)
-    place, link = f"{server.host}:{server.port}", NatsClient(url, "tiflis-check")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    place, link = f"{host}:{server.port}", NatsClient(url, "tiflis-check")
     try:
         await link.start(NATS_SECONDS)
         await JetStream(link).call("INFO", {}, NATS_SECONDS)
