@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from tests.harness import Server
 from tests.tool import bare
 from tiflis.cli import parser
 from tiflis.commands import running, takeover
+from tiflis.environment import ConfigError
 from tiflis.ipc.control_client import SOCKET_NAME, NoServer
 from tiflis.ipc.run_folder import RunFolder, described, socket_address
 
@@ -146,3 +147,14 @@ def test_a_takeover_takes_place_and_folder_of_the_server_that_it_finds(
     arguments.run(arguments)
     assert (os.environ["TAKEOVER"], os.environ["DATA_DIR"]) == ("1", str(usual[1]))
     assert became == [2, {"port": "3555"} if place == 3555 else {"unix": "/tmp/x.sock"}]
+
+
+@pytest.mark.parametrize("text", [b"this is no setting\n", b"\xff\xfe"], ids=["a strange line", "UTF-16"])
+def test_the_file_of_another_program_hides_no_server_that_is_named(
+    usual: list[Path], serve: Callable[..., Path], tmp_path: Path, text: bytes
+) -> None:
+    folder = serve(tmp_path / "data", 3002)
+    (tmp_path / ".env").write_bytes(text)
+    assert meant(data_dir=tmp_path / "data") == folder
+    with pytest.raises(ConfigError):
+        meant()

@@ -65,13 +65,24 @@ def run_folder(arguments: argparse.Namespace) -> Path:
     place = arguments.unix or arguments.port
     if arguments.data_dir is not None and place is not None:
         return RunFolder(arguments.data_dir, place).path
-    found = environment.read({"DATA_DIR", "PORT"}).values
+    found = _settings(arguments.data_dir is not None)
     named = arguments.data_dir or found.get("DATA_DIR")
     folders = [Path(named)] if named else list(USUAL)
     running = [folder for data_dir in folders for folder in _running(data_dir)]
     wanted = place if place is not None else _port(found.get("PORT"))
     of_place = [folder for folder in running if folder.name == RunFolder(Path(), wanted).path.name]
     return _only(of_place or ([] if place is not None else running), folders)
+
+
+def _settings(is_named: bool) -> dict[str, str]:
+    """Return DATA_DIR and PORT. If the folder is named, files that cannot be read do not matter: they may be
+    those of another program. Raise ConfigError otherwise."""
+    try:
+        return environment.read({"DATA_DIR", "PORT"}).values
+    except ConfigError:
+        if is_named:
+            return {}
+        raise
 
 
 def _port(text: str | None) -> int:
