@@ -292,11 +292,10 @@ def test_clearing_the_context_clears_all_devices(new_app: NewApp, server: Server
 
 
 def test_an_agents_conversation_joined_half_way(new_app: NewApp, server: Server, calm_desk: Desk) -> None:
-    one = new_app(server.url, calm_desk)
+    one, other = new_app(server.url, calm_desk), new_app(server.url, calm_desk, phone=True)
     one.enter(calm_desk.session("cursor"))
     one.say("long")
     one.reads("On tunnels")
-    other = new_app(server.url, calm_desk, phone=True)
     other.enter(calm_desk.session("cursor"))
     other.reads("On tunnels")
     expect(other.button("Stop")).to_be_visible()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.client.desk import Desk
 from tests.client.loop import LoopThread
 from tests.client.test_resilience import END_OF_LONG
 from tests.harness import Server, wait_until
+from tests.patience import PATIENCE, now
 from tests.system.push_service import PushService
 
 BROWSER = CHROMIUM
@@ -92,9 +92,9 @@ def turn_on(app: App) -> None:
 
 def shown_once_there_are(app: App, count: int) -> list[dict[str, Any]]:
     """The notifications on the device."""
-    end = time.monotonic() + 15
+    end = now() + PATIENCE
     while len(found := app.page.evaluate(SHOWN)) != count:
-        assert time.monotonic() < end, f"not {count} notifications in time: {found}"
+        assert now() < end, f"not {count} notifications in time: {found}"
         app.page.wait_for_timeout(50)
     return list(found)
 
