@@ -5,11 +5,11 @@ import contextlib
 import json
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import nats
 import pytest
+from msgspec.structs import replace
 from nats.js.kv import KeyValue
 
 from tests.bus.full import full

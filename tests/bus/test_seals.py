@@ -4,9 +4,9 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.bus.nats import NatsServer
 from tests.bus.test_directory import TUNNEL, other_client

@@ -1,7 +1,8 @@
 """The directory in memory: compare-and-set, outages and rivals on demand."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tiflis.bus.directory.directory import Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable

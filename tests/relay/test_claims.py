@@ -1,9 +1,9 @@
 """Claims of tunnels: the table of section 2, races, stolen ids, rotations and outages."""
 
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.relay.fake_directory import FakeDirectory
 from tiflis.bus.directory.directory import Directory, Record

@@ -1,10 +1,10 @@
 """Moves that are cut short: the bus is away, a worker ends, two claim at once. Messages under way arrive."""
 
 import asyncio
-from dataclasses import asdict, replace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.relay.fakes import FakeDesk
 from tests.relay.town import Town, notes
@@ -135,7 +135,9 @@ async def test_a_home_is_not_adopted_where_its_tunnel_is_just_being_claimed(town
     await town.workstation("a")
     hub = town.hubs["b"]
     body = messages.encode(
-        HandoffRequest(messages.VERSION, "home", "a", "tunnel-1", [], asdict(town.home("a").record))
+        HandoffRequest(
+            messages.VERSION, "home", "a", "tunnel-1", [], messages.record_of(town.home("a").record)
+        )
     )
     async with hub.router.lock("tunnel-1"):
         receipt = messages.read_receipt(await HandoffReceiver(hub, cast(Sockets, None), 10).serve(body, []))

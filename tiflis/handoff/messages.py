@@ -1,6 +1,5 @@
 """The request and the response of a handoff between two workers."""
 
-from dataclasses import asdict, fields
 from typing import Any
 
 import msgspec
@@ -37,8 +36,7 @@ class HandoffRequest(msgspec.Struct):
 
     def described(self) -> Record:
         """Return the tunnel's record; fields that this code does not know are left out."""
-        known = {field.name for field in fields(Record)}
-        return Record(**{name: value for name, value in self.record.items() if name in known})
+        return msgspec.convert(self.record, Record)
 
 
 class HandoffResponse(msgspec.Struct):
@@ -51,7 +49,7 @@ class HandoffResponse(msgspec.Struct):
 
 def record_of(record: Record) -> dict[str, Any]:
     """Return the record as the document that a request contains."""
-    return asdict(record)
+    return msgspec.structs.asdict(record)
 
 
 _requests = msgspec.msgpack.Decoder(HandoffRequest)

@@ -5,8 +5,9 @@ The generation in a record rises with every claim; a worker whose claim has a lo
 
 import secrets
 import time
-from dataclasses import replace
 from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from tiflis.bus.directory.directory import Directory, Record
 from tiflis.bus.errors import Conflict, DirectoryUnavailable
@@ -157,7 +158,7 @@ class Claims:
 
     async def rewrite(self, record: Record, /, **changes: object) -> Record:
         """Change our own record, at the same generation. Raises Conflict, DirectoryUnavailable."""
-        return await self._directory.put(replace(record, **changes))  # type: ignore[arg-type] # fields of Record
+        return await self._directory.put(replace(record, **changes))
 
     def made_by(self, maker: str) -> int:
         """Return how many tunnels are known that this registration key has made."""
