@@ -85,25 +85,36 @@ class Authenticator:
 
         Raises TunnelNotFound, Starting, InvalidAuthKey or SendFailed.
         """
-        record = await self._claims.find(tunnel_id)
+        record, devices = await self._claims.find(tunnel_id), self.devices
+        if devices is None or not key_id_of(auth_keys[0]):
+            return self.admit_owner(record, auth_keys, address, device_id)
         caller = Caller(address, tunnel_id, device_id or None)
-        devices = self.devices
-        of_device = devices is not None and bool(key_id_of(auth_keys[0]))
-        if devices is not None and of_device:
-            trial = devices.trial(tunnel_id, auth_keys, device_id)
-        else:
-            trial = self._trial(record, auth_keys)
-        verdict = self._judge(tunnel_id, caller, trial)
+        trial = devices.trial(tunnel_id, auth_keys, device_id)
+        right = auth_keys[self._right(tunnel_id, caller, trial)]
+        await devices.used(tunnel_id, right, device_id or "", address, kind)
+        self._limiter.welcome(caller)
+        return right
+
+    def admit_owner(
+        self, record: Record, auth_keys: Sequence[str], address: str, device_id: str | None
+    ) -> str:
+        """Return the one of ``auth_keys`` that is the workstation's own. Raises InvalidAuthKey."""
+        tunnel_id, devices = record.tunnel_id, self.devices
+        caller, trial = Caller(address, tunnel_id, device_id or None), self._trial(record, auth_keys)
+        if devices is None or devices.owner_key(tunnel_id) == "any":
+            return auth_keys[self._right(tunnel_id, caller, trial, welcome=True)]
+        right = auth_keys[self._right(tunnel_id, caller, trial)]
+        devices.admit_owner(tunnel_id, device_id or "", lambda: self._limiter.knows(caller))
+        self._limiter.welcome(caller)
+        return right
+
+    def _right(self, tunnel_id: str, caller: Caller, trial: Trial, welcome: bool = False) -> int:
+        """Return which reading of a key is right. Raises InvalidAuthKey."""
+        verdict = self._judge(tunnel_id, caller, trial, welcome)
         if not verdict.right:
             metrics.count("auth_failures_total", "auth_key")
             raise InvalidAuthKey
-        right = auth_keys[verdict.reading]
-        if devices is not None and of_device:
-            await devices.used(tunnel_id, right, device_id or "", address, kind)
-        elif devices is not None:
-            devices.admit_owner(tunnel_id, device_id or "", lambda: self._limiter.knows(caller))
-        self._limiter.welcome(caller)
-        return right
+        return verdict.reading
 
     def admit_code(self, code: str, address: str) -> DeviceKey:
         """Return the device key behind a human code. Raises InvalidCode, Starting."""
@@ -128,8 +139,8 @@ class Authenticator:
     def _trial(self, record: Record, auth_keys: Sequence[str]) -> Trial:
         return self._keyring.auth(record.tunnel_id, auth_keys, record.key_id, record.key_digest)
 
-    def _judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
-        verdict = self._limiter.judge(place, caller, trial)
+    def _judge(self, place: str, caller: Caller, trial: Trial, welcome: bool = False) -> Verdict:
+        verdict = self._limiter.judge(place, caller, trial, welcome)
         if not verdict.right:
             self.note_refusal(caller.address)
         if verdict.wait:

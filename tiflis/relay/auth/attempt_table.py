@@ -15,6 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +63,8 @@ class Table:
         self._buckets, self._places, self._times = shape
         self._entry = struct.Struct(f"={ID_SIZE}s{self._times}d")
         self._bucket = self._places * self._entry.size  # bytes
-        self._entries = struct.Struct("=" + f"{ID_SIZE}s{self._times}d" * self._places)
+        prefix_and_times = f"{PREFIX}s{ID_SIZE - PREFIX}x{self._times}d"
+        self._entries = struct.Struct("=" + prefix_and_times * self._places)
         self._unused = bytes(self._entry.size)
 
     @property
@@ -72,31 +74,27 @@ class Table:
 
     def get(self, id_: bytes) -> list[float]:
         """Return the times of this id; none if it has no entry."""
-        start = self._start(id_)
-        place = self._find(id_, start)
-        if place < 0:
+        at = self._find(id_, self._start(id_))
+        if at < 0:
             return []
-        _, *times = self._entry.unpack_from(self._memory, start + place)
+        _, *times = self._entry.unpack_from(self._memory, at)
         return [time for time in times if time]
 
     def read(self, id_: bytes) -> tuple[float, ...]:
         """Return the numbers of this id as they were written."""
-        start = self._start(id_)
-        place = self._find(id_, start)
-        return (
-            self._entry.unpack_from(self._memory, start + place)[1:] if place >= 0 else (0.0,) * self._times
-        )
+        at = self._find(id_, self._start(id_))
+        return self._entry.unpack_from(self._memory, at)[1:] if at >= 0 else (0.0,) * self._times
 
     def write(self, id_: bytes, numbers: tuple[float, ...], now: float, window: float) -> bool:
         """Keep numbers, the largest of which is a time; return whether there was room, as ``put``."""
-        place = self._place(id_, now, window)
-        if place >= 0:
-            self._entry.pack_into(self._memory, self._start(id_) + place, id_, *numbers)
-        return place >= 0
+        at = self._place(id_, now, window)
+        if at >= 0:
+            self._entry.pack_into(self._memory, at, id_, *numbers)
+        return at >= 0
 
     def has_room(self, id_: bytes, now: float, window: float) -> bool:
-        """Return whether ``put`` would succeed."""
-        return self._place(id_, now, window) >= 0
+        """Return whether ``put`` would succeed for an id without an entry."""
+        return self._new_place(id_, self._start(id_), now, window) >= 0
 
     def put(self, id_: bytes, times: list[float], now: float, window: float) -> bool:
         """Keep the newest times of this id; return whether there was room for it.
@@ -104,24 +102,27 @@ class Table:
         An entry without a time in the window gives way, the oldest first. Ids that begin alike take at most
         half of their bucket; then one of their own has to give way.
         """
-        place = self._place(id_, now, window)
-        if place < 0:
+        at = self._place(id_, now, window)
+        if at < 0:
             return False
         newest = sorted(time for time in times if time <= now)[-self._times :]  # a clock may be set back
         padding = [0.0] * (self._times - len(newest))
-        self._entry.pack_into(self._memory, self._start(id_) + place, id_, *newest, *padding)
+        self._entry.pack_into(self._memory, at, id_, *newest, *padding)
         return True
 
     def _place(self, id_: bytes, now: float, window: float) -> int:
-        """Return the offset in its bucket where the entry of this id is or may be put; -1 if it may not."""
+        """Return the offset where the entry of this id is or may be put; -1 if it may not."""
         start = self._start(id_)
-        place = self._find(id_, start)
-        if place >= 0:
-            return place
+        at = self._find(id_, start)
+        return at if at >= 0 else self._new_place(id_, start, now, window)
+
+    def _new_place(self, id_: bytes, start: int, now: float, window: float) -> int:
+        """Return the offset for a new entry in the bucket that begins at ``start``; -1 if there is none."""
         bucket = self._memory[start : start + self._bucket]
         crowded = 2 * bucket.count(id_[:PREFIX]) >= self._places
         free = -1 if crowded else self._free(bucket)
-        return free if free >= 0 else self._oldest(id_, bucket, now, window)
+        place = free if free >= 0 else self._oldest(id_, bucket, now, window)
+        return start + place if place >= 0 else -1
 
     def _free(self, bucket: bytes) -> int:
         """Return the offset of the first entry that was never used; -1 if there is none."""
@@ -133,10 +134,12 @@ class Table:
 
     def _oldest(self, id_: bytes, bucket: bytes, now: float, window: float) -> int:
         """Return the offset of the entry that gives way to a new one; -1 if all of them still count."""
-        values, step = self._entries.unpack(bucket), 1 + self._times
-        ids, newest = values[::step], self._newest(values, now)
-        alike = [number for number, found in enumerate(ids) if found.startswith(id_[:PREFIX])]
-        oldest = min(alike if 2 * len(alike) >= self._places else range(self._places), key=newest.__getitem__)
+        values, step, prefix = self._entries.unpack(bucket), 1 + self._times, id_[:PREFIX]
+        prefixes, newest = values[::step], self._newest(values, now)
+        order = sorted(range(self._places), key=newest.__getitem__)
+        if 2 * prefixes.count(prefix) >= self._places:
+            order = list(compress(order, map(prefix.__eq__, map(prefixes.__getitem__, order))))
+        oldest = order[0]
         return oldest * self._entry.size if newest[oldest] <= now - window else -1
 
     def _newest(self, values: tuple[Any, ...], now: float) -> Sequence[float]:
@@ -156,12 +159,12 @@ class Table:
         return self._offset + int.from_bytes(id_[:PREFIX], "little") % self._buckets * self._bucket
 
     def _find(self, id_: bytes, start: int) -> int:
-        """Return the offset of this id's entry in its bucket, which begins at ``start``; -1 without one."""
+        """Return the offset of this id's entry, whose bucket begins at ``start``; -1 without one."""
         end = start + self._bucket
         place = self._memory.find(id_, start, end)
         while place >= 0 and (place - start) % self._entry.size:
             place = self._memory.find(id_, place + 1, end)  # some times look like it
-        return place - start if place >= 0 else -1
+        return place
 
 
 class AttemptTable:

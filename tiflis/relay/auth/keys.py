@@ -25,7 +25,7 @@ class Keyring:
 
     def __init__(self, registration_keys: Iterable[str]) -> None:
         self._digests = [_hash(trimmed(key)) for key in registration_keys]
-        self._signing = [(_key_id(digest), _derive(digest, b"tiflis auth key")) for digest in self._digests]
+        self._signing = {_key_id(digest): _derive(digest, b"tiflis auth key") for digest in self._digests}
         # Of other purposes: a device key and the workstation's own key never have one digest.
         self._of_devices = {
             _key_id(digest): _derive(digest, b"tiflis device key") for digest in self._digests
@@ -50,12 +50,12 @@ class Keyring:
 
     def digest(self, tunnel_id: str, auth_key: str) -> tuple[str, str]:
         """Return the id of the registration key used, and the digest in hex, as the directory keeps them."""
-        key_id, signing = self._signing[0]
+        key_id, signing = next(iter(self._signing.items()))
         return key_id, _sign(signing, tunnel_id, auth_key)
 
     def auth(self, tunnel_id: str, auth_keys: Sequence[str], key_id: str, digest: str) -> Trial:
         """Return the trial of an auth key, in several readings perhaps, against a digest of the directory."""
-        signing = dict(self._signing).get(key_id)
+        signing = self._signing.get(key_id)
         if signing is None:
             return Trial([], [])
         return Trial([_sign(signing, tunnel_id, key).encode() for key in auth_keys], [digest.encode()])

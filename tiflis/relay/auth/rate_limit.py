@@ -92,24 +92,29 @@ class Limiter:
         self._publish = publish
         self._limits = limits
 
-    def judge(self, place: str, caller: Caller, trial: Trial) -> Verdict:
+    def judge(self, place: str, caller: Caller, trial: Trial, welcome: bool = False) -> Verdict:
         """Compare a key, if the limits allow it now.
 
-        ``place``: the tunnel's id, REGISTRATION, or a name that is no tunnel's id. No other worker of this
-        host compares a key meanwhile: attempts made at the same moment on several workers cannot exceed the
-        limit together.
+        ``place``: the tunnel's id, REGISTRATION, or a name that is no tunnel's id. ``welcome``: record the
+        caller as known if the key is right. No other worker of this host compares a key meanwhile: attempts
+        made at the same moment on several workers cannot exceed the limit together.
         """
-        group = address_group(caller.address)
+        caller, news = Caller(address_group(caller.address), caller.tunnel_id, caller.device_id), False
         with self._counters() as table:
-            buckets = self._buckets(table, place, caller._replace(address=group))
+            known, seen = self._known(table, caller)
+            buckets = self._buckets(table, place, caller, known, seen)
             delay = max([bucket.wait() for bucket in buckets])
             reading = -1 if delay else _fitting(trial)
             if reading < 0 and not delay:
                 for bucket in buckets:
                     bucket.note()
-        if reading < 0 and not delay:
-            known = () if caller.device_id is None else (caller.tunnel_id, caller.device_id)
-            self._tell(group, place, *known)
+            elif welcome and not delay:
+                news = self._know(table, known, seen)
+        named = () if caller.device_id is None else (caller.tunnel_id, caller.device_id)
+        if news:
+            self._tell(_KNOWN, caller.address, *named)
+        elif reading < 0 and not delay:
+            self._tell(caller.address, place, *named)
         return Verdict(reading >= 0, delay, reading)
 
     def welcome(self, caller: Caller) -> None:
@@ -118,7 +123,7 @@ class Limiter:
             return
         names = (address_group(caller.address), caller.tunnel_id, caller.device_id)
         with self._counters() as table:
-            news = self._know(table, *names)
+            news = self._know(table, *self._known(table, Caller(*names)))
         if news:
             self._tell(_KNOWN, *names)
 
@@ -138,7 +143,7 @@ class Limiter:
                 -self._limits.new_tunnels // TIMES_KEPT
             )  # above TIMES_KEPT, one in so many counts, chosen at random
             limit = self._limits.new_tunnels // each
-            made = _Bucket(table.makers, id_, self._now(), self._limits.window, limit)
+            made = _Bucket(table.makers, id_, table.makers.get(id_), self._now(), self._limits.window, limit)
             delay = made.wait()
             if not delay and randbelow(each) == 0:
                 made.note()
@@ -191,28 +196,36 @@ class Limiter:
             self._shun_until = time.monotonic() + SHUN_SECONDS
         return False
 
-    def _buckets(self, table: AttemptTable, place: str, caller: Caller) -> list["_Bucket"]:
-        """Return the counters of this attempt; the address in ``caller`` is a group."""
+    def _known(self, table: AttemptTable, caller: Caller) -> tuple[bytes, list[float]]:
+        """Return the id of a device that may be known, and when its key was right; empty for no device. The
+        address in ``caller`` is a group."""
+        if caller.device_id is None:
+            return b"", []
+        known = table.id_within(caller.tunnel_id, caller.address, caller.device_id)
+        return known, table.known.get(known)
+
+    def _buckets(
+        self, table: AttemptTable, place: str, caller: Caller, known: bytes, seen: list[float]
+    ) -> list["_Bucket"]:
+        """Return the counters of this attempt; ``known``, ``seen`` as from ``_known``."""
         now, window, limit = self._now(), self._limits.window, self._limits.pair
-        group, tunnel_id, device_id = caller
-        if device_id is not None:
-            known = table.id_within(tunnel_id, group, device_id)
-            if within(table.known.get(known), now, KNOWN_FOR):
-                return [_Bucket(table.tries, known, now, window, limit)]
-        pair = table.id(group, place)
-        if place != tunnel_id or place == REGISTRATION:
-            return [_Bucket(table.doors, pair, now, window, limit)]
-        attacker = within(table.pairs.get(pair), now, ATTACKER_FOR)
+        if within(seen, now, KNOWN_FOR):
+            return [_Bucket(table.tries, known, table.tries.get(known), now, window, limit)]
+        pair = table.id(caller.address, place)
+        if place != caller.tunnel_id or place == REGISTRATION:
+            return [_Bucket(table.doors, pair, table.doors.get(pair), now, window, limit)]
+        wrong, all_ = table.pairs.get(pair), table.id(place)
+        attacker = within(wrong, now, ATTACKER_FOR)
         looks = max(1, self._limits.tunnel - self._limits.kept_free * bool(attacker))
         return [
-            _Bucket(table.pairs, pair, now, window, limit),
-            _Bucket(table.tunnels, table.id(place), now, window, looks),
+            _Bucket(table.pairs, pair, wrong, now, window, limit),
+            _Bucket(table.tunnels, all_, table.tunnels.get(all_), now, window, looks),
         ]
 
-    def _know(self, table: AttemptTable, group: str, tunnel_id: str, device_id: str) -> bool:
-        """Record a known device; return whether that is new."""
-        now, known = self._now(), table.id_within(tunnel_id, group, device_id)
-        if within(table.known.get(known), now, KNOWN_AGAIN):
+    def _know(self, table: AttemptTable, known: bytes, seen: list[float]) -> bool:
+        """Record a device as known; return whether that is new."""
+        now = self._now()
+        if not known or within(seen, now, KNOWN_AGAIN):
             return False
         return table.known.put(known, [now], now, 0.0)
 
@@ -224,7 +237,7 @@ class Limiter:
     def _believe(self, table: AttemptTable, names: list[str]) -> None:
         match names:
             case [what, group, tunnel_id, device_id] if what == _KNOWN:
-                self._know(table, group, tunnel_id, device_id)
+                self._know(table, *self._known(table, Caller(group, tunnel_id, device_id)))
                 return
             case [group, place, tunnel_id, device_id]:
                 caller = Caller(group, tunnel_id, device_id)
@@ -232,7 +245,7 @@ class Limiter:
                 caller = Caller(group, place)
             case _:
                 return
-        for bucket in self._buckets(table, place, caller):
+        for bucket in self._buckets(table, place, caller, *self._known(table, caller)):
             bucket.note()
 
 
@@ -253,24 +266,24 @@ class _Counters:
 
 
 class _Bucket(NamedTuple):
-    """The counter of attempts under one id, in a window of time."""
+    """The counter of attempts under one id, in a window of time; ``times``: those in the table."""
 
     table: Table
     id: bytes
+    times: list[float]
     now: float
     window: float
     limit: int
 
     def wait(self) -> float:
         """Return in how many seconds another attempt is allowed, 0.0 for now."""
-        times = self.table.get(self.id)
-        if not times:  # most often: so far nothing was counted, and one attempt may be, if there is room
+        if not self.times:  # most often: so far nothing was counted, and one attempt may be, if there is room
             return 0.0 if self.table.has_room(self.id, self.now, self.window) else self.window
-        return wait(within(times, self.now, self.window), self.now, self.window, self.limit)
+        return wait(within(self.times, self.now, self.window), self.now, self.window, self.limit)
 
     def note(self) -> None:
         """Count an attempt."""
-        self.table.put(self.id, [*self.table.get(self.id), self.now], self.now, self.window)
+        self.table.put(self.id, [*self.times, self.now], self.now, self.window)
 
 
 def _fitting(trial: Trial) -> int:
