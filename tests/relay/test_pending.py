@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.relay.fakes import FakeWire, Works
+from tests.relay.town import Town
 from tiflis.limits import Limits
 from tiflis.protocol.errors import InvalidAuthKey, SendFailed
 from tiflis.protocol.messages import Connection, Registration
@@ -251,3 +252,23 @@ async def test_the_deadline(wire: FakeWire) -> None:
     wire.session.check(15.0)
     assert wire.closed is not None
     assert wire.closed[0] == 1008
+
+
+async def test_a_client_of_a_tunnel_whose_home_is_here_is_answered_at_once(town: Town) -> None:
+    await town.workstation("a")
+    phone, stranger = town.socket("a"), town.socket("a")
+    phone.say(town.connecting())
+    assert phone.types == ["connected"]
+    assert not phone.paused
+    stranger.say(town.connecting("tablet", auth_key="not the auth key at all"))
+    assert stranger.codes() == ["INVALID_AUTH_KEY"]
+    assert stranger.messages[0]["id"] == "c"
+    assert isinstance(stranger.session, PendingSession)
+
+
+async def test_a_message_right_behind_connect_is_one_of_the_client(town: Town) -> None:
+    desk = await town.workstation("a")
+    phone = town.socket("a")
+    phone.say(town.connecting())
+    phone.say({"type": "sync"})
+    assert desk.types[-1] == "sync"

@@ -288,7 +288,7 @@ class Home:
             self.staying.arrived(attached)
 
     def _arrive(self, attached: Attached, request: bytes, places: Sequence[Place]) -> None:
-        kept = self.transit.reattach(attached, places)
+        kept = self.transit.reattach(attached, places) if places else None
         if kept is not None:
             if kept.overflowed:
                 self._rejoined(attached)

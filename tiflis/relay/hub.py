@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from msgspec.structs import replace
@@ -110,15 +110,31 @@ class Hub:
             pending.wire.raise_message_limit()
             self.superseded_sockets.add(tunnel_id, pending.wire)
 
-    async def connect(self, pending: PendingSession, said: Connection, request: bytes) -> None:
-        """Connect a client to its tunnel. Raises TunnelError."""
+    def connect(
+        self, pending: PendingSession, said: Connection, request: bytes
+    ) -> Coroutine[Any, Any, None] | None:
+        """Connect a client to its tunnel, at once if its home is here. Return the work for any other. Raises
+        TunnelError."""
+        record, home = self._claims.current(said.tunnel_id), self.router.homes.get(said.tunnel_id)
+        if record is None or record.home != self.me or home is None or home.frozen:
+            return self._connect(pending, said, request)
+        if key_id_of(said.auth_key):
+            return self._connect(pending, said, request)  # the use of a device key may have to be stored
+        if not pending.vouch():
+            self.gate.admit_owner(record, [said.auth_key], pending.wire.address, said.device_id)
+        self._attach(pending, said, home, request)
+        return None
+
+    async def _connect(self, pending: PendingSession, said: Connection, request: bytes) -> None:
         if not pending.vouch():
             await self.gate.authorise(said.tunnel_id, [said.auth_key], pending.wire.address, said.device_id)
         if await self._steered(pending, self._claims.home_of(said.tunnel_id)):
             return
         route = await self.router.route(said.tunnel_id)
-        if pending.gone:
-            return
+        if not pending.gone:
+            self._attach(pending, said, route, request)
+
+    def _attach(self, pending: PendingSession, said: Connection, route: Home | Edge, request: bytes) -> None:
         wire = pending.wire
         client = self.client(wire, said, route)
         wire.session = client

@@ -22,7 +22,11 @@ class RoleAssigner(Protocol):
     """Gives pending sessions their roles; a TunnelError that it raises leaves the session pending."""
 
     async def register(self, pending: "PendingSession", said: Registration) -> None: ...
-    async def connect(self, pending: "PendingSession", said: Connection, request: bytes) -> None: ...
+    def connect(
+        self, pending: "PendingSession", said: Connection, request: bytes
+    ) -> Coroutine[Any, Any, None] | None:
+        """Connect a client. Return the work that is left where something has to be waited for."""
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task that the worker owns."""
 
@@ -70,9 +74,15 @@ class PendingSession(BaseSession):
             self._decide(self._assigner.register(self, registration), request, text)
         elif act is Act.CONNECT:
             connection = messages.read_connection(found.payload)
-            self._decide(self._assigner.connect(self, connection, request), request, text)
+            left = self._assigner.connect(self, connection, request)
+            if left is not None:
+                self._decide(left, request, text)
         else:
             super().handle(act, found, text)
+
+    def _fail(self, problem: TunnelError, found: Head | None) -> None:
+        log.debug("role refused", extra=self.named() | {"code": problem.code})
+        super()._fail(problem, found)
 
     def refusal(self) -> str:
         return "Not authenticated: send workstation.register or connect first"
