@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import socket as sockets
 
 import pytest
+import uvloop
 
 from tests.patience import patience
 from tests.protocol.wire import client as frame
@@ -355,3 +357,41 @@ async def test_one_that_is_cut_off_is_lost_in_a_moment() -> None:
         before = here.sessions[0].losses
         await asyncio.sleep(0)
         assert (before, here.sessions[0].losses) == (0, 1)
+
+
+async def test_small_frames_are_sent_without_delay() -> None:
+    async with hall() as here, await RawPeer.open(here.port):
+        connection = socket_of(here)._transport.get_extra_info("socket")
+        assert connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY)
+
+
+class Made(asyncio.Protocol):
+    """A connection as the event loop hands it over."""
+
+    def __init__(self) -> None:
+        self.made: asyncio.Future[asyncio.BaseTransport] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.made.set_result(transport)
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_uvloop_sends_small_frames_without_delay(adopted: bool) -> None:
+    """It turns Nagle's algorithm off for sockets that it accepts and for those from another process."""
+
+    async def connection() -> bool:
+        loop = asyncio.get_running_loop()
+        protocol = Made()
+        with sockets.create_server(("127.0.0.1", 0)) as listener:
+            with sockets.create_connection(listener.getsockname()):
+                if adopted:
+                    await loop.connect_accepted_socket(lambda: protocol, listener.accept()[0])
+                else:
+                    await loop.create_server(lambda: protocol, sock=listener)
+                async with patience():
+                    transport = await protocol.made
+                connection = transport.get_extra_info("socket")
+                return bool(connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(connection())

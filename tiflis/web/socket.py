@@ -5,10 +5,10 @@ It has no role: its session interprets the messages.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket as sockets
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -69,6 +69,7 @@ class WebSocket(asyncio.Protocol):
         "number",
         "opened",
         "outbox",
+        "running",
         "session",
         "steered",
     )
@@ -97,6 +98,7 @@ class WebSocket(asyncio.Protocol):
         self.opened = self.heard = clock()
         self.close_by = 0.0  # loop time by which a closing socket must be gone; 0 while open
         self.session: Session = cast("Session", None)
+        self.running = False  # it has its transport, which an adopted socket gets later
         self.steered = False  # it was accepted by another worker
         self.frames_in = self.bytes_in = self._reads = 0
         self.bytes_counted = 0  # those bytes written that are in the metrics already
@@ -106,10 +108,11 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._inbox.transport = transport = cast(asyncio.Transport, transport)
         socket = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # a Unix socket has no such option
-            socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        if type(socket) is TransportSocket and socket.family != sockets.AF_UNIX:
+            socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)  # uvloop has done so by itself
         self.outbox = outbox = Outbox(self._cork, cast(Any, transport), self._relieved, socket.fileno())
         self._output_limits = OutputLimits(self, outbox, self._limits, self._overdraft, self._clock)
+        self.running = True
         transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
 
     def data_received(self, data: bytes) -> None:  # noqa: C901 - in one piece, as it runs for each read
@@ -425,10 +428,6 @@ class WebSocket(asyncio.Protocol):
         taken = (self.frames_in, self.bytes_in, outbox.frames, outbox.written - before)
         self.frames_in = self.bytes_in = outbox.frames = 0
         return taken
-
-    @property
-    def running(self) -> bool:
-        return hasattr(self, "outbox")  # an adopted socket gets its transport later
 
     @property
     def unsent(self) -> int:
