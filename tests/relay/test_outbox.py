@@ -187,7 +187,7 @@ def test_a_message_to_many_is_not_copied() -> None:
     desks = [Watches() for _ in range(3)]
     for watches in desks:
         watches.put(payload)
-    waiting = [item for watches in desks for item in watches.outbox._queue]
+    waiting = [item for watches in desks for item in watches.outbox._queue or ()]
     assert all(item._payload is payload for item in waiting if isinstance(item, Large))
 
 

@@ -91,7 +91,7 @@ class Outbox:
         self.descriptor = descriptor
         self._marked = False  # the cork has us in its list
         self._burst: list[bytes] = []
-        self._queue: deque[bytes | Large | LargeEscaped] = deque()
+        self._queue: deque[bytes | Large | LargeEscaped] | None = None  # most sockets never need one
         self._pongs: deque[tuple[bool, bytes]] | None = None
         # What the transport may not have sent yet; at first perhaps what others gave it.
         self._recent: list[bytes | memoryview] = [b""] if transport.get_write_buffer_size() else []
@@ -121,7 +121,7 @@ class Outbox:
         else:
             self._settle()
             large = LargeEscaped(payload) if isinstance(payload, EscapedText) else Large(opcode, payload)
-            self._queue.append(large)
+            self._append(large)
             self.waiting += size
         if self.waiting > PRESSURE_HIGH:
             self.high_water = True
@@ -168,7 +168,12 @@ class Outbox:
         """Put the burst, as one piece, behind what waits already."""
         if self._burst:
             data, self._burst = b"".join(self._burst), []
-            self._queue.append(data)
+            self._append(data)
+
+    def _append(self, item: bytes | Large | LargeEscaped) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(item)
 
     def pump(self) -> None:
         """Write until the transport has had enough."""
@@ -189,7 +194,7 @@ class Outbox:
         self.waiting -= large.left
         head, piece = large.next()
         self.waiting += large.left
-        if not large.left:
+        if not large.left and self._queue:
             self._queue.popleft()
         self._give(head)
         self._give(piece)
@@ -212,9 +217,9 @@ class Outbox:
         """Write straight into the socket, unless the transport has something left to write before."""
         if self._recent:
             self.settle()
-        if self._recent:
-            self._give(data)
-            return
+            if self._recent:
+                self._give(data)
+                return
         try:
             taken = os.write(self.descriptor, data)
         except OSError:  # it is full, or broken, which the transport then notices
@@ -247,14 +252,14 @@ class Outbox:
         """Return the waiting frames and, of big messages, their positions; not the transport's tail."""
         self._settle()
         return {
-            "queue": [item if isinstance(item, bytes) else item.export() for item in self._queue],
+            "queue": [item if isinstance(item, bytes) else item.export() for item in self._queue or ()],
             "pongs": list(self._pongs or ()),
         }
 
     def restore(self, tail: bytes, state: dict[str, Any]) -> None:
         """Go on where another process's outbox has ended; ``tail``: what its transport did not send."""
         for item in state["queue"]:
-            self._queue.append(item if isinstance(item, bytes) else Large(*item))
+            self._append(item if isinstance(item, bytes) else Large(*item))
             self.waiting += len(item) if isinstance(item, bytes) else len(item[1]) - item[2]
         if state["pongs"]:
             self._pongs = deque((bool(is_message), frame) for is_message, frame in state["pongs"])
@@ -267,7 +272,7 @@ class Outbox:
     def drop(self) -> None:
         """Forget all that has not been written; the next frame may be a control frame."""
         self._burst.clear()
-        self._queue.clear()
+        self._queue = None
         self._pongs = None
         self.waiting = self.pong_bytes = 0
 
@@ -283,7 +288,7 @@ class Outbox:
     def pinned(self) -> tuple[int, dict[int, int]]:
         """Return the bytes that only this outbox keeps, and those of payloads that it may share with others:
         by the payload's id its size, however much of it has been sent."""
-        large = [item for item in self._queue if not isinstance(item, bytes)]
+        large = [item for item in self._queue or () if not isinstance(item, bytes)]
         rest = sum(item.left for item in large)
         return self.waiting - rest + self.pong_bytes, dict(item.shared for item in large)
 
