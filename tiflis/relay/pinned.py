@@ -43,6 +43,8 @@ class Kind(StrEnum):
     BODIES = "bodies"  # HTTP bodies that have not been passed on
 
 
+_NOTHING: dict[str, int] = dict.fromkeys(Kind, 0)
+
 # A quarter of a tunnel's share each at most, so that stalled HTTP calls and watches that do not fetch leave
 # room for large WebSocket messages, and each other.
 PARTS = {Kind.QUEUES: 0.25, Kind.ANSWERS: 0.25, Kind.BODIES: 0.25}
@@ -66,7 +68,7 @@ class Pinned:
     def __init__(self, shares: Shares | None = None) -> None:
         self.shares = shares or Shares()
         self.total = 0
-        self.kinds: dict[str, int] = dict.fromkeys(Kind, 0)
+        self.kinds = _NOTHING.copy()
         self.freed: Callable[[], None] | None = None
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._samples: dict[tuple[str, Kind], Hold] = {}
@@ -103,7 +105,7 @@ class Account:
     def __init__(self, pinned: Pinned, tunnel_id: str) -> None:
         self.pinned, self.tunnel_id = pinned, tunnel_id
         self.total = 0
-        self.kinds: dict[str, int] = dict.fromkeys(Kind, 0)
+        self.kinds = _NOTHING.copy()
 
     def hold(self, kind: Kind) -> Hold:
         """Return an empty hold of this account."""

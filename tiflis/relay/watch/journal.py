@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 from tiflis.relay.watch.device import Watch
@@ -73,7 +74,6 @@ class WatchJournal:
         self._store = store
         self._watches = watches
         self._clock = clock
-        self._epoch = secrets.token_urlsafe(8)
         self._past: list[tuple[str, int]] = []
         self._revision = 0
         self._unsent: list[Message] = []
@@ -85,6 +85,11 @@ class WatchJournal:
         self._retired: list[tuple[int, int]] = []
         self._warned_at = float("-inf")
         self.behind = False  # the last flush left out some of the messages that were due
+
+    @cached_property
+    def _epoch(self) -> str:
+        """The name of this journal in the store, of which no other has the same."""
+        return secrets.token_urlsafe(8)
 
     @property
     def idle(self) -> bool:

@@ -20,7 +20,6 @@ from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
 from tiflis.relay.watch.queue import Reading
 from tiflis.relay.watch.registry import WatchRegistry
-from tiflis.relay.watch.stays import StayingDevices
 from tiflis.relay.watch.store import WatchStore
 
 __all__ = ["QueueLimits", "WatchOperations", "WatchesHome"]
@@ -46,28 +45,17 @@ class WatchOperations:
         self._tunnel_id = tunnel_id
         self._home = home
         self._clock = clock
-        self.registry = WatchRegistry(tunnel_id, home, store, limits, clock, wall, account)
+        self.registry = registry = WatchRegistry(tunnel_id, home, store, limits, clock, wall, account)
+        self.stays = registry.stays
+        self.keep, self.deliver, self.deliver_to = registry.keep, registry.deliver, registry.deliver_to
 
     # For the home: passed on to the registry
-
-    @property
-    def stays(self) -> StayingDevices:
-        return self.registry.stays
-
-    def keep(self, device_id: str, text: bytes) -> None:
-        self.registry.keep(device_id, text)
 
     def when_restored(self, callback: Callable[[], None]) -> None:
         self.registry.when_restored(callback)
 
     def devices(self) -> list[str]:
         return self.registry.devices()
-
-    def deliver(self, text: bytes) -> None:
-        self.registry.deliver(text)
-
-    def deliver_to(self, device_id: str, text: bytes) -> bool:
-        return self.registry.deliver_to(device_id, text)
 
     def workstation_registered(self, auth_key: str) -> None:
         self.registry.workstation_registered(auth_key)

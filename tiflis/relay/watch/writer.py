@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import cached_property
 
 from tiflis.relay.watch.device import Watch
 from tiflis.relay.watch.journal import WatchJournal
@@ -34,10 +35,13 @@ class WatchWriter:
         self._lost = lost
         self._pace = pace
         self._task: asyncio.Task[None] | None = None
-        self._urgent = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._began = float("-inf")
         self._stopped = False
+
+    @cached_property
+    def _urgent(self) -> asyncio.Event:
+        return asyncio.Event()
 
     def kick(self) -> None:
         """Start writing, if that is not under way."""
