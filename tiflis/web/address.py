@@ -78,10 +78,11 @@ class Addresses:
 def peer(request: Asked) -> str:
     """Return the address at the other end of the connection; ``UNIX`` over a Unix socket."""
     transport = request.transport
-    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
-        return UNIX  # the socket's own name is a path
-    name = transport.get_extra_info("peername") if transport else None
-    return _address(str(name[0])) or "" if name else ""
+    name = transport.get_extra_info("peername") if transport is not None else None
+    if isinstance(name, tuple):
+        return _address(str(name[0])) or ""
+    is_unix = transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes)
+    return UNIX if is_unix else ""  # its own name is a path
 
 
 def _trust_all(_: str) -> bool:

@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import logging
-import secrets
 from collections.abc import Callable
-from operator import add
 
 from tiflis import metrics
 from tiflis.limits import Limits
@@ -45,7 +43,7 @@ class Sockets:
     def make(self, address: str, connection_id: str = "", number: int = 0) -> WebSocket:
         """Return a socket without transport and session; ``connection_id``, ``number``: of an adopted one."""
         number = number or next(self._numbers)
-        connection_id = connection_id or f"{self._worker}.{number:x}.{secrets.token_hex(2)}"
+        connection_id = connection_id or f"{self._worker}.{number:x}"
         socket = WebSocket(
             number,
             connection_id,
@@ -70,7 +68,8 @@ class Sockets:
     def _gone(self, socket: WebSocket) -> None:
         if self.open.get(socket.number) is socket:
             del self.open[socket.number]
-        _count([socket])
+        if _has_counted(socket):
+            _count([socket])
         event = "socket left for another worker" if socket.leaving else "socket closed"
         log.debug(event, extra={"connection": socket.connection_id})
 
@@ -90,7 +89,7 @@ class Sockets:
 
     def count(self) -> None:
         """Add the sockets' counts since the last call to the metrics."""
-        _count([socket for socket in self._running() if _has_counted(socket)])
+        _count([socket for socket in self.open.values() if socket.running and _has_counted(socket)])
 
     def of_tunnel(self, tunnel_id: str) -> list[WebSocket]:
         """Return the sockets of a tunnel's peers in this worker."""
@@ -113,14 +112,11 @@ def _has_counted(socket: WebSocket) -> bool:
 
 def _count(sockets: list[WebSocket]) -> None:
     """Add the sockets' counts to the metrics, under their present roles and paths."""
-    sums: dict[tuple[str, str], tuple[int, ...]] = {}
+    taken: dict[tuple[str, str], list[tuple[int, ...]]] = {}
     for socket in sockets:
-        taken = socket.take_counts()
-        if any(taken):
-            labels = (socket.session.kind, socket.path)
-            before = sums.get(labels)
-            sums[labels] = taken if before is None else tuple(map(add, before, taken))
-    for labels, (frames_in, bytes_in, frames_out, bytes_out) in sums.items():
+        taken.setdefault((socket.session.kind, socket.path), []).append(socket.take_counts())
+    for labels, rows in taken.items():
+        frames_in, bytes_in, frames_out, bytes_out = map(sum, zip(*rows, strict=True))
         metrics.count("frames_total", *labels, "in", by=frames_in)
         metrics.count("bytes_total", *labels, "in", by=bytes_in)
         metrics.count("frames_total", *labels, "out", by=frames_out)
