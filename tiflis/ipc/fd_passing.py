@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 GROUP = 128  # descriptors in one message; Linux takes at most 253
 BODY_LIMIT = 512 * 1024 * 1024  # bytes: a tunnel with a few sockets that each have 100 MiB on the way
-PIECE = 256 * 1024
+PIECE = 64 * 1024
+TOGETHER = 64 * 1024  # bytes: a body up to it is written with its head
 SOCKET_BUFFER = 1024 * 1024
 
 _HEAD = struct.Struct("!IIH")  # parcel number, length of the body, number of descriptors
@@ -49,23 +50,31 @@ class _Line:
         self._line = line
         self._loop = asyncio.get_running_loop()
         self._sending = asyncio.Lock()
+        self._buffer = bytearray()  # of messages that have not been received yet, as the next
+        self._descriptors: list[int] = []
+        self._news = asyncio.Event()
+        self._problem: OSError | None = None
+        self._ended = False
+        self._loop.add_reader(line.fileno(), self._readable)
 
     async def send(self, number: int, body: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send the head with the first group of descriptors; each further group goes with a byte of its
         own."""
         async with self._sending:
             head = _HEAD.pack(number, len(body), len(descriptors))
-            await self._send_group(head, descriptors[:GROUP])
+            if len(descriptors) <= GROUP and len(body) <= TOGETHER:
+                head, body = head + body, b""
+            body = head[await self._send_group(head, descriptors[:GROUP]) :] + body
             for start in range(GROUP, len(descriptors), GROUP):
                 await self._send_group(b"\0", descriptors[start : start + GROUP])
-            await self._loop.sock_sendall(self._line, body)
+            if body:
+                await self._loop.sock_sendall(self._line, body)
 
-    async def _send_group(self, data: bytes, descriptors: Sequence[int]) -> None:
-        """Send a few bytes with their descriptors: the kernel takes so few bytes as a whole or not at all."""
+    async def _send_group(self, data: bytes, descriptors: Sequence[int]) -> int:
+        """Send bytes with their descriptors; return how many the kernel took: of a few all or none."""
         while True:
             try:
-                socket.send_fds(self._line, [data], descriptors)
-                return
+                return socket.send_fds(self._line, [data], descriptors)
             except BlockingIOError:
                 await self._until_writable()
 
@@ -77,58 +86,62 @@ class _Line:
         finally:
             self._loop.remove_writer(self._line.fileno())
 
+    def _readable(self) -> None:
+        """Read what has come; messages are taken out of it by ``receive``."""
+        try:
+            data, found, flags, _ = socket.recv_fds(self._line, PIECE, GROUP, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            self._end(problem)
+            return
+        self._buffer += data
+        self._descriptors += found
+        self._news.set()
+        if flags & socket.MSG_CTRUNC:
+            self._end(ConnectionError("descriptors were cut off"))
+        elif not data:
+            self._end()
+
+    def _end(self, problem: OSError | None = None) -> None:
+        self._loop.remove_reader(self._line.fileno())
+        self._problem, self._ended = problem, True
+        self._news.set()
+
     async def receive(self) -> tuple[int, bytes, list[int]] | None:
         """Return the next message: number, body, descriptors; None at the end."""
-        descriptors: list[int] = []
-        try:
-            first = await self._some(_HEAD.size, descriptors)
-            if not first:
+        while (message := self._next()) is None:
+            if self._problem is not None:
+                raise self._problem
+            if self._ended and self._buffer:
+                raise ConnectionError("cut off in a parcel")
+            if self._ended:
                 return None
-            number, size, count = _HEAD.unpack(
-                first + await self._exactly(_HEAD.size - len(first), descriptors)
-            )
-            if size > BODY_LIMIT:
-                raise ConnectionError("not a parcel")
-            await self._exactly(max(0, count - 1) // GROUP, descriptors)
-            body = await self._exactly(size, descriptors)
-            if len(descriptors) != count:
-                raise ConnectionError("descriptors are missing")
-        except BaseException:
-            close_all(descriptors)
-            raise
+            self._news.clear()
+            await self._news.wait()
+        return message
+
+    def _next(self) -> tuple[int, bytes, list[int]] | None:
+        if len(self._buffer) < _HEAD.size:
+            return None
+        number, size, count = _HEAD.unpack_from(self._buffer)
+        if size > BODY_LIMIT:
+            raise ConnectionError("not a parcel")
+        start = _HEAD.size + max(0, count - 1) // GROUP
+        if len(self._buffer) < start + size:
+            return None
+        if len(self._descriptors) < count:
+            raise ConnectionError("descriptors are missing")
+        body = bytes(memoryview(self._buffer)[start : start + size])
+        del self._buffer[: start + size]
+        descriptors, self._descriptors = self._descriptors[:count], self._descriptors[count:]
         return number, body, descriptors
 
-    async def _some(self, size: int, descriptors: list[int]) -> bytes:
-        while True:
-            try:
-                data, found, flags, _ = socket.recv_fds(self._line, size, GROUP, socket.MSG_CMSG_CLOEXEC)
-                descriptors += found
-                if flags & socket.MSG_CTRUNC:
-                    raise ConnectionError("descriptors were cut off")
-                return data
-            except BlockingIOError:
-                await self._until_readable()
-
-    async def _until_readable(self) -> None:
-        readable: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self._line.fileno(), _settle, readable)
-        try:
-            await readable
-        finally:
-            self._loop.remove_reader(self._line.fileno())
-
-    async def _exactly(self, size: int, descriptors: list[int]) -> bytes:
-        parts: list[bytes] = []
-        while size:
-            part = await self._some(min(size, PIECE), descriptors)
-            if not part:
-                raise ConnectionError("cut off in a parcel")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
     def close(self) -> None:
+        if not self._ended:
+            self._end()
         self._line.close()
+        close_all(self._descriptors)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:
