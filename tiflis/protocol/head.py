@@ -145,7 +145,7 @@ def string(raw: msgspec.Raw) -> str | None:
 
 def short(raw: msgspec.Raw) -> str | None:
     """Return as ``string`` does, for a key, an id or a type; None for what is too long to be one."""
-    return string(raw) if memoryview(raw).nbytes <= MAX_SHORT else None
+    return string(raw) if len(raw) <= MAX_SHORT else None
 
 
 def is_unicode(raw: msgspec.Raw) -> bool:
@@ -161,7 +161,7 @@ def is_unicode(raw: msgspec.Raw) -> bool:
 
 def echoable(raw: msgspec.Raw) -> bytes:
     """Return a message's ``id`` as it came, for an error that answers it; empty if absent or too long."""
-    return bytes(raw) if raw and memoryview(raw).nbytes <= MAX_ECHOED_ID else b""
+    return bytes(raw) if raw and len(raw) <= MAX_ECHOED_ID else b""
 
 
 def request_id(text: bytes) -> bytes:

@@ -83,7 +83,7 @@ class _Fields:
         value = value.strip() if trim else value
         if len(value) < least:
             self.wrong[f"payload.{name}"] = f"at least {least} character{'s' if least > 1 else ''}"
-        elif not head.is_unicode(raw):
+        elif "\ufffd" in value and not head.is_unicode(raw):
             self.wrong[f"payload.{name}"] = "must be valid Unicode"
         return value
 

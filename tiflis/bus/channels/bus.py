@@ -73,6 +73,7 @@ class Bus:
         self._me = subjects.checked(me)
         self._accept = accept
         self._clock: Clock = clock or running_clock()
+        self.now = self._clock.time
         self._header = packets.packet_header(time.time_ns() if epoch is None else epoch, me)
         self._connections: dict[str, PeerConnection] = {}
         self._by_header: dict[bytes, PeerConnection] = {}
@@ -201,9 +202,6 @@ class Bus:
     def chunk_size(self) -> int:
         """Return the size of a chunk that the server takes now, in bytes. Not kept: the limit may change."""
         return chunk_size(self._link.max_payload)
-
-    def now(self) -> float:
-        return self._clock.time()
 
     def soon(self, call: Callable[[], None]) -> None:
         self._clock.call_soon(call)

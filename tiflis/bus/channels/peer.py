@@ -91,7 +91,7 @@ class PeerConnection:
     """The channels to one worker: even numbers for the side with the smaller id, odd for the other."""
 
     def __init__(self, carrier: Carrier, me: str, peer: str, subject: bytes) -> None:
-        self._carrier = carrier
+        self._carrier, self.now = carrier, carrier.now
         self.peer = peer
         self.subject = subject
         self.epoch = 0
@@ -111,9 +111,6 @@ class PeerConnection:
     @property
     def chunk_size(self) -> int:
         return self._carrier.chunk_size
-
-    def now(self) -> float:
-        return self._carrier.now()
 
     def soon(self, call: Callable[[], None]) -> None:
         self._carrier.soon(call)
@@ -206,7 +203,7 @@ class PeerConnection:
     def receive(self, data: bytes, position: int) -> None:
         """Read all frames of one packet. Raise PacketRefused at the first that is wrong."""
         end = len(data)
-        self.heard_at = self._carrier.now()
+        self.heard_at = self.now()
         try:
             while position < end:
                 reader = _READERS.get(data[position])

@@ -36,6 +36,7 @@ class _Request(NamedTuple):
     """A request that waits to be sent."""
 
     subject: str
+    reply: str
     headers: bytes
     payload: bytes
     answer: asyncio.Future[bytes]
@@ -62,17 +63,21 @@ class Requests:
         `seconds`."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         late = running_clock().deadline(seconds, partial(_fail, answer, "no answer in time"))
-        self._queue.append(_Request(subject, headers, payload, answer))
+        self._last += 1
+        reply = f"{self._inbox}.{self._last}"
+        self._queue.append(_Request(subject, reply, headers, payload, answer))
         self._submit()
         try:
             return await answer
         finally:
             late.cancel()
+            if self._waiting.pop(reply.encode(), None) is not None:
+                self._submit()
 
     def _submit(self) -> None:
         """Send as many requests as there is room for."""
         while self._queue and len(self._waiting) < AT_ONCE:
-            subject, headers, payload, answer = self._queue.popleft()
+            subject, reply, headers, payload, answer = self._queue.popleft()
             size = len(headers) + len(payload)
             if answer.done():
                 continue
@@ -81,15 +86,8 @@ class Requests:
             elif not self._link.fits(subject, size):
                 _fail(answer, f"more than the {self._link.max_payload} bytes that the bus takes at once")
             else:
-                self._last += 1
-                reply = f"{self._inbox}.{self._last}"
                 self._waiting[reply.encode()] = answer
-                answer.add_done_callback(partial(self._done, reply.encode()))
                 self._link.publish_whole(subject, reply, headers, payload)
-
-    def _done(self, reply: bytes, _answer: asyncio.Future[bytes]) -> None:
-        del self._waiting[reply]
-        self._submit()
 
     def _answered(self, subject: bytes, _reply: bytes, headers: bytes, payload: bytes) -> None:
         answer = self._waiting.get(subject)
