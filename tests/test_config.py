@@ -134,8 +134,8 @@ def test_limits_take_plain_bytes_or_units(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_a_size_has_any_of_the_usual_units(monkeypatch: pytest.MonkeyPatch, text: str, bytes_: int) -> None:
-    monkeypatch.setenv("MESSAGE_LIMIT", text)
-    assert config.load().message_limit == bytes_
+    monkeypatch.setenv("STALL_BYTES", text)
+    assert config.load().stall_bytes == bytes_
 
 
 @pytest.mark.parametrize(
@@ -246,6 +246,7 @@ def test_only_its_own_name_sets_a_setting(monkeypatch: pytest.MonkeyPatch, name:
         ("https://app.example.org", "https://app.example.org:443"),
         ("HTTP://App.Example.org:80/", "http://app.example.org"),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[2001:DB8:0:0::1]:8443", "https://[2001:db8::1]:8443"),
         ("null", "null"),
     ],
 )
@@ -281,6 +282,39 @@ def test_a_byte_order_mark_of_an_editor_hides_nothing(tmp_path: Path) -> None:
     assert config.load().port == 3003
 
 
+def test_a_home_folder_is_found_where_no_shell_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "index.html").touch()
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + KEY.encode() + b"\r\n")
+    monkeypatch.delenv("TUNNEL_REGISTRATION_API_KEY")
+    (tmp_path / ".env").write_text(
+        "DATA_DIR=~/x\nWEB_CLIENT_PATH=~/client\nTUNNEL_REGISTRATION_API_KEY_FILE=~/key\n"
+    )
+    settings = config.load()
+    assert (settings.data_dir, settings.web_client_path) == (tmp_path / "x", tmp_path / "client")
+    assert settings.registration_keys[0].get_secret_value() == KEY, "without the byte order mark of an editor"
+
+
+def test_a_value_with_a_nul_character_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("DATA_DIR=a\0canary\n")
+    assert mistakes(capsys) == ["tiflis: DATA_DIR contains a NUL character (set in .env line 1)"]
+
+
+def test_a_working_directory_that_is_gone_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert mistakes(capsys) == ["tiflis: the working directory has been deleted: change to another one"]
+
+
+def test_a_public_url_has_a_host_that_every_client_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_BASE_URL", "https://bücher.example:8443/a/")
+    assert config.load().public_base_url == "https://xn--bcher-kva.example:8443/a"
+
+
 def test_a_value_that_is_not_utf8_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,8 +335,10 @@ def test_another_client_needs_an_index_page(
 
 
 WRONG = {
-    "TUNNEL_REGISTRATION_API_KEY": ["canary", f"{KEY},canary"],
-    "PORT": ["canary", "99999", "-1"],
+    "TUNNEL_REGISTRATION_API_KEY": ["canary", f"{KEY},canary", f"{KEY}\n{KEY}canary"],
+    "STATUS_TOKEN": ["canary", f"{KEY}\ncanary"],
+    "DATA_DIR": ["~nobody-canary/x"],
+    "PORT": ["canary", "99999", "65536", "-1", "9" * 5000],
     "HOST": ["can ary"],
     "LOG_LEVEL": ["canary"],
     "LOG_FORMAT": ["canary"],
@@ -318,6 +354,9 @@ WRONG = {
         "https://[x",
         "https://canary?",
         "https://canary#",
+        "https://256.1.1.1/canary",
+        "https://canary|x",
+        "https://canary%zz",
     ],
     "WS_PATH": [
         "canary",
@@ -340,8 +379,16 @@ WRONG = {
     "DIRECTORY_BYTES": ["1KiB"],
     "LOG_QUEUE": ["1"],
     "NATS_URL": ["canary", "http://canary:4222", "nats://ok:4222,canary", "nats://h:canary", ","],
-    "MESSAGE_LIMIT": ["canary", "0", "1.5", "2 canary"],
-    "ROLE_DEADLINE": ["canary", "0", "-1", "nan", "inf"],
+    "MESSAGE_LIMIT": ["canary", "0", "1.5", "2 canary", "1", "1000"],
+    "ROLELESS_MESSAGE_LIMIT": ["1"],
+    "ROLE_DEADLINE": ["canary", "0", "-1", "nan", "inf", "1ms"],
+    "LIVENESS_TIMEOUT": ["10ms"],
+    "LIVENESS_INTERVAL": ["1ms"],
+    "HEADER_TIMEOUT": ["0.001"],
+    "READY_TIMEOUT": ["0.1s"],
+    "TUNNEL_MEMORY": ["1"],
+    "WORKER_MEMORY": ["64KiB"],
+    "WATCH_BODY_LIMIT": ["1"],
     "PENDING_LIMIT": ["canary", "0"],
 }
 

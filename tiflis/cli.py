@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import io
 import os
 import re
 import sys
@@ -50,6 +51,8 @@ def commands() -> Iterator[Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; print no traceback for a closed pipe or Ctrl-C."""
     open_standard()  # a server started from here inherits them
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale may have letters for less than we print
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _run(arguments)
@@ -128,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _readable(name: str) -> str:
     """Return the absolute path of a file. Raise ArgumentTypeError when it cannot be read."""
+    name = os.path.expanduser(name)
     try:
         with open(name, "rb"):
             return os.path.abspath(name)

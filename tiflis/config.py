@@ -21,7 +21,7 @@ from pydantic import (
 from tiflis import environment
 from tiflis.environment import DOTENV, ConfigError, refuse
 from tiflis.limits import Limits
-from tiflis.values import origin, shown_size, size, trimmed, worker_count
+from tiflis.values import is_authority, origin, path, shown_size, size, trimmed, worker_count
 
 __all__ = ["DOTENV", "Run", "Settings", "load", "notes", "read", "read_run"]
 
@@ -35,6 +35,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Proxy = Network | Literal["unix"]
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "fatal"]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 _WS_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
@@ -72,7 +73,7 @@ class Settings(Limits):
         description="keys for workstations, separated by commas; the first seals the directory",
     )
     host: str = Field(default="0.0.0.0", description="address to listen on")
-    port: int = Field(default=3001, ge=0, le=65535, description="TCP port to listen on")
+    port: int = Field(default=3001, ge=0, le=65535, description="TCP port to listen on; 0: any free one")
     log_level: LogLevel = Field(default="info", description="trace, debug, info, warn, error or fatal")
     log_format: Literal["auto", "json", "text", "ecs", "otel"] = Field(
         default="auto",
@@ -170,6 +171,8 @@ class Settings(Limits):
             )
         if any(len(key.get_secret_value()) < KEY_LENGTH for key in keys):
             raise ValueError(f"needs at least {KEY_LENGTH} characters in every key")
+        if any(_CONTROL.search(key.get_secret_value()) for key in keys):
+            raise ValueError("has a line break or control character within a key; separate keys by commas")
         return keys
 
     @field_validator("log_level", "log_format", mode="before")
@@ -222,6 +225,8 @@ class Settings(Limits):
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
             raise ValueError(f"needs at least {TOKEN_LENGTH} characters")
+        if value is not None and _CONTROL.search(value.get_secret_value()):
+            raise ValueError("has a line break or control character, which no header can have")
         return value
 
     @field_validator("trust_proxy", mode="before")
@@ -246,9 +251,13 @@ class Settings(Limits):
         if value is None:
             return None
         url = _url(value, _WEB_SCHEMES)
-        if url is None or url.username or url.password or set("?#") & set(value):
+        try:
+            authority = url.netloc.encode("idna").decode() if url else ""
+        except UnicodeError:
+            authority = ""
+        if url is None or not is_authority(authority) or set("?#\\") & set(value):
             raise ValueError("must be a URL such as https://tunnel.example.org, without query or credentials")
-        return value.strip().rstrip("/")
+        return value.strip().rstrip("/").replace(url.netloc, authority, 1)
 
     @field_validator("ws_path")
     @classmethod
@@ -261,12 +270,17 @@ class Settings(Limits):
             raise ValueError(f"must be a path of its own: {value} is another route")
         return value
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _data_dir(cls, value: object) -> object:
+        return path(str(value))
+
     @field_validator("web_client_path", mode="before")
     @classmethod
     def _client(cls, value: object) -> object:
         if value is None or str(value).strip().lower() == "off":
             return None if value is None else "off"
-        folder = Path(str(value).strip())
+        folder = path(str(value))
         try:
             if (folder / "index.html").is_file():
                 return folder
@@ -402,8 +416,10 @@ class Run(NamedTuple):
 
 def read_run() -> Run:
     """Return the running server of which this process is a worker."""
-    given = environment.read(("TIFLIS_RUN_DIR", "TIFLIS_INSTANCE", "TIFLIS_WORKERS")).values
-    return Run(Path(given["TIFLIS_RUN_DIR"]), given["TIFLIS_INSTANCE"], int(given.get("TIFLIS_WORKERS", "1")))
+    handed = environment.handed
+    return Run(
+        Path(handed("TIFLIS_RUN_DIR")), handed("TIFLIS_INSTANCE"), int(handed("TIFLIS_WORKERS") or "1")
+    )
 
 
 def read() -> Settings:

@@ -75,11 +75,18 @@ def read(names: Collection[str]) -> Variables:
         if (of := name.removesuffix(IN_A_FILE)) not in raw:
             raw[of] = _secret(name, path)
     wrong = [f"{name} is not UTF-8" for name, value in raw.items() if not _is_text(value)]
+    wrong += [f"{name} contains a NUL character" for name, value in raw.items() if "\0" in value]
     if wrong:
         raise ConfigError(wrong)
     values = {name: trimmed(value) for name, value in raw.items()}
     quoted = [name for name, value in raw.items() if is_quoted(value)]
     return Variables({name: value for name, value in values.items() if value}, quoted)
+
+
+def handed(name: str) -> str:
+    """Return what the main process has put into the environment for its workers, such as a path of any bytes;
+    empty without it."""
+    return os.environ.get(name, "")
 
 
 _arguments: dict[str, str] = {}
@@ -138,11 +145,13 @@ def _is_secret(value: str) -> bool:
 def _secret(name: str, path: str) -> str:
     """Return the text of a file that a variable names, such as a Docker secret. Raise ConfigError."""
     try:
-        return Path(trimmed(path)).read_text()
+        return Path(trimmed(path)).expanduser().read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError([f"{name} {path} is not UTF-8"]) from None
     except OSError as problem:
         raise ConfigError([f"{name} {path} cannot be read: {problem.strerror}"]) from None
+    except (RuntimeError, ValueError):  # the home folder of no user, a NUL character
+        raise ConfigError([f"{name} must be the path of a file"]) from None
 
 
 def read_instead(file: str) -> None:
@@ -157,13 +166,17 @@ def wants_colours() -> bool:
 
 def _sources() -> Iterator[Source]:
     """Yield what variables are read from; the later one wins. Raise ConfigError."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ConfigError(["the working directory has been deleted: change to another one"]) from None
     yield from _files()
     yield Source("the environment", os.environ, {})
 
 
 def _files() -> Iterator[Source]:
     """Yield the file that --env-file named, else those that are in the folder. Raise ConfigError."""
-    if named := os.environ.get(ENV_FILE):
+    if named := os.path.expanduser(os.environ.get(ENV_FILE, "")):
         yield _file(named)
         return
     for name in DOTENV:

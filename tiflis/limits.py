@@ -11,6 +11,8 @@ KIB, MIB = values.KIB, values.MIB
 MINUTE = 60.0
 LINE = 4 * KIB  # the longest line of the log
 CENTURY = 36_525  # days; NATS counts an age in nanoseconds, of which 64 bits hold 292 years
+ROUND_TRIP = 0.5  # seconds: the least that a peer on a mobile line needs to send anything
+BUSY = 0.05  # seconds: what is repeated more often keeps a processor busy
 ATTEMPTS = 10_000  # the file in which a host counts wrong keys grows by 330 KiB with each
 
 Size = Annotated[int, BeforeValidator(values.size)]
@@ -18,10 +20,11 @@ Seconds = Annotated[float, BeforeValidator(values.duration)]
 Count = int
 
 
-def seconds(default: float, reason: str) -> Any:
+def seconds(default: float, reason: str, least: float = 0.0) -> Any:
     """Return the field of a duration above zero in seconds; the environment may write it as ``0.5``, ``15s``
-    or ``5m``."""
-    return Field(default, gt=0, le=366 * DAY, allow_inf_nan=False, description=reason)
+    or ``5m``. ``least``: with less than this the server could not work."""
+    bound: dict[str, Any] = {"ge": least} if least else {"gt": 0}
+    return Field(default, **bound, le=366 * DAY, allow_inf_nan=False, description=reason)
 
 
 def size(default: int, reason: str, least: int = 1) -> Any:
@@ -40,16 +43,22 @@ class Limits(BaseModel):
     model_config = ConfigDict(defer_build=True)  # the server makes `Settings` alone
 
     # Sockets
-    message_limit: Size = size(50 * MIB, "largest message on a socket, closed with 1009 above (1)")
-    roleless_message_limit: Size = size(64 * KIB, "largest message before a socket has a role (1)")
+    message_limit: Size = size(50 * MIB, "largest message on a socket, closed with 1009 above (1)", 16 * KIB)
+    roleless_message_limit: Size = size(64 * KIB, "largest message before a socket has a role (1)", 512)
     fragment_limit: Count = count(4096, "fragments of one message; the socket is closed with 1008 above (1)")
-    role_deadline: Seconds = seconds(15, "time from upgrade to role; then closed with 1008 (1)")
+    role_deadline: Seconds = seconds(15, "time from upgrade to role; then closed with 1008 (1)", ROUND_TRIP)
     liveness_timeout: Seconds = seconds(
-        15, "a socket without input, or whose large message is too slow, is closed: three pings (6)"
+        15,
+        "a socket without input, or whose large message is too slow, is closed: three pings (6)",
+        ROUND_TRIP,
     )
-    liveness_interval: Seconds = seconds(5, "time between two checks for dead sockets (6)")
-    probe_interval: Seconds = seconds(15, "time between protocol pings to superseded and pending sockets (2)")
-    probe_timeout: Seconds = seconds(15, "a pinged socket without any answer for this long is dropped (2)")
+    liveness_interval: Seconds = seconds(5, "time between two checks for dead sockets (6)", BUSY)
+    probe_interval: Seconds = seconds(
+        15, "time between protocol pings to superseded and pending sockets (2)", BUSY
+    )
+    probe_timeout: Seconds = seconds(
+        15, "a pinged socket without any answer for this long is dropped (2)", ROUND_TRIP
+    )
     superseded_limit: Count = count(4, "superseded workstation sockets kept per tunnel (2)")
     pending_limit: Count = count(64, "clients per tunnel that wait for an offline workstation (3.1)")
     close_timeout: Seconds = seconds(5, "wait for the peer's close frame before the connection is cut")
@@ -69,17 +78,19 @@ class Limits(BaseModel):
     )
 
     # Output of a socket
-    backlog_limit: Size = size(64 * MIB, "unsent output of one client, closed with 1013 above (6)")
+    backlog_limit: Size = size(64 * MIB, "unsent output of one client, closed with 1013 above (6)", 64 * KIB)
     backlog_patience: Seconds = seconds(
         0.5, "time above BACKLOG_LIMIT before the close; its workstation is not read meanwhile (6)"
     )
     stall_bytes: Size = size(MIB, "unsent output above which a client must make progress (6)")
-    stall_timeout: Seconds = seconds(10, "time above STALL_BYTES without progress before the close, 1013 (6)")
+    stall_timeout: Seconds = seconds(
+        10, "time above STALL_BYTES without progress before the close, 1013 (6)", ROUND_TRIP
+    )
 
     # Memory that peers pin
-    tunnel_memory: Size = size(256 * MIB, "bytes that one tunnel's peers may pin in a worker")
+    tunnel_memory: Size = size(256 * MIB, "bytes that one tunnel's peers may pin in a worker", MIB)
     worker_memory: Size = size(
-        1024 * MIB, "bytes that all peers may pin in a worker; above it large messages wait"
+        1024 * MIB, "bytes that all peers may pin in a worker; above it large messages wait", MIB
     )
 
     # Wrong keys
@@ -104,11 +115,13 @@ class Limits(BaseModel):
 
     # Watches
     watch_queue_messages: Count = count(100, "messages queued for a watch (4)")
-    watch_queue_bytes: Size = size(64 * MIB, "bytes queued for a watch (4)")
+    watch_queue_bytes: Size = size(64 * MIB, "bytes queued for a watch (4)", 4 * KIB)
     watch_message_ttl: Seconds = seconds(5 * MINUTE, "age at which a queued message is dropped (4)")
     watch_idle: Seconds = seconds(5 * MINUTE, "time for which a watch counts as connected after a call (4)")
     watch_wait_limit: Seconds = seconds(25, "longest poll; below the 30 s of common proxies (4)")
-    watch_body_limit: Size = size(64 * MIB, "largest body of a watch call: 45 MiB of voice in base64 (4)")
+    watch_body_limit: Size = size(
+        64 * MIB, "largest body of a watch call: 45 MiB of voice in base64 (4)", 4 * KIB
+    )
 
     # Devices that stay
     stay_resume: Seconds = seconds(
@@ -116,7 +129,7 @@ class Limits(BaseModel):
     )
     stay_push: Seconds = seconds(24 * 60 * MINUTE, "STAY_RESUME for a device with a push subscription")
     stay_messages: Count = count(256, "messages kept for a device that stays")
-    stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays")
+    stay_bytes: Size = size(4 * MIB, "bytes kept for a device that stays", 4 * KIB)
 
     hold_ttl_limit: Seconds = seconds(
         24 * 60 * MINUTE, "longest time for which a client may have a message held"
@@ -124,8 +137,8 @@ class Limits(BaseModel):
     hold_messages: Count = count(100, "messages held per tunnel for an absent workstation")
 
     # HTTP
-    header_timeout: Seconds = seconds(10, "time for a complete request header")
-    body_timeout: Seconds = seconds(60, "time for a request body")
+    header_timeout: Seconds = seconds(10, "time for a complete request header", ROUND_TRIP)
+    body_timeout: Seconds = seconds(60, "time for a request body", ROUND_TRIP)
     keep_alive: Seconds = seconds(
         75, "idle HTTP connection; above the 60 s of proxies, so that they close first"
     )
@@ -140,7 +153,9 @@ class Limits(BaseModel):
     audit_bytes: Size = size(64 * MIB, "size of the audit on the bus; above it the oldest entries go", MIB)
     bus_store_limit: Size = size(4096 * MIB, "disk space of the embedded bus", 16 * MIB)
     bus_start_timeout: Seconds = seconds(5, "wait for the bus at the start before HTTP is answered with 503")
-    ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended; the old worker stays")
-    handoff_timeout: Seconds = seconds(10, "a socket that a successor does not take by then goes back")
+    ready_timeout: Seconds = seconds(25, "a successor not ready by then is ended; the old worker stays", 1)
+    handoff_timeout: Seconds = seconds(
+        10, "a socket that a successor does not take by then goes back", ROUND_TRIP
+    )
     drain_window: Seconds = seconds(20, "period over which sockets that were not handed over are closed")
     shutdown_timeout: Seconds = seconds(8, "time for a worker's orderly end; one second later it is killed")

@@ -1,6 +1,7 @@
 """The server: composes the rooms; ``app`` is what ``sanic tiflis.server:app`` runs."""
 
 import logging
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from sanic import Sanic
 from sanic.http.constants import HTTP
 
 from tiflis import logs
+from tiflis.arbiter.ground import free_port
 from tiflis.arbiter.lifecycle import Arbiter
 from tiflis.arbiter.signals import stop_early
 from tiflis.config import Settings, load, notes
@@ -49,6 +51,9 @@ class TiflisApp(Sanic[Any, Any]):
         host, port = host or settings.host, settings.port if port is None else port
         if not 0 <= port <= LAST_PORT:
             refuse([f"PORT must be {'at least 0' if port < 0 else f'at most {LAST_PORT}'}"])
+        if port == 0 and not options.get("unix"):  # every part of the server has to know which one
+            port = free_port(host)
+            logging.getLogger(__name__).info("port chosen", extra={"port": port})
         self.ctx.arbiter.prepare(host, port, options)
         super().prepare(host, port, **options)
 
@@ -96,6 +101,7 @@ def compose(settings: Settings) -> TiflisApp:
 
 
 open_standard()
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload that is asked for before there is anything to reload
 settings = load()
 logs.install(
     settings.log_level,

@@ -1,6 +1,9 @@
-"""How the text of a setting is read: sizes, durations, origins, and what surrounds a value by mistake."""
+"""How the text of a setting is read: sizes, durations, origins, paths, and what surrounds it by mistake."""
 
+import ipaddress
 import re
+from functools import lru_cache
+from pathlib import Path
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -23,7 +26,10 @@ _UNITS = {
 _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)\s*(ms|s|sec|m|min|h|d)?", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": DAY}
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:@?#\[\]]+)(?::(\d{1,5}))?/*")
-_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+")
+_NAME = re.compile(r"[a-z0-9_.-]+")
+_AUTHORITY = re.compile(
+    r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
+)
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 AUTO = "auto"
 MOST_WORKERS = 512  # more processes than any machine has use for: probably a typing error
@@ -89,9 +95,45 @@ def origin(text: str) -> str | None:
         return text if text == "null" else None
     scheme, host, port = match[1], match[2], int(match[3]) if match[3] else None
     try:
-        host = host.encode("idna").decode() if not host.isascii() else host
-    except UnicodeError:
+        if host.startswith("["):
+            host = f"[{ipaddress.IPv6Address(host[1:-1])}]"  # as a browser writes it
+        elif not _NAME.fullmatch(host := host if host.isascii() else host.encode("idna").decode()):
+            return None
+    except ValueError:  # UnicodeError is one
         return None
-    if not _HOST.fullmatch(host) or port == 0 or (port or 1) > 65535:
+    if port == 0 or (port or 1) > 65535:
         return None
     return f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
+
+
+@lru_cache(maxsize=256)  # most peers use one name
+def is_authority(text: str) -> bool:
+    """Return whether every URL parser takes ``host`` or ``host:port``: a name that ends in a number, for one,
+    must be an address."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
+        return False
+    name = match["six"] or match["name"]
+    if match["six"] or name.rstrip(".").rpartition(".")[2].isdigit():
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+    return True
+
+
+def path(text: str) -> Path:
+    """Return the path in a text, with the home folder in place of ``~``, which no shell has replaced in a
+    file of settings. Raise ValueError."""
+    try:
+        return Path(text.strip()).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~, and that user has no home folder here") from None
+
+
+def port(text: str) -> int:
+    """Return the number of a TCP port; 0 stands for any. Raise ValueError."""
+    number = int(text)
+    if not 0 <= number < 65536:
+        raise ValueError("must be a number up to 65535")
+    return number

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import WALL_PATIENCE
-from tests.tool import TIFLIS
+from tests.tool import TIFLIS, bare
 from tiflis.cli import COMMANDS, PIPE_CLOSED, main
 from tiflis.commands.keygen import new_key
 from tiflis.commands.reload import reasons
@@ -56,6 +56,27 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert name in capsys.readouterr().out
+
+
+def test_what_a_locale_has_no_letter_for_breaks_no_command(tmp_path: Path) -> None:
+    folder = tmp_path / "mäcĥine"
+    folder.mkdir()
+    env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii", "DATA_DIR": str(folder)}
+    code, shown = bare(tmp_path, "check", TUNNEL_REGISTRATION_API_KEY=KEY, PORT="0", HOST="127.0.0.1", **env)
+    assert (code, "m\\xe4c\\u0125ine is writable" in shown) == (0, True), shown
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    _, shown = bare(tmp_path, "check", TUNNEL_REGISTRATION_API_KEY=KEY, DATA_DIR="~/x", HOME=str(tmp_path))
+    assert f"DATA_DIR {tmp_path}/x is writable" in shown
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone} && rmdir {gone} && {TIFLIS} serve"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "tiflis: the working directory has been deleted: change to another one\n",
+    )
 
 
 class Broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -78,6 +79,8 @@ WRONG: dict[str, tuple[str, Wrong]] = {
     "a strange address": ("HOST", fixed(HOST="192.0.2.1")),
     "an unknown name": ("HOST", fixed(HOST="nowhere.invalid")),
     "no name at all": ("HOST", fixed(HOST="a..b")),
+    "a home folder of no user": ("DATA_DIR", fixed(DATA_DIR="~nobody-here/data")),
+    "less than a message": ("MESSAGE_LIMIT", fixed(MESSAGE_LIMIT="1")),
     "the port of the server": ("METRICS_PORT", fixed(PORT="23901", METRICS_PORT="23901")),
     "a strange address of the metrics": ("METRICS_HOST", fixed(METRICS_PORT="9", METRICS_HOST="192.0.2.1")),
     "an option of no server": ("NATS_URL", fixed(NATS_URL="nats://127.0.0.1:4222?canary=1")),
@@ -165,6 +168,15 @@ def test_what_is_no_folder_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert f"is not writable: {place} is a symbolic link" in str(ground.folder_mistake(place, 1))
     file = tmp_path / "file"
     assert f"is not writable: {file} is not a folder" in str(ground.folder_mistake(file, 1))
+
+
+def test_port_0_is_any_free_port_which_the_log_names(new_server: Callable[..., Server]) -> None:
+    server = new_server(workers=1, arguments=("--port", "0")).start(wait=False)
+    wait_until(lambda: "port chosen" in server.logs(), START_SECONDS, "the port is named")
+    line = next(line for line in server.logs().splitlines() if "port chosen" in line)
+    server.port = json.loads(line)["port"]
+    server.wait_ready()
+    server.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Checks before a start: the bus's URL, the data folder, addresses; for the start and for `tiflis check`."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -104,6 +105,15 @@ def address_mistake(host: str, port: int, patience: float = TAKE_OVER_SECONDS, n
         remedy = _PORT_REMEDIES[problem.errno]
         return f"{names}PORT {port} cannot be listened on at {host}: {problem.strerror}; {remedy}"
     return f"{names}HOST {host} cannot be listened on: {problem.strerror}; use an address of this machine"
+
+
+def free_port(host: str) -> int:
+    """Return a port on which nothing listens at this address; 0 if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+    return 0
 
 
 def _bound(host: str, port: int) -> OSError | None:

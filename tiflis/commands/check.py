@@ -23,6 +23,7 @@ from tiflis.config import Settings, notes, read
 from tiflis.environment import EXIT_MISCONFIGURED, ConfigError, with_place
 from tiflis.ipc.control_client import NoServer, request
 from tiflis.ipc.run_folder import Place, RunFolder, described
+from tiflis.values import path
 from tiflis.web.client_build import read_client
 
 NAME = "check"
@@ -46,7 +47,7 @@ class Mistake(Finding):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--unix", type=Path, help="Unix socket to listen on, instead of HOST and PORT")
+    parser.add_argument("--unix", type=path, help="Unix socket to listen on, instead of HOST and PORT")
 
 
 def run(arguments: argparse.Namespace) -> int:

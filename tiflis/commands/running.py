@@ -15,6 +15,7 @@ from tiflis.arbiter.unix_listener import is_served
 from tiflis.environment import ConfigError, refuse
 from tiflis.ipc.control_client import SOCKET_NAME, Message, NoServer, request
 from tiflis.ipc.run_folder import PLACE_NAME, RunFolder
+from tiflis.values import path, port
 
 SUDO = "cannot be read by this user, use sudo"
 REFUSED = 1
@@ -26,17 +27,18 @@ USUAL = (Path(".tiflis"), Path("/var/lib/tiflis"), Path("/var/lib/tiflis/data"))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = ", ".join(map(str, USUAL))
     parser.add_argument(
-        "--data-dir", type=Path, help=f"the server's DATA_DIR (default: DATA_DIR, else one of {usual})"
+        "--data-dir", type=path, help=f"the server's DATA_DIR (default: DATA_DIR, else one of {usual})"
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--port", type=int, help="the server's port (default: PORT, or the only server's)")
-    place.add_argument("--unix", type=Path, help="the server's Unix socket, if it listens on one")
+    place.add_argument("--port", type=port, help="the server's port (default: PORT, or the only server's)")
+    place.add_argument("--unix", type=path, help="the server's Unix socket, if it listens on one")
 
 
 def print_lines(rows: Iterable[object]) -> None:
     """Print rows as JSON lines, with unprintable characters escaped: peers choose the names in them."""
+    unicode = sys.stdout.encoding.lower().startswith("utf")
     for row in rows:
-        text = json.dumps(row, ensure_ascii=False)
+        text = json.dumps(row, ensure_ascii=not unicode)
         print("".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text))
 
 
@@ -66,8 +68,8 @@ def run_folder(arguments: argparse.Namespace) -> Path:
     if arguments.data_dir is not None and place is not None:
         return RunFolder(arguments.data_dir, place).path
     found = _settings(arguments.data_dir is not None)
-    named = arguments.data_dir or found.get("DATA_DIR")
-    folders = [Path(named)] if named else list(USUAL)
+    named = arguments.data_dir or _data_dir(found.get("DATA_DIR"))
+    folders = [named] if named else list(USUAL)
     running = [folder for data_dir in folders for folder in _running(data_dir)]
     wanted = place if place is not None else _port(found.get("PORT"))
     of_place = [folder for folder in running if folder.name == RunFolder(Path(), wanted).path.name]
@@ -83,6 +85,13 @@ def _settings(is_named: bool) -> dict[str, str]:
         if is_named:
             return {}
         raise
+
+
+def _data_dir(text: str | None) -> Path | None:
+    try:
+        return path(text) if text else None
+    except ValueError as problem:
+        raise ConfigError([f"DATA_DIR {problem}"]) from None
 
 
 def _port(text: str | None) -> int:
@@ -130,7 +139,7 @@ def _may_look_into(folder: Path) -> bool:
 def place_of(folder: Path) -> str:
     """Return the place where the server of a run folder listens, such as `port 3001`."""
     try:
-        return (folder / PLACE_NAME).read_text()
+        return (folder / PLACE_NAME).read_text("utf-8", "surrogateescape")
     except OSError:
         return folder.name
 

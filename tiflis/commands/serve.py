@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +13,7 @@ from tiflis import environment
 from tiflis.arbiter.welcome import WISH
 from tiflis.environment import ConfigError, refuse
 from tiflis.processors import processors
-from tiflis.values import AUTO, worker_count
+from tiflis.values import AUTO, path, port, worker_count
 
 NAME = "serve"
 ABOUT = "start the server (runs sanic tiflis.server:app, with WORKERS workers)"
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="worker processes, or auto: one per processor that it may use (default: WORKERS, or auto)",
     )
     parser.add_argument("--host", help="address to listen on (default: HOST)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: PORT)")
-    parser.add_argument("--unix", type=Path, help="Unix socket to listen on, instead of host and port")
+    parser.add_argument("--port", type=port, help="port to listen on (default: PORT)")
+    parser.add_argument("--unix", type=path, help="Unix socket to listen on, instead of host and port")
 
 
 def workers(text: str) -> int | str:
@@ -57,4 +58,7 @@ def become(wanted: int | str, options: dict[str, object]) -> NoReturn:
         command += [] if value is None else [f"--{name}", str(value)]
     if sys.stdout is not None and sys.stdout.isatty():
         os.environ.setdefault(WISH, "yes")
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # until the server takes it: a reload may be asked for at once
     os.execv(sanic, command)

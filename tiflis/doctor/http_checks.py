@@ -23,8 +23,9 @@ async def name(target: Target) -> AsyncIterator[Finding]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        yield Finding(FAIL, "name", f"{target.host}: {problem.strerror}", "add a DNS record for this name")
+    except (OSError, UnicodeError) as problem:  # the latter for a text that can be no name
+        reason = getattr(problem, "strerror", "not the name of a host")
+        yield Finding(FAIL, "name", f"{target.host}: {reason}", "add a DNS record for this name")
         return
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     yield Finding(OK, "name", f"{', '.join(addresses)} in {milliseconds(time.monotonic() - began)}")

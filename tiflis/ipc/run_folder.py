@@ -129,7 +129,7 @@ class RunFolder:
         """Write a file into the folder, readable by its owner only, whole or not at all. Return its path."""
         draft = self.path / f"{name}.{secrets.token_hex(4)}"
         descriptor = open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:  # it may hold a path
             file.write(text)
         path = self.path / name
         draft.replace(path)

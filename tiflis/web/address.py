@@ -8,13 +8,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from tiflis.config import Proxy, Settings
+from tiflis.values import is_authority
 
 UNIX = "unix"  # the address of all peers that come over a Unix socket, and its name in ``TRUST_PROXY``
 LONGEST = 128  # of an address with port, zone and space around it
-_HOST = re.compile(
-    r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))(:(?P<port>[0-9]{1,5}))?"
-)
-
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,8}")  # a path that a proxy strips
 
 
@@ -67,7 +64,7 @@ class Addresses:
             scheme = "wss" if proto in ("https", "wss") else "ws"
             host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()
             prefix = request.headers.get("x-forwarded-prefix", "").strip().rstrip("/")
-        if _is_host(host):
+        if is_authority(host):
             return f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"
         local = request.transport.get_extra_info("sockname") if request.transport else None
         if not isinstance(local, tuple):  # the path of a Unix socket
@@ -129,21 +126,6 @@ def _plain(text: str) -> str | None:
         return None
     mapped = getattr(found, "ipv4_mapped", None)
     return str(mapped or found)
-
-
-@lru_cache(maxsize=256)  # most peers use one name
-def _is_host(host: str) -> bool:
-    """Return whether every URL parser accepts the host: a name that ends in a number must be an address."""
-    match = _HOST.fullmatch(host)
-    if match is None or not 0 < int(match["port"] or 1) < 65536:
-        return False
-    name = match["six"] or match["name"]
-    if match["six"] or name.rstrip(".").rpartition(".")[2].isdigit():
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-    return True
 
 
 def _bracketed(address: str) -> str:
