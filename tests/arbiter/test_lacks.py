@@ -120,6 +120,19 @@ def test_a_run_folder_that_is_deleted_is_made_again(stage: MakeStage) -> None:
     running.stop()
 
 
+def test_a_working_directory_that_is_deleted_costs_no_worker(stage: MakeStage, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    running = stage(folder=place, env={"DATA_DIR": str(tmp_path / "data")})
+    running.data_dir, running.log_path = tmp_path / "data", tmp_path / "log"
+    running.start()
+    shutil.rmtree(place)
+    place.mkdir()  # another folder of that name, as a new release makes it
+    dead = running.kill_worker()
+    wait_until(replaced(running, dead), READY_SECONDS, "a new worker is ready")
+    assert running.control("reload", RELOAD_SECONDS)["complete"]
+    running.stop()
+
+
 def test_a_first_start_goes_on_without_a_worker_that_cannot_be_started(stage: MakeStage) -> None:
     running = stage()
     running.order(NO_SECOND_WORKER)

@@ -164,6 +164,15 @@ def test_a_signal_for_the_whole_group_is_an_orderly_stop(stage: MakeStage) -> No
     assert "Traceback" not in running.logs()
 
 
+def test_quit_is_an_orderly_stop_and_dumps_no_memory(stage: MakeStage) -> None:
+    running = stage().start()
+    process, workers = running.process, set(running.worker_pids().values())
+    assert process is not None
+    os.killpg(process.pid, signal.SIGQUIT)  # Ctrl-\ at a terminal
+    assert process.wait(STOP_SECONDS) == 0
+    assert running.marks("drained") == workers
+
+
 def test_a_hangup_of_the_whole_terminal_ends_nobody_but_replaces_the_workers(stage: MakeStage) -> None:
     running = stage().start()
     old = set(running.worker_pids().values())
@@ -283,7 +292,7 @@ def test_development_mode_restarts_all_workers_when_a_file_changes(stage: MakeSt
     wait_until(lambda: not running.processes(), ORPHAN_SECONDS, "the reloader is gone, too")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_a_stop_before_there_are_workers_leaves_nothing(stage: MakeStage, number: signal.Signals) -> None:
     running = stage().start(wait=False)
     process = running.process

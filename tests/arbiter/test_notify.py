@@ -51,6 +51,13 @@ def test_ready_once_all_workers_serve_then_reloading_then_stopping(manager: Mana
         assert manager.receive(1) == ["STOPPING=1"]
 
 
+def test_a_service_manager_that_does_not_read_holds_nothing_up(manager: Manager) -> None:
+    with Server(workers=1, env={"NOTIFY_SOCKET": manager.address}) as server:
+        for _ in range(8):  # two messages each; ten fit into the queue
+            assert server.control("reload", 60)["complete"]
+        server.stop()
+
+
 def test_without_a_service_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify("READY=1")

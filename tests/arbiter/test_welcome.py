@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,25 @@ def test_make_run_speaks_when_the_port_serves_and_shows_the_new_key_once(
         assert f"http://localhost:{server.port}" in server.logs()
     finally:
         server.stop()
+
+
+def test_a_terminal_that_is_stopped_holds_nothing_up(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writer, bytes(4096)):
+            pass
+    os.set_blocking(writer, True)
+    server = Server(workers=1, folder=tmp_path, env={welcome.WISH: "yes"}, output=writer)
+    try:
+        server.start()
+        dead = server.kill_worker()
+        wait_until(lambda: set(server.ready_workers().values()) - {dead}, PATIENCE, "it is replaced")
+        server.stop()
+    finally:
+        server.kill_everything()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_without_a_terminal_nothing_is_said(

@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.harness import Crowd, Peer, Server, crowd, eventually, register, wait_until
+from tests.harness import Crowd, Peer, Server, command_of, crowd, eventually, register, wait_until
 from tests.patience import PATIENCE, now, within
+from tests.tool import TIFLIS
 
 RESPAWN_SECONDS = 30.0  # the figure is 1 s
 STOP_SECONDS = 8.0  # at 9 s workers that hang are killed
@@ -177,6 +178,23 @@ def test_a_stop_while_it_starts_ends_at_once(new_server: Callable[..., Server], 
     wait_until(lambda: moment in server.logs(), 15, moment)
     assert server.stop() < STOP_SECONDS
     assert "Traceback" not in server.logs()
+
+
+def test_a_hangup_while_it_starts_does_not_end_it(
+    new_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = new_server(workers=1)
+    monkeypatch.setattr(server, "_command", lambda: [TIFLIS, "serve", "--workers", "1"])
+    process = server.start(wait=False).process
+    assert process is not None
+
+    def ready() -> bool:
+        if "bin/sanic" in command_of(process.pid):
+            process.send_signal(signal.SIGHUP)
+        return bool(server.ready_workers())
+
+    wait_until(ready, 30, "it serves")
+    server.stop()
 
 
 @pytest.mark.parametrize("options", [{"single": True}, {"dev": True}])

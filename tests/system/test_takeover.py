@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.harness import Server, eventually
 from tests.harness import crowd as at
@@ -20,6 +26,16 @@ def successor_of(server: Server, **options: object) -> Server:
         env={"TAKEOVER": "1"},
         **options,  # type: ignore[arg-type] # tests
     )
+
+
+@contextlib.contextmanager
+def taking_over(old: Server) -> Iterator[Server]:
+    """Start a successor; what is left of it in the end is killed."""
+    successor = successor_of(old)
+    try:
+        yield successor.start(wait=False)
+    finally:
+        successor.kill_everything()
 
 
 class ByCommand(Server):
@@ -58,6 +74,39 @@ async def test_a_takeover_without_a_running_server_is_an_error() -> None:
         alone.process = None
         alone.__exit__()
         assert running.status("/readyz") == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+async def test_a_takeover_that_is_broken_off_leaves_the_old_server_as_it_was(number: signal.Signals) -> None:
+    with Server(workers=2) as old, taking_over(old) as successor:
+        files = {name: (old.run_dir / name).read_bytes() for name in ("bus.url", "nats.conf")}
+        await eventually(lambda: len(successor.worker_pids()) > 0, 30, "the successor's first worker")
+        process = successor.process
+        assert process is not None
+        process.send_signal(number)
+        await eventually(lambda: process.poll() is not None, 20, "the successor's end")
+        await eventually(lambda: "takeover failed" in old.logs(), 60, "the old server's word")
+        assert {name: (old.run_dir / name).read_bytes() for name in files} == files
+        dead = old.kill_worker()
+        await eventually(lambda: dead not in old.ready_workers().values(), 30, "it is replaced")
+        await asyncio.to_thread(old.wait_ready)
+        async with at(old) as people:
+            await people.workstation()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_successor_goes_on_when_the_old_server_ends_too_early(number: signal.Signals) -> None:
+    with Server(workers=2) as old, taking_over(old) as successor:
+        await eventually(lambda: len(successor.worker_pids()) > 0, 30, "the successor's first worker")
+        os.kill(old.pid, number)
+        await eventually(
+            lambda: old.process is not None and old.process.poll() is not None, 30, "the old end"
+        )
+        await eventually(lambda: "has taken over" in successor.logs(), 60, "the successor goes on")
+        await asyncio.to_thread(successor.wait_ready)
+        async with at(successor) as people:
+            await people.workstation()
+        old.process = None
 
 
 async def test_a_server_goes_on_when_its_successor_fails() -> None:

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -112,6 +113,7 @@ class ControlServer:
         self._folder = folder
         self._observer = observer
         self._server: asyncio.Server | None = None
+        self._inode = 0  # of the socket's name
         self._connections: set[asyncio.Task[None]] = set()
         self.sessions: dict[str, WorkerSession] = {}
         self.commands: dict[str, Command] = {}
@@ -123,6 +125,7 @@ class ControlServer:
         with socket_address(self._folder.path / SOCKET_NAME) as address:
             listener.bind(address)
         (self._folder.path / SOCKET_NAME).chmod(0o600)
+        self._inode = os.stat(self._folder.path / SOCKET_NAME).st_ino
         self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=LINE_BYTES)
 
     def in_place(self) -> bool:
@@ -138,7 +141,9 @@ class ControlServer:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        self._folder.remove(SOCKET_NAME)
+        with contextlib.suppress(OSError):
+            if os.stat(self._folder.path / SOCKET_NAME).st_ino == self._inode:  # not a successor's
+                self._folder.remove(SOCKET_NAME)
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

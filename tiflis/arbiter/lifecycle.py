@@ -14,6 +14,7 @@ import os
 import secrets
 import signal
 import string
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ from tiflis.ipc.control_client import Message
 from tiflis.ipc.processes import end_with_parent, network_namespace
 from tiflis.ipc.run_folder import PLACE_NAME, LockHeld, Place, RunFolder, described
 from tiflis.ipc.safe_place import Unsafe
+from tiflis.values import path
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +128,24 @@ class Arbiter:
         self._thread = ArbiterThread(
             self._settings, resources, manager, self._describe, self._successor, self._welcome
         )
-        self._thread.start()
+        manager.on_end = self._end_beside_another
+        try:
+            self._thread.start()
+        except SystemExit:
+            if self._inheritance is not None:
+                end_now(1)  # not by way of Sanic: see `_end_beside_another`
+            raise
         signal.signal(signal.SIGHUP, self._thread.hangup)
+
+    def _end_beside_another(self, code: int) -> None:
+        """End this process at once if another server has its listening socket too: Sanic would shut it down
+        for both."""
+        if self._thread is not None and self._thread.shares_listener:
+            self._thread.stop()
+            self._stop_bus(keep_files=True)
+            log.info("ended beside the server that has the listening socket too")
+            logs.flush()
+            os._exit(code)
 
     def _main_stop(self, app: Sanic[Any, Any]) -> None:
         end_children(lambda: self._stop_seconds)  # none is left unless main failed
@@ -181,7 +199,7 @@ class Arbiter:
         """
         os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"  # on a terminal Sanic advises --dev
         single = options.get("single_process")
-        self._place = Path(options["unix"]).absolute() if options.get("unix") else port
+        self._place = path(str(options["unix"])).absolute() if options.get("unix") else port
         self._host = host
         if not single:
             options["unix"] = None  # opened here, see `_listen`
@@ -207,7 +225,7 @@ class Arbiter:
     def _look_at_addresses(self, host: str) -> None:
         """Refuse a start on addresses that cannot be bound."""
         port = self._place if isinstance(self._place, int) else 0
-        if wrong := port and address_mistake(host, port):
+        if wrong := isinstance(self._place, int) and address_mistake(host, port):
             refuse_settings(wrong)
         for wrong in metrics_mistakes(self._settings, host, port):
             refuse_settings(wrong)
@@ -257,14 +275,17 @@ class Arbiter:
         if self._nats is not None:
             self._nats.kill()
 
-    def _stop_bus(self) -> None:
+    def _stop_bus(self, keep_files: bool = False) -> None:
         if self._nats is not None:
-            self._nats.stop()
+            self._nats.stop(keep_files)
         if self._folder is not None:
             self._folder.lock.release()
 
     def _welcome(self) -> None:
-        welcome.say(self._settings, self._place, self._host)
+        """Write the welcome in a thread: a terminal may be stopped (Ctrl-S)."""
+        about = (self._settings, self._place, self._host)
+        with contextlib.suppress(RuntimeError):  # no thread to be had
+            threading.Thread(target=welcome.say, args=about, name="welcome", daemon=True).start()
 
     def _describe(self) -> Message:
         bus = {"pid": self._nats.pid, "restarts": self._nats.restarts} if self._nats is not None else None

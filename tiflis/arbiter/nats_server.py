@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0)
 LIVED_SECONDS = 1.0  # a process that lived so long did not fail at its start
 # nats-server never writes again to a store that was full once, even when the disk has room: it is restarted.
 ROOM_BYTES = 4 * 2**20  # the disk has room again
+TRIAL_BYTES = 64 * 1024  # that are taken to see whether there is any
 ROOM_LOOK_SECONDS = 0.5
 FULL_PAUSE_SECONDS = 5.0  # between two restarts for this reason
 
@@ -42,7 +44,10 @@ if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])
 """
 _LINE = re.compile(r"^\[\d+\] (?:\S+ \S+ )?\[(?P<level>[A-Z]{3})\] ?(?P<text>.*)$")
 _LOUD = {"WRN", "ERR", "FTL"}
-_FULL = re.compile(r"no space left on device|JetStream out of .* resources", re.IGNORECASE)
+_FULL = re.compile(
+    r"no space left on device|disk quota exceeded|read-only file system|JetStream out of .* resources",
+    re.IGNORECASE,
+)
 
 
 class NatsFailed(Exception):
@@ -103,6 +108,11 @@ class NatsServer:
         self._folder.write("bus.url", self.url)
         log.info("bus started", extra={"pid": self.pid, "port": self.port})
 
+    @property
+    def _files(self) -> tuple[str, ...]:
+        """Return its files in the run folder; before its start they are another main process's."""
+        return ("bus.url", "nats.conf") if self._watcher.ident is not None else ()
+
     def write_files(self) -> None:
         """Write the files in the run folder again, unless they are there."""
         for name, text in (("nats.conf", self._configuration()), ("bus.url", self.url)):
@@ -129,7 +139,7 @@ class NatsServer:
                 self._watcher.join()
         if self._reservation is not None:
             self._reservation.close()
-        for name in () if keep_files else ("bus.url", "nats.conf"):
+        for name in self._files if not keep_files else ():
             self._folder.remove(name)
         self._lock.release()
         log.info("bus stopped")
@@ -139,7 +149,7 @@ class NatsServer:
         self._stopping.set()
         if self._process is not None:
             self._process.kill()
-        for name in ("bus.url", "nats.conf"):
+        for name in self._files:
             self._folder.remove(name)
 
     def _take_store(self) -> None:
@@ -238,16 +248,24 @@ class NatsServer:
         """Wait until the full disk has room again, then end this process so that its successor can write."""
         log.error("disk full, the bus cannot store anything")
         while not self._stopping.wait(ROOM_LOOK_SECONDS) and process.poll() is None:
-            try:
-                room = os.statvfs(self._store)
-            except OSError:
-                continue
-            if room.f_bavail * room.f_frsize >= ROOM_BYTES:
+            if self._has_room():
                 log.warning("disk has room again, the bus is restarted")
                 process.terminate()
                 break
         self._stopping.wait(FULL_PAUSE_SECONDS)
         self._full.clear()
+
+    def _has_room(self) -> bool:
+        """Return whether the store may grow again: a quota and a read-only disk show only in a write."""
+        try:
+            room = os.statvfs(self._store)
+            if room.f_bavail * room.f_frsize < ROOM_BYTES:
+                return False
+            with tempfile.TemporaryFile(dir=self._store) as file:
+                os.posix_fallocate(file.fileno(), 0, TRIAL_BYTES)
+        except OSError:
+            return False
+        return True
 
     def _command(self) -> list[str]:
         command = [self._binary, "-c", str(self._config)]

@@ -26,7 +26,7 @@ import signal
 import time
 from collections.abc import Callable
 from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
+from multiprocessing.process import ORIGINAL_DIR, BaseProcess  # type: ignore[attr-defined]  # not in its stubs
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -35,7 +35,7 @@ from sanic.worker.constants import ProcessState
 from sanic.worker.manager import MonitorCycle, WorkerManager
 from sanic.worker.process import WorkerProcess
 
-from tiflis.arbiter.signals import notify
+from tiflis.arbiter.signals import STOPS, notify
 from tiflis.ipc.patience import pause_after, reason_of
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,22 @@ def end_children(patience: Callable[[], float]) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def _return_to_sanic(code: int) -> None:
+    """Do nothing: Sanic shuts the listening socket down, and has the stop listeners called."""
+
+
+def _leave_deleted_folder() -> None:
+    """Change to another folder if the working directory was deleted: no process could begin in it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        log.warning("working directory deleted")
+        try:
+            os.chdir(ORIGINAL_DIR)  # it is there again
+        except OSError:
+            os.chdir("/")
+
+
 def _kill(children: list[BaseProcess]) -> None:
     for child in children:
         log.warning("worker does not stop, killed", extra={"slot": child.name, "pid": child.pid})
@@ -90,6 +106,7 @@ class SteadyManager(WorkerManager):
     _begun: bool
     _ready: set[int]  # process ids of the workers that serve
     _failures: dict[str, str]  # why a slot's worker could not be started
+    on_end: Callable[[int], None]  # called with the exit code when all children have ended
 
     @classmethod
     def take_over(cls, manager: WorkerManager, stop_seconds: float) -> "SteadyManager":
@@ -102,8 +119,9 @@ class SteadyManager(WorkerManager):
         manager._begun = False
         manager._ready = set()
         manager._failures = {}
+        manager.on_end = _return_to_sanic
         # The stock methods were registered when it was made.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPS:
             signal.signal(number, manager.shutdown_signal)
         return manager
 
@@ -175,6 +193,7 @@ class SteadyManager(WorkerManager):
         self._stop_wanted = True
         self.shutdown()  # for its books: Sanic waits 10 s for workers that it believes to be running
         end_children(lambda: KILL_SECONDS)
+        self.on_end(1)
         raise ServerKilled
 
     def shutdown(self) -> None:
@@ -190,6 +209,7 @@ class SteadyManager(WorkerManager):
     def join(self) -> None:
         """Wait for all children, also those that Sanic has no entry for, at most `stop_seconds`."""
         end_children(lambda: self.stop_seconds)
+        self.on_end(0)
 
     def servers(self) -> list[WorkerProcess]:
         """Return the workers' entries once all should have been started; one that could not be has no pid."""
@@ -246,6 +266,7 @@ class SteadyManager(WorkerManager):
     def _launch(self, process: WorkerProcess) -> None:
         """Start its process. Sanic hands the name on in the environment, and leaves it there on a failure."""
         resource_tracker.ensure_running()  # before: else it is started on the way, under the worker's name
+        _leave_deleted_folder()
         try:
             process.start()  # type: ignore[no-untyped-call]  # Sanic's
         finally:

@@ -15,6 +15,9 @@ from sanic import Sanic
 log = logging.getLogger(__name__)
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)  # the last dumps memory with its keys if not handled
+
+
 def stop_early(last: Callable[[], None] = lambda: None) -> None:
     """Let SIGINT and SIGTERM end the main process at once, until Sanic's manager handles them.
 
@@ -25,7 +28,7 @@ def stop_early(last: Callable[[], None] = lambda: None) -> None:
         last()
         end_now(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, end)
 
 
@@ -37,7 +40,7 @@ def end_now(code: int) -> NoReturn:
 
 
 def take_signals(app: Sanic[Any, Any]) -> None:
-    """Let SIGINT and SIGTERM stop this worker once, however often they come.
+    """Let SIGINT, SIGTERM and SIGQUIT stop this worker once, however often they come.
 
     Sanic removes its handlers before its stop listeners run, so that a second signal (Ctrl+C reaches
     a worker from the terminal and from main; systemd signals every process) breaks off the drain.
@@ -54,7 +57,7 @@ def take_signals(app: Sanic[Any, Any]) -> None:
             stopping = True
             loop.call_soon_threadsafe(app.stop, False)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         loop.remove_signal_handler(number)
         signal.signal(number, once)
 
@@ -63,12 +66,16 @@ def note_hangup(number: int, frame: FrameType | None) -> None:
     log.info("hangup ignored")
 
 
+NOTIFY_SECONDS = 1.0  # for a service manager that is busy; then the message is lost
+
+
 def notify(*lines: str) -> None:
-    """Send the service manager a state such as ``READY=1``; do nothing without one."""
+    """Send the service manager a state such as ``READY=1``; without one do nothing."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.settimeout(NOTIFY_SECONDS)
         line.sendto("\n".join(lines).encode(), address)

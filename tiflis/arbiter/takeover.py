@@ -5,7 +5,7 @@ requests to the private Unix socket on which the successor listens. It passes on
 run folder's lock. Once the successor's workers are ready, the old workers hand their live sockets to them,
 one worker after the other. Last, the old server stops the embedded bus, which the successor starts again on
 the same port and store, and ends. If the successor fails, the old server continues, and replaces the workers
-that have ended.
+that have ended. If the old server dies or is stopped before that, the successor starts the bus and continues.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from sanic import Sanic
@@ -101,6 +102,12 @@ class Successor:
         self._turn = Lock(folder.path / TURN_NAME)
         self._server: HandoffServer | None = None
         self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
+        self._giver: int | None = (
+            None  # a pipe that ends with the old process; None if its code passes none on
+        )
+        self._alone: asyncio.Task[None] | None = None
+        self._starting_bus = asyncio.Lock()
+        self._bus_started = False
         self.succeeded = asyncio.Event()
 
     def inherit(self) -> Takeover:
@@ -145,6 +152,7 @@ class Successor:
             raise NothingRuns(NOTHING_RUNS) from None
         finally:
             await server.close()
+        self._giver = descriptors[2] if len(descriptors) > 2 else None
         return Takeover(socket.socket(fileno=descriptors[0]), descriptors[1], facts)
 
     def _ask(self) -> Message:
@@ -168,20 +176,46 @@ class Successor:
                 case "workers":
                     return json.dumps(await workers()).encode()
                 case "bus":
-                    await start_bus()
+                    await self._start_bus(start_bus)
                     return b"started"
                 case "farewell":
-                    self.succeeded.set()
-                    self._turn.release()
-                    notify(f"MAINPID={os.getpid()}", "READY=1")
-                    log.info("takeover: this server has taken over")
+                    self._succeed()
                     return b"thanks"
             return b""
 
         self._server = HandoffServer(self._run_dir / SOCKET_NAME, serve)
         await self._server.start()
+        if self._giver is not None:
+            self._alone = asyncio.create_task(self._go_on_alone(self._giver, start_bus))
+
+    async def _start_bus(self, start: Callable[[], Awaitable[None]]) -> None:
+        async with self._starting_bus:
+            if not self._bus_started:
+                await start()
+                self._bus_started = True
+
+    def _succeed(self) -> None:
+        self.succeeded.set()
+        self._turn.release()
+        notify(f"MAINPID={os.getpid()}", "READY=1")
+        log.info("takeover: this server has taken over")
+
+    async def _go_on_alone(self, giver: int, start_bus: Callable[[], Awaitable[None]]) -> None:
+        """Wait for the old server's end. If it comes before its farewell, start the bus and go on."""
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(giver, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            asyncio.get_running_loop().remove_reader(giver)
+        if not self.succeeded.is_set():
+            log.error("takeover: the old server has ended before its time, this one goes on")
+            await keep_trying(partial(self._start_bus, start_bus), "start the bus")
+            self._succeed()
 
     async def close(self) -> None:
+        if self._alone is not None:
+            self._alone.cancel()
         if self._server is not None:
             await self._server.close()
 
@@ -195,6 +229,8 @@ class OutgoingServer:
         self._resources, self._slots, self._rollout, self._control = resources, slots, rollout, control
         self._path = resources.folder.path / SOCKET_NAME
         self._task: asyncio.Task[None] | None = None
+        self._life: tuple[int, int] | None = None  # a pipe, whose end a successor sees when this process ends
+        self.gave = False  # another server has the listening socket too
 
     async def command(self, message: Message) -> Message:
         """Answer the control socket's ``takeover``."""
@@ -208,7 +244,8 @@ class OutgoingServer:
             "instance": os.environ.get("TIFLIS_INSTANCE", ""),
             "bus": resources.nats.access if resources.nats else None,
         }
-        descriptors = [resources.listener().fileno(), resources.folder.lock.descriptor]
+        self._life = self._life or os.pipe()
+        descriptors = [resources.listener().fileno(), resources.folder.lock.descriptor, self._life[0]]
         self._task = asyncio.create_task(self._hand_over(client, json.dumps(facts).encode(), descriptors))
         return {}
 
@@ -216,6 +253,7 @@ class OutgoingServer:
         self._rollout.running = True
         resources = self._resources
         try:
+            self.gave = True
             await client.send(facts, descriptors)
             await client.close()
             successor = await self._successor()
@@ -229,6 +267,8 @@ class OutgoingServer:
                 await successor.send(b'{"say": "farewell"}', [])
         except Exception as problem:  # noqa: BLE001 - the successor's, or our own lack of something
             log.error("takeover failed, this server goes on", extra={"reason": reason_of(problem)})
+            # Unless its process has ended, the other one still has the listening socket.
+            self.gave = str(problem) == "refused" or getattr(problem, "undecided", False)
             await self._go_on()
             return
         log.info("takeover: done, ending")

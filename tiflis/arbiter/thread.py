@@ -49,6 +49,7 @@ class ArbiterThread:
         """``on_ready``: called once all workers of a first start serve."""
         self._settings, self._resources, self._successor = settings, resources, successor
         self._rollout: Rollout | None = None
+        self._outgoing: OutgoingServer | None = None
         self._folder = resources.folder
         self._manager = manager
         self._describe = describe
@@ -71,6 +72,12 @@ class ArbiterThread:
             if self._loop is not None and self._stop is not None:
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(THREAD_SECONDS)
+
+    @property
+    def shares_listener(self) -> bool:
+        """Return whether another server may have the listening socket too."""
+        follows = self._successor is not None and not self._successor.succeeded.is_set()
+        return follows or (self._outgoing is not None and self._outgoing.gave)
 
     def hangup(self, number: int, frame: FrameType | None) -> None:
         """Replace the workers, because of SIGHUP."""
@@ -111,7 +118,9 @@ class ArbiterThread:
         )
         self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command
-        outgoing = OutgoingServer(self._resources, slots, rollout, control)
+        gave = self.shares_listener
+        self._outgoing = outgoing = OutgoingServer(self._resources, slots, rollout, control)
+        outgoing.gave = gave
         control.commands["takeover"] = outgoing.command
         await control.start()
         self._listening.set()
