@@ -57,6 +57,17 @@ def test_just_after_the_workstations_loss_connect_waits_for_it(stage: Stage) -> 
     assert tablet.types == []
 
 
+def test_a_workstation_is_expected_for_a_moment_after_a_start(stage: Stage) -> None:
+    assert not stage.home.presence.expected
+    stage.home.expect_back(stage.host.now())
+    assert stage.home.presence.expected
+    stage.host.pass_time(stage.host.limits.offline_patience + 0.1)
+    assert not stage.home.presence.expected
+    stage.home.expect_back(stage.host.now())
+    stage.workstation()
+    assert not stage.home.presence.expected, "it is here"
+
+
 def test_a_client_that_comes_back_just_before_its_workstation_is_connected_and_never_receives_offline(
     stage: Stage,
 ) -> None:

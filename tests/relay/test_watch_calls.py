@@ -10,6 +10,7 @@ from tests.patience import patience
 from tests.relay.watch_fakes import KEY, WHO, Stage, connected, data, deliver, numbers, poll
 from tiflis.protocol.errors import InvalidPayload, WorkstationOffline
 from tiflis.relay.watch.calls import Command, Connect, Disconnect, Messages, State
+from tiflis.relay.watch.interfaces import WatchesMoved
 
 
 @pytest.fixture
@@ -30,6 +31,31 @@ async def test_connect_answers_and_introduces_the_watch(stage: Stage) -> None:
     [(text, device_id, _)] = stage.home.sent
     assert json.loads(text) == {"type": "auth", "payload": {"auth_key": KEY, "device_id": "watch-1"}}
     assert device_id == "watch-1"
+
+
+@pytest.mark.parametrize("call", [Connect(**WHO), Command(**WHO, text=b'{"type":"x"}')])
+async def test_a_call_waits_for_a_workstation_that_may_be_back_in_a_moment(
+    stage: Stage, call: Connect | Command
+) -> None:
+    watches = await connected(stage)
+    stage.home.workstation_online, stage.home.presence.expected = False, True
+    answer = asyncio.ensure_future(watches.call(call))
+    done, _ = await asyncio.wait([answer], timeout=0.2)
+    assert not done
+    stage.home.workstation_online, stage.home.presence.expected = True, False
+    async with patience():
+        assert (await answer)["success"] is True
+
+
+async def test_a_call_that_waits_is_repeated_at_the_tunnels_next_home(stage: Stage) -> None:
+    watches = await connected(stage)
+    stage.home.workstation_online, stage.home.presence.expected = False, True
+    answer = asyncio.ensure_future(watches.call(Command(**WHO, text=b'{"type":"x"}')))
+    await asyncio.sleep(0)
+    await watches.close()
+    with pytest.raises(WatchesMoved):
+        async with patience():
+            await answer
 
 
 async def test_messages_of_the_workstation_are_numbered_and_polled(stage: Stage) -> None:

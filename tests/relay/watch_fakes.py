@@ -118,12 +118,19 @@ class Keys:
         return key_id not in self.over
 
 
+class Presence:
+    """Whether the workstation is expected back."""
+
+    expected = False
+
+
 class FakeHome:
     """A home whose workstation remembers what it was sent."""
 
     def __init__(self) -> None:
         self.workstation_online = True
         self.workstation_name = "desk at home"
+        self.presence = Presence()
         self.generation = 1
         self.access = Keys()
         self.sent: list[tuple[bytes, str, bytes]] = []

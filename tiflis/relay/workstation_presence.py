@@ -56,6 +56,11 @@ class WorkstationPresence:
         return self.workstation is not None or self._grace is not None
 
     @property
+    def expected(self) -> bool:
+        """Whether the workstation is offline, but may be back in a moment."""
+        return not self.online and self._withheld.expected
+
+    @property
     def in_grace(self) -> bool:
         """Whether the grace is running, or was when the home was frozen."""
         return self._grace is not None or self._frozen_in_grace

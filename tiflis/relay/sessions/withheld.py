@@ -32,6 +32,11 @@ class WithheldAnswers:
         """Withhold answers until ``limit`` after ``since``, when the workstation was lost or we began."""
         self._until = max(self._until, since + self._limit)
 
+    @property
+    def expected(self) -> bool:
+        """Return whether the workstation may be back in a moment."""
+        return self._until > self._now()
+
     def answer(self, client: Client, text: bytes) -> None:
         """Send ``text`` as soon as the workstation is not expected any more."""
         left = self._until - self._now()

@@ -35,6 +35,13 @@ class Pushes(Protocol):
         """Read a device's subscription anew."""
 
 
+class Expected(Protocol):
+    """Whether the tunnel's workstation is offline, but may be back in a moment."""
+
+    @property
+    def expected(self) -> bool: ...
+
+
 class Keys(Protocol):
     """The device keys of a tunnel."""
 
@@ -68,6 +75,8 @@ class WatchesHome(Protocol):
     def device_came(self, device_id: str) -> None:
         """Cancel a report that the watch had gone: it is here again."""
 
+    @property
+    def presence(self) -> Expected: ...
     @property
     def access(self) -> Keys: ...
     @property

@@ -1,5 +1,6 @@
 """Answers the calls of a tunnel's watches (protocol, section 4), at the tunnel's home."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable
@@ -17,13 +18,14 @@ from tiflis.relay.pinned import Account
 from tiflis.relay.watch import reading
 from tiflis.relay.watch.calls import Call, Command, Connect, Disconnect, Messages, State, SubscriptionChanged
 from tiflis.relay.watch.device import Watch
-from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome
+from tiflis.relay.watch.interfaces import QueueLimits, WatchesHome, WatchesMoved
 from tiflis.relay.watch.queue import Reading
 from tiflis.relay.watch.registry import WatchRegistry
 from tiflis.relay.watch.store import WatchStore
 
 __all__ = ["QueueLimits", "WatchOperations", "WatchesHome"]
 
+EXPECT_SECONDS = 0.05  # between two looks for a workstation that is expected
 ANSWER_BYTES = 4 * MIB  # of messages per answer to a poll; a larger message is sent alone
 
 
@@ -95,6 +97,7 @@ class WatchOperations:
     async def _connect(self, call: Connect) -> dict[str, Any]:
         """Connect the device with an empty queue; numbers begin at 1."""
         await self.registry.attach(call.device_id, call.auth_key, key_id=call.key_id)
+        await self._expect_workstation()
         return {
             "success": True,
             "tunnel_id": self._tunnel_id,
@@ -110,6 +113,7 @@ class WatchOperations:
             raise InvalidPayload("A watch may not send a message of this type")
         if act is states.Act.CHECK_AUTH and messages.read_auth(fields.payload)[1] != device_id:
             raise InvalidPayload("The auth message is not this watch's own")
+        await self._expect_workstation()
         if not self._home.workstation_online:
             raise WorkstationOffline
         watch = self.registry.get(device_id) or await self.registry.attach(
@@ -135,6 +139,14 @@ class WatchOperations:
             spliced = head.splice_device_id(text, device_id)
         self._home.to_workstation(spliced, device_id, head.request_id(bytes(fields.id)))
         return {"success": True}
+
+    async def _expect_workstation(self) -> None:
+        """Wait for a workstation that may be back in a moment, as a client's ``connect`` does (protocol,
+        3.1). Raise WatchesMoved if it comes elsewhere."""
+        while self._home.presence.expected and not self.registry.closed:
+            await asyncio.sleep(EXPECT_SECONDS)
+        if self.registry.closed:
+            raise WatchesMoved
 
     async def _messages(self, call: Messages) -> dict[str, Any]:
         """Return messages above ``since``; wait for some at most ``wait`` seconds. ``messages_json`` is the
