@@ -14,6 +14,7 @@ import pytest
 
 from tests.bus.nats import NatsServer
 from tests.harness import Server, crowd, wait_until
+from tests.system.test_held import command, receipt
 
 STOP_SECONDS = 2.0
 SLACK_SECONDS = 4.0  # for a busy machine
@@ -135,6 +136,26 @@ def test_a_bus_of_small_messages_is_enough(make: Make, tmp_path: Path) -> None:
         server = make(nats.url).start()
         serves(server)
         assert "Maximum Payload" not in nats.log.read_text()
+        server.stop()
+
+
+def test_a_message_that_the_bus_can_never_keep_is_refused_and_blocks_no_other(
+    make: Make, tmp_path: Path
+) -> None:
+    async def hold(server: Server) -> None:
+        async with crowd(server) as people:
+            workstation, tunnel_id = await people.workstation()
+            phone = await people.client(tunnel_id)
+            await workstation.close()
+            await phone.next("connection.workstation_offline", 15)
+            for id, size in (("large", 20_000), ("small", 10)):
+                await phone.send(command(id) | {"text": "x" * size})
+            assert (await receipt(phone, "large", "refused"))["reason"] == "too_large"
+            await receipt(phone, "small", "held")
+
+    with running(NatsServer(tmp_path / "nats", extra="max_payload: 16384")) as nats:
+        server = make(nats.url, OFFLINE_GRACE="0.2").start()
+        asyncio.run(hold(server))
         server.stop()
 
 

@@ -10,6 +10,8 @@ BusError
 ├── PacketRefused           another worker sent what we cannot read
 └── DirectoryError
     ├── DirectoryUnavailable    the store cannot be reached; nothing is known to have changed
+    │   ├── NoRoom              it has refused a write for want of room
+    │   └── RecordTooLarge      the bus takes no record of this size
     └── Conflict                another worker was faster; carries what is stored now
 """
 
@@ -58,6 +60,10 @@ class DirectoryUnavailable(DirectoryError):
 
 class NoRoom(DirectoryUnavailable):
     """The store has refused a write for want of room: nothing was stored."""
+
+
+class RecordTooLarge(DirectoryUnavailable):
+    """The bus takes no message of this size: nothing was stored, and a retry is in vain."""
 
 
 class Conflict(DirectoryError):

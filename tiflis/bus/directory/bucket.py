@@ -85,6 +85,11 @@ class Bucket:
         self._refused_at = None
 
     @property
+    def largest(self) -> int:
+        """Return the bytes of the largest message that the bus takes, headers included."""
+        return self._link.max_payload
+
+    @property
     def refuses(self) -> bool:
         """Whether the newest write has failed, and that not long ago: who could know it after a while?"""
         at = self._refused_at

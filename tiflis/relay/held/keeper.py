@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from tiflis import metrics
-from tiflis.bus.errors import NoRoom
+from tiflis.bus.errors import NoRoom, RecordTooLarge
+from tiflis.clock import running_clock
 from tiflis.protocol import hold, messages
 from tiflis.protocol.errors import Forbidden
 from tiflis.protocol.hold import Request
@@ -189,8 +190,8 @@ class HeldMessages:
         else:
             try:
                 await self._accept(attached, record)
-            except NoRoom:
-                self._refuse(attached, request, "full")
+            except (NoRoom, RecordTooLarge) as problem:
+                self._refuse(attached, request, "full" if isinstance(problem, NoRoom) else "too_large")
             except Unavailable:
                 self._unanswered[record.key] = False
                 self._spawn(self._accept_late(attached, record))
@@ -424,7 +425,7 @@ class HeldMessages:
         """Return "confirmed", "lost" with the workstation's socket, "moved" with it, or "silent"."""
         assert self._answer is not None
         try:
-            async with asyncio.timeout(ACK_SECONDS):
+            async with running_clock().timeout(ACK_SECONDS):
                 return await self._answer
         except TimeoutError:
             return "silent"
