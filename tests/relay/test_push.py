@@ -15,15 +15,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tests.relay.key_town import MemoryBucket
+from tests.relay.test_push_claims import DONE, Sender, Two
 from tiflis.bus.directory.bucket import Bucket
 from tiflis.protocol.scan import LARGE
 from tiflis.relay.push import encryption
-from tiflis.relay.push.channels import Notice, parse_for_tunnel, send
-from tiflis.relay.push.delivery import Delivery, Refused, Reply, check, is_public, retry_after
+from tiflis.relay.push.channels import Notice, parse, parse_for_tunnel, send
+from tiflis.relay.push.delivery import Delivery, Refused, Reply, Target, check, is_public, retry_after
 from tiflis.relay.push.encryption import decode64, encode64
 from tiflis.relay.push.events import Event, Events
 from tiflis.relay.push.pace import EVENTS, EventPace
-from tiflis.relay.push.records import Quiet, Sealer, Subscription
+from tiflis.relay.push.records import SERVER, Quiet, Sealer, Subscription
+from tiflis.relay.push.sender import PushSender
 from tiflis.relay.push.store import PushStore
 
 # RFC 8291, section 5 and appendix A
@@ -115,6 +117,43 @@ async def test_a_tunnels_notifier_at_a_private_address_is_never_connected() -> N
         with pytest.raises(ValueError):
             parse_for_tunnel(wrong, "", ())
     assert parse_for_tunnel("ntfy+http://127.0.0.1:1/x", "", ("http://127.0.0.1:1",)).target.own
+
+
+async def test_a_notifier_at_a_host_that_is_no_name_is_refused_and_the_others_are_called() -> None:
+    two = Two()
+    called = []
+
+    async def post(target: Target, body: bytes, headers: dict[str, str]) -> Reply:
+        if target.url.hostname == "a..b":
+            return await Delivery().post(target, body, headers)
+        called.append(target.url.hostname)
+        return Reply(200)
+
+    two.a._delivery.post = post  # type: ignore[method-assign]
+    two.a.channels = [parse(f"ntfy+http://{host}/topic", "") for host in ("a..b", "example.org")]
+    await two.a.announce("t", DONE, "", "desk")
+    assert called == ["example.org"]
+    assert not [name for name in two.store.entries if name not in ("phone", SERVER)], "the claim is removed"
+
+
+async def test_an_event_is_sent_again_to_a_push_service_that_was_not_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiflis.relay.push.sender.LONGEST_PAUSE", 0.0)
+    two = Two()
+    replies: list[Reply | Exception] = [TimeoutError(), ConnectionError(), Reply(201)]
+
+    async def post(*_: object) -> Reply:
+        reply = replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    monkeypatch.setattr(two.a, "_post", post)
+    monkeypatch.setattr(Sender, "send", PushSender.send)
+    monkeypatch.setattr("tiflis.relay.push.sender.BUSY_PAUSE", 0.001)
+    await two.notify(two.a)
+    assert replies == []
 
 
 def output(**payload: object) -> bytes:

@@ -39,7 +39,7 @@ STORE_TRIES, STORE_PAUSE = 4, 3.0  # attempts to claim an event while the store 
 
 class Outcome(NamedTuple):
     """``name``: sent, gone, refused or failed. ``pause``: seconds after which the push service is to be asked
-    again, as it is busy; 0: it is not."""
+    again, as it is busy or was not reached; 0: it is not."""
 
     name: str
     pause: float = 0.0
@@ -234,6 +234,7 @@ class PushSender:
                 await self.store.remove(tunnel_id, subscription.device_id, subscription.endpoint)
         except (Refused, OSError, ValueError, Unavailable, WrongRevision) as problem:
             log.info("push not sent", extra={"tunnel": tunnel_id, "reason": type(problem).__name__})
+            pause = BUSY_PAUSE if isinstance(problem, OSError | Unavailable) and outcome == "failed" else 0.0
         metrics.count("push_total", outcome)
         return Outcome(outcome, pause)
 
@@ -270,7 +271,7 @@ async def _announce(channel: Channel, notice: Notice, delivery: Delivery) -> str
             await asyncio.sleep(ANNOUNCE_PAUSE)
         try:
             reply = await channels.send(channel, notice, delivery)
-        except Refused:
+        except ValueError:  # Refused is one; so is a host that is no name
             return "refused"
         except OSError as problem:
             reason = type(problem).__name__
