@@ -1,4 +1,4 @@
-"""Retries of the main process: a step that fails is logged and tried again, after growing pauses."""
+"""Retries: a step of a process that fails is logged and tried again, after growing pauses."""
 
 import asyncio
 import logging
@@ -16,8 +16,11 @@ def pause_after(failures: int) -> float:
     return PAUSES[min(failures, len(PAUSES)) - 1]
 
 
-async def keep_trying(step: Callable[[], Awaitable[None]], name: str) -> None:
-    """Run `step` until it returns; when it raises, log that and run it again after a growing pause.
+OF_MAIN = "step of the main process failed, trying again"
+
+
+async def keep_trying(step: Callable[[], Awaitable[None]], name: str, event: str = OF_MAIN) -> None:
+    """Run `step` until it returns; when it raises, log `event` and run it again after a growing pause.
 
     For loops that normally run for ever: after one that has worked for a while, the pauses begin anew.
     """
@@ -30,7 +33,7 @@ async def keep_trying(step: Callable[[], Awaitable[None]], name: str) -> None:
             failures = 1 if loop.time() - began > PAUSES[-1] else failures + 1
             pause = pause_after(failures)
             fields = {"step": name, "reason": reason_of(problem), "wait": pause}
-            log.error("step of the main process failed, trying again", exc_info=failures == 1, extra=fields)
+            log.error(event, exc_info=failures == 1, extra=fields)
             await asyncio.sleep(pause)
 
 

@@ -1,6 +1,7 @@
 """Composes one worker, starts it, and ends it."""
 
 import asyncio
+import errno
 import logging
 import resource
 import secrets
@@ -25,6 +26,7 @@ from tiflis.descriptors import Supply
 from tiflis.handoff.local_workers import LocalWorkers
 from tiflis.handoff.sender import Report
 from tiflis.heap import Heap, resident
+from tiflis.ipc.patience import keep_trying
 from tiflis.metrics import Values
 from tiflis.metrics_store import MetricsStore
 from tiflis.protocol.close import CloseCode
@@ -59,6 +61,11 @@ BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
 TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
 TUNNELS_SHOWN_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
+NO_DISK = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+)  # with these a worker works, but stores nothing in DATA_DIR
 HEAP_SECONDS = 0.25  # between two trims of the heap, while peers pin more than HEAP_QUIET
 HEAP_QUIET = 32 * 2**20  # bytes
 BUS_AWAY_SECONDS = 10.0  # without the bus before the other workers count as gone
@@ -130,9 +137,8 @@ class Worker:
             Sealing(self.queues.held, "held_seals", "held messages not sealed yet", peers, fresh),
         ]
         await self._seal()
-        self._tasks.spawn(self._regularly())
-        self._tasks.spawn(self.survey.run())
-        self._tasks.spawn(self._tidy_heap())
+        for work in (self._regularly, self.survey.run, self._tidy_heap):
+            self._tasks.spawn(keep_trying(work, work.__name__, "regular work failed, trying again"))
 
     async def _seal(self) -> None:
         """Refuse unsealed records once no worker of older code has been present for a while."""
@@ -163,7 +169,13 @@ class Worker:
             settings.attempts_kept_free,
             settings.new_tunnels,
         )
-        limiter = Limiter(self._run_dir / "attempts", time.time, self._gossip, looks)
+        try:
+            limiter = Limiter(self._run_dir / "attempts", time.time, self._gossip, looks)
+        except OSError as problem:
+            if problem.errno not in NO_DISK:
+                raise
+            log.error("keys are counted in this worker alone", extra={"reason": problem.strerror})
+            limiter = Limiter(None, time.time, self._gossip, looks)
         # One worker of each host gets a note: the table is shared.
         self.link.subscribe(
             subjects.LIMITS, lambda _, data: limiter.received(data), f"limits-{self.instance}"
