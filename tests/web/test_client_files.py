@@ -170,6 +170,15 @@ async def test_another_clients_own_inline_scripts_and_webassembly_may_run(tmp_pa
     assert "'unsafe-inline'" not in allowed
 
 
+async def test_the_inline_scripts_of_all_pages_of_another_client_may_run(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<script>one()</script>")
+    (tmp_path / "offline").mkdir()
+    (tmp_path / "offline" / "Page.HTML").write_text("<script>two()</script>")
+    async with served(client_routes(tmp_path)) as client:
+        policy = (await client.get("/offline/Page.HTML")).headers["content-security-policy"]
+    assert base64.b64encode(sha256(b"two()").digest()).decode() in policy
+
+
 async def test_our_own_client_gets_no_more_than_it_needs() -> None:
     async with served(client_routes(None)) as client:
         page = await client.get("/")

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -88,6 +90,38 @@ async def test_a_body_that_stalls_is_ended(site: Site, monkeypatch: pytest.Monke
     for part in (b"{", b'{"pad":"' + b"y" * 2 * MIB, json.dumps(WHO).encode()[:-1]):
         async with stalled(site, part) as reader:
             assert await status(reader) == 408
+
+
+async def test_a_body_is_not_late_for_a_pause_of_this_process(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_body, "WINDOW", 1.0)
+    async with stalled(site, b"{") as reader:
+        await asyncio.sleep(0.1)  # the deadline has begun
+        time.sleep(1.5)
+        assert await unanswered(reader)
+
+
+async def unanswered(reader: asyncio.StreamReader) -> bool:
+    """Return whether no answer comes for a moment that is shorter than the window."""
+    try:
+        async with asyncio.timeout(0.2):
+            await reader.readline()
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_without_a_folder_for_large_bodies_they_are_refused_and_others_are_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    assert (await site.post("command", {**VOICE, **WHO})).status_code == 503
+    assert (await site.post("command", {**WHO, **VOICE})).json() == {"success": True}
+    assert site.gate.pinned.total == 0
 
 
 async def test_bodies_that_stall_leave_room_for_those_that_show_a_key(site: Site) -> None:

@@ -57,7 +57,7 @@ def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Bl
     if choice == "off":
         return routes
     site = read_client(choice, ws_path)
-    headers = headers_for(site.page, foreign=choice is not None)
+    headers = headers_for(*site.pages, foreign=choice is not None)
 
     async def show(request: Request, path: str = "") -> HTTPResponse | None:
         file = None if _is_elsewhere(request, path) else site.find(request.path)
@@ -76,15 +76,16 @@ def client_routes(choice: Path | Literal["off"] | None, ws_path: str = "") -> Bl
     return routes
 
 
-def headers_for(page: bytes, *, foreign: bool) -> dict[str, str]:
-    """Return the headers for a client's build, given its page.
+def headers_for(*pages: bytes, foreign: bool) -> dict[str, str]:
+    """Return the headers for a client's build, given its pages.
 
-    The page may run its own inline scripts, each by its hash (CSP 3, 8.4). A foreign client may use
+    The pages may run their own inline scripts, each by its hash (CSP 3, 8.4). A foreign client may use
     WebAssembly too, as the highlighter of the original client does.
     """
-    hashes = [f"'sha256-{_hash(text)}'" for text in dict.fromkeys(inline_scripts(page))]
-    scripts = " ".join([OWN_SCRIPTS, *(["'wasm-unsafe-eval'"] if foreign else []), *hashes])
-    policy = PAGE_HEADERS["Content-Security-Policy"].replace(OWN_SCRIPTS, scripts)
+    scripts = dict.fromkeys(text for page in pages for text in inline_scripts(page))
+    hashes = [f"'sha256-{_hash(text)}'" for text in scripts]
+    allowed = " ".join([OWN_SCRIPTS, *(["'wasm-unsafe-eval'"] if foreign else []), *hashes])
+    policy = PAGE_HEADERS["Content-Security-Policy"].replace(OWN_SCRIPTS, allowed)
     return {**PAGE_HEADERS, "Content-Security-Policy": policy}
 
 

@@ -1,12 +1,12 @@
 """The device API over HTTP: minting, listing, changing and revoking device keys."""
 
-import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sanic import Blueprint, HTTPResponse, Request
 
 from tiflis.bus.devices.records import DeviceKey
+from tiflis.clock import running_clock
 from tiflis.protocol.device_keys import key_id_of, shown_code
 from tiflis.protocol.errors import BodyTimeout, Forbidden, InvalidAuthKey, TooLarge
 from tiflis.protocol.scopes import Scope
@@ -215,7 +215,7 @@ async def read_body(request: Request) -> bytes:
     """Return a small body. Raise TooLarge, BodyTimeout."""
     stream, parts, size = body_stream(request, BODY_READ), [], 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with running_clock().timeout(BODY_SECONDS):
             while (part := await stream.read()) is not None:
                 parts.append(part)
                 size += len(part)

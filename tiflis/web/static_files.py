@@ -168,6 +168,12 @@ class SinglePage:
         """Return the page's bytes as they are in the build."""
         return self._page.body
 
+    @property
+    def pages(self) -> list[bytes]:
+        """Return all pages of the build as they are written, that one first."""
+        others = [file.body for name, file in self._files.items() if name.lower().endswith((".html", ".htm"))]
+        return [self.page, *others]
+
     def has(self, path: str) -> bool:
         """Return whether a file of the build has this path."""
         return path.lstrip("/") in self._files

@@ -8,6 +8,7 @@ its address, the part above 1 MiB is kept in an unnamed file, and a minimum rate
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from typing import BinaryIO, cast
 
 from sanic import Request
 
+from tiflis.clock import running_clock
 from tiflis.limits import KIB, MIB
 from tiflis.protocol.attempts import address_group
 from tiflis.protocol.errors import BodyTimeout, InvalidPayload, MissingParameters, SendFailed, TooLarge
@@ -22,6 +24,8 @@ from tiflis.protocol.skim import Skim
 from tiflis.relay.pinned import NO_TUNNEL, Hold, Kind, Pinned
 from tiflis.web.sanic_internals import body_stream, more_body_expected
 from tiflis.web.watch_parameters import Credentials, credentials, read_headers
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 4  # times the limit: how much of too large a body is read before the connection is cut
 IN_MEMORY = MIB  # bytes of a body without a key that are kept there
@@ -158,6 +162,15 @@ class _Body:
         return more_body_expected(self._request)
 
     def _put_aside(self, part: bytes) -> None:
+        try:
+            self._write_aside(part)
+        except OSError as problem:  # no folder for temporary files, or a full one
+            log.warning("body cannot be kept in a file", extra={"reason": problem.strerror})
+            raise SendFailed(
+                "The server has no room for a large body whose key comes last; try again"
+            ) from None
+
+    def _write_aside(self, part: bytes) -> None:
         overfull = self._bodies.in_memory > CROWDED
         if self._file is None and self._size > (IN_MEMORY_CROWDED if overfull else IN_MEMORY):
             self._file = cast(BinaryIO, tempfile.TemporaryFile())  # the stack closes it
@@ -184,17 +197,17 @@ class _Pace:
     """Ends a body that arrives too slowly."""
 
     def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._began, self._came = self._clock(), 0
+        self._clock = running_clock()
+        self._began, self._came = self._clock.time(), 0
 
     async def wait(self, part: Awaitable[bytes | None]) -> bytes | None:
         """Return the next part. Raise BodyTimeout if less than LEAST has arrived within WINDOW."""
         try:
-            async with asyncio.timeout_at(self._began + WINDOW):
+            async with self._clock.timeout(self._began + WINDOW - self._clock.time()):
                 came = await part
         except TimeoutError:
             raise BodyTimeout from None
         self._came += len(came or b"")
         if self._came >= LEAST:
-            self._began, self._came = self._clock(), 0
+            self._began, self._came = self._clock.time(), 0
         return came

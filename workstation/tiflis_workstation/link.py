@@ -179,7 +179,10 @@ class TunnelLink:
     async def _ping(self, socket: ClientConnection) -> None:
         while True:
             await socket.send(encode({"type": "ping", "timestamp": int(time.time() * 1000)}))
+            slept_at = time.monotonic()
             await asyncio.sleep(PING_SECONDS)
+            # What came while this process stood still waits to be read.
+            self._heard += max(0.0, time.monotonic() - slept_at - PING_SECONDS)
             if time.monotonic() - self._heard > SILENCE_SECONDS:
                 raise TimeoutError(f"nothing heard for {SILENCE_SECONDS:.0f} s")
 
