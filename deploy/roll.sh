@@ -15,6 +15,8 @@ case $old in
 esac
 
 before=$(docker compose "$@" ps -aq tiflis)
+stopped=
+trap 'stopped=yes' HUP INT TERM              # the old one gets its restart policy back all the same
 docker update --restart=no "$old" >/dev/null # else the engine would start it again when it has ended
 docker compose "$@" up -d --no-deps --no-recreate --scale tiflis=2 tiflis || true
 new=$(docker compose "$@" ps -aq tiflis | grep -vxF "$before") || new=
@@ -28,8 +30,8 @@ while [ -n "$new" ] && [ "$waited" -lt "$SECONDS_TO_WAIT" ]; do
         exit 0
         ;;
     esac
-    [ "$(state "$new")" = "true 0" ] || break
-    sleep 1
+    [ "$(state "$new")" = "true 0" ] && [ -z "$stopped" ] || break
+    sleep 1 || true
     waited=$((waited + 1))
 done
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bus.nats import NatsServer
-from tests.containers import Contained, containers
+from tests.containers import RESTART, Contained, containers
 from tests.harness import ROOT, Server, eventually
 from tests.system.traffic import traffic
 
@@ -48,11 +48,13 @@ def engine(tmp_path: Path) -> Path:
     return folder
 
 
-async def roll(engine: Path, server: Contained) -> subprocess.CompletedProcess[str]:
+async def roll(engine: Path, server: Contained, signal: str = "") -> subprocess.CompletedProcess[str]:
     server.describe(engine)
     path = f"{engine.parent / 'bin'}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "ENGINE": str(engine), "PYTHONPATH": str(ROOT)}
-    command = ["sh", str(ROOT / "deploy" / "roll.sh")]
+    script = str(ROOT / "deploy" / "roll.sh")
+    stopped = ["timeout", "--preserve-status", "-s", signal, "4"] if signal else []
+    command = [*stopped, "sh", script]
     return await asyncio.to_thread(
         subprocess.run, command, env=env, capture_output=True, text=True, timeout=LIMIT, check=False
     )
@@ -72,6 +74,18 @@ async def test_a_container_is_replaced_and_no_socket_closes(server: Contained, e
             broken = await roll(engine, server)
             assert (broken.returncode, containers(engine)) == (1, [second])
             assert "WS_PATH" in broken.stderr, "the script shows why the new one has not started"
+
+
+async def test_a_roll_that_is_interrupted_leaves_the_old_container_as_it_was(
+    server: Contained, engine: Path
+) -> None:
+    assert (await roll(engine, server)).returncode == 0
+    (first,) = containers(engine)
+    await eventually(lambda: len(server.ready_workers()) == 1, 90, "the first container serves")
+    server.extra_env["NATS_URL"] = "nats://127.0.0.1:1"  # the new one waits for its bus
+    done = await roll(engine, server, "TERM")
+    assert (done.returncode, containers(engine)) == (1, [first])
+    assert (first / "restart").read_text() == RESTART
 
 
 def test_a_server_in_another_network_is_not_taken_over() -> None:
