@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
@@ -17,6 +20,14 @@ LONG = ("client", "faults", "arbiter", "system", "deploy")
 TOGETHER = {"client"}
 # Each test has a server of its own: any process may take the next one.
 APART = {"faults", "arbiter"}
+
+
+def end_in_order(number: int, frame: FrameType | None) -> None:
+    """End the tests as after Ctrl-C, so that their servers end too: `timeout` sends SIGTERM."""
+    pytest.exit("SIGTERM", 128 + number)
+
+
+signal.signal(signal.SIGTERM, end_in_order)
 
 
 def file_of(nodeid: str) -> str:
