@@ -54,7 +54,7 @@ def host(sent: list[bytes]) -> Host:
         frozen=False,
         retired=False,
         presence=presence,
-        access=SimpleNamespace(ready=True, allows=lambda *_: True),
+        access=SimpleNamespace(ready=True, allows=lambda *_: True, outcome=lambda *_: None),
         device_registry=Devices(),
         watches=SimpleNamespace(stays=SimpleNamespace(on=True, ready=True, cursor=lambda *_: None)),
     )

@@ -6,7 +6,6 @@ to the workstation's socket, so no other home, and no later life of this one, wr
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -26,8 +25,6 @@ from tiflis.relay.held.receipts import Receipts
 from tiflis.relay.held.records import CANCELLED, DELIVERED, EXPIRED, FINAL, HELD, SENDING, UNSURE, HeldRecord
 from tiflis.relay.held.store import HeldLimits, HeldStore, Stored, Unavailable, WrongRevision
 from tiflis.relay.sessions.client import Attached
-
-log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes of a message: each is one record of the bus
 TUNNEL_BYTES = 4 * 2**20  # of a tunnel's messages that wait: a sixteenth of the bucket
