@@ -12,6 +12,7 @@ from sanic.response import HTTPResponse, text
 from tests.patience import within
 from tests.web.served import new_app, raw, served, settings
 from tiflis.web.devices import read_body
+from tiflis.web.sanic_internals import SMALL_CHUNKS
 
 
 async def hello(_: Request) -> HTTPResponse:
@@ -121,6 +122,16 @@ async def test_a_body_that_readers_could_end_at_different_places_is_refused(requ
 async def test_a_well_formed_chunked_body_is_read() -> None:
     answer = await echoed(post("Transfer-Encoding: chunked", b"2;x=y\r\n{}\r\nA\r\n0123456789\r\n0\r\n\r\n"))
     assert answer.endswith(b"{}0123456789")
+
+
+@pytest.mark.parametrize(
+    ("size", "verdict"), [(1, b"HTTP/1.1 400 "), (40, b"HTTP/1.1 400 "), (600, b"HTTP/1.1 413 ")]
+)
+async def test_a_body_of_tiny_chunks_is_refused(size: int, verdict: bytes) -> None:
+    """A chunk of one byte costs the server as much as one of many, and the sender six bytes."""
+    chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+    answer = await echoed(post("Transfer-Encoding: chunked", chunk * (SMALL_CHUNKS + 2) + b"0\r\n\r\n"))
+    assert answer.startswith(verdict)
 
 
 async def test_a_peer_that_has_ended_its_side_gets_its_answer() -> None:

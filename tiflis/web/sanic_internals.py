@@ -21,6 +21,8 @@ _LENGTHS = {10: re.compile(r"[0-9]{1,19}"), 16: re.compile(r"[0-9a-fA-F]{1,16}")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 FIRST_BYTES_SECONDS = 1.0  # until Sanic begins with a connection on which nothing has come
+SMALL_CHUNKS = 256  # of a body that may be of any size; above it they must have on average
+LEAST_CHUNK = 512  # bytes
 _STAND_IN = "NONE"  # Sanic's method of the request it makes up to answer one that it could not read
 
 
@@ -51,6 +53,8 @@ class StrictHttp(Http):
     """HTTP/1.1 with exact message ends: with a proxy that reads a length differently, a request could be
     smuggled (RFC 9112, 11.2)."""
 
+    __slots__ = ("_chunks",)  # of this body so far
+
     @staticmethod
     def _safe_int(value: str, base: int = 10) -> int:
         """Return a length of digits only: Python's ``int`` also accepts a sign, ``0x``, ``_`` and space."""
@@ -60,20 +64,31 @@ class StrictHttp(Http):
 
     async def http1_request_header(self) -> None:
         """Read a request's header. Raise BadRequest for a name that other parsers may read differently."""
+        self._chunks = 0
         await super().http1_request_header()  # type: ignore[no-untyped-call]  # Sanic's
         if not all(_NAME.fullmatch(name) for name in self.request.headers):
             raise BadRequest("Bad header name")
 
     async def read(self) -> bytes | None:
-        """Return a part of the body. Raise BadRequest for a chunk that does not end where its length says."""
+        """Return a part of the body. Raise BadRequest for a chunk that does not end where its length says, or
+        too many tiny ones."""
         body: object = self.request_body
         if self.request_bytes_left == 0 and body == "chunked":
+            self._count_chunk()
             while len(self.recv_buffer) < 2:
                 await self._receive_more()
             if self.recv_buffer[:2] != b"\r\n":
                 self.keep_alive = False
                 raise BadRequest("Bad chunked encoding")
         return await super().read()
+
+    def _count_chunk(self) -> None:
+        """Count the chunk that begins. One of a byte costs as much to read as one of many, and its sender six
+        bytes."""
+        self._chunks += 1
+        if self._chunks > SMALL_CHUNKS and (self.request_bytes or 0) < self._chunks * LEAST_CHUNK:
+            self.keep_alive = False
+            raise BadRequest("Chunks too small")
 
     def log_response(self) -> None:
         """Log an answered request, without a size if the body was sent in parts."""
