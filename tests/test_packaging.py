@@ -1,5 +1,6 @@
 """What is installed and released: locked versions, and one version number."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -89,6 +90,25 @@ def test_builds_of_two_commits_have_two_versions(tmp_path: Path) -> None:
         found.append(Version(done.stdout.strip()))
     assert found[0] < found[1]
     assert all(version.local and version.local.startswith("g") for version in found)
+
+
+@pytest.mark.parametrize("package", [".", "workstation"])
+def test_two_builds_of_uncommitted_changes_have_two_versions(tmp_path: Path, package: str) -> None:
+    for name in ("tiflis", package):
+        (tmp_path / name).mkdir(exist_ok=True)
+    shutil.copy(ROOT / package / "pyproject.toml", tmp_path / package)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit(tmp_path, "one")
+    (tmp_path / "tiflis" / "values.py").write_text("# changed\n")
+    versions = []
+    for moment in ("1800000000", "1800000001"):
+        done = subprocess.run(
+            [sys.executable, "-m", "hatchling", "version"],
+            cwd=tmp_path / package, env={**os.environ, "SOURCE_DATE_EPOCH": moment},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        versions.append(Version(done.stdout.strip()))
+    assert versions[0] < versions[1]
 
 
 @pytest.mark.parametrize("below", ["build", "node_modules", "elsewhere"])
