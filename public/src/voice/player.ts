@@ -3,6 +3,8 @@
  * at once. No React in here; the views subscribe.
  */
 
+import { createStore } from "zustand/vanilla";
+
 export const SPEEDS = [1, 1.25, 1.5, 2, 0.75] as const;
 
 export interface Playing {
@@ -19,17 +21,12 @@ export interface Playing {
 const SILENT: Playing = { id: undefined, paused: true, at: 0, length: 0, speed: 1, trouble: undefined };
 
 export class Player {
-  private state: Playing = SILENT;
-  private readonly listeners = new Set<() => void>();
+  private readonly store = createStore<Playing>(() => SILENT);
   private sound: HTMLAudioElement | undefined;
   private url: string | undefined;
 
-  readonly now = (): Playing => this.state;
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  };
+  readonly now = this.store.getState;
+  readonly subscribe = this.store.subscribe;
 
   /** Plays a sound from its beginning and ends whatever was playing. */
   async play(id: string, audio: Blob, length = 0): Promise<void> {
@@ -38,9 +35,9 @@ export class Player {
     const sound = new Audio(url);
     this.url = url;
     this.sound = sound;
-    sound.playbackRate = this.state.speed;
+    sound.playbackRate = this.now().speed;
     this.follow(sound);
-    this.change({ id, paused: false, at: 0, length, trouble: undefined });
+    this.store.setState({ id, paused: false, at: 0, length, trouble: undefined });
     await this.start(sound);
   }
 
@@ -54,12 +51,12 @@ export class Player {
   seek(seconds: number): void {
     if (!this.sound) return;
     this.sound.currentTime = Math.max(0, seconds);
-    this.change({ at: this.sound.currentTime });
+    this.store.setState({ at: this.sound.currentTime });
   }
 
   speed(speed: number): void {
     if (this.sound) this.sound.playbackRate = speed;
-    this.change({ speed });
+    this.store.setState({ speed });
   }
 
   /** Silence at once; also called when a recording starts. */
@@ -70,7 +67,8 @@ export class Player {
     sound?.removeAttribute("src");
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = undefined;
-    if (this.state.id !== undefined) this.change({ ...SILENT, speed: this.state.speed });
+    const { id, speed } = this.now();
+    if (id !== undefined) this.store.setState({ ...SILENT, speed });
   }
 
   private async start(sound: HTMLAudioElement): Promise<void> {
@@ -79,14 +77,14 @@ export class Player {
     } catch (error) {
       if (sound !== this.sound) return;
       const blocked = error instanceof DOMException && error.name === "NotAllowedError";
-      this.change({ paused: true, trouble: blocked ? "blocked" : "broken" });
+      this.store.setState({ paused: true, trouble: blocked ? "blocked" : "broken" });
     }
   }
 
   private follow(sound: HTMLAudioElement): void {
     const on = (event: string, act: () => Partial<Playing>): void => {
       sound.addEventListener(event, () => {
-        if (sound === this.sound) this.change(act());
+        if (sound === this.sound) this.store.setState(act());
       });
     };
     on("play", () => ({ paused: false, trouble: undefined }));
@@ -96,11 +94,6 @@ export class Player {
     on("error", () => ({ paused: true, trouble: "broken" }));
     // A recording streamed by MediaRecorder has no length of its own: Infinity.
     on("durationchange", () => (Number.isFinite(sound.duration) ? { length: sound.duration } : {}));
-  }
-
-  private change(part: Partial<Playing>): void {
-    this.state = { ...this.state, ...part };
-    for (const listener of this.listeners) listener();
   }
 }
 
