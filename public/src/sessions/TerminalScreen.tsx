@@ -1,7 +1,8 @@
 /** A terminal on screen: its header, and the terminal itself, loaded only now. */
 
-import { lazy, Suspense, useCallback, useRef, useState } from "react";
-import { useClient } from "~/app/client";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { client, useClient } from "~/app/client";
+import { usePageVisible } from "~/app/media";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { closeBeside, openBeside, useRoomy } from "~/app/beside";
 import { useScreenAction } from "~/app/shortcuts";
@@ -34,6 +35,10 @@ export default function TerminalScreen({ sessionId, beside = false }: TerminalSc
   const [toolbar, setToolbar] = useState<HTMLElement | null>(null);
   const [panel, show] = useState<Panel>(null);
   const roomy = useRoomy();
+  const visible = usePageVisible();
+  useEffect(() => {
+    if (beside && visible) client.read(sessionId);
+  }, [beside, visible, sessionId]);
   if (!session) return null;
   const menu: MenuItem[] = [
     { label: findText.search, icon: "search", run: () => show("find") },

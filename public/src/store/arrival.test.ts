@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { entry, makeWorld, memoryStorage } from "../testing/world";
+import { entry, localStorageStub, makeWorld, memoryStorage } from "../testing/world";
 import { plainText } from "./match";
 import { SUPERVISOR } from "./state";
 
@@ -9,20 +9,6 @@ const outbox = (world: World) => world.state.outbox.map(({ text, state }) => [te
 const sent = (world: World) => world.socket.of("supervisor.command").map(({ id }) => id);
 const acks = (world: World, id: string | undefined) => world.socket.says({ type: "message.ack", payload: { message_id: id } });
 const spoken = (sequence: number, words: string) => ({ ...entry(sequence, "user", words), content_blocks: [{ id: "v", block_type: "voice_input", content: words }] });
-
-/** The browser's storage that outlives a page. */
-function localStorageStub() {
-  const values = new Map<string, string>();
-  return {
-    getItem: (name: string) => values.get(name) ?? null,
-    setItem: (name: string, value: string) => void values.set(name, value),
-    removeItem: (name: string) => void values.delete(name),
-    key: (index: number) => [...values.keys()][index] ?? null,
-    get length() {
-      return values.size;
-    },
-  };
-}
 
 async function watching(storage = memoryStorage()): Promise<World> {
   const world = makeWorld(storage);

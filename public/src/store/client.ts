@@ -50,8 +50,8 @@ export interface Client {
   adopt(workstationId: string): Promise<void>;
   /** Try again now: from a button, or when the page wakes up. */
   retry(): void;
-  /** Ask the tunnel server itself, with the key of the current workstation; raises RequestFailed. */
-  ask(method: Method, path: string, body?: object): Promise<Fields>;
+  /** Ask the tunnel server itself, with the key of the current workstation or of the named one; raises RequestFailed. */
+  ask(method: Method, path: string, body?: object, workstationId?: string): Promise<Fields>;
   /** The pairing behind a code that another device shows, from the server at this WebSocket address. */
   redeem(url: string, code: string): Promise<Fields>;
 
@@ -98,7 +98,10 @@ export interface Client {
   resize(sessionId: string, cols: number, rows: number): void;
   /** Replay from the start, for a garbled screen. */
   replay(sessionId: string): void;
-  bell(sessionId: string): void;
+  /** A terminal has rung; `seen`: in view, though another chat has the screen's main place. */
+  bell(sessionId: string, seen: boolean): void;
+  /** A chat or terminal beside the one on screen is in view: nothing in it is unread. */
+  read(chat: ChatKey): void;
 
   set(settings: Partial<Settings>): void;
   notice(kind: "info" | "error", text: string): void;

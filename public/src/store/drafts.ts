@@ -2,7 +2,12 @@
 
 import * as memory from "../vault/memory";
 import { update, type Core } from "./core";
-import type { ChatKey } from "./state";
+import { SUPERVISOR, type ChatKey, type State } from "./state";
+
+/** The drafts whose session is gone: their chat, and the words. */
+export function unsentOf({ drafts, sessions }: Pick<State, "drafts" | "sessions">): [ChatKey, string][] {
+  return [...drafts].filter(([key, words]) => key !== SUPERVISOR && !sessions.has(key) && words.trim() !== "");
+}
 
 export class Drafts {
   constructor(private readonly core: Core) {}

@@ -33,7 +33,7 @@ import { Sounds } from "./sounds";
 import { Scopes } from "./scopes";
 import { SUPERVISOR, type ChatKey, type State } from "./state";
 import { Terminals } from "./terminals";
-import { Workstations } from "./workstations";
+import { PAIRED, Workstations } from "./workstations";
 
 /** What tests bring along in place of the browser's own. */
 export interface World {
@@ -94,8 +94,17 @@ export function makeClient(world: World = {}): Client {
   function heardOfOtherTab(name: string, before: string | null, now: string | null): void {
     drafts.heard(name, before, now);
     const { current } = core.store.getState();
-    if (name === `pinned.${current}`) core.store.setState({ pinned: new Set(memory.recall<ChatKey[]>(name, [])) });
-    if (name === "settings") update(core, ({ settings }) => ({ settings: { ...settings, ...memory.recall("settings", {}) } }));
+    if (name === `pinned.${current}`) core.store.setState({ pinned: keptPins() });
+    if (name === "settings") update(core, keptSettings);
+    if (name === PAIRED) void workstations.reread();
+  }
+
+  /** As they are kept now: another tab may have changed them a moment ago. */
+  const keptSettings = ({ settings }: State) => ({ settings: { ...settings, ...memory.recall<Partial<State["settings"]>>("settings", {}) } });
+
+  function keptPins(): Set<ChatKey> {
+    const { current, pinned } = core.store.getState();
+    return new Set(memory.recall<ChatKey[]>(`pinned.${current}`, [...pinned]));
   }
 
   /** When the state of the workstation was last known; chats that were up to date then are marked with it. */
@@ -164,8 +173,8 @@ export function makeClient(world: World = {}): Client {
       await workstations.countWaiting();
     },
     retry: () => core.link?.retry(),
-    async ask(method, path, body) {
-      const asking = workstations.asking();
+    async ask(method, path, body, workstationId) {
+      const asking = workstations.asking(workstationId);
       if (!asking) throw new RequestFailed("offline");
       return askServer(fetch, asking.url, asking, method, path, body);
     },
@@ -235,12 +244,12 @@ export function makeClient(world: World = {}): Client {
     },
     draft: (key, text) => drafts.write(key, text),
     pin(key, pinned) {
-      const state = core.store.getState();
-      const next = new Set(state.pinned);
+      const { current } = core.store.getState();
+      const next = keptPins();
       if (pinned) next.add(key);
       else next.delete(key);
       core.store.setState({ pinned: next });
-      if (state.current) memory.remember(`pinned.${state.current}`, next.size > 0 ? [...next] : undefined);
+      if (current) memory.remember(`pinned.${current}`, [...next]);
     },
     requestAudio: (messageId, kind) => sounds.request(messageId, kind),
 
@@ -267,15 +276,14 @@ export function makeClient(world: World = {}): Client {
     sendInput: (sessionId, data) => mayType(core.store.getState()) && terminals.input(sessionId, data),
     resize: (sessionId, cols, rows) => mayType(core.store.getState()) && terminals.resize(sessionId, cols, rows),
     replay: (sessionId) => terminals.replay(sessionId),
-    bell(sessionId) {
-      update(core, ({ watching, unread }) =>
-        watching === sessionId ? {} : { unread: counted(unread, sessionId) },
-      );
+    bell(sessionId, seen) {
+      update(core, ({ watching, unread }) => (seen || watching === sessionId ? {} : { unread: counted(unread, sessionId) }));
       core.emit({ kind: "bell", sessionId });
     },
+    read: (key) => update(core, ({ unread }) => (unread.get(key) ? { unread: new Map(unread).set(key, 0) } : {})),
 
     set(settings) {
-      update(core, (state) => ({ settings: { ...state.settings, ...settings } }));
+      update(core, (state) => ({ settings: { ...keptSettings(state).settings, ...settings } }));
       memory.remember("settings", core.store.getState().settings);
     },
     notice: (kind, text) =>

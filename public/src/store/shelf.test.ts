@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { entry, makeWorld } from "../testing/world";
 import { markdownOf, plainText } from "./match";
+import { unsentOf } from "./drafts";
 import { SUPERVISOR } from "./state";
 
 type World = ReturnType<typeof makeWorld>;
@@ -95,6 +96,16 @@ describe("a session that ends elsewhere", () => {
     world.accept();
     expect(world.state.ended.has("s1")).toBe(true);
     expect(world.state.drafts.get("s1")).toBe("not sent\nhalf a thought");
+  });
+
+  it("keeps its draft on offer in every later visit", async () => {
+    const world = await makeWorld().paired({ sessions });
+    expect(unsentOf(world.state)).toEqual([]);
+    world.client.draft("s1", "half a thought");
+    world.client.draft(SUPERVISOR, "something else");
+    expect(unsentOf(world.state)).toEqual([]);
+    world.socket.says({ type: "session.terminated", session_id: "s1" });
+    expect(unsentOf(world.state)).toEqual([["s1", "half a thought"]]);
   });
 
   it("leaves nothing when there is nothing to read and nothing to save", async () => {

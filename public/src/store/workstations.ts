@@ -12,6 +12,9 @@ import type { Core } from "./core";
 import { NO_WORKSTATION } from "./initial";
 import type { ChatKey, ConnectionState, OutboxItem, State, Workstation } from "./state";
 
+/** Remembered anew with each change of the paired workstations, for the other tabs. */
+export const PAIRED = "paired";
+
 export interface Selection {
   /** Everything that belongs to the workstation left. */
   leave(): void;
@@ -80,10 +83,19 @@ export class Workstations {
     await this.selection.written();
     await this.core.vault.forget(id);
     await this.countWaiting();
-    memory.forgetAll(`draft.${id}.`);
-    memory.remember(`sessions.${id}`, undefined);
-    memory.remember(`pinned.${id}`, undefined);
+    for (const each of [`draft.${id}.`, `sessions.${id}`, `pinned.${id}`]) memory.forgetAll(each);
+    memory.remember(PAIRED, newId("paired"));
     if (this.core.store.getState().current === id) await this.select(this.saved[0]?.id ?? null);
+  }
+
+  /** Another tab has paired, renamed or forgotten one: show them as they are kept, and leave one that is gone or has another key. */
+  async reread(): Promise<void> {
+    const { current } = this.core.store.getState();
+    const before = this.saved.find((each) => each.id === current);
+    this.saved = (await this.core.vault.workstations()).sort((a, b) => a.addedAt - b.addedAt);
+    this.show();
+    const now = this.saved.find((each) => each.id === current) ?? this.saved[0];
+    if (now?.id !== before?.id || now?.authKey !== before?.authKey) await this.select(now?.id ?? null);
   }
 
   async select(id: string | null): Promise<void> {
@@ -119,10 +131,9 @@ export class Workstations {
     this.core.store.setState({ waitingElsewhere: counts });
   }
 
-  /** The current one as the server wants it named in a request. */
-  asking(): LinkTarget | null {
-    const { current } = this.core.store.getState();
-    const workstation = this.saved.find((each) => each.id === current);
+  /** The current one, or the one named, as the server wants it in a request. */
+  asking(id = this.core.store.getState().current): LinkTarget | null {
+    const workstation = this.saved.find((each) => each.id === id);
     return workstation ? this.target(workstation) : null;
   }
 
@@ -134,6 +145,7 @@ export class Workstations {
     const others = this.saved.filter((each) => each.id !== workstation.id);
     this.saved = [...others, workstation].sort((a, b) => a.addedAt - b.addedAt);
     await this.core.vault.keep(workstation);
+    memory.remember(PAIRED, newId("paired"));
     this.show();
   }
 

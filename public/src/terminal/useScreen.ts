@@ -44,7 +44,7 @@ export function useScreen(setup: ScreenSetup): Joined {
       {
         typed: (data) => latest.current.typed(data),
         held: () => latest.current.held(),
-        bell: () => client.bell(sessionId),
+        bell: () => client.bell(sessionId, document.visibilityState === "visible"),
         room: (room) => size.tell(room),
         copy: (text) => latest.current.copy(text),
         paste: (text) => latest.current.paste(text),

@@ -93,6 +93,20 @@ export function memoryStorage(): Pick<Storage, "getItem" | "setItem"> {
   return { getItem: (name) => values.get(name) ?? null, setItem: (name, value) => void values.set(name, value) };
 }
 
+/** The browser's storage that outlives a page. */
+export function localStorageStub() {
+  const values = new Map<string, string>();
+  return {
+    getItem: (name: string) => values.get(name) ?? null,
+    setItem: (name: string, value: string) => void values.set(name, value),
+    removeItem: (name: string) => void values.delete(name),
+    key: (index: number) => [...values.keys()][index] ?? null,
+    get length() {
+      return values.size;
+    },
+  };
+}
+
 const shelves = new WeakMap<object, Map<string, string>>();
 
 /** As the sealed vault, by way of JSON, and gone with its storage. */
@@ -150,8 +164,8 @@ export function makeWorld(storage = memoryStorage()) {
     wake: () => wake(),
     /** The screen is locked. */
     hide: () => ((visible = false), hide()),
-    /** Another tab changes what is kept under this name, here a text. */
-    otherTab: (name: string, before: string, now: string) => otherTab(name, JSON.stringify(before), JSON.stringify(now)),
+    /** Another tab changes what is kept under this name. */
+    otherTab: (name: string, before: unknown, now: unknown) => otherTab(name, JSON.stringify(before), JSON.stringify(now)),
     get socket(): TestSocket {
       return sockets.at(-1)!;
     },

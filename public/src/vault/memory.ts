@@ -23,11 +23,13 @@ export function remember(name: string, value: unknown): void {
   }
 }
 
-/** Calls back when another tab of this browser has changed something; names and JSON texts, null for nothing. */
-export function onChange(run: (name: string, before: string | null, now: string | null) => void): void {
-  globalThis.addEventListener?.("storage", (event: StorageEvent) => {
+/** Call back when another tab of this browser has changed something: with its name and JSON texts, null for nothing. Return the way to stop. */
+export function onChange(run: (name: string, before: string | null, now: string | null) => void): () => void {
+  const changed = (event: StorageEvent): void => {
     if (event.key?.startsWith(PREFIX)) run(event.key.slice(PREFIX.length), event.oldValue, event.newValue);
-  });
+  };
+  globalThis.addEventListener?.("storage", changed);
+  return () => globalThis.removeEventListener("storage", changed);
 }
 
 /** The same for all tabs of this browser, so that the workstation counts them as one device. */
