@@ -1,17 +1,18 @@
 /** Notifications of one workstation on this device: whether, about what, and when not. */
 
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { RequestFailed } from "~/connection/requests";
 import { sessionTitle } from "~/sessions/order";
 import { errorText } from "~/text/common";
 import { push as text } from "~/text/push";
+import { onChange } from "~/vault/memory";
 import { Button } from "~/ui/Button";
 import { Switch, TextField, useInView } from "~/ui/fields";
 import { Icon } from "~/ui/icons";
 import { askToNotify } from "./index";
-import { FIRST, KINDS, obstacle, test, turnOff, turnOn, wishesOf, type Wishes } from "./push";
+import { FIRST, KINDS, obstacle, test, turnOff, turnOn, WISHES, wishesOf, type Wishes } from "./push";
 
 const NIGHT = { from: "22:00", to: "07:00" };
 
@@ -34,13 +35,20 @@ function Body({ workstationId }: { workstationId: string | null }) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState("");
   const [blocked, setBlocked] = useState(obstacle);
+  const begun = useRef<Promise<unknown>>(Promise.resolve());
+  /** One after the other, in the order in which they were wanted: the server keeps what it gets last. */
   const run = async (work: () => Promise<unknown>) => {
     setBusy(true);
     setTrouble("");
-    await work().catch((error: unknown) => setTrouble(troubleText(error)));
+    const mine = begun.current.then(work).catch((error: unknown) => setTrouble(troubleText(error)));
+    begun.current = mine;
+    await mine;
+    if (begun.current !== mine) return;
     setWishes(wishesOf(workstationId));
     setBusy(false);
   };
+  // Another tab may change them while this one shows them.
+  useEffect(() => onChange((name) => name === `${WISHES}${workstationId}` && setWishes(wishesOf(workstationId))), [workstationId]);
   const want = (next: Wishes) => (setWishes(next), void run(() => turnOn(client, next)));
   const toggle = async (on: boolean) => {
     if (busy) return;
@@ -77,7 +85,7 @@ function Chosen({ wishes, want }: { wishes: Wishes; want(wishes: Wishes): void }
       </Card>
       <Card title={text.quiet}>
         <Switch label={text.quiet} hint={text.quietHint} checked={wishes.quiet !== null} onChange={(on) => want({ ...wishes, quiet: on ? NIGHT : null })} />
-        {wishes.quiet && <Hours quiet={wishes.quiet} onChange={(quiet) => want({ ...wishes, quiet })} />}
+        {wishes.quiet && <Hours key={`${wishes.quiet.from} ${wishes.quiet.to}`} quiet={wishes.quiet} onChange={(quiet) => want({ ...wishes, quiet })} />}
       </Card>
       {sessions.size > 0 && (
         <Card title={text.muted}>

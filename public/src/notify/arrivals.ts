@@ -1,16 +1,19 @@
-/** What brings the page to a conversation from outside: a touched notification, or the address that it opened. */
+/** Brings the page to a conversation from outside: by a touched notification, or by the address that it opened. */
 
+import { go } from "~/app/route";
 import type { Client, Unsubscribe } from "~/store/client";
 import type { State } from "~/store/state";
 import { refresh } from "./push";
 
-/** `replace`: in place of the present address. */
-export type Open = (chat: string, replace?: boolean) => void;
+/** Show a chat ("": the list) of the workstation with this tunnel ("": the present one); `replace`: in place of the present address. */
+export async function arrive(client: Client, chat: string, tunnelId: string, replace = false): Promise<void> {
+  await select(client, tunnelId);
+  go(chat ? { name: "session", key: chat } : { name: "home" }, replace);
+}
 
-/** Follow both, close notifications of what is read, and keep the subscription as the browser has it now. */
-export function followArrivals(client: Client, open: Open): Unsubscribe {
-  const arrive = (chat: string, tunnelId: string, replace = false) => void select(client, tunnelId).then(() => open(chat, replace));
-  const stops = [onWorkerWord(arrive), onAddress(arrive), client.store.subscribe(clearSeen), keepSubscribed(client)];
+/** Follow both, and keep the subscription as the browser has it now. */
+export function followArrivals(client: Client): Unsubscribe {
+  const stops = [onWorkerWord(client), onAddress(client), keepSubscribed(client)];
   return () => stops.forEach((stop) => stop());
 }
 
@@ -29,36 +32,27 @@ function loaded({ store }: Client): Promise<void> {
   });
 }
 
-/** The service worker says which of its notifications was touched. */
-function onWorkerWord(arrive: (chat: string, tunnelId: string) => void): Unsubscribe {
+/** The service worker names the chat and the tunnel of the notification that was touched. */
+function onWorkerWord(client: Client): Unsubscribe {
   const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
   const received = ({ data }: MessageEvent<unknown>): void => {
     if (typeof data !== "object" || data === null || !("open" in data) || typeof data.open !== "string") return;
-    arrive(data.open, "tunnel" in data && typeof data.tunnel === "string" ? data.tunnel : "");
+    void arrive(client, data.open, "tunnel" in data && typeof data.tunnel === "string" ? data.tunnel : "");
   };
   workers?.addEventListener("message", received);
   return () => workers?.removeEventListener("message", received);
 }
 
 /** `#session=…&tunnel=…`: the service worker opens it, and browsers that show push messages by themselves. */
-function onAddress(arrive: (chat: string, tunnelId: string, replace: boolean) => void): Unsubscribe {
+function onAddress(client: Client): Unsubscribe {
   const look = () => {
     const asked = new URLSearchParams(location.hash.slice(1));
-    const chat = asked.get("session");
-    if (chat !== null) arrive(chat, asked.get("tunnel") ?? "", true);
+    const [chat, tunnel] = [asked.get("session"), asked.get("tunnel")];
+    if (chat !== null || tunnel !== null) void arrive(client, chat ?? "", tunnel ?? "", true);
   };
   look();
   window.addEventListener("hashchange", look);
   return () => window.removeEventListener("hashchange", look);
-}
-
-/** A conversation that is read needs no notification any more. */
-function clearSeen({ watching }: State, before: State): void {
-  if (watching === null || watching === before.watching) return;
-  void navigator.serviceWorker
-    ?.getRegistration()
-    .then((registration) => registration?.getNotifications({ tag: `tiflis-${watching}` }))
-    .then((shown) => shown?.forEach((each) => each.close()), () => {});
 }
 
 /** Once per workstation that is shown: the browser may have renewed its subscription since. */

@@ -1,11 +1,14 @@
-/** Tells the user what happened while the page was not looked at: title, notifications, a tone. */
+/** What tells of news while the page is not in view: its title, notifications, a tone. */
 
 import type { Client, ClientEvent, Unsubscribe } from "~/store/client";
 import { SUPERVISOR, type State } from "~/store/state";
 import { oneLine, type Outcome } from "~/store/news";
 import { notifyText as text } from "~/text/notify";
-import { followArrivals, type Open } from "./arrivals";
+import { sessionTitle } from "~/sessions/order";
+import { followArrivals } from "./arrivals";
 import { needing, waiting } from "./badge";
+import { wanted, wishesOf, type Kind } from "./push";
+import { closeRead, show } from "./shown";
 import { tone } from "./sound";
 import { onScreen, titleFor } from "./title";
 
@@ -15,12 +18,13 @@ const WORDS: Record<Outcome, (who: string) => string> = { asks: text.needsYou, f
 /** Milliseconds in which one terminal rings once: a program may ring a thousand times a second. */
 const BELL_CALM = 3000;
 
-/** Title badge, notifications and sounds from the client's events; `open` brings a chat or terminal on screen. */
-export function startNotify(client: Client, open: Open): Unsubscribe {
+/** Show title badge, notifications and sounds for the client's events. Return the way to stop. */
+export function startNotify(client: Client): Unsubscribe {
   const calm = new Map<string, number>();
-  // Who looks at another conversation of this page sees its unread mark; that is notice enough.
-  const show = (chat: string, title: string, body: string): void => {
-    if (!looking() && client.store.getState().settings.notifications) notification(chat, title, body, open);
+  // On screen the unread mark of another conversation is notice enough. What the user wants of pushed ones holds here too.
+  const notify = (kind: Kind, chat: string, title: string, body: string): void => {
+    const { settings, current } = client.store.getState();
+    if (!looking() && settings.notifications && wanted(wishesOf(current), kind, chat, new Date())) show(client, chat, title, body);
   };
   const hear = (frequency: number): void => {
     if (client.store.getState().settings.sounds) tone(frequency);
@@ -28,13 +32,13 @@ export function startNotify(client: Client, open: Open): Unsubscribe {
   const happened = (event: ClientEvent): void => {
     const state = client.store.getState();
     if (event.kind === "answer-done" && !seen(state, event.chat)) {
-      show(event.chat, WORDS[event.outcome](nameOf(state, event.chat)), oneLine(event.text));
+      notify(event.outcome === "failed" ? "failed" : "done", event.chat, WORDS[event.outcome](nameOf(state, event.chat)), oneLine(event.text));
       hear(ANSWER_TONE);
     }
     if (event.kind === "bell" && performance.now() - (calm.get(event.sessionId) ?? -BELL_CALM) >= BELL_CALM) {
       calm.set(event.sessionId, performance.now());
       hear(BELL_TONE);
-      show(event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
+      notify("bell", event.sessionId, text.bell(nameOf(state, event.sessionId)), "");
     }
   };
   const badge = (): void => {
@@ -46,7 +50,7 @@ export function startNotify(client: Client, open: Open): Unsubscribe {
   };
   badge();
   window.addEventListener("hashchange", badge);
-  const stops = [client.onEvent(happened), client.store.subscribe(badge), followArrivals(client, open)];
+  const stops = [client.onEvent(happened), client.store.subscribe(badge), followArrivals(client), closeRead(client)];
   return () => {
     window.removeEventListener("hashchange", badge);
     for (const stop of stops) stop();
@@ -77,30 +81,7 @@ function seen(state: State, chat: string): boolean {
 function nameOf(state: State, chat: string): string {
   if (chat === SUPERVISOR) return text.supervisor;
   const session = state.sessions.get(chat);
-  if (!session) return text.session;
-  return session.agentAlias ?? session.project ?? (session.type === "terminal" ? text.terminal : session.type);
-}
-
-function notification(chat: string, title: string, body: string, open: (chat: string) => void): void {
-  if (!("Notification" in window) || Notification.permission !== "granted") return;
-  const icon = new URL("icons/icon-192.png", document.baseURI).href;
-  try {
-    // One a chat: a newer one takes the place of an older one.
-    const shown = new Notification(title, { body, tag: `tiflis-${chat}`, icon });
-    shown.onclick = () => {
-      window.focus();
-      open(chat);
-      shown.close();
-    };
-  } catch {
-    void throughWorker(chat, title, body, icon);
-  }
-}
-
-/** Android's Chrome shows notifications only through the service worker. */
-async function throughWorker(chat: string, title: string, body: string, icon: string): Promise<void> {
-  const registration = await navigator.serviceWorker?.getRegistration();
-  await registration?.showNotification(title, { body, tag: `tiflis-${chat}`, icon, data: { chat } }).catch(() => undefined);
+  return session ? sessionTitle(session) : text.session;
 }
 
 let badged = -1;

@@ -44,7 +44,22 @@ export function wishesOf(workstationId: string | null): Wishes | null {
   return kept && { ...FIRST, ...kept };
 }
 
-const nameFor = (workstationId: string): string => `push.${workstationId}`;
+/** Begins the names under which wishes are kept. */
+export const WISHES = "push.";
+const nameFor = (workstationId: string): string => WISHES + workstationId;
+
+/** Whether the wishes let a notification of this kind about this chat through at that local time; null: no wish stands against it. */
+export function wanted(wishes: Wishes | null, kind: Kind, chat: string, at: Date): boolean {
+  if (wishes === null) return true;
+  return wishes.kinds.includes(kind) && !wishes.muted.includes(chat) && !isQuiet(wishes.quiet, at);
+}
+
+function isQuiet(quiet: Wishes["quiet"], at: Date): boolean {
+  if (quiet === null) return false;
+  const { from, to } = quiet;
+  const now = `${at.getHours()}`.padStart(2, "0") + ":" + `${at.getMinutes()}`.padStart(2, "0");
+  return from <= to ? from <= now && now < to : from <= now || now < to;
+}
 
 /** Subscribe, or tell the server new wishes. Raise RequestFailed, or the browser's own error. */
 export async function turnOn(client: Client, wishes: Wishes): Promise<void> {
@@ -69,13 +84,12 @@ export async function turnOn(client: Client, wishes: Wishes): Promise<void> {
 const NONE_THERE = new Set(["INVALID_AUTH_KEY", "TUNNEL_NOT_FOUND", "unsupported"]);
 
 /** It counts as off once the server sends no more. The browser's subscription stays, since other workstations of this server may use it. */
-export async function turnOff(client: Client): Promise<void> {
-  const { current } = client.store.getState();
-  if (wishesOf(current) === null) return;
-  await client.ask("DELETE", "api/v1/push/subscription").catch((error: unknown) => {
+export async function turnOff(client: Client, workstationId = client.store.getState().current): Promise<void> {
+  if (workstationId === null || wishesOf(workstationId) === null) return;
+  await client.ask("DELETE", "api/v1/push/subscription", undefined, workstationId).catch((error: unknown) => {
     if (!(error instanceof RequestFailed && NONE_THERE.has(error.code))) throw error;
   });
-  forget(current!);
+  forget(workstationId);
 }
 
 /** Take it for off, whatever the server knows. */

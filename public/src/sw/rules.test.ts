@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { addressOfChat, cacheName, outdated, shownFor, treatment } from "./rules";
+import * as page from "../notify/shown";
+import { addressOfChat, cacheName, outdated, shownFor, tagOf, treatment } from "./rules";
 
 const SCOPE = "https://tunnel.example/";
 const FILES = new Set(["index.html", "assets/index-abc.js", "icons/icon.svg"]);
@@ -28,14 +29,16 @@ describe("the service worker", () => {
   it("leads from a touched notification to its conversation", () => {
     expect(addressOfChat("https://tunnel.example/app/", "a/b")).toBe("https://tunnel.example/app/#session=a%2Fb");
     expect(addressOfChat("https://tunnel.example/", "supervisor", "t1")).toBe("https://tunnel.example/#session=supervisor&tunnel=t1");
+    expect(addressOfChat("https://tunnel.example/", undefined, "t1")).toBe("https://tunnel.example/#tunnel=t1");
     expect(addressOfChat("https://tunnel.example/", undefined)).toBe("https://tunnel.example/");
   });
 
   it("shows what a push message says, and something for one that it cannot read", () => {
     const message = { notification: { title: "claude is done", body: "All green", tag: "s1" }, tiflis: { kind: "done", session: "s1", tunnel_id: "t1" } };
-    expect(shownFor(message)).toEqual({ title: "claude is done", body: "All green", tag: "tiflis-s1", data: { chat: "s1", tunnel: "t1" }, always: false });
+    expect(shownFor(message)).toEqual({ title: "claude is done", body: "All green", tag: "tiflis-t1-s1", data: { chat: "s1", tunnel: "t1" }, always: false });
     expect(shownFor({ notification: { title: "The assistant is done", tag: "done" }, tiflis: { kind: "done", tunnel_id: "t1" } }).data).toEqual({ chat: "supervisor", tunnel: "t1" });
-    expect(shownFor({ notification: { title: "Away", tag: "offline" }, tiflis: { kind: "offline" } })).toMatchObject({ tag: "tiflis-offline", data: {} });
+    expect(shownFor({ notification: { title: "Away", tag: "offline" }, tiflis: { kind: "offline" } })).toMatchObject({ tag: "tiflis--offline", data: {} });
+    expect(page.tagOf("t1", "s1")).toBe(tagOf("t1", "s1"));
     for (const strange of [null, 7, "x", { notification: null, tiflis: [] }]) expect(shownFor(strange)).toMatchObject({ title: "Tiflis", data: {} });
   });
 

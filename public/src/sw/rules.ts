@@ -56,16 +56,18 @@ export function outdated(names: readonly string[], current: string): string[] {
   return ours.slice(0, -1);
 }
 
-/** Where a touched notification leads when no page is open: to its conversation, as `notify/arrivals.ts` reads it. */
-export function addressOfChat(scope: string, chat: string | undefined, tunnel = ""): string {
-  if (!chat) return scope;
-  return new URL(`#${new URLSearchParams({ session: chat, ...(tunnel && { tunnel }) })}`, scope).href;
+/** Where a touched notification leads when no page is open: to its conversation or workstation, as `notify/arrivals.ts` reads it. */
+export function addressOfChat(scope: string, chat = "", tunnel = ""): string {
+  if (!chat && !tunnel) return scope;
+  return new URL(`#${new URLSearchParams({ ...(chat && { session: chat }), ...(tunnel && { tunnel }) })}`, scope).href;
 }
+
+/** One per conversation of each workstation: a newer notification takes the place of an older one. `about` is its chat, or what it is about. */
+export const tagOf = (tunnel: string, about: string): string => `tiflis-${tunnel}-${about}`;
 
 export interface Shown {
   title: string;
   body: string;
-  /** One per conversation: a newer one takes the place of an older one. */
   tag: string;
   data: { chat?: string; tunnel?: string };
   /** The user has asked for it just now, and wants to see it though the page is in view. */
@@ -82,7 +84,7 @@ export function shownFor(message: unknown): Shown {
   return {
     title: text(title) || "Tiflis",
     body: text(body),
-    tag: `tiflis-${chat || text(tag)}`,
+    tag: tagOf(tunnel, chat || text(tag)),
     data: { ...(chat && { chat }), ...(tunnel && { tunnel }) },
     always: kind === "test",
   };

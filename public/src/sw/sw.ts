@@ -33,7 +33,7 @@ interface Worker {
 interface Page {
   focused: boolean;
   focus(): Promise<unknown>;
-  postMessage(word: { open: string; tunnel: string | undefined }): void;
+  postMessage(word: { open: string; tunnel: string }): void;
 }
 interface Touched extends Lasting {
   notification: { close(): void; data?: { chat?: string; tunnel?: string } };
@@ -92,13 +92,14 @@ function read(data: Pushed["data"]): unknown {
 /** Brings the page that shows this client to the front, or opens one. */
 async function show({ notification }: Touched): Promise<void> {
   notification.close();
+  const { chat = "", tunnel = "" } = notification.data ?? {};
   const [page] = await worker.clients.matchAll({ type: "window" });
   if (!page) {
-    await worker.clients.openWindow(addressOfChat(worker.registration.scope, notification.data?.chat, notification.data?.tunnel));
+    await worker.clients.openWindow(addressOfChat(worker.registration.scope, chat, tunnel));
     return;
   }
   await page.focus();
-  if (notification.data?.chat) page.postMessage({ open: notification.data.chat, tunnel: notification.data.tunnel });
+  if (chat || tunnel) page.postMessage({ open: chat, tunnel });
 }
 
 /** All or nothing: a half-filled cache would be a half-working page. */

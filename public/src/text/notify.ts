@@ -9,6 +9,5 @@ export const notifyText = words("notifyText", {
   failed: (who: string) => `${who} has failed`,
   bell: (who: string) => `${who} rings`,
   supervisor: "The supervisor",
-  terminal: "The terminal",
   session: "The agent",
 } as const);
