@@ -122,6 +122,8 @@ def test_what_waits_at_an_old_pairing_is_seen_and_sent_from_the_new_one(
             details.get_by_role("button", name=re.compile(f"Demo.*{old.pairing.tunnel_id}"))
         ).to_contain_text("1 message waits")
         app.page.keyboard.press("Escape")
-        left.get_by_role("button", name="Send here").click()
+        left.get_by_role("button", name="Send here").dblclick()
         new.until_got("supervisor.command", lambda one: one["payload"]["command"] == "think about it")
         expect(left).to_have_count(0)
+        app.reads("with a bounded queue")
+        assert len(new.got("supervisor.command")) == 1

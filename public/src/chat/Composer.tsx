@@ -2,6 +2,7 @@
 
 import { lazy, memo, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
+import { useOnce } from "~/app/once";
 import { useScreenAction } from "~/app/shortcuts";
 import { useWide } from "~/app/media";
 import { FILES_MOST } from "~/protocol/limits";
@@ -112,23 +113,15 @@ function press(root: HTMLElement | null): boolean {
 }
 
 function Stop({ chatKey }: { chatKey: string }) {
-  const [stopping, setStopping] = useState(false);
-  const stop = useCallback(() => {
-    setStopping(true);
-    client
-      .cancel(chatKey)
-      .catch((error: unknown) => client.notice("error", errorText(error)))
-      .finally(() => setStopping(false));
-    return true;
-  }, [chatKey]);
-  useScreenAction("stop", stop);
+  const { busy: stopping, run: stop } = useOnce(() => client.cancel(chatKey).catch((error: unknown) => client.notice("error", errorText(error))));
+  useScreenAction("stop", useCallback(() => (stop(), true), [stop]));
   return (
     <button
       type="button"
       aria-label={stopping ? text.stopping : text.stop}
       title={text.stop}
       disabled={stopping}
-      onClick={stop}
+      onClick={() => stop()}
       className="flex size-11 shrink-0 items-center justify-center rounded-full border border-line-strong text-text hover:bg-hover disabled:opacity-50"
     >
       <Icon name="stop" size={18} />

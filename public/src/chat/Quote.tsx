@@ -1,6 +1,6 @@
 /** Offers to quote what is selected in the conversation. */
 
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { ChatKey } from "~/store/state";
 import { chat as text } from "~/text/chat";
 import { Icon } from "~/ui/icons";
@@ -11,6 +11,11 @@ const STILL = 250;
 
 export default function Quote({ chatKey }: { chatKey: ChatKey }) {
   const words = useSelected();
+  const done = useRef("");
+  // The same words may be selected anew.
+  useEffect(() => {
+    if (words === "") done.current = "";
+  }, [words]);
   if (words === "") return null;
   return (
     <button
@@ -19,6 +24,9 @@ export default function Quote({ chatKey }: { chatKey: ChatKey }) {
       // The selection, and a phone's keyboard, stay as they are until the click.
       onPointerDown={(event) => event.preventDefault()}
       onClick={() => {
+        // Quoted once, however often it is pressed before it goes.
+        if (done.current === words) return;
+        done.current = words;
         addToDraft(chatKey, quoted(words));
         window.getSelection()?.removeAllRanges();
       }}

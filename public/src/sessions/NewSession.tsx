@@ -1,6 +1,6 @@
 /** Starting a session: what, and for an agent where. */
 
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { go } from "~/app/route";
 import { useUsable } from "~/app/usable";
@@ -33,6 +33,11 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
 
+  const closed = useRef(false);
+  useEffect(() => {
+    closed.current = false;
+    return () => void (closed.current = true);
+  }, []);
   const terminal = kind === TERMINAL;
   const usable = useUsable();
   const ready = usable && (terminal || (place.workspace !== "" && place.project !== ""));
@@ -43,7 +48,9 @@ export default function NewSession({ wanted, onClose }: NewSessionProps) {
     setError("");
     try {
       const where = place.workspace && place.project ? { ...place, ...(worktree.trim() && !terminal && { worktree: worktree.trim() }) } : {};
-      go({ name: "session", key: await client.createSession({ type: kind, ...where }) }, true);
+      const key = await client.createSession({ type: kind, ...where });
+      // Closed meanwhile: it stands in the list, and the reader is elsewhere.
+      if (!closed.current) go({ name: "session", key }, true);
     } catch (failure) {
       setError(errorText(failure));
       setBusy(false);

@@ -25,6 +25,7 @@ export default function AudioPlayer({ soundId, label, duration, load }: AudioPla
   const length = (mine && now.length) || duration || 0;
 
   const play = async (): Promise<void> => {
+    if (loading) return;
     if (mine && now.trouble !== "broken") return player.toggle();
     setTrouble("");
     setLoading(true);

@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import { client, useClient } from "~/app/client";
+import { useOnce } from "~/app/once";
 import { go } from "~/app/route";
 import type { ActionButton, ContentBlock } from "~/protocol/blocks";
 import { inChat } from "~/store/outbox";
@@ -29,10 +30,12 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
   const speaks = useClient(maySpeak);
   const { kind, said } = useReplies(chat, key, offers);
   const [asking, setAsking] = useState<string | null>(null);
+  const starting = useOnce(startTerminal);
   if (data.kind !== "action_buttons") return null;
   const press = (button: ActionButton) => {
     const words = sayingOf(button);
-    if (words === undefined) act(button.action);
+    if (button.action === TERMINAL) starting.run();
+    else if (words === undefined) act(button.action);
     else if (kind === "stale") setAsking(words);
     else client.reply(chat, words);
   };
@@ -44,7 +47,11 @@ export function ButtonsPart({ data }: { data: ContentBlock }) {
           <button
             key={button.id}
             type="button"
-            disabled={sayingOf(button) === undefined ? !speaks && !button.action.startsWith("url:") : streaming || kind === "settled" || !speaks}
+            disabled={
+              sayingOf(button) === undefined
+                ? (!speaks && !button.action.startsWith("url:")) || (button.action === TERMINAL && starting.busy)
+                : streaming || kind === "settled" || !speaks
+            }
             aria-pressed={kind === "settled" && sayingOf(button)?.trim() === said ? true : undefined}
             onClick={() => press(button)}
             className={`min-h-11 max-w-full rounded-full border px-4 text-sm font-medium shadow-low disabled:opacity-50 aria-pressed:opacity-100 ${LOOKS[button.style]}`}
@@ -87,14 +94,18 @@ const isSymbol = (icon: string) => /^\P{ASCII}{1,8}$/u.test(icon);
 function act(action: string): void {
   const [, kind, value = ""] = /^(\w+):(.*)$/s.exec(action) ?? [];
   if (kind === "url" && /^https?:\/\//i.test(value)) return void window.open(value, "_blank", "noopener,noreferrer");
-  if (kind === "session" && value === "terminal") return void startTerminal();
   if (kind === "session") return go({ name: "new", kind: value });
   client.notice("error", text.buttonUnknown);
 }
 
+const TERMINAL = "session:terminal";
+
+/** Shown when it is there, unless the reader has gone elsewhere meanwhile. */
 async function startTerminal(): Promise<void> {
+  const from = location.hash;
   try {
-    go({ name: "session", key: await client.createSession({ type: "terminal" }) });
+    const key = await client.createSession({ type: "terminal" });
+    if (location.hash === from) go({ name: "session", key });
   } catch (error) {
     client.notice("error", errorText(error));
   }
