@@ -46,6 +46,18 @@ def test_words_are_found_as_they_are_read(app: App, desk: Desk, said: str, wante
     assert marked(app) == shown
 
 
+def test_a_search_says_why_it_goes_no_further(app: App, desk: Desk) -> None:
+    claude = desk.session("claude")
+    app.enter(claude)
+    app.reads("message 60 of 60")
+    desk.end("claude")
+    expect(app.page.get_by_role("region", name="This session has ended")).to_be_visible()
+    bar = search(app, "message 5 of 60")
+    expect(bar).to_contain_text("Nothing found")
+    expect(bar).to_contain_text("Searched the last 20 messages. Older ones went with the session.")
+    expect(bar.get_by_role("button", name="Search older")).to_have_count(0)
+
+
 def test_a_hit_in_a_folded_text_unfolds_it(app: App, desk: Desk) -> None:
     claude = desk.session("claude")
     desk.has_said(claude, ["\n".join(f"line {at}" for at in range(60)) + "\nthe needle", "an answer"])

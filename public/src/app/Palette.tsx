@@ -4,8 +4,9 @@ import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type Keyb
 import { agentAndPath, endOfPath, sessionOrder, sessionTitle } from "~/sessions/order";
 import type { RunningSearch, Search } from "~/store/search";
 import { SUPERVISOR } from "~/store/state";
+import { comparable, fits } from "~/store/words";
 import { chat as chatText } from "~/text/chat";
-import { common } from "~/text/common";
+import { common, errors } from "~/text/common";
 import { palette as text } from "~/text/palette";
 import { sessions as sessionsText } from "~/text/sessions";
 import { Icon, Spinner } from "~/ui/icons";
@@ -14,6 +15,7 @@ import { letterOf } from "~/ui/letters";
 import { client, useClient } from "./client";
 import { actions, settingCommands, type Command } from "./commands";
 import { go } from "./route";
+import { useUsable } from "./usable";
 
 /** Letters from which messages are searched. */
 const SEARCH_FROM = 2;
@@ -149,14 +151,24 @@ function Option({ id, command, chosen, onPick }: OptionProps) {
   );
 }
 
+/** How far the search has looked, and the way on, or why there is none. */
 function Foot({ found, search }: { found: number; search: Searching }) {
   const messages = search.found;
+  const usable = useUsable();
   if (found > 0 && !messages) return null;
+  const on = messages?.more && !messages.busy;
   return (
     <div role="status" className="flex min-h-11 items-center gap-2 border-t border-line px-4 text-xs text-muted">
       {found === 0 && !messages?.busy && <span>{text.none}.</span>}
-      {messages && <span className="flex-1">{messages.busy ? chatText.searching : text.searched(messages.searched)}</span>}
-      {messages?.more && !messages.busy && (
+      {messages && (
+        <span className="flex-1 py-1.5">
+          {messages.busy ? chatText.searching : text.searched(messages.searched)}
+          {messages.hits.length < messages.found && ` ${text.first(messages.hits.length, messages.found)}`}
+          {on && messages.full && ` ${text.full}`}
+          {on && !usable && ` ${errors.offline}`}
+        </span>
+      )}
+      {on && usable && !messages.full && (
         <button type="button" className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover" onClick={search.older}>
           {text.older}
         </button>
@@ -226,8 +238,8 @@ function chatName(key: string): string {
 
 /** All words anywhere in it, in any order; with none, a beginning of each group. */
 function fitting(commands: Command[], wanted: string): Command[] {
-  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length > 0) return commands.filter(({ title, detail = "" }) => words.every((word) => `${title} ${detail}`.toLowerCase().includes(word)));
+  const words = comparable(wanted.trim());
+  if (words) return commands.filter(({ title, detail = "" }) => fits(`${title} ${detail}`, words));
   return groupsOf(commands).flatMap(([, some]) => some.slice(0, SHOWN));
 }
 

@@ -10,6 +10,7 @@ import { help as helpText, settings as text } from "~/text/settings";
 import type { IconName } from "~/ui/icons";
 import { client } from "./client";
 import { nameOf } from "./ConnectionCard";
+import { placeOf } from "./places";
 import { go } from "./route";
 import { screenAction } from "./shortcuts";
 
@@ -39,6 +40,7 @@ export function actions(onHelp: () => void): Command[] {
     ...others.map((each) => ({
       ...action("desk", words.workstation(nameOf(each, "")), () => (go({ name: "home" }), void client.select(each.id))),
       id: `workstation ${each.id}`,
+      detail: placeOf(each, workstations),
     })),
   ];
 }

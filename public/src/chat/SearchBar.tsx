@@ -2,11 +2,13 @@
 
 import { useEffect, useMemo, useRef, useState } from "react";
 import { client, useClient } from "~/app/client";
+import { useUsable } from "~/app/usable";
 import { chat as text } from "~/text/chat";
-import { common } from "~/text/common";
-import { IconButton } from "~/ui/Button";
-import { Icon, Spinner } from "~/ui/icons";
-import { comparable, inMessage, setFound } from "./finding";
+import { errors } from "~/text/common";
+import { FindRow } from "~/ui/FindRow";
+import { Spinner } from "~/ui/icons";
+import { comparable } from "~/store/words";
+import { inMessage, setFound } from "./finding";
 import { mark } from "./mark";
 import type { Row } from "./rows";
 
@@ -29,13 +31,17 @@ export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: Search
   // From the newest backwards, as one remembers; older ones that come in later change nothing of the choice.
   const at = chosen !== null && found.includes(chosen) ? found.indexOf(chosen) : found.length - 1;
   const key = found[at];
-  const older = useOlder(chatKey, wanted, hasOlder);
+  const ended = useClient((state) => state.ended.has(chatKey));
+  const usable = useUsable();
+  const older = useOlder(chatKey, wanted, hasOlder && !ended && usable);
 
   const type = (words: string) => {
     setWanted(words);
     setChosen(null);
   };
-  const step = (by: number) => found.length > 0 && setChosen(found[(at + by + found.length) % found.length]!);
+  const step = (by: number): void => {
+    if (found.length > 0) setChosen(found[(at + by + found.length) % found.length]!);
+  };
 
   useEffect(() => {
     setFound(key ? { key, words: comparable(wanted.trim()) } : null);
@@ -58,41 +64,36 @@ export function SearchBar({ chatKey, rows, hasOlder, onReveal, onClose }: Search
         if (event.key === "Escape") (event.preventDefault(), onClose());
       }}
     >
-      <div className="flex items-center gap-1 py-1 pr-1 pl-4">
-        <Icon name="search" size={17} className="text-muted" />
-        <input
-          type="search"
-          autoFocus
-          dir="auto"
-          value={wanted}
-          aria-label={text.search}
-          placeholder={text.searchPlaceholder}
-          onChange={(event) => type(event.target.value)}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") step(event.shiftKey ? 1 : -1);
-          }}
-          className="h-11 min-w-0 flex-1 bg-transparent px-2 text-base outline-none placeholder:text-muted [&::-webkit-search-cancel-button]:hidden"
-        />
-        <span role="status" className="shrink-0 text-xs text-muted">
-          {wanted && (found.length > 0 ? text.searchCount(at + 1, found.length) : older.busy ? text.searching : text.searchNone)}
-        </span>
-        <IconButton icon="up" size={18} label={text.previous} disabled={found.length === 0} onClick={() => step(-1)} />
-        <IconButton icon="down" size={18} label={text.next} disabled={found.length === 0} onClick={() => step(1)} />
-        <IconButton icon="close" size={18} label={common.close} onClick={onClose} />
-      </div>
+      <FindRow
+        label={text.search}
+        placeholder={text.searchPlaceholder}
+        dir="auto"
+        wanted={wanted}
+        onWanted={type}
+        status={wanted && (found.length > 0 ? text.searchCount(at + 1, found.length) : older.busy ? text.searching : text.searchNone)}
+        none={found.length === 0}
+        older={{ label: text.previous, go: () => step(-1) }}
+        newer={{ label: text.next, go: () => step(1) }}
+        onClose={onClose}
+      />
       {wanted.trim() !== "" && hasOlder && (
         <div className="flex min-h-11 items-center gap-2 pr-2 pl-4 text-xs text-muted">
-          <span className="flex-1">{text.searchedLast(rows.length)}</span>
+          <span className="flex-1 py-1.5">
+            {text.searchedLast(rows.length)}
+            {ended ? ` ${text.olderGone}` : !usable && ` ${errors.offline}`}
+          </span>
           {older.busy && <Spinner size={16} />}
           {/* It stays in its place while it works, so that it keeps the focus and the next press is not a double press. */}
-          <button
-            type="button"
-            aria-disabled={older.busy}
-            className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover aria-disabled:opacity-50"
-            onClick={() => !older.busy && older.more()}
-          >
-            {text.searchOlder}
-          </button>
+          {!ended && usable && (
+            <button
+              type="button"
+              aria-disabled={older.busy}
+              className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover aria-disabled:opacity-50"
+              onClick={() => !older.busy && older.more()}
+            >
+              {text.searchOlder}
+            </button>
+          )}
         </div>
       )}
     </div>
@@ -117,7 +118,7 @@ function useOlder(chatKey: string, wanted: string, hasOlder: boolean): { busy: b
       setBusy(false);
     };
     // Once per words: what is fetched meanwhile is no reason to fetch more.
-  }, [chatKey, wanted]);
+  }, [chatKey, wanted, hasOlder]);
   return { busy, more };
 }
 

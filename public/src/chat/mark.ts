@@ -1,6 +1,7 @@
 /** Marks found words in the page without touching it, where the browser can. */
 
-import { comparable, placed } from "./finding";
+import { placed } from "~/store/reading";
+import { comparable } from "~/store/words";
 
 interface Highlights {
   set(name: string, highlight: unknown): void;

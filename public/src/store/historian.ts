@@ -66,7 +66,8 @@ export class Historian {
     if (this.chat(key).freshness !== "fresh") await this.loadNewest(key);
     for (let pages = 0; pages < REVEAL_PAGES; pages += 1) {
       const { hasOlder, error } = this.chat(key);
-      if ((oldestSequence(this.chat(key)) ?? 0) <= sequence || !hasOlder || error) return;
+      // An error of before is no reason not to try.
+      if ((oldestSequence(this.chat(key)) ?? 0) <= sequence || !hasOlder || (error && pages > 0)) return;
       await this.loadOlder(key, SEARCH_PAGE);
     }
   }
@@ -76,7 +77,7 @@ export class Historian {
     for (let pages = 0; pages < SEARCH_PAGES && wanted(); pages += 1) {
       while (this.chat(key).loading !== "no" && wanted()) await new Promise<void>((run) => this.core.clock.after(LOADING_LOOK, run));
       const { hasOlder, error } = this.chat(key);
-      if (!hasOlder || error) return;
+      if (!hasOlder || (error && pages > 0)) return;
       await this.loadOlder(key, SEARCH_PAGE);
     }
   }

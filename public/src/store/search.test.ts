@@ -51,6 +51,32 @@ describe("a search over all conversations", () => {
     expect(latest()).toMatchObject({ searched: 100, more: false });
   });
 
+  it("finds words without regard to accents and marks, in answers, offered replies and the output of tools", async () => {
+    const world = await makeWorld().paired();
+    const block = (kind: string, content: string, metadata: object = {}) => ({ id: kind, block_type: kind, content, metadata });
+    const blocks = [
+      block("text", "Das **Café** in   ÉVORA"),
+      block("action_buttons", "Which crêpe?", { buttons: [{ id: "a", title: "Sucré", style: "primary", action: "send:a" }] }),
+      block("tool", "", { tool_name: "Bash", tool_input: '{"command":"make"}', tool_output: "12 pa\u001b[32mss\u001b[0med", tool_status: "completed" }),
+    ];
+    world.socket.says({ type: "supervisor.output", sequence: 1, streaming_message_id: "a", payload: { content_type: "supervisor", content: "", content_blocks: blocks, timestamp: 1, is_complete: true } });
+    for (const [wanted, excerpt] of [["cafe in evora", "Café in ÉVORA"], ["CREPE", "crêpe"], ["sucre", "Sucré"], ["passed", "passed"]] as const) {
+      let latest!: Search;
+      world.client.search(wanted, (search) => (latest = search));
+      await vi.dynamicImportSettled();
+      await world.settle();
+      expect(latest.hits.map((hit) => hit.excerpt.includes(excerpt)), wanted).toEqual([true]);
+    }
+  });
+
+  it("says how many places there are when it does not show them all", async () => {
+    const { latest, older, world } = await searching("says");
+    older();
+    await give(world);
+    expect(latest()).toMatchObject({ found: 100, full: false });
+    expect(latest().hits).toHaveLength(100);
+  });
+
   it("fetches nothing twice while words are typed, and nothing once it is stopped", async () => {
     const { world, stop } = await searching("says 3");
     const asked = world.socket.of("history.request").length;

@@ -5,10 +5,11 @@ import { FIND_AT_ONCE, FIND_ENTRIES, FIND_HITS, FIND_PAGES } from "../protocol/l
 import type { HistoryEntry } from "../protocol/messages";
 import type { Core } from "./core";
 import type { Historian } from "./historian";
-import { plainText } from "./match";
 import { activityOf } from "./news";
 import { isTerminal } from "./sessions";
 import { SUPERVISOR, type ChatKey, type ChatMessage } from "./state";
+import { forms, placed, withoutMarks, wordsOf } from "./reading";
+import { comparable } from "./words";
 
 export interface Hit {
   chat: ChatKey;
@@ -22,11 +23,13 @@ export interface Hit {
 }
 
 export interface Search {
-  /** The newest first, at most `FIND_HITS`. */
+  /** The newest first, at most `FIND_HITS` of `found`. */
   hits: Hit[];
-  /** Messages that were looked through, and whether there are older ones. */
+  found: number;
+  /** Messages that were looked through, whether there are older ones, and whether there is no room for those. */
   searched: number;
   more: boolean;
+  full: boolean;
   busy: boolean;
 }
 
@@ -54,7 +57,7 @@ export class Finder {
   ) {}
 
   search(words: string, on: (search: Search) => void): RunningSearch {
-    const wanted = words.trim().toLowerCase();
+    const wanted = comparable(words.trim());
     let running = true;
     let busy = false;
     const tell = () => running && on({ ...this.find(wanted), busy });
@@ -88,8 +91,7 @@ export class Finder {
   /** False when there is no older page, no connection or no room. */
   private async page(key: ChatKey): Promise<boolean> {
     const known = this.fetched.get(key) ?? { entries: [], before: undefined };
-    const held = [...this.fetched.values()].reduce((sum, { entries }) => sum + entries.length, 0);
-    if (known.before === null || !this.core.synced || held >= FIND_ENTRIES) return false;
+    if (known.before === null || !this.core.synced || this.full()) return false;
     const pages = this.fetched;
     const page = await this.historian.read(key, known.before);
     if (!page || pages !== this.fetched) return false;
@@ -98,21 +100,27 @@ export class Finder {
     return true;
   }
 
+  private full(): boolean {
+    return [...this.fetched.values()].reduce((sum, { entries }) => sum + entries.length, 0) >= FIND_ENTRIES;
+  }
+
   private find(wanted: string): Omit<Search, "busy"> {
-    const hits: Hit[] = [];
+    const thoughts = this.core.store.getState().settings.showThinking;
+    const hits: (Omit<Hit, "excerpt"> & { message: Found })[] = [];
     let [searched, more] = [0, false];
     for (const chat of this.chats()) {
       const messages = this.messages(chat);
       searched += messages.length;
       more ||= this.fetched.get(chat)?.before !== null;
       for (const message of messages) {
-        const text = withoutControls(plainText(message.blocks));
-        const at = wanted === "" ? -1 : text.toLowerCase().indexOf(wanted);
-        if (at >= 0) hits.push({ chat, messageId: message.messageId, sequence: message.sequence, role: message.role, at: message.at, excerpt: around(text, at) });
+        const { messageId, sequence, role, at } = message;
+        if (wanted === "" || !formsOf(message, thoughts).some((form) => form.includes(wanted))) continue;
+        hits.push({ chat, messageId, sequence, role, at, message });
       }
     }
     hits.sort((a, b) => b.at - a.at);
-    return { hits: hits.slice(0, FIND_HITS), searched, more };
+    const shown = hits.slice(0, FIND_HITS).map(({ message, ...hit }): Hit => ({ ...hit, excerpt: excerptOf(message, wanted, thoughts) }));
+    return { hits: shown, found: hits.length, searched, more, full: this.full() };
   }
 
   /** What is on this device and what was fetched, each once. */
@@ -130,11 +138,38 @@ export class Finder {
   }
 }
 
+const compared = new WeakMap<Found, [string, string]>();
+
+/** What a reader can see of a message, opened or not, as it is compared. */
+function formsOf(message: Found, thoughts: boolean): [string, string] {
+  const known = compared.get(message) ?? forms(textOf(message, thoughts));
+  compared.set(message, known);
+  return known;
+}
+
+function textOf({ blocks }: Found, thoughts: boolean): string {
+  const seen = blocks.filter(({ kind }) => thoughts || kind !== "thinking");
+  return withoutControls(seen.map(wordsOf).filter(Boolean).join("\n\n"));
+}
+
 const BEFORE = 40;
 const AROUND = 160;
 
+/** Characters of a text in which a place is found exactly; in a longer one with accents it is near enough. */
+const PLACED_MOST = 10_000;
+
+/** The words around the first place, which may stand between marks of Markdown. */
+function excerptOf(message: Found, wanted: string, thoughts: boolean): string {
+  const text = textOf(message, thoughts).replace(/\s+/g, " ");
+  for (const form of [text, withoutMarks(text)]) {
+    const at = comparable(form).indexOf(wanted);
+    if (at >= 0) return around(form, form.length > PLACED_MOST ? at : placed(form).places[at]!);
+  }
+  return "";
+}
+
 function around(text: string, at: number): string {
   const from = Math.max(0, at - BEFORE);
-  const words = text.slice(from, from + AROUND).replace(/\s+/g, " ").trim();
+  const words = text.slice(from, from + AROUND).trim();
   return `${from > 0 ? "…" : ""}${words}${from + AROUND < text.length ? "…" : ""}`;
 }

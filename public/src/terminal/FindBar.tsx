@@ -3,10 +3,8 @@
 import { type ISearchOptions, SearchAddon } from "@xterm/addon-search";
 import type { Terminal } from "@xterm/xterm";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { common } from "~/text/common";
 import { find as text } from "~/text/find";
-import { IconButton } from "~/ui/Button";
-import { Icon } from "~/ui/icons";
+import { FindRow } from "~/ui/FindRow";
 import { pageIsDark } from "./themes";
 
 /** Matches that are counted and marked; beyond them a search still steps from one to the next. */
@@ -60,34 +58,30 @@ export default function FindBar({ terminal, close }: FindBarProps) {
   const older = (words = wanted): void => (search.current?.findPrevious(words, look()), fromUnderBar(terminal));
   const newer = (): void => (search.current?.findNext(wanted, look()), fromUnderBar(terminal));
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Enter") event.shiftKey ? newer() : older();
-    else if (event.key === "Escape") close();
-    else return;
+    if (event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
+    close();
   };
   const some = wanted !== "" && found !== null && found.of > 0;
   return (
     <div role="search" className="terminal-find" onKeyDown={onKeyDown}>
-      <Icon name="search" size={17} className="text-muted" />
-      <input
-        type="search"
-        autoFocus
+      <FindRow
+        label={text.search}
         dir="auto"
-        value={wanted}
-        aria-label={text.search}
         placeholder={text.placeholder}
         autoComplete="off"
         autoCapitalize="off"
         spellCheck={false}
-        onChange={(event) => type(event.target.value)}
+        wanted={wanted}
+        onWanted={type}
+        status={wanted !== "" && found ? words(found) : ""}
+        none={!some}
+        older={{ label: text.older, go: () => older() }}
+        newer={{ label: text.newer, go: newer }}
+        onClose={close}
       />
-      <span role="status" className="shrink-0 text-xs text-muted">
-        {wanted !== "" && found && words(found)}
-      </span>
-      <IconButton icon="up" size={18} label={text.older} disabled={!some} onClick={() => older()} />
-      <IconButton icon="down" size={18} label={text.newer} disabled={!some} onClick={() => newer()} />
-      <IconButton icon="close" size={18} label={common.close} onClick={close} />
+      {wanted !== "" && found?.of === 0 && <p className="pr-2 pb-2 pl-4 text-xs text-muted">{text.searched(terminal.buffer.active.length)}</p>}
     </div>
   );
 }

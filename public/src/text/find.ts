@@ -6,6 +6,7 @@ export const find = words("find", {
   search: "Search in the terminal",
   placeholder: "Search",
   none: "Nothing found",
+  searched: (lines: number) => `Searched all ${lines.toLocaleString()} lines that are here.`,
   count: (at: number, of: number) => `${at} of ${of}`,
   many: (of: number) => `more than ${of}`,
   older: "Older match",

@@ -16,5 +16,7 @@ export const palette = words("palette", {
   switchOff: (name: string) => `Turn off: ${name}`,
   workstation: (name: string) => `Go to ${name}`,
   older: "Search older messages",
-  searched: (count: number) => `Searched ${count.toLocaleString()} messages`,
+  searched: (count: number) => `Searched ${count.toLocaleString()} messages.`,
+  first: (shown: number, found: number) => `The newest ${shown} of ${found.toLocaleString()} places are shown.`,
+  full: "This is as far back as it goes; each conversation's own search goes further.",
 });

@@ -6,7 +6,7 @@ import { withoutControls } from "~/protocol/controls";
 import { chat as text } from "~/text/chat";
 import { Icon, Spinner } from "~/ui/icons";
 import { Disclosure } from "../parts/Disclosure";
-import { insideOf } from "../finding";
+import { insideOf } from "~/store/reading";
 import { PathButton } from "../PathButton";
 import { Changes, Counts } from "./Changes";
 import { Command, Output } from "./Output";

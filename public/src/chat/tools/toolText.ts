@@ -1,6 +1,7 @@
 /** Tool input and output, which are JSON texts, as a person reads them. */
 
 import { withoutControls } from "~/protocol/controls";
+import { parse } from "~/store/reading";
 
 /** The field that says most, in this order. */
 const TELLING = ["command", "file_path", "path", "pattern", "query", "url", "description", "prompt"];
@@ -29,25 +30,6 @@ export function pretty(text: string): string {
   return entries.map(([name, each]) => line(name, String(each))).join("\n");
 }
 
-/** The texts in JSON, without the names of its fields; a text that is no JSON is one. */
-export function stringsIn(text: string): string[] {
-  const value = parse(text);
-  return value === undefined ? [text] : leaves(value);
-}
-
-function leaves(value: unknown): string[] {
-  if (typeof value === "object" && value !== null) return Object.values(value).flatMap(leaves);
-  return value === null ? [] : [String(value)];
-}
-
 function line(name: string, value: string): string {
   return value.includes("\n") ? `${name}:\n${value}` : `${name}: ${value}`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

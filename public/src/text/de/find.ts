@@ -4,6 +4,7 @@ export default {
   search: "Im Terminal suchen",
   placeholder: "Suchen",
   none: "Nichts gefunden",
+  searched: (lines: number) => `Alle ${lines.toLocaleString("de")} vorhandenen Zeilen durchsucht.`,
   count: (at: number, of: number) => `${at} von ${of}`,
   many: (of: number) => `mehr als ${of}`,
   older: "Älterer Treffer",

@@ -4,6 +4,7 @@ export default {
   search: "Buscar en el terminal",
   placeholder: "Buscar",
   none: "No se encontró nada",
+  searched: (lines: number) => `Revisadas las ${lines.toLocaleString("es")} líneas que hay.`,
   count: (at: number, of: number) => `${at} de ${of}`,
   many: (of: number) => `más de ${of}`,
   older: "Resultado anterior",
