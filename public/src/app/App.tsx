@@ -79,7 +79,7 @@ function later(): () => void {
   let over = false;
   const stops: (() => void)[] = [];
   const begun = Promise.all([import("~/notify"), import("~/voice/autoplay"), Divider.preload()]).then(([{ startNotify }, { startAutoplay }]) => {
-    if (!over) stops.push(startNotify(client, (key, replace) => go({ name: "session", key }, replace)), startAutoplay(client));
+    if (!over) stops.push(startNotify(client), startAutoplay(client));
   });
   begun.catch(() => {
     // Without a network at the first visit: the client goes on without them.
@@ -96,14 +96,24 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
   const [help, setHelp] = useState(false);
   const last = useRef<Route>({ name: "session", key: SUPERVISOR });
   const [palette, setPalette] = useState(false);
-  useShortcuts({ help: () => setHelp(true), palette: () => setPalette(true) });
+  useShortcuts(nobody ? null : { help: () => setHelp(true), palette: () => setPalette(true) });
   useRouteFocus(route, wide, last.current);
 
+  const sheets = (
+    <Part at={route.name === "new" ? "new" : help ? "help" : palette ? "palette" : ""} quiet>
+      {route.name === "new" && speaks && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
+      {help && <Help onClose={() => setHelp(false)} />}
+      {palette && <Palette onHelp={() => setHelp(true)} onClose={() => setPalette(false)} />}
+    </Part>
+  );
   if (nobody || route.name === "pair") {
     return (
-      <Part at="pair">
-        <PairScreen link={link} first={nobody} onRead={onRead} onDone={() => (onRead(), goBack())} />
-      </Part>
+      <>
+        <Part at="pair">
+          <PairScreen link={link} first={nobody} onRead={onRead} onDone={() => (onRead(), goBack())} />
+        </Part>
+        {sheets}
+      </>
     );
   }
   // A desk has room for a conversation beside the list; on a phone the list is a screen of its own.
@@ -129,11 +139,7 @@ function Screens({ link, onRead }: { link: OpenedLink | null; onRead(): void }) 
         </main>
       )}
       {wide && shown.name === "session" && <Beside main={shown.key} />}
-      <Part at={route.name === "new" ? "new" : help ? "help" : palette ? "palette" : ""} quiet>
-        {route.name === "new" && speaks && <NewSession wanted={route.kind} onClose={() => goBack(wide ? last.current : { name: "home" })} />}
-        {help && <Help onClose={() => setHelp(false)} />}
-        {palette && <Palette onHelp={() => setHelp(true)} onClose={() => setPalette(false)} />}
-      </Part>
+      {sheets}
     </div>
   );
 }

@@ -1,5 +1,6 @@
 /** The help sheet: every shortcut. */
 
+import { useClient } from "~/app/client";
 import { common } from "~/text/common";
 import { help as text } from "~/text/settings";
 import { Dialog } from "~/ui/Dialog";
@@ -41,12 +42,21 @@ const GROUPS: [keyof typeof text.groups, Line[]][] = [
   ["terminal", [["find", [MOD, MAC ? "⇧" : "Shift", "F"]]]],
 ];
 
+/** As the settings have it. */
+function useGroups(): typeof GROUPS {
+  const mod = useClient((state) => state.settings.sendWith === "mod-enter");
+  if (!mod) return GROUPS;
+  const own = ([name, keys]: Line): Line => [name, name === "send" ? [MOD, "Enter"] : name === "line" ? ["Enter"] : keys];
+  return GROUPS.map(([group, lines]) => [group, lines.map(own)]);
+}
+
 export default function Help({ onClose }: { onClose(): void }) {
+  const groups = useGroups();
   return (
     <Dialog title={text.title} onClose={onClose} wide reading>
       <p className="mb-4 text-muted">{MAC ? text.hintMac : text.hint}</p>
       <div className="grid gap-6 sm:grid-cols-2">
-        {GROUPS.map(([group, lines]) => (
+        {groups.map(([group, lines]) => (
           <section key={group}>
             <h3 className="mb-1 text-sm font-semibold">{text.groups[group]}</h3>
             <dl className="divide-y divide-line">
