@@ -138,6 +138,30 @@ def test_an_answer_is_told_to_who_looks_elsewhere(new_app: NewApp, server: Serve
     expect(app.page).to_have_title("Supervisor · Tiflis")
 
 
+def test_a_pages_notifications_keep_to_the_wishes_and_go_when_they_are_read(
+    new_app: NewApp, server: Server, desk: Desk
+) -> None:
+    closing = NOBODY_LOOKS.replace("close() {}", "close() { window.__closed = (window.__closed ?? 0) + 1; }")
+    app = new_app(server.url, desk, scripts=[closing])
+    app.page.evaluate("localStorage.setItem('tiflis.settings', JSON.stringify({ notifications: true }))")
+    app.page.evaluate(
+        "localStorage.setItem('tiflis.push.ws-1', JSON.stringify({ kinds: ['done'], muted: ['supervisor'] }))"
+    )
+    app.reload()
+    app.until_online()
+    app.enter("supervisor")
+    app.page.evaluate("window.__away(true)")
+    app.say("status")
+    app.reads("128 files")
+    expect(app.page).to_have_title("(1) Supervisor · Tiflis")
+    assert app.page.evaluate("window.__shown.length") == 0, "the session is muted"
+    app.page.evaluate("localStorage.removeItem('tiflis.push.ws-1')")
+    app.say("table")
+    wait_until(lambda: app.page.evaluate("window.__shown.length") == 1, DEADLINE, "a notification")
+    app.page.evaluate("window.__away(false)")
+    wait_until(lambda: app.page.evaluate("window.__closed") == 1, DEADLINE, "it goes when it is read")
+
+
 def test_the_title_says_which_conversation_it_is_and_that_its_agent_works(
     new_app: NewApp, server: Server, calm_desk: Desk
 ) -> None:

@@ -144,6 +144,8 @@ def test_who_looks_on_sees_everything_and_can_change_nothing(owner: App, new_app
     for name in ("Send", "Record a voice message", "New session"):
         expect(guest.button(name)).to_have_count(0)
     expect(guest.composer).to_have_count(0)
+    guest.page.keyboard.press("Alt+n")
+    assert guest.page.evaluate("location.hash") == "#/s/supervisor"
     guest.enter_terminal(desk)
     expect(guest.page.get_by_text("may look at terminals, but not type")).to_be_visible()
     desk.forget_what_it_got()
@@ -167,8 +169,13 @@ def test_a_chat_device_talks_and_has_no_terminal_keys(owner: App, new_app: NewAp
     expect(sheet(phone).get_by_role("radio", name=re.compile("Terminal"))).to_have_count(0)
 
 
-def test_a_device_loses_rights_and_is_then_revoked_and_sees_why(owner: App, new_app: NewApp) -> None:
+def test_a_device_loses_rights_and_is_then_revoked_and_sees_why(
+    owner: App, new_app: NewApp, desk: Desk
+) -> None:
     phone = invited(owner, new_app, "Full", "Tablet")
+    phone.enter("supervisor")
+    phone.enter(desk.session("cursor"))
+    phone.composer.fill("half a thought")
     phone.enter("supervisor")
     expect(phone.composer).to_be_visible()
     choose(owner, "Tablet", "Change what it may do")
@@ -178,6 +185,8 @@ def test_a_device_loses_rights_and_is_then_revoked_and_sees_why(owner: App, new_
     phone.say("table")
     expect(phone.page.get_by_text("may not do that").first).to_be_visible()
     expect(phone.page.get_by_text("You look on here")).to_be_visible()
+    phone.enter(desk.session("cursor"))
+    expect(phone.page.get_by_role("blockquote")).to_have_text("half a thought")
     choose(owner, "Tablet", "Rename")
     sheet(owner).get_by_label("Name").fill("Lost tablet")
     sheet(owner).get_by_role("button", name="Save").click()

@@ -92,6 +92,25 @@ def test_copying_without_https_keeps_the_focus(new_app: NewApp, server: Server, 
     expect(app.button("Copied")).to_be_focused()
 
 
+def test_the_focus_goes_along_to_the_pairing_page_and_comes_back_from_the_scanner(phone: App) -> None:
+    phone.go("#/settings")
+    phone.button("Pair another workstation").press("Enter")
+    expect(phone.page.locator("#main")).to_be_focused()
+    phone.button("Scan QR").press("Enter")
+    expect(phone.page.get_by_role("dialog")).to_be_visible()
+    phone.page.keyboard.press("Escape")
+    expect(phone.button("Scan QR")).to_be_focused()
+
+
+def test_the_focus_returns_when_the_sheet_of_a_terminals_text_is_closed(app: App, desk: Desk) -> None:
+    app.enter_terminal(desk)
+    app.button("Copy").press("Enter")
+    sheet = app.page.get_by_role("dialog", name="Select what to copy")
+    sheet.get_by_role("button", name="Close").press("Enter")
+    expect(sheet).to_have_count(0)
+    expect(app.button("Copy")).to_be_focused()
+
+
 def test_a_notice_is_seen_above_the_sheet_that_caused_it(app: App) -> None:
     app.go("#/devices")
     app.button("Add a device").click()

@@ -77,6 +77,33 @@ def test_a_session_that_ends_elsewhere_stays_readable_and_gives_the_draft_back(
     expect(app.composer).to_have_value("half a thought")
 
 
+def test_a_draft_outlives_its_session_on_every_screen_and_visit(phone: App, desk: Desk) -> None:
+    phone.enter(desk.session("cursor"))
+    phone.composer.fill("half a thought")
+    phone.home()
+    desk.end("cursor")
+    unsent = phone.page.get_by_role("region", name="What you had not sent")
+    expect(unsent).to_contain_text("half a thought")
+    phone.reload()
+    unsent.get_by_role("link").click()
+    ended = phone.page.get_by_role("region", name="This session has ended")
+    expect(ended.get_by_role("blockquote")).to_have_text("half a thought")
+    ended.get_by_role("button", name="Delete").click()
+    phone.home()
+    expect(phone.page.get_by_role("heading", name="Sessions")).to_be_visible()
+    expect(unsent).to_have_count(0)
+
+
+def test_a_terminals_line_is_still_there_after_a_look_elsewhere(phone: App, desk: Desk) -> None:
+    phone.enter_terminal(desk)
+    line = phone.page.get_by_role("textbox", name="Type here")
+    line.fill("git commit -m half")
+    phone.enter("supervisor")
+    phone.reads("message 24 of 24")
+    phone.enter_terminal(desk)
+    expect(line).to_have_value("git commit -m half")
+
+
 def test_two_tabs_have_one_draft_and_lose_no_word(app: App) -> None:
     app.enter("supervisor")
     other = app.another_tab()
@@ -101,3 +128,23 @@ def test_a_copied_message_keeps_the_fences_and_languages_of_its_code(app: App) -
     assert "```python\ndef fibonacci" in copied
     assert copied.rstrip().endswith("```")
     assert "```bash\npython app.py" in copied
+
+
+def test_what_fails_asks_and_prints_is_copied_too(app: App) -> None:
+    def copied() -> str:
+        return str(app.page.evaluate("navigator.clipboard.readText()"))
+
+    app.enter("supervisor")
+    for words, shown in (("error", "did not answer in time"), ("buttons", "Forget it"), ("tool", "12 tests")):
+        app.say(words)
+        app.reads(shown)
+        expect(app.button("Stop")).to_have_count(0)
+        app.log.get_by_role("article", name="Supervisor").last.get_by_role(
+            "button", name=re.compile("^Copy message")
+        ).click()
+        assert copied().strip()
+        if words == "buttons":
+            assert "?" in copied()
+    app.unfold()
+    app.log.get_by_role("button", name=re.compile("^Copy Output")).last.click()
+    assert "passed" in copied()

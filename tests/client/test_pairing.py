@@ -205,6 +205,26 @@ def test_two_workstations_to_switch_between(
         assert second.got("supervisor.command") == []
 
 
+def test_two_workstations_of_one_name_are_told_apart_everywhere(
+    new_app: NewApp, server: Server, desk: Desk, loop: LoopThread
+) -> None:
+    app = new_app(server.url, desk)
+    first = desk.pairing.tunnel_id
+    app.enter("supervisor")
+    app.composer.fill("half a thought")
+    with Desk(loop, server, auth_key="second-key-0123456789") as second:
+        app.pair_by_address(second)
+        app.phase.click()
+        details = app.page.get_by_role("group", name="Connection details")
+        expect(details.get_by_role("button", name=re.compile(first))).to_contain_text("1 draft")
+        app.page.keyboard.press("Escape")
+        app.go("#/settings")
+        expect(app.page.get_by_role("main").get_by_role("listitem").filter(has_text=first)).to_have_count(1)
+        app.page.keyboard.press("Control+k")
+        app.page.get_by_role("combobox", name="Find or do something").fill(first)
+        expect(app.page.get_by_role("option", name=re.compile("^Go to Demo"))).to_have_count(1)
+
+
 def test_forgetting_removes_it_for_good(app: App) -> None:
     app.go("#/settings")
     app.button(re.compile("Workstations$")).click()

@@ -208,6 +208,44 @@ def test_sheets_and_page_stay_above_a_keyboard_that_covers(
     assert bottom(app.composer) <= 40 + shown
 
 
+def test_every_field_stays_above_a_keyboard_that_covers(new_app: NewApp, server: Server, desk: Desk) -> None:
+    tablet = {"width": 820, "height": 1180}
+    app = new_app(server.url, desk, phone=True, viewport=tablet, scripts=[KEYBOARD])
+    page, shown = app.page, 1180 - 500
+
+    def in_view(field: Locator) -> None:
+        field.focus()
+        page.evaluate("window.__keyboard(500, 90, 'resize')")
+        wait_until(lambda: 90 <= top(field) and bottom(field) <= 90 + shown, PATIENCE, "the field is in view")
+        page.evaluate("window.__keyboard(0, 0, 'resize')")
+
+    app.go("#/new")
+    in_view(page.get_by_label("Worktree"))
+    page.keyboard.press("Escape")
+    app.go("#/pair")
+    page.keyboard.press("Control+k")
+    in_view(page.get_by_role("combobox"))
+    page.keyboard.press("Escape")
+    app.button("Enter the details by hand").click()
+    in_view(page.get_by_label("Access key", exact=True))
+
+
+def test_chosen_things_are_told_apart_without_colours(app: App) -> None:
+    app.page.emulate_media(forced_colors="active")
+    app.go("#/settings")
+    knob = app.page.get_by_role("switch").first.locator("span > span")
+    assert knob.evaluate("one => getComputedStyle(one).borderTopWidth") == "1px"
+
+    def outlined(name: str) -> str:
+        chosen = app.page.get_by_role("group", name="Theme").locator("label", has_text=name)
+        return str(chosen.evaluate("one => getComputedStyle(one).outlineStyle"))
+
+    assert [outlined(name) for name in ("System", "Light")] == ["solid", "none"]
+    app.page.emulate_media(forced_colors="none", contrast="more")
+    muted = app.page.get_by_role("heading", name="Appearance")
+    assert muted.evaluate("one => getComputedStyle(one).color") == "rgb(63, 59, 53)"
+
+
 def test_each_text_is_set_in_its_own_direction(app: App, desk: Desk) -> None:
     desk.has_said(
         desk.session("claude"), [ARABIC, f"{ARABIC}\n\n- {ARABIC}\n\n| {ARABIC} | B |\n|-|-|\n| x | y |"]

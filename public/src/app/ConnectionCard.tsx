@@ -41,6 +41,7 @@ export function ConnectionCard() {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const connection = useClient((state) => state.connection);
+  const elsewhere = useClient((state) => state.waitingElsewhere.size > 0);
   const name = useWorkstationName();
 
   // Now, while there is a connection: it is wanted when there is none.
@@ -66,6 +67,12 @@ export function ConnectionCard() {
           <span dir="auto" className="block truncate font-semibold">{name}</span>
           <Status connection={connection} />
         </span>
+        {elsewhere && (
+          <span className="text-warn" title={text.leftBehind}>
+            <Icon name="clock" size={16} />
+            <span className="sr-only">{text.leftBehind}</span>
+          </span>
+        )}
         <Icon name={open ? "up" : "down"} size={16} className="text-muted" />
       </button>
       <Suspense fallback={null}>{open && <Details connection={connection} onDone={() => setOpen(false)} />}</Suspense>

@@ -1,6 +1,6 @@
 /** What opens below the workstation's name: the connection in detail, and the other workstations. */
 
-import type { ConnectionState, Workstation } from "~/store/state";
+import type { ConnectionState } from "~/store/state";
 import { fullTimeOf, lasting } from "~/text/common";
 import { connection as text, phases, reasons } from "~/text/connection";
 import { settings as settingsText } from "~/text/settings";
@@ -8,16 +8,13 @@ import { Button } from "~/ui/Button";
 import { Icon } from "~/ui/icons";
 import { client, useClient } from "./client";
 import { Dot, nameOf, whyOf } from "./ConnectionCard";
+import { recallAll } from "~/vault/memory";
 import { useNow } from "./media";
 import { useBackCloses } from "~/ui/overlays";
+import { placeOf } from "./places";
 import { go } from "./route";
 
-/** Where it is reached; with its tunnel where two are reached at the same place. */
-function placeOf({ id, url, tunnelId }: Workstation, all: Workstation[]): string {
-  const host = new URL(url).host;
-  const twins = all.some((each) => each.id !== id && new URL(each.url).host === host);
-  return twins ? `${host} · ${tunnelId}` : host;
-}
+const draftsAt = (id: string): number => [...recallAll<string>(`draft.${id}.`).values()].filter((words) => words.trim()).length;
 
 export default function Details({ connection, onDone }: { connection: ConnectionState; onDone(): void }) {
   useBackCloses(onDone);
@@ -77,6 +74,7 @@ export default function Details({ connection, onDone }: { connection: Connection
               <span dir="auto" className="block truncate">{nameOf(each, each.id === current ? told : "")}</span>
               <span className="block truncate text-xs text-muted">{placeOf(each, workstations)}</span>
               {waiting.get(each.id) !== undefined && <span className="block text-xs text-warn">{text.waiting(waiting.get(each.id)!)}</span>}
+              {each.id !== current && draftsAt(each.id) > 0 && <span className="block text-xs text-muted">{text.drafts(draftsAt(each.id))}</span>}
             </span>
             {each.id === current && <Icon name="check" size={18} className="text-accent" />}
           </button>

@@ -1,18 +1,20 @@
 /** One session on screen: a conversation, a terminal, or the word that it has ended. */
 
-import { useEffect, useRef } from "react";
+import { lazy, useEffect, useRef } from "react";
 import { isTerminal } from "~/store/sessions";
 import { SUPERVISOR } from "~/store/state";
 import { common } from "~/text/common";
 import { sessions as text } from "~/text/sessions";
 import { Button } from "~/ui/Button";
-import { Icon, Spinner } from "~/ui/icons";
+import { Spinner } from "~/ui/icons";
 import { client, useClient } from "./client";
 import { sawChat } from "./beside";
 import { usePageVisible } from "./media";
 import { ChatScreen, TerminalScreen } from "./parts";
 import { goBack } from "./route";
 import { Unreachable, useComing } from "./Unreachable";
+
+const Ended = lazy(() => import("./Ended"));
 
 export function SessionScreen({ sessionKey }: { sessionKey: string }) {
   const session = useClient((state) => state.sessions.get(sessionKey));
@@ -35,23 +37,8 @@ export function SessionScreen({ sessionKey }: { sessionKey: string }) {
     if (exists && !terminal) sawChat(sessionKey);
   }, [sessionKey, exists, terminal]);
 
-  if (!exists && !terminal) return synced ? <Ended /> : <Looking />;
+  if (!exists && !terminal) return synced ? <Ended sessionKey={sessionKey} /> : <Looking />;
   return terminal ? <TerminalScreen sessionId={sessionKey} /> : <ChatScreen chatKey={sessionKey} />;
-}
-
-function Ended() {
-  return (
-    <section className="m-auto flex max-w-sm flex-col items-center gap-2 p-6 text-center">
-      <span className="mb-2 flex size-14 items-center justify-center rounded-2xl bg-sunken text-muted">
-        <Icon name="check" size={26} />
-      </span>
-      <h1 className="text-lg font-semibold">{text.ended}</h1>
-      <p className="text-muted">{text.endedHint}</p>
-      <Button className="mt-3" icon="back" onClick={() => goBack()}>
-        {text.title}
-      </Button>
-    </section>
-  );
 }
 
 /** The list of sessions is not in yet, or cannot come. */

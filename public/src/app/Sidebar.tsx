@@ -3,8 +3,10 @@
 import { lazy, memo, Suspense, useState } from "react";
 import { agentAndPath, agentName, endOfPath, grouped, sessionTitle } from "~/sessions/order";
 import { attentionOf, type Attention } from "~/store/news";
+import { unsentOf } from "~/store/drafts";
 import { maySpeak } from "~/store/scope";
 import { SUPERVISOR } from "~/store/state";
+import { comparable, fits } from "~/store/words";
 import type { SessionInfo } from "~/protocol/messages";
 import { common, lasting } from "~/text/common";
 import { connection as connectionText } from "~/text/connection";
@@ -25,6 +27,7 @@ import { Unreachable, useComing } from "./Unreachable";
 import { useUsable } from "./usable";
 
 const LeftBehind = lazy(() => import("./LeftBehind"));
+const Drafts = lazy(() => import("./Drafts"));
 
 /** Fewer sessions than this are found without a filter. */
 const FILTER_FROM = 7;
@@ -40,6 +43,7 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
   const sessions = useClient((state) => state.sessions);
   const speaks = useClient(maySpeak);
   const elsewhere = useClient((state) => state.waitingElsewhere.size > 0);
+  const unsent = useClient((state) => state.syncedAt !== null && unsentOf(state).length > 0);
   const [filter, setFilter] = useState("");
 
   const summaries = useClient((state) => state.summaries);
@@ -96,6 +100,7 @@ export function Sidebar({ current, wide, onHelp, onPalette }: SidebarProps) {
             </ul>
           </section>
         ))}
+        <Suspense fallback={null}>{unsent && <Drafts current={current} wide={wide} />}</Suspense>
         {groups.length === 0 && <Nothing filtered={filter !== ""} />}
       </div>
       {/* At the foot: no row moves when it comes. */}
@@ -251,7 +256,7 @@ function Nothing({ filtered }: { filtered: boolean }) {
 }
 
 function fitting(sessions: ReadonlyMap<string, SessionInfo>, filter: string): ReadonlyMap<string, SessionInfo> {
-  const wanted = filter.toLowerCase();
-  const words = (session: SessionInfo) => [sessionTitle(session), agentName(session), session.workingDir, session.workspace].join(" ").toLowerCase();
-  return new Map([...sessions].filter(([, session]) => words(session).includes(wanted)));
+  const wanted = comparable(filter.trim());
+  const words = (session: SessionInfo) => [sessionTitle(session), agentName(session), session.workingDir, session.workspace].join(" ");
+  return new Map([...sessions].filter(([, session]) => fits(words(session), wanted)));
 }

@@ -64,7 +64,7 @@ function useAbove(selector: string, shown: boolean): { place: CSSProperties; she
 
 /** Milliseconds; the composer grows while one types. */
 const FOLLOWED_EVERY = 150;
-const AT_THE_TOP: CSSProperties = { left: 0, width: "100%", top: "max(0.75rem, var(--safe-top))" };
+const AT_THE_TOP: CSSProperties = { left: 0, width: "100%", top: "calc(var(--app-top, 0px) + max(0.75rem, var(--safe-top)))" };
 const AT_THE_EDGE: CSSProperties = { left: 0, width: "100%", bottom: "max(0.75rem, var(--safe-bottom))" };
 
 /** Pixels that a notice takes, and that make a foot of the screen. */

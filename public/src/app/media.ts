@@ -32,7 +32,8 @@ export function followKeyboard(): () => void {
       if (covered) style.setProperty(name, `${Math.max(0, size)}px`);
       else style.removeProperty(name);
     }
-    if (covered) (document.activeElement as HTMLElement | null)?.closest("dialog input, dialog textarea")?.scrollIntoView({ block: "nearest" });
+    // What is typed into may stand below the fold that the keyboard has made; a terminal scrolls by itself.
+    if (covered) document.activeElement?.closest(":not(.xterm *):is(input, textarea)")?.scrollIntoView({ block: "nearest" });
   };
   const changes = ["resize", "scroll"] as const;
   changes.forEach((change) => view.addEventListener(change, fit));

@@ -68,7 +68,7 @@ export default function ChatScreen({ chatKey }: { chatKey: string }) {
         <ThreadView chatKey={chatKey} chat={chat} thread={thread} />
       </ChatKeyContext>
       <Suspense fallback={null}>
-        {ended ? <EndedBar chatKey={chatKey} /> : !speaks ? <ViewBar /> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
+        {ended ? <EndedBar chatKey={chatKey} /> : !speaks ? <ViewBar chatKey={chatKey} /> : <Composer key={chatKey} chatKey={chatKey} executing={chat.executing} held={chat.held} items={mine} />}
       </Suspense>
     </AssistantRuntimeProvider>
   );

@@ -124,10 +124,11 @@ function AssistantMessage() {
 function CopyButton({ blocksOf }: { blocksOf: Row }) {
   const { done, copy } = useCopy();
   const { blocks } = blocksOf.message;
-  if (!blocks.some((block) => block.kind === "text" || block.kind === "code")) return null;
-  const label = done ? common.copied : text.copyMessage(beginning(plainText(blocks)));
+  const words = markdownOf(blocks);
+  if (words === "") return null;
+  const label = done ? common.copied : text.copyMessage(beginning(withoutAnsi(plainText(blocks) || words)));
   return (
-    <SmallButton icon={done ? "check" : "copy"} label={label} onClick={() => copy(withoutAnsi(markdownOf(blocks)))}>
+    <SmallButton icon={done ? "check" : "copy"} label={label} onClick={() => copy(withoutAnsi(words))}>
       {done && common.copied}
     </SmallButton>
   );

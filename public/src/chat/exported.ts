@@ -35,8 +35,9 @@ function save(words: string, title: string): void {
 const KEPT = 60_000;
 
 function asMarkdown(chatKey: string, title: string): string {
-  const messages = client.store.getState().chats.get(chatKey)?.messages ?? [];
+  const { messages = [], hasOlder = false } = client.store.getState().chats.get(chatKey) ?? {};
   const said = messages.map(({ role, at, blocks }) => ({ who: role === "user" ? text.you : title, at, words: withoutAnsi(markdownOf(blocks)) }));
   const parts = said.filter(({ words }) => words).map(({ who, at, words }) => `## ${who}, ${fullTimeOf(at)}\n\n${words}`);
-  return `# ${title}\n\n${parts.join("\n\n")}\n`;
+  const head = hasOlder ? [`# ${title}`, `*${text.exportedLast(messages.length)}*`] : [`# ${title}`];
+  return `${[...head, ...parts].join("\n\n")}\n`;
 }

@@ -1,6 +1,6 @@
 /** Pairing: by link or JSON, by QR code, or by hand. Whatever the way, one sheet asks and says how it went. */
 
-import { lazy, startTransition, Suspense, useEffect, useState, type FormEvent } from "react";
+import { lazy, startTransition, Suspense, useEffect, useRef, useState, type FormEvent } from "react";
 import { client, useClient } from "~/app/client";
 import { goBack } from "~/app/route";
 import { checkPairing, readPairing, type PairingData, type PairingProblem } from "~/protocol/pairing";
@@ -50,20 +50,13 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
     // Only the link's coming matters; `take` is new on each render.
   }, [link]);
 
-  if (scanning) {
-    return (
-      <ScanQr
-        onClose={() => setScanning(false)}
-        onText={(scanned) => {
-          setScanning(false);
-          setPasted(scanned);
-          take(readPairing(scanned));
-        }}
-      />
-    );
-  }
+  // It is loaded after the screen before has gone, and has taken the focus along.
+  const page = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (document.activeElement === document.body) page.current?.focus({ preventScroll: true });
+  }, []);
   return (
-    <main id="main" tabIndex={-1} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] outline-none flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
+    <main ref={page} id="main" tabIndex={-1} className="relative top-[var(--app-top,0px)] flex h-[var(--app-height,100dvh)] outline-none flex-col items-center overflow-y-auto px-5 pt-[max(1rem,var(--safe-top))] pb-[max(2rem,var(--safe-bottom))]">
       <div className="w-full max-w-md lg:max-w-4xl lg:pointer-fine:grid lg:pointer-fine:grid-cols-[28rem_18rem] lg:pointer-fine:justify-center lg:pointer-fine:gap-x-16">
         <div>
         <div className="flex h-11 items-center">
@@ -107,6 +100,18 @@ export default function PairScreen({ link, first, onRead, onDone }: PairScreenPr
           <Suspense fallback={null}>{DESK && <AtDesk address={ownAddress()} />}</Suspense>
         </aside>
       </div>
+      {scanning && (
+        <Suspense fallback={null}>
+          <ScanQr
+            onClose={() => setScanning(false)}
+            onText={(scanned) => {
+              setScanning(false);
+              setPasted(scanned);
+              take(readPairing(scanned));
+            }}
+          />
+        </Suspense>
+      )}
       {asked && <PairSheet {...asked} onDone={onDone} onClose={() => (setAsked(null), onRead())} />}
     </main>
   );

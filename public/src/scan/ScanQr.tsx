@@ -1,6 +1,6 @@
 /** The camera looking for a QR code, with a picture from the device as the way round it. */
 
-import { type ChangeEvent, useEffect, useRef, useState } from "react";
+import { type ChangeEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { scanText as text } from "~/text/scan";
 import { useBackCloses } from "~/ui/overlays";
 import { CameraError, closeCamera, openCamera, type Trouble } from "./camera";
@@ -24,8 +24,13 @@ export default function ScanQr({ onText, onClose }: ScanQrProps) {
   const [words, setWords] = useState("");
   useBackCloses(onClose);
 
+  // Closed while it is still in the page: only then does the focus go back to where it was.
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    if (element && !element.open) element.showModal();
+    return () => element?.close();
+  }, []);
   useEffect(() => {
-    dialog.current?.showModal();
     const watch = new Watch(
       (code) => found.current(code),
       () => setOpen(true),
@@ -45,7 +50,7 @@ export default function ScanQr({ onText, onClose }: ScanQrProps) {
   };
 
   return (
-    <dialog ref={dialog} className="scan" aria-labelledby="scan-title" onClose={onClose}>
+    <dialog ref={dialog} className="sheet scan" aria-labelledby="scan-title" onClose={onClose}>
       <h2 id="scan-title">{text.title}</h2>
       <div className="scan-window" data-open={open || undefined}>
         <video ref={video} muted playsInline aria-hidden="true" />

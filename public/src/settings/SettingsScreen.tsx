@@ -4,12 +4,14 @@ import { useState, type ReactNode } from "react";
 import { client, useClient } from "~/app/client";
 import { nameOf } from "~/app/ConnectionCard";
 import { useKeptScroll } from "~/app/keptScroll";
+import { placeOf } from "~/app/places";
 import { addressOf, go, type Route } from "~/app/route";
 import { ScreenHeader } from "~/app/ScreenHeader";
 import { askToNotify } from "~/notify";
 import { forget as forgetPush, turnOff } from "~/notify/push";
 import type { Settings, Workstation } from "~/store/state";
 import { errorText } from "~/text/common";
+import { connection as connectionText } from "~/text/connection";
 import { isolated } from "~/text/direction";
 import { push } from "~/text/push";
 import { settings as text } from "~/text/settings";
@@ -125,7 +127,7 @@ function Workstations() {
       <div className="rounded-2xl border border-line bg-surface shadow-low">
         <ul className="divide-y divide-line">
           {workstations.map((each) => (
-            <Row key={each.id} workstation={each} />
+            <Row key={each.id} workstation={each} place={placeOf(each, workstations)} />
           ))}
         </ul>
         <button
@@ -141,14 +143,15 @@ function Workstations() {
   );
 }
 
-function Row({ workstation }: { workstation: Workstation }) {
+function Row({ workstation, place }: { workstation: Workstation; place: string }) {
   const current = useClient((state) => state.current === workstation.id);
+  const waits = useClient((state) => (current ? state.outbox.length : (state.waitingElsewhere.get(workstation.id) ?? 0)));
   const told = useClient((state) => (current ? state.workstationName : ""));
   const [asked, setAsked] = useState<"forget" | "rename" | null>(null);
   const name = nameOf(workstation, told);
   const forget = async () => {
     // The server may be out of reach, and is asked no more once the key is gone.
-    if (current) await turnOff(client).catch(() => forgetPush(workstation.id));
+    await turnOff(client, workstation.id).catch(() => forgetPush(workstation.id));
     await client.forget(workstation.id).catch((error: unknown) => client.notice("error", errorText(error)));
   };
   return (
@@ -156,7 +159,8 @@ function Row({ workstation }: { workstation: Workstation }) {
       <Icon name="desk" className="text-muted" />
       <div className="min-w-0 flex-1">
         <div dir="auto" className="truncate font-medium">{name}</div>
-        <div className="truncate text-[0.8125rem] text-muted">{new URL(workstation.url).host}</div>
+        <div className="truncate text-[0.8125rem] text-muted">{place}</div>
+        {waits > 0 && <div className="text-[0.8125rem] text-warn">{connectionText.waiting(waits)}</div>}
       </div>
       {current && <span className="hidden rounded-full min-[22rem]:inline bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">{text.current}</span>}
       <Menu
@@ -168,7 +172,7 @@ function Row({ workstation }: { workstation: Workstation }) {
         ]}
       />
       {asked === "forget" && (
-        <Confirm title={text.forgetTitle(name)} text={text.forgetText} action={text.forget} onConfirm={() => void forget()} onClose={() => setAsked(null)} />
+        <Confirm title={text.forgetTitle(name)} text={waits > 0 ? `${connectionText.waiting(waits)}. ${text.forgetText}` : text.forgetText} action={text.forget} onConfirm={() => void forget()} onClose={() => setAsked(null)} />
       )}
       {asked === "rename" && <Rename workstation={workstation} name={name} onClose={() => setAsked(null)} />}
     </li>

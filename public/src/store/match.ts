@@ -21,14 +21,16 @@ export function plainText(blocks: ContentBlock[]): string {
     .join("\n\n");
 }
 
-/** A message as Markdown, for copying: code keeps its fences and languages. */
+/** A message as Markdown, for copying: code keeps its fences and languages, replies that were offered their question. */
 export function markdownOf(blocks: ContentBlock[]): string {
   return blocks
-    .filter((block) => block.kind === "text" || block.kind === "code" || block.kind === "voice_input" || block.kind === "error")
+    .filter(({ kind }) => COPIED.has(kind))
     .map((block) => (block.kind === "code" ? fenced(block.content, block.language) : block.content))
     .filter(Boolean)
     .join("\n\n");
 }
+
+const COPIED = new Set<ContentBlock["kind"]>(["text", "code", "voice_input", "error", "action_buttons"]);
 
 /** Code in a fence that is longer than any fence inside. */
 export function fenced(code: string, language: string): string {

@@ -1,6 +1,6 @@
 /** The screen as plain text, to select from with a finger. */
 
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { useCopy } from "~/app/clipboard";
 import { terminalText as text } from "~/text/terminal";
 import { useBackCloses } from "~/ui/overlays";
@@ -15,12 +15,15 @@ export function CopySheet({ content, close }: CopySheetProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   useBackCloses(close);
-  useEffect(() => {
-    dialog.current?.showModal();
+  // Closed while it is still in the page: only then does the focus go back to where it was.
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    if (element && !element.open) element.showModal();
     if (field.current) field.current.scrollTop = field.current.scrollHeight;
+    return () => element?.close();
   }, []);
   return (
-    <dialog ref={dialog} className="terminal-sheet" aria-label={text.select} onClose={close}>
+    <dialog ref={dialog} className="sheet terminal-sheet" aria-label={text.select} onClose={close}>
       <textarea ref={field} readOnly value={content} aria-label={text.select} spellCheck={false} />
       <div className="terminal-sheet-actions">
         <button type="button" className="terminal-key" onClick={close}>

@@ -46,7 +46,7 @@ export default function TerminalView({ sessionId, toolbar, panel, show, ended = 
   const order = useMemo(() => ordered(wished), [wished]);
   const touch = useTouch();
   const types = useClient(mayType);
-  const [line, setLine] = useState("");
+  const [line, setLine] = useLine(sessionId);
   const [sticky, setSticky] = useState(NOTHING_HELD);
   const [sheet, setSheet] = useState<string>();
   const [ordering, setOrdering] = useState(false);
@@ -235,6 +235,18 @@ function Strip({ state, ended, looks, takeSize }: StripProps) {
 function passingWords(state: StripProps["state"]): string {
   if (!state?.subscribed) return text.waiting;
   return state.repairing ? text.repairing : "";
+}
+
+/** What stands in the native lines of terminals that are not on screen. Not in the browser's storage: it may be a password. */
+const lines = new Map<string, string>();
+
+function useLine(sessionId: string): [line: string, change: (line: string) => void] {
+  const [line, setLine] = useState(() => lines.get(sessionId) ?? "");
+  useEffect(() => {
+    if (line === "") lines.delete(sessionId);
+    else lines.set(sessionId, line);
+  }, [sessionId, line]);
+  return [line, setLine];
 }
 
 async function copyOut(selected: string): Promise<void> {

@@ -42,6 +42,7 @@ export const connection = words("connection", {
   stale: (duration: string) => `As of ${duration} ago`,
   staleEver: "From the last visit",
   waiting: (count: number) => (count === 1 ? "1 message waits" : `${count} messages wait`),
+  drafts: (count: number) => (count === 1 ? "1 draft" : `${count} drafts`),
   leftBehind: "Messages that wait elsewhere",
   leftBehindText: (count: number, name: string) =>
     `${count === 1 ? "A message waits" : `${count} messages wait`} at an earlier pairing with ${name}. If this is the same workstation, send them from here.`,

@@ -37,11 +37,11 @@ export function Dialog({ title, onClose, children, footer, wide = false, reading
       onCancel={(event) => (event.preventDefault(), onClose())}
       onClick={(event) => event.target === dialog.current && onClose()}
       onKeyDown={(event) => event.key !== "Escape" && event.stopPropagation()}
-      className={`sheet m-0 mt-auto mb-[var(--keyboard,0px)] w-full max-w-none bg-transparent p-0 text-text backdrop:bg-black/40 sm:m-auto ${wide ? "sm:max-w-2xl" : "sm:max-w-md"}`}
+      className={`sheet m-0 mt-auto w-full max-w-none bg-transparent p-0 text-text backdrop:bg-black/40 sm:m-auto ${wide ? "sm:max-w-2xl" : "sm:max-w-md"}`}
     >
       <div className="animate-slide flex max-h-[calc(var(--app-height,100dvh)*0.88)] flex-col rounded-t-2xl border border-line bg-raised shadow-high sm:rounded-2xl">
         <header className="flex items-center gap-2 border-b border-line py-1.5 pr-1.5 pl-5">
-          <h2 id={id} ref={heading} tabIndex={-1} className="outline-none min-w-0 flex-1 truncate text-base font-semibold [unicode-bidi:plaintext]">
+          <h2 id={id} ref={heading} tabIndex={-1} className="min-w-0 flex-1 py-2 text-base leading-snug font-semibold outline-none [overflow-wrap:anywhere] [unicode-bidi:plaintext]">
             {title}
           </h2>
           <IconButton icon="close" label={common.close} onClick={onClose} />
