@@ -15,7 +15,7 @@ import { client, useClient } from "./client";
 import { widthOf } from "./listWidth";
 import { awaitOffer } from "./install";
 import { followKeyboard, useWide } from "./media";
-import { DevicesScreen, Divider, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen } from "./parts";
+import { DevicesScreen, Divider, NotificationsScreen, PairScreen, SettingsScreen, TerminalScreen, Toasts } from "./parts";
 import { addressOf, followHistory, go, goBack, useRoute, type Route } from "./route";
 import { keepFocus, useRouteFocus } from "./focus";
 import { SessionScreen } from "./SessionScreen";
@@ -23,7 +23,6 @@ import { useShortcuts } from "./shortcuts";
 import type { OpenedLink } from "~/pairing/PairScreen";
 import { Sidebar } from "./Sidebar";
 import { applyAppearance } from "./theme";
-import { Toasts } from "./Toasts";
 
 const NewSession = lazy(() => import("../sessions/NewSession"));
 const Palette = lazy(() => import("./Palette"));
@@ -69,7 +68,9 @@ export default function App() {
   return (
     <>
       <Screens link={link} onRead={() => setLink(null)} />
-      <Toasts update={update} />
+      <Suspense fallback={null}>
+        <Toasts update={update} />
+      </Suspense>
     </>
   );
 }

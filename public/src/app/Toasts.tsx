@@ -12,7 +12,7 @@ import { client, useClient } from "./client";
 
 const SHOWN_FOR = { info: 4_000, error: 9_000 };
 
-export function Toasts({ update }: { update: boolean }) {
+export default function Toasts({ update }: { update: boolean }) {
   const notices = useClient((state) => state.notices);
   const { place, sheet } = useAbove("[data-foot], .terminal-foot, .terminal-bottom, .recorder-trouble", notices.length > 0 || update);
   useEffect(() => {

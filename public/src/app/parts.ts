@@ -11,3 +11,5 @@ export const ChatScreen = part(loadChat);
 export const TerminalScreen = part(() => import("../sessions/TerminalScreen"));
 /** The line beside the list, at a desk. */
 export const Divider = part(() => import("./Divider"));
+/** Without it there are no notices, and all else goes on. */
+export const Toasts = part<{ update: boolean }>(() => import("./Toasts").catch(() => ({ default: () => null })));
