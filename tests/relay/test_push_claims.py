@@ -13,7 +13,7 @@ from tiflis.relay.interfaces import Timer
 from tiflis.relay.push.claims import CLAIM_SECONDS, OLDEST
 from tiflis.relay.push.events import Event
 from tiflis.relay.push.notifier import OFFLINE_SECONDS, Host, PushNotifier
-from tiflis.relay.push.records import Claim, Notifiers, Subscription
+from tiflis.relay.push.records import TUNNEL, Claim, Notifiers, Subscription
 from tiflis.relay.push.sender import DEVICES_WAITING, OWN_TUNNELS, Outcome, PushSender
 from tiflis.relay.push.store import PushStore, Unavailable
 
@@ -326,3 +326,23 @@ async def test_events_of_one_tunnel_that_wait_are_bounded() -> None:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert not two.a._waiting
+
+
+async def test_a_tunnels_notifiers_go_with_their_devices_right_to_manage_it() -> None:
+    two = Two()
+    watching, set_to = Watching(two), list[Notifiers]()
+
+    async def notifiers(tunnel_id: str) -> tuple[Notifiers, int]:
+        return Notifiers(["ntfy+https://ntfy.example.org/topic"], "", "KEY"), 1
+
+    async def set_notifiers(tunnel_id: str, wanted: Notifiers) -> None:
+        set_to.append(wanted)
+
+    two.store.notifiers = notifiers  # type: ignore[method-assign]
+    two.store.set_notifiers = set_notifiers  # type: ignore[attr-defined]
+    await watching.notifier.changed(TUNNEL)
+    assert (watching.notifier.watching, set_to) == (True, [])
+    watching.home.allowed = False  # its scope is narrower now
+    watching.notifier.check_keys()
+    await watching.settle()
+    assert set_to == [Notifiers()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from tests.relay.fakes import FakeWire
 from tests.relay.key_town import KeyTown
+from tiflis.protocol.errors import InvalidAuthKey
 from tiflis.relay.sessions.client import ClientSession
+from tiflis.relay.watch.calls import Call, Messages
 
 STORIES = 150
 STEPS = 30
@@ -157,4 +159,21 @@ async def test_a_socket_ends_in_the_moment_in_which_its_key_expires(worker: str)
     await town.until(lambda: late.closed is not None)
     assert late.closed == (1008, "The key of this device has expired")
     assert desk.types.count("session.input") == 1
+    await town.close()
+
+
+async def test_a_long_poll_returns_no_messages_once_its_key_is_over() -> None:
+    town = KeyTown("a")
+    await town.workstation("a")
+    minted = await town.keys["a"].mint("tunnel-1", "", "view", 60.0)
+    await town.client("a", "wrist", auth_key=minted.key)
+
+    async def answer(call: Call) -> dict[str, Any]:
+        town.clock.time += 61
+        return {"messages_json": "[1]"}
+
+    home = town.home("a")
+    home.watches.call = answer  # type: ignore[method-assign]
+    with pytest.raises(InvalidAuthKey):
+        await home.call(Messages("wrist", minted.key, wait=1.0))
     await town.close()
