@@ -4,6 +4,7 @@ section 7)."""
 import struct
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from secrets import randbelow, token_bytes
 from typing import NamedTuple
@@ -90,6 +91,7 @@ class Limiter:
         self._failures = 0
         self._now = now
         self._publish = publish
+        self._names = count(int.from_bytes(token_bytes(8), "big"))  # of notes: no other worker has the same
         self._limits = limits
 
     def judge(self, place: str, caller: Caller, trial: Trial, welcome: bool = False) -> Verdict:
@@ -145,7 +147,7 @@ class Limiter:
             limit = self._limits.new_tunnels // each
             made = _Bucket(table.makers, id_, table.makers.get(id_), self._now(), self._limits.window, limit)
             delay = made.wait()
-            if not delay and randbelow(each) == 0:
+            if not delay and (each == 1 or randbelow(each) == 0):
                 made.note()
         return delay
 
@@ -232,7 +234,8 @@ class Limiter:
     def _tell(self, *names: str) -> None:
         text = "\0".join(names).encode("utf-8", "surrogatepass")
         if len(text) <= _NAME_LIMIT:
-            self._publish(_GOSSIP.pack(self._table.host, token_bytes(8)) + text)
+            name = (next(self._names) % 2**64).to_bytes(8, "big")
+            self._publish(_GOSSIP.pack(self._table.host, name) + text)
 
     def _believe(self, table: AttemptTable, names: list[str]) -> None:
         match names:
