@@ -8,6 +8,7 @@ from tiflis.bus.presence import HELLO_SECONDS, Presence
 from tiflis.handoff.receiver import HandoffReceiver
 from tiflis.handoff.sender import HandoffSender, Report
 from tiflis.ipc.fd_passing import HandoffClient, HandoffServer
+from tiflis.ipc.patience import keep_trying, reason_of
 from tiflis.relay.hub import Hub
 from tiflis.relay.remote.edge import Edge
 from tiflis.relay.sessions.pending import PendingSession
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 # A workstation is steered away only if this worker has SLACK times as many as the other, and SPARE more:
 # steering costs more than a small imbalance.
 SLACK, SPARE = 1.25, 4
+TRYING_AGAIN = "sockets of other workers cannot be taken yet, trying again"
 STRAIGHTEN_SECONDS = 0.5  # so that a tunnel that moves twice moves its clients once
 
 
@@ -44,7 +46,11 @@ class LocalWorkers:
         """Begin to take sockets. ``room``: sockets here above which steered ones are refused."""
         adoption = HandoffReceiver(self._hub, self._sockets, room)
         self._server = HandoffServer(path_of(self._run_dir, self._me), adoption.serve)
-        await self._server.start()
+        try:
+            await self._server.start()
+        except OSError as problem:  # a full or read-only disk: all else works
+            log.error("sockets of other workers cannot be taken", extra={"reason": reason_of(problem)})
+            self._hub.spawn(keep_trying(self._server.start, "take sockets", TRYING_AGAIN))
 
     async def close(self) -> None:
         """Take and hand over no more sockets."""
