@@ -233,7 +233,7 @@ class Server:
 
     def processes(self) -> list[int]:
         """Return every living process of this server, orphans too, and its bus by its configuration."""
-        mark, folder = f"{MARK}={self.mark}\0".encode(), f"{self.folder}/".encode()
+        mark, folder = f"{MARK}={self.mark}\0".encode(), os.fsencode(f"{self.folder}/")
         return sorted(
             pid
             for pid in map(int, filter(str.isdigit, os.listdir("/proc")))

@@ -162,6 +162,18 @@ def test_a_port_that_does_not_exist_is_refused(
     )
 
 
+def test_a_working_directory_of_any_bytes_is_served_from(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"m\xe4chine")
+    folder.mkdir()
+    server = Server(workers=1, folder=folder, env={"DATA_DIR": ".tiflis"})
+    server.data_dir = folder / ".tiflis"
+    try:
+        server.start()
+        server.stop()
+    finally:
+        server.kill_everything()
+
+
 def test_what_is_no_folder_is_said_in_a_sentence(tmp_path: Path) -> None:
     env = a_file(tmp_path) | a_link_to_nowhere(tmp_path)
     place = Path(env["DATA_DIR"])
