@@ -140,3 +140,12 @@ def test_the_list_stands_still_while_it_comes(app: App) -> None:
     app.until_online()
     expect(app.session_link(re.compile("snake-game"))).to_be_visible()
     assert app.page.evaluate("window.__shift") <= SHIFT_LIMIT
+
+
+def test_the_rows_of_a_first_visit_do_not_grow_while_their_words_come(
+    new_app: NewApp, server: Server, desk: Desk
+) -> None:
+    phone = new_app(server.url, desk, phone=True, scripts=[SHIFTS])
+    expect(phone.session_link(re.compile("message 60 of 60"))).to_be_visible()
+    expect(phone.session_link(re.compile("snake-game.*message 2 of 2"))).to_be_visible()
+    assert phone.page.evaluate("window.__shift") <= SHIFT_LIMIT
