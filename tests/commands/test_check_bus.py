@@ -66,3 +66,14 @@ def test_a_bus_that_wants_the_tls_handshake_first_is_accepted(tmp_path: Path) ->
         assert (code, "certificate" in shown) == (1, True), shown
     finally:
         bus.stop()
+
+
+def test_a_user_without_permission_for_the_directory_is_no_bus(tmp_path: Path) -> None:
+    user = '{user: tiflis, password: p, permissions: {publish: ["tiflis.>", "$JS.API.INFO"]}}'
+    bus = NatsServer(tmp_path / "nats", authorization=f"users: [{user}]", credentials="tiflis:p")
+    bus.start()
+    try:
+        code, shown = check(tmp_path, bus.url)
+        assert (code, "the stream KV_tiflis_tunnels cannot be used" in shown) == (1, True), shown
+    finally:
+        bus.stop()

@@ -17,7 +17,7 @@ from tiflis.arbiter.nats_server import NatsFailed, find_binary
 from tiflis.arbiter.unix_listener import CannotListen, check_place
 from tiflis.bus.errors import LinkUnavailable
 from tiflis.bus.nats.client import NatsClient
-from tiflis.bus.nats.jetstream import JetStream, StoreRefused
+from tiflis.bus.nats.jetstream import NOT_FOUND, JetStream, StoreRefused
 from tiflis.bus.nats.servers import parse_urls
 from tiflis.config import Settings, notes, read
 from tiflis.environment import EXIT_MISCONFIGURED, ConfigError, with_place
@@ -30,6 +30,7 @@ NAME = "check"
 ABOUT = "check configuration, bus, port and data folder before a start of the server"
 FAIL = "fail"
 NATS_SECONDS = 3
+DIRECTORY = "KV_tiflis_tunnels"  # the stream without which no server starts
 FREE_BYTES = 256 * 2**20  # the embedded bus stores watch queues of up to 64 MiB per device
 DESCRIPTORS = 4_096  # one per socket, besides some dozens of our own
 
@@ -111,15 +112,28 @@ async def _reach_one(url: str) -> Finding:
     (server,) = parse_urls(url)
     host = f"[{server.host}]" if ":" in server.host else server.host
     place, link = f"{host}:{server.port}", NatsClient(url, "tiflis-check")
+    jetstream, asked = JetStream(link), ""
     try:
         await link.start(NATS_SECONDS)
-        await JetStream(link).call("INFO", {}, NATS_SECONDS)
-    except (StoreRefused, LinkUnavailable) as problem:
-        what = "NATS_URL answers, but without JetStream" if link.up else "NATS_URL does not answer"
+        await jetstream.call("INFO", {}, NATS_SECONDS)
+        asked = DIRECTORY
+        await jetstream.call(f"STREAM.INFO.{DIRECTORY}", {}, NATS_SECONDS)
+    except StoreRefused as problem:
+        if asked and problem.code == NOT_FOUND:  # the server makes it
+            return Finding("ok", f"NATS_URL answers and has JetStream: {place}")
+        return Finding(FAIL, f"{_refused(asked)}: {place}: {problem}")
+    except LinkUnavailable as problem:
+        what = _refused(asked) if link.up else "NATS_URL does not answer"
         return Finding(FAIL, f"{what}: {place}: {problem}")
     finally:
         await link.close()
     return Finding("ok", f"NATS_URL answers and has JetStream: {place}")
+
+
+def _refused(asked: str) -> str:
+    if asked:
+        return f"NATS_URL answers, but the stream {asked} cannot be used (see deploy/nats/nats.conf)"
+    return "NATS_URL answers, but without JetStream"
 
 
 def port(settings: Settings) -> Iterator[Finding]:
