@@ -60,7 +60,7 @@ def test_a_notice_leaves_the_offer_to_quote_in_reach(phone: App, desk: Desk) -> 
 
 
 def test_what_is_wrong_with_a_field_is_scrolled_to(new_app: NewApp, server: Server) -> None:
-    app = new_app(server.url, phone=True, viewport={"width": 640, "height": 220})
+    app = new_app(server.url, phone=True, viewport={"width": 640, "height": 280})
     app.button("Enter the details by hand").click()
     app.page.get_by_label("Server address").fill("")
     app.page.get_by_label("Tunnel id").fill("t")
