@@ -134,6 +134,30 @@ async def test_a_body_of_tiny_chunks_is_refused(size: int, verdict: bytes) -> No
     assert answer.startswith(verdict)
 
 
+async def test_requests_that_come_at_once_leave_turns_to_others() -> None:
+    app, turns, seen = new_app(), 0, []
+
+    async def note(_: Request) -> HTTPResponse:
+        seen.append(turns)
+        return text("noted")
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    app.add_route(note, "/")
+    beside = asyncio.create_task(others())
+    async with served(app=app) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 50 + b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+        await within(reader.read())
+        writer.close()
+    beside.cancel()
+    assert len(set(seen)) == 51
+
+
 async def test_a_peer_that_has_ended_its_side_gets_its_answer() -> None:
     for request in (post("Content-Length: 2", b"{}"), b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"):
         assert (await echoed(request, end=True)).startswith(b"HTTP/1.1 200 ")

@@ -4,7 +4,7 @@ import gc
 import re
 import secrets
 import time
-from asyncio import CancelledError
+from asyncio import CancelledError, sleep
 from functools import partial
 from typing import Any, cast
 
@@ -65,6 +65,10 @@ class StrictHttp(Http):
     async def http1_request_header(self) -> None:
         """Read a request's header. Raise BadRequest for a name that other parsers may read differently."""
         self._chunks = 0
+        if self.recv_buffer and self.protocol.state["requests_count"]:
+            await sleep(
+                0
+            )  # of a peer that sends many requests at once, each waits for a turn of the event loop
         await super().http1_request_header()  # type: ignore[no-untyped-call]  # Sanic's
         if not all(_NAME.fullmatch(name) for name in self.request.headers):
             raise BadRequest("Bad header name")
