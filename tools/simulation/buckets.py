@@ -22,6 +22,8 @@ Follow = Callable[[str, bytes | None, int], None]
 class SimBucket:
     """As ``Bucket``: compare-and-set over a store that may be away. Each follower gets all changes, late."""
 
+    largest = 1024 * 1024  # bytes of a message, as NATS has it by default
+
     def __init__(self, world: World) -> None:
         self._world = world
         self.stored: dict[str, Entry] = {}
