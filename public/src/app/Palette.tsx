@@ -98,7 +98,7 @@ export default function Palette({ onHelp, onClose }: PaletteProps) {
             autoComplete="off"
             spellCheck={false}
             onChange={(event) => (setWanted(event.target.value), setAt(0))}
-            className="h-13 min-w-0 flex-1 bg-transparent text-base outline-none placeholder:text-muted"
+            className="h-13 min-w-0 flex-1 bg-transparent text-base text-ellipsis outline-none placeholder:text-muted"
           />
           {search.found?.busy && <Spinner size={16} />}
         </div>
@@ -158,10 +158,11 @@ function Foot({ found, search }: { found: number; search: Searching }) {
   if (found > 0 && !messages) return null;
   const on = messages?.more && !messages.busy;
   return (
-    <div role="status" className="flex min-h-11 items-center gap-2 border-t border-line px-4 text-xs text-muted">
-      {found === 0 && !messages?.busy && <span>{text.none}.</span>}
+    <div role="status" className="flex min-h-11 flex-wrap items-center justify-end gap-2 border-t border-line px-4 text-xs text-muted">
+      {found === 0 && !messages && <span>{text.none}.</span>}
       {messages && (
-        <span className="flex-1 py-1.5">
+        <span className="flex-1 basis-40 py-1.5">
+          {found === 0 && !messages.busy && `${text.none}. `}
           {messages.busy ? chatText.searching : text.searched(messages.searched)}
           {messages.hits.length < messages.found && ` ${text.first(messages.hits.length, messages.found)}`}
           {on && messages.full && ` ${text.full}`}
@@ -169,7 +170,7 @@ function Foot({ found, search }: { found: number; search: Searching }) {
         </span>
       )}
       {on && usable && !messages.full && (
-        <button type="button" className="min-h-11 rounded-lg px-3 font-medium text-accent hover:bg-hover" onClick={search.older}>
+        <button type="button" className="min-h-11 shrink-0 rounded-lg px-3 font-medium text-accent hover:bg-hover" onClick={search.older}>
           {text.older}
         </button>
       )}

@@ -33,7 +33,7 @@ export function About() {
         {versions.map(([name, version]) => (
           <div key={name} className="contents">
             <dt className="text-muted">{name}</dt>
-            <dd className="truncate">{version}</dd>
+            <dd className="min-w-0 [overflow-wrap:anywhere]">{version}</dd>
           </div>
         ))}
       </dl>
