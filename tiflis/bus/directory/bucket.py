@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 from tiflis import metrics
-from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable, NoRoom
+from tiflis.bus.errors import BusError, DirectoryUnavailable, LinkUnavailable, NoRoom, RecordTooLarge
 from tiflis.bus.nats.client import ConnectionListener, NatsClient
 from tiflis.bus.nats.jetstream import NOT_FOUND, Document, JetStream, StoreRefused, header
 from tiflis.bus.storage import NO_ROOM
@@ -18,6 +18,8 @@ from tiflis.clock import running_clock
 
 log = logging.getLogger(__name__)
 
+GROWTH = 1024
+"""Bytes that a new record's headers and later changes may add."""
 REQUEST_SECONDS = 0.7
 """For one attempt, so that a second one fits into what a caller waits (2 s)."""
 PAUSE_SECONDS = 0.05
@@ -83,11 +85,6 @@ class Bucket:
     def _link_up(self) -> None:
         """Perhaps another server: it is given its try."""
         self._refused_at = None
-
-    @property
-    def largest(self) -> int:
-        """Return the bytes of the largest message that the bus takes, headers included."""
-        return self._link.max_payload
 
     @property
     def refuses(self) -> bool:
@@ -254,6 +251,9 @@ class Bucket:
 
         Raise WrongRevision; DirectoryUnavailable after `deadline` seconds: it may or may not be stored.
         """
+        largest = self._link.max_payload
+        if not revision and len(value) + GROWTH > largest:
+            raise RecordTooLarge(f"more than the {largest} bytes that the bus takes at once")
         return await self._store(key, value, {_EXPECTED: str(revision)}, deadline)
 
     async def _store(self, key: str, value: bytes, headers: dict[str, str], deadline: float) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
-from tiflis.bus.errors import DirectoryUnavailable, RecordTooLarge
+from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.seals import MARKER, SEAL_BYTES, PackedSeals, Seals, Verdict
 from tiflis.relay.held.records import HeldRecord, held_records
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 BUCKET = "tiflis_held"
 MAX_BYTES = 64 * 2**20  # of all tunnels; then no more messages are held
 REPLICAS = 3  # in a cluster
-GROWTH = 1024  # bytes that a record's headers, and the changes of its state, may add
 SECONDS = 2.0  # for one read or write, all attempts together
 MARK_AGAIN = 6 * 3600.0  # seconds after which the marker is written anew: it is gone when any record would be
 
@@ -118,8 +117,6 @@ class HeldStore:
         Unavailable; RecordTooLarge for a new one that the bus would not take in every state."""
         unsealed = msgspec.structs.replace(record, seal=bytes(SEAL_BYTES))
         value = self._seals.close(tunnel_id, held_records.encode(unsealed))
-        if not revision and len(value) + GROWTH > self._bucket.largest:
-            raise RecordTooLarge(f"more than the {self._bucket.largest} bytes that the bus takes at once")
         return await self._bucket.write(f"{tunnel_id}.{record.key}", value, revision, SECONDS)
 
     async def forget(self, tunnel_id: str, key: str, revision: int) -> None:
