@@ -23,6 +23,8 @@ RECORD = HeldRecord(
 class Bucket(MemoryBucket):
     """A bucket that tells its newest revision."""
 
+    largest = 1 << 20
+
     async def last_revision(self) -> int:
         return self.last
 
