@@ -233,13 +233,21 @@ class Server:
 
     def processes(self) -> list[int]:
         """Return every living process of this server, orphans too, and its bus by its configuration."""
-        mark, folder = f"{MARK}={self.mark}\0".encode(), os.fsencode(f"{self.folder}/")
-        return sorted(
+        folder = os.fsencode(f"{self.folder}/")
+        commands = {
+            pid: read_of(pid, "cmdline") for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+        }
+        buses = [pid for pid, command in commands.items() if folder in command and b"nats" in command]
+        return sorted({*self.own_processes(), *buses})
+
+    def own_processes(self) -> list[int]:
+        """Return every living process that this server has started; not the bus of one in the same folder."""
+        mark = f"{MARK}={self.mark}\0".encode()
+        return [
             pid
             for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
             if mark in read_of(pid, "environ")
-            or (folder in (command := read_of(pid, "cmdline")) and b"nats" in command)
-        )
+        ]
 
     def worker_pids(self) -> dict[str, int]:
         """Living workers: slot to process id; a slot in replacement shows its newest process."""

@@ -15,18 +15,6 @@ from tests.client.test_hostile import output
 from tests.harness import Server
 
 LONG = "x" * 220
-SESSION = {
-    "type": "session.created",
-    "session_id": "long",
-    "payload": {
-        "session_type": "claude",
-        "workspace": LONG,
-        "project": LONG,
-        "worktree": LONG,
-        "working_dir": f"/{LONG}/{LONG}",
-        "agent_alias": LONG,
-    },
-}
 # What can be scrolled sideways and was not made for it.
 SIDEWAYS = """() => [document.documentElement, ...document.querySelectorAll('body *')]
   .filter((one) => one.checkVisibility() && !one.matches('pre, code, textarea, input, select, .diff'))
@@ -43,8 +31,8 @@ def fits(app: App, where: str) -> None:
 
 def test_long_names_blow_up_no_screen(new_app: NewApp, server: Server, loop: LoopThread) -> None:
     with Desk(loop, server, name=LONG) as desk:
+        session = desk.open_agent(LONG, f"/{LONG}/{LONG}", LONG)
         app = new_app(server.url, desk, phone=True, viewport={"width": 360, "height": 640})
-        desk.tell_all(SESSION)
         expect(app.session_link(re.compile("xxx"))).to_be_visible()
         fits(app, "the list")
         app.phase.click()
@@ -53,7 +41,7 @@ def test_long_names_blow_up_no_screen(new_app: NewApp, server: Server, loop: Loo
         app.page.keyboard.press("Control+k")
         fits(app, "the palette")
         app.page.keyboard.press("Escape")
-        app.enter("long")
+        app.enter(session)
         fits(app, "a conversation")
         for place in ("settings", "devices", "notifications", "new"):
             app.go(f"#/{place}")

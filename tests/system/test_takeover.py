@@ -30,12 +30,16 @@ def successor_of(server: Server, **options: object) -> Server:
 
 @contextlib.contextmanager
 def taking_over(old: Server) -> Iterator[Server]:
-    """Start a successor; what is left of it in the end is killed."""
+    """Start a successor; what is left of it in the end is killed, but not the bus of the old server."""
     successor = successor_of(old)
     try:
         yield successor.start(wait=False)
     finally:
-        successor.kill_everything()
+        if successor.process is not None:
+            successor.kill_main()
+        for pid in successor.own_processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 class ByCommand(Server):
