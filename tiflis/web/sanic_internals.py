@@ -66,9 +66,7 @@ class StrictHttp(Http):
         """Read a request's header. Raise BadRequest for a name that other parsers may read differently."""
         self._chunks = 0
         if self.recv_buffer and self.protocol.state["requests_count"]:
-            await sleep(
-                0
-            )  # of a peer that sends many requests at once, each waits for a turn of the event loop
+            await sleep(0)  # of requests that come at once, each waits for a turn of the event loop
         await super().http1_request_header()  # type: ignore[no-untyped-call]  # Sanic's
         if not all(_NAME.fullmatch(name) for name in self.request.headers):
             raise BadRequest("Bad header name")
