@@ -120,7 +120,8 @@ def test_news_do_not_scroll_the_palette(app: App, desk: Desk) -> None:
     last.scroll_into_view_if_needed()
     expect(options.first).not_to_be_in_viewport()
     payload = {"session_type": "claude", "project": "news", "working_dir": "/w/news"}
-    desk.tell_all({"type": "session.created", "session_id": "news", "payload": payload})
+    session = desk.open_agent("news", "/w/news")
+    desk.tell_all({"type": "session.created", "session_id": session, "payload": payload})
     expect(app.session_link(re.compile("news")).first).to_be_attached()
     app.drawn()
     expect(options.first).not_to_be_in_viewport()

@@ -1,13 +1,14 @@
 """One WebSocket: what comes in, what goes out, and how it ends."""
 
 import asyncio
+import contextlib
 import logging
 import socket as sockets
 
 import pytest
 import uvloop
 
-from tests.patience import patience
+from tests.patience import patience, within
 from tests.protocol.wire import client as frame
 from tests.protocol.wire import fragmented, head
 from tests.web.endpoint import Hall, Remembering, hall
@@ -382,16 +383,19 @@ def test_uvloop_sends_small_frames_without_delay(adopted: bool) -> None:
     async def connection() -> bool:
         loop = asyncio.get_running_loop()
         protocol = Made()
-        with sockets.create_server(("127.0.0.1", 0)) as listener:
-            with sockets.create_connection(listener.getsockname()):
-                if adopted:
-                    await loop.connect_accepted_socket(lambda: protocol, listener.accept()[0])
-                else:
-                    await loop.create_server(lambda: protocol, sock=listener)
-                async with patience():
-                    transport = await protocol.made
-                connection = transport.get_extra_info("socket")
-                return bool(connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY))
+        with contextlib.ExitStack() as stack:
+            if adopted:
+                listener = stack.enter_context(sockets.create_server(("127.0.0.1", 0)))
+                stack.enter_context(sockets.create_connection(listener.getsockname()))
+                await loop.connect_accepted_socket(lambda: protocol, listener.accept()[0])
+            else:
+                server = await loop.create_server(lambda: protocol, "127.0.0.1", 0)
+                stack.callback(server.close)
+                stack.enter_context(sockets.create_connection(server.sockets[0].getsockname()))
+            transport = await within(protocol.made)
+            stack.callback(transport.close)
+            connection = transport.get_extra_info("socket")
+            return bool(connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(connection())
