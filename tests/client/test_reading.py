@@ -141,7 +141,7 @@ def test_a_conversation_is_copied_as_markdown(app: App, desk: Desk) -> None:
     app.page.get_by_role("menuitem", name="Copy as Markdown").click()
     expect(app.page.get_by_text("Copied")).to_be_visible()
     copied = app.page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("# Supervisor\n\n## ")
+    assert copied.startswith("# Supervisor\n\n*The last 21 messages; older ones were not loaded.*\n\n## ")
     assert "```python\nx = 1\n```" in copied
 
 

@@ -74,10 +74,14 @@ class ArbiterThread:
         self._thread.join(THREAD_SECONDS)
 
     @property
+    def _gave(self) -> bool:
+        return self._outgoing is not None and self._outgoing.gave
+
+    @property
     def shares_listener(self) -> bool:
         """Return whether another server may have the listening socket too."""
         follows = self._successor is not None and not self._successor.succeeded.is_set()
-        return follows or (self._outgoing is not None and self._outgoing.gave)
+        return follows or self._gave
 
     def hangup(self, number: int, frame: FrameType | None) -> None:
         """Replace the workers, because of SIGHUP."""
@@ -118,7 +122,7 @@ class ArbiterThread:
         )
         self._rollout = rollout = Rollout(slots, self._manager, self._settings)
         control.commands["reload"] = rollout.command
-        gave = self.shares_listener
+        gave = self._gave
         self._outgoing = outgoing = OutgoingServer(self._resources, slots, rollout, control)
         outgoing.gave = gave
         control.commands["takeover"] = outgoing.command
