@@ -7,6 +7,7 @@ set -eu
 
 SECONDS_TO_WAIT=300
 state() { docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$1"; }
+added() { docker compose "$@" ps -aq tiflis | grep -vxF "$before" || true; }
 
 old=$(docker compose "$@" ps -q tiflis)
 case $old in
@@ -19,7 +20,7 @@ stopped=
 trap 'stopped=yes' HUP INT TERM              # the old one gets its restart policy back all the same
 docker update --restart=no "$old" >/dev/null # else the engine would start it again when it has ended
 docker compose "$@" up -d --no-deps --no-recreate --scale tiflis=2 tiflis || true
-new=$(docker compose "$@" ps -aq tiflis | grep -vxF "$before") || new=
+new=$(added "$@")
 
 waited=0
 while [ -n "$new" ] && [ "$waited" -lt "$SECONDS_TO_WAIT" ]; do
@@ -35,6 +36,7 @@ while [ -n "$new" ] && [ "$waited" -lt "$SECONDS_TO_WAIT" ]; do
     waited=$((waited + 1))
 done
 
+[ -n "$new" ] || new=$(added "$@")           # a signal may have ended the first look, too
 echo "roll: the new container has not taken over; the old one continues. Its last lines:" >&2
 if [ -n "$new" ]; then
     docker logs --tail 20 "$new" >&2 || true

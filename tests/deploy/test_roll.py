@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,16 +49,29 @@ def engine(tmp_path: Path) -> Path:
     return folder
 
 
-async def roll(engine: Path, server: Contained, signal: str = "") -> subprocess.CompletedProcess[str]:
+SCRIPT = ["sh", str(ROOT / "deploy" / "roll.sh")]
+
+
+def prepared(engine: Path, server: Contained) -> dict[str, str]:
+    """Describe the next container; return the environment of the script."""
     server.describe(engine)
     path = f"{engine.parent / 'bin'}:{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "ENGINE": str(engine), "PYTHONPATH": str(ROOT)}
-    script = str(ROOT / "deploy" / "roll.sh")
-    stopped = ["timeout", "--preserve-status", "-s", signal, "4"] if signal else []
-    command = [*stopped, "sh", script]
+    return {**os.environ, "PATH": path, "ENGINE": str(engine), "PYTHONPATH": str(ROOT)}
+
+
+async def roll(engine: Path, server: Contained) -> subprocess.CompletedProcess[str]:
+    env = prepared(engine, server)
     return await asyncio.to_thread(
-        subprocess.run, command, env=env, capture_output=True, text=True, timeout=LIMIT, check=False
+        subprocess.run, SCRIPT, env=env, capture_output=True, text=True, timeout=LIMIT, check=False
     )
+
+
+async def interrupted(engine: Path, server: Contained) -> int:
+    """End the script and what it runs as soon as there is a second container; return its exit code."""
+    with subprocess.Popen(SCRIPT, env=prepared(engine, server), start_new_session=True) as script:
+        await eventually(lambda: len(list(engine.glob("*/restart"))) == 2, 90, "the second container")
+        os.killpg(script.pid, signal.SIGTERM)
+        return await asyncio.to_thread(script.wait, LIMIT)
 
 
 async def test_a_container_is_replaced_and_no_socket_closes(server: Contained, engine: Path) -> None:
@@ -83,8 +97,8 @@ async def test_a_roll_that_is_interrupted_leaves_the_old_container_as_it_was(
     (first,) = containers(engine)
     await eventually(lambda: len(server.ready_workers()) == 1, 90, "the first container serves")
     server.extra_env["NATS_URL"] = "nats://127.0.0.1:1"  # the new one waits for its bus
-    done = await roll(engine, server, "TERM")
-    assert (done.returncode, containers(engine)) == (1, [first])
+    code = await interrupted(engine, server)
+    assert (code, containers(engine)) == (1, [first])
     assert (first / "restart").read_text() == RESTART
 
 
