@@ -112,6 +112,14 @@ class App:
         self.composer.fill(text)
         self.button("Send").click()
 
+    def say_while_it_works(self, *texts: str) -> None:
+        """Ask the supervisor for a long answer, and say more while it streams."""
+        self.enter("supervisor")
+        self.say("long")
+        self.reads("On tunnels")
+        for text in texts:
+            self.say(text)
+
     def button(self, name: str | re.Pattern[str], exact: bool = True) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact)
 

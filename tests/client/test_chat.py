@@ -210,11 +210,7 @@ def test_what_is_written_while_the_agent_works_waits_its_turn(
     new_app: NewApp, server: Server, calm_desk: Desk
 ) -> None:
     app = new_app(server.url, calm_desk)
-    app.enter("supervisor")
-    app.say("long")
-    app.reads("On tunnels")
-    app.say("status one")
-    app.say("table two")
+    app.say_while_it_works("status one", "table two")
     queued = app.page.get_by_test_id("queued")
     expect(queued).to_have_count(2)
     queued.filter(has_text="table two").get_by_role("button", name="Delete").click()

@@ -20,11 +20,7 @@ def test_a_deleted_message_leaves_the_focus_on_the_next(
     new_app: NewApp, server: Server, calm_desk: Desk
 ) -> None:
     app = new_app(server.url, calm_desk)
-    app.enter("supervisor")
-    app.say("long")
-    app.reads("On tunnels")
-    for words in ("first", "second"):
-        app.say(words)
+    app.say_while_it_works("first", "second")
     delete = app.page.get_by_test_id("queued").get_by_role("button", name="Delete")
     expect(delete).to_have_count(2)
     delete.first.press("Enter")

@@ -105,11 +105,7 @@ def test_a_double_press_of_a_key_deletes_one_message(
     new_app: NewApp, server: Server, calm_desk: Desk
 ) -> None:
     app = new_app(server.url, calm_desk)
-    app.enter("supervisor")
-    app.say("long")
-    app.reads("On tunnels")
-    for words in ("first", "second"):
-        app.say(words)
+    app.say_while_it_works("first", "second")
     queued = app.page.get_by_test_id("queued")
     expect(queued).to_have_count(2)
     queued.first.get_by_role("button", name="Delete").focus()

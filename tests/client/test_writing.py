@@ -219,11 +219,7 @@ def test_a_double_press_on_delete_deletes_one_message(
     new_app: NewApp, server: Server, calm_desk: Desk
 ) -> None:
     app = new_app(server.url, calm_desk)
-    app.enter("supervisor")
-    app.say("long")
-    app.reads("On tunnels")
-    for words in ("first", "second", "third"):
-        app.say(words)
+    app.say_while_it_works("first", "second", "third")
     queued = app.page.get_by_test_id("queued")
     expect(queued).to_have_count(3)
     # The list stands on the composer: the row above comes down under the pointer.
