@@ -1,4 +1,4 @@
-"""Only what this server has held is sent to a workstation, whoever can write to the bus."""
+"""A held message that somebody else has written to the bus is never sent to a workstation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large message is read as it arrives, and never once more in one go: meanwhile nobody else is served."""
+"""A large message is read as it arrives, and never again as a whole: that would keep other peers waiting."""
 
 from __future__ import annotations
 

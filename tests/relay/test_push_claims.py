@@ -189,6 +189,14 @@ class Watching:
             await self.tasks.pop()
 
 
+async def begun(two: Two) -> Watching:
+    """Return a notifier that has loaded its subscriptions."""
+    watching = Watching(two)
+    watching.notifier.begin()
+    await watching.settle()
+    return watching
+
+
 OUTPUT = b'{"type":"session.output","session_id":"s","payload":{"content":"x","is_complete":true}}'
 
 
@@ -204,9 +212,7 @@ async def test_an_event_that_comes_before_the_subscriptions_are_loaded_is_sent()
 
 async def test_a_subscription_that_changes_while_it_is_removed_breaks_nothing() -> None:
     two = Two()
-    watching = Watching(two)
-    watching.notifier.begin()
-    await watching.settle()
+    watching = await begun(two)
     watching.home.allowed = False
     watching.notifier.look(None, OUTPUT)
     await watching.settle()  # the store answers that the record has changed
@@ -243,9 +249,7 @@ async def test_notifiers_that_do_not_answer_delay_those_of_no_other_tunnel() -> 
 
 async def test_a_device_is_looked_at_as_long_as_one_of_its_sockets_says_so() -> None:
     two = Two()
-    watching = Watching(two)
-    watching.notifier.begin()
-    await watching.settle()
+    watching = await begun(two)
     front, back = "front", "back"
     watching.notifier.visible("phone", front, True, [front, back])
     watching.notifier.visible("phone", back, False, [front, back])
@@ -298,9 +302,7 @@ async def test_the_next_home_knows_who_looks_and_that_the_workstation_is_away() 
 
 async def test_a_workstation_that_has_been_back_is_not_reported_by_its_first_absence() -> None:
     two = Two()
-    watching = Watching(two)
-    watching.notifier.begin()
-    await watching.settle()
+    watching = await begun(two)
     watching.home.workstation_online = False
     watching.notifier.workstation_offline()
     two.clock.now += 50
