@@ -102,9 +102,8 @@ class Successor:
         self._turn = Lock(folder.path / TURN_NAME)
         self._server: HandoffServer | None = None
         self._given: asyncio.Future[tuple[Message, list[int]]] | None = None
-        self._giver: int | None = (
-            None  # a pipe that ends with the old process; None if its code passes none on
-        )
+        # A pipe that ends with the old process; None if the old server's code sends none.
+        self._giver: int | None = None
         self._alone: asyncio.Task[None] | None = None
         self._starting_bus = asyncio.Lock()
         self._bus_started = False

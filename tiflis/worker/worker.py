@@ -61,11 +61,8 @@ BUS_TRY_SECONDS = 5.0  # for one attempt to reach the bus at the start
 BUS_DRAIN_SECONDS = 1.5  # for the other workers to confirm the messages sent to them
 TUNNELS_SHOWN = 1000  # rows of one worker in a status: 500 KiB at most, below the bus's limit
 TUNNELS_SHOWN_IN_ALL = 4000  # a status is one line of the control socket, which has a limit too
-NO_DISK = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-)  # with these a worker works, but stores nothing in DATA_DIR
+# With these errors a worker works, but stores nothing in DATA_DIR.
+NO_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 HEAP_SECONDS = 0.25  # between two trims of the heap, while peers pin more than HEAP_QUIET
 HEAP_QUIET = 32 * 2**20  # bytes
 BUS_AWAY_SECONDS = 10.0  # without the bus before the other workers count as gone
