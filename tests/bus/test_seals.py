@@ -113,12 +113,12 @@ async def test_the_marker_is_written_again_when_it_is_taken_away(nats_server: Na
     async with directory(nats_server.url) as one, other_client(nats_server.url) as bucket:
         await one.seal()
         await until(lambda: one.sealed)
-        until_revision = one._unsealed_until
+        until_revision = one._start.until
         await bucket.put("between", encode(TUNNEL))
         await bucket.delete(MARKER)
         async with directory(nats_server.url) as two:
             await until(lambda: two.sealed)
-            assert two._unsealed_until == until_revision
+            assert two._start.until == until_revision
             assert two.get("between") is None
 
 

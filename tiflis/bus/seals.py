@@ -68,6 +68,29 @@ class Seals:
             return None
 
 
+class SealStart:
+    """Where seals begin in a bucket: the revision up to which records without one count, as its marker says.
+    ``until``: None while all count."""
+
+    def __init__(self, seals: Seals) -> None:
+        self._seals = seals
+        self.until: int | None = None
+
+    def learn(self, marker: bytes | None) -> bool:
+        """Take the marker as it is stored; return whether it is genuine. Of several the lowest one counts."""
+        found = self._seals.read_marker(marker) if marker is not None and self._seals else None
+        if found is None:
+            return False
+        self.until = found if self.until is None else min(found, self.until)
+        return True
+
+    def counts(self, verdict: Verdict, revision: int) -> bool:
+        """Return whether a record with this verdict, stored at this revision, counts."""
+        if verdict is Verdict.UNSEALED:
+            return self.until is None or revision <= self.until
+        return verdict is Verdict.GENUINE
+
+
 class PackedSeals:
     """Seals on records in msgpack, as ``Seals`` makes them for JSON: in the bytes of their field ``seal``,
     which is there, and as long as SEAL_BYTES, before they are sealed."""

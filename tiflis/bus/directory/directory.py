@@ -13,7 +13,7 @@ from tiflis.bus.directory.watcher import BucketWatcher
 from tiflis.bus.errors import Conflict, DirectoryUnavailable, LinkUnavailable
 from tiflis.bus.nats.client import NatsClient
 from tiflis.bus.nats.jetstream import StoreRefused
-from tiflis.bus.seals import MARKER, Seals, Verdict
+from tiflis.bus.seals import MARKER, Seals, SealStart, Verdict
 from tiflis.clock import running_clock
 
 __all__ = ["Conflict", "Directory", "DirectoryUnavailable", "Record"]
@@ -50,7 +50,7 @@ class Directory:
         """``seals``: of all records; without them no record is sealed, and none is refused."""
         self._seals = seals or Seals()
         self._unsealed: dict[str, int] = {}  # the revisions of known records without a seal
-        self._unsealed_until: int | None = None  # as the marker says
+        self._start = SealStart(self._seals)
         self._refused = 0
         self._refused_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -200,7 +200,7 @@ class Directory:
         did."""
         if entry.value is None:
             return False
-        if self._counts(self._seals.check(record.tunnel_id, entry.value), entry.revision):
+        if self._start.counts(self._seals.check(record.tunnel_id, entry.value), entry.revision):
             return False
         known = self._records.get(record.tunnel_id)
         return known is None or known.generation <= record.generation
@@ -241,7 +241,7 @@ class Directory:
         """Count all known records as not stored until they are reported again: the bucket is another one or
         older."""
         self._records = {tunnel_id: record.at(0) for tunnel_id, record in self._records.items()}
-        self._unsealed, self._unsealed_until = {}, None
+        self._unsealed, self._start.until = {}, None
 
     def complete(self, keys: set[str] | None, revision: int) -> None:
         """Note that all stored records have been reported; with `keys`, other known ones up to that revision
@@ -289,7 +289,7 @@ class Directory:
     @property
     def sealed(self) -> bool:
         """Return whether new records without a seal are refused."""
-        return not self._seals or self._unsealed_until is not None
+        return not self._seals or self._start.until is not None
 
     async def seal(self) -> None:
         """Refuse from now on what is written without a seal; what was there before goes on to count. Raises
@@ -300,11 +300,9 @@ class Directory:
 
     def _marker_changed(self, value: bytes | None) -> None:
         """Take the marker from the store; if it was removed, write it again."""
-        until = self._seals.read_marker(value) if value is not None and self._seals else None
-        if until is not None:
-            known = self._unsealed_until
-            self._unsealed_until = until if known is None else min(until, known)
-            for tunnel_id in [key for key, at in self._unsealed.items() if at > self._unsealed_until]:
+        if self._start.learn(value):
+            late = [key for key, at in self._unsealed.items() if not self._start.counts(Verdict.UNSEALED, at)]
+            for tunnel_id in late:
                 self._refuse(tunnel_id)
                 self._count(self._records.pop(tunnel_id, None), -1)
                 del self._unsealed[tunnel_id]
@@ -313,9 +311,9 @@ class Directory:
 
     def _renew_marker(self) -> None:
         """Write the marker again: it is gone, or it would be after 30 days, as any record."""
-        if self._unsealed_until is None:
+        if self._start.until is None:
             return
-        task = asyncio.get_running_loop().create_task(self._mark_again(self._unsealed_until))
+        task = asyncio.get_running_loop().create_task(self._mark_again(self._start.until))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -327,11 +325,6 @@ class Directory:
         except (WrongRevision, DirectoryUnavailable) as problem:
             log.warning("directory marker not written again", extra={"reason": str(problem)})
 
-    def _counts(self, verdict: Verdict, revision: int) -> bool:
-        if verdict is Verdict.UNSEALED:
-            return self._unsealed_until is None or revision <= self._unsealed_until
-        return verdict is Verdict.GENUINE
-
     def _refuse(self, tunnel_id: str) -> None:
         self._refused += 1
         now = asyncio.get_running_loop().time()
@@ -341,7 +334,7 @@ class Directory:
 
     def _decode(self, tunnel_id: str, value: bytes, revision: int) -> Record | None:
         verdict = self._seals.check(tunnel_id, value)
-        if not self._counts(verdict, revision):
+        if not self._start.counts(verdict, revision):
             self._refuse(tunnel_id)
             return None
         if verdict is Verdict.UNSEALED:

@@ -11,7 +11,7 @@ import msgspec
 from tiflis.bus.directory.bucket import Bucket, WrongRevision
 from tiflis.bus.errors import DirectoryUnavailable
 from tiflis.bus.nats.client import NatsClient
-from tiflis.bus.seals import MARKER, SEAL_BYTES, PackedSeals, Seals, Verdict
+from tiflis.bus.seals import MARKER, SEAL_BYTES, PackedSeals, Seals, SealStart
 from tiflis.relay.held.records import HeldRecord, held_records
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class HeldStore:
         records."""
         self._bucket = Bucket(link, BUCKET, max_age, REPLICAS, MAX_BYTES)
         self._seals, self._marker = PackedSeals(keys), Seals(keys)
-        self._unsealed_until: int | None = None  # the revision up to which records need no seal; None: all
+        self._start = SealStart(self._marker)
         self._marked_at = float("-inf")
         self.ready = False
 
@@ -62,7 +62,7 @@ class HeldStore:
     def sealed(self) -> bool:
         """Return whether new records without a seal are refused, and will be for a while."""
         lately = time.monotonic() - self._marked_at < MARK_AGAIN
-        return not self._seals or (self._unsealed_until is not None and lately)
+        return not self._seals or (self._start.until is not None and lately)
 
     async def seal(self) -> None:
         """Refuse from now on what is written without a seal; what was there before goes on to count. Raise
@@ -70,29 +70,24 @@ class HeldStore:
         if not self.ready:
             return
         revision = await self._read_marker()
-        if self._unsealed_until is None:
-            self._unsealed_until = await self._bucket.last_revision()
+        if self._start.until is None:
+            self._start.until = await self._bucket.last_revision()
         with contextlib.suppress(WrongRevision):  # another worker has done it
-            value = self._marker.marker(self._unsealed_until)
+            value = self._marker.marker(self._start.until)
             await self._bucket.write(MARKER, value, revision, SECONDS)
         self._marked_at = time.monotonic()
 
     async def _read_marker(self) -> int:
         """Take the marker as it is stored; return its revision. Raise Unavailable."""
         entry = await self._bucket.read(MARKER, SECONDS)
-        until = self._marker.read_marker(entry.value) if entry and entry.value and self._seals else None
-        if until is not None:
-            known = self._unsealed_until
-            self._unsealed_until = until if known is None else min(until, known)
+        self._start.learn(entry.value if entry else None)
         return entry.revision if entry else 0
 
     def _open(self, tunnel_id: str, value: bytes | None, revision: int) -> HeldRecord | None:
         """Return a stored record; None if there is none, or one that we have not written."""
         if value is None:
             return None
-        verdict = self._seals.check(tunnel_id, value)
-        old = self._unsealed_until is None or revision <= self._unsealed_until
-        if verdict is Verdict.GENUINE or (verdict is Verdict.UNSEALED and old):
+        if self._start.counts(self._seals.check(tunnel_id, value), revision):
             return held_records.decode(value)
         log.error("held message refused", extra={"tunnel": tunnel_id, "reason": "no seal of ours"})
         return None
